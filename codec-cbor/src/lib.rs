@@ -1,0 +1,1 @@
+//! The `cbor` framing of aemp.
