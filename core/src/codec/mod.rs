@@ -1,0 +1,171 @@
+//! What turns messages into bytes and back: the trait [`Codec`], its [`Decoder`], and what all codecs share.
+//!
+//! A codec sees one message at a time. Which port it is for is its first element (protocol.md section 4); who
+//! sent it and whether it is welcome is no business of a codec.
+
+mod error;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::message::{Message, Values};
+use crate::{NodeId, PortId, PortName, Text, Value};
+
+pub use error::{DecodeError, EncodeError};
+
+/// A framing of AEMP: how a message looks on the stream.
+pub trait Codec: Send + Sync {
+    /// The token that stands for this codec in the greeting, such as `json` (protocol.md section 2).
+    fn name(&self) -> &str;
+
+    /// Appends `frame` to `out` as one array: the port's name, then the elements.
+    ///
+    /// # Errors
+    /// Where this codec cannot carry an element exactly; `out` is then left as it was.
+    fn encode(&self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), EncodeError>;
+
+    /// A decoder for one connection, from a peer whose messages must keep within `limits`.
+    fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder>;
+}
+
+/// The receiving half of a [`Codec`], one per connection.
+pub trait Decoder: Send {
+    /// Takes the next message off the front of `src`.
+    ///
+    /// `None` means that `src` holds no whole message yet: call again when more bytes were appended to it. The
+    /// decoder may have consumed white space, keepalives (`[]`) and whatever else it need not see again, and
+    /// remembers how far it looked, so that the work for a message is linear in its size however its bytes arrive.
+    /// It may reserve room in `src` for what it knows must come, within the limits.
+    ///
+    /// # Errors
+    /// The stream is of no use after an error: the connection is to be closed.
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, DecodeError>;
+}
+
+/// One message to be encoded.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    /// The name of the port on the receiving node.
+    pub port: &'a str,
+    /// The message.
+    pub body: Outgoing<'a>,
+    /// A port ID that follows the message's last element: where a `call` wants its answer.
+    pub reply: Option<&'a PortId>,
+}
+
+/// The elements of a message to be encoded.
+#[derive(Clone, Copy)]
+pub enum Outgoing<'a> {
+    /// Dynamic values.
+    Values(&'a [Value]),
+    /// A Rust value that serialises to a message's elements; [`Frame`] says how.
+    Typed(&'a dyn erased_serde::Serialize),
+}
+
+/// One decoded message and the port it is for.
+#[derive(Debug)]
+pub struct Received {
+    /// The name of the port on this node.
+    pub port: PortName,
+    /// The message, without the port's name.
+    pub message: Message,
+}
+
+/// What a codec can do with the bytes of one whole message that its decoder has found well-formed.
+///
+/// `bytes` is what the decoder gave to [`Message::from_wire`]: the message's array with the port's name in front.
+pub trait WireFormat: Send + Sync {
+    /// Builds the elements after the port's name. Byte strings may share `bytes`.
+    fn values(&self, bytes: &Bytes) -> Result<Values, DecodeError>;
+
+    /// Calls `with` once with a deserializer for the whole array, the port's name included.
+    fn read(
+        &self,
+        bytes: &[u8],
+        with: &mut dyn FnMut(
+            &mut dyn erased_serde::Deserializer<'_>,
+        ) -> Result<(), erased_serde::Error>,
+    ) -> Result<(), DecodeError>;
+}
+
+/// What a peer's messages must keep within. Breaking one fails the connection with an error that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest message in bytes; 16 MiB by default.
+    pub message_size: usize,
+    /// How deep arrays, maps and tags may nest, the message's own array included; 512 by default, as in
+    /// AnyEvent::MP (protocol.md section 3).
+    pub depth: usize,
+    /// How many values a message may hold, at all levels together; 1,000,000 by default.
+    pub items: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_size: 16 << 20,
+            depth: 512,
+            items: 1_000_000,
+        }
+    }
+}
+
+/// What a codec may know of the peer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PeerInfo {
+    /// The peer's node ID.
+    pub node: NodeId,
+    /// Program and version as the peer's greeting says, empty if it does not.
+    pub provider: Text,
+}
+
+impl PeerInfo {
+    /// A peer called `node` that runs `provider`.
+    pub fn new(node: NodeId, provider: impl Into<Text>) -> Self {
+        Self {
+            node,
+            provider: provider.into(),
+        }
+    }
+
+    /// Whether this is an AnyEvent::MP node, which sends text as byte strings and numbers as strings at times
+    /// (protocol.md section 3).
+    pub fn is_perl(&self) -> bool {
+        self.provider.starts_with("AE-")
+    }
+}
+
+/// The codecs of a node, best first.
+#[derive(Clone, Default)]
+pub struct Codecs(Vec<Arc<dyn Codec>>);
+
+impl Codecs {
+    /// Adds a codec at the end, in the place of one with the same name if there is one.
+    pub fn add(&mut self, codec: Arc<dyn Codec>) {
+        match self.0.iter_mut().find(|c| c.name() == codec.name()) {
+            Some(same) => *same = codec,
+            None => self.0.push(codec),
+        }
+    }
+
+    /// The codec called `name`.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Codec>> {
+        self.0.iter().find(|codec| codec.name() == name)
+    }
+
+    /// Their names, best first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|codec| codec.name())
+    }
+
+    /// Keeps those called `names`, in that order. A name without a codec is returned as the error.
+    pub fn select<'n>(&self, names: &[&'n str]) -> Result<Self, &'n str> {
+        let chosen = names
+            .iter()
+            .map(|name| self.get(name).cloned().ok_or(*name));
+        chosen.collect::<Result<_, _>>().map(Self)
+    }
+}
