@@ -9,6 +9,6 @@ mod text;
 pub mod value;
 
 pub use id::{NodeId, ParseIdError, PortId, PortName};
-pub use message::Message;
+pub use message::{IntoMessage, Message, ParseError, Values};
 pub use text::Text;
 pub use value::{Integer, Map, Value};

@@ -4,15 +4,24 @@
 //! sent it and whether it is welcome is no business of a codec.
 
 mod error;
+mod read;
+mod token;
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
-use crate::message::{Message, Values};
+use crate::message::{Message, Wire};
 use crate::{NodeId, PortId, PortName, Text, Value};
 
+pub(crate) use read::{Reader, Seq};
+
 pub use error::{DecodeError, EncodeError};
+pub use token::{Token, WireFormat};
+
+/// How deep what is sent may nest, the message's own array included. AnyEvent::MP goes deaf past it
+/// (protocol.md section 2).
+pub const MAX_DEPTH: usize = 512;
 
 /// A framing of AEMP: how a message looks on the stream.
 pub trait Codec: Send + Sync {
@@ -61,6 +70,8 @@ pub enum Outgoing<'a> {
     Values(&'a [Value]),
     /// A Rust value that serialises to a message's elements; [`Frame`] says how.
     Typed(&'a dyn erased_serde::Serialize),
+    /// A message as it came from a peer.
+    Wire(&'a Wire),
 }
 
 /// One decoded message and the port it is for.
@@ -70,23 +81,6 @@ pub struct Received {
     pub port: PortName,
     /// The message, without the port's name.
     pub message: Message,
-}
-
-/// What a codec can do with the bytes of one whole message that its decoder has found well-formed.
-///
-/// `bytes` is what the decoder gave to [`Message::from_wire`]: the message's array with the port's name in front.
-pub trait WireFormat: Send + Sync {
-    /// Builds the elements after the port's name. Byte strings may share `bytes`.
-    fn values(&self, bytes: &Bytes) -> Result<Values, DecodeError>;
-
-    /// Calls `with` once with a deserializer for the whole array, the port's name included.
-    fn read(
-        &self,
-        bytes: &[u8],
-        with: &mut dyn FnMut(
-            &mut dyn erased_serde::Deserializer<'_>,
-        ) -> Result<(), erased_serde::Error>,
-    ) -> Result<(), DecodeError>;
 }
 
 /// What a peer's messages must keep within. Breaking one fails the connection with an error that names it.
@@ -106,7 +100,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_size: 16 << 20,
-            depth: 512,
+            depth: MAX_DEPTH,
             items: 1_000_000,
         }
     }

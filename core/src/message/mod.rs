@@ -1,18 +1,40 @@
 //! `Message`: what one `send` carries: a list of elements, the first of which is by convention a text, its tag
 //! (protocol.md section 4).
 
+mod error;
+mod flat;
+mod into;
+mod parse;
+mod values;
+
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
+use serde::de::DeserializeOwned;
 
 use crate::Value;
-use crate::codec::WireFormat;
+use crate::codec::{Reader, Seq, WireFormat};
+use crate::value::de::Items;
 
-/// The elements of a message as dynamic values. Up to three need no allocation.
-pub type Values = SmallVec<[Value; 3]>;
+pub(crate) use parse::Rest;
 
-/// A message: a list of elements.
+pub use error::ParseError;
+pub use flat::to_values;
+pub use into::IntoMessage;
+pub use values::{IntoIter, Values};
+
+/// A message: a list of elements. By convention the first is a text, the message's tag.
+///
+/// ```
+/// use aemp_core::Message;
+/// let message = Message::from_iter(["greet", "world"]);
+/// assert_eq!(message.tag().as_deref(), Some("greet"));
+/// let (tag, whom): (String, String) = message.parse()?;
+/// assert_eq!(whom, "world");
+/// # Ok::<(), aemp_core::ParseError>(())
+/// ```
 #[derive(Clone)]
 pub struct Message(Body);
 
@@ -24,16 +46,10 @@ enum Body {
     Wire(Wire),
 }
 
-#[derive(Clone)]
-struct Wire {
-    bytes: Bytes,
-    format: Arc<dyn WireFormat>,
-    /// From an AnyEvent::MP node, so that byte strings may stand for text (protocol.md section 3).
-    perl: bool,
-}
-
 impl Message {
-    /// A message of `bytes`, one whole array with the port's name in front, which `format` can read.
+    /// A message of `bytes`, one whole array with the port's name in front, which `format` can read. `perl` says
+    /// that it is from an AnyEvent::MP node, so that byte strings may stand for text, and more of the kind
+    /// (protocol.md section 3).
     pub fn from_wire(bytes: Bytes, format: Arc<dyn WireFormat>, perl: bool) -> Self {
         Self(Body::Wire(Wire {
             bytes,
@@ -41,13 +57,159 @@ impl Message {
             perl,
         }))
     }
+
+    /// The first element, if it is a text.
+    pub fn tag(&self) -> Option<Cow<'_, str>> {
+        match &self.0 {
+            Body::Values(values) => values.first()?.as_str().map(Cow::Borrowed),
+            Body::Wire(wire) => wire.elements(&mut wire.reader()).ok()?.text().ok()?,
+        }
+    }
+
+    /// The whole message as a `T`: a tuple takes one element each, an enum the tag as the variant's name and the
+    /// rest as its content. [`to_values`] has the table of what becomes what; this is the way back.
+    ///
+    /// # Errors
+    /// Where there are fewer or more elements, or an element is not of its type.
+    ///
+    /// ```
+    /// use aemp_core::Message;
+    /// #[derive(serde::Deserialize, PartialEq, Debug)]
+    /// enum Request { Greet(String), Stop }
+    /// let message = Message::from_iter(["Greet", "world"]);
+    /// assert_eq!(message.parse::<Request>()?, Request::Greet("world".into()));
+    /// # Ok::<(), aemp_core::ParseError>(())
+    /// ```
+    pub fn parse<T: DeserializeOwned>(self) -> Result<T, ParseError> {
+        match self.0 {
+            Body::Values(values) => parse::parse(Items(values.into_iter()), 0),
+            Body::Wire(wire) => parse::parse(wire.elements(&mut wire.reader())?, 0),
+        }
+    }
+
+    /// The elements after the first, which is the tag, as a `T`; otherwise as [`parse`](Self::parse).
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse). Elements are counted from the message's first there too.
+    pub fn parse_args<T: DeserializeOwned>(self) -> Result<T, ParseError> {
+        match self.0 {
+            Body::Values(values) => {
+                let mut values = values.into_iter();
+                values.next();
+                parse::parse(Items(values), 1)
+            }
+            Body::Wire(wire) => {
+                let mut reader = wire.reader();
+                let mut elements = wire.elements(&mut reader)?;
+                elements.skip()?;
+                parse::parse(elements, 1)
+            }
+        }
+    }
+
+    /// The elements as dynamic values. From an AnyEvent::MP node, byte strings that are UTF-8 are texts here.
+    ///
+    /// # Errors
+    /// Only where the codec that received the message cannot read what it has accepted.
+    pub fn values(&self) -> Result<Cow<'_, [Value]>, ParseError> {
+        match &self.0 {
+            Body::Values(values) => Ok(Cow::Borrowed(values)),
+            Body::Wire(wire) => Ok(Cow::Owned(wire.values()?.into_vec())),
+        }
+    }
+
+    /// As [`values`](Self::values), for a message that is not needed any more.
+    ///
+    /// # Errors
+    /// As for [`values`](Self::values).
+    pub fn into_values(self) -> Result<Values, ParseError> {
+        match self.0 {
+            Body::Values(values) => Ok(values),
+            Body::Wire(wire) => wire.values(),
+        }
+    }
+
+    /// Appends an element, such as the port ID that a `call` wants its answer at.
+    ///
+    /// # Errors
+    /// As for [`values`](Self::values), with the message left as it was.
+    pub fn push(&mut self, value: impl Into<Value>) -> Result<(), ParseError> {
+        if let Body::Wire(wire) = &self.0 {
+            self.0 = Body::Values(wire.values()?);
+        }
+        if let Body::Values(values) = &mut self.0 {
+            values.push(value);
+        }
+        Ok(())
+    }
+
+    /// The message as it came from a peer, if it did.
+    pub fn as_wire(&self) -> Option<&Wire> {
+        match &self.0 {
+            Body::Values(_) => None,
+            Body::Wire(wire) => Some(wire),
+        }
+    }
 }
 
-impl std::fmt::Debug for Message {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// The bytes of a message as they came from a peer, with the port's name in front, and what can read them.
+#[derive(Clone)]
+pub struct Wire {
+    bytes: Bytes,
+    format: Arc<dyn WireFormat>,
+    perl: bool,
+}
+
+impl Wire {
+    /// The message's array, whose first element is the name of the port it was for.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// What reads the bytes.
+    pub fn format(&self) -> &Arc<dyn WireFormat> {
+        &self.format
+    }
+
+    /// Whether an AnyEvent::MP node wrote them.
+    pub fn is_perl(&self) -> bool {
+        self.perl
+    }
+
+    /// The elements after the port's name.
+    ///
+    /// # Errors
+    /// As for [`Message::values`].
+    pub fn values(&self) -> Result<Values, ParseError> {
+        self.elements(&mut self.reader())?.values(&self.bytes)
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader::new(&*self.format, &self.bytes, self.perl)
+    }
+
+    /// The elements after the port's name.
+    fn elements<'r, 'a>(&self, reader: &'r mut Reader<'a>) -> Result<Seq<'r, 'a>, ParseError> {
+        let mut elements = reader.elements()?;
+        elements.skip()?;
+        Ok(elements)
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Body::Values(values) => f.debug_list().entries(values).finish(),
-            Body::Wire(wire) => write!(f, "{} bytes, perl: {}", wire.bytes.len(), wire.perl),
+            Body::Values(values) => values.fmt(f),
+            Body::Wire(wire) => wire.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.values() {
+            Ok(values) => values.fmt(f),
+            Err(error) => write!(f, "{} bytes: {error}", self.bytes.len()),
         }
     }
 }
@@ -57,3 +219,12 @@ impl From<Values> for Message {
         Self(Body::Values(values))
     }
 }
+
+impl<T: Into<Value>> FromIterator<T> for Message {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        Self::from(Values::from_iter(values))
+    }
+}
+
+#[cfg(test)]
+mod tests;

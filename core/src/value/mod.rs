@@ -1,15 +1,27 @@
 //! `Value`: the dynamic data model of messages, which is all of CBOR (RFC 8949). JSON covers a part of it;
 //! what it lacks is refused when a message is encoded, never bent (design: rich values over a plain codec).
 
+pub(crate) mod de;
+mod diagnostic;
 mod integer;
 mod map;
+pub(crate) mod mark;
+pub(crate) mod scalar;
+mod ser;
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::Text;
+use crate::{NodeId, PortId, PortName, Text};
 
+pub(crate) use de::too_long;
+pub(crate) use ser::ToValue;
+
+pub use de::from_value;
 pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
+pub use ser::to_value;
 
 /// One value of a message.
 ///
@@ -36,11 +48,11 @@ pub enum Value {
     /// A Unicode string.
     Text(Text),
     /// A list of values.
-    Array(Vec<Value>),
+    Array(Vec<Self>),
     /// Pairs of key and value. JSON has text keys only.
     Map(Map),
     /// A CBOR tag and what it marks (RFC 8949 section 3.4). JSON has none.
-    Tag(u64, Box<Value>),
+    Tag(u64, Box<Self>),
     /// A CBOR simple value other than `false`, `true` and `null`; 23 is `undefined`. JSON has none, and one
     /// makes an AnyEvent::MP node deaf on that connection, so it is refused towards those as well.
     Simple(u8),
@@ -142,4 +154,41 @@ from! {
     Text => Text, &str => Text, String => Text,
     Vec<Value> => Array,
     Map => Map,
+}
+
+impl From<Cow<'_, str>> for Value {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self::from(&*text)
+    }
+}
+
+impl From<&NodeId> for Value {
+    fn from(id: &NodeId) -> Self {
+        Self::from(id.as_str())
+    }
+}
+
+impl From<&PortName> for Value {
+    fn from(name: &PortName) -> Self {
+        Self::from(name.as_str())
+    }
+}
+
+impl From<&PortId> for Value {
+    fn from(id: &PortId) -> Self {
+        Self::from(id.to_string())
+    }
+}
+
+impl From<PortId> for Value {
+    fn from(id: PortId) -> Self {
+        Self::from(&id)
+    }
+}
+
+/// `None` is [`Value::Null`].
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
 }

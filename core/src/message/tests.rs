@@ -1,0 +1,171 @@
+//! The flat form both ways, for every shape that serde knows, and what is said when it does not fit.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::*;
+use crate::Map;
+use crate::PortId;
+use crate::value::{from_value, to_value};
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+enum Shapes {
+    Unit,
+    Newtype(i64),
+    Tuple(i64, String),
+    Struct { x: i64, y: Option<String> },
+    Many(Vec<u8>, BTreeMap<String, f64>),
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Plain {
+    a: u8,
+    b: Vec<Shapes>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Pair(i64, String);
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct New(Pair);
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Nothing;
+
+fn round<T>(message: T, elements: &str)
+where
+    T: Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let values = to_values(&message).unwrap();
+    assert_eq!(to_value(&values).unwrap().to_string(), elements);
+    let parsed: T = Message::from(values).parse().unwrap();
+    assert_eq!(parsed, message);
+    let there: T = from_value(to_value(&message).unwrap()).unwrap();
+    assert_eq!(there, message);
+}
+
+#[test]
+fn every_shape_has_its_elements_and_comes_back() {
+    round((), "[]");
+    round(Nothing, "[]");
+    round(7, "[7]");
+    round("x".to_owned(), r#"["x"]"#);
+    round(true, "[true]");
+    round(("add".to_owned(), 1), r#"["add", 1]"#);
+    round(vec![1, 2, 3], "[1, 2, 3]");
+    round(Shapes::Unit, r#"["Unit"]"#);
+    round(Shapes::Newtype(1), r#"["Newtype", 1]"#);
+    round(Shapes::Tuple(1, "a".into()), r#"["Tuple", 1, "a"]"#);
+    round(
+        Shapes::Struct { x: 1, y: None },
+        r#"["Struct", {"x": 1, "y": null}]"#,
+    );
+    let map = BTreeMap::from([("k".to_owned(), 0.5)]);
+    round(Shapes::Many(vec![1], map), r#"["Many", [1], {"k": 0.5}]"#);
+    let nested = vec![
+        Shapes::Unit,
+        Shapes::Newtype(1),
+        Shapes::Tuple(2, "b".into()),
+    ];
+    round(
+        Plain { a: 1, b: nested },
+        r#"[{"a": 1, "b": ["Unit", {"Newtype": 1}, {"Tuple": [2, "b"]}]}]"#,
+    );
+    round(Pair(1, "p".into()), r#"[1, "p"]"#);
+    round(New(Pair(1, "p".into())), r#"[1, "p"]"#);
+    round(Some(5), "[5]");
+    round(None::<i64>, "[null]");
+    round(BTreeMap::from([("a".to_owned(), 1)]), r#"[{"a": 1}]"#);
+    let port: PortId = "n#p".parse().unwrap();
+    round(("call".to_owned(), port), r#"["call", "n#p"]"#);
+}
+
+#[test]
+fn the_whole_value_model_passes_through_serde() {
+    let values = [
+        Value::Tag(1, Box::new(Value::Tag(2, Box::new(Value::Null)))),
+        Value::Simple(23),
+        Value::Integer(crate::Integer::MIN),
+        Value::Bytes(Bytes::from_static(b"\xff")),
+        Value::Map(Map::from(vec![
+            (1.into(), 2.into()),
+            (1.into(), Value::Null),
+        ])),
+    ];
+    for value in values {
+        assert_eq!(to_value(&value).unwrap(), value);
+        assert_eq!(from_value::<Value>(value.clone()).unwrap(), value);
+        let message = (&value,).into_message().unwrap();
+        assert_eq!(message.clone().parse::<(Value,)>().unwrap().0, value);
+        assert_eq!(message.values().unwrap()[0], value);
+        assert_eq!(to_values(&value).unwrap()[0], value);
+    }
+}
+
+fn error<T: DeserializeOwned + Debug>(message: impl Serialize) -> String {
+    let message = message.into_message().unwrap();
+    message.parse::<T>().unwrap_err().to_string()
+}
+
+#[test]
+fn what_does_not_fit_says_where_and_what() {
+    assert_eq!(
+        error::<(String, i64, i64)>(("a", 1, "x")),
+        r#"element 2: expected i64, found text "x""#
+    );
+    assert_eq!(
+        error::<(String, u8)>(("a", 300)),
+        "element 1: expected u8, found integer 300"
+    );
+    assert_eq!(
+        error::<(String, i64)>(("a", 1, 2, 3)),
+        "expected 2 elements, found 4 elements"
+    );
+    assert_eq!(
+        error::<(String, i64)>(("a",)),
+        "expected a tuple of size 2, found 1 element"
+    );
+    assert_eq!(
+        error::<Shapes>(("Newtype", "x")),
+        r#"element 1: expected i64, found text "x""#
+    );
+    assert_eq!(
+        error::<Shapes>("Other"),
+        r#"element 0: expected one of Unit, Newtype, Tuple, Struct, Many, found text "Other""#
+    );
+    assert_eq!(
+        error::<(PortId,)>(("a b",)),
+        r#"element 0: "a b" is no node ID: it has white space, a control character, or one of # ; ,"#
+    );
+}
+
+#[test]
+fn arguments_are_what_follows_the_tag() {
+    let message = Message::from_iter([Value::from("add"), 41.into(), "n#p".into()]);
+    let (n, reply): (i64, PortId) = message.clone().parse_args().unwrap();
+    assert_eq!((n, reply.to_string()), (41, "n#p".to_owned()));
+    assert_eq!(
+        message
+            .parse_args::<(String, PortId)>()
+            .unwrap_err()
+            .to_string(),
+        "element 1: expected a string, found integer 41"
+    );
+}
+
+#[test]
+fn integers_beyond_the_model_and_nesting_beyond_the_limit_are_refused() {
+    let error = to_values(&("a", u128::MAX)).unwrap_err().to_string();
+    assert!(error.contains("element 1: the integer 3402"), "{error}");
+    #[derive(Serialize)]
+    struct Deep(Vec<Self>);
+    let mut deep = Deep(vec![]);
+    for _ in 0..600 {
+        deep = Deep(vec![deep]);
+    }
+    let error = to_values(&("a", deep)).unwrap_err().to_string();
+    assert_eq!(error, "element 1 nests deeper than the limit of 512");
+}

@@ -1,0 +1,145 @@
+//! Scalars on their way to serde visitors, and the lenient reading of what AnyEvent::MP nodes send.
+
+use std::borrow::Cow;
+
+use serde::de::{Error as _, Unexpected, Visitor};
+
+use super::Integer;
+use crate::message::ParseError;
+
+/// A value without parts.
+#[derive(Debug, Clone)]
+pub(crate) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Integer(Integer),
+    Float(f64),
+    Bytes(Cow<'a, [u8]>),
+    Text(Cow<'a, str>),
+}
+
+/// What the receiving type asked its deserializer for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    Any,
+    Bool,
+    Integer,
+    Float,
+    Text,
+    Bytes,
+    Other,
+}
+
+impl<'a> Scalar<'a> {
+    /// Gives the scalar to `visitor`, which wants a `want`.
+    ///
+    /// `lenient` is for what AnyEvent::MP nodes send, which have one kind of scalar (protocol.md section 3):
+    /// * bytes that are UTF-8 pass as text wherever bytes are not asked for;
+    /// * text of digits passes as a number where a number is asked for, a float without fraction as an integer;
+    /// * `1`, `0` and the empty text pass as booleans where one is asked for;
+    /// * text of code points up to 0xFF passes as bytes, one each, where bytes are asked for.
+    pub(crate) fn visit<'de, V: Visitor<'de>>(
+        self,
+        want: Want,
+        lenient: bool,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        let scalar = if lenient { self.bend(want) } else { self };
+        match scalar {
+            Self::Null => visitor.visit_unit(),
+            Self::Bool(b) => visitor.visit_bool(b),
+            Self::Integer(n) => visit_integer(n, want, visitor),
+            Self::Float(x) => visitor.visit_f64(x),
+            Self::Bytes(Cow::Borrowed(bytes)) => visitor.visit_bytes(bytes),
+            Self::Bytes(Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
+            Self::Text(Cow::Borrowed(text)) => visitor.visit_str(text),
+            Self::Text(Cow::Owned(text)) => visitor.visit_string(text),
+        }
+    }
+
+    /// What an AnyEvent::MP node may have meant, to someone who wants a `want`.
+    fn bend(self, want: Want) -> Self {
+        let scalar = match self {
+            Self::Bytes(bytes) if want != Want::Bytes => match text_of(bytes) {
+                Ok(text) => Self::Text(text),
+                Err(bytes) => Self::Bytes(bytes),
+            },
+            other => other,
+        };
+        match (want, scalar) {
+            (Want::Bytes, Self::Text(text)) => {
+                let latin1: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+                latin1.map_or(Self::Text(text), |bytes| Self::Bytes(bytes.into()))
+            }
+            (Want::Integer | Want::Float, Self::Text(text)) => {
+                number(&text).unwrap_or(Self::Text(text))
+            }
+            (Want::Integer, Self::Float(x)) => integral(x).map_or(Self::Float(x), Self::Integer),
+            (Want::Bool, Self::Integer(n)) if n == 0.into() || n == 1.into() => {
+                Self::Bool(n == 1.into())
+            }
+            (Want::Bool, Self::Text(text)) => match &*text {
+                "" | "0" => Self::Bool(false),
+                "1" => Self::Bool(true),
+                _ => Self::Text(text),
+            },
+            (_, scalar) => scalar,
+        }
+    }
+}
+
+/// Bytes as text, if they are UTF-8.
+pub(crate) fn text_of(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Cow<'_, [u8]>> {
+    match bytes {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes)
+            .map(Cow::Borrowed)
+            .map_err(|_| Cow::Borrowed(bytes)),
+        Cow::Owned(bytes) => String::from_utf8(bytes)
+            .map(Cow::Owned)
+            .map_err(|e| Cow::Owned(e.into_bytes())),
+    }
+}
+
+fn number<'a>(text: &str) -> Option<Scalar<'a>> {
+    // `parse` also takes "inf", "nan" and a plus sign; a number that Perl printed begins like this.
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.') {
+        return None;
+    }
+    match text.parse::<i128>().ok().map(Integer::try_from) {
+        Some(Ok(n)) => Some(Scalar::Integer(n)),
+        _ => {
+            let x: f64 = text.parse().ok()?;
+            x.is_finite().then_some(Scalar::Float(x))
+        }
+    }
+}
+
+fn integral(x: f64) -> Option<Integer> {
+    let n = x as i128;
+    (n as f64 == x).then(|| Integer::try_from(n).ok()).flatten()
+}
+
+fn visit_integer<'de, V: Visitor<'de>>(
+    n: Integer,
+    want: Want,
+    visitor: V,
+) -> Result<V::Value, ParseError> {
+    if let Ok(n) = n.parts() {
+        return visitor.visit_u64(n);
+    }
+    match i64::try_from(n) {
+        Ok(n) => visitor.visit_i64(n),
+        // serde's own floats take no `i128`.
+        Err(_) if want == Want::Float => match n.as_f64() {
+            Some(x) => visitor.visit_f64(x),
+            None => {
+                let found = format!("integer {n}, which no float holds exactly");
+                Err(ParseError::invalid_type(
+                    Unexpected::Other(&found),
+                    &visitor,
+                ))
+            }
+        },
+        Err(_) => visitor.visit_i128(n.into()),
+    }
+}
