@@ -8,16 +8,16 @@
 use super::{DecodeError, Limits};
 use crate::Text;
 
-/// How a codec's messages look, one head at a time. One per connection; it may remember where it is within a
-/// head that has not come whole yet.
+/// How a codec's messages look, one head at a time. One per connection.
 pub trait Heads: Send {
     /// What a byte between messages is.
     fn begins(&self, byte: u8) -> Begins;
 
     /// Reads the head at the beginning of `bytes`, which are all that has come and was not taken yet.
     ///
-    /// It must take or refuse what it looked at, or ask for more with a small constant of bytes looked at in
-    /// vain: that is what makes the whole linear. Text must be found to be UTF-8 here.
+    /// Where it asks for more it is called again with the same bytes and more behind them. It must remember how
+    /// far it looked, or have looked at a small constant of bytes only: that is what makes the whole linear.
+    /// Text must be found to be UTF-8 here.
     ///
     /// # Errors
     /// Where the bytes are not well-formed: how far into `bytes`, and what is wrong.
@@ -65,8 +65,6 @@ pub enum Inside {
 pub enum Step {
     /// The head has not come whole; at least so many more bytes belong to it. Never 0.
     Need(usize),
-    /// So many bytes of a head, which goes on.
-    Part(usize),
     /// A scalar.
     Scalar(usize),
     /// The beginning of an array of so many elements, or of unknown length.
@@ -146,7 +144,7 @@ impl<H: Heads> Scanner<H> {
         self.at > 0
     }
 
-    /// How many heads and parts of heads were read so far, which is what the work is proportional to.
+    /// How often the codec was asked for a head so far.
     pub fn steps(&self) -> u64 {
         self.steps
     }
@@ -171,7 +169,6 @@ impl<H: Heads> Scanner<H> {
                     self.check_size(src.len().saturating_add(more))?;
                     return Ok(Scanned::Need(more));
                 }
-                Step::Part(taken) => (taken, false),
                 Step::Scalar(_) if self.stack.is_empty() => return Err(self.no_array()),
                 Step::Scalar(taken) => {
                     self.count(1)?;
