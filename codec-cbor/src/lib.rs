@@ -8,11 +8,8 @@ mod heads;
 mod token;
 mod write;
 
-use std::sync::Arc;
-
 use aemp_core::codec::{
     Capabilities, Codec, Decoder, EncodeError, Frame, Limits, Outgoing, PeerInfo, StreamDecoder,
-    WireFormat,
 };
 use aemp_core::message::to_values;
 use bytes::BytesMut;
@@ -67,9 +64,14 @@ impl Codec for Cbor {
     }
 
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
-        let format: Arc<dyn WireFormat> = Arc::new(token::Tokens);
         let heads = CborHeads::default();
-        Box::new(StreamDecoder::new(NAME, heads, format, limits, peer))
+        Box::new(StreamDecoder::new(
+            NAME,
+            heads,
+            &token::Tokens,
+            limits,
+            peer,
+        ))
     }
 }
 

@@ -3,40 +3,38 @@
 use std::borrow::Cow;
 
 use aemp_core::Integer;
-use aemp_core::codec::{DecodeError, Token, WireFormat};
+use aemp_core::codec::{Token, WireFormat};
 
-use crate::NAME;
-use crate::head::{Head, NoHead};
+use crate::head::Head;
 
 /// Reads tokens.
 pub(crate) struct Tokens;
 
 impl WireFormat for Tokens {
     #[inline]
-    fn token<'a>(&self, bytes: &'a [u8], at: &mut usize) -> Result<Token<'a>, DecodeError> {
-        let start = *at;
-        let head = head(bytes, start)?;
+    fn token<'a>(&self, bytes: &'a [u8], at: &mut usize) -> Option<Token<'a>> {
+        let head = Head::read(bytes, *at).ok()?;
         *at += head.len;
         let Some(argument) = head.argument else {
             return match head.major {
                 2 => chunks(bytes, at, 2).map(|bytes| Token::Bytes(bytes.into())),
-                3 => match String::from_utf8(chunks(bytes, at, 3)?) {
-                    Ok(text) => Ok(Token::Text(text.into())),
-                    Err(_) => Err(fault(start, "a text is not UTF-8")),
-                },
-                4 => Ok(Token::Array(None)),
-                5 => Ok(Token::Map(None)),
-                _ => Ok(Token::End),
+                3 => {
+                    let text = String::from_utf8(chunks(bytes, at, 3)?).ok()?;
+                    Some(Token::Text(text.into()))
+                }
+                4 => Some(Token::Array(None)),
+                5 => Some(Token::Map(None)),
+                _ => Some(Token::End),
             };
         };
-        Ok(match head.major {
+        Some(match head.major {
             0 => Token::Integer(argument.into()),
             1 => Token::Integer(Integer::negative(argument)),
             2 => Token::Bytes(Cow::Borrowed(content(bytes, at, argument)?)),
-            3 => match std::str::from_utf8(content(bytes, at, argument)?) {
-                Ok(text) => Token::Text(Cow::Borrowed(text)),
-                Err(_) => return Err(fault(start, "a text is not UTF-8")),
-            },
+            3 => {
+                let text = std::str::from_utf8(content(bytes, at, argument)?).ok()?;
+                Token::Text(Cow::Borrowed(text))
+            }
             4 => Token::Array(Some(length(argument))),
             5 => Token::Map(Some(length(argument))),
             6 => Token::Tag(argument),
@@ -74,47 +72,28 @@ fn length(argument: u64) -> usize {
     usize::try_from(argument).unwrap_or(usize::MAX)
 }
 
-#[inline]
-fn head(bytes: &[u8], at: usize) -> Result<Head, DecodeError> {
-    Head::read(bytes, at).map_err(|error| match error {
-        NoHead::Cut(_) => fault(at, "it ends too early"),
-        NoHead::Wrong(what) => fault(at, &what),
-    })
-}
-
 /// The next `len` bytes.
 #[inline]
-fn content<'a>(bytes: &'a [u8], at: &mut usize, len: u64) -> Result<&'a [u8], DecodeError> {
+fn content<'a>(bytes: &'a [u8], at: &mut usize, len: u64) -> Option<&'a [u8]> {
     let start = *at;
     let end = start.saturating_add(length(len));
-    let content = bytes
-        .get(start..end)
-        .ok_or_else(|| fault(start, "it ends too early"))?;
+    let content = bytes.get(start..end)?;
     *at = end;
-    Ok(content)
+    Some(content)
 }
 
 /// The chunks of a string of unknown length, joined.
-fn chunks(bytes: &[u8], at: &mut usize, major: u8) -> Result<Vec<u8>, DecodeError> {
+fn chunks(bytes: &[u8], at: &mut usize, major: u8) -> Option<Vec<u8>> {
     let mut joined = Vec::new();
     loop {
-        let start = *at;
-        let head = head(bytes, start)?;
+        let head = Head::read(bytes, *at).ok()?;
         *at += head.len;
         match head.argument {
-            None if head.major == 7 => return Ok(joined),
+            None if head.major == 7 => return Some(joined),
             Some(len) if head.major == major => {
                 joined.extend_from_slice(content(bytes, at, len)?);
             }
-            _ => return Err(fault(start, "a string has a chunk of another kind")),
+            _ => return None,
         }
-    }
-}
-
-fn fault(at: usize, what: &str) -> DecodeError {
-    DecodeError::Malformed {
-        at,
-        what: what.to_owned(),
-        codec: NAME.into(),
     }
 }

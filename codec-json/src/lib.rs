@@ -9,10 +9,8 @@ mod heads;
 mod scalar;
 mod token;
 
-use std::sync::Arc;
-
 use aemp_core::codec::{
-    Capabilities, Codec, Decoder, EncodeError, Frame, Limits, PeerInfo, StreamDecoder, WireFormat,
+    Capabilities, Codec, Decoder, EncodeError, Frame, Limits, PeerInfo, StreamDecoder,
 };
 use bytes::{BufMut, BytesMut};
 
@@ -67,8 +65,13 @@ impl Codec for Json {
     }
 
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
-        let format: Arc<dyn WireFormat> = Arc::new(token::Tokens);
         let heads = JsonHeads::default();
-        Box::new(StreamDecoder::new(NAME, heads, format, limits, peer))
+        Box::new(StreamDecoder::new(
+            NAME,
+            heads,
+            &token::Tokens,
+            limits,
+            peer,
+        ))
     }
 }

@@ -2,27 +2,26 @@
 
 use std::borrow::Cow;
 
-use aemp_core::codec::{DecodeError, Token, WireFormat};
+use aemp_core::codec::{Token, WireFormat};
 
-use crate::NAME;
 use crate::scalar::{Escape, Number, escape, in_number, is_space, number};
 
 /// Reads tokens. Commas and colons are passed over: the scanner has checked them.
 pub(crate) struct Tokens;
 
 impl WireFormat for Tokens {
-    fn token<'a>(&self, bytes: &'a [u8], at: &mut usize) -> Result<Token<'a>, DecodeError> {
+    fn token<'a>(&self, bytes: &'a [u8], at: &mut usize) -> Option<Token<'a>> {
         let mut start = *at;
         let first = loop {
             match bytes.get(start) {
                 Some(&byte) if is_space(byte) || byte == b',' || byte == b':' => start += 1,
                 Some(&byte) => break byte,
-                None => return Err(fault(start, "it ends too early")),
+                None => return None,
             }
         };
         let rest = &bytes[start..];
         let (token, len) = match first {
-            b'"' => text(rest).ok_or_else(|| fault(start, "a text is not well-formed"))?,
+            b'"' => text(rest)?,
             b'[' => (Token::Array(None), 1),
             b'{' => (Token::Map(None), 1),
             b']' | b'}' => (Token::End, 1),
@@ -31,7 +30,7 @@ impl WireFormat for Tokens {
             b'n' => (Token::Null, 4),
             _ => {
                 let len = rest.iter().take_while(|&&byte| in_number(byte)).count();
-                let token = match number(&rest[..len]).map_err(|what| fault(start, &what))? {
+                let token = match number(&rest[..len]).ok()? {
                     Number::Integer(n) => Token::Integer(n),
                     Number::Float(x) => Token::Float(x),
                 };
@@ -39,7 +38,7 @@ impl WireFormat for Tokens {
             }
         };
         *at = start + len;
-        Ok(token)
+        Some(token)
     }
 }
 
@@ -70,13 +69,5 @@ fn text(bytes: &[u8]) -> Option<(Token<'_>, usize)> {
             }
             Escape::Cut | Escape::Wrong(_) => return None,
         }
-    }
-}
-
-fn fault(at: usize, what: &str) -> DecodeError {
-    DecodeError::Malformed {
-        at,
-        what: what.to_owned(),
-        codec: NAME.into(),
     }
 }

@@ -8,12 +8,12 @@ use serde::de::{
 };
 
 use super::{Token, WireFormat};
-use crate::message::{ParseError, Rest, Values};
+use crate::message::{LoneNull, ParseError, Values};
 use crate::value::de::{UNDEFINED, all_wants};
 use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
 use crate::value::scalar::{Scalar, Want, text_of};
 use crate::value::too_long;
-use crate::{Map, Value};
+use crate::{Map, PortName, Value};
 
 /// The most values that room is made for on a message's word.
 const MAX_RESERVE: usize = 1024;
@@ -44,19 +44,43 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn token(&mut self) -> Result<Token<'a>, ParseError> {
-        self.format
-            .token(self.bytes, &mut self.at)
-            .map_err(ParseError::custom)
+        match self.format.token(self.bytes, &mut self.at) {
+            Some(token) => Ok(token),
+            None => Err(ParseError::new(
+                "the codec cannot read what it has accepted",
+            )),
+        }
     }
 
-    /// The elements of the message's array. The first is the port's name.
-    pub(crate) fn elements(&mut self) -> Result<Seq<'_, 'a>, ParseError> {
-        match self.token()? {
-            Token::Array(len) => Ok(Seq {
-                reader: self,
-                left: Left::new(len),
-            }),
-            other => Err(ParseError::invalid_type(unexpected(&other), &"an array")),
+    /// The name of the port in front of a message's elements, and where those begin; nothing in an empty array.
+    pub(crate) fn port(mut self) -> Result<Option<(PortName, Rest)>, ParseError> {
+        let mut left = match self.token()? {
+            Token::Array(len) => Left::new(len),
+            other => return Err(ParseError::invalid_type(unexpected(&other), &"an array")),
+        };
+        let port = match left.next(&mut self)? {
+            None => return Ok(None),
+            Some(Token::Text(text)) => PortName::from(&*text),
+            Some(Token::Bytes(bytes)) if self.lenient => match text_of(bytes) {
+                Ok(text) => PortName::from(&*text),
+                Err(_) => {
+                    return Err(ParseError::new(
+                        "expected text, found bytes that are not UTF-8",
+                    ));
+                }
+            },
+            Some(other) => return Err(ParseError::invalid_type(unexpected(&other), &"a text")),
+        };
+        let at = self.at;
+        Ok(Some((port, Rest { at, left })))
+    }
+
+    /// The elements from `rest` on.
+    pub(crate) fn elements(&mut self, rest: Rest) -> Seq<'_, 'a> {
+        self.at = rest.at;
+        Seq {
+            reader: self,
+            left: rest.left,
         }
     }
 
@@ -174,6 +198,13 @@ impl Left {
     }
 }
 
+/// The elements of a message after the port's name: where they begin, and how many there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Rest {
+    at: usize,
+    left: Left,
+}
+
 /// The elements of an array.
 pub(crate) struct Seq<'r, 'a> {
     reader: &'r mut Reader<'a>,
@@ -186,18 +217,6 @@ impl<'a> Seq<'_, 'a> {
         match self.left.next(self.reader)? {
             Some(token) => self.reader.skip(&token),
             None => Ok(()),
-        }
-    }
-
-    /// The first element, which must be a text, or nothing in an empty array.
-    pub(crate) fn first(&mut self) -> Result<Option<Cow<'a, str>>, ParseError> {
-        match self.left.next(self.reader)? {
-            None => Ok(None),
-            Some(Token::Text(text)) => Ok(Some(text)),
-            Some(Token::Bytes(bytes)) if self.reader.lenient => text_of(bytes)
-                .map(Some)
-                .map_err(|_| ParseError::new("expected text, found bytes that are not UTF-8")),
-            Some(other) => Err(ParseError::invalid_type(unexpected(&other), &"a text")),
         }
     }
 
@@ -228,7 +247,7 @@ impl<'a> Seq<'_, 'a> {
     }
 }
 
-impl<'de> Rest<'de> for Seq<'_, '_> {
+impl<'de> LoneNull<'de> for Seq<'_, '_> {
     fn is_lone_null(&self) -> bool {
         let (mut reader, mut left) = (*self.reader, self.left);
         matches!(left.next(&mut reader), Ok(Some(Token::Null)))

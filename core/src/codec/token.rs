@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::DecodeError;
 use crate::Integer;
 
 /// One step in reading a message: a scalar, or the start or end of what has parts.
@@ -34,15 +33,15 @@ pub enum Token<'a> {
 
 /// What a codec can do with the bytes of one whole message that its decoder has found well-formed.
 ///
-/// The core reads messages through it, dynamic values and typed ones alike.
+/// The core reads messages through it, dynamic values and typed ones alike. It has no state; a `static` of it is
+/// what messages refer to.
 pub trait WireFormat: Send + Sync {
     /// Reads the token at `at` and moves `at` behind it.
     ///
-    /// `bytes` is what the decoder gave to [`Message::from_wire`](crate::Message::from_wire): the message's
+    /// `bytes` is what the decoder gave to [`Received::from_wire`](super::Received::from_wire): the message's
     /// array with the port's name in front; `at` is 0 or where the last call left it.
     ///
-    /// # Errors
-    /// Where there is no token. Since the decoder has checked the message, that is a fault of the codec or its
-    /// caller; it must not panic.
-    fn token<'a>(&self, bytes: &'a [u8], at: &mut usize) -> Result<Token<'a>, DecodeError>;
+    /// `None` says that there is no token, or none that is well-formed. Since the decoder has checked the message,
+    /// that is a fault of the codec; it must not panic.
+    fn token<'a>(&self, bytes: &'a [u8], at: &mut usize) -> Option<Token<'a>>;
 }

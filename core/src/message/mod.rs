@@ -9,16 +9,15 @@ mod values;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use crate::Value;
-use crate::codec::{Reader, Seq, WireFormat};
+use crate::codec::{Reader, Rest, WireFormat};
 use crate::value::de::Items;
+use crate::{PortName, Value};
 
-pub(crate) use parse::Rest;
+pub(crate) use parse::LoneNull;
 
 pub use error::ParseError;
 pub use flat::to_values;
@@ -47,22 +46,11 @@ enum Body {
 }
 
 impl Message {
-    /// A message of `bytes`, one whole array with the port's name in front, which `format` can read. `perl` says
-    /// that it is from an AnyEvent::MP node, so that byte strings may stand for text, and more of the kind
-    /// (protocol.md section 3).
-    pub fn from_wire(bytes: Bytes, format: Arc<dyn WireFormat>, perl: bool) -> Self {
-        Self(Body::Wire(Wire {
-            bytes,
-            format,
-            perl,
-        }))
-    }
-
     /// The first element, if it is a text.
     pub fn tag(&self) -> Option<Cow<'_, str>> {
         match &self.0 {
             Body::Values(values) => values.first()?.as_str().map(Cow::Borrowed),
-            Body::Wire(wire) => wire.elements(&mut wire.reader()).ok()?.text().ok()?,
+            Body::Wire(wire) => wire.reader().elements(wire.rest).text().ok()?,
         }
     }
 
@@ -83,7 +71,7 @@ impl Message {
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ParseError> {
         match self.0 {
             Body::Values(values) => parse::parse(Items(values.into_iter()), 0),
-            Body::Wire(wire) => parse::parse(wire.elements(&mut wire.reader())?, 0),
+            Body::Wire(wire) => parse::parse(wire.reader().elements(wire.rest), 0),
         }
     }
 
@@ -100,7 +88,7 @@ impl Message {
             }
             Body::Wire(wire) => {
                 let mut reader = wire.reader();
-                let mut elements = wire.elements(&mut reader)?;
+                let mut elements = reader.elements(wire.rest);
                 elements.skip()?;
                 parse::parse(elements, 1)
             }
@@ -156,19 +144,39 @@ impl Message {
 #[derive(Clone)]
 pub struct Wire {
     bytes: Bytes,
-    format: Arc<dyn WireFormat>,
+    format: &'static dyn WireFormat,
     perl: bool,
+    /// The elements after the port's name.
+    rest: Rest,
 }
 
 impl Wire {
+    /// The message of `bytes` and the port it is for; nothing if it is an empty array.
+    pub(crate) fn new(
+        bytes: Bytes,
+        format: &'static dyn WireFormat,
+        perl: bool,
+    ) -> Result<Option<(PortName, Self)>, ParseError> {
+        let port = Reader::new(format, &bytes, perl).port()?;
+        Ok(port.map(|(port, rest)| {
+            let wire = Self {
+                bytes,
+                format,
+                perl,
+                rest,
+            };
+            (port, wire)
+        }))
+    }
+
     /// The message's array, whose first element is the name of the port it was for.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
     /// What reads the bytes.
-    pub fn format(&self) -> &Arc<dyn WireFormat> {
-        &self.format
+    pub fn format(&self) -> &'static dyn WireFormat {
+        self.format
     }
 
     /// Whether an AnyEvent::MP node wrote them.
@@ -181,18 +189,11 @@ impl Wire {
     /// # Errors
     /// As for [`Message::values`].
     pub fn values(&self) -> Result<Values, ParseError> {
-        self.elements(&mut self.reader())?.values(&self.bytes)
+        self.reader().elements(self.rest).values(&self.bytes)
     }
 
     fn reader(&self) -> Reader<'_> {
-        Reader::new(&*self.format, &self.bytes, self.perl)
-    }
-
-    /// The elements after the port's name.
-    fn elements<'r, 'a>(&self, reader: &'r mut Reader<'a>) -> Result<Seq<'r, 'a>, ParseError> {
-        let mut elements = reader.elements()?;
-        elements.skip()?;
-        Ok(elements)
+        Reader::new(self.format, &self.bytes, self.perl)
     }
 }
 
@@ -211,6 +212,12 @@ impl fmt::Debug for Wire {
             Ok(values) => values.fmt(f),
             Err(error) => write!(f, "{} bytes: {error}", self.bytes.len()),
         }
+    }
+}
+
+impl From<Wire> for Message {
+    fn from(wire: Wire) -> Self {
+        Self(Body::Wire(wire))
     }
 }
 
