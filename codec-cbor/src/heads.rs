@@ -2,7 +2,7 @@
 
 use aemp_core::codec::{Begins, Heads, Inside, Step};
 
-use crate::head::{Head, NoHead};
+use crate::head::{Head, NoHead, wrong};
 
 /// Checks CBOR one head at a time. A string counts as one head, with its content or its chunks.
 #[derive(Debug, Default)]
@@ -23,24 +23,25 @@ impl Heads for CborHeads {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn head(&mut self, bytes: &[u8], _: Inside) -> Result<Step, Fault> {
         let head = match Head::read(bytes, 0) {
             Ok(head) => head,
             Err(NoHead::Cut(more)) => return Ok(Step::Need(more)),
-            Err(NoHead::Wrong(what)) => return Err((0, what)),
+            Err(NoHead::Wrong) => return Err((0, wrong(bytes))),
         };
         let len = head.len;
-        Ok(match (head.major, head.argument) {
-            (2 | 3, Some(argument)) => match string(bytes, head, argument, 0)? {
+        let known = (!head.is_indefinite()).then_some(head.argument);
+        Ok(match head.major() {
+            2 | 3 if head.is_indefinite() => self.chunks(bytes, head.major())?,
+            2 | 3 => match string(bytes, head, 0)? {
                 Ok(end) => Step::Scalar(end),
                 Err(more) => Step::Need(more),
             },
-            (2 | 3, None) => self.chunks(bytes, head.major)?,
-            (4, elements) => Step::Array(len, elements),
-            (5, pairs) => Step::Map(len, pairs),
-            (6, _) => Step::Tag(len),
-            (7, None) => Step::End(len),
+            4 => Step::Array(len, known),
+            5 => Step::Map(len, known),
+            6 => Step::Tag(len),
+            7 if head.is_indefinite() => Step::End(len),
             _ => Step::Scalar(len),
         })
     }
@@ -52,41 +53,35 @@ impl CborHeads {
         self.seen = self.seen.max(1);
         loop {
             let at = self.seen;
-            if bytes.get(at) == Some(&BREAK) {
-                self.seen = 0;
-                return Ok(Step::Scalar(at + 1));
-            }
             let head = match Head::read(bytes, at) {
                 Ok(head) => head,
                 Err(NoHead::Cut(more)) => return Ok(Step::Need(more)),
-                Err(NoHead::Wrong(what)) => return Err((at, what)),
+                Err(NoHead::Wrong) => return Err((at, wrong(&bytes[at..]))),
             };
-            match head.argument {
-                Some(argument) if head.major == major => match string(bytes, head, argument, at)? {
-                    Ok(end) => self.seen = end,
-                    Err(more) => return Ok(Step::Need(more)),
-                },
-                _ => return Err((at, "a string has a chunk of another kind".into())),
+            if head.initial == BREAK {
+                self.seen = 0;
+                return Ok(Step::Scalar(at + 1));
+            }
+            if head.major() != major || head.is_indefinite() {
+                return Err((at, "a string has a chunk of another kind".into()));
+            }
+            match string(bytes, head, at)? {
+                Ok(end) => self.seen = end,
+                Err(more) => return Ok(Step::Need(more)),
             }
         }
     }
 }
 
 /// The end of the string at `at`, or how many more bytes of it must come. A text is found to be UTF-8.
-#[inline]
-fn string(
-    bytes: &[u8],
-    head: Head,
-    argument: u64,
-    at: usize,
-) -> Result<Result<usize, usize>, Fault> {
+#[inline(always)]
+fn string(bytes: &[u8], head: Head, at: usize) -> Result<Result<usize, usize>, Fault> {
     let start = at + head.len;
-    let len = usize::try_from(argument).unwrap_or(usize::MAX);
-    let end = start.saturating_add(len);
+    let end = start.saturating_add(head.length());
     let Some(content) = bytes.get(start..end) else {
         return Ok(Err(end - bytes.len()));
     };
-    if head.major == 3 && std::str::from_utf8(content).is_err() {
+    if head.major() == 3 && std::str::from_utf8(content).is_err() {
         return Err((start, "a text is not UTF-8".into()));
     }
     Ok(Ok(end))

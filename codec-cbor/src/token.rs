@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use aemp_core::Integer;
 use aemp_core::codec::{Token, WireFormat};
 
 use crate::head::Head;
@@ -15,44 +14,48 @@ impl WireFormat for Tokens {
     fn token<'a>(&self, bytes: &'a [u8], at: &mut usize) -> Option<Token<'a>> {
         let head = Head::read(bytes, *at).ok()?;
         *at += head.len;
-        let Some(argument) = head.argument else {
-            return match head.major {
-                2 => chunks(bytes, at, 2).map(|bytes| Token::Bytes(bytes.into())),
-                3 => {
-                    let text = String::from_utf8(chunks(bytes, at, 3)?).ok()?;
-                    Some(Token::Text(text.into()))
-                }
-                4 => Some(Token::Array(None)),
-                5 => Some(Token::Map(None)),
-                _ => Some(Token::End),
-            };
-        };
-        Some(match head.major {
-            0 => Token::Integer(argument.into()),
-            1 => Token::Integer(Integer::negative(argument)),
-            2 => Token::Bytes(Cow::Borrowed(content(bytes, at, argument)?)),
+        if head.is_indefinite() {
+            return indefinite(bytes, at, head.major());
+        }
+        let argument = head.argument;
+        Some(match head.major() {
+            0 => Token::Unsigned(argument),
+            1 => Token::Negative(argument),
+            2 => Token::Bytes(Cow::Borrowed(content(bytes, at, head)?)),
             3 => {
-                let text = std::str::from_utf8(content(bytes, at, argument)?).ok()?;
+                let text = std::str::from_utf8(content(bytes, at, head)?).ok()?;
                 Token::Text(Cow::Borrowed(text))
             }
-            4 => Token::Array(Some(length(argument))),
-            5 => Token::Map(Some(length(argument))),
+            4 => Token::Array(Some(head.length())),
+            5 => Token::Map(Some(head.length())),
             6 => Token::Tag(argument),
-            _ => simple(head.info, argument),
+            _ => simple(head.initial & 0x1f, argument),
         })
     }
+}
+
+/// What has no length in its head, of which `at` is behind, or the end of such a thing.
+#[cold]
+fn indefinite<'a>(bytes: &'a [u8], at: &mut usize, major: u8) -> Option<Token<'a>> {
+    Some(match major {
+        2 => Token::Bytes(chunks(bytes, at, 2)?.into()),
+        3 => Token::Text(String::from_utf8(chunks(bytes, at, 3)?).ok()?.into()),
+        4 => Token::Array(None),
+        5 => Token::Map(None),
+        _ => Token::End,
+    })
 }
 
 /// Major type 7.
 fn simple<'a>(info: u8, argument: u64) -> Token<'a> {
     match (info, argument) {
-        (20, _) => Token::Bool(false),
-        (21, _) => Token::Bool(true),
+        (20, _) => Token::False,
+        (21, _) => Token::True,
         (22, _) => Token::Null,
         (25, bits) => Token::Float(half(bits as u16)),
         (26, bits) => Token::Float(f32::from_bits(bits as u32).into()),
         (27, bits) => Token::Float(f64::from_bits(bits)),
-        (_, number) => Token::Simple(number as u8),
+        (_, number) => Token::Simple(number),
     }
 }
 
@@ -68,16 +71,11 @@ fn half(bits: u16) -> f64 {
     if bits >> 15 == 0 { size } else { -size }
 }
 
-fn length(argument: u64) -> usize {
-    usize::try_from(argument).unwrap_or(usize::MAX)
-}
-
-/// The next `len` bytes.
-#[inline]
-fn content<'a>(bytes: &'a [u8], at: &mut usize, len: u64) -> Option<&'a [u8]> {
-    let start = *at;
-    let end = start.saturating_add(length(len));
-    let content = bytes.get(start..end)?;
+/// The content of the string whose head ends at `at`.
+#[inline(always)]
+fn content<'a>(bytes: &'a [u8], at: &mut usize, head: Head) -> Option<&'a [u8]> {
+    let end = at.saturating_add(head.length());
+    let content = bytes.get(*at..end)?;
     *at = end;
     Some(content)
 }
@@ -88,12 +86,12 @@ fn chunks(bytes: &[u8], at: &mut usize, major: u8) -> Option<Vec<u8>> {
     loop {
         let head = Head::read(bytes, *at).ok()?;
         *at += head.len;
-        match head.argument {
-            None if head.major == 7 => return Some(joined),
-            Some(len) if head.major == major => {
-                joined.extend_from_slice(content(bytes, at, len)?);
-            }
-            _ => return None,
+        if head.major() == 7 && head.is_indefinite() {
+            return Some(joined);
         }
+        if head.major() != major || head.is_indefinite() {
+            return None;
+        }
+        joined.extend_from_slice(content(bytes, at, head)?);
     }
 }

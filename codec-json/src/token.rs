@@ -25,13 +25,16 @@ impl WireFormat for Tokens {
             b'[' => (Token::Array(None), 1),
             b'{' => (Token::Map(None), 1),
             b']' | b'}' => (Token::End, 1),
-            b't' => (Token::Bool(true), 4),
-            b'f' => (Token::Bool(false), 5),
+            b't' => (Token::True, 4),
+            b'f' => (Token::False, 5),
             b'n' => (Token::Null, 4),
             _ => {
                 let len = rest.iter().take_while(|&&byte| in_number(byte)).count();
                 let token = match number(&rest[..len]).ok()? {
-                    Number::Integer(n) => Token::Integer(n),
+                    Number::Integer(n) => match n.parts() {
+                        Ok(n) => Token::Unsigned(n),
+                        Err(n) => Token::Negative(n),
+                    },
                     Number::Float(x) => Token::Float(x),
                 };
                 (token, len)

@@ -6,6 +6,7 @@ use super::{
     Begins, DecodeError, Decoder, Heads, Limits, PeerInfo, Received, Scanned, Scanner, WireFormat,
 };
 use crate::Text;
+use crate::message::ParseError;
 
 /// Messages shorter than this are copied out of the receive buffer, which then stays where it is and is used
 /// again; longer ones take their part of it along. So a message that is kept holds at most four times its own
@@ -48,13 +49,13 @@ impl<H: Heads> StreamDecoder<H> {
         &self.scanner
     }
 
-    /// The message of `bytes`, unless it is a keepalive.
-    fn received(&self, bytes: Bytes) -> Result<Option<Received>, DecodeError> {
-        Received::from_wire(bytes, self.format, self.perl).map_err(|error| DecodeError::Malformed {
+    #[cold]
+    fn no_port(&self, error: &ParseError) -> DecodeError {
+        DecodeError::Malformed {
             at: 0,
             what: format!("the name of the port: {error}"),
             codec: self.codec.clone(),
-        })
+        }
     }
 }
 
@@ -84,8 +85,11 @@ impl<H: Heads> Decoder for StreamDecoder<H> {
                     return Ok(None);
                 }
                 Scanned::Message(len) => {
-                    if let Some(received) = self.received(take(src, len))? {
-                        return Ok(Some(received));
+                    match Received::from_wire(take(src, len), self.format, self.perl) {
+                        // A keepalive.
+                        Ok(None) => {}
+                        Ok(received) => return Ok(received),
+                        Err(error) => return Err(self.no_port(&error)),
                     }
                 }
             }

@@ -111,11 +111,11 @@ impl Received {
         format: &'static dyn WireFormat,
         perl: bool,
     ) -> Result<Option<Self>, ParseError> {
-        let received = Wire::new(bytes, format, perl)?;
-        Ok(received.map(|(port, wire)| Self {
-            port,
-            message: wire.into(),
-        }))
+        let Some((port, rest)) = Reader::new(format, &bytes, perl).port()? else {
+            return Ok(None);
+        };
+        let message = Wire::new(bytes, format, perl, rest).into();
+        Ok(Some(Self { port, message }))
     }
 }
 

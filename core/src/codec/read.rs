@@ -13,7 +13,7 @@ use crate::value::de::{UNDEFINED, all_wants};
 use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
 use crate::value::scalar::{Scalar, Want, text_of};
 use crate::value::too_long;
-use crate::{Map, PortName, Value};
+use crate::{Integer, Map, PortName, Value};
 
 /// The most values that room is made for on a message's word.
 const MAX_RESERVE: usize = 1024;
@@ -42,13 +42,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn token(&mut self) -> Result<Token<'a>, ParseError> {
         match self.format.token(self.bytes, &mut self.at) {
             Some(token) => Ok(token),
-            None => Err(ParseError::new(
-                "the codec cannot read what it has accepted",
-            )),
+            None => Err(unreadable()),
         }
     }
 
@@ -88,8 +86,10 @@ impl<'a> Reader<'a> {
     fn value(&mut self, token: Token<'a>, whole: &Bytes) -> Result<Value, ParseError> {
         Ok(match token {
             Token::Null => Value::Null,
-            Token::Bool(b) => Value::Bool(b),
-            Token::Integer(n) => Value::Integer(n),
+            Token::True => Value::Bool(true),
+            Token::False => Value::Bool(false),
+            Token::Unsigned(n) => Value::Integer(n.into()),
+            Token::Negative(n) => Value::Integer(Integer::negative(n)),
             Token::Float(x) => Value::Float(x),
             Token::Text(Cow::Borrowed(text)) => Value::from(text),
             Token::Text(Cow::Owned(text)) => Value::from(text),
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
                 let token = self.token()?;
                 Value::Tag(tag, Box::new(self.value(token, whole)?))
             }
-            Token::Simple(n) => Value::Simple(n),
+            Token::Simple(n) => Value::Simple(n as u8),
             Token::End => return Err(stray_end()),
         })
     }
@@ -161,6 +161,11 @@ fn share(bytes: Cow<'_, [u8]>, whole: &Bytes) -> Value {
     })
 }
 
+#[cold]
+fn unreadable() -> ParseError {
+    ParseError::new("the codec cannot read what it has accepted")
+}
+
 fn stray_end() -> ParseError {
     ParseError::new("an array or a map ends where a value was expected")
 }
@@ -179,7 +184,7 @@ impl Left {
     }
 
     /// The first token of the next element or key.
-    #[inline]
+    #[inline(always)]
     fn next<'a>(&mut self, reader: &mut Reader<'a>) -> Result<Option<Token<'a>>, ParseError> {
         match self {
             Self::Known(0) | Self::Nothing => Ok(None),
@@ -327,13 +332,32 @@ struct Item<'r, 'a> {
 }
 
 impl<'a> Item<'_, 'a> {
-    #[inline]
+    /// Gives the value to `visitor`. What is common is done here, the rest out of the way.
+    #[inline(always)]
     fn visit<'de, V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value, ParseError> {
+        match self.token {
+            Token::Unsigned(n) if want != Want::Bool => visitor.visit_u64(n),
+            Token::Negative(n) if n <= i64::MAX as u64 => visitor.visit_i64(!(n as i64)),
+            Token::Float(x) if want == Want::Float => visitor.visit_f64(x),
+            Token::Text(Cow::Borrowed(text)) if matches!(want, Want::Text | Want::Any) => {
+                visitor.visit_str(text)
+            }
+            _ => self.visit_other(want, visitor),
+        }
+    }
+
+    fn visit_other<'de, V: Visitor<'de>>(
+        self,
+        want: Want,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
         let Self { reader, token } = self;
         let scalar = match token {
             Token::Null => Scalar::Null,
-            Token::Bool(b) => Scalar::Bool(b),
-            Token::Integer(n) => Scalar::Integer(n),
+            Token::True => Scalar::Bool(true),
+            Token::False => Scalar::Bool(false),
+            Token::Unsigned(n) => Scalar::Integer(n.into()),
+            Token::Negative(n) => Scalar::Integer(Integer::negative(n)),
             Token::Float(x) => Scalar::Float(x),
             Token::Bytes(bytes) => Scalar::Bytes(bytes),
             Token::Text(text) => Scalar::Text(text),
@@ -353,9 +377,11 @@ impl<'a> Item<'_, 'a> {
                 while matches!(token, Token::Tag(_)) {
                     token = reader.token()?;
                 }
-                return Item { reader, token }.visit(want, visitor);
+                return Item { reader, token }.visit_other(want, visitor);
             }
-            Token::Simple(UNDEFINED) if want == Want::Other => return visitor.visit_unit(),
+            Token::Simple(n) if n == u64::from(UNDEFINED) && want == Want::Other => {
+                return visitor.visit_unit();
+            }
             token @ (Token::Tag(_) | Token::Simple(_)) => {
                 return visitor.visit_enum(Marked(Item { reader, token }));
             }
@@ -390,7 +416,8 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
         match self.token {
-            Token::Null | Token::Simple(UNDEFINED) => visitor.visit_none(),
+            Token::Null => visitor.visit_none(),
+            Token::Simple(n) if n == u64::from(UNDEFINED) => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -489,12 +516,11 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
 fn unexpected<'t>(token: &'t Token<'_>) -> Unexpected<'t> {
     match token {
         Token::Null => Unexpected::Unit,
-        Token::Bool(b) => Unexpected::Bool(*b),
-        Token::Integer(n) => match (n.parts(), i64::try_from(*n)) {
-            (Ok(n), _) => Unexpected::Unsigned(n),
-            (_, Ok(n)) => Unexpected::Signed(n),
-            _ => Unexpected::Other("an integer below i64's range"),
-        },
+        Token::True => Unexpected::Bool(true),
+        Token::False => Unexpected::Bool(false),
+        Token::Unsigned(n) => Unexpected::Unsigned(*n),
+        Token::Negative(n) if *n <= i64::MAX as u64 => Unexpected::Signed(!(*n as i64)),
+        Token::Negative(_) => Unexpected::Other("an integer below i64's range"),
         Token::Float(x) => Unexpected::Float(*x),
         Token::Bytes(bytes) => Unexpected::Bytes(bytes),
         Token::Text(text) => Unexpected::Str(text),

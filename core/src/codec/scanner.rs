@@ -194,6 +194,7 @@ impl<H: Heads> Scanner<H> {
         }
     }
 
+    #[inline(always)]
     fn inside(&self) -> Inside {
         let Some(level) = self.stack.last() else {
             return Inside::Top;
@@ -253,6 +254,7 @@ impl<H: Heads> Scanner<H> {
     }
 
     /// A value is over, and with it whatever it was the last part of; whether the message is.
+    #[inline(always)]
     fn close(&mut self) -> bool {
         while let Some(level) = self.stack.last_mut() {
             level.come += 1;
@@ -270,6 +272,7 @@ impl<H: Heads> Scanner<H> {
         true
     }
 
+    #[inline(always)]
     fn count(&mut self, items: usize) -> Result<(), DecodeError> {
         if self.stack.is_empty() && self.items == 0 {
             // The message's own array is not one of its values.
@@ -279,6 +282,7 @@ impl<H: Heads> Scanner<H> {
         self.check_items(self.items as u64)
     }
 
+    #[inline(always)]
     fn check_items(&self, items: u64) -> Result<(), DecodeError> {
         if items > self.limits.items as u64 {
             return Err(DecodeError::TooManyItems {
@@ -288,6 +292,7 @@ impl<H: Heads> Scanner<H> {
         Ok(())
     }
 
+    #[inline(always)]
     fn check_size(&self, size: usize) -> Result<(), DecodeError> {
         if size > self.limits.message_size {
             return Err(DecodeError::TooLarge {
@@ -301,6 +306,7 @@ impl<H: Heads> Scanner<H> {
         self.malformed(self.at, "a message is an array".into())
     }
 
+    #[cold]
     fn malformed(&self, at: usize, what: String) -> DecodeError {
         DecodeError::Malformed {
             at,

@@ -13,9 +13,9 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+use crate::Value;
 use crate::codec::{Reader, Rest, WireFormat};
 use crate::value::de::Items;
-use crate::{PortName, Value};
 
 pub(crate) use parse::LoneNull;
 
@@ -151,22 +151,19 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// The message of `bytes` and the port it is for; nothing if it is an empty array.
+    #[inline]
     pub(crate) fn new(
         bytes: Bytes,
         format: &'static dyn WireFormat,
         perl: bool,
-    ) -> Result<Option<(PortName, Self)>, ParseError> {
-        let port = Reader::new(format, &bytes, perl).port()?;
-        Ok(port.map(|(port, rest)| {
-            let wire = Self {
-                bytes,
-                format,
-                perl,
-                rest,
-            };
-            (port, wire)
-        }))
+        rest: Rest,
+    ) -> Self {
+        Self {
+            bytes,
+            format,
+            perl,
+            rest,
+        }
     }
 
     /// The message's array, whose first element is the name of the port it was for.
@@ -216,6 +213,7 @@ impl fmt::Debug for Wire {
 }
 
 impl From<Wire> for Message {
+    #[inline]
     fn from(wire: Wire) -> Self {
         Self(Body::Wire(wire))
     }
