@@ -1,1 +1,8 @@
-//! Both codecs against each other, the libraries they replace, and recorded messages.
+//! Both codecs: against each other, against the libraries that do the same, at every split of the stream, at the
+//! edges of the limits, and with what Perl nodes sent.
+
+mod limits;
+mod perl;
+mod properties;
+mod support;
+mod transcripts;
