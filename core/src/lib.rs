@@ -2,6 +2,7 @@
 //!
 //! It knows no socket, no codec and no file. The facade crate `aemp` is what programs use.
 
+pub mod handshake;
 pub mod id;
 mod text;
 
