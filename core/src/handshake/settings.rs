@@ -198,3 +198,11 @@ impl Opening {
         Ok(())
     }
 }
+
+#[cfg(test)]
+impl Nonce {
+    /// The nonce line of a recorded session.
+    pub(super) fn recorded(line: &str) -> Self {
+        Self(line.as_bytes().into())
+    }
+}

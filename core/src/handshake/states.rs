@@ -40,6 +40,13 @@ impl AwaitGreeting {
         }
     }
 
+    /// In the place of a recorded node: with its greeting line instead of ours.
+    #[cfg(test)]
+    pub(super) fn with_greeting(mut self, line: &str) -> Self {
+        self.us.greeting = line.as_bytes().into();
+        self
+    }
+
     /// Takes bytes from the peer, up to the end of its nonce line and not beyond.
     ///
     /// Makes the checks of protocol.md section 2 in its order, but for (4), an existing connection to the same

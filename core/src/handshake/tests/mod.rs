@@ -1,10 +1,11 @@
-//! Whole openings: every error and its text, arbitrary splits.
+//! Whole openings: every error and its text, arbitrary splits, the recorded sessions.
 //!
 //! Here are the helpers: an `End` is a driver without a network, which answers at once.
 
 mod errors;
 mod openings;
 mod splits;
+mod transcripts;
 
 use std::sync::Arc;
 
