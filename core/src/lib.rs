@@ -3,6 +3,7 @@
 //! It knows no socket, no codec and no file. The facade crate `aemp` is what programs use.
 
 pub mod codec;
+pub mod handshake;
 pub mod id;
 pub mod message;
 mod text;

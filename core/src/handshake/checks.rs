@@ -1,0 +1,199 @@
+//! What is checked and chosen in an opening, and the auth lines (protocol.md section 2).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::auth::{self, Lines};
+use super::error::excerpt;
+use super::greeting::join;
+use super::{AuthMethod, HandshakeError, Peer, Role, Settings, Tls};
+use crate::{NodeId, Text};
+
+/// Our side of the opening.
+#[derive(Debug)]
+pub(super) struct Us {
+    pub(super) greeting: Box<[u8]>,
+    pub(super) nonce: Box<[u8]>,
+    pub(super) role: Role,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) accepted: Vec<AuthMethod>,
+    pub(super) producible: Vec<AuthMethod>,
+    pub(super) settings: Arc<Settings>,
+}
+
+impl Us {
+    fn lines(&self) -> Lines<'_> {
+        Lines {
+            greeting: &self.greeting,
+            nonce: &self.nonce,
+        }
+    }
+
+    /// Our list of framings, for error texts.
+    pub(super) fn framings(&self) -> String {
+        format!(
+            "{:?}",
+            join(self.settings.framings.iter().map(Text::as_str))
+        )
+    }
+
+    /// The methods that the peer may use, as our greeting said.
+    fn accepts(&self, under_tls: bool) -> impl Iterator<Item = AuthMethod> {
+        let accepted = self.accepted.iter().copied();
+        accepted.filter(move |method| under_tls || !method.needs_tls())
+    }
+}
+
+/// Both sides of an opening, once both greetings are there.
+#[derive(Debug)]
+pub(super) struct Both {
+    pub(super) us: Us,
+    pub(super) peer: Peer,
+    /// Of the peer.
+    nonce: Box<[u8]>,
+    pub(super) under_tls: bool,
+    /// Of our auth line.
+    pub(super) method: AuthMethod,
+    /// Of our auth line.
+    pub(super) framing: Text,
+}
+
+/// The checks once both lines of the peer's greeting are there, and the choices for our direction.
+pub(super) fn greet(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Both, HandshakeError> {
+    let node = || peer.node().clone();
+    // Check 5. Whoever echoes both our lines has our node ID as well, so check 3 would hide this one. A peer
+    // that echoes the nonce alone cannot be told from an attack either.
+    if nonce == us.nonce {
+        return Err(HandshakeError::Echo);
+    }
+    if *peer.node() == us.settings.node {
+        let node = node();
+        return Err(HandshakeError::Myself { node, nonce });
+    }
+    peer.check_role(us.role)?;
+    if let (Some(local), true) = (us.local, us.settings.check_peeraddr) {
+        peer.check_address(local)?;
+    }
+    let under_tls = us.settings.tls != Tls::Off && peer.offers_tls();
+    if us.settings.tls == Tls::Required && !under_tls {
+        return Err(HandshakeError::TlsMissing { node: node() });
+    }
+    let method = choose_method(&us, &peer, under_tls)?;
+    let framing = choose_framing(&us, &peer)?;
+    Ok(Both {
+        us,
+        peer,
+        nonce,
+        under_tls,
+        method,
+        framing,
+    })
+}
+
+/// The first method of the peer's list that we can produce here.
+fn choose_method(us: &Us, peer: &Peer, under_tls: bool) -> Result<AuthMethod, HandshakeError> {
+    let usable = |method: &AuthMethod| under_tls || !method.needs_tls();
+    let mut known = peer.auths().filter_map(AuthMethod::from_name);
+    let chosen = known.find(|method| usable(method) && us.producible.contains(method));
+    chosen.ok_or_else(|| {
+        let ours = us.producible.iter().filter(|method| usable(method));
+        HandshakeError::NoCommonAuth {
+            node: peer.node().clone(),
+            theirs: peer.auths_excerpt(),
+            ours: format!("{:?}", join(ours.map(|method| method.name()))),
+            hint: match us.settings.secret {
+                None => " (it has no secret)",
+                Some(_) => "",
+            },
+        }
+    })
+}
+
+/// The first framing of the peer's list that we can write.
+fn choose_framing(us: &Us, peer: &Peer) -> Result<Text, HandshakeError> {
+    let ours = &us.settings.framings;
+    let known = |theirs| ours.iter().find(|name| name.as_str() == theirs);
+    let chosen = peer.framings().find_map(known).cloned();
+    chosen.ok_or_else(|| HandshakeError::NoCommonFraming {
+        node: peer.node().clone(),
+        theirs: peer.framings_excerpt(),
+        ours: us.framings(),
+    })
+}
+
+impl Both {
+    fn node(&self) -> NodeId {
+        self.peer.node().clone()
+    }
+
+    fn theirs(&self) -> Lines<'_> {
+        Lines {
+            greeting: self.peer.line(),
+            nonce: &self.nonce,
+        }
+    }
+
+    /// Whether our nonce line is the lower one.
+    pub(super) fn has_lower_nonce(&self) -> bool {
+        self.us.nonce < self.nonce
+    }
+
+    /// Our auth line, with its ending.
+    pub(super) fn auth_line(&self) -> Vec<u8> {
+        let secret = self.us.settings.secret.as_ref();
+        let proof = auth::proof(self.method, secret, self.us.lines(), self.theirs());
+        // A method without its secret is never chosen; an empty proof would match nowhere.
+        let proof = proof.unwrap_or_default();
+        format!("{};{proof};{}\n", self.method, self.framing).into_bytes()
+    }
+
+    /// Checks the peer's auth line: method offered, proof, framing offered.
+    pub(super) fn verify(&self, line: &[u8]) -> Result<(AuthMethod, Text), HandshakeError> {
+        let node = || self.node();
+        let fields: Vec<&[u8]> = line.splitn(4, |&byte| byte == b';').collect();
+        let [name, data, framing, ..] = fields[..] else {
+            let found = fields.len();
+            return Err(HandshakeError::AuthFields {
+                node: node(),
+                found,
+            });
+        };
+        let named = |method: &AuthMethod| method.name().as_bytes() == name;
+        let Some(method) = self.us.accepts(self.under_tls).find(named) else {
+            return Err(HandshakeError::AuthNotOffered {
+                node: node(),
+                found: excerpt(name),
+                offered: format!(
+                    "{:?}",
+                    join(self.us.accepts(self.under_tls).map(AuthMethod::name))
+                ),
+            });
+        };
+        if !data
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            return Err(HandshakeError::ProofForm {
+                node: node(),
+                method,
+            });
+        }
+        let secret = self.us.settings.secret.as_ref();
+        let expected = auth::proof(method, secret, self.theirs(), self.us.lines());
+        if !expected.is_some_and(|expected| auth::equal(expected.as_bytes(), data)) {
+            return Err(HandshakeError::ProofWrong {
+                node: node(),
+                method,
+            });
+        }
+        let ours = &self.us.settings.framings;
+        match ours.iter().find(|name| name.as_bytes() == framing) {
+            Some(framing) => Ok((method, framing.clone())),
+            None => Err(HandshakeError::FramingNotOffered {
+                node: node(),
+                found: excerpt(framing),
+                offered: self.us.framings(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Why an opening failed, in words for whoever runs the node. AEMP never says it on the wire, so this is all
+//! there is. No error holds a secret or a proof.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{AuthMethod, Line, MAX_LINE, Role};
+use crate::{NodeId, ParseIdError};
+
+/// Why an opening failed. The caller adds the address that it dialled or accepted from.
+///
+/// What a peer sent is shown shortened and with control characters escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// Our own settings make no valid greeting.
+    #[error("cannot open a connection: {0}")]
+    Settings(String),
+
+    /// A line is over the limit.
+    #[error("the peer's {line} is longer than {MAX_LINE} bytes: it is no AEMP node, or attacks")]
+    LineTooLong {
+        /// Which one.
+        line: Line,
+    },
+
+    /// The first field is not `aemp`.
+    #[error("the peer does not speak AEMP: expected protocol \"aemp\", found {found}")]
+    Protocol {
+        /// The field.
+        found: String,
+    },
+
+    /// The peer opens a raw data connection (protocol.md section 8).
+    #[error(
+        "the peer opens a data connection (protocol \"aemp-dataconn\"), and this node takes none"
+    )]
+    DataConnection,
+
+    /// The second field is not `1`.
+    #[error("the peer speaks version {found} of AEMP, this node speaks version \"1\" only")]
+    Version {
+        /// The field.
+        found: String,
+    },
+
+    /// The greeting ends too early.
+    #[error(
+        "the peer's greeting has {found} fields, expected at least 5: \
+         protocol, version, node ID, auth methods, framings"
+    )]
+    Fields {
+        /// How many there are.
+        found: usize,
+    },
+
+    /// The third field is no node ID.
+    #[error("the peer's greeting names no valid node: {0}")]
+    NodeId(#[from] ParseIdError),
+
+    /// The third field is not even text.
+    #[error("the peer's greeting names no valid node: {found} is not UTF-8")]
+    NodeIdBytes {
+        /// The field.
+        found: String,
+    },
+
+    /// The peer sent our own nonce back (check 5).
+    #[error("the peer sends our own nonce line back: an echo, or an attack")]
+    Echo,
+
+    /// The peer has our node ID (check 3): this very node, or another one with the same ID.
+    #[error(
+        "the peer says that it is {node:?}, which is this node's own ID: \
+         this node dialled itself, or another node has the same ID",
+        node = .node.as_str()
+    )]
+    Myself {
+        /// The ID.
+        node: NodeId,
+        /// The peer's nonce line. A driver that knows it as one of its own has dialled itself, else another node
+        /// has the same ID. Nothing is proved yet: anyone can claim an ID.
+        nonce: Box<[u8]>,
+    },
+
+    /// The value of the key `role` is unknown.
+    #[error(
+        "{node:?} sends role={found}, expected \"d\" (it dialled) or \"a\" (it accepted)",
+        node = .node.as_str()
+    )]
+    RoleValue {
+        /// The peer.
+        node: NodeId,
+        /// The value.
+        found: String,
+    },
+
+    /// Both ends dialled, or both accepted: somebody stands between two diallers or two listeners.
+    #[error(
+        "{node:?} says that it {did} this connection, and so did this node: \
+         something between the two connects them to each other",
+        did = .role.did(),
+        node = .node.as_str()
+    )]
+    SameRole {
+        /// The peer.
+        node: NodeId,
+        /// The role of both.
+        role: Role,
+    },
+
+    /// The peer sees another address at our end than we have: somebody stands between.
+    #[error(
+        "{node:?} sees this node as {found}, but its own address in this connection is {ours}: something stands \
+         between the two; if that is a known address translation or relay, switch check_peeraddr off",
+        node = .node.as_str()
+    )]
+    PeerAddress {
+        /// The peer.
+        node: NodeId,
+        /// What it says.
+        found: String,
+        /// What we have.
+        ours: SocketAddr,
+    },
+
+    /// We have a certificate and the peer does not want TLS.
+    #[error(
+        "{node:?} does not offer TLS, and this node has a certificate: \
+         give it one too, or allow plain connections with tls_fallback",
+        node = .node.as_str()
+    )]
+    TlsMissing {
+        /// The peer.
+        node: NodeId,
+    },
+
+    /// The peer accepts no auth method that we can produce.
+    #[error(
+        "no auth method in common: {node:?} accepts {theirs}, this node can produce {ours}{hint}",
+        node = .node.as_str()
+    )]
+    NoCommonAuth {
+        /// The peer.
+        node: NodeId,
+        /// Its list.
+        theirs: String,
+        /// Ours.
+        ours: String,
+        /// What to do.
+        hint: &'static str,
+    },
+
+    /// The peer reads no codec that we can write.
+    #[error(
+        "no codec in common: {node:?} reads {theirs}, this node writes {ours}",
+        node = .node.as_str()
+    )]
+    NoCommonFraming {
+        /// The peer.
+        node: NodeId,
+        /// Its list.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+
+    /// The auth line does not have three fields.
+    #[error(
+        "the auth line of {node:?} has {found} fields, expected at least 3: method, proof, framing",
+        node = .node.as_str()
+    )]
+    AuthFields {
+        /// The peer.
+        node: NodeId,
+        /// How many there are.
+        found: usize,
+    },
+
+    /// The peer authenticates with a method that we did not offer.
+    #[error(
+        "{node:?} authenticates with {found}, but this node accepts {offered} here",
+        node = .node.as_str()
+    )]
+    AuthNotOffered {
+        /// The peer.
+        node: NodeId,
+        /// Its method.
+        found: String,
+        /// Ours.
+        offered: String,
+    },
+
+    /// The proof is not written as lower-case hexadecimal.
+    #[error("the {method} proof of {node:?} is not lower-case hexadecimal", node = .node.as_str())]
+    ProofForm {
+        /// The peer.
+        node: NodeId,
+        /// Its method.
+        method: AuthMethod,
+    },
+
+    /// The proof is wrong.
+    #[error(
+        "{node:?} did not prove itself (its {method} proof does not match): {check}",
+        check = advice(.method),
+        node = .node.as_str()
+    )]
+    ProofWrong {
+        /// The peer.
+        node: NodeId,
+        /// Its method.
+        method: AuthMethod,
+    },
+
+    /// The peer will send with a codec that we did not offer.
+    #[error(
+        "{node:?} wants to send in framing {found}, but this node reads {offered}",
+        node = .node.as_str()
+    )]
+    FramingNotOffered {
+        /// The peer.
+        node: NodeId,
+        /// Its choice.
+        found: String,
+        /// Our list.
+        offered: String,
+    },
+
+    /// The peer closed the connection.
+    #[error("{}", .0.closed())]
+    Closed(Stage),
+
+    /// The deadline of the opening passed.
+    #[error("{} within {limit:?}", .stage.timed_out())]
+    TimedOut {
+        /// How far the opening had come.
+        stage: Stage,
+        /// The time that was allowed for the whole opening.
+        limit: Duration,
+    },
+}
+
+/// How far an opening had come when it ended from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The peer's greeting was not complete.
+    Greeting {
+        /// How many bytes had come.
+        received: usize,
+    },
+    /// TLS was to start.
+    Tls(NodeId),
+    /// The peer's auth line had not come, and it had no proof of ours to judge.
+    BeforeAuth(NodeId),
+    /// Our auth line was out, and the peer's, which comes after it has verified ours, had not come.
+    AuthSent(NodeId),
+    /// The peer had proved itself, our auth line was not out.
+    Verified(NodeId),
+    /// Both auth lines were out, no message had come.
+    Opened(NodeId),
+}
+
+impl Stage {
+    fn closed(&self) -> String {
+        let node = self.node();
+        match self {
+            Self::Greeting { received: 0 } => {
+                "the peer closed the connection without a greeting".into()
+            }
+            Self::Greeting { received } => {
+                format!(
+                    "the peer closed the connection within its greeting, after {received} bytes"
+                )
+            }
+            Self::Tls(_) => format!(
+                "{node:?} closed the connection before TLS was up (AEMP nodes never say why): see its log"
+            ),
+            Self::BeforeAuth(_) => format!(
+                "{node:?} refused our greeting (it closed the connection before its auth line; \
+                 AEMP nodes never say why): see its log, and compare auth methods and codecs; or it has another connection to this node ID"
+            ),
+            Self::AuthSent(_) | Self::Opened(_) => format!(
+                "{node:?} refused our proof of the secret (it closed the connection after our auth line; \
+                 AEMP nodes never say why): check that both have the same secret"
+            ),
+            Self::Verified(_) => {
+                format!("{node:?} closed the connection before this node's auth line was out")
+            }
+        }
+    }
+
+    fn timed_out(&self) -> String {
+        let node = self.node();
+        match self {
+            Self::Greeting { received: 0 } => "the peer sent no greeting".into(),
+            Self::Greeting { received } => {
+                format!("the peer sent {received} bytes of its greeting and not the rest")
+            }
+            Self::Tls(_) => format!("TLS with {node:?} did not come up"),
+            Self::BeforeAuth(_) | Self::AuthSent(_) => {
+                format!("{node:?} sent no auth line")
+            }
+            Self::Verified(_) | Self::Opened(_) => {
+                format!("the connection with {node:?} was not decided")
+            }
+        }
+    }
+
+    /// The peer's node ID, empty where it is not known yet.
+    fn node(&self) -> &str {
+        match self {
+            Self::Greeting { .. } => "",
+            Self::Tls(node)
+            | Self::BeforeAuth(node)
+            | Self::AuthSent(node)
+            | Self::Verified(node)
+            | Self::Opened(node) => node.as_str(),
+        }
+    }
+}
+
+fn advice(method: &AuthMethod) -> &'static str {
+    match method.needs_secret() {
+        true => "check that both have the same secret",
+        false => "something between the two changed the greetings",
+    }
+}
+
+/// What a peer sent, in quotes: shortened, control characters escaped.
+pub(super) fn excerpt(found: &[u8]) -> String {
+    const LONGEST: usize = 60;
+    let text = String::from_utf8_lossy(&found[..found.len().min(4 * LONGEST)]);
+    let short: String = text.chars().take(LONGEST).collect();
+    let more = if short.len() < text.len() { "..." } else { "" };
+    format!("{short:?}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_sent_is_shown_short_and_escaped() {
+        assert_eq!(excerpt(b"GET /\r\x1b[31m"), r#""GET /\r\u{1b}[31m""#);
+        assert_eq!(excerpt(b""), r#""""#);
+        assert_eq!(excerpt(b"\xff"), "\"\u{fffd}\"");
+        let long = excerpt(&[b'x'; 5000]);
+        assert_eq!(long, format!("\"{}\"...", "x".repeat(60)));
+    }
+}

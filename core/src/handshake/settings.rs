@@ -1,0 +1,208 @@
+//! What a node says and accepts in every opening, and what is particular to one: role, nonce, addresses.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::auth::hex;
+use super::checks::Us;
+use super::{AuthMethod, AwaitGreeting, HandshakeError, MAX_LINE, Secret, greeting};
+use crate::{NodeId, Text};
+
+/// What a node says and accepts in every opening (protocol.md sections 2 and 9). The defaults of
+/// [`Settings::new`] are the secure ones.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Our node ID.
+    pub node: NodeId,
+    /// Our program and its version. Must not begin with `AE-`, which peers take for AnyEvent::MP.
+    pub provider: Text,
+    /// The shared secret. Without one, `hmac_sha3_512` and `cleartext` are neither accepted nor produced.
+    pub secret: Option<Secret>,
+    /// The auth methods that we accept, best first. `cleartext` also needs [`Opening::cleartext`].
+    pub auth_accept: Vec<AuthMethod>,
+    /// The auth methods that we produce. The peer's order decides among them.
+    pub auth_offer: Vec<AuthMethod>,
+    /// The framing tokens of our codecs, best first. Empty by default, which no opening accepts.
+    pub framings: Vec<Text>,
+    /// Whether to use TLS. Off by default.
+    pub tls: Tls,
+    /// Whether the peer's `peeraddr` must be our own address. Off only behind NAT.
+    pub check_peeraddr: bool,
+}
+
+impl Settings {
+    /// The default settings of the node `node`.
+    pub fn new(node: NodeId) -> Self {
+        Self {
+            node,
+            provider: Text::from_static(concat!("aemp-", env!("CARGO_PKG_VERSION"))),
+            secret: None,
+            auth_accept: vec![AuthMethod::TlsSha3_512, AuthMethod::HmacSha3_512],
+            auth_offer: vec![AuthMethod::TlsSha3_512, AuthMethod::HmacSha3_512],
+            framings: Vec::new(),
+            tls: Tls::Off,
+            check_peeraddr: true,
+        }
+    }
+}
+
+/// Whether a node asks for TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// It has no certificate: the greeting has no key `tls`.
+    Off,
+    /// It has one, and goes on without TLS if the peer does not want it (`tls_fallback`).
+    Fallback,
+    /// It has one, and refuses peers that do not want it.
+    Required,
+}
+
+/// Which end of a connection a node is. Goes out as the greeting key `role`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It dialled (`role=d`).
+    Dialler,
+    /// It accepted (`role=a`).
+    Acceptor,
+}
+
+impl Role {
+    /// The value of the greeting key.
+    pub(super) fn letter(self) -> &'static str {
+        match self {
+            Self::Dialler => "d",
+            Self::Acceptor => "a",
+        }
+    }
+
+    /// As a verb, for error texts.
+    pub(super) fn did(self) -> &'static str {
+        match self {
+            Self::Dialler => "dialled",
+            Self::Acceptor => "accepted",
+        }
+    }
+}
+
+/// The unpredictable second line of a greeting. One for each connection, never used again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nonce(Box<[u8]>);
+
+impl Nonce {
+    /// A nonce from 32 bytes of the system's source of randomness, sent as 64 hexadecimal digits.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(hex(&bytes).into_bytes().into())
+    }
+
+    /// The line, as in [`HandshakeError::Myself`].
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// One connection about to be opened. [`Opening::start`] makes the greeting.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Opening {
+    /// What holds for all connections of the node.
+    pub settings: Arc<Settings>,
+    /// Which end we are.
+    pub role: Role,
+    /// Our nonce line.
+    pub nonce: Nonce,
+    /// Our own address in this connection. `None` skips the check of the peer's `peeraddr`.
+    pub local: Option<SocketAddr>,
+    /// The peer's address in this connection, which goes out as `peeraddr`. `None` sends none.
+    pub peer: Option<SocketAddr>,
+    /// Whether `cleartext` may be used on this connection: a loopback or TLS one. Off by default.
+    pub cleartext: bool,
+}
+
+impl Opening {
+    /// An opening over a stream without socket addresses and without `cleartext`; set the fields for more.
+    pub fn new(settings: Arc<Settings>, role: Role, nonce: Nonce) -> Self {
+        Self {
+            settings,
+            role,
+            nonce,
+            local: None,
+            peer: None,
+            cleartext: false,
+        }
+    }
+
+    /// Starts: the first state, and the two lines to write at once.
+    ///
+    /// Fails with [`HandshakeError::Settings`] if the settings make no valid greeting or leave no way to
+    /// authenticate.
+    pub fn start(self) -> Result<(AwaitGreeting, Vec<u8>), HandshakeError> {
+        let accepted = self.usable(&self.settings.auth_accept);
+        let producible = self.usable(&self.settings.auth_offer);
+        self.check(&accepted)?;
+        let greeting = greeting::write(&self, &accepted);
+        if greeting.len() >= MAX_LINE {
+            let why = format!(
+                "the greeting would have {} bytes, over {MAX_LINE}: offer fewer codecs, shorten their names",
+                greeting.len() + 1
+            );
+            return Err(HandshakeError::Settings(why));
+        }
+        let written = [&greeting[..], b"\n", &self.nonce.0, b"\n"].concat();
+        let us = Us {
+            greeting: greeting.into(),
+            nonce: self.nonce.0,
+            role: self.role,
+            local: self.local.map(greeting::canonical),
+            accepted,
+            producible,
+            settings: self.settings,
+        };
+        Ok((AwaitGreeting::new(us), written))
+    }
+
+    /// The methods that can be used at all on this connection.
+    fn usable(&self, methods: &[AuthMethod]) -> Vec<AuthMethod> {
+        let settings = &self.settings;
+        let usable = |method: &AuthMethod| {
+            (!method.needs_secret() || settings.secret.is_some())
+                && (!method.needs_tls() || settings.tls != Tls::Off)
+                && (*method != AuthMethod::Cleartext || self.cleartext)
+        };
+        methods.iter().copied().filter(usable).collect()
+    }
+
+    fn check(&self, accepted: &[AuthMethod]) -> Result<(), HandshakeError> {
+        let settings = &self.settings;
+        let wrong = |why: String| Err(HandshakeError::Settings(why));
+        if accepted.is_empty() {
+            return wrong(match settings.secret {
+                None => "this node has no secret: set the one that all nodes share".into(),
+                Some(_) => "no auth method is accepted here: see auth_accept".into(),
+            });
+        }
+        if settings.framings.is_empty() {
+            return wrong("this node has no codec".into());
+        }
+        let breaks = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ';' | ',');
+        let bad = |name: &&Text| name.is_empty() || name.contains(breaks);
+        if let Some(name) = settings.framings.iter().find(bad) {
+            let name = name.as_str();
+            return wrong(format!(
+                "the codec name {name:?} is empty or has white space, a control character, or one of ; ,"
+            ));
+        }
+        if settings.provider.contains(char::is_control) {
+            return wrong("the provider has a control character".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Nonce {
+    /// The nonce line of a recorded session.
+    pub(super) fn recorded(line: &str) -> Self {
+        Self(line.as_bytes().into())
+    }
+}

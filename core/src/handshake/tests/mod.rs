@@ -1,0 +1,159 @@
+//! Whole openings: every error and its text, arbitrary splits, the recorded sessions.
+//!
+//! Here are the helpers: an `End` is a driver without a network, which answers at once.
+
+mod errors;
+mod openings;
+mod splits;
+mod transcripts;
+
+use std::sync::Arc;
+
+use super::*;
+
+const SECRET: &str = "a secret of 27 bytes, maybe";
+
+/// Settings of a node with [`SECRET`] that reads and writes `framings`.
+fn settings(node: &str, framings: &[&str]) -> Settings {
+    let mut settings = Settings::new(node.parse().unwrap());
+    settings.secret = Some(Secret::from_text(SECRET, 16).unwrap());
+    settings.framings = framings.iter().map(|&name| name.into()).collect();
+    settings
+}
+
+/// A dialler, whose nonce is the lower one.
+fn dialler(settings: Settings) -> Opening {
+    Opening::new(Arc::new(settings), Role::Dialler, Nonce::new([1; 32]))
+}
+
+/// An acceptor, whose nonce is the higher one.
+fn acceptor(settings: Settings) -> Opening {
+    Opening::new(Arc::new(settings), Role::Acceptor, Nonce::new([2; 32]))
+}
+
+/// One end of a connection, driven by what it receives.
+struct End {
+    state: Option<State>,
+    /// What it wrote and nobody took yet.
+    written: Vec<u8>,
+    /// What it received and did not use yet.
+    buffer: Vec<u8>,
+    /// Whether TLS would have started. Here nothing is encrypted.
+    over_tls: bool,
+}
+
+enum State {
+    Greeting(AwaitGreeting),
+    Auth(AwaitAuth),
+    Open(Box<Established>),
+    Failed(HandshakeError),
+}
+
+impl End {
+    fn new(opening: Opening) -> Self {
+        let (state, written) = opening.start().unwrap();
+        Self {
+            state: Some(State::Greeting(state)),
+            written,
+            buffer: Vec::new(),
+            over_tls: false,
+        }
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        while let Some(state) = self.state.take() {
+            let stop = matches!(state, State::Open(_) | State::Failed(_));
+            if stop || self.buffer.is_empty() {
+                self.state = Some(state);
+                return;
+            }
+            let (used, state) = self.step(state).unwrap_or_else(|e| (0, State::Failed(e)));
+            self.buffer.drain(..used);
+            self.state = Some(state);
+        }
+    }
+
+    fn step(&mut self, state: State) -> Result<(usize, State), HandshakeError> {
+        Ok(match state {
+            State::Greeting(state) => match state.receive(&self.buffer)? {
+                (used, Progress::More(state)) => (used, State::Greeting(state)),
+                (used, Progress::Done(greeted)) => {
+                    let ready = match greeted {
+                        Greeted::Plain(ready) => ready,
+                        Greeted::Tls(tls) => {
+                            self.over_tls = true;
+                            tls.secured()
+                        }
+                    };
+                    let (state, line) = ready.authenticate();
+                    self.written.extend(line);
+                    (used, State::Auth(state))
+                }
+            },
+            State::Auth(state) => match state.receive(&self.buffer)? {
+                (used, Progress::More(state)) => (used, State::Auth(state)),
+                (used, Progress::Done(verified)) => {
+                    let (state, line) = verified.finish();
+                    self.written.extend(line);
+                    (used, State::Open(Box::new(state)))
+                }
+            },
+            stopped => (0, stopped),
+        })
+    }
+
+    /// The end of the peer's stream.
+    fn eof(&mut self) {
+        self.state = match self.state.take() {
+            Some(State::Greeting(state)) => Some(State::Failed(state.on_eof())),
+            Some(State::Auth(state)) => Some(State::Failed(state.on_eof())),
+            other => other,
+        };
+    }
+
+    fn open(&self) -> &Established {
+        match &self.state {
+            Some(State::Open(established)) => established,
+            _ => panic!("not open: {}", self.outcome()),
+        }
+    }
+
+    fn error(&self) -> &HandshakeError {
+        match &self.state {
+            Some(State::Failed(error)) => error,
+            _ => panic!("no error: {}", self.outcome()),
+        }
+    }
+
+    /// How it stands, to compare.
+    fn outcome(&self) -> String {
+        match &self.state {
+            Some(State::Greeting(_)) => "waits for a greeting".into(),
+            Some(State::Auth(_)) => "waits for an auth line".into(),
+            Some(State::Open(established)) => format!("open: {established}"),
+            Some(State::Failed(error)) => format!("failed: {error}"),
+            None => unreachable!(),
+        }
+    }
+}
+
+/// Lets two ends talk until neither has anything left to say, in pieces that `cut` picks from what is there.
+fn talk(one: &mut End, other: &mut End, mut cut: impl FnMut(usize) -> usize) {
+    let mut pass = |from: &mut End, to: &mut End| {
+        let length = cut(from.written.len()).min(from.written.len());
+        let piece: Vec<u8> = from.written.drain(..length).collect();
+        to.receive(&piece);
+    };
+    while !(one.written.is_empty() && other.written.is_empty()) {
+        pass(one, other);
+        pass(other, one);
+    }
+}
+
+/// Two ends that have talked.
+fn pair(dialler: Opening, acceptor: Opening) -> (End, End) {
+    let (mut dialler, mut acceptor) = (End::new(dialler), End::new(acceptor));
+    talk(&mut dialler, &mut acceptor, |there| there);
+    (dialler, acceptor)
+}
