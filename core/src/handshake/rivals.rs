@@ -8,8 +8,9 @@
 //!
 //! To hold a connection back means not to call [`Ready::authenticate`](super::Ready::authenticate) (a dialler)
 //! or [`Verified::finish`](super::Verified::finish) (an acceptor); where our auth line is out already, to leave
-//! the peer's unread. When the other connection is up, the held one is closed; when the other one fails, the
-//! held one goes on. The deadline runs meanwhile.
+//! the peer's in the buffer. That a held connection closes must be noticed all the same, and its deadline runs.
+//! When the other connection is up, the held one is closed; when the other one fails, the held one goes on. With
+//! more than two, each new one is decided against the one that goes on.
 
 use super::Role;
 use crate::NodeId;

@@ -4,6 +4,7 @@
 
 mod errors;
 mod openings;
+mod rivals;
 mod splits;
 mod transcripts;
 

@@ -209,6 +209,36 @@ fn without_tls_on_both_sides_tls_methods_do_not_count() {
 }
 
 #[test]
+fn a_tls_method_proves_nothing_on_a_plain_connection_of_a_node_with_a_certificate() {
+    for line in ["tls_anon;;cbor", "tls_sha3_512;00;cbor"] {
+        let mut with = settings("with", &["cbor"]);
+        with.tls = Tls::Fallback;
+        with.auth_accept.push(AuthMethod::TlsAnon);
+        let mut with = End::new(acceptor(with));
+        with.receive(format!("aemp;1;peer;hmac_sha3_512;cbor\n\n{line}\n").as_bytes());
+        assert!(matches!(
+            with.error(),
+            HandshakeError::AuthNotOffered { .. }
+        ));
+    }
+}
+
+#[test]
+fn clear_text_proves_nothing_where_it_is_not_allowed() {
+    let mut settings = settings("server", &["cbor"]);
+    settings.auth_accept.push(AuthMethod::Cleartext);
+    let mut server = End::new(acceptor(settings));
+    let secret = auth::hex(SECRET.as_bytes());
+    server
+        .receive(format!("aemp;1;peer;hmac_sha3_512;cbor\n\ncleartext;{secret};cbor\n").as_bytes());
+    let text = server.error().to_string();
+    assert!(
+        text.contains("accepts \"hmac_sha3_512\" here") && !text.contains(&secret),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_anonymous_peer_is_marked() {
     let anonymous = |node, method| {
         let mut settings = settings(node, &["cbor"]);
