@@ -3,8 +3,12 @@
 //! A codec sees one message at a time. Which port it is for is its first element (protocol.md section 4); who
 //! sent it and whether it is welcome is no business of a codec.
 
+mod capabilities;
+mod decoder;
 mod error;
 mod read;
+mod scanner;
+mod strict;
 mod token;
 
 use std::sync::Arc;
@@ -16,7 +20,10 @@ use crate::{NodeId, PortId, PortName, Text, Value};
 
 pub(crate) use read::{Reader, Seq};
 
+pub use capabilities::Capabilities;
+pub use decoder::StreamDecoder;
 pub use error::{DecodeError, EncodeError};
+pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step};
 pub use token::{Token, WireFormat};
 
 /// How deep what is sent may nest, the message's own array included. AnyEvent::MP goes deaf past it
@@ -28,11 +35,20 @@ pub trait Codec: Send + Sync {
     /// The token that stands for this codec in the greeting, such as `json` (protocol.md section 2).
     fn name(&self) -> &str;
 
-    /// Appends `frame` to `out` as one array: the port's name, then the elements.
+    /// What this codec can carry to `peer`.
+    fn capabilities(&self, peer: &PeerInfo) -> Capabilities;
+
+    /// Appends `frame`, which goes to `peer`, to `out` as one array: the port's name, the elements, the reply.
     ///
     /// # Errors
-    /// Where this codec cannot carry an element exactly; `out` is then left as it was.
-    fn encode(&self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), EncodeError>;
+    /// Where this codec cannot carry an element exactly, or it nests deeper than [`MAX_DEPTH`]; `out` is then
+    /// left as it was.
+    fn encode(
+        &self,
+        frame: &Frame<'_>,
+        peer: &PeerInfo,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError>;
 
     /// A decoder for one connection, from a peer whose messages must keep within `limits`.
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder>;

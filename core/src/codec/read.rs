@@ -189,6 +189,18 @@ impl<'a> Seq<'_, 'a> {
         }
     }
 
+    /// The first element, which must be a text, or nothing in an empty array.
+    pub(crate) fn first(&mut self) -> Result<Option<Cow<'a, str>>, ParseError> {
+        match self.left.next(self.reader)? {
+            None => Ok(None),
+            Some(Token::Text(text)) => Ok(Some(text)),
+            Some(Token::Bytes(bytes)) if self.reader.lenient => text_of(bytes)
+                .map(Some)
+                .map_err(|_| ParseError::new("expected text, found bytes that are not UTF-8")),
+            Some(other) => Err(ParseError::invalid_type(unexpected(&other), &"a text")),
+        }
+    }
+
     /// The next element, if it is a text.
     pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, str>>, ParseError> {
         Ok(match self.left.next(self.reader)? {

@@ -1,0 +1,323 @@
+//! `Capabilities`: what a codec can carry, the check of values against it, and the replacement of what it cannot.
+
+use super::{EncodeError, MAX_DEPTH};
+use crate::message::Values;
+use crate::value::de::UNDEFINED;
+use crate::{Integer, Map, Value};
+
+/// What a codec can carry exactly. What it cannot is an error for the message that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Byte strings.
+    pub bytes: bool,
+    /// Tags.
+    pub tags: bool,
+    /// Simple values other than `false`, `true` and `null`.
+    pub simple: bool,
+    /// Map keys other than texts.
+    pub any_keys: bool,
+    /// NaN and the infinities.
+    pub non_finite: bool,
+    /// The least integer.
+    pub least: Integer,
+    /// The greatest integer.
+    pub greatest: Integer,
+    /// How deep arrays, maps and tags may nest, the message's own array included.
+    pub depth: usize,
+}
+
+impl Capabilities {
+    /// All that a [`Value`] can be, no deeper than [`MAX_DEPTH`].
+    pub const ALL: Self = Self {
+        bytes: true,
+        tags: true,
+        simple: true,
+        any_keys: true,
+        non_finite: true,
+        least: Integer::MIN,
+        greatest: Integer::MAX,
+        depth: MAX_DEPTH,
+    };
+
+    /// What JSON has: no byte strings, tags and simple values, text keys only, finite numbers, and integers
+    /// from -2^63 to 2^64-1.
+    pub const JSON: Self = Self {
+        bytes: false,
+        tags: false,
+        simple: false,
+        any_keys: false,
+        non_finite: false,
+        least: Integer::negative(i64::MAX as u64),
+        greatest: Integer::MAX,
+        depth: MAX_DEPTH,
+    };
+
+    /// Checks the elements of a message for a codec called `codec`.
+    ///
+    /// # Errors
+    /// At the first value that cannot be carried, with the path to it.
+    ///
+    /// ```
+    /// use aemp_core::{Value, codec::Capabilities};
+    /// let payload = [("payload", bytes::Bytes::from_static(b"\xff"))];
+    /// let list = Value::from(vec![1.into(), Value::Map(payload.into_iter().collect())]);
+    /// let error = Capabilities::JSON.check(&["log".into(), 7.into(), list], "json").unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "element 2 at [1].payload holds bytes, and this connection speaks json, which has none"
+    /// );
+    /// ```
+    pub fn check(&self, elements: &[Value], codec: &str) -> Result<(), EncodeError> {
+        for (at, value) in elements.iter().enumerate() {
+            self.check_at(value, 1)
+                .map_err(|refusal| refusal.into_error(at, codec, self.depth))?;
+        }
+        Ok(())
+    }
+
+    /// The elements with everything that cannot be carried replaced by its text in diagnostic notation.
+    ///
+    /// ```
+    /// use aemp_core::{Value, codec::Capabilities};
+    /// let bytes = Value::from(bytes::Bytes::from_static(b"\xff"));
+    /// let fit = Capabilities::JSON.fit(&["die".into(), bytes]);
+    /// assert_eq!(fit[1], Value::from("h'ff'"));
+    /// ```
+    pub fn fit(&self, elements: &[Value]) -> Values {
+        elements.iter().map(|value| self.fit_at(value, 1)).collect()
+    }
+
+    /// Whether the value itself, without its parts, can stand at a place that is `depth` deep; if not, what it is.
+    fn refuse(&self, value: &Value, depth: usize) -> Option<What> {
+        match value {
+            Value::Integer(n) if !self.has_integer(*n) => {
+                Some(What::Lacking(format!("the integer {n}")))
+            }
+            Value::Float(x) if !self.non_finite && !x.is_finite() => {
+                Some(What::Lacking(format!("the float {value}")))
+            }
+            Value::Bytes(_) if !self.bytes => Some(What::Lacking("bytes".into())),
+            Value::Tag(tag, _) if !self.tags => Some(What::Lacking(format!("the tag {tag}"))),
+            Value::Simple(n) if !self.simple => Some(What::Lacking(match *n {
+                UNDEFINED => "the simple value undefined".into(),
+                n => format!("the simple value {n}"),
+            })),
+            Value::Array(_) | Value::Map(_) | Value::Tag(..) if depth >= self.depth => {
+                Some(What::Deep)
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn has_integer(&self, n: Integer) -> bool {
+        self.least <= n && n <= self.greatest
+    }
+
+    /// Recursive: no deeper than the limit, since what is deeper is refused.
+    fn check_at(&self, value: &Value, depth: usize) -> Result<(), Refusal> {
+        if let Some(what) = self.refuse(value, depth) {
+            return Err(Refusal {
+                what,
+                steps: vec![],
+            });
+        }
+        match value {
+            Value::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    self.check_at(item, depth + 1)
+                        .map_err(|refusal| refusal.below(format!("[{at}]")))?;
+                }
+            }
+            Value::Map(map) => {
+                for (key, value) in map {
+                    self.check_key(key, depth + 1)?;
+                    self.check_at(value, depth + 1)
+                        .map_err(|refusal| refusal.below(step(key)))?;
+                }
+            }
+            Value::Tag(_, value) => self.check_at(value, depth + 1)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check_key(&self, key: &Value, depth: usize) -> Result<(), Refusal> {
+        if self.any_keys {
+            return self
+                .check_at(key, depth)
+                .map_err(|refusal| refusal.below("{key}".into()));
+        }
+        match key {
+            Value::Text(_) => Ok(()),
+            _ => Err(Refusal {
+                what: What::Lacking(format!("the key {}, which is no text", shortened(key))),
+                steps: vec![],
+            }),
+        }
+    }
+
+    fn fit_at(&self, value: &Value, depth: usize) -> Value {
+        if self.refuse(value, depth).is_some() {
+            return Value::from(value.to_string());
+        }
+        match value {
+            Value::Array(items) => {
+                let items = items.iter().map(|item| self.fit_at(item, depth + 1));
+                Value::Array(items.collect())
+            }
+            Value::Map(map) => {
+                let pairs = map.iter().map(|(key, value)| {
+                    let key = match key {
+                        Value::Text(_) => key.clone(),
+                        _ if self.any_keys => self.fit_at(key, depth + 1),
+                        _ => Value::from(key.to_string()),
+                    };
+                    (key, self.fit_at(value, depth + 1))
+                });
+                Value::Map(pairs.collect::<Map>())
+            }
+            Value::Tag(tag, value) => Value::Tag(*tag, Box::new(self.fit_at(value, depth + 1))),
+            other => other.clone(),
+        }
+    }
+}
+
+/// What is wrong with a value.
+enum What {
+    /// The codec has no form for it.
+    Lacking(String),
+    /// It nests too deep.
+    Deep,
+}
+
+struct Refusal {
+    what: What,
+    /// From the inside out.
+    steps: Vec<String>,
+}
+
+/// How many steps of a path are shown from either end of it.
+const SHOWN: usize = 8;
+
+impl Refusal {
+    fn below(mut self, step: String) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    fn into_error(mut self, element: usize, codec: &str, limit: usize) -> EncodeError {
+        self.steps.reverse();
+        if self.steps.len() > 2 * SHOWN {
+            let end = self.steps.len() - SHOWN;
+            self.steps.splice(SHOWN..end, ["...".to_owned()]);
+        }
+        let mut path = element.to_string();
+        if !self.steps.is_empty() {
+            path += " at ";
+            path.extend(self.steps);
+        }
+        match self.what {
+            What::Lacking(what) => EncodeError::Unfit {
+                path,
+                what,
+                codec: codec.into(),
+            },
+            What::Deep => EncodeError::TooDeep { path, limit },
+        }
+    }
+}
+
+/// The step from a map to the value of `key`.
+fn step(key: &Value) -> String {
+    match key.as_str() {
+        Some(name) if is_word(name) => format!(".{name}"),
+        _ => format!("[{}]", shortened(key)),
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    word && !text.is_empty() && text.len() <= 40 && !text.as_bytes()[0].is_ascii_digit()
+}
+
+/// A key in diagnostic notation, cut to what a line can hold.
+fn shortened(key: &Value) -> String {
+    let text = key.to_string();
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn refused(value: impl Into<Value>) -> String {
+        let error = Capabilities::JSON.check(&["tag".into(), value.into()], "json");
+        error.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_json_lacks_is_refused_with_its_path() {
+        let end = ", and this connection speaks json, which has none";
+        let key = |k: Value, v: Value| Value::Map(vec![(k, v)].into());
+        let bytes = || Value::from(Bytes::from_static(b"\xff"));
+        let cases = [
+            (bytes(), "element 1 holds bytes"),
+            (
+                Value::Simple(23),
+                "element 1 holds the simple value undefined",
+            ),
+            (Value::from(f64::NAN), "element 1 holds the float NaN"),
+            (
+                Value::from(f64::NEG_INFINITY),
+                "element 1 holds the float -Infinity",
+            ),
+            (
+                Value::from(Integer::MIN),
+                "element 1 holds the integer -18446744073709551616",
+            ),
+            (Value::Tag(5, Box::default()), "element 1 holds the tag 5"),
+            (
+                key(1.into(), 2.into()),
+                "element 1 holds the key 1, which is no text",
+            ),
+            (
+                key("a b".into(), bytes()),
+                r#"element 1 at ["a b"] holds bytes"#,
+            ),
+            (
+                key("a".into(), vec![Value::Null, bytes()].into()),
+                "element 1 at .a[1] holds bytes",
+            ),
+        ];
+        for (value, says) in cases {
+            assert!(
+                Capabilities::ALL
+                    .check(std::slice::from_ref(&value), "cbor")
+                    .is_ok()
+            );
+            let fit = Capabilities::JSON.fit(std::slice::from_ref(&value));
+            assert!(Capabilities::JSON.check(&fit, "json").is_ok(), "{fit:?}");
+            assert_eq!(refused(value), format!("{says}{end}"));
+        }
+    }
+
+    #[test]
+    fn depth_is_checked_without_a_deep_stack() {
+        let nested = |levels| (0..levels).fold(Value::from(1), |inner, _| vec![inner].into());
+        let check = |levels| Capabilities::ALL.check(&[nested(levels)], "cbor");
+        assert_eq!(check(MAX_DEPTH - 1), Ok(()));
+        let error = check(MAX_DEPTH).unwrap_err().to_string();
+        assert!(
+            error.ends_with("nests deeper than the limit of 512"),
+            "{error}"
+        );
+        assert!(error.len() < 150, "{error}");
+        let fit = Capabilities::ALL.fit(&[nested(5000)]);
+        assert_eq!(Capabilities::ALL.check(&fit, "cbor"), Ok(()));
+    }
+}

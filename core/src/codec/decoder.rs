@@ -1,0 +1,117 @@
+//! `StreamDecoder`: a whole [`Decoder`] made of a codec's [`Heads`] and its [`WireFormat`].
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::{
+    Begins, DecodeError, Decoder, Heads, Limits, PeerInfo, Reader, Received, Scanned, Scanner,
+    WireFormat,
+};
+use crate::{Message, Text};
+
+/// Messages shorter than this are copied out of the receive buffer, which then stays where it is and is used
+/// again; longer ones take their part of it along. So a message that is kept holds at most four times its own
+/// size in memory, where the buffer is 64 KiB.
+const COPY_BELOW: usize = 16 << 10;
+
+/// Room for so much and more is made at once when it is known that it will be needed.
+const RESERVE_FROM: usize = 4 << 10;
+
+/// Decodes messages of any codec that says how its heads and tokens look.
+///
+/// It passes over white space and keepalives (`[]`), refuses a first byte that begins no message, finds the
+/// message's end by a [`Scanner`], and reads the port's name.
+pub struct StreamDecoder<H> {
+    scanner: Scanner<H>,
+    format: Arc<dyn WireFormat>,
+    codec: Text,
+    perl: bool,
+}
+
+impl<H: Heads> StreamDecoder<H> {
+    /// A decoder for messages of the codec called `codec` from `peer`.
+    pub fn new(
+        codec: &str,
+        heads: H,
+        format: Arc<dyn WireFormat>,
+        limits: &Limits,
+        peer: &PeerInfo,
+    ) -> Self {
+        Self {
+            scanner: Scanner::new(heads, limits, codec),
+            format,
+            codec: codec.into(),
+            perl: peer.is_perl(),
+        }
+    }
+
+    /// The scanner, for tests that count its steps.
+    pub fn scanner(&self) -> &Scanner<H> {
+        &self.scanner
+    }
+
+    /// The message of `bytes`, unless it is a keepalive.
+    fn received(&self, bytes: Bytes) -> Result<Option<Received>, DecodeError> {
+        let mut reader = Reader::new(&*self.format, &bytes, self.perl);
+        let port = reader.elements().and_then(|mut elements| elements.first());
+        match port {
+            Ok(None) => Ok(None),
+            Ok(Some(port)) => {
+                let port = (&*port).into();
+                let message = Message::from_wire(bytes, self.format.clone(), self.perl);
+                Ok(Some(Received { port, message }))
+            }
+            Err(error) => Err(DecodeError::Malformed {
+                at: 0,
+                what: format!("the name of the port: {error}"),
+                codec: self.codec.clone(),
+            }),
+        }
+    }
+}
+
+impl<H: Heads> Decoder for StreamDecoder<H> {
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, DecodeError> {
+        loop {
+            if !self.scanner.is_inside() {
+                let is_space = |&&byte: &&u8| self.scanner.begins(byte) == Begins::Space;
+                let space = src.iter().take_while(is_space).count();
+                src.advance(space);
+                match src.first() {
+                    None => return Ok(None),
+                    Some(&byte) if self.scanner.begins(byte) == Begins::Nothing => {
+                        return Err(DecodeError::WrongFraming {
+                            byte,
+                            codec: self.codec.clone(),
+                        });
+                    }
+                    Some(_) => {}
+                }
+            }
+            match self.scanner.scan(src)? {
+                Scanned::Need(more) => {
+                    if more >= RESERVE_FROM {
+                        src.reserve(more);
+                    }
+                    return Ok(None);
+                }
+                Scanned::Message(len) => {
+                    if let Some(received) = self.received(take(src, len))? {
+                        return Ok(Some(received));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The first `len` bytes of `src`, which are taken out of it.
+fn take(src: &mut BytesMut, len: usize) -> Bytes {
+    if len >= COPY_BELOW {
+        return src.split_to(len).freeze();
+    }
+    let bytes = Bytes::copy_from_slice(&src[..len]);
+    src.advance(len);
+    bytes
+}
