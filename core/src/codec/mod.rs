@@ -6,6 +6,7 @@
 mod capabilities;
 mod decoder;
 mod error;
+mod frame;
 mod read;
 mod scanner;
 mod strict;
@@ -49,6 +50,9 @@ pub trait Codec: Send + Sync {
         peer: &PeerInfo,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError>;
+
+    /// The bytes of an empty array, which peers ignore: the keepalive (protocol.md section 4).
+    fn keepalive(&self) -> &[u8];
 
     /// A decoder for one connection, from a peer whose messages must keep within `limits`.
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder>;

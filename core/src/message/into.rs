@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Body, Message, to_values};
+use super::{Body, Message, Values, to_values};
 use crate::codec::{EncodeError, Outgoing};
 
 /// What can be sent as a message: every type with `Serialize`, and a [`Message`] itself.
@@ -47,5 +47,13 @@ impl IntoMessage for Message {
 
     fn into_message(self) -> Result<Message, EncodeError> {
         Ok(self)
+    }
+}
+
+impl Message {
+    /// The message as values, so that it can be sent with something before or behind it.
+    pub(crate) fn try_into_values(self) -> Result<Values, EncodeError> {
+        self.into_values()
+            .map_err(|error| EncodeError::Serialize(error.to_string()))
     }
 }

@@ -1,6 +1,7 @@
 //! `Message`: what one `send` carries: a list of elements, the first of which is by convention a text, its tag
 //! (protocol.md section 4).
 
+mod cost;
 mod error;
 mod flat;
 mod into;
@@ -18,6 +19,7 @@ use crate::Value;
 use crate::codec::{Reader, Seq, WireFormat};
 use crate::value::de::Items;
 
+pub(crate) use cost::cost_of;
 pub(crate) use parse::Rest;
 
 pub use error::ParseError;

@@ -1,0 +1,142 @@
+//! `Address`: where a node listens or is reached, with the transport's scheme in front.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Text;
+
+/// Where a node listens or can be reached: `tcp:host:port`, or plain `host:port`, which means TCP
+/// (protocol.md section 1). What follows the scheme is the transport's business.
+///
+/// A text is taken as `scheme:rest` when it begins with a lower-case name and a colon, and the rest is not
+/// just a port (digits or `*`).
+///
+/// ```
+/// use aemp_core::Address;
+/// let plain: Address = "127.0.0.1:4040".parse()?;
+/// assert_eq!((plain.scheme(), plain.rest()), ("tcp", "127.0.0.1:4040"));
+/// assert_eq!(plain, "tcp:127.0.0.1:4040".parse()?);
+/// let other: Address = "pipe:/run/app".parse()?;
+/// assert_eq!((other.scheme(), other.rest()), ("pipe", "/run/app"));
+/// # Ok::<(), aemp_core::ParseAddressError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address {
+    scheme: Text,
+    rest: Text,
+}
+
+impl Address {
+    /// The address `rest` of the transport with this scheme.
+    pub fn new(scheme: &str, rest: &str) -> Self {
+        Self {
+            scheme: scheme.into(),
+            rest: rest.into(),
+        }
+    }
+
+    /// The name of the transport.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// What only the transport understands.
+    pub fn rest(&self) -> &str {
+        &self.rest
+    }
+}
+
+impl FromStr for Address {
+    type Err = ParseAddressError;
+    fn from_str(text: &str) -> Result<Self, ParseAddressError> {
+        if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(ParseAddressError(text.chars().take(60).collect()));
+        }
+        Ok(match text.split_once(':') {
+            Some((scheme, rest)) if is_scheme(scheme) && !is_port(rest) => Self::new(scheme, rest),
+            _ => Self::new("tcp", text),
+        })
+    }
+}
+
+impl TryFrom<&str> for Address {
+    type Error = ParseAddressError;
+    fn try_from(text: &str) -> Result<Self, ParseAddressError> {
+        text.parse()
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'+';
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(word)
+}
+
+fn is_port(text: &str) -> bool {
+    text == "*" || text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// TCP addresses show without scheme, as AnyEvent::MP nodes write them.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scheme != "tcp" {
+            write!(f, "{}:", self.scheme)?;
+        }
+        f.write_str(&self.rest)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+/// A text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address: write host:port, or scheme:... for another transport than TCP")]
+pub struct ParseAddressError(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_address_is_tcp() {
+        for text in [
+            "localhost:4040",
+            "[::1]:4040",
+            "*:4040",
+            "*",
+            "4040",
+            "host:*",
+            "10.0.0.1:*",
+            "h-1:80",
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!((address.scheme(), address.rest()), ("tcp", text));
+            assert_eq!(address.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_kept() {
+        for (text, scheme, rest) in [
+            ("tcp:h:1", "tcp", "h:1"),
+            ("unix:/a:b", "unix", "/a:b"),
+            ("tcp:[::1]:1", "tcp", "[::1]:1"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!((address.scheme(), address.rest()), (scheme, rest));
+        }
+    }
+
+    #[test]
+    fn white_space_is_refused() {
+        let error = "a b:1".parse::<Address>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "\"a b:1\" is no address: write host:port, or scheme:... for another transport than TCP"
+        );
+        assert!("".parse::<Address>().is_err());
+    }
+}

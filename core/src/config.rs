@@ -1,0 +1,72 @@
+//! `Config`: what a node can be told, with the defaults.
+
+use std::time::Duration;
+
+use crate::codec::Limits;
+
+/// The settings of a node that most programs leave alone. Times and limits are per node unless they say otherwise.
+///
+/// ```
+/// use std::time::Duration;
+/// let builder = aemp_core::LocalNode::builder().configure(|config| {
+///     config.monitor_timeout = Duration::from_secs(10);
+/// });
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// After how long an unreachable node is given up; also the longest pause between attempts at a seed. 30 s
+    /// (protocol.md section 9).
+    pub monitor_timeout: Duration,
+    /// Pause between attempts at a node's addresses; 2 s (protocol.md section 9).
+    pub connect_interval: Duration,
+    /// The longest that a connection may take from its first byte to the last of both auth lines; 10 s.
+    pub opening_timeout: Duration,
+    /// After how long without sending anything a keepalive (`[]`) goes out; 10 s.
+    pub keepalive: Duration,
+    /// What a peer's messages must keep within.
+    pub limits: Limits,
+    /// Bytes waiting for a peer above which [`ready`](crate::LocalNode::ready) waits; 1 MiB.
+    pub high_water: usize,
+    /// Bytes waiting for a peer at which its connection fails; 64 MiB.
+    pub queue_limit: usize,
+    /// Bytes waiting in an inbox at which its port is killed with `inbox_full`; 64 MiB.
+    pub inbox_limit: usize,
+    /// Monitors that a peer may hold on our ports; 100,000.
+    pub peer_monitors: usize,
+    /// Connections that are not authenticated yet; 128.
+    pub openings: usize,
+    /// The same from one address other than loopback; 16.
+    pub openings_per_address: usize,
+    /// The shortest secret in bytes; 16 (protocol.md section 2).
+    pub min_secret: usize,
+    /// Accept and offer the `cleartext` method on loopback connections; off.
+    pub cleartext: bool,
+    /// Refuse a peer that sees us under another address than our own socket's; on. It has to be off behind
+    /// address translation (protocol.md section 2, the bridge).
+    pub check_peeraddr: bool,
+    /// Tasks that run ports; as many as the machine has cores.
+    pub shards: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            monitor_timeout: Duration::from_secs(30),
+            connect_interval: Duration::from_secs(2),
+            opening_timeout: Duration::from_secs(10),
+            keepalive: Duration::from_secs(10),
+            limits: Limits::default(),
+            high_water: 1 << 20,
+            queue_limit: 64 << 20,
+            inbox_limit: 64 << 20,
+            peer_monitors: 100_000,
+            openings: 128,
+            openings_per_address: 16,
+            min_secret: 16,
+            cleartext: false,
+            check_peeraddr: true,
+            shards: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}

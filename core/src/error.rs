@@ -1,0 +1,150 @@
+//! What can go wrong for a program that uses nodes.
+
+use std::io;
+use std::time::Duration;
+
+use crate::address::ParseAddressError;
+use crate::codec::EncodeError;
+use crate::handshake::SecretError;
+use crate::id::ParseIdError;
+use crate::message::ParseError;
+use crate::{PortId, Reason, Text};
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// Any error of this crate, for programs that only pass it on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A node did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A message was not sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// A call was not answered.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A message's elements are not what was asked for.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// A text is no node ID or port ID.
+    #[error(transparent)]
+    Id(#[from] ParseIdError),
+    /// A text is no address.
+    #[error(transparent)]
+    Address(#[from] ParseAddressError),
+    /// No connection.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The node ID is none.
+    #[error(transparent)]
+    Id(#[from] ParseIdError),
+    /// A bind or seed is no address.
+    #[error(transparent)]
+    Address(#[from] ParseAddressError),
+    /// A codec was chosen that this node does not have.
+    #[error(
+        "there is no codec {name:?}: this node has {known:?}; enable the feature, or add the codec"
+    )]
+    UnknownCodec {
+        /// The wanted name.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// The node has no codec at all , so that it could talk to nobody.
+    #[error("the node has no codec: enable the feature json or cbor, or add one")]
+    NoCodec,
+    /// Without a secret nobody can be authenticated.
+    #[error(
+        "binds and seeds need a secret: AEMP authenticates every connection; give all nodes of the network the same"
+    )]
+    NoSecret,
+    /// The secret is too short.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// An address could not be bound.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address as given.
+        address: String,
+        /// What the transport said.
+        #[source]
+        error: io::Error,
+    },
+    /// The system gives no random bytes.
+    #[error("the system has no source of random bytes: {0}")]
+    Entropy(String),
+    /// There is no tokio runtime to run on.
+    #[error("a node is started inside a tokio runtime, and there is none here")]
+    NoRuntime,
+}
+
+/// Why a message was not sent. Nothing else is disturbed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// It cannot be encoded.
+    #[error("message to {:?} not sent: {error}", to.to_string())]
+    Encode {
+        /// Where it was to go.
+        to: PortId,
+        /// Which element is the matter.
+        #[source]
+        error: EncodeError,
+    },
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The message was not sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// No answer came in time.
+    #[error("{:?} did not answer within {limit:?}", to.to_string())]
+    TimedOut {
+        /// Who was called.
+        to: PortId,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The port died, or messages to it or from it may have been lost.
+    #[error("{:?} cannot answer: {reason}", to.to_string())]
+    Gone {
+        /// Who was called.
+        to: PortId,
+        /// What a monitor on it was told.
+        reason: Reason,
+    },
+    /// The answer is not of the type that was asked for.
+    #[error("the answer of {:?} does not fit: {error}", to.to_string())]
+    Answer {
+        /// Who was called.
+        to: PortId,
+        /// What is the matter with it.
+        #[source]
+        error: ParseError,
+    },
+}
+
+/// Why a node has no connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("node {node:?} could not join through {address}: {text}")]
+pub struct JoinError {
+    /// This node.
+    pub node: Text,
+    /// The address that was tried.
+    pub address: String,
+    /// What happened.
+    pub text: String,
+}

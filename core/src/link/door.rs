@@ -1,0 +1,151 @@
+//! `Door`: how many strangers may stand at the door: connections that are not authenticated yet.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::Config;
+
+/// The connections of one node that others have opened and that are not authenticated yet. Past a limit a new
+/// one displaces the oldest of the address that holds most, so that a flood from one place keeps nobody else out.
+pub(crate) struct Door {
+    guests: Arc<Mutex<Guests>>,
+    total: usize,
+    per_address: usize,
+}
+
+#[derive(Default)]
+struct Guests {
+    last: u64,
+    /// Oldest first.
+    waiting: Vec<Guest>,
+}
+
+struct Guest {
+    key: u64,
+    address: Option<IpAddr>,
+    displaced: CancellationToken,
+}
+
+/// A place at the door, held until it is dropped.
+pub(crate) struct Pass {
+    guests: Arc<Mutex<Guests>>,
+    key: u64,
+    /// Cancelled when a newer connection takes the place.
+    pub(crate) displaced: CancellationToken,
+}
+
+impl Door {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            guests: Arc::default(),
+            total: config.openings.max(1),
+            per_address: config.openings_per_address.max(1),
+        }
+    }
+
+    /// Lets a connection from `address` in.
+    pub(super) fn enter(&self, address: Option<IpAddr>) -> Pass {
+        let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+        let limited = |a: &IpAddr| !a.to_canonical().is_loopback();
+        if address.as_ref().is_some_and(limited) && guests.of(address) >= self.per_address {
+            guests.displace_oldest_of(address);
+        } else if guests.waiting.len() >= self.total {
+            let most = guests
+                .waiting
+                .iter()
+                .map(|guest| guest.address)
+                .max_by_key(|a| guests.of(*a));
+            guests.displace_oldest_of(most.flatten());
+        }
+        guests.last += 1;
+        let (key, displaced) = (guests.last, CancellationToken::new());
+        guests.waiting.push(Guest {
+            key,
+            address,
+            displaced: displaced.clone(),
+        });
+        Pass {
+            guests: self.guests.clone(),
+            key,
+            displaced,
+        }
+    }
+}
+
+impl Guests {
+    fn of(&self, address: Option<IpAddr>) -> usize {
+        self.waiting
+            .iter()
+            .filter(|guest| guest.address == address)
+            .count()
+    }
+
+    fn displace_oldest_of(&mut self, address: Option<IpAddr>) {
+        if let Some(at) = self
+            .waiting
+            .iter()
+            .position(|guest| guest.address == address)
+        {
+            self.waiting.remove(at).displaced.cancel();
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+        guests.waiting.retain(|guest| guest.key != self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn door(total: usize, per_address: usize) -> Door {
+        Door::new(&Config {
+            openings: total,
+            openings_per_address: per_address,
+            ..Config::default()
+        })
+    }
+
+    fn enter(door: &Door, address: &str) -> Pass {
+        door.enter(Some(address.parse().unwrap()))
+    }
+
+    #[test]
+    fn a_full_address_displaces_its_own_oldest() {
+        let door = door(100, 2);
+        let others = enter(&door, "10.0.0.9");
+        let passes: Vec<_> = (0..3).map(|_| enter(&door, "10.0.0.1")).collect();
+        let displaced: Vec<_> = passes
+            .iter()
+            .map(|pass| pass.displaced.is_cancelled())
+            .collect();
+        assert_eq!(displaced, [true, false, false]);
+        assert!(!others.displaced.is_cancelled());
+    }
+
+    #[test]
+    fn a_full_door_displaces_the_oldest_of_who_holds_most() {
+        let door = door(3, 16);
+        let single = enter(&door, "10.0.0.1");
+        let many: Vec<_> = (0..2).map(|_| enter(&door, "10.0.0.2")).collect();
+        let new = enter(&door, "10.0.0.3");
+        assert!(!single.displaced.is_cancelled() && !new.displaced.is_cancelled());
+        assert!(many[0].displaced.is_cancelled() && !many[1].displaced.is_cancelled());
+    }
+
+    #[test]
+    fn loopback_is_limited_in_total_only_and_a_leaver_frees_its_place() {
+        let door = door(3, 1);
+        let mut passes: Vec<_> = (0..3).map(|_| enter(&door, "127.0.0.1")).collect();
+        assert!(passes.iter().all(|pass| !pass.displaced.is_cancelled()));
+        passes.pop();
+        passes.push(enter(&door, "::ffff:127.0.0.1"));
+        assert!(passes.iter().all(|pass| !pass.displaced.is_cancelled()));
+    }
+}

@@ -1,0 +1,121 @@
+//! `LinkInfo`: what is known of a connection that is up.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::handshake::{AuthMethod, Established, Role};
+use crate::{NodeId, Text};
+
+/// A connection to a peer that is authenticated and carries messages.
+#[derive(Debug, Clone)]
+pub struct LinkInfo {
+    peer: NodeId,
+    provider: Text,
+    sends: Text,
+    receives: Text,
+    role: Role,
+    auth: AuthMethod,
+    address: Option<SocketAddr>,
+    pub(crate) generation: u64,
+    pulse: Pulse,
+}
+
+impl LinkInfo {
+    pub(super) fn new(established: &Established, address: Option<SocketAddr>) -> Self {
+        let peer = established.peer();
+        Self {
+            peer: peer.node().clone(),
+            provider: peer.provider().into(),
+            sends: established.sends().into(),
+            receives: established.receives().into(),
+            role: established.role(),
+            auth: established.auth_received(),
+            address,
+            generation: 0,
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// The peer's node ID.
+    pub fn peer(&self) -> &NodeId {
+        &self.peer
+    }
+
+    /// The peer's program and version, empty if it does not say.
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The codec of what we send: the first in the peer's list that we have (protocol.md section 2), so the
+    /// order is the peer's and the choice ours.
+    pub fn sends(&self) -> &str {
+        &self.sends
+    }
+
+    /// The codec of what the peer sends: its choice from our list.
+    pub fn receives(&self) -> &str {
+        &self.receives
+    }
+
+    /// Which end we are.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// How the peer proved itself.
+    pub fn auth(&self) -> AuthMethod {
+        self.auth
+    }
+
+    /// The peer's socket address, if the transport has such addresses.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Which connection to this peer it is, counted from 1.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+}
+
+/// Counts what a link reads, for those who want to know whether the peer lives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pulse(Arc<PulseState>);
+
+#[derive(Debug, Default)]
+struct PulseState {
+    reads: AtomicU64,
+    read: Notify,
+}
+
+impl Pulse {
+    pub(super) fn beat(&self) {
+        self.0.reads.fetch_add(1, Ordering::Relaxed);
+        self.0.read.notify_waiters();
+    }
+
+    /// Resolves at the next read after this call.
+    pub(crate) fn next_read(&self) -> impl Future<Output = ()> + use<> {
+        let state = self.0.clone();
+        let before = state.reads.load(Ordering::Relaxed);
+        async move {
+            loop {
+                let read = state.read.notified();
+                tokio::pin!(read);
+                read.as_mut().enable();
+                if state.reads.load(Ordering::Relaxed) != before {
+                    return;
+                }
+                read.await;
+            }
+        }
+    }
+}

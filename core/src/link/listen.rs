@@ -1,0 +1,54 @@
+//! Accepts connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::open::{OpenError, open};
+use super::run::run;
+use crate::handshake::Role;
+use crate::node::Inner;
+use crate::transport::{Listener, Stream};
+
+/// Pause after an error of a listener, such as too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts on `listener` until the node stops.
+pub(crate) async fn accept_all(node: Arc<Inner>, mut listener: Box<dyn Listener>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = node.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok(stream) => {
+                node.spawn(serve(node.clone(), stream));
+            }
+            Err(error) => {
+                tracing::warn!(target: "aemp::link", %error, "a listener failed to accept");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(node: Arc<Inner>, stream: Box<dyn Stream>) {
+    let from = stream.peer();
+    let mut met = None;
+    let pass = node.door.enter(from.map(|address| address.ip()));
+    let opened = tokio::select! {
+        opened = open(&node, stream, Role::Acceptor, None, &mut met) => opened,
+        () = pass.displaced.cancelled() => Err(OpenError::Displaced),
+        () = node.stop.cancelled() => Err(OpenError::Stopping),
+    };
+    drop(pass);
+    match opened {
+        Ok(opened) => run(&node, opened, || {}).await,
+        Err(error) => {
+            let from = from.map_or_else(
+                || String::from("a stream without address"),
+                |address| address.to_string(),
+            );
+            tracing::warn!(target: "aemp::link", %from, %error, "a connection was refused");
+        }
+    }
+}

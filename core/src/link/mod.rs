@@ -1,0 +1,17 @@
+//! Links: what drives a connection from its first byte to its last.
+//!
+//! `open` drives the handshake, `run` carries messages, `dial` and `listen` make connections. What is shared about
+//! a peer is in [`peer`](crate::peer); here are the tasks, one for each connection.
+
+mod dial;
+mod door;
+mod info;
+mod listen;
+mod open;
+mod run;
+
+pub(crate) use dial::{Seed, connect_on_demand, keep_seed};
+pub(crate) use door::Door;
+pub use info::LinkInfo;
+pub(crate) use listen::accept_all;
+pub(crate) use open::settings;

@@ -1,0 +1,234 @@
+//! Drives the opening of one connection: the handshake machine, the stream, the one deadline, and the choice
+//! between two connections to the same node.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+
+use crate::NodeId;
+use crate::handshake::{
+    AuthMethod, AwaitAuth, AwaitGreeting, Established, Greeted, HandshakeError, Nonce, Opening,
+    Progress, Role, Settings, Verified,
+};
+use crate::node::Inner;
+use crate::peer::{self, Peer, Refused, Stage};
+use crate::transport::Stream;
+
+/// How much is read at a time before the peer is known.
+const READ: usize = 4096;
+
+/// A connection whose opening is complete.
+pub(super) struct Opened {
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) established: Established,
+    pub(super) peer: Arc<Peer>,
+    /// What the peer has sent after its auth line: messages.
+    pub(super) rest: BytesMut,
+    /// Keeps other connections to the same node back until the link is up.
+    pub(super) opening: peer::Opening,
+}
+
+/// Why a connection was not opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("{0}")]
+    Connect(io::Error),
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    #[error("the connection failed during the opening: {0}")]
+    Io(io::Error),
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    #[error("{found:?} answers there, not {expected:?}", expected = expected.as_str(), found = found.as_str())]
+    OtherNode { expected: NodeId, found: NodeId },
+    #[error(
+        "more than the allowed number of connections are being opened: this one was the oldest"
+    )]
+    Displaced,
+    #[error("this node is stopping")]
+    Stopping,
+}
+
+/// Opens a connection over `stream`, on which nothing has been sent. `expected` is the node that has to be there;
+/// `met` becomes the one that is, also where the opening fails later.
+pub(super) async fn open(
+    node: &Arc<Inner>,
+    stream: Box<dyn Stream>,
+    role: Role,
+    expected: Option<&NodeId>,
+    met: &mut Option<Arc<Peer>>,
+) -> Result<Opened, OpenError> {
+    let limit = node.config.opening_timeout;
+    let mut wire = Wire {
+        stream,
+        buffer: BytesMut::new(),
+        limit,
+        deadline: Instant::now() + limit,
+    };
+
+    let (state, greeting) = start(node, &wire, role)?;
+    wire.write(&greeting).await?;
+    let greeted = wire.drive(state).await?;
+    let ready = match greeted {
+        Greeted::Plain(ready) => ready,
+        Greeted::Tls(await_tls) => return Err(await_tls.on_eof().into()),
+    };
+    let id = ready.peer().node().clone();
+    if let Some(expected) = expected
+        && *expected != id
+    {
+        return Err(OpenError::OtherNode {
+            expected: expected.clone(),
+            found: id,
+        });
+    }
+
+    let peer = node.peer(&id);
+    *met = Some(peer.clone());
+    let opening = peer.opening(role, ready.peer().says_role());
+    if role == Role::Dialler {
+        match timeout_at(wire.deadline, opening.permit(Stage::AuthSent)).await {
+            Ok(permitted) => permitted?,
+            Err(_) => return Err(ready.on_deadline(limit).into()),
+        }
+    }
+    let (state, line) = ready.authenticate();
+    wire.write(&line).await?;
+    let verified = wire.drive(state).await?;
+    match timeout_at(wire.deadline, opening.permit(Stage::Completing)).await {
+        Ok(permitted) => permitted?,
+        Err(_) => return Err(verified.on_deadline(limit).into()),
+    }
+    let (established, line) = verified.finish();
+    wire.write(&line).await?;
+    Ok(Opened {
+        stream: wire.stream,
+        established,
+        peer,
+        rest: wire.buffer,
+        opening,
+    })
+}
+
+fn start(
+    node: &Inner,
+    wire: &Wire,
+    role: Role,
+) -> Result<(AwaitGreeting, Vec<u8>), HandshakeError> {
+    let mut opening = Opening::new(
+        node.settings.clone(),
+        role,
+        Nonce::new(node.entropy.bytes()),
+    );
+    opening.local = wire.stream.local();
+    opening.peer = wire.stream.peer();
+    opening.cleartext = opening
+        .peer
+        .is_some_and(|address| address.ip().to_canonical().is_loopback());
+    opening.start()
+}
+
+/// What the node says and accepts in every opening.
+pub(crate) fn settings(
+    node: NodeId,
+    secret: Option<crate::handshake::Secret>,
+    config: &crate::Config,
+    codecs: &crate::codec::Codecs,
+) -> Settings {
+    let mut settings = Settings::new(node);
+    settings.secret = secret;
+    settings.framings = codecs.names().map(crate::Text::from).collect();
+    settings.check_peeraddr = config.check_peeraddr;
+    if config.cleartext {
+        settings.auth_accept.push(AuthMethod::Cleartext);
+    }
+    settings
+}
+
+/// The stream during the opening, with what was read and not used yet.
+struct Wire {
+    stream: Box<dyn Stream>,
+    buffer: BytesMut,
+    limit: Duration,
+    deadline: Instant,
+}
+
+/// A state of the handshake that waits for bytes.
+trait Awaiting: Sized {
+    type Next;
+    fn receive(self, input: &[u8]) -> Result<(usize, Progress<Self, Self::Next>), HandshakeError>;
+    fn on_eof(self) -> HandshakeError;
+    fn on_deadline(self, limit: Duration) -> HandshakeError;
+}
+
+macro_rules! awaiting {
+    ($($state:ty => $next:ty),*) => {$(
+        impl Awaiting for $state {
+            type Next = $next;
+            fn receive(self, input: &[u8]) -> Result<(usize, Progress<Self, $next>), HandshakeError> {
+                Self::receive(self, input)
+            }
+            fn on_eof(self) -> HandshakeError {
+                Self::on_eof(self)
+            }
+            fn on_deadline(self, limit: Duration) -> HandshakeError {
+                Self::on_deadline(self, limit)
+            }
+        }
+    )*};
+}
+
+awaiting!(AwaitGreeting => Greeted, AwaitAuth => Verified);
+
+impl Wire {
+    /// Reads until `state` has become the next one.
+    async fn drive<S: Awaiting>(&mut self, mut state: S) -> Result<S::Next, OpenError> {
+        loop {
+            let (used, progress) = state.receive(&self.buffer)?;
+            self.buffer.advance(used);
+            state = match progress {
+                Progress::Done(next) => return Ok(next),
+                Progress::More(state) => state,
+            };
+            self.buffer.reserve(READ);
+            match timeout_at(self.deadline, self.stream.read_buf(&mut self.buffer)).await {
+                Ok(Ok(0)) => return Err(state.on_eof().into()),
+                Ok(Ok(_)) => {}
+                // A reset is how some systems show that the peer closed.
+                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(state.on_eof().into());
+                }
+                Ok(Err(error)) => return Err(OpenError::Io(error)),
+                Err(_) => return Err(state.on_deadline(self.limit).into()),
+            }
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), OpenError> {
+        let write = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "the peer takes no bytes");
+        let written = timeout_at(self.deadline, write)
+            .await
+            .unwrap_or_else(|_| Err(late()));
+        match written {
+            // The peer may have closed on purpose: reading says at which stage.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(OpenError::Io(error)),
+            Ok(()) => Ok(()),
+        }
+    }
+}

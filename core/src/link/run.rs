@@ -1,0 +1,195 @@
+//! A link at work: messages out of the peer's outbox onto the stream, and from the stream to the shards.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::LinkInfo;
+use super::open::Opened;
+use crate::codec::{Codec, PeerInfo};
+use crate::handshake::Role;
+use crate::node::{Inner, Sender, handle_node_port};
+use crate::peer::{Chunk, Generation, Peer};
+use crate::shard::{Batch, Item};
+
+/// Room for one read, which grows with what arrives.
+const SMALLEST_READ: usize = 2 << 10;
+const LARGEST_READ: usize = 256 << 10;
+
+/// How long a stopping node tries to send what is queued.
+const FLUSH: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Carries messages until the connection is lost, and settles what that means. Calls `up` once they flow.
+pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) {
+    let Opened {
+        stream,
+        established,
+        peer,
+        rest,
+        opening,
+    } = opened;
+    let (Some(sends), Some(receives)) = (
+        node.codecs.get(established.sends()),
+        node.codecs.get(established.receives()),
+    ) else {
+        // The handshake chooses among the names of these very codecs.
+        tracing::error!(target: "aemp::link", "a codec was chosen that this node does not have");
+        return;
+    };
+    let facts = PeerInfo::new(peer.id.clone(), established.peer().provider());
+    let info = LinkInfo::new(&established, stream.peer());
+    let pulse = info.pulse();
+    let cancel = CancellationToken::new();
+    let generation = peer.up(sends.clone(), facts.clone(), info, cancel.clone());
+    drop(opening);
+    up();
+
+    let link = Link {
+        node,
+        peer: &peer,
+        generation,
+    };
+    let (reader, writer) = tokio::io::split(stream);
+    let read = link.read(reader, &**receives, &facts, rest, || pulse.beat());
+    let write = link.write(writer);
+    tokio::pin!(read, write);
+    let why = tokio::select! {
+        why = &mut read => why,
+        why = &mut write => why,
+        () = link.keepalive(sends.keepalive()) => String::new(),
+        () = cancel.cancelled() => String::from("the link was given up"),
+        () = node.stop.cancelled() => {
+            peer.finish(generation);
+            // What cannot be sent in time is lost, and the peer sees the connection end.
+            let _ = timeout(FLUSH, &mut write).await;
+            String::from("this node stopped")
+        }
+    };
+    peer.down(generation, &why);
+    let dialled = established.role() == Role::Dialler;
+    tracing::debug!(target: "aemp::link", peer = %peer.id, generation, dialled, "link ended");
+}
+
+struct Link<'a> {
+    node: &'a Arc<Inner>,
+    peer: &'a Arc<Peer>,
+    generation: Generation,
+}
+
+impl Link<'_> {
+    /// Reads until the connection ends, and says why it did.
+    async fn read<R: AsyncRead + Unpin>(
+        &self,
+        mut stream: R,
+        codec: &dyn Codec,
+        facts: &PeerInfo,
+        mut buffer: BytesMut,
+        beat: impl Fn(),
+    ) -> String {
+        let mut decoder = codec.decoder(&self.node.config.limits, facts);
+        let mut batch = Batch::new(self.node.shards.clone());
+        let mut room = SMALLEST_READ;
+        loop {
+            loop {
+                match decoder.decode(&mut buffer) {
+                    Ok(None) => break,
+                    Ok(Some(received)) => {
+                        let sender = Sender::Peer(self.peer, self.generation);
+                        let bytes = received.message.cost();
+                        let delivered = if received.port.is_node_port() {
+                            handle_node_port(self.node, sender, received.message, &mut batch)
+                        } else {
+                            batch.push(Item::Deliver(received.port, received.message), bytes);
+                            Ok(())
+                        };
+                        if let Err(why) = delivered {
+                            batch.flush();
+                            return why;
+                        }
+                    }
+                    Err(error) => {
+                        // What arrived whole before it is delivered; an AEMP stream cannot be read on after an error.
+                        batch.flush();
+                        tracing::warn!(target: "aemp::link", peer = %self.peer.id, %error, "closing the connection");
+                        return error.to_string();
+                    }
+                }
+            }
+            batch.flush();
+            batch.ready().await;
+            if buffer.capacity() - buffer.len() < room {
+                buffer.reserve(room);
+            }
+            match stream.read_buf(&mut buffer).await {
+                Ok(0) => return String::from("the peer closed the connection"),
+                Ok(n) => {
+                    beat();
+                    room = if n >= room {
+                        (2 * room).min(LARGEST_READ)
+                    } else {
+                        (room / 2).max(n).max(SMALLEST_READ)
+                    };
+                }
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+
+    /// Writes until nothing more will come, or the connection fails, and says what happened.
+    async fn write<W: AsyncWrite + Unpin>(&self, mut stream: W) -> String {
+        let high_water = self.node.config.high_water;
+        loop {
+            let mut chunk = match poll_fn(|cx| self.peer.poll_chunk(self.generation, cx)).await {
+                Chunk::Bytes(chunk) => chunk,
+                Chunk::End => {
+                    let closed = stream.shutdown().await;
+                    return closed.map_or_else(
+                        |error| error.to_string(),
+                        |()| String::from("this node closed the connection"),
+                    );
+                }
+            };
+            let mut at = 0;
+            while at < chunk.len() {
+                match stream.write(&chunk[at..]).await {
+                    Ok(0) => return String::from("the transport takes no more bytes"),
+                    Ok(n) => {
+                        at += n;
+                        if at == chunk.len() {
+                            chunk.clear();
+                        }
+                        self.peer.wrote(self.generation, n, &mut chunk, high_water);
+                        if chunk.is_empty() {
+                            break;
+                        }
+                    }
+                    Err(error) => return error.to_string(),
+                }
+            }
+            if let Err(error) = stream.flush().await {
+                return error.to_string();
+            }
+        }
+    }
+
+    /// Sends `[]` now and then, so that the transport notices a dead host. Never ends.
+    async fn keepalive(&self, bytes: &[u8]) {
+        let mut ticks = tokio::time::interval(
+            self.node
+                .config
+                .keepalive
+                .max(std::time::Duration::from_millis(10)),
+        );
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // The first tick is at once.
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            self.peer.keepalive(self.generation, bytes);
+        }
+    }
+}

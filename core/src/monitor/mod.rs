@@ -1,0 +1,11 @@
+//! Monitors: what happens when a port dies or messages to it may have been lost, and the guards that end them.
+
+mod action;
+mod guard;
+mod table;
+
+pub(crate) use action::What;
+pub use action::{Action, IntoAction, Notify};
+pub use guard::Monitor;
+pub(crate) use guard::{MonitorKey, Target};
+pub(crate) use table::MonitorTable;

@@ -1,0 +1,104 @@
+//! `MonitorTable`: this node's monitors on the ports of one peer. A state machine without I/O: it says when the
+//! peer must be asked to watch a port (`mon1`) and when no longer (`mon0`), and what fires.
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::MonitorKey;
+use crate::PortName;
+
+/// The monitors on the ports of one peer, with an action each.
+///
+/// AnyEvent::MP sends one `mon1` for a port however many monitors it has there, and `mon0` when the last of
+/// them goes (protocol.md section 5); so do we.
+#[derive(Debug)]
+pub(crate) struct MonitorTable<A> {
+    ports: HashMap<PortName, SmallVec<[(MonitorKey, A); 1]>>,
+}
+
+impl<A> Default for MonitorTable<A> {
+    fn default() -> Self {
+        Self {
+            ports: HashMap::new(),
+        }
+    }
+}
+
+impl<A> MonitorTable<A> {
+    /// Adds a monitor. True if it is the port's first, so that the peer must be asked.
+    pub(crate) fn add(&mut self, port: &PortName, key: MonitorKey, action: A) -> bool {
+        let monitors = self.ports.entry_ref(port).or_default();
+        monitors.push((key, action));
+        monitors.len() == 1
+    }
+
+    /// Ends a monitor. True if it was the port's last, so that the peer can forget the port. False too when it
+    /// is not there any more: it has fired.
+    pub(crate) fn remove(&mut self, port: &PortName, key: MonitorKey) -> bool {
+        let Some(monitors) = self.ports.get_mut(port) else {
+            return false;
+        };
+        monitors.retain(|(k, _)| *k != key);
+        if !monitors.is_empty() {
+            return false;
+        }
+        self.ports.remove(port);
+        true
+    }
+
+    /// The actions of a port that has died, in the order they were added. A port that nobody monitors has none,
+    /// whatever the peer says.
+    pub(crate) fn fire(&mut self, port: &PortName) -> impl Iterator<Item = A> + use<A> {
+        let monitors = self.ports.remove(port).unwrap_or_default();
+        monitors.into_iter().map(|(_, action)| action)
+    }
+
+    /// All actions, in the order they were added: the connection is lost.
+    pub(crate) fn drain(&mut self) -> Vec<A> {
+        let mut all: Vec<_> = self
+            .ports
+            .drain()
+            .flat_map(|(_, monitors)| monitors)
+            .collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all.into_iter().map(|(_, action)| action).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peer_is_asked_once_and_told_when_the_last_goes() {
+        let mut table = MonitorTable::default();
+        let port = PortName::from("p");
+        assert!(table.add(&port, 1, 'a'));
+        assert!(!table.add(&port, 2, 'b'));
+        assert!(!table.remove(&port, 1));
+        assert!(table.remove(&port, 2));
+        assert!(!table.remove(&port, 2));
+        assert!(table.drain().is_empty());
+    }
+
+    #[test]
+    fn a_port_fires_once() {
+        let mut table = MonitorTable::default();
+        let port = PortName::from("p");
+        table.add(&port, 1, 'a');
+        table.add(&port, 2, 'b');
+        table.add(&"q".into(), 3, 'c');
+        assert_eq!(table.fire(&port).collect::<String>(), "ab");
+        assert_eq!(table.fire(&port).count(), 0);
+        assert!(!table.remove(&port, 1));
+    }
+
+    #[test]
+    fn a_lost_connection_fires_all_in_order() {
+        let mut table = MonitorTable::default();
+        for key in 0..50 {
+            table.add(&format!("p{}", key % 7).into(), key, key);
+        }
+        assert_eq!(table.drain(), (0..50).collect::<Vec<_>>());
+    }
+}

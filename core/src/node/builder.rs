@@ -1,0 +1,237 @@
+//! `Builder`: what a node is told before it starts.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::inner::Parts;
+use super::local::end_with_handles;
+use super::{Inner, LocalNode};
+use crate::codec::{Codec, Codecs};
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::error::StartError;
+use crate::handshake::{Secret, SecretError};
+use crate::link::{self, Seed};
+use crate::transport::{Transport, Transports};
+use crate::{Address, NodeId, shard};
+
+/// Settings of a node that is about to start. The last call of a setter counts, except for those that add.
+#[must_use = "a builder does nothing until it is started"]
+pub struct Builder {
+    id: Option<String>,
+    secret: Option<SecretSource>,
+    binds: Vec<String>,
+    seeds: Vec<String>,
+    peers: Vec<(String, String)>,
+    codecs: Codecs,
+    chosen: Option<Vec<String>>,
+    transports: Transports,
+    entropy: Option<Entropy>,
+    config: Config,
+}
+
+enum SecretSource {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl SecretSource {
+    fn check(self, min: usize) -> Result<Secret, SecretError> {
+        match self {
+            Self::Text(text) => Secret::from_text(&text, min),
+            Self::Bytes(bytes) => Secret::new(bytes, min),
+        }
+    }
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            id: None,
+            secret: None,
+            binds: Vec::new(),
+            seeds: Vec::new(),
+            peers: Vec::new(),
+            codecs: Codecs::default(),
+            chosen: None,
+            transports: Transports::default(),
+            entropy: None,
+            config: Config::default(),
+        }
+    }
+
+    /// The node's ID, unique in its network. Without one it is made up at random.
+    #[doc(alias = "nodeid")]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// The secret that all nodes of the network share: at least `min_secret` bytes (16).
+    ///
+    /// Characters are one byte each, as in AnyEvent::MP, so those beyond U+00FF are refused; bytes of any kind
+    /// go into [`secret_bytes`](Self::secret_bytes).
+    pub fn secret(mut self, secret: impl Into<String>) -> Self {
+        self.secret = Some(SecretSource::Text(secret.into()));
+        self
+    }
+
+    /// The same secret, as bytes.
+    pub fn secret_bytes(mut self, secret: impl Into<Vec<u8>>) -> Self {
+        self.secret = Some(SecretSource::Bytes(secret.into()));
+        self
+    }
+
+    /// Adds an address to listen on: `host:port`, `[v6]:port`, `*:port` for every interface, or with a scheme.
+    #[doc(alias = "binds")]
+    pub fn bind(mut self, address: impl Into<String>) -> Self {
+        self.binds.push(address.into());
+        self
+    }
+
+    /// Adds an address that the node keeps a connection to, whoever answers there.
+    #[doc(alias = "seeds")]
+    pub fn seed(mut self, address: impl Into<String>) -> Self {
+        self.seeds.push(address.into());
+        self
+    }
+
+    /// Adds an address of the node `id`, which is connected to when something is sent to it.
+    pub fn peer(mut self, id: impl Into<String>, address: impl Into<String>) -> Self {
+        self.peers.push((id.into(), address.into()));
+        self
+    }
+
+    /// Adds a codec behind those there are, in the place of one with the same name.
+    pub fn codec(mut self, codec: impl Codec + 'static) -> Self {
+        self.codecs.add(Arc::new(codec));
+        self
+    }
+
+    /// Chooses among the codecs there are: those called `names`, best first.
+    #[doc(alias = "framing_format")]
+    pub fn codecs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.chosen = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Adds a transport, in the place of one with the same scheme.
+    pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.transports.add(Arc::new(transport));
+        self
+    }
+
+    /// Changes the settings that have defaults.
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Where random bytes come from, for tests that are to run the same way twice. Who can guess them can pass
+    /// for a peer.
+    pub fn random(mut self, fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
+        self.entropy = Some(Entropy::new(Arc::new(fill)));
+        self
+    }
+
+    /// Starts the node: binds every address, then begins to accept and to connect to the seeds, without waiting
+    /// for them ([`LocalNode::joined`] does).
+    ///
+    /// # Errors
+    /// If a setting is wrong or an address cannot be bound; nothing is left behind then.
+    pub async fn start(self) -> Result<LocalNode, StartError> {
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let entropy = match self.entropy {
+            Some(entropy) => entropy,
+            None => Entropy::system().map_err(|error| StartError::Entropy(error.to_string()))?,
+        };
+        let id = match self.id {
+            Some(id) => NodeId::new(&id)?,
+            None => NodeId::new(&format!("anon/{}", entropy.word::<12>()))?,
+        };
+        let codecs = choose(self.codecs, self.chosen)?;
+        let connects = !(self.binds.is_empty() && self.seeds.is_empty() && self.peers.is_empty());
+        let secret = match self.secret {
+            Some(secret) => Some(secret.check(self.config.min_secret)?),
+            None if connects => return Err(StartError::NoSecret),
+            None => None,
+        };
+        if connects && codecs.names().next().is_none() {
+            return Err(StartError::NoCodec);
+        }
+        let binds = parse_all(&self.binds)?;
+        let seeds = parse_all(&self.seeds)?;
+        let mut peers = Vec::new();
+        for (id, address) in &self.peers {
+            peers.push((NodeId::new(id)?, address.parse::<Address>()?));
+        }
+
+        let parts = Parts {
+            id,
+            config: self.config,
+            secret,
+            codecs,
+            transports: self.transports,
+            entropy,
+            runtime,
+        };
+        let inner = Inner::new(parts);
+        let mut listeners = Vec::new();
+        for address in binds {
+            let bound = match inner.transports.of(&address) {
+                Ok(transport) => transport.listen(&address).await,
+                Err(error) => Err(error),
+            };
+            listeners.push(bound.map_err(|error| StartError::Listen {
+                address: address.to_string(),
+                error,
+            })?);
+        }
+        inner.set_addresses(
+            listeners
+                .iter()
+                .flat_map(|listener| listener.addresses())
+                .collect(),
+        );
+        for (id, address) in peers {
+            inner.peer(&id).add_address(address);
+        }
+
+        for shard in 0..inner.shards.count() {
+            inner.runtime.spawn(shard::run(inner.clone(), shard));
+        }
+        inner.runtime.spawn(end_with_handles(inner.clone()));
+        for listener in listeners {
+            inner.spawn(link::accept_all(inner.clone(), listener));
+        }
+        for address in seeds {
+            let seed = Seed::new(address);
+            inner.add_seed(seed.clone());
+            inner.spawn(link::keep_seed(inner.clone(), seed));
+        }
+        tracing::info!(target: "aemp::node", node = %inner.id, addresses = ?inner.addresses(), "node started");
+        Ok(LocalNode::new(inner))
+    }
+}
+
+fn choose(codecs: Codecs, chosen: Option<Vec<String>>) -> Result<Codecs, StartError> {
+    let known: Vec<String> = codecs.names().map(String::from).collect();
+    let names = chosen.unwrap_or_else(|| known.clone());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    codecs
+        .select(&names)
+        .map_err(|name| StartError::UnknownCodec {
+            name: name.into(),
+            known,
+        })
+}
+
+fn parse_all(addresses: &[String]) -> Result<Vec<Address>, StartError> {
+    // One string may hold several (protocol.md section 1).
+    let each = addresses
+        .iter()
+        .flat_map(|text| text.split(','))
+        .map(str::trim);
+    Ok(each.map(str::parse).collect::<Result<_, _>>()?)
+}

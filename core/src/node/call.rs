@@ -1,0 +1,151 @@
+//! `Call`: a message that is answered.
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+
+use super::Inner;
+use crate::error::CallError;
+use crate::message::IntoMessage;
+use crate::port::{Context, Port};
+use crate::shard::NewPort;
+use crate::{Message, PortId, Reason};
+
+/// A call that starts when it is awaited; made by [`LocalNode::call`](crate::LocalNode::call).
+///
+/// # Cancel safety
+/// Dropping the future gives the call up: an answer that comes later is dropped. The message may have been sent.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call<M, T> {
+    node: Arc<Inner>,
+    to: PortId,
+    message: M,
+    within: Option<Duration>,
+    answer: PhantomData<fn() -> T>,
+}
+
+impl<M: IntoMessage, T: DeserializeOwned> Call<M, T> {
+    pub(super) fn new(node: Arc<Inner>, to: PortId, message: M) -> Self {
+        Self {
+            node,
+            to,
+            message,
+            within: None,
+            answer: PhantomData,
+        }
+    }
+
+    /// Gives up after `limit` with [`CallError::TimedOut`].
+    ///
+    /// A call with a limit monitors the node only, which costs no message: a port that does not exist shows as a
+    /// time-out. A call without monitors the port (protocol.md section 5).
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.within = Some(limit);
+        self
+    }
+
+    async fn run(self) -> Result<T, CallError> {
+        let Self {
+            node,
+            to,
+            message,
+            within,
+            ..
+        } = self;
+        let (answer, answered) = oneshot::channel();
+        let reply = ReplyPort::new(&node, answer);
+        let watched = if within.is_some() && to.node() != &node.id {
+            to.node().clone().into()
+        } else {
+            to.clone()
+        };
+        let _watch = node.link(&watched, &reply.id, true);
+        node.try_send(&to, message, Some(&reply.id))?;
+        let answered = async {
+            answered
+                .await
+                .unwrap_or_else(|_| Err(Reason::transport_error(&node.id, "node stopped")))
+        };
+        let outcome =
+            match within {
+                Some(limit) => tokio::time::timeout(limit, answered).await.map_err(|_| {
+                    CallError::TimedOut {
+                        to: to.clone(),
+                        limit,
+                    }
+                })?,
+                None => answered.await,
+            };
+        let message = outcome.map_err(|reason| CallError::Gone {
+            to: to.clone(),
+            reason,
+        })?;
+        message
+            .parse()
+            .map_err(|error| CallError::Answer { to, error })
+    }
+}
+
+impl<M, T> IntoFuture for Call<M, T>
+where
+    M: IntoMessage + Send + 'static,
+    T: DeserializeOwned + Send + 'static,
+{
+    type Output = Result<T, CallError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+type Answer = Result<Message, Reason>;
+
+/// The port that the answer goes to. It dies with the first message, with what it was linked to, or with the call.
+struct ReplyPort {
+    node: Arc<Inner>,
+    id: PortId,
+}
+
+impl ReplyPort {
+    fn new(node: &Arc<Inner>, answer: oneshot::Sender<Answer>) -> Self {
+        let answer = Arc::new(std::sync::Mutex::new(Some(answer)));
+        let give = move |answer: &std::sync::Mutex<Option<oneshot::Sender<Answer>>>, what| {
+            let sender = answer
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .take();
+            // The caller has given up: then nobody wants it.
+            if let Some(sender) = sender {
+                let _ = sender.send(what);
+            }
+        };
+        let ended = answer.clone();
+        let port = move |cx: &mut Context<'_>, message: Message| {
+            give(&answer, Ok(message));
+            cx.kill(Reason::normal());
+        };
+        let on_end = move |reason: &Reason| give(&ended, Err(reason.clone()));
+        let new = NewPort {
+            port: Box::new(port) as Box<dyn Port>,
+            on_end: Some(Box::new(on_end)),
+        };
+        Self {
+            node: node.clone(),
+            id: node.insert_port(new),
+        }
+    }
+}
+
+impl Drop for ReplyPort {
+    fn drop(&mut self) {
+        self.node
+            .shards
+            .kill(self.id.port().clone(), Reason::normal());
+    }
+}

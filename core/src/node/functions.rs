@@ -1,0 +1,67 @@
+//! What a node offers under a name: ports that others may spawn here, and functions that they may call.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hashbrown::HashMap;
+use serde::de::DeserializeOwned;
+
+use super::LocalNode;
+use crate::port::{Outcome, Port};
+use crate::{Message, Reason, Text};
+
+type Init = Arc<dyn Fn(&LocalNode, Message) -> Result<Box<dyn Port>, Reason> + Send + Sync>;
+type Function = Arc<dyn Fn(&LocalNode, Message) -> Result<(), Reason> + Send + Sync>;
+
+/// The registry of one node. Names are looked up for each request, and changed rarely.
+#[derive(Default)]
+pub(crate) struct Functions {
+    spawnable: RwLock<HashMap<Text, Init>>,
+    callable: RwLock<HashMap<Text, Function>>,
+}
+
+impl Functions {
+    pub(super) fn offer<A, P, F>(&self, name: Text, make: F)
+    where
+        A: DeserializeOwned,
+        P: Port + 'static,
+        F: Fn(&LocalNode, A) -> P + Send + Sync + 'static,
+    {
+        let init: Init = Arc::new(move |node, arguments| {
+            Ok(Box::new(make(node, arguments.parse()?)) as Box<dyn Port>)
+        });
+        self.spawnable
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name, init);
+    }
+
+    pub(super) fn function<A, R, F>(&self, name: Text, run: F)
+    where
+        A: DeserializeOwned,
+        R: Outcome,
+        F: Fn(&LocalNode, A) -> R + Send + Sync + 'static,
+    {
+        let function: Function =
+            Arc::new(move |node, arguments| run(node, arguments.parse()?).into_result());
+        self.callable
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name, function);
+    }
+
+    pub(super) fn init(&self, name: &str) -> Option<Init> {
+        self.spawnable
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    pub(super) fn callable(&self, name: &str) -> Option<Function> {
+        self.callable
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+}

@@ -1,0 +1,462 @@
+//! `Inner`: the state of a local node, and its operations without the conveniences of [`LocalNode`](super::LocalNode).
+//!
+//! Shared by everything that runs for the node. The maps are locked for a look-up; the counters are atomics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use hashbrown::{HashMap, HashSet};
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::functions::Functions;
+use super::local::Keep;
+use super::{NodeEvent, Timer};
+use crate::codec::{Codecs, EncodeError, Frame};
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::error::SendError;
+use crate::handshake::{Secret, Settings};
+use crate::link::{self, Door, Seed};
+use crate::message::{IntoMessage, Message, Values};
+use crate::monitor::{Action, IntoAction, Monitor, Target, What};
+use crate::peer::Peer;
+use crate::port::Port;
+use crate::shard::{Item, NewPort, Shards, Watcher, new_port};
+use crate::transport::Transports;
+use crate::{Address, NodeId, PortId, PortName, Reason};
+
+pub(crate) struct Inner {
+    pub(crate) id: NodeId,
+    pub(crate) config: Config,
+    /// What the node says and accepts in every opening.
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) codecs: Codecs,
+    pub(crate) transports: Transports,
+    pub(crate) entropy: Entropy,
+    pub(crate) shards: Arc<Shards>,
+    pub(crate) functions: Functions,
+    pub(crate) events: broadcast::Sender<NodeEvent>,
+    pub(crate) runtime: Handle,
+    /// Set when the node is to stop.
+    pub(crate) stop: CancellationToken,
+    /// Links, listeners and connectors; the node has stopped when they have.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) door: Door,
+    /// Where this node listens, as others reach it.
+    addresses: Mutex<Vec<Address>>,
+    seeds: Mutex<Vec<Arc<Seed>>>,
+    pub(super) keep: Mutex<Weak<Keep>>,
+    peers: RwLock<HashMap<NodeId, Arc<Peer>>>,
+    /// Names that were given to ports and not made up.
+    names: Arc<Mutex<HashSet<PortName>>>,
+    /// Made anew by each process, so that a restarted node never answers to an old port ID (protocol.md section 1).
+    unique: String,
+    counter: AtomicU64,
+}
+
+/// What a node is made of.
+pub(super) struct Parts {
+    pub(super) id: NodeId,
+    pub(super) config: Config,
+    pub(super) secret: Option<Secret>,
+    pub(super) codecs: Codecs,
+    pub(super) transports: Transports,
+    pub(super) entropy: Entropy,
+    pub(super) runtime: Handle,
+}
+
+/// How many node events wait for a slow listener.
+const EVENTS: usize = 1024;
+
+impl Inner {
+    pub(super) fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            id,
+            config,
+            secret,
+            codecs,
+            transports,
+            entropy,
+            runtime,
+        } = parts;
+        Arc::new(Self {
+            shards: Arc::new(Shards::new(config.shards)),
+            unique: entropy.word::<10>(),
+            door: Door::new(&config),
+            settings: Arc::new(link::settings(id.clone(), secret, &config, &codecs)),
+            id,
+            config,
+            codecs,
+            transports,
+            entropy,
+            runtime,
+            functions: Functions::default(),
+            events: broadcast::channel(EVENTS).0,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            addresses: Mutex::default(),
+            seeds: Mutex::default(),
+            keep: Mutex::default(),
+            peers: RwLock::default(),
+            names: Arc::default(),
+            counter: AtomicU64::new(0),
+        })
+    }
+
+    /// Runs `task` for the node, which has stopped when it has ended.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_addresses(&self, addresses: Vec<Address>) {
+        *self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = addresses;
+    }
+
+    pub(crate) fn seeds(&self) -> Vec<Arc<Seed>> {
+        self.seeds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn add_seed(&self, seed: Arc<Seed>) {
+        self.seeds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(seed);
+    }
+
+    /// Forgets a seed that is this node itself.
+    pub(crate) fn drop_seed(&self, seed: &Arc<Seed>) {
+        self.seeds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|other| !Arc::ptr_eq(other, seed));
+    }
+
+    fn next(&self) -> u64 {
+        self.counter.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A name that no port of any node ever had.
+    pub(crate) fn unique_name(&self) -> PortName {
+        format!("{}{}", self.unique, self.next()).into()
+    }
+
+    /// A name for a port that this node spawns on another.
+    pub(crate) fn remote_name(&self) -> PortName {
+        // Told apart from local names by the letter, which also keeps the two random words from ever meeting.
+        format!("r{}{}", self.unique, self.next()).into()
+    }
+
+    pub(crate) fn add_port(&self, port: impl Port + 'static) -> PortId {
+        self.insert_port(new_port(port))
+    }
+
+    pub(crate) fn insert_port(&self, new: NewPort) -> PortId {
+        let name = self.unique_name();
+        self.shards.insert(name.clone(), new);
+        PortId::new(self.id.clone(), name)
+    }
+
+    /// Makes a port with a name of its own. `None` if the name is in use, or is that of the node port.
+    pub(crate) fn add_named_port(&self, name: PortName, port: Box<dyn Port>) -> Option<PortId> {
+        let taken = |names: &Mutex<HashSet<PortName>>| {
+            !names
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(name.clone())
+        };
+        if name.is_node_port() || taken(&self.names) {
+            return None;
+        }
+        let (names, held) = (self.names.clone(), name.clone());
+        let on_end = Box::new(move |_: &Reason| {
+            names
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&held);
+        });
+        self.shards.insert(
+            name.clone(),
+            NewPort {
+                port,
+                on_end: Some(on_end),
+            },
+        );
+        Some(PortId::new(self.id.clone(), name))
+    }
+
+    /// The peer called `id`, made if it is new.
+    pub(crate) fn peer(self: &Arc<Self>, id: &NodeId) -> Arc<Peer> {
+        if let Some(peer) = self.known_peer(id) {
+            return peer;
+        }
+        let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
+        peers
+            .entry_ref(id)
+            .or_insert_with(|| Peer::new(id.clone(), Arc::downgrade(self)))
+            .clone()
+    }
+
+    pub(crate) fn known_peer(&self, id: &NodeId) -> Option<Arc<Peer>> {
+        self.peers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+    }
+
+    /// All peers, by ID.
+    pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
+        let mut peers: Vec<_> = self
+            .peers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect();
+        peers.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        peers
+    }
+
+    /// Sends without telling the sender of failure: a message that cannot be encoded fires this node's monitors
+    /// on its port.
+    pub(crate) fn send(self: &Arc<Self>, to: &PortId, message: impl IntoMessage) {
+        let Err(error) = self.try_send(to, message, None) else {
+            return;
+        };
+        tracing::warn!(target: "aemp::link", "{error}");
+        let SendError::Encode { error, .. } = error;
+        if to.node() != &self.id {
+            self.peer(to.node()).report_not_sent(to.port(), &error);
+        }
+    }
+
+    pub(crate) fn try_send(
+        self: &Arc<Self>,
+        to: &PortId,
+        message: impl IntoMessage,
+        reply: Option<&PortId>,
+    ) -> Result<(), SendError> {
+        let refused = |error| SendError::Encode {
+            to: to.clone(),
+            error,
+        };
+        if to.node() != &self.id {
+            let frame = Frame {
+                port: to.port().as_str(),
+                body: message.outgoing(),
+                reply,
+            };
+            return self.peer(to.node()).send(&frame);
+        }
+        let mut message = message.into_message().map_err(refused)?;
+        if let Some(reply) = reply {
+            message
+                .push(reply.to_string())
+                .map_err(|error| refused(EncodeError::Serialize(error.to_string())))?;
+        }
+        self.deliver(to.port(), message);
+        Ok(())
+    }
+
+    /// Hands a message of this process to one of its ports.
+    pub(crate) fn deliver(self: &Arc<Self>, port: &PortName, message: Message) {
+        if port.is_node_port() {
+            super::node_port::from_here(self, message);
+        } else {
+            self.shards.deliver(port.clone(), message);
+        }
+    }
+
+    pub(crate) fn kill(self: &Arc<Self>, port: &PortId, reason: Reason) {
+        if port.port().is_node_port() {
+            // It would deafen an AnyEvent::MP node (protocol.md section 5), and ours has no port there.
+            tracing::warn!(target: "aemp::port", %port, "a node port cannot be killed");
+        } else if port.node() == &self.id {
+            self.shards.kill(port.port().clone(), reason);
+        } else {
+            self.peer(port.node()).kill(port.port(), reason);
+        }
+    }
+
+    pub(crate) fn monitor(self: &Arc<Self>, target: &PortId, then: impl IntoAction) -> Monitor {
+        match then.into_action() {
+            Ok(action) => self.watch(target, action),
+            Err(error) => {
+                tracing::error!(target: "aemp::monitor", %target, %error, "the message of a monitor cannot be built");
+                // Better told now and wrongly than never.
+                self.watch(target, Action::new(What::Kill(target.clone(), false)))
+            }
+        }
+    }
+
+    pub(crate) fn watch(self: &Arc<Self>, target: &PortId, action: Action) -> Monitor {
+        let key = self.next();
+        if target.node() != &self.id {
+            return self.peer(target.node()).monitor(target.port(), key, action);
+        }
+        let armed = action.armed();
+        if target.port().is_node_port() {
+            // This node does not go down before those who watch it here.
+            return Monitor::new(Target::None, armed);
+        }
+        self.shards
+            .watch(target.port().clone(), Watcher::Local(key, action));
+        Monitor::new(
+            Target::Local(self.shards.clone(), target.port().clone(), key),
+            armed,
+        )
+    }
+
+    /// Kills `port` when `target` dies; by an ordinary end only if `always`.
+    pub(crate) fn link(self: &Arc<Self>, target: &PortId, port: &PortId, always: bool) -> Monitor {
+        self.watch(target, Action::new(What::Kill(port.clone(), always)))
+    }
+
+    pub(crate) fn gone(
+        self: &Arc<Self>,
+        target: &PortId,
+    ) -> impl Future<Output = Reason> + Send + use<> {
+        let (told, reason) = oneshot::channel();
+        let watch = self.watch(target, Action::new(What::Wake(told)));
+        let node = self.id.clone();
+        async move {
+            let reason = reason
+                .await
+                .unwrap_or_else(|_| Reason::transport_error(&node, "node stopped"));
+            drop(watch);
+            reason
+        }
+    }
+
+    /// Puts a fired action where its owner will meet it: into the queue of a port or shard. Locks nothing else,
+    /// so that a peer can call it while it settles a lost connection.
+    pub(crate) fn fire(&self, watched: &PortName, action: Action, reason: Reason) {
+        let here = |to: &PortId| to.node() == &self.id && !to.port().is_node_port();
+        match action.what {
+            What::Kill(to, always) if here(&to) => {
+                if action.armed.take() && (always || !reason.is_normal()) {
+                    self.shards.kill(to.port().clone(), reason);
+                }
+            }
+            What::Notify(notify) if here(&notify.0) => {
+                if action.armed.take() {
+                    let (to, message) = appended(*notify, reason);
+                    self.shards.deliver(to.port().clone(), message);
+                }
+            }
+            What::Wake(told) => {
+                if action.armed.take() {
+                    // Nobody waits any more: then nobody is told.
+                    let _ = told.send(reason);
+                }
+            }
+            what => self.shards.push(Item::Fire(
+                watched.clone(),
+                Action { what, ..action },
+                reason,
+            )),
+        }
+    }
+
+    /// Runs a fired action that [`fire`](Self::fire) has given to a shard.
+    pub(crate) fn act(self: &Arc<Self>, action: Action, reason: Reason) {
+        if !action.armed.take() {
+            return;
+        }
+        match action.what {
+            What::Kill(to, always) => {
+                if always || !reason.is_normal() {
+                    self.kill(&to, reason);
+                }
+            }
+            What::Notify(notify) => {
+                let (to, message) = appended(*notify, reason);
+                self.send(&to, message);
+            }
+            What::Wake(told) => {
+                let _ = told.send(reason);
+            }
+            What::Call(run) => run(reason),
+        }
+    }
+
+    pub(crate) fn send_after(
+        self: &Arc<Self>,
+        delay: Duration,
+        to: &PortId,
+        message: impl IntoMessage,
+    ) -> Timer {
+        let (node, to) = (self.clone(), to.clone());
+        let message = message.into_message();
+        let task = self.runtime.spawn(async move {
+            tokio::time::sleep(delay).await;
+            node.send_built(&to, &message);
+        });
+        Timer::new(task.abort_handle())
+    }
+
+    pub(crate) fn send_every(
+        self: &Arc<Self>,
+        period: Duration,
+        to: &PortId,
+        message: impl IntoMessage,
+    ) -> Timer {
+        let (node, to) = (self.clone(), to.clone());
+        let message = message.into_message();
+        let task = self.runtime.spawn(async move {
+            // A period of zero would be a busy loop.
+            let period = period.max(Duration::from_millis(1));
+            let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while !node.stop.is_cancelled() {
+                ticks.tick().await;
+                node.send_built(&to, &message);
+            }
+        });
+        Timer::new(task.abort_handle())
+    }
+
+    fn send_built(self: &Arc<Self>, to: &PortId, message: &Result<Message, EncodeError>) {
+        match message {
+            Ok(message) => self.send(to, message.clone()),
+            Err(error) => {
+                tracing::warn!(target: "aemp::port", %to, %error, "a timer's message cannot be built")
+            }
+        }
+    }
+
+    /// Stops the node: what is queued for peers goes out as far as `limit` allows, then everything ends.
+    pub(crate) async fn stop(self: &Arc<Self>, limit: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(limit, self.tasks.wait()).await;
+        self.shards.close();
+        self.peers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+}
+
+/// The message of a [`Notify`](crate::Notify) with the reason at its end.
+fn appended((to, mut values): (PortId, Values), reason: Reason) -> (PortId, Message) {
+    values.extend(reason.values().iter().cloned());
+    (to, values.into())
+}

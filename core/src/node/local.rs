@@ -1,0 +1,337 @@
+//! `LocalNode`: the handle that programs hold.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use super::{Builder, Call, Events, Inner, Node, Timer};
+use crate::codec::Frame;
+use crate::error::{JoinError, SendError};
+use crate::link::LinkInfo;
+use crate::message::{IntoMessage, Message};
+use crate::monitor::{Action, IntoAction, Monitor};
+use crate::port::{Inbox, Outcome, Port};
+use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
+
+/// How long a stopping node tries to send what is queued, unless told otherwise.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// A node in this process. Clones are the same node, which stops when the last of them is dropped or when
+/// [`shutdown`](Self::shutdown) is called.
+///
+/// Made by [`builder`](Self::builder), or, with every enabled transport and codec, by the facade's `aemp::node()`.
+#[derive(Clone)]
+pub struct LocalNode {
+    inner: Arc<Inner>,
+    _keep: Option<Arc<Keep>>,
+}
+
+/// Stops the node when the last handle is gone.
+pub(super) struct Keep(CancellationToken);
+
+impl Drop for Keep {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl LocalNode {
+    /// A builder without transports and codecs.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        let keep = Arc::new(Keep(inner.stop.clone()));
+        *inner.keep.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&keep);
+        Self {
+            inner,
+            _keep: Some(keep),
+        }
+    }
+
+    /// A handle for those who run inside the node. Once the node stops it keeps nothing alive.
+    pub(crate) fn from_inner(inner: &Arc<Inner>) -> Self {
+        let keep = inner
+            .keep
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upgrade();
+        Self {
+            inner: inner.clone(),
+            _keep: keep,
+        }
+    }
+
+    /// The node's ID.
+    pub fn id(&self) -> &NodeId {
+        &self.inner.id
+    }
+
+    /// Makes a port that handles its messages with `port`: a closure, [`routes`](crate::routes), or a type.
+    #[doc(alias = "rcv")]
+    pub fn port(&self, port: impl Port + 'static) -> PortId {
+        self.inner.add_port(port)
+    }
+
+    /// Makes a port under a name of its own, so that others can know its ID beforehand. `None` if a port of
+    /// that name lives, or the name is empty.
+    pub fn port_named(
+        &self,
+        name: impl Into<PortName>,
+        port: impl Port + 'static,
+    ) -> Option<PortId> {
+        self.inner.add_named_port(name.into(), Box::new(port))
+    }
+
+    /// Makes a port whose messages are awaited.
+    pub fn inbox(&self) -> Inbox {
+        Inbox::new(&self.inner)
+    }
+
+    /// Sends a message to a port of this or any other node. Never blocks.
+    ///
+    /// `message` is a [`Message`] or anything that serialises to a list of elements, such as a tuple. A port that
+    /// does not exist drops it. One that cannot be encoded for the connection is logged, and this node's monitors
+    /// on the port fire with `encode_error NODE PATH`; use [`try_send`](Self::try_send) to be told instead.
+    #[doc(alias = "snd")]
+    pub fn send(&self, to: &PortId, message: impl IntoMessage) {
+        self.inner.send(to, message);
+    }
+
+    /// Sends a message as [`send`](Self::send) does, and says if it cannot be encoded.
+    ///
+    /// # Errors
+    /// If the codec of the connection cannot carry an element; nothing was sent and no monitor fires. A message
+    /// that has to wait for a connection meets the codec later, and is treated as by `send` then.
+    pub fn try_send(&self, to: &PortId, message: impl IntoMessage) -> Result<(), SendError> {
+        self.inner.try_send(to, message, None)
+    }
+
+    /// Waits until few enough bytes wait for `node` (`Config::high_water`): what a fast producer awaits
+    /// between sends, so that a slow peer slows it down.
+    pub async fn ready(&self, node: &NodeId) {
+        if node != self.id() {
+            self.inner
+                .peer(node)
+                .ready(self.inner.config.high_water)
+                .await;
+        }
+    }
+
+    /// Kills a port with a reason of any values. No port of that ID: nothing happens.
+    #[doc(alias = "kil")]
+    pub fn kill(&self, port: &PortId, reason: Reason) {
+        self.inner.kill(port, reason);
+    }
+
+    /// Lets `then` happen once when `target` dies or messages to it may have been lost, or when it does not
+    /// exist: a closure that gets the [`Reason`], or a [`Notify`](crate::Notify).
+    ///
+    /// A bare node ID as target fires when the connection to that node is lost. The guard ends the monitor.
+    #[doc(alias = "mon")]
+    pub fn monitor(&self, target: &PortId, then: impl IntoAction) -> Monitor {
+        self.inner.monitor(target, then)
+    }
+
+    /// Kills `port` with the same reason when `target` dies, unless `target` comes to an ordinary end.
+    #[doc(alias = "mon")]
+    pub fn link(&self, target: &PortId, port: &PortId) -> Monitor {
+        self.inner.link(target, port, false)
+    }
+
+    /// Waits until `target` dies or messages to it may have been lost. The monitor is set at once, not when the
+    /// future is first polled.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the monitor.
+    pub fn gone(&self, target: &PortId) -> impl Future<Output = Reason> + Send + use<> {
+        self.inner.gone(target)
+    }
+
+    /// Sends `message` with a reply port ID appended and waits for the answer, which may be of any type that a
+    /// message's elements deserialise to. Starts when awaited.
+    ///
+    /// ```
+    /// # async fn example(client: aemp_core::LocalNode, counter: aemp_core::PortId) -> aemp_core::Result<()> {
+    /// use std::time::Duration;
+    /// let (_, total): (String, i64) = client.call(&counter, ("add", 41)).within(Duration::from_secs(5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "cal")]
+    pub fn call<M: IntoMessage, T: DeserializeOwned>(&self, to: &PortId, message: M) -> Call<M, T> {
+        Call::new(self.inner.clone(), to.clone(), message)
+    }
+
+    /// Runs the function that `node` offers under `function` as a new port there, and gives that port's ID,
+    /// which can be used at once. If there is no such function, or its arguments do not fit, the port does not
+    /// exist, as a monitor on it tells.
+    ///
+    /// # Errors
+    /// If the arguments cannot be serialised.
+    pub fn spawn(
+        &self,
+        node: &NodeId,
+        function: &str,
+        arguments: impl IntoMessage,
+    ) -> Result<PortId, SendError> {
+        let port = node.port(self.inner.remote_name());
+        let refused = |error| SendError::Encode {
+            to: port.clone(),
+            error,
+        };
+        let arguments = arguments
+            .into_message()
+            .and_then(Message::try_into_values)
+            .map_err(refused)?;
+        let start = ["AnyEvent::MP::_spawn", port.port().as_str(), function]
+            .into_iter()
+            .map(Value::from);
+        let request: Message = start.chain(arguments).collect();
+        self.try_send(&PortId::from(node.clone()), request)?;
+        Ok(port)
+    }
+
+    /// Lets others run `make` as a new port of this node, under the name `function`, which is by custom
+    /// `::`-separated. `make` gets this node and the arguments, and returns the port.
+    ///
+    /// ```
+    /// # fn example(server: aemp_core::LocalNode) {
+    /// use aemp_core::{PortId, routes};
+    /// server.offer("pool::worker", |_node, (name,): (String,)| {
+    ///     routes().on("who", move |cx, (reply,): (PortId,)| cx.send(&reply, (name.as_str(),)))
+    /// });
+    /// # }
+    /// ```
+    pub fn offer<A, P, F>(&self, function: impl Into<Text>, make: F)
+    where
+        A: DeserializeOwned,
+        P: Port + 'static,
+        F: Fn(&Self, A) -> P + Send + Sync + 'static,
+    {
+        self.inner.functions.offer(function.into(), make);
+    }
+
+    /// Lets others call `run` by a message to the node port: `[function, arguments...]`. It must not block; its
+    /// error is logged.
+    pub fn offer_function<A, R, F>(&self, function: impl Into<Text>, run: F)
+    where
+        A: DeserializeOwned,
+        R: Outcome,
+        F: Fn(&Self, A) -> R + Send + Sync + 'static,
+    {
+        self.inner.functions.function(function.into(), run);
+    }
+
+    /// Sends `message` to `to` after `delay`. The guard cancels it.
+    #[doc(alias = "after")]
+    pub fn send_after(&self, delay: Duration, to: &PortId, message: impl IntoMessage) -> Timer {
+        self.inner.send_after(delay, to, message)
+    }
+
+    /// Sends `message` to `to` every `period`, the first time after one period. The guard cancels it.
+    pub fn send_every(&self, period: Duration, to: &PortId, message: impl IntoMessage) -> Timer {
+        self.inner.send_every(period, to, message)
+    }
+
+    /// Tells where `node` can be reached, best address first, so that sending to it connects on demand.
+    pub fn add_peer(&self, node: &NodeId, addresses: impl IntoIterator<Item = Address>) {
+        self.inner
+            .peer(node)
+            .set_addresses(addresses.into_iter().collect());
+    }
+
+    /// The addresses at which this node listens, as others reach it.
+    #[doc(alias = "binds")]
+    pub fn addresses(&self) -> Vec<Address> {
+        self.inner.addresses()
+    }
+
+    /// The connections that are up, by peer.
+    pub fn links(&self) -> Vec<LinkInfo> {
+        self.inner
+            .peers()
+            .iter()
+            .filter_map(|peer| peer.link())
+            .collect()
+    }
+
+    /// Waits until the node is connected to one of its seeds, or has failed to connect to every one of them once.
+    /// A node without seeds has joined.
+    ///
+    /// # Errors
+    /// What happened at the last of the seeds. The node goes on trying.
+    pub async fn joined(&self) -> Result<(), JoinError> {
+        let mut failed = None;
+        for seed in self.inner.seeds() {
+            match seed.tried().await {
+                Ok(()) => return Ok(()),
+                Err(text) => failed = Some((seed.address.to_string(), text)),
+            }
+        }
+        let node = Text::from(self.inner.id.as_str());
+        failed.map_or(Ok(()), |(address, text)| {
+            Err(JoinError {
+                node,
+                address,
+                text,
+            })
+        })
+    }
+
+    /// Peers that come up and go down from now on.
+    pub fn events(&self) -> Events {
+        Events(self.inner.events.subscribe())
+    }
+
+    /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close,
+    /// ports are dropped. Monitors of other nodes on them fire.
+    pub async fn shutdown(self) {
+        self.inner.stop(FLUSH).await;
+    }
+}
+
+impl Node for LocalNode {
+    fn id(&self) -> &NodeId {
+        &self.inner.id
+    }
+
+    fn send(&self, frame: &Frame<'_>) -> Result<(), SendError> {
+        let port = PortName::from(frame.port);
+        match frame.to_values() {
+            Ok(values) => self.inner.deliver(&port, values.into()),
+            Err(error) => {
+                return Err(SendError::Encode {
+                    to: self.inner.id.port(port),
+                    error,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn kill(&self, port: &PortName, reason: Reason) {
+        self.inner.kill(&self.inner.id.port(port.clone()), reason);
+    }
+
+    fn monitor(&self, port: &PortName, then: Action) -> Monitor {
+        self.inner.watch(&self.inner.id.port(port.clone()), then)
+    }
+}
+
+impl fmt::Debug for LocalNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalNode({})", self.inner.id)
+    }
+}
+
+/// Ends the shards and links of a node whose last handle is gone.
+pub(super) async fn end_with_handles(inner: Arc<Inner>) {
+    inner.stop.cancelled().await;
+    inner.stop(FLUSH).await;
+}

@@ -1,0 +1,43 @@
+//! Nodes: the trait [`Node`], and [`LocalNode`], which is this process.
+
+mod builder;
+mod call;
+mod events;
+mod functions;
+mod inner;
+mod local;
+mod node_port;
+mod timer;
+
+pub use builder::Builder;
+pub use call::Call;
+pub use events::{Events, NodeEvent};
+pub(crate) use inner::Inner;
+pub use local::LocalNode;
+pub(crate) use node_port::{Sender, handle as handle_node_port};
+pub use timer::Timer;
+
+use crate::codec::Frame;
+use crate::error::SendError;
+use crate::monitor::{Action, Monitor};
+use crate::{NodeId, PortName, Reason};
+
+/// A node as those see it who send to its ports: this process, or a peer.
+///
+/// Nothing here blocks. What is sent, killed and monitored by one thread reaches the node in that order.
+pub trait Node: Send + Sync {
+    /// The node's ID.
+    fn id(&self) -> &NodeId;
+
+    /// Sends a message to one of the node's ports. A port that does not exist is no error.
+    ///
+    /// # Errors
+    /// If the message cannot be encoded for this node.
+    fn send(&self, frame: &Frame<'_>) -> Result<(), SendError>;
+
+    /// Kills one of the node's ports.
+    fn kill(&self, port: &PortName, reason: Reason);
+
+    /// Lets `then` run when the port dies or messages to it may have been lost.
+    fn monitor(&self, port: &PortName, then: Action) -> Monitor;
+}

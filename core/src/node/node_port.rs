@@ -1,0 +1,291 @@
+//! The node port: the requests of the node protocol as they come in (protocol.md section 5). Its words as they go
+//! out are in `peer/request.rs`.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Inner, LocalNode};
+use crate::message::{Message, Values};
+use crate::monitor::Action;
+use crate::peer::{Generation, Peer};
+use crate::shard::{Batch, Item, NewPort, Watcher};
+use crate::{PortId, PortName, Reason, Value};
+
+/// Who sent a request.
+#[derive(Clone, Copy)]
+pub(crate) enum Sender<'a> {
+    /// A peer, over the connection of this generation.
+    Peer(&'a Arc<Peer>, Generation),
+    /// A port of this node.
+    Here,
+}
+
+/// The source that `aemp trace` has evaluated, the only one that is answered (protocol.md section 10).
+const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
+
+/// What `can` answers yes to, besides registered functions.
+const KNOWN: [&str; 9] = [
+    "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval",
+];
+
+/// A message of this process for its own node port.
+pub(super) fn from_here(node: &Arc<Inner>, message: Message) {
+    let mut batch = Batch::new(node.shards.clone());
+    // The only failure is about a peer's connection.
+    let _ = handle(node, Sender::Here, message, &mut batch);
+    batch.flush();
+}
+
+/// Handles a request. What it means for ports goes into `batch`, behind the messages that came before it.
+///
+/// # Errors
+/// Says why the connection that it came over has to be closed.
+pub(crate) fn handle(
+    node: &Arc<Inner>,
+    from: Sender<'_>,
+    message: Message,
+    batch: &mut Batch,
+) -> Result<(), String> {
+    let values = match message.into_values() {
+        Ok(values) => values,
+        Err(error) => {
+            tracing::warn!(target: "aemp::node", %from, %error, "a request that cannot be read");
+            return Ok(());
+        }
+    };
+    let mut arguments = Arguments(values.into_iter());
+    // A message without elements has no request: ignored like the empty one.
+    let request = arguments.text().unwrap_or_default();
+    match &*request {
+        "" | "devnull" => {}
+        "mon1" => return watch(node, from, arguments, batch),
+        "mon0" => {
+            if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port())
+                && peer.remove_watch(&port)
+            {
+                batch.push(Item::UnwatchPeer(port, peer.clone(), generation), 0);
+            }
+        }
+        "kil0" => {
+            if let (Sender::Peer(peer, _), Some(port)) = (from, arguments.port()) {
+                // What the peer sent before belongs before the news in every queue.
+                batch.flush();
+                let actions = peer.take_fired(&port).collect::<Vec<Action>>();
+                let reason = arguments.rest().into();
+                fire_all(node, &port, actions, &reason);
+            }
+        }
+        "kil1" => match arguments.port() {
+            Some(port) if !port.is_node_port() => {
+                batch.push(Item::Kill(port, arguments.rest().into()), 0)
+            }
+            // It would deafen the node (protocol.md section 5).
+            _ => tracing::warn!(target: "aemp::node", %from, "refused to kill the node port"),
+        },
+        "snd" => relay(node, from, arguments, batch),
+        "can" => {
+            let known = arguments.text().is_some_and(|name| {
+                KNOWN.contains(&&*name) || node.functions.callable(&name).is_some()
+            });
+            // AnyEvent::MP's true and false.
+            arguments.answer(node, batch, [Value::from(if known { "1" } else { "" })]);
+        }
+        "time" => {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            arguments.answer(node, batch, [Value::from(now.as_secs_f64())]);
+        }
+        "eval" => {
+            let source = arguments.text().unwrap_or_default();
+            let answer = eval(node, &source);
+            arguments.answer(node, batch, answer);
+        }
+        "AnyEvent::MP::_spawn" => spawn(node, from, arguments, batch),
+        name if name.starts_with("g_") => {
+            tracing::debug!(target: "aemp::node", %from, request = name, "a request to the directory, which this node has not");
+        }
+        name => call(node, from, name, arguments),
+    }
+    Ok(())
+}
+
+/// `mon1 NAME`: the peer wants to know when a port of ours dies.
+fn watch(
+    node: &Inner,
+    from: Sender<'_>,
+    mut arguments: Arguments,
+    batch: &mut Batch,
+) -> Result<(), String> {
+    let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port()) else {
+        return Ok(());
+    };
+    let limit = node.config.peer_monitors;
+    if !peer.add_watch(&port, limit) {
+        return Err(format!(
+            "the peer holds more than {limit} monitors (peer_monitors)"
+        ));
+    }
+    batch.push(
+        Item::Watch(port, Watcher::Peer(peer.clone(), generation)),
+        0,
+    );
+    Ok(())
+}
+
+fn fire_all(node: &Inner, port: &PortName, actions: Vec<Action>, reason: &Reason) {
+    for action in actions {
+        node.fire(port, action, reason.clone());
+    }
+}
+
+/// `snd PORTID elements...`: passes a message on, to live nodes only, so that nobody makes this node dial.
+fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &mut Batch) {
+    let Some(to) = arguments.port_id() else {
+        tracing::warn!(target: "aemp::node", %from, "a relay request without a port ID");
+        return;
+    };
+    let message = Message::from(arguments.rest());
+    if to.node() == &node.id {
+        deliver(node, batch, to.port().clone(), message);
+    } else if node
+        .known_peer(to.node())
+        .is_some_and(|peer| peer.link().is_some())
+    {
+        batch.flush();
+        node.send(&to, message);
+    } else {
+        tracing::debug!(target: "aemp::node", %from, %to, "not relayed: there is no connection to that node");
+    }
+}
+
+fn deliver(node: &Arc<Inner>, batch: &mut Batch, port: PortName, message: Message) {
+    if port.is_node_port() {
+        batch.flush();
+        node.deliver(&port, message);
+    } else {
+        let bytes = message.cost();
+        batch.push(Item::Deliver(port, message), bytes);
+    }
+}
+
+/// Runs no code: the source that `aemp trace` sends is known, every other is answered with an error text. The
+/// answer begins with the error, empty if there is none.
+fn eval(node: &Inner, source: &str) -> Vec<Value> {
+    if source != UP_NODES {
+        return vec![Value::from("this node evaluates no code")];
+    }
+    let up = node
+        .peers()
+        .into_iter()
+        .filter(|peer| peer.link().is_some());
+    [Value::from("")]
+        .into_iter()
+        .chain(up.map(|peer| Value::from(peer.id.as_str())))
+        .collect()
+}
+
+/// `_spawn NAME INIT args...`: the port comes to life if INIT is offered here and its arguments fit. If not, the
+/// name stays without a port, which is how the caller learns of it (protocol.md section 5).
+fn spawn(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &mut Batch) {
+    let (Some(port), Some(function)) = (arguments.port(), arguments.text()) else {
+        tracing::warn!(target: "aemp::node", %from, "a spawn request without name or function");
+        return;
+    };
+    let Some(init) = node.functions.init(&function) else {
+        tracing::warn!(target: "aemp::node", %from, %function, "spawn of a function that is not offered here");
+        return;
+    };
+    if port.is_node_port() {
+        tracing::warn!(target: "aemp::node", %from, %function, "spawn under the name of the node port");
+        return;
+    }
+    let handle = LocalNode::from_inner(node);
+    match guarded(|| init(&handle, arguments.rest().into())) {
+        Ok(new) => batch.push(
+            Item::Insert(
+                port,
+                Box::new(NewPort {
+                    port: new,
+                    on_end: None,
+                }),
+            ),
+            0,
+        ),
+        Err(reason) => {
+            tracing::warn!(target: "aemp::node", %from, %function, %reason, "a spawned port did not start")
+        }
+    }
+}
+
+/// Any other request names a function.
+fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
+    let Some(function) = node.functions.callable(name) else {
+        tracing::warn!(target: "aemp::node", %from, request = name, "a request that this node does not know");
+        return;
+    };
+    let handle = LocalNode::from_inner(node);
+    if let Err(reason) = guarded(|| function(&handle, arguments.rest().into())) {
+        tracing::warn!(target: "aemp::node", %from, function = name, %reason, "a called function failed");
+    }
+}
+
+/// Runs user code whose panic must not end a link.
+fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    outcome.unwrap_or_else(|panic| Err(Reason::die(crate::shard::panic_text(&*panic))))
+}
+
+/// The arguments of a request, taken from the front.
+struct Arguments(crate::message::IntoIter);
+
+impl Arguments {
+    /// The next one as a text. Numbers count: AnyEvent::MP makes no difference.
+    fn text(&mut self) -> Option<crate::Text> {
+        match self.0.next()? {
+            Value::Text(text) => Some(text),
+            Value::Integer(n) => Some(n.to_string().into()),
+            _ => None,
+        }
+    }
+
+    fn port(&mut self) -> Option<PortName> {
+        self.text().map(PortName::from)
+    }
+
+    fn port_id(&mut self) -> Option<PortId> {
+        self.text()?.parse().ok()
+    }
+
+    fn rest(self) -> Values {
+        self.0.collect()
+    }
+
+    /// Sends what is left, a port ID and leading elements, with `result` after them.
+    fn answer(
+        mut self,
+        node: &Arc<Inner>,
+        batch: &mut Batch,
+        result: impl IntoIterator<Item = Value>,
+    ) {
+        // Without a port ID nobody wants the answer.
+        let Some(to) = self.port_id() else { return };
+        let mut values = self.rest();
+        values.extend(result);
+        if to.node() == &node.id {
+            deliver(node, batch, to.port().clone(), values.into());
+        } else {
+            // Never fails to encode: what the codec lacks is shown as text.
+            node.peer(to.node()).tell(to.port(), values);
+        }
+    }
+}
+
+impl std::fmt::Display for Sender<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Peer(peer, _) => f.write_str(peer.id.as_str()),
+            Self::Here => f.write_str("this node"),
+        }
+    }
+}

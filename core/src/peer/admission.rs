@@ -1,0 +1,183 @@
+//! Who may complete a connection to a peer when there are several at once.
+//!
+//! The rule is [`rivals`](crate::handshake::rivals); here is the table it works on, and the waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Link, Peer};
+use crate::handshake::Role;
+use crate::handshake::rivals::{First, Verdict, decide};
+use crate::message::Values;
+use crate::{NodeId, PortId, PortName, Value};
+
+/// How long a connection that is open already has for a sign of life before another may replace it.
+const PROBE: Duration = Duration::from_secs(3);
+
+/// The openings of connections to one peer whose greeting has been read, in the order that they came.
+#[derive(Default)]
+pub(crate) struct Admission {
+    openings: Vec<Entry>,
+    last: u64,
+}
+
+struct Entry {
+    key: u64,
+    role: Role,
+    stage: Stage,
+    /// Whether the peer holds connections back by the same rule.
+    peer_holds: bool,
+}
+
+/// How far an opening may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The peer's greeting is there.
+    Greeted,
+    /// We dialled, and our auth line may go out.
+    AuthSent,
+    /// The peer is verified, and the connection may come up.
+    Completing,
+}
+
+/// An opening that takes part in the choice until it is dropped.
+pub(crate) struct Opening {
+    peer: Arc<Peer>,
+    key: u64,
+}
+
+/// There is another connection to the same node, which is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("another connection to the same node is open and alive")]
+pub(crate) struct Refused;
+
+impl Peer {
+    /// Registers an opening to or from this peer, once its greeting has said who it is.
+    pub(crate) fn opening(self: &Arc<Self>, role: Role, peer_holds: bool) -> Opening {
+        let admission = &mut self.lock().admission;
+        admission.last += 1;
+        let key = admission.last;
+        admission.openings.push(Entry {
+            key,
+            role,
+            stage: Stage::Greeted,
+            peer_holds,
+        });
+        Opening {
+            peer: self.clone(),
+            key,
+        }
+    }
+}
+
+impl Opening {
+    /// Waits until this opening may go on to `stage`.
+    pub(crate) async fn permit(&self, stage: Stage) -> Result<(), Refused> {
+        loop {
+            let changed = self.peer.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.look(stage) {
+                Look::Go => return Ok(()),
+                Look::Wait => changed.await,
+                Look::Close => return Err(Refused),
+                Look::Probe => {
+                    if self.peer.is_alive().await {
+                        return Err(Refused);
+                    }
+                    self.peer
+                        .fail("no answer within 3 s when the same node connected anew");
+                    changed.await;
+                }
+            }
+        }
+    }
+
+    fn look(&self, stage: Stage) -> Look {
+        let Some(us) = self.peer.node.upgrade().map(|node| node.id.clone()) else {
+            return Look::Close;
+        };
+        let mut state = self.peer.lock();
+        let open = matches!(state.link, Link::Up(_));
+        state
+            .admission
+            .look(self.key, stage, open, &us, &self.peer.id)
+    }
+}
+
+enum Look {
+    Go,
+    Wait,
+    Probe,
+    Close,
+}
+
+impl Admission {
+    fn look(&mut self, key: u64, stage: Stage, open: bool, us: &NodeId, peer: &NodeId) -> Look {
+        let Some(own) = self.openings.iter().position(|entry| entry.key == key) else {
+            return Look::Close;
+        };
+        let verdict = |first: &Entry, stage, second: &Entry| {
+            decide(us, peer, first.peer_holds, first.role, stage, second.role)
+        };
+        let me = &self.openings[own];
+        if open {
+            return match verdict(me, First::Open, me) {
+                Verdict::ProbeFirst => Look::Probe,
+                _ => Look::Close,
+            };
+        }
+        let held = self.openings.iter().enumerate().any(|(at, other)| {
+            if at == own {
+                return false;
+            }
+            let (first, second) = if at < own { (other, me) } else { (me, other) };
+            let first_stage = if first.stage == Stage::Greeted {
+                First::Greeted
+            } else {
+                First::AuthSent
+            };
+            let hold_me = if at < own {
+                Verdict::HoldSecond
+            } else {
+                Verdict::HoldFirst
+            };
+            other.stage == Stage::Completing || verdict(first, first_stage, second) == hold_me
+        });
+        if held {
+            return Look::Wait;
+        }
+        self.openings[own].stage = stage;
+        Look::Go
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.peer
+            .lock()
+            .admission
+            .openings
+            .retain(|entry| entry.key != self.key);
+        self.peer.changed.notify_waiters();
+    }
+}
+
+impl Peer {
+    /// Whether the open connection shows a sign of life within [`PROBE`].
+    async fn is_alive(self: &Arc<Self>) -> bool {
+        let pulse = match &self.lock().link {
+            Link::Up(up) => up.info.pulse(),
+            _ => return false,
+        };
+        let Some(node) = self.node.upgrade() else {
+            return false;
+        };
+        // `snd` is the generic echo, and the empty request is ignored (protocol.md section 5).
+        let us = PortId::from(node.id.clone()).to_string();
+        let echo: Values = ["snd", &us, ""].into_iter().map(Value::from).collect();
+        let read = pulse.next_read();
+        self.tell(&PortName::NODE_PORT, echo);
+        tokio::time::timeout(PROBE, read).await.is_ok()
+    }
+}

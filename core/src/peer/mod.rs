@@ -1,0 +1,494 @@
+//! `Peer`: another node as this one sees it: what waits for it, its link while there is one, and our monitors on
+//! its ports.
+//!
+//! Everything about a peer that is shared stands behind one lock, held for an append or a look and never across
+//! an `.await`. Under it only the queues of shards are locked. Each connection is a [`Generation`]: when one is
+//! lost, all that belongs to it is settled under that lock, so that the next cannot carry a message before.
+
+mod admission;
+mod outgoing;
+mod request;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use hashbrown::HashMap;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::codec::{Codec, Frame, PeerInfo};
+use crate::error::SendError;
+use crate::link::LinkInfo;
+use crate::message::Values;
+use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
+use crate::node::{Inner, NodeEvent};
+use crate::shard::Item;
+use crate::{Address, NodeId, PortName, Reason};
+
+use admission::Admission;
+pub(crate) use admission::{Opening, Refused, Stage};
+pub(crate) use outgoing::Chunk;
+use outgoing::Outbox;
+
+/// Which connection to a peer: they are numbered, and what belongs to a lost one never gets into the next.
+pub(crate) type Generation = u64;
+
+pub(crate) struct Peer {
+    pub(crate) id: NodeId,
+    node: Weak<Inner>,
+    state: Mutex<State>,
+    /// The link came up or went down, an opening ended, or much was written.
+    changed: Notify,
+}
+
+struct State {
+    link: Link,
+    monitors: MonitorTable<Action>,
+    addresses: Vec<Address>,
+    admission: Admission,
+    generation: Generation,
+}
+
+enum Link {
+    /// No connection, and nothing that needs one.
+    Down,
+    /// No connection yet, and messages that wait for one.
+    Waiting(Waiting),
+    Up(Box<Up>),
+}
+
+#[derive(Default)]
+struct Waiting {
+    queue: VecDeque<(PortName, Values)>,
+    bytes: usize,
+}
+
+struct Up {
+    generation: Generation,
+    codec: Arc<dyn Codec>,
+    /// What the codec may know of the peer.
+    facts: PeerInfo,
+    info: LinkInfo,
+    out: Outbox,
+    /// Our ports that the peer watches, with how often it asked.
+    watched: HashMap<PortName, usize>,
+    watches: usize,
+    /// Ends the link's task.
+    cancel: CancellationToken,
+    /// Why the link is given up, if it is: nothing more is sent on it.
+    failed: Option<String>,
+}
+
+impl Peer {
+    pub(crate) fn new(id: NodeId, node: Weak<Inner>) -> Arc<Self> {
+        let state = State {
+            link: Link::Down,
+            monitors: MonitorTable::default(),
+            addresses: Vec::new(),
+            admission: Admission::default(),
+            generation: 0,
+        };
+        Arc::new(Self {
+            id,
+            node,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock can only come from a message's own `Serialize`, and that step undoes itself.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a message, or lets it wait for a connection.
+    pub(crate) fn send(self: &Arc<Self>, frame: &Frame<'_>) -> Result<(), SendError> {
+        let refused = |error| SendError::Encode {
+            to: self.id.port(frame.port),
+            error,
+        };
+        let mut state = self.lock();
+        match &mut state.link {
+            Link::Up(up) => {
+                up.send(frame, self.queue_limit()).map_err(refused)?;
+                Ok(())
+            }
+            Link::Waiting(waiting) => {
+                let values = frame.to_values().map_err(refused)?;
+                if !waiting.push(frame.port.into(), values, self.queue_limit()) {
+                    let text = format!(
+                        "more than {} bytes wait for a connection",
+                        self.queue_limit()
+                    );
+                    self.give_up(&mut state, &text);
+                }
+                Ok(())
+            }
+            Link::Down => {
+                let values = frame.to_values().map_err(refused)?;
+                let mut waiting = Waiting::default();
+                waiting.push(frame.port.into(), values, usize::MAX);
+                state.link = Link::Waiting(waiting);
+                drop(state);
+                self.connect();
+                Ok(())
+            }
+        }
+    }
+
+    /// Monitors a port of this peer, or the node itself (the empty name), which sends no `mon1` (protocol.md
+    /// section 5).
+    pub(crate) fn monitor(
+        self: &Arc<Self>,
+        port: &PortName,
+        key: MonitorKey,
+        then: Action,
+    ) -> Monitor {
+        let armed = then.armed();
+        let connect = {
+            let mut state = self.lock();
+            let first = state.monitors.add(port, key, then);
+            if first && !port.is_node_port() {
+                self.request(&mut state, request::mon1(port))
+            } else {
+                state.link.wanted()
+            }
+        };
+        if connect {
+            self.connect();
+        }
+        Monitor::new(Target::Peer(self.clone(), port.clone(), key), armed)
+    }
+
+    pub(crate) fn unmonitor(self: &Arc<Self>, port: &PortName, key: MonitorKey) {
+        let mut state = self.lock();
+        let last = state.monitors.remove(port, key);
+        // Without a connection there is nobody who watches.
+        if last && !port.is_node_port() && !matches!(state.link, Link::Down) {
+            self.request(&mut state, request::mon0(port));
+        }
+    }
+
+    /// Kills a port of this peer.
+    pub(crate) fn kill(self: &Arc<Self>, port: &PortName, reason: Reason) {
+        let mut state = self.lock();
+        if self.request(&mut state, request::kil1(port, &reason)) {
+            drop(state);
+            self.connect();
+        }
+    }
+
+    /// Sends a request or an answer of the node's own, which never fails to encode: what the codec lacks is
+    /// replaced by its diagnostic text.
+    pub(crate) fn tell(self: &Arc<Self>, port: &PortName, values: Values) {
+        let mut state = self.lock();
+        if self.request_to(&mut state, port, values) {
+            drop(state);
+            self.connect();
+        }
+    }
+
+    /// A port of ours that the peer watches over connection `generation` has died.
+    pub(crate) fn port_died(
+        self: &Arc<Self>,
+        generation: Generation,
+        port: &PortName,
+        reason: &Reason,
+    ) {
+        let mut state = self.lock();
+        let Link::Up(up) = &mut state.link else {
+            return;
+        };
+        if up.generation != generation || !up.forget_watch(port) {
+            return;
+        }
+        self.request(&mut state, request::kil0(port, reason));
+    }
+
+    /// The peer asks to be told of a port's death. False if it holds more monitors than it may.
+    pub(crate) fn add_watch(&self, port: &PortName, limit: usize) -> bool {
+        let mut state = self.lock();
+        let Link::Up(up) = &mut state.link else {
+            return true;
+        };
+        if up.watches >= limit {
+            return false;
+        }
+        up.watches += 1;
+        *up.watched.entry_ref(port).or_default() += 1;
+        true
+    }
+
+    /// The peer takes one of its monitors back. False if it has none there.
+    pub(crate) fn remove_watch(&self, port: &PortName) -> bool {
+        let mut state = self.lock();
+        let Link::Up(up) = &mut state.link else {
+            return false;
+        };
+        up.forget_watch(port)
+    }
+
+    /// The peer says that a port of its has died: what our monitors on it do.
+    pub(crate) fn take_fired(&self, port: &PortName) -> impl Iterator<Item = Action> + use<> {
+        self.lock().monitors.fire(port)
+    }
+
+    /// A connection is authenticated: what waits is encoded in order, then messages flow.
+    pub(crate) fn up(
+        self: &Arc<Self>,
+        codec: Arc<dyn Codec>,
+        facts: PeerInfo,
+        info: LinkInfo,
+        cancel: CancellationToken,
+    ) -> Generation {
+        let mut state = self.lock();
+        state.generation += 1;
+        let generation = state.generation;
+        let mut info = info;
+        info.generation = generation;
+        let out = Outbox::default();
+        let up = Up {
+            generation,
+            codec,
+            facts,
+            info: info.clone(),
+            out,
+            watched: HashMap::new(),
+            watches: 0,
+            cancel,
+            failed: None,
+        };
+        let before = std::mem::replace(&mut state.link, Link::Up(Box::new(up)));
+        if let Link::Waiting(waiting) = before {
+            for (port, values) in waiting.queue {
+                self.send_waited(&mut state, &port, &values);
+            }
+        }
+        tracing::info!(target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
+        self.event(NodeEvent::Up(info));
+        drop(state);
+        self.changed.notify_waiters();
+        generation
+    }
+
+    /// A message that waited meets the codec at last. One that cannot be encoded is lost, and said to be.
+    fn send_waited(self: &Arc<Self>, state: &mut State, port: &PortName, values: &Values) {
+        let limit = self.queue_limit();
+        let Link::Up(up) = &mut state.link else {
+            return;
+        };
+        if port.is_node_port() {
+            up.send_fitting(port, values, limit);
+            return;
+        }
+        let Err(error) = up.send(&Frame::of(port.as_str(), values), limit) else {
+            return;
+        };
+        tracing::warn!(target: "aemp::link", to = %self.id.port(port.clone()), %error, "a message that waited is not sent");
+        self.not_sent(state, port, &error);
+    }
+
+    /// A message to `port` could not be encoded, and its sender has not been told: our monitors on it fire.
+    fn not_sent(&self, state: &mut State, port: &PortName, error: &crate::codec::EncodeError) {
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
+        let reason = crate::reason!["encode_error", self.id.as_str(), error.to_string()];
+        for action in state.monitors.fire(port) {
+            node.fire(port, action, reason.clone());
+        }
+    }
+
+    /// The same, from outside.
+    pub(crate) fn report_not_sent(&self, port: &PortName, error: &crate::codec::EncodeError) {
+        self.not_sent(&mut self.lock(), port, error);
+    }
+
+    /// The connection `generation` is lost, for the reason in `text`: all that belongs to it is settled.
+    pub(crate) fn down(&self, generation: Generation, text: &str) {
+        let mut state = self.lock();
+        match &state.link {
+            Link::Up(up) if up.generation == generation => {}
+            _ => return,
+        }
+        let Link::Up(up) = std::mem::replace(&mut state.link, Link::Down) else {
+            return;
+        };
+        let text = up.failed.as_deref().unwrap_or(text);
+        tracing::info!(target: "aemp::link", peer = %self.id, generation, reason = text, "node down");
+        self.fire_all(&mut state, text);
+        if let Some(node) = self.node.upgrade() {
+            for (port, times) in up.watched {
+                for _ in 0..times {
+                    let peer = node.peer(&self.id);
+                    node.shards
+                        .push(Item::UnwatchPeer(port.clone(), peer, generation));
+                }
+            }
+        }
+        self.event(NodeEvent::Down {
+            node: self.id.clone(),
+            reason: Reason::transport_error(&self.id, text),
+        });
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// No connection can be had: what waits is dropped and our monitors fire.
+    pub(crate) fn unreachable(&self, text: &str) {
+        let mut state = self.lock();
+        if matches!(state.link, Link::Waiting(_)) {
+            self.give_up(&mut state, text);
+        }
+    }
+
+    fn give_up(&self, state: &mut State, text: &str) {
+        tracing::info!(target: "aemp::link", peer = %self.id, reason = text, "no connection");
+        state.link = Link::Down;
+        self.fire_all(state, text);
+        self.changed.notify_waiters();
+    }
+
+    fn fire_all(&self, state: &mut State, text: &str) {
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
+        let reason = Reason::transport_error(&self.id, text);
+        for action in state.monitors.drain() {
+            node.fire(&PortName::NODE_PORT, action, reason.clone());
+        }
+    }
+
+    /// Ends the link, if it is up, for the reason in `text`.
+    pub(crate) fn fail(&self, text: &str) {
+        if let Link::Up(up) = &mut self.lock().link {
+            up.fail(text.to_owned());
+        }
+    }
+
+    /// The link while it is up.
+    pub(crate) fn link(&self) -> Option<LinkInfo> {
+        match &self.lock().link {
+            Link::Up(up) => Some(up.info.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        self.lock().addresses.clone()
+    }
+
+    pub(crate) fn add_address(&self, address: Address) {
+        self.lock().addresses.push(address);
+    }
+
+    pub(crate) fn set_addresses(&self, addresses: Vec<Address>) {
+        self.lock().addresses = addresses;
+    }
+
+    /// Waits until less than the high-water mark of bytes waits for this peer.
+    pub(crate) async fn ready(&self, high_water: usize) {
+        self.until(|state| state.link.queued() < high_water).await;
+    }
+
+    /// Waits until the link is up, or messages need no connection any more.
+    pub(crate) async fn settled(&self) {
+        self.until(|state| !matches!(state.link, Link::Waiting(_)))
+            .await;
+    }
+
+    /// Waits until there is no link.
+    pub(crate) async fn is_down(&self) {
+        self.until(|state| !matches!(state.link, Link::Up(_))).await;
+    }
+
+    async fn until(&self, condition: impl Fn(&State) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if condition(&self.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Starts to connect, in a task of the node.
+    fn connect(self: &Arc<Self>) {
+        if let Some(node) = self.node.upgrade() {
+            crate::link::connect_on_demand(&node, self.clone());
+        }
+    }
+
+    fn event(&self, event: NodeEvent) {
+        if let Some(node) = self.node.upgrade() {
+            // Nobody listens: then nobody is told.
+            let _ = node.events.send(event);
+        }
+    }
+
+    fn queue_limit(&self) -> usize {
+        self.node
+            .upgrade()
+            .map_or(0, |node| node.config.queue_limit)
+    }
+}
+
+impl Link {
+    /// Makes a connection wanted. True if somebody has to start one.
+    fn wanted(&mut self) -> bool {
+        let start = matches!(self, Self::Down);
+        if start {
+            *self = Self::Waiting(Waiting::default());
+        }
+        start
+    }
+
+    fn queued(&self) -> usize {
+        match self {
+            Self::Down => 0,
+            Self::Waiting(waiting) => waiting.bytes,
+            Self::Up(up) => up.out.queued(),
+        }
+    }
+}
+
+impl Waiting {
+    /// False if that is more than may wait.
+    fn push(&mut self, port: PortName, values: Values, limit: usize) -> bool {
+        self.bytes += port.as_str().len() + crate::message::cost_of(&values);
+        self.queue.push_back((port, values));
+        self.bytes <= limit
+    }
+}
+
+impl Up {
+    fn forget_watch(&mut self, port: &PortName) -> bool {
+        let Some(times) = self.watched.get_mut(port) else {
+            return false;
+        };
+        *times -= 1;
+        self.watches -= 1;
+        if *times == 0 {
+            self.watched.remove(port);
+        }
+        true
+    }
+
+    /// Gives the link up. What is queued is lost, and its memory is free at once.
+    fn fail(&mut self, text: String) {
+        if self.failed.is_none() {
+            self.failed = Some(text);
+            self.out.clear();
+            self.cancel.cancel();
+        }
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peer({})", self.id)
+    }
+}

@@ -1,0 +1,74 @@
+//! Ports: cheap destinations of messages inside a node.
+
+mod context;
+mod inbox;
+mod routes;
+
+pub use context::Context;
+pub(crate) use context::Owned;
+pub use inbox::Inbox;
+pub use routes::{Routes, routes};
+
+use crate::{Message, Reason};
+
+/// Something that receives the messages of a port, one after the other, on the node's shards.
+///
+/// It must not block: what waits belongs into [`Context::spawn`]. An error or a panic kills the port with it as
+/// the reason, and nothing else. Closures `FnMut(&mut Context, Message)` are ports, returning nothing or a
+/// `Result`; so is what [`routes`] makes.
+///
+/// ```
+/// use aemp_core::{Context, Message, Port, Reason};
+///
+/// struct Counter(i64);
+///
+/// impl Port for Counter {
+///     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+///         let (_, n): (String, i64) = message.parse()?;
+///         self.0 += n;
+///         Ok(())
+///     }
+/// }
+/// ```
+#[doc(alias = "rcv")]
+pub trait Port: Send {
+    /// Handles one message.
+    ///
+    /// # Errors
+    /// The reason to kill this port with.
+    fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason>;
+}
+
+impl<F, R> Port for F
+where
+    F: FnMut(&mut Context<'_>, Message) -> R + Send,
+    R: Outcome,
+{
+    fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+        self(cx, message).into_result()
+    }
+}
+
+impl Port for Box<dyn Port> {
+    fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+        (**self).receive(cx, message)
+    }
+}
+
+/// What a handler may return: nothing, or a `Result` whose error becomes the reason of the port's death.
+pub trait Outcome {
+    /// The same as a `Result`.
+    fn into_result(self) -> Result<(), Reason>;
+}
+
+impl Outcome for () {
+    fn into_result(self) -> Result<(), Reason> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Reason>> Outcome for Result<(), E> {
+    fn into_result(self) -> Result<(), Reason> {
+        self.map_err(Into::into)
+    }
+}

@@ -1,0 +1,89 @@
+//! `Routes`: a port that chooses a handler by the message's tag.
+
+use serde::de::DeserializeOwned;
+
+use super::{Context, Outcome, Port};
+use crate::{Message, Reason, Text};
+
+/// A port without handlers yet.
+///
+/// ```
+/// use aemp_core::{PortId, routes};
+/// let mut total = 0;
+/// let counter = routes()
+///     .on("add", move |cx, (n, reply): (i64, PortId)| {
+///         total += n;
+///         cx.send(&reply, ("total", total));
+///     })
+///     .otherwise(|cx, message| println!("what is {message:?}?"));
+/// ```
+pub fn routes() -> Routes {
+    Routes {
+        handlers: Vec::new(),
+        otherwise: None,
+    }
+}
+
+type Handler = Box<dyn FnMut(&mut Context<'_>, Message) -> Result<(), Reason> + Send>;
+
+/// A port that calls the handler of a message's tag with the rest of the message as its arguments.
+///
+/// Arguments that do not fit kill the port with a reason that says which one and why. So does a tag without
+/// handler, as `unhandled_message TEXT`, unless [`otherwise`](Self::otherwise) is set.
+#[must_use = "routes are a port that has to be given to a node"]
+pub struct Routes {
+    /// Few, so a list is faster than a map.
+    handlers: Vec<(Text, Handler)>,
+    otherwise: Option<Handler>,
+}
+
+impl Routes {
+    /// Handles messages whose first element is the text `tag`; the elements after it are the arguments `A`, a
+    /// tuple or any other type that a list of values deserialises to. A later handler for a tag replaces the earlier.
+    #[doc(alias = "rcv")]
+    pub fn on<A, R, F>(mut self, tag: impl Into<Text>, mut handler: F) -> Self
+    where
+        A: DeserializeOwned,
+        R: Outcome,
+        F: FnMut(&mut Context<'_>, A) -> R + Send + 'static,
+    {
+        let tag = tag.into();
+        let run: Handler = Box::new(move |cx, message| {
+            let arguments = message.parse_args()?;
+            handler(cx, arguments).into_result()
+        });
+        self.handlers.retain(|(t, _)| *t != tag);
+        self.handlers.push((tag, run));
+        self
+    }
+
+    /// Handles every message that no tag's handler takes.
+    pub fn otherwise<R, F>(mut self, mut handler: F) -> Self
+    where
+        R: Outcome,
+        F: FnMut(&mut Context<'_>, Message) -> R + Send + 'static,
+    {
+        self.otherwise = Some(Box::new(move |cx, message| {
+            handler(cx, message).into_result()
+        }));
+        self
+    }
+}
+
+impl Port for Routes {
+    fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+        let tag = message.tag();
+        let tag = tag.as_deref();
+        let route = self
+            .handlers
+            .iter_mut()
+            .find(|(t, _)| tag == Some(t.as_str()));
+        let handler = route
+            .map(|(_, handler)| handler)
+            .or(self.otherwise.as_mut());
+        match handler {
+            Some(handler) => handler(cx, message),
+            None => Err(crate::reason!["unhandled_message", format!("{message:?}")]),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What carries bytes between nodes: the traits [`Transport`], [`Listener`] and [`Stream`].
+//!
+//! A transport supplies a byte stream and nothing else: greeting, authentication, codecs, limits, reconnecting
+//! and monitors are the node's.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::Address;
+
+/// A way to reach other processes, known by the scheme of its addresses.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// The scheme of this transport's addresses, such as `tcp`.
+    fn scheme(&self) -> &str;
+
+    /// Binds `at`. The node starts to accept later; until then connections wait in the listener's queue.
+    ///
+    /// # Errors
+    /// Say what is wrong with the address or who has it already; the node adds the address.
+    async fn listen(&self, at: &Address) -> io::Result<Box<dyn Listener>>;
+
+    /// Connects to `to`. The node bounds the time; a dropped future must leave nothing behind.
+    async fn connect(&self, to: &Address) -> io::Result<Box<dyn Stream>>;
+}
+
+/// A bound address.
+#[async_trait]
+pub trait Listener: Send {
+    /// The addresses at which others reach this listener, best first. They are published in the network.
+    fn addresses(&self) -> Vec<Address>;
+
+    /// Waits for the next connection. After an error the node waits a little and calls again.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no connection.
+    async fn accept(&mut self) -> io::Result<Box<dyn Stream>>;
+}
+
+/// A connection: bytes both ways, in order. An end of file or error of either direction ends it.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Our socket address on this connection, if this transport has such addresses.
+    fn local(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// The other end's socket address, if this transport has such addresses.
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+/// The transports of a node, by scheme.
+#[derive(Clone, Default)]
+pub(crate) struct Transports(Vec<Arc<dyn Transport>>);
+
+impl Transports {
+    /// Adds a transport, in the place of one with the same scheme if there is one.
+    pub(crate) fn add(&mut self, transport: Arc<dyn Transport>) {
+        self.0.retain(|t| t.scheme() != transport.scheme());
+        self.0.push(transport);
+    }
+
+    /// The transport for `address`.
+    pub(crate) fn of(&self, address: &Address) -> io::Result<&dyn Transport> {
+        let found = self.0.iter().find(|t| t.scheme() == address.scheme());
+        found.map(|t| &**t).ok_or_else(|| {
+            let known: Vec<_> = self.0.iter().map(|t| t.scheme()).collect();
+            let text = format!(
+                "no transport for scheme {:?}, this node has {known:?}",
+                address.scheme()
+            );
+            io::Error::new(io::ErrorKind::Unsupported, text)
+        })
+    }
+}
