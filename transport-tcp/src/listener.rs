@@ -35,20 +35,25 @@ pub(crate) struct TcpListener {
 /// Listens on all of `addresses` that this machine has. Port 0 becomes one port for all of them, if the system
 /// has one that is free on each.
 pub(crate) fn bind(addresses: &[SocketAddr], settings: Settings) -> io::Result<TcpListener> {
-    let mut last = false;
-    for choice in 1..=CHOICES {
-        last = choice == CHOICES;
-        if let Some(sockets) = bind_all(addresses, last)? {
+    for _ in 0..CHOICES {
+        if let Some(sockets) = bind_all(addresses, Ports::Shared)? {
             return TcpListener::new(sockets, settings);
         }
     }
-    debug_assert!(!last, "the last choice takes any port");
-    Err(ErrorKind::AddrInUse.into())
+    let sockets = bind_all(addresses, Ports::Any)?;
+    TcpListener::new(sockets.unwrap_or_default(), settings)
 }
 
-/// `None`: the port that the system chose for the first address is in use on another. With `any` that one gets
-/// a port of its own.
-fn bind_all(addresses: &[SocketAddr], any: bool) -> io::Result<Option<Vec<Inner>>> {
+#[derive(Clone, Copy, PartialEq)]
+enum Ports {
+    /// One port of the system's choice for all addresses.
+    Shared,
+    /// Where it is in use, another.
+    Any,
+}
+
+/// `None` with [`Ports::Shared`] only: the port that the system chose for the first address is in use on another.
+fn bind_all(addresses: &[SocketAddr], ports: Ports) -> io::Result<Option<Vec<Inner>>> {
     let mut sockets: Vec<Inner> = Vec::with_capacity(addresses.len());
     let mut chosen = None;
     let mut missing = Vec::new();
@@ -56,7 +61,7 @@ fn bind_all(addresses: &[SocketAddr], any: bool) -> io::Result<Option<Vec<Inner>
         let shared = chosen.filter(|_| at.port() == 0);
         let mut bound = bind_one(with_port(at, shared));
         if shared.is_some() && matches!(&bound, Err(e) if e.kind() == ErrorKind::AddrInUse) {
-            if !any {
+            if ports == Ports::Shared {
                 return Ok(None);
             }
             bound = bind_one(at);
@@ -86,11 +91,11 @@ fn with_port(mut at: SocketAddr, port: Option<u16>) -> SocketAddr {
     at
 }
 
-/// The address, or its whole family, is not there. The latter has no kind of its own.
+/// This machine lacks the address or its whole family, or (`InvalidInput`) the address needs an interface.
 fn is_missing(error: &io::Error) -> bool {
-    !matches!(
+    matches!(
         error.kind(),
-        ErrorKind::AddrInUse | ErrorKind::PermissionDenied | ErrorKind::InvalidInput
+        ErrorKind::AddrNotAvailable | ErrorKind::Unsupported | ErrorKind::InvalidInput
     )
 }
 
@@ -219,4 +224,110 @@ fn is_of_the_connection(error: &io::Error) -> bool {
             | ErrorKind::NetworkDown
             | ErrorKind::PermissionDenied
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::life::Life;
+
+    fn settings() -> Settings {
+        Settings {
+            nodelay: true,
+            life: Life::new(Duration::from_secs(30)),
+        }
+    }
+
+    fn addresses(all: &[&str]) -> Vec<SocketAddr> {
+        all.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn several_addresses_share_the_chosen_port() {
+        let each = addresses(&["127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"]);
+        let listener = bind(&each, settings()).unwrap();
+        let bound: Vec<_> = listener
+            .sockets
+            .iter()
+            .map(|socket| socket.local_addr().unwrap())
+            .collect();
+        assert_eq!(bound.len(), 3);
+        assert!(bound.iter().all(|at| at.port() == bound[0].port()));
+        let published: Vec<_> = bound.iter().map(SocketAddr::to_string).collect();
+        let addresses = listener.addresses();
+        let listed: Vec<_> = addresses.iter().map(Address::rest).collect();
+        assert_eq!(listed, published);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_busy_socket_does_not_starve_the_others() {
+        let each = addresses(&["127.0.0.1:0", "127.0.0.2:0"]);
+        let mut listener = bind(&each, settings()).unwrap();
+        let dial = |at: &Address| std::net::TcpStream::connect(at.rest()).unwrap();
+        let at = listener.addresses();
+        let _first: Vec<_> = (0..4).map(|_| dial(&at[0])).collect();
+        let _second: Vec<_> = (0..2).map(|_| dial(&at[1])).collect();
+        let mut order = Vec::new();
+        for _ in 0..6 {
+            let stream = listener.accept().await.unwrap();
+            order.push(stream.local().unwrap().to_string());
+        }
+        let [one, two] = [at[0].rest(), at[1].rest()];
+        assert_eq!(order, [one, two, one, two, one, one]);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_missing_is_left_out_and_none_left_is_an_error() {
+        // TEST-NET-2: nobody has these.
+        let listener = bind(&addresses(&["198.51.100.201:0", "127.0.0.1:0"]), settings()).unwrap();
+        assert_eq!(listener.sockets.len(), 1);
+        let none = bind(
+            &addresses(&["198.51.100.201:0", "198.51.100.202:0"]),
+            settings(),
+        );
+        let text = none.err().unwrap().to_string();
+        assert_eq!(
+            text,
+            "198.51.100.201 is no address of this machine: write one that is, or * for all but loopback; \
+             198.51.100.202 is no address of this machine: write one that is, or * for all but loopback"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_named_port_in_use_on_any_address_is_an_error() {
+        let first = bind(&addresses(&["127.0.0.1:0"]), settings()).unwrap();
+        let taken = first.sockets[0].local_addr().unwrap();
+        let error = bind(&[taken], settings()).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn listeners_may_bind_again_at_once() {
+        let listener = bind(&addresses(&["127.0.0.1:0"]), settings()).unwrap();
+        let socket = SockRef::from(&listener.sockets[0]);
+        assert!(socket.reuse_address().unwrap());
+    }
+
+    #[test]
+    fn errors_of_a_connection_are_told_from_those_of_the_listener() {
+        assert!(is_of_the_connection(&ErrorKind::ConnectionAborted.into()));
+        #[cfg(target_os = "linux")]
+        {
+            let error = io::Error::from_raw_os_error;
+            for code in [64, 71, 92, 100, 101, 103, 112, 113] {
+                assert!(is_of_the_connection(&error(code)), "{:?}", error(code));
+            }
+            // Too many open files, in this program and in all; no memory.
+            for code in [24, 23, 12] {
+                assert!(!is_of_the_connection(&error(code)), "{:?}", error(code));
+            }
+        }
+    }
 }

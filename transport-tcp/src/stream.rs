@@ -81,3 +81,60 @@ impl AsyncWrite for TcpStream {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::life::Life;
+
+    async fn pair(settings: Settings) -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let dialled = crate::connect::connect(&[at], settings).await.unwrap();
+        let (accepted, peer) = listener.accept().await.unwrap();
+        (dialled, TcpStream::new(accepted, peer, settings).unwrap())
+    }
+
+    #[tokio::test]
+    async fn options_are_really_set_at_both_ends() {
+        for (nodelay, secs) in [(true, 30), (false, 8)] {
+            let life = Life::new(Duration::from_secs(secs));
+            let (dialled, accepted) = pair(Settings { nodelay, life }).await;
+            for stream in [dialled, accepted] {
+                let socket = SockRef::from(&stream.inner);
+                assert_eq!(socket.tcp_nodelay().unwrap(), nodelay);
+                assert!(socket.keepalive().unwrap());
+                #[cfg(target_os = "linux")]
+                {
+                    let (every, probes, user) = match secs {
+                        30 => (6, 4, 25_000),
+                        _ => (1, 7, 7_100),
+                    };
+                    let every = Duration::from_secs(every);
+                    assert_eq!(socket.tcp_keepalive_time().unwrap(), every);
+                    assert_eq!(socket.tcp_keepalive_interval().unwrap(), every);
+                    assert_eq!(socket.tcp_keepalive_retries().unwrap(), probes);
+                    let user = Some(Duration::from_millis(user));
+                    assert_eq!(socket.tcp_user_timeout().unwrap(), user);
+                }
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_longest_and_shortest_life_can_be_set() {
+        for time in [Duration::ZERO, Duration::MAX] {
+            let life = Life::new(time);
+            pair(Settings {
+                nodelay: true,
+                life,
+            })
+            .await;
+        }
+    }
+}

@@ -127,11 +127,11 @@ async fn a_port_in_use_is_named() {
 
 #[tokio::test]
 async fn an_address_of_another_machine_is_named() {
-    // TEST-NET-1: nobody has it.
-    let error = listen("192.0.2.1:*").await.err().unwrap();
+    // TEST-NET-2: nobody has it.
+    let error = listen("198.51.100.201:*").await.err().unwrap();
     assert_eq!(
         error.to_string(),
-        "192.0.2.1 is no address of this machine: write one that is, or * for all but loopback"
+        "198.51.100.201 is no address of this machine: write one that is, or * for all but loopback"
     );
 }
 
