@@ -1,3 +1,70 @@
-//! Erlang-style messaging with pluggable transports and codecs.
+//! Erlang-style messaging with pluggable transports and codecs, which speaks AEMP, the protocol of Perl's
+//! AnyEvent::MP.
+//!
+//! A *node* is a process, a *port* a cheap destination of messages in it. Sending never blocks, wherever the port
+//! is; a *monitor* tells when a port has died or messages to it may have been lost.
+//!
+//! ```
+//! use std::time::Duration;
+//! use aemp::{PortId, routes};
+//!
+//! # const SECRET: &str = "correct horse battery staple";
+//! # #[cfg(all(feature = "tcp", any(feature = "json", feature = "cbor")))]
+//! #[tokio::main]
+//! async fn main() -> aemp::Result<()> {
+//!     let server = aemp::node().id("server").secret(SECRET).bind("127.0.0.1:0").start().await?;
+//!     let mut total = 0;
+//!     let counter = server.port(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
+//!         total += n;
+//!         cx.send(&reply, ("total", total));
+//!     }));
+//!
+//!     let seed = server.addresses()[0].to_string();
+//!     let client = aemp::node().id("client").secret(SECRET).seed(seed).start().await?;
+//!     let (_, total): (String, i64) = client.call(&counter, ("add", 41)).within(Duration::from_secs(5)).await?;
+//!     assert_eq!(total, 41);
+//!     Ok(())
+//! }
+//! # #[cfg(not(all(feature = "tcp", any(feature = "json", feature = "cbor"))))]
+//! # fn main() {}
+//! ```
+//!
+//! # Features
+//!
+//! | feature | on by default | what it adds to [`node`] |
+//! | --- | --- | --- |
+//! | `tcp` | yes | the TCP transport |
+//! | `json` | yes | the codec `json`, which every AEMP node understands |
+//! | `cbor` | yes | the codec `cbor` for rich values, preferred to `json` where both ends have it |
 
 pub use aemp_core::*;
+
+#[cfg(feature = "cbor")]
+#[doc(no_inline)]
+pub use aemp_codec_cbor::Cbor;
+#[cfg(feature = "json")]
+#[doc(no_inline)]
+pub use aemp_codec_json::Json;
+#[cfg(feature = "tcp")]
+#[doc(no_inline)]
+pub use aemp_transport_tcp::Tcp;
+
+/// A builder of a node with every transport and codec that a feature has enabled, CBOR before JSON.
+///
+/// ```no_run
+/// # async fn example() -> aemp::Result<()> {
+/// let node = aemp::node().id("worker").secret("correct horse battery staple").bind("*:4040").start().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "configure")]
+pub fn node() -> Builder {
+    let builder = LocalNode::builder();
+    #[cfg(feature = "cbor")]
+    let builder = builder.codec(Cbor);
+    #[cfg(feature = "json")]
+    let builder = builder.codec(Json);
+    #[cfg(feature = "tcp")]
+    let builder = builder.transport(Tcp::new());
+    builder
+}

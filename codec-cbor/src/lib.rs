@@ -1,1 +1,112 @@
-//! The `cbor` framing of aemp.
+//! The `cbor` framing of aemp: each message is one CBOR array (RFC 8949; protocol.md section 3).
+//!
+//! It carries everything a message can hold. Reading takes all of RFC 8949: indefinite lengths, half floats,
+//! tags, numbers that are not in their shortest form. Writing uses definite lengths and shortest forms.
+
+mod head;
+mod heads;
+mod token;
+mod write;
+
+use aemp_core::codec::{
+    Capabilities, Codec, Decoder, EncodeError, Frame, Limits, Outgoing, PeerInfo, StreamDecoder,
+};
+use aemp_core::message::to_values;
+use bytes::BytesMut;
+
+pub use heads::CborHeads;
+
+/// The codec.
+///
+/// ```
+/// use aemp_codec_cbor::Cbor;
+/// use aemp_core::codec::{Codec, Frame, Limits, Outgoing, PeerInfo};
+///
+/// let peer = PeerInfo::new("peer".parse()?, "");
+/// let frame = Frame { port: "counter", body: Outgoing::Typed(&("add", 41)), reply: None };
+/// let mut wire = bytes::BytesMut::new();
+/// Cbor.encode(&frame, &peer, &mut wire)?;
+/// assert_eq!(wire, &b"\x83\x67counter\x63add\x18\x29"[..]);
+///
+/// let mut decoder = Cbor.decoder(&Limits::default(), &peer);
+/// let received = decoder.decode(&mut wire)?.expect("the message is whole");
+/// assert_eq!(received.port.as_str(), "counter");
+/// assert_eq!(received.message.parse::<(String, i64)>()?, ("add".to_owned(), 41));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cbor;
+
+/// The framing's token in greetings.
+const NAME: &str = "cbor";
+
+impl Codec for Cbor {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    /// Everything, but no simple values to AnyEvent::MP, which goes deaf from them (protocol.md section 3).
+    fn capabilities(&self, peer: &PeerInfo) -> Capabilities {
+        let mut capabilities = Capabilities::ALL;
+        capabilities.simple = !peer.is_perl();
+        capabilities
+    }
+
+    fn encode(
+        &self,
+        frame: &Frame<'_>,
+        peer: &PeerInfo,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let start = out.len();
+        let capabilities = self.capabilities(peer);
+        encode(frame, &capabilities, out).inspect_err(|_| out.truncate(start))
+    }
+
+    fn keepalive(&self) -> &[u8] {
+        b"\x80"
+    }
+
+    fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
+        let heads = CborHeads::default();
+        Box::new(StreamDecoder::new(
+            NAME,
+            heads,
+            &token::Tokens,
+            limits,
+            peer,
+        ))
+    }
+}
+
+fn encode(
+    frame: &Frame<'_>,
+    capabilities: &Capabilities,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    let received;
+    let built;
+    let values = match frame.body {
+        Outgoing::Values(values) => values,
+        Outgoing::Wire(wire) => {
+            received = wire
+                .values()
+                .map_err(|error| EncodeError::Serialize(error.to_string()))?;
+            &received
+        }
+        Outgoing::Typed(message) => {
+            if write::typed(frame, out) {
+                return Ok(());
+            }
+            // Something that the way of types has no form for, or nobody has: values tell.
+            out.truncate(start);
+            built = to_values(message)?;
+            &built
+        }
+    };
+    if write::values(frame, values, capabilities.simple, out) {
+        return Ok(());
+    }
+    Err(frame.refusal(capabilities, NAME, "no reason was found"))
+}

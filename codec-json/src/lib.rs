@@ -1,1 +1,81 @@
-//! The `json` framing of aemp.
+//! The `json` framing of aemp: each message is one JSON array in UTF-8, with white space between messages allowed
+//! (protocol.md section 3).
+//!
+//! JSON carries a part of what messages can hold. Byte strings, tags, map keys other than texts, NaN and
+//! infinities, and integers beyond -2^63 to 2^64-1 are refused when a message is encoded, with the path to them;
+//! an integer beyond that range is refused when it is received, too, and never becomes a float.
+
+mod heads;
+mod scalar;
+mod token;
+
+use aemp_core::codec::{
+    Capabilities, Codec, Decoder, EncodeError, Frame, Limits, PeerInfo, StreamDecoder,
+};
+use bytes::{BufMut, BytesMut};
+
+pub use heads::JsonHeads;
+
+/// The codec.
+///
+/// ```
+/// use aemp_codec_json::Json;
+/// use aemp_core::codec::{Codec, Frame, Limits, Outgoing, PeerInfo};
+///
+/// let peer = PeerInfo::new("peer".parse()?, "");
+/// let frame = Frame { port: "counter", body: Outgoing::Typed(&("add", 41)), reply: None };
+/// let mut wire = bytes::BytesMut::new();
+/// Json.encode(&frame, &peer, &mut wire)?;
+/// assert_eq!(wire, r#"["counter","add",41]"#);
+///
+/// let mut decoder = Json.decoder(&Limits::default(), &peer);
+/// let received = decoder.decode(&mut wire)?.expect("the message is whole");
+/// assert_eq!(received.port.as_str(), "counter");
+/// assert_eq!(received.message.parse::<(String, i64)>()?, ("add".to_owned(), 41));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Json;
+
+/// The framing's token in greetings.
+const NAME: &str = "json";
+
+impl Codec for Json {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn capabilities(&self, _: &PeerInfo) -> Capabilities {
+        Capabilities::JSON
+    }
+
+    fn encode(
+        &self,
+        frame: &Frame<'_>,
+        _: &PeerInfo,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let start = out.len();
+        let mut serializer = serde_json::Serializer::new((&mut *out).writer());
+        let written = frame.serialize_within(&mut serializer, &Capabilities::JSON);
+        written.map_err(|error| {
+            out.truncate(start);
+            frame.refusal(&Capabilities::JSON, NAME, error)
+        })
+    }
+
+    fn keepalive(&self) -> &[u8] {
+        b"[]"
+    }
+
+    fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
+        let heads = JsonHeads::default();
+        Box::new(StreamDecoder::new(
+            NAME,
+            heads,
+            &token::Tokens,
+            limits,
+            peer,
+        ))
+    }
+}

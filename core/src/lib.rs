@@ -10,6 +10,7 @@ mod error;
 pub mod handshake;
 pub mod id;
 mod link;
+mod map;
 pub mod message;
 mod monitor;
 pub mod node;

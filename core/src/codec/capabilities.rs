@@ -99,10 +99,13 @@ impl Capabilities {
             }
             Value::Bytes(_) if !self.bytes => Some(What::Lacking("bytes".into())),
             Value::Tag(tag, _) if !self.tags => Some(What::Lacking(format!("the tag {tag}"))),
-            Value::Simple(n) if !self.simple => Some(What::Lacking(match *n {
-                UNDEFINED => "the simple value undefined".into(),
-                n => format!("the simple value {n}"),
-            })),
+            // 24 to 31 have no well-formed encoding (RFC 8949 section 3.3).
+            Value::Simple(n) if !self.simple || (24..32).contains(n) => {
+                Some(What::Lacking(match *n {
+                    UNDEFINED => "the simple value undefined".into(),
+                    n => format!("the simple value {n}"),
+                }))
+            }
             Value::Array(_) | Value::Map(_) | Value::Tag(..) if depth >= self.depth => {
                 Some(What::Deep)
             }

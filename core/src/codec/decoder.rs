@@ -1,14 +1,12 @@
 //! `StreamDecoder`: a whole [`Decoder`] made of a codec's [`Heads`] and its [`WireFormat`].
 
-use std::sync::Arc;
-
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
-    Begins, DecodeError, Decoder, Heads, Limits, PeerInfo, Reader, Received, Scanned, Scanner,
-    WireFormat,
+    Begins, DecodeError, Decoder, Heads, Limits, PeerInfo, Received, Scanned, Scanner, WireFormat,
 };
-use crate::{Message, Text};
+use crate::Text;
+use crate::message::ParseError;
 
 /// Messages shorter than this are copied out of the receive buffer, which then stays where it is and is used
 /// again; longer ones take their part of it along. So a message that is kept holds at most four times its own
@@ -24,7 +22,7 @@ const RESERVE_FROM: usize = 4 << 10;
 /// message's end by a [`Scanner`], and reads the port's name.
 pub struct StreamDecoder<H> {
     scanner: Scanner<H>,
-    format: Arc<dyn WireFormat>,
+    format: &'static dyn WireFormat,
     codec: Text,
     perl: bool,
 }
@@ -34,7 +32,7 @@ impl<H: Heads> StreamDecoder<H> {
     pub fn new(
         codec: &str,
         heads: H,
-        format: Arc<dyn WireFormat>,
+        format: &'static dyn WireFormat,
         limits: &Limits,
         peer: &PeerInfo,
     ) -> Self {
@@ -51,22 +49,12 @@ impl<H: Heads> StreamDecoder<H> {
         &self.scanner
     }
 
-    /// The message of `bytes`, unless it is a keepalive.
-    fn received(&self, bytes: Bytes) -> Result<Option<Received>, DecodeError> {
-        let mut reader = Reader::new(&*self.format, &bytes, self.perl);
-        let port = reader.elements().and_then(|mut elements| elements.first());
-        match port {
-            Ok(None) => Ok(None),
-            Ok(Some(port)) => {
-                let port = (&*port).into();
-                let message = Message::from_wire(bytes, self.format.clone(), self.perl);
-                Ok(Some(Received { port, message }))
-            }
-            Err(error) => Err(DecodeError::Malformed {
-                at: 0,
-                what: format!("the name of the port: {error}"),
-                codec: self.codec.clone(),
-            }),
+    #[cold]
+    fn no_port(&self, error: &ParseError) -> DecodeError {
+        DecodeError::Malformed {
+            at: 0,
+            what: format!("the name of the port: {error}"),
+            codec: self.codec.clone(),
         }
     }
 }
@@ -97,8 +85,11 @@ impl<H: Heads> Decoder for StreamDecoder<H> {
                     return Ok(None);
                 }
                 Scanned::Message(len) => {
-                    if let Some(received) = self.received(take(src, len))? {
-                        return Ok(Some(received));
+                    match Received::from_wire(take(src, len), self.format, self.perl) {
+                        // A keepalive.
+                        Ok(None) => {}
+                        Ok(received) => return Ok(received),
+                        Err(error) => return Err(self.no_port(&error)),
                     }
                 }
             }

@@ -14,12 +14,12 @@ mod token;
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
-use crate::message::{Message, Wire};
+use crate::message::{Message, ParseError, Wire};
 use crate::{NodeId, PortId, PortName, Text, Value};
 
-pub(crate) use read::{Reader, Seq};
+pub(crate) use read::{Reader, Rest};
 
 pub use capabilities::Capabilities;
 pub use decoder::StreamDecoder;
@@ -101,6 +101,26 @@ pub struct Received {
     pub port: PortName,
     /// The message, without the port's name.
     pub message: Message,
+}
+
+impl Received {
+    /// The message of `bytes`, one whole array, which `format` can read: its first element is the port's name.
+    /// `None` is an empty array, a keepalive. `perl` says that an AnyEvent::MP node wrote it, so that byte strings
+    /// may stand for text, and more of the kind (protocol.md section 3).
+    ///
+    /// # Errors
+    /// Where the first element is no text.
+    pub fn from_wire(
+        bytes: Bytes,
+        format: &'static dyn WireFormat,
+        perl: bool,
+    ) -> Result<Option<Self>, ParseError> {
+        let Some((port, rest)) = Reader::new(format, &bytes, perl).port()? else {
+            return Ok(None);
+        };
+        let message = Wire::new(bytes, format, perl, rest).into();
+        Ok(Some(Self { port, message }))
+    }
 }
 
 /// What a peer's messages must keep within. Breaking one fails the connection with an error that names it.

@@ -8,12 +8,12 @@ use serde::de::{
 };
 
 use super::{Token, WireFormat};
-use crate::message::{ParseError, Rest, Values};
+use crate::message::{LoneNull, ParseError, Values};
 use crate::value::de::{UNDEFINED, all_wants};
 use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
 use crate::value::scalar::{Scalar, Want, text_of};
 use crate::value::too_long;
-use crate::{Map, Value};
+use crate::{Integer, Map, PortName, Value};
 
 /// The most values that room is made for on a message's word.
 const MAX_RESERVE: usize = 1024;
@@ -42,21 +42,43 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn token(&mut self) -> Result<Token<'a>, ParseError> {
-        self.format
-            .token(self.bytes, &mut self.at)
-            .map_err(ParseError::custom)
+        match self.format.token(self.bytes, &mut self.at) {
+            Some(token) => Ok(token),
+            None => Err(unreadable()),
+        }
     }
 
-    /// The elements of the message's array. The first is the port's name.
-    pub(crate) fn elements(&mut self) -> Result<Seq<'_, 'a>, ParseError> {
-        match self.token()? {
-            Token::Array(len) => Ok(Seq {
-                reader: self,
-                left: Left::new(len),
-            }),
-            other => Err(ParseError::invalid_type(unexpected(&other), &"an array")),
+    /// The name of the port in front of a message's elements, and where those begin; nothing in an empty array.
+    pub(crate) fn port(mut self) -> Result<Option<(PortName, Rest)>, ParseError> {
+        let mut left = match self.token()? {
+            Token::Array(len) => Left::new(len),
+            other => return Err(ParseError::invalid_type(unexpected(&other), &"an array")),
+        };
+        let port = match left.next(&mut self)? {
+            None => return Ok(None),
+            Some(Token::Text(text)) => PortName::from(&*text),
+            Some(Token::Bytes(bytes)) if self.lenient => match text_of(bytes) {
+                Ok(text) => PortName::from(&*text),
+                Err(_) => {
+                    return Err(ParseError::new(
+                        "expected text, found bytes that are not UTF-8",
+                    ));
+                }
+            },
+            Some(other) => return Err(ParseError::invalid_type(unexpected(&other), &"a text")),
+        };
+        let at = self.at;
+        Ok(Some((port, Rest { at, left })))
+    }
+
+    /// The elements from `rest` on.
+    pub(crate) fn elements(&mut self, rest: Rest) -> Seq<'_, 'a> {
+        self.at = rest.at;
+        Seq {
+            reader: self,
+            left: rest.left,
         }
     }
 
@@ -64,8 +86,10 @@ impl<'a> Reader<'a> {
     fn value(&mut self, token: Token<'a>, whole: &Bytes) -> Result<Value, ParseError> {
         Ok(match token {
             Token::Null => Value::Null,
-            Token::Bool(b) => Value::Bool(b),
-            Token::Integer(n) => Value::Integer(n),
+            Token::True => Value::Bool(true),
+            Token::False => Value::Bool(false),
+            Token::Unsigned(n) => Value::Integer(n.into()),
+            Token::Negative(n) => Value::Integer(Integer::negative(n)),
             Token::Float(x) => Value::Float(x),
             Token::Text(Cow::Borrowed(text)) => Value::from(text),
             Token::Text(Cow::Owned(text)) => Value::from(text),
@@ -96,7 +120,7 @@ impl<'a> Reader<'a> {
                 let token = self.token()?;
                 Value::Tag(tag, Box::new(self.value(token, whole)?))
             }
-            Token::Simple(n) => Value::Simple(n),
+            Token::Simple(n) => Value::Simple(n as u8),
             Token::End => return Err(stray_end()),
         })
     }
@@ -137,6 +161,11 @@ fn share(bytes: Cow<'_, [u8]>, whole: &Bytes) -> Value {
     })
 }
 
+#[cold]
+fn unreadable() -> ParseError {
+    ParseError::new("the codec cannot read what it has accepted")
+}
+
 fn stray_end() -> ParseError {
     ParseError::new("an array or a map ends where a value was expected")
 }
@@ -155,7 +184,7 @@ impl Left {
     }
 
     /// The first token of the next element or key.
-    #[inline]
+    #[inline(always)]
     fn next<'a>(&mut self, reader: &mut Reader<'a>) -> Result<Option<Token<'a>>, ParseError> {
         match self {
             Self::Known(0) | Self::Nothing => Ok(None),
@@ -174,6 +203,13 @@ impl Left {
     }
 }
 
+/// The elements of a message after the port's name: where they begin, and how many there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Rest {
+    at: usize,
+    left: Left,
+}
+
 /// The elements of an array.
 pub(crate) struct Seq<'r, 'a> {
     reader: &'r mut Reader<'a>,
@@ -186,18 +222,6 @@ impl<'a> Seq<'_, 'a> {
         match self.left.next(self.reader)? {
             Some(token) => self.reader.skip(&token),
             None => Ok(()),
-        }
-    }
-
-    /// The first element, which must be a text, or nothing in an empty array.
-    pub(crate) fn first(&mut self) -> Result<Option<Cow<'a, str>>, ParseError> {
-        match self.left.next(self.reader)? {
-            None => Ok(None),
-            Some(Token::Text(text)) => Ok(Some(text)),
-            Some(Token::Bytes(bytes)) if self.reader.lenient => text_of(bytes)
-                .map(Some)
-                .map_err(|_| ParseError::new("expected text, found bytes that are not UTF-8")),
-            Some(other) => Err(ParseError::invalid_type(unexpected(&other), &"a text")),
         }
     }
 
@@ -228,7 +252,7 @@ impl<'a> Seq<'_, 'a> {
     }
 }
 
-impl<'de> Rest<'de> for Seq<'_, '_> {
+impl<'de> LoneNull<'de> for Seq<'_, '_> {
     fn is_lone_null(&self) -> bool {
         let (mut reader, mut left) = (*self.reader, self.left);
         matches!(left.next(&mut reader), Ok(Some(Token::Null)))
@@ -308,13 +332,32 @@ struct Item<'r, 'a> {
 }
 
 impl<'a> Item<'_, 'a> {
-    #[inline]
+    /// Gives the value to `visitor`. What is common is done here, the rest out of the way.
+    #[inline(always)]
     fn visit<'de, V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value, ParseError> {
+        match self.token {
+            Token::Unsigned(n) if want != Want::Bool => visitor.visit_u64(n),
+            Token::Negative(n) if n <= i64::MAX as u64 => visitor.visit_i64(!(n as i64)),
+            Token::Float(x) if want == Want::Float => visitor.visit_f64(x),
+            Token::Text(Cow::Borrowed(text)) if matches!(want, Want::Text | Want::Any) => {
+                visitor.visit_str(text)
+            }
+            _ => self.visit_other(want, visitor),
+        }
+    }
+
+    fn visit_other<'de, V: Visitor<'de>>(
+        self,
+        want: Want,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
         let Self { reader, token } = self;
         let scalar = match token {
             Token::Null => Scalar::Null,
-            Token::Bool(b) => Scalar::Bool(b),
-            Token::Integer(n) => Scalar::Integer(n),
+            Token::True => Scalar::Bool(true),
+            Token::False => Scalar::Bool(false),
+            Token::Unsigned(n) => Scalar::Integer(n.into()),
+            Token::Negative(n) => Scalar::Integer(Integer::negative(n)),
             Token::Float(x) => Scalar::Float(x),
             Token::Bytes(bytes) => Scalar::Bytes(bytes),
             Token::Text(text) => Scalar::Text(text),
@@ -334,9 +377,11 @@ impl<'a> Item<'_, 'a> {
                 while matches!(token, Token::Tag(_)) {
                     token = reader.token()?;
                 }
-                return Item { reader, token }.visit(want, visitor);
+                return Item { reader, token }.visit_other(want, visitor);
             }
-            Token::Simple(UNDEFINED) if want == Want::Other => return visitor.visit_unit(),
+            Token::Simple(n) if n == u64::from(UNDEFINED) && want == Want::Other => {
+                return visitor.visit_unit();
+            }
             token @ (Token::Tag(_) | Token::Simple(_)) => {
                 return visitor.visit_enum(Marked(Item { reader, token }));
             }
@@ -371,7 +416,8 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
         match self.token {
-            Token::Null | Token::Simple(UNDEFINED) => visitor.visit_none(),
+            Token::Null => visitor.visit_none(),
+            Token::Simple(n) if n == u64::from(UNDEFINED) => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -470,12 +516,11 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
 fn unexpected<'t>(token: &'t Token<'_>) -> Unexpected<'t> {
     match token {
         Token::Null => Unexpected::Unit,
-        Token::Bool(b) => Unexpected::Bool(*b),
-        Token::Integer(n) => match (n.parts(), i64::try_from(*n)) {
-            (Ok(n), _) => Unexpected::Unsigned(n),
-            (_, Ok(n)) => Unexpected::Signed(n),
-            _ => Unexpected::Other("an integer below i64's range"),
-        },
+        Token::True => Unexpected::Bool(true),
+        Token::False => Unexpected::Bool(false),
+        Token::Unsigned(n) => Unexpected::Unsigned(*n),
+        Token::Negative(n) if *n <= i64::MAX as u64 => Unexpected::Signed(!(*n as i64)),
+        Token::Negative(_) => Unexpected::Other("an integer below i64's range"),
         Token::Float(x) => Unexpected::Float(*x),
         Token::Bytes(bytes) => Unexpected::Bytes(bytes),
         Token::Text(text) => Unexpected::Str(text),

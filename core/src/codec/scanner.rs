@@ -8,16 +8,16 @@
 use super::{DecodeError, Limits};
 use crate::Text;
 
-/// How a codec's messages look, one head at a time. One per connection; it may remember where it is within a
-/// head that has not come whole yet.
+/// How a codec's messages look, one head at a time. One per connection.
 pub trait Heads: Send {
     /// What a byte between messages is.
     fn begins(&self, byte: u8) -> Begins;
 
     /// Reads the head at the beginning of `bytes`, which are all that has come and was not taken yet.
     ///
-    /// It must take or refuse what it looked at, or ask for more with a small constant of bytes looked at in
-    /// vain: that is what makes the whole linear. Text must be found to be UTF-8 here.
+    /// Where it asks for more it is called again with the same bytes and more behind them. It must remember how
+    /// far it looked, or have looked at a small constant of bytes only: that is what makes the whole linear.
+    /// Text must be found to be UTF-8 here.
     ///
     /// # Errors
     /// Where the bytes are not well-formed: how far into `bytes`, and what is wrong.
@@ -65,8 +65,6 @@ pub enum Inside {
 pub enum Step {
     /// The head has not come whole; at least so many more bytes belong to it. Never 0.
     Need(usize),
-    /// So many bytes of a head, which goes on.
-    Part(usize),
     /// A scalar.
     Scalar(usize),
     /// The beginning of an array of so many elements, or of unknown length.
@@ -146,7 +144,7 @@ impl<H: Heads> Scanner<H> {
         self.at > 0
     }
 
-    /// How many heads and parts of heads were read so far, which is what the work is proportional to.
+    /// How often the codec was asked for a head so far.
     pub fn steps(&self) -> u64 {
         self.steps
     }
@@ -171,7 +169,6 @@ impl<H: Heads> Scanner<H> {
                     self.check_size(src.len().saturating_add(more))?;
                     return Ok(Scanned::Need(more));
                 }
-                Step::Part(taken) => (taken, false),
                 Step::Scalar(_) if self.stack.is_empty() => return Err(self.no_array()),
                 Step::Scalar(taken) => {
                     self.count(1)?;
@@ -197,6 +194,7 @@ impl<H: Heads> Scanner<H> {
         }
     }
 
+    #[inline(always)]
     fn inside(&self) -> Inside {
         let Some(level) = self.stack.last() else {
             return Inside::Top;
@@ -256,6 +254,7 @@ impl<H: Heads> Scanner<H> {
     }
 
     /// A value is over, and with it whatever it was the last part of; whether the message is.
+    #[inline(always)]
     fn close(&mut self) -> bool {
         while let Some(level) = self.stack.last_mut() {
             level.come += 1;
@@ -273,6 +272,7 @@ impl<H: Heads> Scanner<H> {
         true
     }
 
+    #[inline(always)]
     fn count(&mut self, items: usize) -> Result<(), DecodeError> {
         if self.stack.is_empty() && self.items == 0 {
             // The message's own array is not one of its values.
@@ -282,6 +282,7 @@ impl<H: Heads> Scanner<H> {
         self.check_items(self.items as u64)
     }
 
+    #[inline(always)]
     fn check_items(&self, items: u64) -> Result<(), DecodeError> {
         if items > self.limits.items as u64 {
             return Err(DecodeError::TooManyItems {
@@ -291,6 +292,7 @@ impl<H: Heads> Scanner<H> {
         Ok(())
     }
 
+    #[inline(always)]
     fn check_size(&self, size: usize) -> Result<(), DecodeError> {
         if size > self.limits.message_size {
             return Err(DecodeError::TooLarge {
@@ -304,6 +306,7 @@ impl<H: Heads> Scanner<H> {
         self.malformed(self.at, "a message is an array".into())
     }
 
+    #[cold]
     fn malformed(&self, at: usize, what: String) -> DecodeError {
         DecodeError::Malformed {
             at,

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use ctutils::CtEq;
 use hmac::{KeyInit, Mac, SimpleHmac};
 use sha3::{Digest, Sha3_512};
-use subtle::ConstantTimeEq;
 
 use super::Secret;
 

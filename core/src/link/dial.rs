@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::open::{OpenError, Opened, open};
@@ -20,7 +19,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1200);
 pub(crate) struct Seed {
     pub(crate) address: Address,
     state: Mutex<SeedState>,
-    changed: Notify,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -40,7 +38,6 @@ impl Seed {
         Arc::new(Self {
             address,
             state: Mutex::default(),
-            changed: Notify::new(),
         })
     }
 
@@ -51,15 +48,15 @@ impl Seed {
             .clone()
     }
 
-    fn set(&self, state: SeedState) {
+    fn set(&self, node: &Inner, state: SeedState) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-        self.changed.notify_waiters();
+        node.seeds_changed.notify_waiters();
     }
 
     /// Waits until an attempt has succeeded or failed, and says which.
-    pub(crate) async fn tried(&self) -> Result<(), String> {
+    pub(crate) async fn tried(&self, node: &Inner) -> Result<(), String> {
         loop {
-            let changed = self.changed.notified();
+            let changed = node.seeds_changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             let state = self.state();
@@ -84,16 +81,22 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
             Ok(opened) => {
                 pause = FIRST_PAUSE;
                 run(&node, opened, || {
-                    seed.set(SeedState {
-                        connected: true,
-                        ..SeedState::default()
-                    })
+                    seed.set(
+                        &node,
+                        SeedState {
+                            connected: true,
+                            ..SeedState::default()
+                        },
+                    )
                 })
                 .await;
-                seed.set(SeedState {
-                    error: Some("the connection was lost".into()),
-                    ..SeedState::default()
-                });
+                seed.set(
+                    &node,
+                    SeedState {
+                        error: Some("the connection was lost".into()),
+                        ..SeedState::default()
+                    },
+                );
             }
             Err(Failed {
                 error: OpenError::Handshake(HandshakeError::Myself { .. }),
@@ -102,10 +105,13 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                 // A seed that is the node itself is dropped (protocol.md section 6).
                 tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
                 node.drop_seed(&seed);
-                seed.set(SeedState {
-                    itself: true,
-                    ..SeedState::default()
-                });
+                seed.set(
+                    &node,
+                    SeedState {
+                        itself: true,
+                        ..SeedState::default()
+                    },
+                );
                 return;
             }
             Err(Failed {
@@ -113,10 +119,13 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                 peer: Some(peer),
             }) => {
                 // There is another connection to the same node, which serves as well.
-                seed.set(SeedState {
-                    connected: peer.link().is_some(),
-                    ..SeedState::default()
-                });
+                seed.set(
+                    &node,
+                    SeedState {
+                        connected: peer.link().is_some(),
+                        ..SeedState::default()
+                    },
+                );
                 tokio::select! {
                     () = peer.is_down() => {}
                     () = node.stop.cancelled() => return,
@@ -125,11 +134,14 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
             Err(Failed { error, .. }) => {
                 tracing::warn!(target: "aemp::link", address = %seed.address, %error, "cannot connect to a seed");
                 let refused = matches!(error, OpenError::Handshake(_));
-                seed.set(SeedState {
-                    error: Some(error.to_string()),
-                    refused,
-                    ..SeedState::default()
-                });
+                seed.set(
+                    &node,
+                    SeedState {
+                        error: Some(error.to_string()),
+                        refused,
+                        ..SeedState::default()
+                    },
+                );
             }
         }
         let wait = pause.mul_f64(node.entropy.between(0.5, 1.0));
@@ -196,25 +208,25 @@ async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, St
 async fn wait_for_seeds(node: &Arc<Inner>) -> String {
     let deadline = Instant::now() + node.config.monitor_timeout;
     loop {
+        let changed = node.seeds_changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
         let seeds = node.seeds();
         let states: Vec<_> = seeds.iter().map(|seed| (seed, seed.state())).collect();
         let open = states.iter().filter(|(_, state)| !state.connected);
         let hopeless = open.clone().all(|(_, state)| state.refused);
-        if hopeless || Instant::now() >= deadline {
-            let tried = open.filter_map(|(seed, state)| {
-                Some(format!(
-                    "; seed {}: {}",
-                    seed.address,
-                    state.error.as_ref()?
-                ))
-            });
-            return format!("no known address{}", tried.collect::<String>());
+        if hopeless || timeout_at(deadline, changed).await.is_err() {
+            let error = |(seed, state): &(&Arc<Seed>, SeedState)| {
+                state
+                    .error
+                    .as_ref()
+                    .map(|error| format!("; seed {}: {error}", seed.address))
+            };
+            return format!(
+                "no known address{}",
+                open.filter_map(error).collect::<String>()
+            );
         }
-        let changes = seeds.iter().map(|seed| Box::pin(seed.changed.notified()));
-        let changed = futures_util::future::select_all(changes);
-        // A change between the look and the wait is found at the next round.
-        let round = deadline.min(Instant::now() + Duration::from_millis(200));
-        let _ = timeout_at(round, changed).await;
     }
 }
 

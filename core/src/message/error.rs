@@ -17,36 +17,42 @@ use serde::de::{self, Expected, Unexpected};
 /// assert_eq!(error.to_string(), r#"element 1: expected i64, found text "one""#);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseError {
+pub struct ParseError(Box<Problem>);
+
+/// Boxed, so that the results which hold an error or a value are no larger than the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Problem {
     element: Option<usize>,
     what: Cow<'static, str>,
 }
 
 impl ParseError {
+    #[cold]
     pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Problem {
             element: None,
             what: what.into(),
-        }
+        }))
     }
 
     /// The same error, known to be in element `at`.
+    #[cold]
     pub(crate) fn in_element(mut self, at: usize) -> Self {
-        self.element = Some(at);
+        self.0.element = Some(at);
         self
     }
 
     /// The element that does not fit, counted from the message's first; none if it is the message as a whole.
     pub fn element(&self) -> Option<usize> {
-        self.element
+        self.0.element
     }
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.element {
-            Some(at) => write!(f, "element {at}: {}", self.what),
-            None => f.write_str(&self.what),
+        match self.0.element {
+            Some(at) => write!(f, "element {at}: {}", self.0.what),
+            None => f.write_str(&self.0.what),
         }
     }
 }

@@ -10,17 +10,16 @@ mod values;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::Value;
-use crate::codec::{Reader, Seq, WireFormat};
+use crate::codec::{Reader, Rest, WireFormat};
 use crate::value::de::Items;
 
 pub(crate) use cost::cost_of;
-pub(crate) use parse::Rest;
+pub(crate) use parse::LoneNull;
 
 pub use error::ParseError;
 pub use flat::to_values;
@@ -49,22 +48,11 @@ enum Body {
 }
 
 impl Message {
-    /// A message of `bytes`, one whole array with the port's name in front, which `format` can read. `perl` says
-    /// that it is from an AnyEvent::MP node, so that byte strings may stand for text, and more of the kind
-    /// (protocol.md section 3).
-    pub fn from_wire(bytes: Bytes, format: Arc<dyn WireFormat>, perl: bool) -> Self {
-        Self(Body::Wire(Wire {
-            bytes,
-            format,
-            perl,
-        }))
-    }
-
     /// The first element, if it is a text.
     pub fn tag(&self) -> Option<Cow<'_, str>> {
         match &self.0 {
             Body::Values(values) => values.first()?.as_str().map(Cow::Borrowed),
-            Body::Wire(wire) => wire.elements(&mut wire.reader()).ok()?.text().ok()?,
+            Body::Wire(wire) => wire.reader().elements(wire.rest).text().ok()?,
         }
     }
 
@@ -85,7 +73,7 @@ impl Message {
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ParseError> {
         match self.0 {
             Body::Values(values) => parse::parse(Items(values.into_iter()), 0),
-            Body::Wire(wire) => parse::parse(wire.elements(&mut wire.reader())?, 0),
+            Body::Wire(wire) => parse::parse(wire.reader().elements(wire.rest), 0),
         }
     }
 
@@ -102,7 +90,7 @@ impl Message {
             }
             Body::Wire(wire) => {
                 let mut reader = wire.reader();
-                let mut elements = wire.elements(&mut reader)?;
+                let mut elements = reader.elements(wire.rest);
                 elements.skip()?;
                 parse::parse(elements, 1)
             }
@@ -158,19 +146,36 @@ impl Message {
 #[derive(Clone)]
 pub struct Wire {
     bytes: Bytes,
-    format: Arc<dyn WireFormat>,
+    format: &'static dyn WireFormat,
     perl: bool,
+    /// The elements after the port's name.
+    rest: Rest,
 }
 
 impl Wire {
+    #[inline]
+    pub(crate) fn new(
+        bytes: Bytes,
+        format: &'static dyn WireFormat,
+        perl: bool,
+        rest: Rest,
+    ) -> Self {
+        Self {
+            bytes,
+            format,
+            perl,
+            rest,
+        }
+    }
+
     /// The message's array, whose first element is the name of the port it was for.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
     /// What reads the bytes.
-    pub fn format(&self) -> &Arc<dyn WireFormat> {
-        &self.format
+    pub fn format(&self) -> &'static dyn WireFormat {
+        self.format
     }
 
     /// Whether an AnyEvent::MP node wrote them.
@@ -183,18 +188,11 @@ impl Wire {
     /// # Errors
     /// As for [`Message::values`].
     pub fn values(&self) -> Result<Values, ParseError> {
-        self.elements(&mut self.reader())?.values(&self.bytes)
+        self.reader().elements(self.rest).values(&self.bytes)
     }
 
     fn reader(&self) -> Reader<'_> {
-        Reader::new(&*self.format, &self.bytes, self.perl)
-    }
-
-    /// The elements after the port's name.
-    fn elements<'r, 'a>(&self, reader: &'r mut Reader<'a>) -> Result<Seq<'r, 'a>, ParseError> {
-        let mut elements = reader.elements()?;
-        elements.skip()?;
-        Ok(elements)
+        Reader::new(self.format, &self.bytes, self.perl)
     }
 }
 
@@ -213,6 +211,13 @@ impl fmt::Debug for Wire {
             Ok(values) => values.fmt(f),
             Err(error) => write!(f, "{} bytes: {error}", self.bytes.len()),
         }
+    }
+}
+
+impl From<Wire> for Message {
+    #[inline]
+    fn from(wire: Wire) -> Self {
+        Self(Body::Wire(wire))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::value::too_long;
 pub(crate) fn parse<'de, T, A>(seq: A, at: usize) -> Result<T, ParseError>
 where
     T: Deserialize<'de>,
-    A: Rest<'de>,
+    A: LoneNull<'de>,
 {
     let mut elements = Elements { seq, at };
     let first = at;
@@ -29,7 +29,7 @@ where
 }
 
 /// The elements that a message has left.
-pub(crate) trait Rest<'de>: SeqAccess<'de, Error = ParseError> {
+pub(crate) trait LoneNull<'de>: SeqAccess<'de, Error = ParseError> {
     /// Whether there is one and it is null, which is how a message that is an `Option` says `None`.
     fn is_lone_null(&self) -> bool;
 }
@@ -41,7 +41,7 @@ struct Elements<A> {
     at: usize,
 }
 
-impl<'de, A: Rest<'de>> SeqAccess<'de> for &mut Elements<A> {
+impl<'de, A: LoneNull<'de>> SeqAccess<'de> for &mut Elements<A> {
     type Error = ParseError;
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
@@ -57,7 +57,7 @@ impl<'de, A: Rest<'de>> SeqAccess<'de> for &mut Elements<A> {
     }
 }
 
-impl<'de, A: Rest<'de>> Elements<A> {
+impl<'de, A: LoneNull<'de>> Elements<A> {
     /// Reads the next element with `seed`; that there is none is an error.
     fn one<T: DeserializeSeed<'de>>(
         mut self: &mut Self,
@@ -104,7 +104,7 @@ macro_rules! single {
         single!(@ $($method $ask),*);
     };
     (@ $($method:ident $ask:ident),*) => {
-        impl<'de, A: Rest<'de>> Deserializer<'de> for &mut Elements<A> {
+        impl<'de, A: LoneNull<'de>> Deserializer<'de> for &mut Elements<A> {
             type Error = ParseError;
 
             $(
@@ -224,7 +224,7 @@ impl<'de, V: Visitor<'de>> AskFor<'de, V> for AskEnum {
 }
 
 /// The first element is the variant's name, the others its content.
-impl<'de, A: Rest<'de>> de::EnumAccess<'de> for &mut Elements<A> {
+impl<'de, A: LoneNull<'de>> de::EnumAccess<'de> for &mut Elements<A> {
     type Error = ParseError;
     type Variant = Self;
     fn variant_seed<T: DeserializeSeed<'de>>(
@@ -236,7 +236,7 @@ impl<'de, A: Rest<'de>> de::EnumAccess<'de> for &mut Elements<A> {
     }
 }
 
-impl<'de, A: Rest<'de>> de::VariantAccess<'de> for &mut Elements<A> {
+impl<'de, A: LoneNull<'de>> de::VariantAccess<'de> for &mut Elements<A> {
     type Error = ParseError;
     fn unit_variant(self) -> Result<(), ParseError> {
         Ok(())

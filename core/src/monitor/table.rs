@@ -1,11 +1,11 @@
 //! `MonitorTable`: this node's monitors on the ports of one peer. A state machine without I/O: it says when the
 //! peer must be asked to watch a port (`mon1`) and when no longer (`mon0`), and what fires.
 
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::MonitorKey;
 use crate::PortName;
+use crate::map::HashMap;
 
 /// The monitors on the ports of one peer, with an action each.
 ///
@@ -19,7 +19,7 @@ pub(crate) struct MonitorTable<A> {
 impl<A> Default for MonitorTable<A> {
     fn default() -> Self {
         Self {
-            ports: HashMap::new(),
+            ports: HashMap::default(),
         }
     }
 }
@@ -27,7 +27,7 @@ impl<A> Default for MonitorTable<A> {
 impl<A> MonitorTable<A> {
     /// Adds a monitor. True if it is the port's first, so that the peer must be asked.
     pub(crate) fn add(&mut self, port: &PortName, key: MonitorKey, action: A) -> bool {
-        let monitors = self.ports.entry_ref(port).or_default();
+        let monitors = self.ports.entry(port.clone()).or_default();
         monitors.push((key, action));
         monitors.len() == 1
     }

@@ -29,7 +29,10 @@ pub struct Builder {
     transports: Transports,
     entropy: Option<Entropy>,
     config: Config,
+    on_start: Vec<Prepare>,
 }
+
+type Prepare = Box<dyn FnOnce(&LocalNode) + Send>;
 
 enum SecretSource {
     Text(String),
@@ -58,6 +61,7 @@ impl Builder {
             transports: Transports::default(),
             entropy: None,
             config: Config::default(),
+            on_start: Vec::new(),
         }
     }
 
@@ -135,6 +139,14 @@ impl Builder {
         self
     }
 
+    /// Runs `prepare` when every address is bound and nobody has connected yet: what it offers and the ports it
+    /// makes are there for the first message.
+    #[doc(alias = "services")]
+    pub fn on_start(mut self, prepare: impl FnOnce(&LocalNode) + Send + 'static) -> Self {
+        self.on_start.push(Box::new(prepare));
+        self
+    }
+
     /// Starts the node: binds every address, then begins to accept and to connect to the seeds, without waiting
     /// for them ([`LocalNode::joined`] does).
     ///
@@ -202,6 +214,8 @@ impl Builder {
             inner.runtime.spawn(shard::run(inner.clone(), shard));
         }
         inner.runtime.spawn(end_with_handles(inner.clone()));
+        let node = LocalNode::new(inner.clone());
+        self.on_start.into_iter().for_each(|prepare| prepare(&node));
         for listener in listeners {
             inner.spawn(link::accept_all(inner.clone(), listener));
         }
@@ -211,7 +225,7 @@ impl Builder {
             inner.spawn(link::keep_seed(inner.clone(), seed));
         }
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = ?inner.addresses(), "node started");
-        Ok(LocalNode::new(inner))
+        Ok(node)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hashbrown::HashMap;
 use serde::de::DeserializeOwned;
 
 use super::LocalNode;
+use crate::map::HashMap;
 use crate::port::{Outcome, Port};
 use crate::{Message, Reason, Text};
 

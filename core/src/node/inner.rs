@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use hashbrown::{HashMap, HashSet};
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{Notify, broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::functions::Functions;
 use super::local::Keep;
+use super::tasks::Tasks;
 use super::{NodeEvent, Timer};
 use crate::codec::{Codecs, EncodeError, Frame};
 use crate::config::Config;
@@ -21,6 +20,7 @@ use crate::entropy::Entropy;
 use crate::error::SendError;
 use crate::handshake::{Secret, Settings};
 use crate::link::{self, Door, Seed};
+use crate::map::{HashMap, HashSet};
 use crate::message::{IntoMessage, Message, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
 use crate::peer::Peer;
@@ -44,11 +44,13 @@ pub(crate) struct Inner {
     /// Set when the node is to stop.
     pub(crate) stop: CancellationToken,
     /// Links, listeners and connectors; the node has stopped when they have.
-    pub(crate) tasks: TaskTracker,
+    tasks: Tasks,
     pub(crate) door: Door,
     /// Where this node listens, as others reach it.
     addresses: Mutex<Vec<Address>>,
     seeds: Mutex<Vec<Arc<Seed>>>,
+    /// A seed was connected to, or an attempt failed.
+    pub(crate) seeds_changed: Notify,
     pub(super) keep: Mutex<Weak<Keep>>,
     peers: RwLock<HashMap<NodeId, Arc<Peer>>>,
     /// Names that were given to ports and not made up.
@@ -93,13 +95,14 @@ impl Inner {
             codecs,
             transports,
             entropy,
+            tasks: Tasks::new(runtime.clone()),
             runtime,
             functions: Functions::default(),
             events: broadcast::channel(EVENTS).0,
             stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
             addresses: Mutex::default(),
             seeds: Mutex::default(),
+            seeds_changed: Notify::new(),
             keep: Mutex::default(),
             peers: RwLock::default(),
             names: Arc::default(),
@@ -109,7 +112,7 @@ impl Inner {
 
     /// Runs `task` for the node, which has stopped when it has ended.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn_on(task, &self.runtime);
+        self.tasks.spawn(task);
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {
@@ -208,7 +211,7 @@ impl Inner {
         }
         let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
         peers
-            .entry_ref(id)
+            .entry(id.clone())
             .or_insert_with(|| Peer::new(id.clone(), Arc::downgrade(self)))
             .clone()
     }
@@ -445,8 +448,7 @@ impl Inner {
     /// Stops the node: what is queued for peers goes out as far as `limit` allows, then everything ends.
     pub(crate) async fn stop(self: &Arc<Self>, limit: Duration) {
         self.stop.cancel();
-        self.tasks.close();
-        let _ = tokio::time::timeout(limit, self.tasks.wait()).await;
+        let _ = tokio::time::timeout(limit, self.tasks.close()).await;
         self.shards.close();
         self.peers
             .write()

@@ -269,7 +269,7 @@ impl LocalNode {
     pub async fn joined(&self) -> Result<(), JoinError> {
         let mut failed = None;
         for seed in self.inner.seeds() {
-            match seed.tried().await {
+            match seed.tried(&self.inner).await {
                 Ok(()) => return Ok(()),
                 Err(text) => failed = Some((seed.address.to_string(), text)),
             }

@@ -7,6 +7,7 @@ mod functions;
 mod inner;
 mod local;
 mod node_port;
+mod tasks;
 mod timer;
 
 pub use builder::Builder;
@@ -15,6 +16,7 @@ pub use events::{Events, NodeEvent};
 pub(crate) use inner::Inner;
 pub use local::LocalNode;
 pub(crate) use node_port::{Sender, handle as handle_node_port};
+pub(crate) use tasks::unwinding;
 pub use timer::Timer;
 
 use crate::codec::Frame;

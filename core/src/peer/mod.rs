@@ -13,13 +13,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use hashbrown::HashMap;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::codec::{Codec, Frame, PeerInfo};
 use crate::error::SendError;
 use crate::link::LinkInfo;
+use crate::map::HashMap;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
 use crate::node::{Inner, NodeEvent};
@@ -216,7 +216,7 @@ impl Peer {
             return false;
         }
         up.watches += 1;
-        *up.watched.entry_ref(port).or_default() += 1;
+        *up.watched.entry(port.clone()).or_default() += 1;
         true
     }
 
@@ -254,7 +254,7 @@ impl Peer {
             facts,
             info: info.clone(),
             out,
-            watched: HashMap::new(),
+            watched: HashMap::default(),
             watches: 0,
             cancel,
             failed: None,

@@ -1,17 +1,15 @@
 //! `Context`: what a port can do while it handles a message.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::task::AbortHandle;
 
 use super::{Outcome, Port};
 use crate::message::IntoMessage;
 use crate::monitor::{IntoAction, Monitor};
-use crate::node::{Inner, LocalNode, Timer};
+use crate::node::{Inner, LocalNode, Timer, unwinding};
 use crate::shard::panic_text;
 use crate::{NodeId, PortId, PortName, Reason};
 
@@ -92,8 +90,7 @@ impl<'a> Context<'a> {
     {
         let (node, port) = (self.node.clone(), self.port.clone());
         let task = self.node.runtime.spawn(async move {
-            let ended = AssertUnwindSafe(future).catch_unwind().await;
-            let result = match ended {
+            let result = match unwinding(future).await {
                 Ok(outcome) => outcome.into_result(),
                 Err(panic) => Err(Reason::die(panic_text(&*panic))),
             };

@@ -11,6 +11,7 @@ mod run;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use crate::map::RandomState;
 use crate::monitor::MonitorKey;
 use crate::port::Port;
 use crate::{Message, PortName, Reason};
@@ -22,7 +23,7 @@ pub(crate) use run::{panic_text, run};
 /// The queues of all shards of a node.
 pub(crate) struct Shards {
     queues: Box<[Queue]>,
-    hasher: hashbrown::DefaultHashBuilder,
+    hasher: RandomState,
 }
 
 impl Shards {
@@ -30,7 +31,7 @@ impl Shards {
         let queues = (0..count.max(1)).map(|_| Queue::default()).collect();
         Self {
             queues,
-            hasher: hashbrown::DefaultHashBuilder::default(),
+            hasher: RandomState::default(),
         }
     }
 

@@ -4,10 +4,9 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
 use super::item::OnEnd;
 use super::{Item, NewPort, Watcher};
+use crate::map::HashMap;
 use crate::monitor::{Action, MonitorKey};
 use crate::node::Inner;
 use crate::peer::Peer;
@@ -23,7 +22,7 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
     let queue = &shards.queues[index];
     let mut shard = Shard {
         node,
-        ports: HashMap::new(),
+        ports: HashMap::default(),
     };
     let mut batch = Vec::new();
     loop {

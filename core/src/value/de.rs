@@ -441,7 +441,7 @@ impl<'de> de::VariantAccess<'de> for Marked {
     }
 }
 
-impl<'de> crate::message::Rest<'de> for Items<crate::message::IntoIter> {
+impl<'de> crate::message::LoneNull<'de> for Items<crate::message::IntoIter> {
     fn is_lone_null(&self) -> bool {
         self.0.as_slice() == [Value::Null]
     }

@@ -1,0 +1,282 @@
+//! The codecs against decoders and encoders written by hand for one shape of message: a tag, three numbers and a
+//! text, 92 bytes on the wire; and against a plain copy for 1 MiB of bytes.
+
+mod common;
+
+use aemp::codec::{Codec, Decoder, Frame, Limits, Outgoing, PeerInfo, Received};
+use aemp::{PortName, Text, Value};
+use aemp_codec_cbor::Cbor;
+use aemp_codec_json::Json;
+use bytes::{Buf, Bytes, BytesMut};
+use common::{Case, compare};
+
+/// The message: tag, three numbers, text.
+type Shape = (String, u64, i64, f64, String);
+
+/// How many messages a buffer holds when it arrives.
+const BATCH: usize = 100;
+
+fn shape() -> Shape {
+    let text = "the quick brown fox jumps over the lazy dog, and so".to_owned();
+    ("measure".to_owned(), 1_234_567, -42, 0.1, text)
+}
+
+fn main() {
+    let peer = PeerInfo::new("peer".parse().expect("an ID"), "");
+    for (name, codec, by_hand) in [
+        ("json", &Json as &dyn Codec, json_by_hand as ByHand),
+        ("cbor", &Cbor, cbor_by_hand),
+    ] {
+        small(name, codec, by_hand, &peer);
+    }
+    large(&peer);
+}
+
+/// Decodes one message of the shape.
+type ByHand = fn(&mut BytesMut) -> Option<(PortName, Shape)>;
+
+fn small(name: &str, codec: &dyn Codec, by_hand: ByHand, peer: &PeerInfo) {
+    let port = "dBjvXzl0aSf1";
+    let typed = shape();
+    let frame = Frame {
+        port,
+        body: Outgoing::Typed(&typed),
+        reply: None,
+    };
+    let mut one = BytesMut::new();
+    codec.encode(&frame, peer, &mut one).expect("it fits");
+    println!("\n{name}: a message of {} bytes", one.len());
+    let mut batch = Vec::new();
+    for _ in 0..BATCH {
+        batch.extend_from_slice(&one);
+    }
+
+    let fill = |src: &mut BytesMut| {
+        src.clear();
+        src.extend_from_slice(&batch);
+    };
+    let (mut a, mut b, mut c, mut d) = (
+        BytesMut::new(),
+        BytesMut::new(),
+        BytesMut::new(),
+        BytesMut::new(),
+    );
+    let mut decoder = codec.decoder(&Limits::default(), peer);
+    let mut decoder_2 = codec.decoder(&Limits::default(), peer);
+    let mut decoder_3 = codec.decoder(&Limits::default(), peer);
+    compare(
+        &format!("{name}: decode {BATCH} small messages"),
+        vec![
+            Case::new("by hand, into the type", || {
+                fill(&mut a);
+                let mut n = 0;
+                while let Some((port, shape)) = by_hand(&mut a) {
+                    n += port.as_str().len() + shape.4.len();
+                }
+                assert_eq!(n, BATCH * (12 + typed.4.len()));
+            }),
+            Case::new("ours, into the type", || {
+                fill(&mut b);
+                let mut n = 0;
+                while let Some(received) = next(&mut decoder, &mut b) {
+                    let shape: Shape = received.message.parse().expect("it fits");
+                    n += received.port.as_str().len() + shape.4.len();
+                }
+                assert_eq!(n, BATCH * (12 + typed.4.len()));
+            }),
+            Case::new("ours, tag first, then the rest into a type", || {
+                fill(&mut d);
+                let mut n = 0;
+                while let Some(received) = next(&mut decoder_3, &mut d) {
+                    assert!(received.message.tag().as_deref() == Some("measure"));
+                    let (_, _, _, text): (u64, i64, f64, Text) =
+                        received.message.parse_args().expect("it fits");
+                    n += received.port.as_str().len() + text.len();
+                }
+                assert_eq!(n, BATCH * (12 + typed.4.len()));
+            }),
+            Case::new("ours, into values", || {
+                fill(&mut c);
+                let mut n = 0;
+                while let Some(received) = next(&mut decoder_2, &mut c) {
+                    let values = received.message.into_values().expect("they are");
+                    n += received.port.as_str().len() + values[4].as_str().map_or(0, str::len);
+                }
+                assert_eq!(n, BATCH * (12 + typed.4.len()));
+            }),
+        ],
+    );
+
+    let values = aemp::message::to_values(&typed).expect("it fits");
+    let mut outs = [const { Vec::new() }; 1];
+    let (mut x, mut y) = (BytesMut::new(), BytesMut::new());
+    compare(
+        &format!("{name}: encode a small message"),
+        vec![
+            Case::new("by hand, from the type", || {
+                outs[0].clear();
+                match name {
+                    "json" => json_out(&mut outs[0], port, &typed),
+                    _ => cbor_out(&mut outs[0], port, &typed),
+                }
+                outs[0].len()
+            }),
+            Case::new("ours, from the type", || {
+                x.clear();
+                codec.encode(&frame, peer, &mut x).expect("it fits");
+                x.len()
+            }),
+            Case::new("ours, from values", || {
+                y.clear();
+                let body = Outgoing::Values(&values);
+                let frame = Frame { body, ..frame };
+                codec.encode(&frame, peer, &mut y).expect("it fits");
+                y.len()
+            }),
+        ],
+    );
+}
+
+fn next(decoder: &mut Box<dyn Decoder>, src: &mut BytesMut) -> Option<Received> {
+    decoder.decode(src).expect("well-formed")
+}
+
+fn large(peer: &PeerInfo) {
+    let payload = Bytes::from(vec![7u8; 1 << 20]);
+    let values = [Value::from("blob"), Value::from(payload.clone())];
+    let frame = Frame {
+        port: "p",
+        body: Outgoing::Values(&values),
+        reply: None,
+    };
+    let mut whole = BytesMut::new();
+    Cbor.encode(&frame, peer, &mut whole).expect("it fits");
+    let wire = whole.freeze();
+    let mut decoder = Cbor.decoder(&Limits::default(), peer);
+    let (mut copy, mut out) = (BytesMut::new(), BytesMut::new());
+    compare(
+        "cbor: 1 MiB of bytes",
+        vec![
+            Case::new("a plain copy", || {
+                copy.clear();
+                copy.extend_from_slice(&payload);
+            }),
+            Case::new("encode, from values", || {
+                out.clear();
+                Cbor.encode(&frame, peer, &mut out).expect("it fits");
+            }),
+            Case::new("copy into a new buffer, decode, take out", || {
+                let mut src = BytesMut::from(&wire[..]);
+                let received = next(&mut decoder, &mut src).expect("it is whole");
+                received.message.into_values().expect("they are")
+            }),
+        ],
+    );
+}
+
+fn cbor_head(src: &[u8], at: &mut usize) -> Option<(u8, u64)> {
+    let initial = *src.get(*at)?;
+    *at += 1;
+    let argument = match initial & 0x1f {
+        n @ 0..24 => n.into(),
+        info => {
+            let size = 1 << (info - 24);
+            let bytes = src.get(*at..*at + size)?;
+            *at += size;
+            bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b))
+        }
+    };
+    Some((initial, argument))
+}
+
+fn cbor_text<'a>(src: &'a [u8], at: &mut usize) -> Option<&'a str> {
+    let (initial, len) = cbor_head(src, at)?;
+    assert_eq!(initial >> 5, 3);
+    let text = src.get(*at..*at + len as usize)?;
+    *at += len as usize;
+    Some(std::str::from_utf8(text).expect("UTF-8"))
+}
+
+fn cbor_by_hand(src: &mut BytesMut) -> Option<(PortName, Shape)> {
+    let mut at = 0;
+    let (initial, len) = cbor_head(src, &mut at)?;
+    assert!(initial >> 5 == 4 && len == 6);
+    let port = PortName::from(cbor_text(src, &mut at)?);
+    let tag = cbor_text(src, &mut at)?.to_owned();
+    let (initial, first) = cbor_head(src, &mut at)?;
+    assert_eq!(initial >> 5, 0);
+    let (initial, second) = cbor_head(src, &mut at)?;
+    assert_eq!(initial >> 5, 1);
+    let (initial, bits) = cbor_head(src, &mut at)?;
+    assert_eq!(initial, 0xfb);
+    let text = cbor_text(src, &mut at)?.to_owned();
+    src.advance(at);
+    Some((
+        port,
+        (tag, first, !(second as i64), f64::from_bits(bits), text),
+    ))
+}
+
+fn json_text<'a>(src: &'a [u8], at: &mut usize) -> Option<&'a str> {
+    assert_eq!(*src.get(*at)?, b'"');
+    *at += 1;
+    let len = src.get(*at..)?.iter().position(|&b| b == b'"')?;
+    let text = std::str::from_utf8(&src[*at..*at + len]).expect("UTF-8");
+    assert!(!text.contains('\\'));
+    *at += len + 2;
+    Some(text)
+}
+
+fn json_number<T: std::str::FromStr>(src: &[u8], at: &mut usize) -> Option<T> {
+    let len = src.get(*at..)?.iter().position(|&b| b == b',')?;
+    let text = std::str::from_utf8(&src[*at..*at + len]).expect("UTF-8");
+    *at += len + 1;
+    Some(text.parse().ok().expect("a number"))
+}
+
+fn json_by_hand(src: &mut BytesMut) -> Option<(PortName, Shape)> {
+    let mut at = 1;
+    let port = PortName::from(json_text(src, &mut at)?);
+    let tag = json_text(src, &mut at)?.to_owned();
+    let first = json_number(src, &mut at)?;
+    let second = json_number(src, &mut at)?;
+    let third = json_number(src, &mut at)?;
+    let text = json_text(src, &mut at)?.to_owned();
+    src.advance(at);
+    Some((port, (tag, first, second, third, text)))
+}
+
+fn cbor_out(out: &mut Vec<u8>, port: &str, shape: &Shape) {
+    fn head(out: &mut Vec<u8>, major: u8, n: u64) {
+        match n {
+            0..24 => out.push(major << 5 | n as u8),
+            24..=0xff => out.extend([major << 5 | 24, n as u8]),
+            _ => {
+                out.push(major << 5 | 26);
+                out.extend((n as u32).to_be_bytes());
+            }
+        }
+    }
+    fn text(out: &mut Vec<u8>, text: &str) {
+        head(out, 3, text.len() as u64);
+        out.extend_from_slice(text.as_bytes());
+    }
+    head(out, 4, 6);
+    text(out, port);
+    text(out, &shape.0);
+    head(out, 0, shape.1);
+    head(out, 1, !shape.2 as u64);
+    out.push(0xfb);
+    out.extend(shape.3.to_be_bytes());
+    text(out, &shape.4);
+}
+
+fn json_out(out: &mut Vec<u8>, port: &str, shape: &Shape) {
+    use std::io::Write;
+    let (tag, first, second, third, text) = shape;
+    write!(
+        out,
+        r#"["{port}","{tag}",{first},{second},{third},"{text}"]"#
+    )
+    .expect("to memory");
+}

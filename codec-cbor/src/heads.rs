@@ -1,0 +1,88 @@
+//! CBOR's heads for the scanner: well-formedness and UTF-8 as the bytes come.
+
+use aemp_core::codec::{Begins, Heads, Inside, Step};
+
+use crate::head::{Head, NoHead, wrong};
+
+/// Checks CBOR one head at a time. A string counts as one head, with its content or its chunks.
+#[derive(Debug, Default)]
+pub struct CborHeads {
+    /// Within a string of unknown length: how many bytes of it, in whole chunks, were looked at.
+    seen: usize,
+}
+
+type Fault = (usize, String);
+
+const BREAK: u8 = 0xff;
+
+impl Heads for CborHeads {
+    fn begins(&self, byte: u8) -> Begins {
+        match byte {
+            0x80..=0x9f => Begins::Message,
+            _ => Begins::Nothing,
+        }
+    }
+
+    #[inline(always)]
+    fn head(&mut self, bytes: &[u8], _: Inside) -> Result<Step, Fault> {
+        let head = match Head::read(bytes, 0) {
+            Ok(head) => head,
+            Err(NoHead::Cut(more)) => return Ok(Step::Need(more)),
+            Err(NoHead::Wrong) => return Err((0, wrong(bytes))),
+        };
+        let len = head.len;
+        let known = (!head.is_indefinite()).then_some(head.argument);
+        Ok(match head.major() {
+            2 | 3 if head.is_indefinite() => self.chunks(bytes, head.major())?,
+            2 | 3 => match string(bytes, head, 0)? {
+                Ok(end) => Step::Scalar(end),
+                Err(more) => Step::Need(more),
+            },
+            4 => Step::Array(len, known),
+            5 => Step::Map(len, known),
+            6 => Step::Tag(len),
+            7 if head.is_indefinite() => Step::End(len),
+            _ => Step::Scalar(len),
+        })
+    }
+}
+
+impl CborHeads {
+    /// A string in chunks, whose head is one byte.
+    fn chunks(&mut self, bytes: &[u8], major: u8) -> Result<Step, Fault> {
+        self.seen = self.seen.max(1);
+        loop {
+            let at = self.seen;
+            let head = match Head::read(bytes, at) {
+                Ok(head) => head,
+                Err(NoHead::Cut(more)) => return Ok(Step::Need(more)),
+                Err(NoHead::Wrong) => return Err((at, wrong(&bytes[at..]))),
+            };
+            if head.initial == BREAK {
+                self.seen = 0;
+                return Ok(Step::Scalar(at + 1));
+            }
+            if head.major() != major || head.is_indefinite() {
+                return Err((at, "a string has a chunk of another kind".into()));
+            }
+            match string(bytes, head, at)? {
+                Ok(end) => self.seen = end,
+                Err(more) => return Ok(Step::Need(more)),
+            }
+        }
+    }
+}
+
+/// The end of the string at `at`, or how many more bytes of it must come. A text is found to be UTF-8.
+#[inline(always)]
+fn string(bytes: &[u8], head: Head, at: usize) -> Result<Result<usize, usize>, Fault> {
+    let start = at + head.len;
+    let end = start.saturating_add(head.length());
+    let Some(content) = bytes.get(start..end) else {
+        return Ok(Err(end - bytes.len()));
+    };
+    if head.major() == 3 && std::str::from_utf8(content).is_err() {
+        return Err((start, "a text is not UTF-8".into()));
+    }
+    Ok(Ok(end))
+}

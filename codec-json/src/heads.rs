@@ -1,0 +1,179 @@
+//! JSON's heads for the scanner: well-formedness, UTF-8 and the ranges of numbers, as the bytes come.
+
+use aemp_core::codec::{Begins, Heads, Inside, Step};
+
+use crate::scalar::{Escape, escape, in_number, is_space, number};
+
+/// Checks JSON one head at a time, remembering where it is in a string or number that has not come whole.
+#[derive(Debug, Default)]
+pub struct JsonHeads {
+    /// How many bytes of the next head were looked at.
+    seen: usize,
+    phase: Phase,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+enum Phase {
+    /// In front of the comma or colon that belongs in front of the value, or of the value where none does.
+    #[default]
+    Before,
+    /// Behind the comma or colon.
+    Value,
+    Text,
+    /// In a number that begins so many bytes into the head.
+    Number(usize),
+}
+
+type Fault = (usize, String);
+
+impl Heads for JsonHeads {
+    fn begins(&self, byte: u8) -> Begins {
+        match byte {
+            b'[' => Begins::Message,
+            byte if is_space(byte) => Begins::Space,
+            _ => Begins::Nothing,
+        }
+    }
+
+    fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, Fault> {
+        let step = match self.phase {
+            Phase::Before | Phase::Value => self.value(bytes, inside)?,
+            Phase::Text => self.text(bytes)?,
+            Phase::Number(start) => self.number(bytes, start)?,
+        };
+        if !matches!(step, Step::Need(_)) {
+            self.seen = 0;
+            self.phase = Phase::Before;
+        }
+        Ok(step)
+    }
+}
+
+impl JsonHeads {
+    /// From in front of a value.
+    fn value(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, Fault> {
+        loop {
+            self.seen += bytes[self.seen..]
+                .iter()
+                .take_while(|&&byte| is_space(byte))
+                .count();
+            let at = self.seen;
+            let Some(&byte) = bytes.get(at) else {
+                return Ok(Step::Need(1));
+            };
+            if self.phase == Phase::Before {
+                let (before, end) = match inside {
+                    Inside::Array { first, .. } => ((!first).then_some(b','), Some(b']')),
+                    Inside::Key { first, .. } => ((!first).then_some(b','), Some(b'}')),
+                    Inside::Value => (Some(b':'), None),
+                    Inside::Top | Inside::Tagged => (None, None),
+                };
+                if end == Some(byte) {
+                    return Ok(Step::End(at + 1));
+                }
+                self.phase = Phase::Value;
+                match before {
+                    Some(before) if byte == before => {
+                        self.seen += 1;
+                        continue;
+                    }
+                    Some(before) => {
+                        let or = end.map_or(String::new(), |end| format!(" or '{}'", end as char));
+                        return Err((
+                            at,
+                            format!("expected '{}'{or}, found {}", before as char, shown(byte)),
+                        ));
+                    }
+                    None => {}
+                }
+            }
+            return match byte {
+                b'"' => {
+                    self.phase = Phase::Text;
+                    self.seen += 1;
+                    self.text(bytes)
+                }
+                _ if matches!(inside, Inside::Key { .. }) => Err((
+                    at,
+                    format!("expected a text as a key, found {}", shown(byte)),
+                )),
+                b'[' => Ok(Step::Array(at + 1, None)),
+                b'{' => Ok(Step::Map(at + 1, None)),
+                b'-' | b'0'..=b'9' => {
+                    self.phase = Phase::Number(at);
+                    self.number(bytes, at)
+                }
+                b't' => literal(bytes, at, "true"),
+                b'f' => literal(bytes, at, "false"),
+                b'n' => literal(bytes, at, "null"),
+                _ => Err((at, format!("expected a value, found {}", shown(byte)))),
+            };
+        }
+    }
+
+    /// From within a text. `seen` is always between two characters.
+    fn text(&mut self, bytes: &[u8]) -> Result<Step, Fault> {
+        loop {
+            let at = self.seen;
+            let rest = &bytes[at..];
+            let stop = rest
+                .iter()
+                .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+            let run = &rest[..stop.unwrap_or(rest.len())];
+            if let Err(error) = std::str::from_utf8(run) {
+                // A character that is cut off by the end of what has come may be completed yet.
+                if error.error_len().is_some() || stop.is_some() {
+                    return Err((at + error.valid_up_to(), "a text is not UTF-8".into()));
+                }
+                self.seen += error.valid_up_to();
+                return Ok(Step::Need(2));
+            }
+            self.seen += run.len();
+            match stop.map(|stop| rest[stop]) {
+                None => return Ok(Step::Need(1)),
+                Some(b'"') => return Ok(Step::Scalar(self.seen + 1)),
+                Some(b'\\') => match escape(&bytes[self.seen..]) {
+                    Escape::Whole(len, _) => self.seen += len,
+                    Escape::Cut => return Ok(Step::Need(2)),
+                    Escape::Wrong(what) => return Err((self.seen, what.into())),
+                },
+                Some(byte) => {
+                    let what = format!("a text holds the bare control character 0x{byte:02x}");
+                    return Err((self.seen, what));
+                }
+            }
+        }
+    }
+
+    /// From within a number that begins at `start`. Only what follows it shows that it is whole.
+    fn number(&mut self, bytes: &[u8], start: usize) -> Result<Step, Fault> {
+        let more = bytes[self.seen..].iter().take_while(|&&b| in_number(b));
+        self.seen += more.count();
+        if self.seen == bytes.len() {
+            return Ok(Step::Need(1));
+        }
+        match number(&bytes[start..self.seen]) {
+            Ok(_) => Ok(Step::Scalar(self.seen)),
+            Err(what) => Err((start, what)),
+        }
+    }
+}
+
+/// One of the three names of values.
+fn literal(bytes: &[u8], at: usize, name: &str) -> Result<Step, Fault> {
+    let rest = &bytes[at..];
+    let common = rest.iter().zip(name.as_bytes()).take_while(|(a, b)| a == b);
+    match common.count() {
+        n if n == name.len() => Ok(Step::Scalar(at + n)),
+        n if n == rest.len() => Ok(Step::Need(name.len() - n)),
+        n => Err((at + n, format!("expected {name}, found {}", shown(rest[n])))),
+    }
+}
+
+/// A byte in an error's text.
+fn shown(byte: u8) -> String {
+    match byte {
+        b' '..=b'~' => format!("'{}'", byte as char),
+        _ => format!("byte 0x{byte:02x}"),
+    }
+}

@@ -1,0 +1,158 @@
+//! JSON's scalars: numbers within the ranges that can be kept exactly, and the escapes in texts.
+
+use aemp_core::Integer;
+
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
+pub(crate) fn in_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Number {
+    Integer(Integer),
+    Float(f64),
+}
+
+/// The number that `text` is. One with a point or an exponent is a float, and so is `-0`.
+pub(crate) fn number(text: &[u8]) -> Result<Number, String> {
+    let (negative, rest) = match text.strip_prefix(b"-") {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == rest.len() && digits > 0 && (rest[0] != b'0' || digits == 1) {
+        return match integer(negative, rest) {
+            Some(n) => Ok(n),
+            None => Err(format!("the integer {} is out of range", start_of(text))),
+        };
+    }
+    if !is_float(rest, digits) {
+        return Err(format!("{} is no number", start_of(text)));
+    }
+    let float = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse::<f64>().ok());
+    match float {
+        Some(x) if x.is_finite() => Ok(Number::Float(x)),
+        _ => Err(format!("the float {} is out of range", start_of(text))),
+    }
+}
+
+fn integer(negative: bool, digits: &[u8]) -> Option<Number> {
+    let mut n = 0u64;
+    for digit in digits {
+        n = n.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+    }
+    match (negative, n) {
+        (false, n) => Some(Number::Integer(n.into())),
+        (true, 0) => Some(Number::Float(-0.0)),
+        (true, n) if n <= 1 << 63 => Some(Number::Integer(Integer::negative(n - 1))),
+        _ => None,
+    }
+}
+
+/// Whether `text`, which begins with so many digits, is a JSON number with a fraction, an exponent or both.
+fn is_float(text: &[u8], digits: usize) -> bool {
+    if digits == 0 || (text[0] == b'0' && digits > 1) {
+        return false;
+    }
+    let mut rest = &text[digits..];
+    let skip_digits = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let n = skip_digits(fraction);
+        if n == 0 {
+            return false;
+        }
+        rest = &fraction[n..];
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let exponent = match exponent {
+            [b'+' | b'-', digits @ ..] => digits,
+            digits => digits,
+        };
+        return !exponent.is_empty() && skip_digits(exponent) == exponent.len();
+    }
+    rest.is_empty()
+}
+
+fn start_of(text: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(&text[..text.len().min(40)]).into_owned();
+    if text.len() > 40 {
+        shown + "..."
+    } else {
+        shown
+    }
+}
+
+/// What a backslash in a text begins.
+pub(crate) enum Escape {
+    /// A character, and how many bytes it took.
+    Whole(usize, char),
+    /// More bytes are needed.
+    Cut,
+    Wrong(&'static str),
+}
+
+/// Reads the escape at the beginning of `bytes`, which is a backslash.
+pub(crate) fn escape(bytes: &[u8]) -> Escape {
+    let Some(&kind) = bytes.get(1) else {
+        return Escape::Cut;
+    };
+    let c = match kind {
+        b'"' | b'\\' | b'/' => kind as char,
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return unicode(bytes),
+        _ => return Escape::Wrong("a backslash begins no escape"),
+    };
+    Escape::Whole(2, c)
+}
+
+const LONE: Escape = Escape::Wrong("half of a surrogate pair stands alone");
+
+fn unicode(bytes: &[u8]) -> Escape {
+    let high = match hex(bytes) {
+        Ok(unit) => unit,
+        Err(escape) => return escape,
+    };
+    let wanted = match high {
+        0xd800..=0xdbff => &bytes[6..],
+        0xdc00..=0xdfff => return LONE,
+        _ => return char::from_u32(high).map_or(LONE, |c| Escape::Whole(6, c)),
+    };
+    match wanted {
+        [] | [b'\\'] => return Escape::Cut,
+        [b'\\', b'u', ..] => {}
+        _ => return LONE,
+    }
+    match hex(wanted) {
+        Ok(low @ 0xdc00..=0xdfff) => {
+            let c = char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+            c.map_or(LONE, |c| Escape::Whole(12, c))
+        }
+        Ok(_) => LONE,
+        Err(escape) => escape,
+    }
+}
+
+/// The four digits of `\uXXXX`.
+fn hex(bytes: &[u8]) -> Result<u32, Escape> {
+    let digits = &bytes[2..bytes.len().min(6)];
+    let mut unit = 0;
+    for &digit in digits {
+        match (digit as char).to_digit(16) {
+            Some(digit) => unit = unit << 4 | digit,
+            None => return Err(Escape::Wrong("\\u is not followed by four hex digits")),
+        }
+    }
+    if digits.len() < 4 {
+        return Err(Escape::Cut);
+    }
+    Ok(unit)
+}

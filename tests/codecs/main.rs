@@ -1,0 +1,1 @@
+//! Both codecs against each other, the libraries they replace, and recorded messages.

@@ -1,0 +1,332 @@
+//! Two nodes over one connection: messages, requests, and what happens when the connection ends.
+
+use std::time::Duration;
+
+use aemp::node::NodeEvent;
+use aemp::{Context, LocalNode, Message, NodeId, Notify, PortId, Reason, Value, reason, routes};
+
+use crate::common::{Network, linked, node, soon, unlinked};
+
+async fn pair(network: &Network, codecs: [&[&str]; 2]) -> (LocalNode, LocalNode) {
+    let a = node("a", network)
+        .codecs(codecs[0].iter().copied())
+        .bind("mem:a")
+        .start()
+        .await
+        .unwrap();
+    let b = node("b", network)
+        .codecs(codecs[1].iter().copied())
+        .seed("mem:a")
+        .start()
+        .await
+        .unwrap();
+    soon(b.joined()).await.unwrap();
+    linked(&a, "b").await;
+    (a, b)
+}
+
+fn adder(node: &LocalNode) -> PortId {
+    let mut total = 0;
+    node.port(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
+        total += n;
+        cx.send(&reply, ("total", total));
+    }))
+}
+
+const EITHER: &[&str] = &["cbor", "json"];
+
+#[tokio::test]
+async fn a_call_crosses_the_network_with_every_pair_of_codecs() {
+    let lists: [&[&str]; 4] = [&["json"], &["cbor"], &["json", "cbor"], &["cbor", "json"]];
+    for ours in lists {
+        for theirs in lists {
+            let network = Network::default();
+            let a = node("a", &network)
+                .codecs(ours.iter().copied())
+                .bind("mem:a")
+                .start()
+                .await
+                .unwrap();
+            let b = node("b", &network)
+                .codecs(theirs.iter().copied())
+                .seed("mem:a")
+                .start()
+                .await
+                .unwrap();
+            let common = |list: &[&str], can: &[&str]| {
+                list.iter()
+                    .find(|name| can.contains(name))
+                    .map(|name| String::from(*name))
+            };
+            let Some(expected) = common(ours, theirs) else {
+                let error = soon(b.joined()).await.unwrap_err().to_string();
+                assert!(error.contains("json") && error.contains("cbor"), "{error}");
+                continue;
+            };
+            soon(b.joined()).await.unwrap();
+            let link = b.links().remove(0);
+            assert_eq!(link.sends(), expected, "{ours:?} {theirs:?}");
+            assert_eq!(Some(link.receives().into()), common(theirs, ours));
+            let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 41))).await.unwrap();
+            assert_eq!(total, 41);
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_sent_before_the_connection_arrive_in_order() {
+    let network = Network::default();
+    let a = node("a", &network).bind("mem:a").start().await.unwrap();
+    let mut inbox = a.inbox();
+    let b = node("b", &network).seed("mem:a").start().await.unwrap();
+    for n in 0..1000 {
+        b.send(inbox.id(), ("n", n));
+    }
+    for n in 0..1000 {
+        let (_, m): (String, i32) = soon(inbox.recv()).await.unwrap().parse().unwrap();
+        assert_eq!(m, n);
+    }
+}
+
+#[tokio::test]
+async fn a_node_whose_address_is_known_is_connected_to_on_demand() {
+    let network = Network::default();
+    let a = node("a", &network).bind("mem:a").start().await.unwrap();
+    let b = node("b", &network)
+        .peer("a", "mem:a")
+        .start()
+        .await
+        .unwrap();
+    assert!(b.links().is_empty());
+    let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 1))).await.unwrap();
+    assert_eq!((total, b.links().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn without_an_address_messages_fail_at_once() {
+    let network = Network::default();
+    let b = node("b", &network).start().await.unwrap();
+    let nobody: PortId = "nowhere#x".parse().unwrap();
+    let gone = b.gone(&nobody);
+    assert_eq!(
+        soon(gone).await,
+        reason!["transport_error", "nowhere", "no known address"]
+    );
+    let error = soon(b.call::<_, ()>(&nobody, ("hi",)))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "\"nowhere#x\" cannot answer: transport_error: nowhere, no known address"
+    );
+}
+
+#[tokio::test]
+async fn an_address_where_nobody_listens_fails_with_what_happened() {
+    let network = Network::default();
+    let b = node("b", &network)
+        .peer("a", "mem:a")
+        .configure(|c| c.connect_interval = Duration::from_millis(50));
+    let b = b.start().await.unwrap();
+    let why = soon(b.gone(&"a#x".parse().unwrap())).await.to_string();
+    assert_eq!(why, "transport_error: a, mem:a: connection refused");
+}
+
+#[tokio::test]
+async fn another_node_at_the_address_is_not_taken_for_the_one_wanted() {
+    let network = Network::default();
+    let _a = node("a", &network).bind("mem:a").start().await.unwrap();
+    let b = node("b", &network)
+        .peer("c", "mem:a")
+        .configure(|c| c.connect_interval = Duration::from_millis(50));
+    let b = b.start().await.unwrap();
+    let why = soon(b.gone(&"c#x".parse().unwrap())).await.to_string();
+    assert_eq!(
+        why,
+        "transport_error: c, mem:a: \"a\" answers there, not \"c\""
+    );
+}
+
+#[tokio::test]
+async fn a_kill_reaches_the_port_with_its_reason() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [EITHER; 2]).await;
+    let port = a.port(|_: &mut Context<'_>, _: Message| ());
+    let (here, there) = (a.gone(&port), b.gone(&port));
+    b.kill(&port, reason!["enough", 3, Value::Null]);
+    assert_eq!(soon(here).await, reason!["enough", 3, Value::Null]);
+    assert_eq!(soon(there).await, reason!["enough", 3, Value::Null]);
+}
+
+#[tokio::test]
+async fn a_reason_that_the_codec_lacks_arrives_as_its_diagnostic_text() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [&["json"], EITHER]).await;
+    let port = a.port(|_: &mut Context<'_>, _: Message| ());
+    let gone = a.gone(&port);
+    b.kill(
+        &port,
+        reason!["bytes", bytes::Bytes::from_static(b"\x01\xff")],
+    );
+    assert_eq!(soon(gone).await, reason!["bytes", "h'01ff'"]);
+}
+
+#[tokio::test]
+async fn a_message_arrives_before_the_news_that_its_sender_is_dead() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [EITHER; 2]).await;
+    let mut inbox = b.inbox();
+    let to = inbox.id().clone();
+    for _ in 0..200 {
+        let to = to.clone();
+        let dying = a.port(move |cx: &mut Context<'_>, _: Message| {
+            cx.send(&to, ("last words",));
+            cx.kill(Reason::normal());
+        });
+        let _watch = b.monitor(&dying, Notify(inbox.id(), ("dead",)));
+        b.send(&dying, ("go",));
+        for expected in ["last words", "dead"] {
+            assert_eq!(
+                soon(inbox.recv()).await.unwrap().tag().as_deref(),
+                Some(expected)
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_monitor_on_a_port_that_does_not_exist_there_fires() {
+    let network = Network::default();
+    let (_a, b) = pair(&network, [EITHER; 2]).await;
+    let why = soon(b.gone(&"a#nobody".parse().unwrap())).await;
+    assert_eq!(
+        why,
+        reason![
+            "no_such_port",
+            "cannot monitor nonexistent port",
+            "a#nobody"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_port_is_spawned_elsewhere_and_used_at_once() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [EITHER; 2]).await;
+    a.offer("math::times", |_node, (factor,): (i64,)| {
+        routes().on("of", move |cx, (n, reply): (i64, PortId)| {
+            cx.send(&reply, (factor * n,))
+        })
+    });
+    let times = b
+        .spawn(&NodeId::new("a").unwrap(), "math::times", (3,))
+        .unwrap();
+    let (product,): (i64,) = soon(b.call(&times, ("of", 14))).await.unwrap();
+    assert_eq!(product, 42);
+    let lost = b.spawn(a.id(), "math::times", ("three",)).unwrap();
+    assert_eq!(soon(b.gone(&lost)).await.kind(), Some("no_such_port"));
+}
+
+#[tokio::test]
+async fn a_dropped_node_is_noticed_and_its_monitors_fire() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [EITHER; 2]).await;
+    let mut events = b.events();
+    let (port, whole) = (b.gone(&adder(&a)), b.gone(&PortId::from(a.id().clone())));
+    drop(a);
+    let why = soon(port).await;
+    assert_eq!(
+        why.values()[..2],
+        [Value::from("transport_error"), Value::from("a")]
+    );
+    assert_eq!(soon(whole).await.kind(), Some("transport_error"));
+    let event = soon(events.recv()).await.unwrap();
+    assert!(matches!(event, NodeEvent::Down { node, .. } if node == *"a"));
+    unlinked(&b, "a").await;
+}
+
+#[tokio::test]
+async fn a_seed_is_connected_to_again_when_it_returns() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [EITHER; 2]).await;
+    let old = adder(&a);
+    drop(a);
+    unlinked(&b, "a").await;
+    let a = node("a", &network).bind("mem:a").start().await.unwrap();
+    linked(&b, "a").await;
+    assert_eq!(b.links()[0].generation(), 2);
+    // The restarted node never answers to an old port ID.
+    assert_eq!(soon(b.gone(&old)).await.kind(), Some("no_such_port"));
+    let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 5))).await.unwrap();
+    assert_eq!(total, 5);
+}
+
+#[tokio::test]
+async fn shutdown_sends_what_is_queued_first() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [EITHER; 2]).await;
+    let mut inbox = a.inbox();
+    for n in 0..10_000 {
+        b.send(inbox.id(), (n, "some text to fill the queue"));
+    }
+    soon(b.shutdown()).await;
+    for n in 0..10_000 {
+        let (m, _): (i32, String) = soon(inbox.recv()).await.unwrap().parse().unwrap();
+        assert_eq!(m, n);
+    }
+}
+
+#[tokio::test]
+async fn what_json_cannot_carry_is_refused_with_its_path() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [&["json"], EITHER]).await;
+    let inbox = a.inbox();
+    let payload = aemp::Map::from_iter([("payload", bytes::Bytes::from_static(b"\0"))]);
+    let error = b
+        .try_send(inbox.id(), ("store", (0, payload.clone())))
+        .unwrap_err()
+        .to_string();
+    let expected = format!(
+        "message to \"{}\" not sent: element 1 at [1].payload holds bytes, and this connection speaks json, which has none",
+        inbox.id()
+    );
+    assert_eq!(error, expected);
+    // Sent without asking for the error, the monitors on that port tell.
+    let gone = b.gone(inbox.id());
+    b.send(inbox.id(), ("store", (0, payload)));
+    assert_eq!(soon(gone).await.kind(), Some("encode_error"));
+}
+
+#[tokio::test]
+async fn two_nodes_that_dial_each_other_end_with_one_connection() {
+    for _ in 0..20 {
+        let network = Network::default();
+        let a = node("a", &network).bind("mem:a").seed("mem:b");
+        let b = node("b", &network).bind("mem:b").seed("mem:a");
+        let (a, b) = tokio::join!(a.start(), b.start());
+        let (a, b) = (a.unwrap(), b.unwrap());
+        linked(&a, "b").await;
+        linked(&b, "a").await;
+        let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 1))).await.unwrap();
+        let (_, other): (String, i64) = soon(a.call(&adder(&b), ("add", 2))).await.unwrap();
+        assert_eq!((total, other), (1, 2));
+        assert_eq!(
+            (a.links()[0].generation(), b.links()[0].generation()),
+            (1, 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_seed_that_is_the_node_itself_is_dropped() {
+    let network = Network::default();
+    let a = node("a", &network)
+        .bind("mem:a")
+        .seed("mem:a")
+        .start()
+        .await
+        .unwrap();
+    soon(a.joined()).await.unwrap();
+    assert!(a.links().is_empty());
+}

@@ -1,0 +1,5 @@
+//! Whole-system tests: nodes that talk to each other and to scripted peers.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod links;

@@ -1,0 +1,333 @@
+//! `TcpListener`: the sockets of one bind, and what comes in on any of them.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll, ready};
+
+use aemp_core::Address;
+use aemp_core::transport::{Listener, Stream};
+use async_trait::async_trait;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener as Inner;
+
+use crate::stream::TcpStream;
+use crate::tcp::Settings;
+use crate::{explain, resolve};
+
+/// Connections that the system completes before we accept them; it may hold fewer.
+const BACKLOG: i32 = 1024;
+
+/// How many ports of the system's choice are tried to find one that is free on every address.
+const CHOICES: usize = 16;
+
+/// After so many dead connections in a row an error is reported, so that a broken system is seen.
+const DEAD_IN_A_ROW: usize = 256;
+
+pub(crate) struct TcpListener {
+    sockets: Vec<Inner>,
+    addresses: Vec<Address>,
+    /// Which socket is asked first, so that a flood on one does not starve the others.
+    turn: usize,
+    settings: Settings,
+}
+
+/// Listens on all of `addresses` that this machine has. Port 0 becomes one port for all of them, if the system
+/// has one that is free on each.
+pub(crate) fn bind(addresses: &[SocketAddr], settings: Settings) -> io::Result<TcpListener> {
+    for _ in 0..CHOICES {
+        if let Some(sockets) = bind_all(addresses, Ports::Shared)? {
+            return TcpListener::new(sockets, settings);
+        }
+    }
+    let sockets = bind_all(addresses, Ports::Any)?;
+    TcpListener::new(sockets.unwrap_or_default(), settings)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Ports {
+    /// One port of the system's choice for all addresses.
+    Shared,
+    /// Where it is in use, another.
+    Any,
+}
+
+/// `None` with [`Ports::Shared`] only: the port that the system chose for the first address is in use on another.
+fn bind_all(addresses: &[SocketAddr], ports: Ports) -> io::Result<Option<Vec<Inner>>> {
+    let mut sockets: Vec<Inner> = Vec::with_capacity(addresses.len());
+    let mut chosen = None;
+    let mut missing = Vec::new();
+    for &at in addresses {
+        let shared = chosen.filter(|_| at.port() == 0);
+        let mut bound = bind_one(with_port(at, shared));
+        if shared.is_some() && matches!(&bound, Err(e) if e.kind() == ErrorKind::AddrInUse) {
+            if ports == Ports::Shared {
+                return Ok(None);
+            }
+            bound = bind_one(at);
+        }
+        match bound {
+            Ok(socket) => {
+                if chosen.is_none() && at.port() == 0 {
+                    chosen = Some(socket.local_addr()?.port());
+                }
+                sockets.push(socket);
+            }
+            // One of several may have gone since it was found, or IPv6 may be off.
+            Err(error) if is_missing(&error) => missing.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    if sockets.is_empty() {
+        return Err(explain::all(&missing));
+    }
+    Ok(Some(sockets))
+}
+
+fn with_port(mut at: SocketAddr, port: Option<u16>) -> SocketAddr {
+    if let Some(port) = port {
+        at.set_port(port);
+    }
+    at
+}
+
+/// This machine lacks the address or its whole family, or (`InvalidInput`) the address needs an interface.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::AddrNotAvailable | ErrorKind::Unsupported | ErrorKind::InvalidInput
+    )
+}
+
+fn bind_one(at: SocketAddr) -> io::Result<Inner> {
+    let open = || {
+        let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        // On Unix: bind although connections of our predecessor linger. Elsewhere it would let two programs share.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        if at.is_ipv6() {
+            // IPv4 has a socket of its own.
+            socket.set_only_v6(true)?;
+        }
+        Ok(socket)
+    };
+    let socket = open().map_err(|error| explain::socket(at, &error))?;
+    let listen = || {
+        socket.bind(&at.into())?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| explain::bind(at, &error))?;
+    Inner::from_std(socket.into())
+}
+
+impl TcpListener {
+    fn new(sockets: Vec<Inner>, settings: Settings) -> io::Result<Self> {
+        let mut addresses = Vec::new();
+        for socket in &sockets {
+            for address in reached_at(socket.local_addr()?)? {
+                addresses.push(Address::new("tcp", &address.to_string()));
+            }
+        }
+        Ok(Self {
+            sockets,
+            addresses,
+            turn: 0,
+            settings,
+        })
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+        for _ in 0..DEAD_IN_A_ROW {
+            match ready!(self.poll_any(cx)) {
+                Ok((stream, peer)) => match TcpStream::new(stream, peer, self.settings) {
+                    Ok(stream) => return Poll::Ready(Ok(stream)),
+                    Err(error) if is_gone(&error) => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let text = format!("{DEAD_IN_A_ROW} connections in a row were dead when accepted");
+        Poll::Ready(Err(io::Error::new(ErrorKind::ConnectionAborted, text)))
+    }
+
+    fn poll_any(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(tokio::net::TcpStream, SocketAddr)>> {
+        let count = self.sockets.len();
+        for step in 0..count {
+            let at = (self.turn + step) % count;
+            if let Poll::Ready(accepted) = self.sockets[at].poll_accept(cx) {
+                self.turn = (at + 1) % count;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+#[async_trait]
+impl Listener for TcpListener {
+    fn addresses(&self) -> Vec<Address> {
+        self.addresses.clone()
+    }
+
+    async fn accept(&mut self) -> io::Result<Box<dyn Stream>> {
+        let stream = poll_fn(|cx| self.poll_accept(cx)).await?;
+        Ok(Box::new(stream))
+    }
+}
+
+/// How others reach a socket that is bound to `at`: the unspecified address stands for all of this machine's.
+fn reached_at(at: SocketAddr) -> io::Result<Vec<SocketAddr>> {
+    if !at.ip().is_unspecified() {
+        return Ok(vec![at]);
+    }
+    let same = |ip: &IpAddr| ip.is_ipv4() == at.is_ipv4();
+    let mut found: Vec<_> = resolve::interfaces()?.into_iter().filter(same).collect();
+    if found.is_empty() {
+        found.push(if at.is_ipv4() {
+            IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)
+        } else {
+            IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)
+        });
+    }
+    Ok(found.into_iter().map(|ip| (ip, at.port()).into()).collect())
+}
+
+/// The peer has left between our accepting the connection and our setting its options.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidInput | ErrorKind::NotConnected | ErrorKind::ConnectionReset
+    )
+}
+
+/// An error that `accept` passes on from one connection which died in the queue, rather than one of the listener.
+/// Linux reports pending network errors this way too, and says to try again.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    #[cfg(target_os = "linux")]
+    // EPROTO, ENONET, ENOPROTOOPT, EHOSTDOWN: no kind stands for them.
+    if matches!(error.raw_os_error(), Some(71 | 64 | 92 | 112)) {
+        return true;
+    }
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::PermissionDenied
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::life::Life;
+
+    fn settings() -> Settings {
+        Settings {
+            nodelay: true,
+            life: Life::new(Duration::from_secs(30)),
+        }
+    }
+
+    fn addresses(all: &[&str]) -> Vec<SocketAddr> {
+        all.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn several_addresses_share_the_chosen_port() {
+        let each = addresses(&["127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"]);
+        let listener = bind(&each, settings()).unwrap();
+        let bound: Vec<_> = listener
+            .sockets
+            .iter()
+            .map(|socket| socket.local_addr().unwrap())
+            .collect();
+        assert_eq!(bound.len(), 3);
+        assert!(bound.iter().all(|at| at.port() == bound[0].port()));
+        let published: Vec<_> = bound.iter().map(SocketAddr::to_string).collect();
+        let addresses = listener.addresses();
+        let listed: Vec<_> = addresses.iter().map(Address::rest).collect();
+        assert_eq!(listed, published);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_busy_socket_does_not_starve_the_others() {
+        let each = addresses(&["127.0.0.1:0", "127.0.0.2:0"]);
+        let mut listener = bind(&each, settings()).unwrap();
+        let dial = |at: &Address| std::net::TcpStream::connect(at.rest()).unwrap();
+        let at = listener.addresses();
+        let _first: Vec<_> = (0..4).map(|_| dial(&at[0])).collect();
+        let _second: Vec<_> = (0..2).map(|_| dial(&at[1])).collect();
+        let mut order = Vec::new();
+        for _ in 0..6 {
+            let stream = listener.accept().await.unwrap();
+            order.push(stream.local().unwrap().to_string());
+        }
+        let [one, two] = [at[0].rest(), at[1].rest()];
+        assert_eq!(order, [one, two, one, two, one, one]);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_missing_is_left_out_and_none_left_is_an_error() {
+        // TEST-NET-2: nobody has these.
+        let listener = bind(&addresses(&["198.51.100.201:0", "127.0.0.1:0"]), settings()).unwrap();
+        assert_eq!(listener.sockets.len(), 1);
+        let none = bind(
+            &addresses(&["198.51.100.201:0", "198.51.100.202:0"]),
+            settings(),
+        );
+        let text = none.err().unwrap().to_string();
+        assert_eq!(
+            text,
+            "198.51.100.201 is no address of this machine: write one that is, or * for all but loopback; \
+             198.51.100.202 is no address of this machine: write one that is, or * for all but loopback"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_named_port_in_use_on_any_address_is_an_error() {
+        let first = bind(&addresses(&["127.0.0.1:0"]), settings()).unwrap();
+        let taken = first.sockets[0].local_addr().unwrap();
+        let error = bind(&[taken], settings()).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn listeners_may_bind_again_at_once() {
+        let listener = bind(&addresses(&["127.0.0.1:0"]), settings()).unwrap();
+        let socket = SockRef::from(&listener.sockets[0]);
+        assert!(socket.reuse_address().unwrap());
+    }
+
+    #[test]
+    fn errors_of_a_connection_are_told_from_those_of_the_listener() {
+        assert!(is_of_the_connection(&ErrorKind::ConnectionAborted.into()));
+        #[cfg(target_os = "linux")]
+        {
+            let error = io::Error::from_raw_os_error;
+            for code in [64, 71, 92, 100, 101, 103, 112, 113] {
+                assert!(is_of_the_connection(&error(code)), "{:?}", error(code));
+            }
+            // Too many open files, in this program and in all; no memory.
+            for code in [24, 23, 12] {
+                assert!(!is_of_the_connection(&error(code)), "{:?}", error(code));
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! From a place to socket addresses: names, this machine's own name, its interfaces.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::lookup_host;
+
+use crate::place::{Host, Place};
+
+/// The addresses to listen on, best first. Port 0: the system chooses.
+pub(crate) async fn to_listen(place: &Place) -> io::Result<Vec<SocketAddr>> {
+    let port = place.port.unwrap_or(0);
+    match &place.host {
+        Host::Every => {
+            let found = interfaces()?;
+            if found.is_empty() {
+                return Err(io::Error::new(
+                    io::ErrorKind::AddrNotAvailable,
+                    "this machine has no address but loopback: name one, such as 127.0.0.1, to be reached from here \
+                     alone, or 0.0.0.0 to be reached once it has others",
+                ));
+            }
+            Ok(found.into_iter().map(|ip| (ip, port).into()).collect())
+        }
+        host => look_up(host, port).await,
+    }
+}
+
+/// The addresses to try, in this order.
+pub(crate) async fn to_connect(place: &Place) -> io::Result<Vec<SocketAddr>> {
+    let wrong = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+    let Some(port) = place.port else {
+        return Err(wrong(format!(
+            "{:?} has no port: write the one that the peer listens on",
+            place.to_string()
+        )));
+    };
+    match &place.host {
+        Host::Every => Err(wrong(String::from(
+            "* is a place to listen on, not one to connect to: name the peer's host",
+        ))),
+        host => look_up(host, port).await,
+    }
+}
+
+/// The addresses of this machine that others can use, best first: IPv4, then IPv6, those last that hold in one
+/// network segment only. IPv6 link-local addresses are left out, as they mean nothing without an interface.
+pub(crate) fn interfaces() -> io::Result<Vec<IpAddr>> {
+    let found = if_addrs::get_if_addrs().map_err(|error| {
+        let text = format!("this machine's addresses cannot be read: {error}");
+        io::Error::new(error.kind(), text)
+    })?;
+    Ok(order(found.iter().map(if_addrs::Interface::ip)))
+}
+
+fn order(found: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut found: Vec<_> = found.filter(useful).collect();
+    found.sort_by_key(|ip| match ip {
+        IpAddr::V4(ip) if ip.is_link_local() => 3,
+        IpAddr::V4(_) => 0,
+        IpAddr::V6(ip) if ip.is_unique_local() => 2,
+        IpAddr::V6(_) => 1,
+    });
+    unique(found)
+}
+
+fn useful(ip: &IpAddr) -> bool {
+    !ip.is_loopback()
+        && !ip.is_unspecified()
+        && !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
+
+async fn look_up(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
+    match host {
+        Host::Ip(ip) => Ok(vec![(*ip, port).into()]),
+        Host::Name(name) => {
+            let advice = "check the spelling and the name server, or write an address";
+            by_name(name, port, advice).await
+        }
+        Host::Own | Host::Every => {
+            let name = own_name()?;
+            let advice = format!(
+                "that is this machine's own name; write *:{port} for all its addresses, or name one"
+            );
+            let found = by_name(&name, port, &advice).await?;
+            Ok(without_loopback(found))
+        }
+    }
+}
+
+async fn by_name(name: &str, port: u16, advice: &str) -> io::Result<Vec<SocketAddr>> {
+    let unknown = |why: String| format!("the name {name:?} cannot be looked up ({why}): {advice}");
+    match lookup_host((name, port)).await {
+        Ok(found) => {
+            let found = unique(found.collect());
+            if found.is_empty() {
+                let text = unknown(String::from("it stands for no address"));
+                return Err(io::Error::new(io::ErrorKind::NotFound, text));
+            }
+            Ok(found)
+        }
+        Err(error) => {
+            let why = error.to_string();
+            let why = why
+                .strip_prefix("failed to lookup address information: ")
+                .unwrap_or(&why);
+            Err(io::Error::new(io::ErrorKind::NotFound, unknown(why.into())))
+        }
+    }
+}
+
+/// Where the own name has both (`127.0.1.1` is customary in some systems' hosts file), others can use those
+/// that are not loopback.
+fn without_loopback(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let others: Vec<_> = found
+        .iter()
+        .copied()
+        .filter(|address| useful(&address.ip()))
+        .collect();
+    if others.is_empty() { found } else { others }
+}
+
+fn own_name() -> io::Result<String> {
+    let name = hostname::get()?;
+    name.into_string().map_err(|name| {
+        let text = format!("this machine's own name {name:?} is not UTF-8: name an address");
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })
+}
+
+fn unique<T: PartialEq>(from: Vec<T>) -> Vec<T> {
+    let mut to = Vec::with_capacity(from.len());
+    for item in from {
+        if !to.contains(&item) {
+            to.push(item);
+        }
+    }
+    to
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_address_comes_first() {
+        let found = [
+            "127.0.0.1",
+            "::1",
+            "fe80::1",
+            "169.254.7.7",
+            "fd00::1",
+            "2001:db8::1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "10.0.0.1",
+        ];
+        let ordered = order(found.iter().map(|ip| ip.parse().unwrap()));
+        let ordered: Vec<_> = ordered.iter().map(IpAddr::to_string).collect();
+        assert_eq!(
+            ordered,
+            [
+                "10.0.0.1",
+                "192.168.1.1",
+                "2001:db8::1",
+                "fd00::1",
+                "169.254.7.7"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_own_name_prefers_what_others_can_use() {
+        let parse = |all: &[&str]| -> Vec<SocketAddr> {
+            all.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let both = parse(&["127.0.1.1:1", "10.0.0.1:1"]);
+        assert_eq!(without_loopback(both), parse(&["10.0.0.1:1"]));
+        let loopback = parse(&["127.0.1.1:1"]);
+        assert_eq!(without_loopback(loopback.clone()), loopback);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_connected_to_is_said() {
+        let error = async |text: &str| {
+            let place = text.parse().unwrap();
+            to_connect(&place).await.unwrap_err().to_string()
+        };
+        assert_eq!(
+            error("h").await,
+            "\"h\" has no port: write the one that the peer listens on"
+        );
+        assert_eq!(
+            error("*:1").await,
+            "* is a place to listen on, not one to connect to: name the peer's host"
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! `Tcp`: the transport with its settings.
+
+use std::io;
+use std::time::Duration;
+
+use aemp_core::Address;
+use aemp_core::transport::{Listener, Stream, Transport};
+use async_trait::async_trait;
+use socket2::SockRef;
+
+use crate::life::Life;
+use crate::place::Place;
+use crate::{connect, listener, resolve};
+
+/// TCP, the transport with the scheme `tcp`.
+///
+/// # Addresses
+///
+/// | address | listening | connecting |
+/// | --- | --- | --- |
+/// | `host:port` | on every address that the name stands for | to the first of them that answers |
+/// | `1.2.3.4:port`, `[::1]:port` | on that address | to that address |
+/// | `*:port` | on every address of this machine but loopback and IPv6 link-local ones | an error |
+/// | `port` (digits alone) | on the addresses of this machine's own name | to them |
+/// | `host:*`, `host`, `*` | on a port that the system chooses | an error |
+///
+/// * What `*` and names stand for is looked up once. `0.0.0.0:port` and `[::]:port` also take connections for
+///   addresses that the machine gets later; the IPv6 one takes no IPv4 connections.
+/// * A port chosen by the system is the same on all addresses of one listener where that is possible.
+/// * Of a name's addresses, those that this machine lacks are left out; only if none is left it is an error.
+/// * Connecting tries a name's addresses in the system's order, the next one once the last has failed or 250 ms
+///   have passed, and keeps the first that answers.
+///
+/// # Dead hosts
+///
+/// A connection fails once its other end's host has vanished without a word for about [`dead_after`](Self::dead_after).
+///
+/// ```
+/// use std::time::Duration;
+/// use aemp_core::transport::Transport;
+/// use aemp_transport_tcp::Tcp;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let tcp = Tcp::new().dead_after(Duration::from_secs(10));
+/// let mut listener = tcp.listen(&"127.0.0.1:*".parse()?).await?;
+/// let published = listener.addresses();
+/// let mut dialled = tcp.connect(&published[0]).await?;
+/// let mut accepted = listener.accept().await?;
+///
+/// dialled.write_all(b"hello").await?;
+/// dialled.shutdown().await?;
+/// let mut text = String::new();
+/// accepted.read_to_string(&mut text).await?;
+/// assert_eq!(text, "hello");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tcp {
+    settings: Settings,
+}
+
+/// What every connection is set to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) nodelay: bool,
+    pub(crate) life: Life,
+}
+
+impl Tcp {
+    /// TCP with `TCP_NODELAY` on, where a host counts as dead after 30 s.
+    pub fn new() -> Self {
+        Self {
+            settings: Settings {
+                nodelay: true,
+                life: Life::new(Duration::from_secs(30)),
+            },
+        }
+    }
+
+    /// Whether small writes go out at once (`TCP_NODELAY`; on) rather than wait for the peer's acknowledgement of
+    /// what was sent before. A node gathers messages itself, so that off only adds delay.
+    pub fn nodelay(mut self, on: bool) -> Self {
+        self.settings.nodelay = on;
+        self
+    }
+
+    /// After how long without any sign of life the other end's host counts as dead, so that reading and writing
+    /// fail; 30 s. From 2 s to a day, other values are taken as the nearest of these.
+    ///
+    /// On Linux the failure comes within a quarter of this time more or less, from 5 s on (the kernel counts whole
+    /// seconds), on a connection that is idle as on one that waits for acknowledgements. One that was idle when
+    /// the host vanished and sends its first bytes later starts anew with them. A host that is alive but whose
+    /// program does not read keeps a connection up until bytes have waited for this time.
+    ///
+    /// On other systems an idle connection is noticed, a busy one when the system gives up (minutes).
+    pub fn dead_after(mut self, time: Duration) -> Self {
+        self.settings.life = Life::new(time);
+        self
+    }
+}
+
+impl Default for Tcp {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Settings {
+    pub(crate) fn apply(&self, socket: &SockRef<'_>) -> io::Result<()> {
+        socket.set_tcp_nodelay(self.nodelay)?;
+        self.life.apply(socket)
+    }
+}
+
+#[async_trait]
+impl Transport for Tcp {
+    fn scheme(&self) -> &str {
+        "tcp"
+    }
+
+    async fn listen(&self, at: &Address) -> io::Result<Box<dyn Listener>> {
+        let place: Place = at.rest().parse()?;
+        let addresses = resolve::to_listen(&place).await?;
+        let listener = listener::bind(&addresses, self.settings)?;
+        Ok(Box::new(listener))
+    }
+
+    async fn connect(&self, to: &Address) -> io::Result<Box<dyn Stream>> {
+        let place: Place = to.rest().parse()?;
+        let addresses = resolve::to_connect(&place).await?;
+        let stream = connect::connect(&addresses, self.settings).await?;
+        Ok(Box::new(stream))
+    }
+}
