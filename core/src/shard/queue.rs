@@ -73,6 +73,7 @@ impl Taken {
 }
 
 impl State {
+    #[inline]
     fn push(&mut self, item: Item) {
         let last = &mut self.items.last;
         if last.len() >= CHUNK {
@@ -87,11 +88,13 @@ impl State {
 }
 
 impl Queue {
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock; a queue is consistent after every step anyway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     pub(super) fn push(&self, item: Item) {
         let waker = {
             let mut state = self.lock();

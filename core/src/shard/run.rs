@@ -70,6 +70,7 @@ struct Ties {
 }
 
 impl Shard {
+    #[inline]
     fn handle(&mut self, item: Item) {
         match item {
             Item::Deliver(port, message) => self.deliver(port, message),
@@ -105,6 +106,7 @@ impl Shard {
         );
     }
 
+    #[inline]
     fn deliver(&mut self, port: PortName, message: Message) {
         let Some(slot) = self.ports.get_mut(&port) else {
             // Dropped, as AEMP says (protocol.md section 4).
