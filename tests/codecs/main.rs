@@ -1,6 +1,11 @@
 //! Both codecs: against each other, against the libraries that do the same, at every split of the stream, at the
 //! edges of the limits, and with what Perl nodes sent.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod limits;
 mod perl;
 mod properties;
