@@ -102,7 +102,7 @@ enum Request {
     Name(String),
     Float(f64),
     Set { key: String, value: Option<Vec<i8>> },
-    Nested(Box<Request>, Vec<Request>),
+    Nested(Box<Self>, Vec<Self>),
 }
 
 fn request() -> impl Strategy<Value = Request> {
