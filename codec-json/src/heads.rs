@@ -2,7 +2,7 @@
 
 use aemp_core::codec::{Begins, Heads, Inside, Step};
 
-use crate::scalar::{Escape, escape, in_number, is_space, number};
+use crate::scalar::{Escape, check_number, escape, in_number, is_space};
 
 /// Checks JSON one head at a time, remembering where it is in a string or number that has not come whole.
 #[derive(Debug, Default)]
@@ -120,7 +120,10 @@ impl JsonHeads {
                 .iter()
                 .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
             let run = &rest[..stop.unwrap_or(rest.len())];
-            if let Err(error) = std::str::from_utf8(run) {
+            // Most text is ASCII, and that is found out faster.
+            if !run.is_ascii()
+                && let Err(error) = std::str::from_utf8(run)
+            {
                 // A character that is cut off by the end of what has come may be completed yet.
                 if error.error_len().is_some() || stop.is_some() {
                     return Err((at + error.valid_up_to(), "a text is not UTF-8".into()));
@@ -152,8 +155,8 @@ impl JsonHeads {
         if self.seen == bytes.len() {
             return Ok(Step::Need(1));
         }
-        match number(&bytes[start..self.seen]) {
-            Ok(_) => Ok(Step::Scalar(self.seen)),
+        match check_number(&bytes[start..self.seen]) {
+            Ok(()) => Ok(Step::Scalar(self.seen)),
             Err(what) => Err((start, what)),
         }
     }

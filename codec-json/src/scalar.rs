@@ -16,6 +16,20 @@ pub(crate) enum Number {
     Float(f64),
 }
 
+/// Digits that make a float overflow even without an exponent: more than the greatest one has.
+const MANY_DIGITS: usize = 300;
+
+/// Whether `number` would succeed, found out without the work of converting a float where it cannot overflow.
+pub(crate) fn check_number(text: &[u8]) -> Result<(), String> {
+    let rest = text.strip_prefix(b"-").unwrap_or(text);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let plain = rest.len() < MANY_DIGITS && !rest.iter().any(|byte| byte | 0x20 == b'e');
+    if digits < rest.len() && plain && is_float(rest, digits) {
+        return Ok(());
+    }
+    number(text).map(|_| ())
+}
+
 /// The number that `text` is. One with a point or an exponent is a float, and so is `-0`.
 pub(crate) fn number(text: &[u8]) -> Result<Number, String> {
     let (negative, rest) = match text.strip_prefix(b"-") {
