@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
                 while let Some(token) = left.next(self)? {
                     items.push(self.value(token, whole)?);
                 }
-                Value::Array(items)
+                Value::from(items)
             }
             Token::Map(len) => {
                 let mut left = Left::new(len);
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
 }
 
 fn share(bytes: Cow<'_, [u8]>, whole: &Bytes) -> Value {
-    Value::Bytes(match bytes {
+    Value::from(match bytes {
         Cow::Owned(bytes) => bytes.into(),
         Cow::Borrowed(bytes) if bytes.len() >= SHARE => whole.slice_ref(bytes),
         Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),

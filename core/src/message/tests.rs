@@ -89,7 +89,7 @@ fn the_whole_value_model_passes_through_serde() {
         Value::Tag(1, Box::new(Value::Tag(2, Box::new(Value::Null)))),
         Value::Simple(23),
         Value::Integer(crate::Integer::MIN),
-        Value::Bytes(Bytes::from_static(b"\xff")),
+        Bytes::from_static(b"\xff").into(),
         Value::Map(Map::from(vec![
             (1.into(), 2.into()),
             (1.into(), Value::Null),

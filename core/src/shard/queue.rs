@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 use super::Item;
 
 /// Items in a full chunk. A queue that grows by chunks copies nothing, and used ones come back still in the cache.
-const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 256;
 
-/// Empty chunks that are kept for later.
-const SPARE: usize = 16;
+/// Empty chunks that are kept for later: memory fresh from the system costs more than the messages.
+const SPARE: usize = 64;
 
 /// Bytes from readers above which they wait for the shard.
 const HIGH: usize = 8 << 20;
@@ -85,6 +85,22 @@ impl State {
         }
         self.items.last.push(item);
     }
+
+    /// Hands all items over, if there are any.
+    fn give(&mut self, taken: &mut Taken) -> bool {
+        taken.closed = self.closed;
+        // The chunk that is being filled is empty only when there are no others.
+        if self.items.last.is_empty() {
+            return false;
+        }
+        self.spare.append(&mut taken.emptied);
+        self.spare.truncate(SPARE);
+        let next = self.spare.pop().unwrap_or_default();
+        std::mem::swap(&mut self.items, &mut taken.items);
+        self.items.last = next;
+        taken.bytes = std::mem::take(&mut self.bytes);
+        true
+    }
 }
 
 impl Queue {
@@ -140,40 +156,36 @@ impl Queue {
         self.worked_off.notify_waiters();
     }
 
-    /// Whether there is something to take.
-    pub(super) fn has_items(&self) -> bool {
-        let state = self.lock();
-        !state.items.last.is_empty() || state.closed
+    /// Takes all items if there are any and nobody is just adding one. `taken` must be worked off.
+    pub(super) fn try_take(&self, taken: &mut Taken) -> bool {
+        match self.state.try_lock() {
+            Ok(mut state) => state.give(taken),
+            // A sender is at it, or a step panicked: `take` sorts that out.
+            Err(_) => false,
+        }
     }
 
     /// Waits for items and takes all of them. `taken` must be worked off.
     pub(super) async fn take(&self, taken: &mut Taken) {
         poll_fn(|cx| {
             let mut state = self.lock();
-            // The chunk that is being filled is empty only when there are no others.
-            if state.items.last.is_empty() && !state.closed {
-                state.waker = Some(cx.waker().clone());
-                return Poll::Pending;
+            if state.give(taken) || taken.closed {
+                return Poll::Ready(());
             }
-            state.spare.append(&mut taken.emptied);
-            state.spare.truncate(SPARE);
-            let next = state.spare.pop().unwrap_or_default();
-            std::mem::swap(&mut state.items, &mut taken.items);
-            state.items.last = next;
-            taken.bytes = std::mem::take(&mut state.bytes);
-            taken.closed = state.closed;
-            Poll::Ready(())
+            state.waker = Some(cx.waker().clone());
+            Poll::Pending
         })
         .await;
     }
 
     /// The shard has worked off what it took.
-    pub(super) fn done(&self, taken: &Taken) {
-        if taken.bytes == 0 {
+    pub(super) fn done(&self, taken: &mut Taken) {
+        let bytes = std::mem::take(&mut taken.bytes);
+        if bytes == 0 {
             return;
         }
-        let before = self.backlog.fetch_sub(taken.bytes, Ordering::Relaxed);
-        if before >= HIGH && before - taken.bytes < HIGH {
+        let before = self.backlog.fetch_sub(bytes, Ordering::Relaxed);
+        if before >= HIGH && before - bytes < HIGH {
             self.worked_off.notify_waiters();
         }
     }

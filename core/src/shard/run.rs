@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::task::yield_now;
 
 use super::item::OnEnd;
-use super::queue::Taken;
+use super::queue::{CHUNK, Taken};
 use super::{Item, NewPort, Watcher};
 use crate::map::HashMap;
 use crate::monitor::{Action, MonitorKey};
@@ -16,38 +16,66 @@ use crate::peer::Peer;
 use crate::port::{Context, Owned, Port};
 use crate::{Message, PortId, PortName, Reason};
 
-/// How often a shard without work lets other tasks run before it sleeps: waking it costs its senders more.
-const PATIENCE: usize = 4;
+/// A batch this small is the sign of senders at work: a shard that waits a moment then finds more, and takes the
+/// lock less often.
+const SMALL: usize = 64;
+
+/// How often a shard looks for more before it sleeps, since to be woken costs its senders more than a message.
+const LOOKS: usize = 4;
 
 /// Runs the ports of shard `index` until the node stops.
 pub(crate) async fn run(node: Arc<Inner>, index: usize) {
     let shards = node.shards.clone();
     let queue = &shards.queues[index];
+    // Where all tasks share one thread nothing arrives while this one waits.
+    let pause: fn() = if node.runtime.metrics().num_workers() > 1 {
+        short_pause
+    } else {
+        || {}
+    };
     let mut shard = Shard {
         node,
         ports: HashMap::default(),
     };
     let mut taken = Taken::default();
+    let mut since_yield = 0;
     loop {
-        for _ in 0..PATIENCE {
-            if queue.has_items() {
-                break;
+        if !(0..LOOKS).any(|_| {
+            queue.try_take(&mut taken) || {
+                pause();
+                false
             }
-            yield_now().await;
+        }) {
+            since_yield = 0;
+            queue.take(&mut taken).await;
         }
-        queue.take(&mut taken).await;
+        let before = since_yield;
         while let Some(mut chunk) = taken.next_chunk() {
+            since_yield += chunk.len();
             for item in chunk.drain(..) {
                 shard.handle(item);
             }
             taken.empty(chunk);
             // Between chunks other tasks have their turn, however long the queue is.
-            yield_now().await;
+            if since_yield >= CHUNK {
+                since_yield = 0;
+                yield_now().await;
+            }
         }
-        queue.done(&taken);
+        queue.done(&mut taken);
         if taken.closed {
             return shard.end();
         }
+        if since_yield - before.min(since_yield) < SMALL {
+            pause();
+        }
+    }
+}
+
+/// Half a microsecond or so.
+fn short_pause() {
+    for _ in 0..16 {
+        std::hint::spin_loop();
     }
 }
 

@@ -62,11 +62,13 @@ impl<'de> Visitor<'de> for AnyValue {
         visit_f64(f64) => Float,
         visit_str(&str) => Text,
         visit_string(String) => Text,
-        visit_byte_buf(Vec<u8>) => Bytes,
     );
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Value, E> {
-        Ok(Value::Bytes(Bytes::copy_from_slice(bytes)))
+        Ok(Bytes::copy_from_slice(bytes).into())
+    }
+    fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Value, E> {
+        Ok(Bytes::from(bytes).into())
     }
     fn visit_i128<E: de::Error>(self, n: i128) -> Result<Value, E> {
         Integer::try_from(n).map(Value::Integer).map_err(E::custom)
@@ -91,7 +93,7 @@ impl<'de> Visitor<'de> for AnyValue {
         while let Some(item) = seq.next_element()? {
             items.push(item);
         }
-        Ok(Value::Array(items))
+        Ok(items.into())
     }
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(0).min(MAX_RESERVE));
@@ -179,9 +181,9 @@ impl FromValue {
             Value::Integer(n) => Scalar::Integer(n),
             Value::Float(x) => Scalar::Float(x),
             // Moves the bytes where nobody else holds them.
-            Value::Bytes(bytes) => Scalar::Bytes(Cow::Owned(bytes.into())),
+            Value::Bytes(bytes) => Scalar::Bytes(Cow::Owned((*bytes).into())),
             Value::Text(text) => return visitor.visit_str(&text),
-            Value::Array(items) => return visit_list(items, visitor),
+            Value::Array(items) => return visit_list(items.into_vec(), visitor),
             Value::Map(map) => return visit_map(map, visitor),
             // A type that knows what it wants has no use for a tag around it.
             Value::Tag(_, value) if want != Want::Any => return Self(*value).visit(want, visitor),

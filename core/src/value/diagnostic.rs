@@ -36,7 +36,7 @@ fn write(value: &Value, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
         Value::Text(text) => write_text(text, f),
         Value::Bytes(bytes) => {
             f.write_str("h'")?;
-            for byte in bytes {
+            for byte in bytes.iter() {
                 write!(f, "{byte:02x}")?;
             }
             f.write_str("'")

@@ -12,17 +12,12 @@ use super::Value;
 /// assert_eq!(map.get("b"), Some(&Value::from(2)));
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Map(Vec<(Value, Value)>);
+pub struct Map(Box<[(Value, Value)]>);
 
 impl Map {
     /// A map without pairs.
-    pub const fn new() -> Self {
-        Self(Vec::new())
-    }
-
-    /// Appends a pair.
-    pub fn push(&mut self, key: impl Into<Value>, value: impl Into<Value>) {
-        self.0.push((key.into(), value.into()));
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The value of a text key; of the last, where it stands twice. Looks at every pair.
@@ -52,7 +47,7 @@ impl Map {
 
 impl From<Vec<(Value, Value)>> for Map {
     fn from(pairs: Vec<(Value, Value)>) -> Self {
-        Self(pairs)
+        Self(pairs.into())
     }
 }
 

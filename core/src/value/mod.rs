@@ -23,7 +23,7 @@ pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
 pub use ser::to_value;
 
-/// One value of a message.
+/// One value of a message, in 24 bytes.
 ///
 /// ```
 /// use aemp_core::Value;
@@ -44,11 +44,11 @@ pub enum Value {
     /// A float. Both codecs keep every finite one exactly; JSON refuses NaN and infinities.
     Float(f64),
     /// Bytes that are not text. JSON has none.
-    Bytes(Bytes),
+    Bytes(Box<Bytes>),
     /// A Unicode string.
     Text(Text),
     /// A list of values.
-    Array(Vec<Self>),
+    Array(Box<[Self]>),
     /// Pairs of key and value. JSON has text keys only.
     Map(Map),
     /// A CBOR tag and what it marks (RFC 8949 section 3.4). JSON has none.
@@ -150,7 +150,6 @@ from! {
     u8 => Integer, u16 => Integer, u32 => Integer, u64 => Integer,
     Integer => Integer,
     f32 => Float, f64 => Float,
-    Bytes => Bytes,
     Text => Text, &str => Text, String => Text,
     Vec<Value> => Array,
     Map => Map,
@@ -192,3 +191,12 @@ impl<T: Into<Self>> From<Option<T>> for Value {
         value.map_or(Self::Null, Into::into)
     }
 }
+
+impl From<Bytes> for Value {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(Box::new(bytes))
+    }
+}
+
+/// Messages hold, move and queue values, so their size is speed.
+const _: () = assert!(size_of::<Value>() == 24);

@@ -178,7 +178,7 @@ impl Serializer for ToValue {
         Ok(Value::Text(Text::from(text)))
     }
     fn serialize_bytes(self, bytes: &[u8]) -> Result<Value, EncodeError> {
-        Ok(Value::Bytes(bytes::Bytes::copy_from_slice(bytes)))
+        Ok(bytes::Bytes::copy_from_slice(bytes).into())
     }
     fn serialize_none(self) -> Result<Value, EncodeError> {
         Ok(Value::Null)
@@ -279,8 +279,8 @@ impl ListSer {
 
     fn finish(mut self) -> Result<Value, EncodeError> {
         match self.form {
-            Form::Plain => Ok(Value::Array(self.items)),
-            Form::Variant(name) => Ok(variant(name, Value::Array(self.items))),
+            Form::Plain => Ok(self.items.into()),
+            Form::Variant(name) => Ok(variant(name, self.items.into())),
             Form::Tagged => {
                 let value = self.items.pop().unwrap_or_default();
                 match self.items.pop().as_ref().and_then(Value::as_u64) {
