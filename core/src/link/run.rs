@@ -14,7 +14,7 @@ use crate::codec::{Codec, PeerInfo};
 use crate::handshake::Role;
 use crate::node::{Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer};
-use crate::shard::{Batch, Item};
+use crate::shard::{Batch, Item, What};
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
@@ -103,7 +103,10 @@ impl Link<'_> {
                         let delivered = if received.port.is_node_port() {
                             handle_node_port(self.node, sender, received.message, &mut batch)
                         } else {
-                            batch.push(Item::Deliver(received.port, received.message), bytes);
+                            batch.push(
+                                Item::new(received.port, What::Deliver(received.message)),
+                                bytes,
+                            );
                             Ok(())
                         };
                         if let Err(why) = delivered {

@@ -44,7 +44,7 @@ enum Body {
     /// Dynamic values.
     Values(Values),
     /// Bytes as they came from the wire: found well-formed and within the limits, looked at when asked.
-    Wire(Wire),
+    Wire(Box<Wire>),
 }
 
 impl Message {
@@ -217,7 +217,7 @@ impl fmt::Debug for Wire {
 impl From<Wire> for Message {
     #[inline]
     fn from(wire: Wire) -> Self {
-        Self(Body::Wire(wire))
+        Self(Body::Wire(Box::new(wire)))
     }
 }
 

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::Value;
 
 /// How many elements need no allocation.
-const INLINE: usize = 3;
+const INLINE: usize = 1;
 
 /// The elements of a message as dynamic values. Up to three need no allocation.
 ///

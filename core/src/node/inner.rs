@@ -25,7 +25,7 @@ use crate::message::{IntoMessage, Message, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
 use crate::peer::Peer;
 use crate::port::Port;
-use crate::shard::{Item, NewPort, Shards, Watcher, new_port};
+use crate::shard::{self, Item, NewPort, Shards, Watcher, new_port};
 use crate::transport::Transports;
 use crate::{Address, NodeId, PortId, PortName, Reason};
 
@@ -372,11 +372,13 @@ impl Inner {
                     let _ = told.send(reason);
                 }
             }
-            what => self.shards.push(Item::Fire(
-                watched.clone(),
-                Action { what, ..action },
-                reason,
-            )),
+            what => {
+                let action = Action { what, ..action };
+                self.shards.push(Item::new(
+                    watched.clone(),
+                    shard::What::Fire(Box::new((action, reason))),
+                ));
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Inner, LocalNode};
 use crate::message::{Message, Values};
 use crate::monitor::Action;
 use crate::peer::{Generation, Peer};
-use crate::shard::{Batch, Item, NewPort, Watcher};
+use crate::shard::{Batch, Item, NewPort, Watcher, What};
 use crate::{PortId, PortName, Reason, Value};
 
 /// Who sent a request.
@@ -63,7 +63,10 @@ pub(crate) fn handle(
             if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port())
                 && peer.remove_watch(&port)
             {
-                batch.push(Item::UnwatchPeer(port, peer.clone(), generation), 0);
+                batch.push(
+                    Item::new(port, What::UnwatchPeer(peer.clone(), generation)),
+                    0,
+                );
             }
         }
         "kil0" => {
@@ -77,7 +80,7 @@ pub(crate) fn handle(
         }
         "kil1" => match arguments.port() {
             Some(port) if !port.is_node_port() => {
-                batch.push(Item::Kill(port, arguments.rest().into()), 0)
+                batch.push(Item::new(port, What::Kill(arguments.rest().into())), 0)
             }
             // It would deafen the node (protocol.md section 5).
             _ => tracing::warn!(target: "aemp::node", %from, "refused to kill the node port"),
@@ -127,7 +130,10 @@ fn watch(
         ));
     }
     batch.push(
-        Item::Watch(port, Watcher::Peer(peer.clone(), generation)),
+        Item::new(
+            port,
+            What::Watch(Box::new(Watcher::Peer(peer.clone(), generation))),
+        ),
         0,
     );
     Ok(())
@@ -165,7 +171,7 @@ fn deliver(node: &Arc<Inner>, batch: &mut Batch, port: PortName, message: Messag
         node.deliver(&port, message);
     } else {
         let bytes = message.cost();
-        batch.push(Item::Deliver(port, message), bytes);
+        batch.push(Item::new(port, What::Deliver(message)), bytes);
     }
 }
 
@@ -203,12 +209,12 @@ fn spawn(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
     let handle = LocalNode::from_inner(node);
     match guarded(|| init(&handle, arguments.rest().into())) {
         Ok(new) => batch.push(
-            Item::Insert(
+            Item::new(
                 port,
-                Box::new(NewPort {
+                What::Insert(Box::new(NewPort {
                     port: new,
                     on_end: None,
-                }),
+                })),
             ),
             0,
         ),

@@ -23,7 +23,7 @@ use crate::map::HashMap;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
 use crate::node::{Inner, NodeEvent};
-use crate::shard::Item;
+use crate::shard::{Item, What};
 use crate::{Address, NodeId, PortName, Reason};
 
 use admission::Admission;
@@ -323,7 +323,7 @@ impl Peer {
                 for _ in 0..times {
                     let peer = node.peer(&self.id);
                     node.shards
-                        .push(Item::UnwatchPeer(port.clone(), peer, generation));
+                        .push(Item::new(port.clone(), What::UnwatchPeer(peer, generation)));
                 }
             }
         }

@@ -8,34 +8,38 @@ use crate::port::Port;
 use crate::{Message, PortName, Reason};
 
 /// Something to do for a port.
-pub(crate) enum Item {
+///
+/// It crosses from one core to another in the queue, so it fills one cache line and no more.
+#[repr(align(64))]
+pub(crate) struct Item {
+    pub(crate) port: PortName,
+    pub(crate) what: What,
+}
+
+const _: () = assert!(size_of::<Item>() == 64);
+
+/// What to do for a port. All but messages are rare, and what is large in them has its own allocation.
+pub(crate) enum What {
     /// A message.
-    Deliver(PortName, Message),
+    Deliver(Message),
     /// The port comes to life.
-    Insert(PortName, Box<NewPort>),
+    Insert(Box<NewPort>),
     /// The port dies. No port of that name: nothing happens.
-    Kill(PortName, Reason),
+    Kill(Reason),
     /// Tell someone when the port dies. No port of that name: tell at once.
-    Watch(PortName, Watcher),
+    Watch(Box<Watcher>),
     /// A monitor of this node ends.
-    Unwatch(PortName, MonitorKey),
+    Unwatch(MonitorKey),
     /// A peer takes one of its monitors back.
-    UnwatchPeer(PortName, Arc<Peer>, Generation),
+    UnwatchPeer(Arc<Peer>, Generation),
     /// A monitor's callback, run in the place of the port it watched.
-    Fire(PortName, Action, Reason),
+    Fire(Box<(Action, Reason)>),
 }
 
 impl Item {
-    pub(crate) fn port(&self) -> &PortName {
-        match self {
-            Self::Deliver(port, _)
-            | Self::Insert(port, _)
-            | Self::Kill(port, _)
-            | Self::Watch(port, _)
-            | Self::Unwatch(port, _)
-            | Self::UnwatchPeer(port, ..)
-            | Self::Fire(port, ..) => port,
-        }
+    #[inline]
+    pub(crate) fn new(port: PortName, what: What) -> Self {
+        Self { port, what }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::monitor::MonitorKey;
 use crate::port::Port;
 use crate::{Message, PortName, Reason};
 
-pub(crate) use item::{Item, NewPort, Watcher};
+pub(crate) use item::{Item, NewPort, Watcher, What};
 use queue::Queue;
 pub(crate) use run::{panic_text, run};
 
@@ -49,28 +49,28 @@ impl Shards {
 
     #[inline]
     pub(crate) fn push(&self, item: Item) {
-        self.queues[self.of(item.port())].push(item);
+        self.queues[self.of(&item.port)].push(item);
     }
 
     pub(crate) fn insert(&self, port: PortName, new: NewPort) {
-        self.push(Item::Insert(port, Box::new(new)));
+        self.push(Item::new(port, What::Insert(Box::new(new))));
     }
 
     #[inline]
     pub(crate) fn deliver(&self, port: PortName, message: Message) {
-        self.push(Item::Deliver(port, message));
+        self.push(Item::new(port, What::Deliver(message)));
     }
 
     pub(crate) fn kill(&self, port: PortName, reason: Reason) {
-        self.push(Item::Kill(port, reason));
+        self.push(Item::new(port, What::Kill(reason)));
     }
 
     pub(crate) fn watch(&self, port: PortName, watcher: Watcher) {
-        self.push(Item::Watch(port, watcher));
+        self.push(Item::new(port, What::Watch(Box::new(watcher))));
     }
 
     pub(crate) fn unwatch(&self, port: PortName, key: MonitorKey) {
-        self.push(Item::Unwatch(port, key));
+        self.push(Item::new(port, What::Unwatch(key)));
     }
 
     /// Ends the shards once they have worked off what is queued.
@@ -107,7 +107,7 @@ impl Batch {
     /// Adds an item that keeps about `bytes` bytes alive.
     pub(crate) fn push(&mut self, item: Item, bytes: usize) {
         self.bytes += bytes;
-        let shard = self.shards.of(item.port());
+        let shard = self.shards.of(&item.port);
         self.items[shard].push(item);
     }
 

@@ -8,7 +8,7 @@ use tokio::task::yield_now;
 
 use super::item::OnEnd;
 use super::queue::{CHUNK, Taken};
-use super::{Item, NewPort, Watcher};
+use super::{Item, NewPort, Watcher, What};
 use crate::map::HashMap;
 use crate::monitor::{Action, MonitorKey};
 use crate::node::Inner;
@@ -100,16 +100,17 @@ struct Ties {
 impl Shard {
     #[inline]
     fn handle(&mut self, item: Item) {
-        match item {
-            Item::Deliver(port, message) => self.deliver(port, message),
-            Item::Insert(port, new) => self.insert(port, *new),
-            Item::Kill(port, reason) => self.bury(&port, reason),
-            Item::Watch(port, watcher) => self.watch(port, watcher),
-            Item::Unwatch(port, key) => self.unwatch(&port, |watcher| watcher.is(key)),
-            Item::UnwatchPeer(port, peer, generation) => {
+        let Item { port, what } = item;
+        match what {
+            What::Deliver(message) => self.deliver(port, message),
+            What::Insert(new) => self.insert(port, *new),
+            What::Kill(reason) => self.bury(&port, reason),
+            What::Watch(watcher) => self.watch(port, *watcher),
+            What::Unwatch(key) => self.unwatch(&port, |watcher| watcher.is(key)),
+            What::UnwatchPeer(peer, generation) => {
                 self.unwatch(&port, |w| matches!(w, Watcher::Peer(p, g) if Arc::ptr_eq(p, &peer) && *g == generation));
             }
-            Item::Fire(_, action, reason) => self.call(action, reason),
+            What::Fire(fired) => self.call(fired.0, fired.1),
         }
     }
 
