@@ -10,6 +10,7 @@ mod read;
 mod scanner;
 mod strict;
 mod token;
+mod typed;
 
 use std::sync::Arc;
 
