@@ -11,6 +11,7 @@ mod read;
 mod scanner;
 mod strict;
 mod token;
+mod typed;
 
 use std::sync::Arc;
 

@@ -1,18 +1,15 @@
-//! Reading messages token by token: into `Value`s, and into Rust types through serde.
+//! Reading messages token by token: where the elements are, and what they are as `Value`s. `typed` has the way
+//! into Rust types.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::de::{
-    self, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor,
-};
+use serde::de::{self, DeserializeSeed, Error as _};
 
+use super::typed::{Item, unexpected};
 use super::{Token, WireFormat};
 use crate::message::{LoneNull, ParseError, Values};
-use crate::value::de::{UNDEFINED, all_wants};
-use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
-use crate::value::scalar::{Scalar, Want, text_of};
-use crate::value::too_long;
+use crate::value::scalar::text_of;
 use crate::{Integer, Map, PortName, Value};
 
 /// The most values that room is made for on a message's word.
@@ -29,7 +26,7 @@ pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Whether to read as if an AnyEvent::MP node had written; `Scalar::visit` says what that means.
-    lenient: bool,
+    pub(super) lenient: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -43,7 +40,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    fn token(&mut self) -> Result<Token<'a>, ParseError> {
+    pub(super) fn token(&mut self) -> Result<Token<'a>, ParseError> {
         match self.format.token(self.bytes, &mut self.at) {
             Some(token) => Ok(token),
             None => Err(unreadable()),
@@ -127,7 +124,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the rest of the value that began with `token`.
-    fn skip(&mut self, token: &Token<'a>) -> Result<(), ParseError> {
+    pub(super) fn skip(&mut self, token: &Token<'a>) -> Result<(), ParseError> {
         match token {
             Token::Array(len) => {
                 let mut left = Left::new(*len);
@@ -167,26 +164,29 @@ fn unreadable() -> ParseError {
     ParseError::new("the codec cannot read what it has accepted")
 }
 
-fn stray_end() -> ParseError {
+pub(super) fn stray_end() -> ParseError {
     ParseError::new("an array or a map ends where a value was expected")
 }
 
 /// How much of an array or a map is left.
 #[derive(Clone, Copy)]
-enum Left {
+pub(super) enum Left {
     Known(usize),
     UntilEnd,
     Nothing,
 }
 
 impl Left {
-    fn new(len: Option<usize>) -> Self {
+    pub(super) fn new(len: Option<usize>) -> Self {
         len.map_or(Self::UntilEnd, Self::Known)
     }
 
     /// The first token of the next element or key.
     #[inline(always)]
-    fn next<'a>(&mut self, reader: &mut Reader<'a>) -> Result<Option<Token<'a>>, ParseError> {
+    pub(super) fn next<'a>(
+        &mut self,
+        reader: &mut Reader<'a>,
+    ) -> Result<Option<Token<'a>>, ParseError> {
         match self {
             Self::Known(0) | Self::Nothing => Ok(None),
             Self::Known(left) => {
@@ -213,8 +213,8 @@ pub(crate) struct Rest {
 
 /// The elements of an array.
 pub(crate) struct Seq<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    left: Left,
+    pub(super) reader: &'r mut Reader<'a>,
+    pub(super) left: Left,
 }
 
 impl<'a> Seq<'_, 'a> {
@@ -248,7 +248,7 @@ impl<'a> Seq<'_, 'a> {
     }
 
     /// Whether nothing is left; finds the end if it has not been seen yet.
-    fn is_done(&mut self) -> Result<bool, ParseError> {
+    pub(super) fn is_done(&mut self) -> Result<bool, ParseError> {
         Ok(self.left.next(self.reader)?.is_none())
     }
 }
@@ -287,9 +287,9 @@ impl<'de> de::SeqAccess<'de> for Seq<'_, '_> {
 }
 
 /// The pairs of a map.
-struct Pairs<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    left: Left,
+pub(super) struct Pairs<'r, 'a> {
+    pub(super) reader: &'r mut Reader<'a>,
+    pub(super) left: Left,
 }
 
 impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
@@ -323,298 +323,5 @@ impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
             Left::Known(left) => Some(left),
             _ => None,
         }
-    }
-}
-
-/// The value that begins with `token`, as whatever is asked for.
-struct Item<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    token: Token<'a>,
-}
-
-impl<'a> Item<'_, 'a> {
-    /// Gives the value to `visitor`. What is common is done here, the rest out of the way.
-    #[inline(always)]
-    fn visit<'de, V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value, ParseError> {
-        match self.token {
-            Token::Unsigned(n) if want != Want::Bool => visitor.visit_u64(n),
-            Token::Negative(n) if n <= i64::MAX as u64 => visitor.visit_i64(!(n as i64)),
-            Token::Float(x) if want == Want::Float => visitor.visit_f64(x),
-            Token::Text(Cow::Borrowed(text)) if matches!(want, Want::Text | Want::Any) => {
-                visitor.visit_str(text)
-            }
-            _ => self.visit_other(want, visitor),
-        }
-    }
-
-    fn visit_other<'de, V: Visitor<'de>>(
-        self,
-        want: Want,
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        let Self { reader, token } = self;
-        let scalar = match token {
-            Token::Null => Scalar::Null,
-            Token::True => Scalar::Bool(true),
-            Token::False => Scalar::Bool(false),
-            Token::Unsigned(n) => Scalar::Integer(n.into()),
-            Token::Negative(n) => Scalar::Integer(Integer::negative(n)),
-            Token::Float(x) => Scalar::Float(x),
-            Token::Bytes(bytes) => Scalar::Bytes(bytes),
-            Token::Text(text) => Scalar::Text(text),
-            Token::Array(len) => return visit_seq(reader, len, visitor),
-            Token::Map(len) => {
-                let left = Left::new(len);
-                let mut pairs = Pairs { reader, left };
-                let value = visitor.visit_map(&mut pairs)?;
-                return match pairs.left.next(pairs.reader)? {
-                    None => Ok(value),
-                    Some(_) => Err(ParseError::new("a map has more pairs than expected")),
-                };
-            }
-            // A type that knows what it wants has no use for a tag around it.
-            Token::Tag(_) if want != Want::Any => {
-                let mut token = reader.token()?;
-                while matches!(token, Token::Tag(_)) {
-                    token = reader.token()?;
-                }
-                return Item { reader, token }.visit_other(want, visitor);
-            }
-            Token::Simple(n) if n == u64::from(UNDEFINED) && want == Want::Other => {
-                return visitor.visit_unit();
-            }
-            token @ (Token::Tag(_) | Token::Simple(_)) => {
-                return visitor.visit_enum(Marked(Item { reader, token }));
-            }
-            Token::End => return Err(stray_end()),
-        };
-        scalar.visit(want, reader.lenient, visitor)
-    }
-}
-
-fn visit_seq<'de, V: Visitor<'de>>(
-    reader: &mut Reader<'_>,
-    len: Option<usize>,
-    visitor: V,
-) -> Result<V::Value, ParseError> {
-    let left = Left::new(len);
-    let mut seq = Seq { reader, left };
-    let value = visitor.visit_seq(&mut seq)?;
-    if seq.is_done()? {
-        return Ok(value);
-    }
-    Err(match (len, seq.left) {
-        // One of those left was looked at just now.
-        (Some(len), Left::Known(left)) => too_long(len, len - left - 1),
-        _ => ParseError::new("an array has more elements than expected"),
-    })
-}
-
-impl<'de> Deserializer<'de> for Item<'_, '_> {
-    type Error = ParseError;
-
-    all_wants!();
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-        match self.token {
-            Token::Null => visitor.visit_none(),
-            Token::Simple(n) if n == u64::from(UNDEFINED) => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        self.visit(Want::Other, visitor)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        self.visit(Want::Other, visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        self.visit(Want::Other, visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        self.visit(Want::Other, visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        if name == TAG {
-            return visitor.visit_enum(Marked(self));
-        }
-        let Self { reader, mut token } = self;
-        while matches!(token, Token::Tag(_)) {
-            token = reader.token()?;
-        }
-        let expected = &"the name of a variant, or a map of one from its name to its content"
-            as &dyn de::Expected;
-        let token = match token {
-            Token::Bytes(bytes) if reader.lenient => match text_of(bytes) {
-                Ok(text) => Token::Text(text),
-                Err(bytes) => Token::Bytes(bytes),
-            },
-            other => other,
-        };
-        match token {
-            Token::Text(text) => {
-                let name: de::value::StrDeserializer<'_, ParseError> =
-                    text.as_ref().into_deserializer();
-                visitor.visit_enum(name)
-            }
-            Token::Map(len) => {
-                let left = Left::new(len);
-                let mut pairs = Pairs { reader, left };
-                let value =
-                    visitor.visit_enum(de::value::MapAccessDeserializer::new(&mut pairs))?;
-                match pairs.left.next(pairs.reader)? {
-                    None => Ok(value),
-                    Some(_) => Err(ParseError::invalid_type(Unexpected::Map, expected)),
-                }
-            }
-            other => Err(ParseError::invalid_type(unexpected(&other), expected)),
-        }
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-        self.reader.skip(&self.token)?;
-        visitor.visit_unit()
-    }
-}
-
-/// What serde calls this kind of token in errors.
-fn unexpected<'t>(token: &'t Token<'_>) -> Unexpected<'t> {
-    match token {
-        Token::Null => Unexpected::Unit,
-        Token::True => Unexpected::Bool(true),
-        Token::False => Unexpected::Bool(false),
-        Token::Unsigned(n) => Unexpected::Unsigned(*n),
-        Token::Negative(n) if *n <= i64::MAX as u64 => Unexpected::Signed(!(*n as i64)),
-        Token::Negative(_) => Unexpected::Other("an integer below i64's range"),
-        Token::Float(x) => Unexpected::Float(*x),
-        Token::Bytes(bytes) => Unexpected::Bytes(bytes),
-        Token::Text(text) => Unexpected::Str(text),
-        Token::Array(_) | Token::End => Unexpected::Seq,
-        Token::Map(_) => Unexpected::Map,
-        Token::Tag(_) | Token::Simple(_) => Unexpected::Enum,
-    }
-}
-
-/// A value as the enum that stands for tags and simple values.
-struct Marked<'r, 'a>(Item<'r, 'a>);
-
-impl<'de, 'r, 'a> de::EnumAccess<'de> for Marked<'r, 'a> {
-    type Error = ParseError;
-    type Variant = Self;
-    fn variant_seed<T: DeserializeSeed<'de>>(
-        self,
-        seed: T,
-    ) -> Result<(T::Value, Self), ParseError> {
-        let name = match self.0.token {
-            Token::Tag(_) => TAGGED,
-            Token::Simple(_) => SIMPLE,
-            _ => UNTAGGED,
-        };
-        let name = seed.deserialize(de::value::StrDeserializer::new(name))?;
-        Ok((name, self))
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Marked<'_, '_> {
-    type Error = ParseError;
-    fn unit_variant(self) -> Result<(), ParseError> {
-        Err(ParseError::invalid_type(
-            unexpected(&self.0.token),
-            &"a unit",
-        ))
-    }
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
-        self,
-        seed: T,
-    ) -> Result<T::Value, ParseError> {
-        match self.0.token {
-            Token::Simple(n) => seed.deserialize(n.into_deserializer()),
-            _ => seed.deserialize(self.0),
-        }
-    }
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ParseError> {
-        let Item { reader, token } = self.0;
-        let Token::Tag(tag) = token else {
-            return Err(ParseError::invalid_type(unexpected(&token), &visitor));
-        };
-        visitor.visit_seq(TagAndValue {
-            reader,
-            tag: Some(tag),
-            done: false,
-        })
-    }
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        Err(ParseError::invalid_type(
-            unexpected(&self.0.token),
-            &visitor,
-        ))
-    }
-}
-
-/// A tag, then its value.
-struct TagAndValue<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    tag: Option<u64>,
-    done: bool,
-}
-
-impl<'de> de::SeqAccess<'de> for TagAndValue<'_, '_> {
-    type Error = ParseError;
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, ParseError> {
-        if let Some(tag) = self.tag.take() {
-            return seed.deserialize(tag.into_deserializer()).map(Some);
-        }
-        if std::mem::replace(&mut self.done, true) {
-            return Ok(None);
-        }
-        let token = self.reader.token()?;
-        seed.deserialize(Item {
-            reader: self.reader,
-            token,
-        })
-        .map(Some)
     }
 }

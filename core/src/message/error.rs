@@ -61,7 +61,13 @@ impl std::error::Error for ParseError {}
 
 impl de::Error for ParseError {
     fn custom<T: fmt::Display>(what: T) -> Self {
-        Self::new(what.to_string())
+        // A type may repeat what it was sent, which may be long.
+        let mut what = what.to_string();
+        if let Some((end, _)) = what.char_indices().nth(LONGEST) {
+            what.truncate(end);
+            what.push_str("...");
+        }
+        Self::new(what)
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -85,6 +91,9 @@ impl de::Error for ParseError {
         ))
     }
 }
+
+/// The longest error of a type's own, in characters.
+const LONGEST: usize = 300;
 
 /// The longest part of a peer's text that is repeated in an error.
 const QUOTED: usize = 60;

@@ -169,3 +169,19 @@ fn integers_beyond_the_model_and_nesting_beyond_the_limit_are_refused() {
     let error = to_values(&("a", deep)).unwrap_err().to_string();
     assert_eq!(error, "element 1 nests deeper than the limit of 512");
 }
+
+#[test]
+fn an_error_does_not_repeat_all_that_a_peer_sent() {
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {}
+    let long = "x".repeat(100_000);
+    for error in [
+        error::<(i64,)>((&long,)),
+        error::<Shapes>(&long),
+        error::<Strict>(BTreeMap::from([(&long, 1)])),
+        error::<(PortId,)>((format!("a b{long}"),)),
+    ] {
+        assert!(error.len() < 400, "{} bytes", error.len());
+    }
+}

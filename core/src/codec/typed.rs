@@ -1,0 +1,309 @@
+//! A received message's values as Rust types: the deserializer over tokens.
+
+use std::borrow::Cow;
+
+use serde::de::{
+    self, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor,
+};
+
+use super::Token;
+use super::read::{Left, Pairs, Reader, Seq, stray_end};
+use crate::Integer;
+use crate::message::ParseError;
+use crate::value::de::{UNDEFINED, all_wants};
+use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
+use crate::value::scalar::{Scalar, Want, text_of};
+use crate::value::too_long;
+
+/// The value that begins with `token`, as whatever is asked for.
+pub(super) struct Item<'r, 'a> {
+    pub(super) reader: &'r mut Reader<'a>,
+    pub(super) token: Token<'a>,
+}
+
+impl<'a> Item<'_, 'a> {
+    /// Gives the value to `visitor`. What is common is done here, the rest out of the way.
+    #[inline(always)]
+    fn visit<'de, V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value, ParseError> {
+        match self.token {
+            Token::Unsigned(n) if want != Want::Bool => visitor.visit_u64(n),
+            Token::Negative(n) if n <= i64::MAX as u64 => visitor.visit_i64(!(n as i64)),
+            Token::Float(x) if want == Want::Float => visitor.visit_f64(x),
+            Token::Text(Cow::Borrowed(text)) if matches!(want, Want::Text | Want::Any) => {
+                visitor.visit_str(text)
+            }
+            _ => self.visit_other(want, visitor),
+        }
+    }
+
+    fn visit_other<'de, V: Visitor<'de>>(
+        self,
+        want: Want,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        let Self { reader, token } = self;
+        let scalar = match token {
+            Token::Null => Scalar::Null,
+            Token::True => Scalar::Bool(true),
+            Token::False => Scalar::Bool(false),
+            Token::Unsigned(n) => Scalar::Integer(n.into()),
+            Token::Negative(n) => Scalar::Integer(Integer::negative(n)),
+            Token::Float(x) => Scalar::Float(x),
+            Token::Bytes(bytes) => Scalar::Bytes(bytes),
+            Token::Text(text) => Scalar::Text(text),
+            Token::Array(len) => return visit_seq(reader, len, visitor),
+            Token::Map(len) => {
+                let left = Left::new(len);
+                let mut pairs = Pairs { reader, left };
+                let value = visitor.visit_map(&mut pairs)?;
+                return match pairs.left.next(pairs.reader)? {
+                    None => Ok(value),
+                    Some(_) => Err(ParseError::new("a map has more pairs than expected")),
+                };
+            }
+            // A type that knows what it wants has no use for a tag around it.
+            Token::Tag(_) if want != Want::Any => {
+                let mut token = reader.token()?;
+                while matches!(token, Token::Tag(_)) {
+                    token = reader.token()?;
+                }
+                return Item { reader, token }.visit_other(want, visitor);
+            }
+            Token::Simple(n) if n == u64::from(UNDEFINED) && want == Want::Other => {
+                return visitor.visit_unit();
+            }
+            token @ (Token::Tag(_) | Token::Simple(_)) => {
+                return visitor.visit_enum(Marked(Item { reader, token }));
+            }
+            Token::End => return Err(stray_end()),
+        };
+        scalar.visit(want, reader.lenient, visitor)
+    }
+}
+
+fn visit_seq<'de, V: Visitor<'de>>(
+    reader: &mut Reader<'_>,
+    len: Option<usize>,
+    visitor: V,
+) -> Result<V::Value, ParseError> {
+    let left = Left::new(len);
+    let mut seq = Seq { reader, left };
+    let value = visitor.visit_seq(&mut seq)?;
+    if seq.is_done()? {
+        return Ok(value);
+    }
+    Err(match (len, seq.left) {
+        // One of those left was looked at just now.
+        (Some(len), Left::Known(left)) => too_long(len, len - left - 1),
+        _ => ParseError::new("an array has more elements than expected"),
+    })
+}
+
+impl<'de> Deserializer<'de> for Item<'_, '_> {
+    type Error = ParseError;
+
+    all_wants!();
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
+        match self.token {
+            Token::Null => visitor.visit_none(),
+            Token::Simple(n) if n == u64::from(UNDEFINED) => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        self.visit(Want::Other, visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        self.visit(Want::Other, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        self.visit(Want::Other, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        self.visit(Want::Other, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        if name == TAG {
+            return visitor.visit_enum(Marked(self));
+        }
+        let Self { reader, mut token } = self;
+        while matches!(token, Token::Tag(_)) {
+            token = reader.token()?;
+        }
+        let expected = &"the name of a variant, or a map of one from its name to its content"
+            as &dyn de::Expected;
+        let token = match token {
+            Token::Bytes(bytes) if reader.lenient => match text_of(bytes) {
+                Ok(text) => Token::Text(text),
+                Err(bytes) => Token::Bytes(bytes),
+            },
+            other => other,
+        };
+        match token {
+            Token::Text(text) => {
+                let name: de::value::StrDeserializer<'_, ParseError> =
+                    text.as_ref().into_deserializer();
+                visitor.visit_enum(name)
+            }
+            Token::Map(len) => {
+                let left = Left::new(len);
+                let mut pairs = Pairs { reader, left };
+                let value =
+                    visitor.visit_enum(de::value::MapAccessDeserializer::new(&mut pairs))?;
+                match pairs.left.next(pairs.reader)? {
+                    None => Ok(value),
+                    Some(_) => Err(ParseError::invalid_type(Unexpected::Map, expected)),
+                }
+            }
+            other => Err(ParseError::invalid_type(unexpected(&other), expected)),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
+        self.reader.skip(&self.token)?;
+        visitor.visit_unit()
+    }
+}
+
+/// What serde calls this kind of token in errors.
+pub(super) fn unexpected<'t>(token: &'t Token<'_>) -> Unexpected<'t> {
+    match token {
+        Token::Null => Unexpected::Unit,
+        Token::True => Unexpected::Bool(true),
+        Token::False => Unexpected::Bool(false),
+        Token::Unsigned(n) => Unexpected::Unsigned(*n),
+        Token::Negative(n) if *n <= i64::MAX as u64 => Unexpected::Signed(!(*n as i64)),
+        Token::Negative(_) => Unexpected::Other("an integer below i64's range"),
+        Token::Float(x) => Unexpected::Float(*x),
+        Token::Bytes(bytes) => Unexpected::Bytes(bytes),
+        Token::Text(text) => Unexpected::Str(text),
+        Token::Array(_) | Token::End => Unexpected::Seq,
+        Token::Map(_) => Unexpected::Map,
+        Token::Tag(_) | Token::Simple(_) => Unexpected::Enum,
+    }
+}
+
+/// A value as the enum that stands for tags and simple values.
+struct Marked<'r, 'a>(Item<'r, 'a>);
+
+impl<'de, 'r, 'a> de::EnumAccess<'de> for Marked<'r, 'a> {
+    type Error = ParseError;
+    type Variant = Self;
+    fn variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<(T::Value, Self), ParseError> {
+        let name = match self.0.token {
+            Token::Tag(_) => TAGGED,
+            Token::Simple(_) => SIMPLE,
+            _ => UNTAGGED,
+        };
+        let name = seed.deserialize(de::value::StrDeserializer::new(name))?;
+        Ok((name, self))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Marked<'_, '_> {
+    type Error = ParseError;
+    fn unit_variant(self) -> Result<(), ParseError> {
+        Err(ParseError::invalid_type(
+            unexpected(&self.0.token),
+            &"a unit",
+        ))
+    }
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, ParseError> {
+        match self.0.token {
+            Token::Simple(n) => seed.deserialize(n.into_deserializer()),
+            _ => seed.deserialize(self.0),
+        }
+    }
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ParseError> {
+        let Item { reader, token } = self.0;
+        let Token::Tag(tag) = token else {
+            return Err(ParseError::invalid_type(unexpected(&token), &visitor));
+        };
+        visitor.visit_seq(TagAndValue {
+            reader,
+            tag: Some(tag),
+            done: false,
+        })
+    }
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        Err(ParseError::invalid_type(
+            unexpected(&self.0.token),
+            &visitor,
+        ))
+    }
+}
+
+/// A tag, then its value.
+struct TagAndValue<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    tag: Option<u64>,
+    done: bool,
+}
+
+impl<'de> de::SeqAccess<'de> for TagAndValue<'_, '_> {
+    type Error = ParseError;
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ParseError> {
+        if let Some(tag) = self.tag.take() {
+            return seed.deserialize(tag.into_deserializer()).map(Some);
+        }
+        if std::mem::replace(&mut self.done, true) {
+            return Ok(None);
+        }
+        let token = self.reader.token()?;
+        seed.deserialize(Item {
+            reader: self.reader,
+            token,
+        })
+        .map(Some)
+    }
+}
