@@ -45,6 +45,34 @@ impl Heads for CborHeads {
             _ => Step::Scalar(len),
         })
     }
+
+    #[inline(always)]
+    fn scalars(&mut self, bytes: &[u8], most: usize) -> (usize, usize) {
+        if self.seen > 0 {
+            return (0, 0);
+        }
+        let (mut at, mut count) = (0, 0);
+        while count < most {
+            let Ok(head) = Head::read(bytes, at) else {
+                break;
+            };
+            let start = at + head.len;
+            at = match head.major() {
+                0 | 1 => start,
+                7 if !head.is_indefinite() => start,
+                major @ (2 | 3) if !head.is_indefinite() => {
+                    let end = start.saturating_add(head.length());
+                    match bytes.get(start..end) {
+                        Some(content) if major == 2 || is_utf8(content) => end,
+                        _ => break,
+                    }
+                }
+                _ => break,
+            };
+            count += 1;
+        }
+        (at, count)
+    }
 }
 
 impl CborHeads {
@@ -81,8 +109,14 @@ fn string(bytes: &[u8], head: Head, at: usize) -> Result<Result<usize, usize>, F
     let Some(content) = bytes.get(start..end) else {
         return Ok(Err(end - bytes.len()));
     };
-    if head.major() == 3 && std::str::from_utf8(content).is_err() {
+    if head.major() == 3 && !is_utf8(content) {
         return Err((start, "a text is not UTF-8".into()));
     }
     Ok(Ok(end))
+}
+
+/// Most text is ASCII, and that is found out faster.
+#[inline(always)]
+fn is_utf8(content: &[u8]) -> bool {
+    content.is_ascii() || std::str::from_utf8(content).is_ok()
 }

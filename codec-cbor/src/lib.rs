@@ -10,6 +10,7 @@
 
 mod head;
 mod heads;
+mod ser;
 mod token;
 mod write;
 
@@ -18,6 +19,7 @@ use aemp_core::codec::{
 };
 use aemp_core::message::to_values;
 use bytes::BytesMut;
+use serde::Serialize;
 
 pub use heads::CborHeads;
 
@@ -101,10 +103,11 @@ fn encode(
             &received
         }
         Outgoing::Typed(message) => {
-            if write::typed(frame, out) {
+            let place = ser::Ser { out, depth: 0 };
+            if frame.serialize(place).is_ok() {
                 return Ok(());
             }
-            // Something that the way of types has no form for, or nobody has: values tell.
+            // Something rare, or something that cannot be carried: values tell.
             out.truncate(start);
             built = to_values(message)?;
             &built

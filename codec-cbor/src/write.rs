@@ -1,42 +1,8 @@
-//! Writing CBOR: dynamic values by a writer of our own, typed messages by ciborium.
+//! Writing CBOR: heads and scalars in their shortest forms, and dynamic values.
 
-use std::convert::Infallible;
-
-use aemp_core::codec::{Capabilities, Frame, MAX_DEPTH};
+use aemp_core::codec::{Frame, MAX_DEPTH};
 use aemp_core::{PortId, Value};
 use bytes::BytesMut;
-use serde::{Serialize, Serializer};
-
-/// Appends a typed message, unless it holds something that ciborium has no form for.
-pub(crate) fn typed(frame: &Frame<'_>, out: &mut BytesMut) -> bool {
-    ciborium::ser::into_writer(&Strict(frame), Out(out)).is_ok()
-}
-
-struct Strict<'a>(&'a Frame<'a>);
-
-impl Serialize for Strict<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const CIBORIUM: Capabilities = {
-            let mut capabilities = Capabilities::ALL;
-            capabilities.simple = false;
-            capabilities
-        };
-        self.0.serialize_within(serializer, &CIBORIUM)
-    }
-}
-
-struct Out<'a>(&'a mut BytesMut);
-
-impl ciborium_io::Write for Out<'_> {
-    type Error = Infallible;
-    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-    fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
 
 /// Appends a message of `values` with the port and the reply of `frame`; whether all of it can be carried.
 pub(crate) fn values(
@@ -80,9 +46,14 @@ impl Writer<'_> {
     /// Appends `value`, which stands `depth` levels deep; false if something in it cannot be carried.
     fn value(&mut self, value: &Value, depth: usize) -> bool {
         match value {
-            Value::Null => self.byte(0xf6),
-            Value::Bool(false) => self.byte(0xf4),
-            Value::Bool(true) => self.byte(0xf5),
+            Value::Null => {
+                byte(self.out, 0xf6);
+                true
+            }
+            Value::Bool(b) => {
+                byte(self.out, 0xf4 | u8::from(*b));
+                true
+            }
             Value::Integer(n) => {
                 match n.parts() {
                     Ok(n) => head(self.out, 0, n),
@@ -104,7 +75,10 @@ impl Writer<'_> {
                 true
             }
             Value::Simple(n) if self.simple => match n {
-                0..24 => self.byte(0xe0 | n),
+                0..24 => {
+                    byte(self.out, 0xe0 | n);
+                    true
+                }
                 // 24 to 31 have no well-formed encoding.
                 24..32 => false,
                 n => {
@@ -129,16 +103,16 @@ impl Writer<'_> {
             }
         }
     }
+}
 
-    fn byte(&mut self, byte: u8) -> bool {
-        self.out.extend_from_slice(&[byte]);
-        true
-    }
+#[inline]
+pub(crate) fn byte(out: &mut BytesMut, byte: u8) {
+    out.extend_from_slice(&[byte]);
 }
 
 /// Appends a head in its shortest form.
 #[inline]
-fn head(out: &mut BytesMut, major: u8, argument: u64) {
+pub(crate) fn head(out: &mut BytesMut, major: u8, argument: u64) {
     let major = major << 5;
     if argument < 24 {
         out.extend_from_slice(&[major | argument as u8]);
@@ -162,13 +136,13 @@ fn long_head(out: &mut BytesMut, major: u8, argument: u64) {
 }
 
 #[inline]
-fn text(out: &mut BytesMut, text: &str) {
+pub(crate) fn text(out: &mut BytesMut, text: &str) {
     head(out, 3, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
 /// Appends a float in the shortest form that keeps it exactly.
-fn float(out: &mut BytesMut, x: f64) {
+pub(crate) fn float(out: &mut BytesMut, x: f64) {
     let single = x as f32;
     if x.is_nan() {
         out.extend_from_slice(&[0xf9, 0x7e, 0x00]);

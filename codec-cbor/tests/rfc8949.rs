@@ -1,6 +1,9 @@
 //! RFC 8949 Appendix A, complete, both ways; and what the RFC says is not well-formed (its Appendix F).
 
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 use aemp_codec_cbor::Cbor;
 use aemp_core::codec::{Codec, DecodeError, Frame, Limits, Outgoing, PeerInfo};

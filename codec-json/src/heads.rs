@@ -2,7 +2,7 @@
 
 use aemp_core::codec::{Begins, Heads, Inside, Step};
 
-use crate::scalar::{Escape, escape, in_number, is_space, number};
+use crate::scalar::{Escape, check_number, escape, in_number, is_space, plain_run};
 
 /// Checks JSON one head at a time, remembering where it is in a string or number that has not come whole.
 #[derive(Debug, Default)]
@@ -36,6 +36,12 @@ impl Heads for JsonHeads {
     }
 
     fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, Fault> {
+        if self.phase == Phase::Before
+            && self.seen == 0
+            && let Some(end) = whole_scalar(bytes, inside)
+        {
+            return Ok(Step::Scalar(end));
+        }
         let step = match self.phase {
             Phase::Before | Phase::Value => self.value(bytes, inside)?,
             Phase::Text => self.text(bytes)?,
@@ -116,11 +122,12 @@ impl JsonHeads {
         loop {
             let at = self.seen;
             let rest = &bytes[at..];
-            let stop = rest
-                .iter()
-                .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-            let run = &rest[..stop.unwrap_or(rest.len())];
-            if let Err(error) = std::str::from_utf8(run) {
+            let len = plain_run(rest);
+            let (run, stop) = (&rest[..len], rest.get(len).copied());
+            // Most text is ASCII, and that is found out faster.
+            if !run.is_ascii()
+                && let Err(error) = std::str::from_utf8(run)
+            {
                 // A character that is cut off by the end of what has come may be completed yet.
                 if error.error_len().is_some() || stop.is_some() {
                     return Err((at + error.valid_up_to(), "a text is not UTF-8".into()));
@@ -129,7 +136,7 @@ impl JsonHeads {
                 return Ok(Step::Need(2));
             }
             self.seen += run.len();
-            match stop.map(|stop| rest[stop]) {
+            match stop {
                 None => return Ok(Step::Need(1)),
                 Some(b'"') => return Ok(Step::Scalar(self.seen + 1)),
                 Some(b'\\') => match escape(&bytes[self.seen..]) {
@@ -152,11 +159,39 @@ impl JsonHeads {
         if self.seen == bytes.len() {
             return Ok(Step::Need(1));
         }
-        match number(&bytes[start..self.seen]) {
-            Ok(_) => Ok(Step::Scalar(self.seen)),
+        match check_number(&bytes[start..self.seen]) {
+            Ok(()) => Ok(Step::Scalar(self.seen)),
             Err(what) => Err((start, what)),
         }
     }
+}
+
+/// The end of the scalar in front, where it is of the most common form: whole, without white space in front, a
+/// number or a text without escapes. Everything else, and everything wrong, is left to the careful way.
+#[inline]
+fn whole_scalar(bytes: &[u8], inside: Inside) -> Option<usize> {
+    let before = match inside {
+        Inside::Array { first: false, .. } | Inside::Key { first: false, .. } => b',',
+        Inside::Value => b':',
+        Inside::Array { .. } | Inside::Key { .. } => b' ',
+        Inside::Top | Inside::Tagged => return None,
+    };
+    let rest = match bytes {
+        rest if before == b' ' => rest,
+        [first, rest @ ..] if *first == before => rest,
+        _ => return None,
+    };
+    let start = bytes.len() - rest.len();
+    if let [b'"', text @ ..] = rest {
+        let len = plain_run(text);
+        let run = &text[..len];
+        let whole = text.get(len) == Some(&b'"');
+        let fits = whole && (run.is_ascii() || std::str::from_utf8(run).is_ok());
+        return fits.then_some(start + len + 2);
+    }
+    let len = rest.iter().take_while(|&&byte| in_number(byte)).count();
+    let whole = len > 0 && len < rest.len() && !matches!(inside, Inside::Key { .. });
+    (whole && check_number(&rest[..len]).is_ok()).then_some(start + len)
 }
 
 /// One of the three names of values.

@@ -16,6 +16,20 @@ pub(crate) enum Number {
     Float(f64),
 }
 
+/// Digits that make a float overflow even without an exponent: more than the greatest one has.
+const MANY_DIGITS: usize = 300;
+
+/// Whether `number` would succeed, found out without the work of converting a float where it cannot overflow.
+pub(crate) fn check_number(text: &[u8]) -> Result<(), String> {
+    let rest = text.strip_prefix(b"-").unwrap_or(text);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let plain = rest.len() < MANY_DIGITS && !rest.iter().any(|byte| byte | 0x20 == b'e');
+    if digits < rest.len() && plain && is_float(rest, digits) {
+        return Ok(());
+    }
+    number(text).map(|_| ())
+}
+
 /// The number that `text` is. One with a point or an exponent is a float, and so is `-0`.
 pub(crate) fn number(text: &[u8]) -> Result<Number, String> {
     let (negative, rest) = match text.strip_prefix(b"-") {
@@ -87,6 +101,28 @@ fn start_of(text: &[u8]) -> String {
     }
 }
 
+/// How many bytes of a text are plain: no quote, backslash or control character. Looks at eight at a time.
+#[inline]
+pub(crate) fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // The lowest high bit that is set is at the first byte below `limit`, which is at most 0x80; what is set
+    // above it may be wrong.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let stops = below(word, 0x20) | quote | backslash;
+        if stops != 0 {
+            return i * 8 + stops.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_plain = |&&byte: &&u8| byte != b'"' && byte != b'\\' && byte >= 0x20;
+    words.len() * 8 + rest.iter().take_while(is_plain).count()
+}
+
 /// What a backslash in a text begins.
 pub(crate) enum Escape {
     /// A character, and how many bytes it took.
@@ -155,4 +191,27 @@ fn hex(bytes: &[u8]) -> Result<u32, Escape> {
         return Err(Escape::Cut);
     }
     Ok(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_run;
+
+    #[test]
+    fn a_plain_run_ends_at_the_first_byte_that_is_not_plain() {
+        for len in 0..40 {
+            for at in 0..len {
+                for byte in 0..=255u8 {
+                    let mut bytes = vec![b'a'; len];
+                    bytes[at] = byte;
+                    let stops = byte == b'"' || byte == b'\\' || byte < 0x20;
+                    let expected = if stops { at } else { len };
+                    assert_eq!(plain_run(&bytes), expected, "0x{byte:02x} at {at} of {len}");
+                    // The first of several counts.
+                    bytes[len - 1] = b'"';
+                    assert_eq!(plain_run(&bytes), expected.min(len - 1));
+                }
+            }
+        }
+    }
 }

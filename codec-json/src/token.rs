@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aemp_core::codec::{Token, WireFormat};
 
-use crate::scalar::{Escape, Number, escape, in_number, is_space, number};
+use crate::scalar::{Escape, Number, escape, in_number, is_space, number, plain_run};
 
 /// Reads tokens. Commas and colons are passed over: the scanner has checked them.
 pub(crate) struct Tokens;
@@ -47,14 +47,13 @@ impl WireFormat for Tokens {
 
 /// The text at the beginning of `bytes` and its length there, quotes included.
 fn text(bytes: &[u8]) -> Option<(Token<'_>, usize)> {
-    let stops = |byte: &u8| matches!(byte, b'"' | b'\\');
     let mut at = 1;
     let mut unescaped = String::new();
     loop {
-        let len = bytes.get(at..)?.iter().position(stops)?;
+        let len = plain_run(bytes.get(at..)?);
         let run = std::str::from_utf8(&bytes[at..at + len]).ok()?;
         at += len;
-        if bytes[at] == b'"' {
+        if *bytes.get(at)? == b'"' {
             let text = if unescaped.is_empty() {
                 Cow::Borrowed(run)
             } else {

@@ -1,1 +1,13 @@
-//! Both codecs against each other, the libraries they replace, and recorded messages.
+//! Both codecs: against each other, against the libraries that do the same, at every split of the stream, at the
+//! edges of the limits, and with what Perl nodes sent.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod limits;
+mod perl;
+mod properties;
+mod support;
+mod transcripts;

@@ -110,6 +110,7 @@ impl Received {
     ///
     /// # Errors
     /// Where the first element is no text.
+    #[inline(always)]
     pub fn from_wire(
         bytes: Bytes,
         format: &'static dyn WireFormat,

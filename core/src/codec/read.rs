@@ -51,6 +51,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The name of the port in front of a message's elements, and where those begin; nothing in an empty array.
+    #[inline(always)]
     pub(crate) fn port(mut self) -> Result<Option<(PortName, Rest)>, ParseError> {
         let mut left = match self.token()? {
             Token::Array(len) => Left::new(len),

@@ -22,6 +22,14 @@ pub trait Heads: Send {
     /// # Errors
     /// Where the bytes are not well-formed: how far into `bytes`, and what is wrong.
     fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, (usize, String)>;
+
+    /// Passes over whole, well-formed scalars at the beginning of `bytes`, `most` of them at most, and returns how
+    /// many bytes and how many scalars that were. It stops in front of whatever else there is, which
+    /// [`head`](Self::head) then looks at. Only for speed; passing over nothing is always right.
+    fn scalars(&mut self, bytes: &[u8], most: usize) -> (usize, usize) {
+        let _ = (bytes, most);
+        (0, 0)
+    }
 }
 
 /// What a byte between two messages is.
@@ -158,6 +166,9 @@ impl<H: Heads> Scanner<H> {
     /// head.
     pub fn scan(&mut self, src: &[u8]) -> Result<Scanned, DecodeError> {
         loop {
+            if self.pass_scalars(src) {
+                return Ok(self.whole());
+            }
             let rest = src.get(self.at..).unwrap_or_default();
             self.steps += 1;
             let step = self
@@ -188,10 +199,46 @@ impl<H: Heads> Scanner<H> {
             self.at += taken;
             self.check_size(self.at)?;
             if value_done && self.close() {
-                self.items = 0;
-                return Ok(Scanned::Message(std::mem::take(&mut self.at)));
+                return Ok(self.whole());
             }
         }
+    }
+
+    /// Passes over scalars in one go, no more than belong here and the limits allow; whether the message is over.
+    #[inline(always)]
+    fn pass_scalars(&mut self, src: &[u8]) -> bool {
+        let Some(level) = self.stack.last_mut() else {
+            return false;
+        };
+        let end = src.len().min(self.limits.message_size);
+        let rest = src.get(self.at..end).unwrap_or_default();
+        let mut most = self.limits.items.saturating_sub(self.items);
+        if let Some(left) = level.left {
+            most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        let (taken, scalars) = self.heads.scalars(rest, most);
+        if scalars == 0 {
+            return false;
+        }
+        self.steps += 1;
+        self.at += taken;
+        self.items += scalars;
+        level.come += scalars as u64;
+        let Some(left) = &mut level.left else {
+            return false;
+        };
+        *left -= scalars as u64;
+        if *left > 0 {
+            return false;
+        }
+        self.stack.pop();
+        self.close()
+    }
+
+    /// The message is whole; the next begins.
+    fn whole(&mut self) -> Scanned {
+        self.items = 0;
+        Scanned::Message(std::mem::take(&mut self.at))
     }
 
     #[inline(always)]

@@ -239,6 +239,7 @@ impl Inner {
 
     /// Sends without telling the sender of failure: a message that cannot be encoded fires this node's monitors
     /// on its port.
+    #[inline]
     pub(crate) fn send(self: &Arc<Self>, to: &PortId, message: impl IntoMessage) {
         let Err(error) = self.try_send(to, message, None) else {
             return;
@@ -279,6 +280,7 @@ impl Inner {
     }
 
     /// Hands a message of this process to one of its ports.
+    #[inline]
     pub(crate) fn deliver(self: &Arc<Self>, port: &PortName, message: Message) {
         if port.is_node_port() {
             super::node_port::from_here(self, message);

@@ -47,6 +47,7 @@ impl Shards {
         self.hasher.hash_one(port) as usize % self.queues.len()
     }
 
+    #[inline]
     pub(crate) fn push(&self, item: Item) {
         self.queues[self.of(item.port())].push(item);
     }
@@ -55,6 +56,7 @@ impl Shards {
         self.push(Item::Insert(port, Box::new(new)));
     }
 
+    #[inline]
     pub(crate) fn deliver(&self, port: PortName, message: Message) {
         self.push(Item::Deliver(port, message));
     }

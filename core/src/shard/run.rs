@@ -4,7 +4,10 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tokio::task::yield_now;
+
 use super::item::OnEnd;
+use super::queue::Taken;
 use super::{Item, NewPort, Watcher};
 use crate::map::HashMap;
 use crate::monitor::{Action, MonitorKey};
@@ -13,8 +16,8 @@ use crate::peer::Peer;
 use crate::port::{Context, Owned, Port};
 use crate::{Message, PortId, PortName, Reason};
 
-/// Items after which a shard lets other tasks run.
-const SLICE: usize = 512;
+/// How often a shard without work lets other tasks run before it sleeps: waking it costs its senders more.
+const PATIENCE: usize = 4;
 
 /// Runs the ports of shard `index` until the node stops.
 pub(crate) async fn run(node: Arc<Inner>, index: usize) {
@@ -24,24 +27,27 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
         node,
         ports: HashMap::default(),
     };
-    let mut batch = Vec::new();
+    let mut taken = Taken::default();
     loop {
-        let taken = queue.take(&mut batch).await;
-        for (n, item) in batch.drain(..).enumerate() {
-            shard.handle(item);
-            if n % SLICE == SLICE - 1 {
-                tokio::task::yield_now().await;
+        for _ in 0..PATIENCE {
+            if queue.has_items() {
+                break;
             }
+            yield_now().await;
         }
-        queue.done(taken.bytes);
+        queue.take(&mut taken).await;
+        while let Some(mut chunk) = taken.next_chunk() {
+            for item in chunk.drain(..) {
+                shard.handle(item);
+            }
+            taken.empty(chunk);
+            // Between chunks other tasks have their turn, however long the queue is.
+            yield_now().await;
+        }
+        queue.done(&taken);
         if taken.closed {
             return shard.end();
         }
-        // A burst should not keep its memory for ever.
-        if batch.capacity() > 64 * SLICE {
-            batch = Vec::new();
-        }
-        tokio::task::yield_now().await;
     }
 }
 
@@ -64,6 +70,7 @@ struct Ties {
 }
 
 impl Shard {
+    #[inline]
     fn handle(&mut self, item: Item) {
         match item {
             Item::Deliver(port, message) => self.deliver(port, message),
@@ -99,6 +106,7 @@ impl Shard {
         );
     }
 
+    #[inline]
     fn deliver(&mut self, port: PortName, message: Message) {
         let Some(slot) = self.ports.get_mut(&port) else {
             // Dropped, as AEMP says (protocol.md section 4).

@@ -50,6 +50,11 @@ impl<'a> Scalar<'a> {
             Self::Bool(b) => visitor.visit_bool(b),
             Self::Integer(n) => visit_integer(n, want, visitor),
             Self::Float(x) => visitor.visit_f64(x),
+            // serde's own `String` would take UTF-8 bytes from anybody.
+            Self::Bytes(bytes) if want == Want::Text => Err(ParseError::invalid_type(
+                Unexpected::Bytes(&bytes),
+                &visitor,
+            )),
             Self::Bytes(Cow::Borrowed(bytes)) => visitor.visit_bytes(bytes),
             Self::Bytes(Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
             Self::Text(Cow::Borrowed(text)) => visitor.visit_str(text),

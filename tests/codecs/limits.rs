@@ -1,0 +1,201 @@
+//! Limits at their exact edges, and work that is linear however the bytes arrive.
+
+use aemp::Value;
+use aemp::codec::{Codec, DecodeError, Decoder, Limits, Outgoing, StreamDecoder};
+use aemp_codec_cbor::{Cbor, CborHeads};
+use aemp_codec_json::{Json, JsonHeads};
+use bytes::BytesMut;
+
+use crate::support::*;
+
+fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    limits
+}
+
+fn outcome(codec: &dyn Codec, limits: &Limits, wire: &[u8]) -> Result<usize, DecodeError> {
+    let whole = decode_split(codec, limits, &peer(), wire, []);
+    let bytewise = decode_split(codec, limits, &peer(), wire, 1..wire.len());
+    let count = |received: Result<Vec<_>, _>| received.map(|received| received.len());
+    let (whole, bytewise) = (count(whole), count(bytewise));
+    assert_eq!(whole, bytewise);
+    whole
+}
+
+#[test]
+fn a_message_of_exactly_the_limit_passes_and_one_byte_more_fails() {
+    for codec in CODECS {
+        let wire = encode(codec, Outgoing::Values(&["x".repeat(300).into()])).unwrap();
+        let exact = limits(|l| l.message_size = wire.len());
+        assert_eq!(outcome(codec, &exact, &wire), Ok(1));
+        let less = limits(|l| l.message_size = wire.len() - 1);
+        let limit = wire.len() - 1;
+        assert_eq!(
+            outcome(codec, &less, &wire),
+            Err(DecodeError::TooLarge { limit })
+        );
+    }
+}
+
+#[test]
+fn nesting_of_exactly_the_limit_passes_and_one_more_fails() {
+    for codec in CODECS {
+        for (depth, passes) in [(511, true), (512, false)] {
+            let (open, close, zero) = match codec.name() {
+                "json" => (&b"["[..], &b"]"[..], &b"0"[..]),
+                _ => (&b"\x81"[..], &b""[..], &b"\x00"[..]),
+            };
+            let mut wire = match codec.name() {
+                "json" => b"[\"p\",".to_vec(),
+                _ => b"\x82\x61p".to_vec(),
+            };
+            wire.extend(open.repeat(depth));
+            wire.extend(zero);
+            wire.extend(close.repeat(depth));
+            if codec.name() == "json" {
+                wire.push(b']');
+            }
+            let got = outcome(codec, &Limits::default(), &wire);
+            let expected = if passes {
+                Ok(1)
+            } else {
+                Err(DecodeError::TooDeep { limit: 512 })
+            };
+            assert_eq!(got, expected, "{} {depth}", codec.name());
+        }
+    }
+    // Tags nest as well.
+    let mut wire = b"\x82\x61p".to_vec();
+    wire.extend([0xc1; 512]);
+    assert_eq!(
+        outcome(&Cbor, &Limits::default(), &wire),
+        Err(DecodeError::TooDeep { limit: 512 })
+    );
+}
+
+#[test]
+fn so_many_values_pass_and_one_more_fails() {
+    for codec in CODECS {
+        // The port's name, an array, a map and its key and value, and three numbers.
+        let map = Value::Map([("k", 1)].into_iter().collect());
+        let values = [vec![1.into(), 2.into(), 3.into()].into(), map];
+        let wire = encode(codec, Outgoing::Values(&values)).unwrap();
+        assert_eq!(outcome(codec, &limits(|l| l.items = 8), &wire), Ok(1));
+        let error = outcome(codec, &limits(|l| l.items = 7), &wire);
+        assert_eq!(error, Err(DecodeError::TooManyItems { limit: 7 }));
+    }
+}
+
+#[test]
+fn a_head_that_promises_too_much_fails_before_anything_is_kept() {
+    let small = limits(|l| (l.message_size, l.items) = (1 << 20, 1000));
+    let cases: [(&[u8], DecodeError); 5] = [
+        (
+            b"\x82\x61p\x5a\x7f\xff\xff\xff",
+            DecodeError::TooLarge { limit: 1 << 20 },
+        ),
+        (
+            b"\x82\x61p\x7b\xff\xff\xff\xff\xff\xff\xff\xff",
+            DecodeError::TooLarge { limit: 1 << 20 },
+        ),
+        (
+            b"\x82\x61p\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
+            DecodeError::TooManyItems { limit: 1000 },
+        ),
+        (
+            b"\x82\x61p\xbb\xff\xff\xff\xff\xff\xff\xff\xff",
+            DecodeError::TooManyItems { limit: 1000 },
+        ),
+        (
+            b"\x9a\x00\x10\x00\x00",
+            DecodeError::TooManyItems { limit: 1000 },
+        ),
+    ];
+    for (wire, error) in cases {
+        let mut decoder = Cbor.decoder(&small, &peer());
+        let mut src = BytesMut::from(wire);
+        assert_eq!(decoder.decode(&mut src).unwrap_err(), error);
+        assert!(src.capacity() < 4096);
+    }
+}
+
+#[test]
+fn room_for_a_long_string_is_made_once() {
+    let wire = encode(
+        &Cbor,
+        Outgoing::Values(&[bytes::Bytes::from(vec![1; 1 << 20]).into()]),
+    )
+    .unwrap();
+    let mut decoder = Cbor.decoder(&Limits::default(), &peer());
+    let mut src = BytesMut::with_capacity(4096);
+    src.extend_from_slice(&wire[..1000]);
+    assert!(decoder.decode(&mut src).unwrap().is_none());
+    let room = src.capacity();
+    assert!(room >= wire.len());
+    src.extend_from_slice(&wire[1000..]);
+    assert_eq!(src.capacity(), room);
+    let start = src.as_ptr();
+    let received = decoder.decode(&mut src).unwrap().unwrap();
+    let values = received.message.values().unwrap();
+    let Value::Bytes(bytes) = &values[0] else {
+        panic!("bytes")
+    };
+    assert_eq!(
+        bytes.as_ptr(),
+        start.wrapping_add(wire.len() - (1 << 20)),
+        "shared, not copied"
+    );
+}
+
+#[test]
+fn the_work_is_linear_however_the_bytes_arrive() {
+    // Heads asked for while `wire` arrives byte by byte, beyond one for each byte: those that came whole.
+    fn steps<H: aemp::codec::Heads>(mut decoder: StreamDecoder<H>, wire: &[u8]) -> (u64, usize) {
+        let mut src = BytesMut::new();
+        let mut messages = 0;
+        for byte in wire {
+            src.extend_from_slice(&[*byte]);
+            while decoder.decode(&mut src).unwrap().is_some() {
+                messages += 1;
+            }
+        }
+        (decoder.scanner().steps(), messages)
+    }
+    static FORMAT: Unread = Unread;
+    struct Unread;
+    impl aemp::codec::WireFormat for Unread {
+        fn token<'a>(&self, _: &'a [u8], at: &mut usize) -> Option<aemp::codec::Token<'a>> {
+            *at += 1;
+            Some(match *at {
+                1 => aemp::codec::Token::Array(Some(1)),
+                _ => aemp::codec::Token::Text("".into()),
+            })
+        }
+    }
+    for size in [1000, 10_000] {
+        let values = [
+            Value::from("x".repeat(size)),
+            Value::from((0..size as i64).map(Value::from).collect::<Vec<_>>()),
+        ];
+        let limits = Limits::default();
+        let json = encode(&Json, Outgoing::Values(&values)).unwrap();
+        let decoder = StreamDecoder::new("json", JsonHeads::default(), &FORMAT, &limits, &peer());
+        let (made, messages) = steps(decoder, &json);
+        assert_eq!(messages, 1);
+        assert!(
+            made <= 2 * json.len() as u64,
+            "{made} steps for {} bytes",
+            json.len()
+        );
+        let cbor = encode(&Cbor, Outgoing::Values(&values)).unwrap();
+        let decoder = StreamDecoder::new("cbor", CborHeads::default(), &FORMAT, &limits, &peer());
+        let (made, messages) = steps(decoder, &cbor);
+        assert_eq!(messages, 1);
+        assert!(
+            made <= 2 * cbor.len() as u64,
+            "{made} steps for {} bytes",
+            cbor.len()
+        );
+    }
+}

@@ -1,0 +1,335 @@
+//! What holds for every value, every split and every input.
+
+use aemp::codec::{Codec, DecodeError, Outgoing};
+use aemp::message::to_values;
+use aemp::value::{from_value, to_value};
+use aemp::{Integer, Map, Value};
+use aemp_codec_cbor::Cbor;
+use aemp_codec_json::Json;
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::support::*;
+
+/// Encodes and decodes `values` in every way there is, and expects them back.
+fn there_and_back(codec: &dyn Codec, values: &[Value], seeds: &[prop::sample::Index]) {
+    let wire = encode(codec, Outgoing::Values(values)).unwrap();
+    assert_eq!(encode(codec, Outgoing::Typed(&values)).unwrap(), wire);
+    let each_byte: Vec<usize> = (1..wire.len()).collect();
+    for ends in [vec![], cuts(wire.len(), seeds), each_byte] {
+        let received = decode_split(codec, &Default::default(), &peer(), &wire, ends).unwrap();
+        assert_eq!(received.len(), 1);
+        let message = &received[0].message;
+        assert_eq!(received[0].port.as_str(), "port");
+        assert_eq!(&*message.values().unwrap(), values);
+        let typed: Vec<Value> = message.clone().parse().unwrap();
+        assert_eq!(typed, values);
+        assert_eq!(
+            message.tag().as_deref(),
+            values.first().and_then(Value::as_str)
+        );
+        if !values.is_empty() {
+            assert_eq!(
+                message.clone().parse_args::<Vec<Value>>().unwrap(),
+                values[1..]
+            );
+        }
+        let wire_body = aemp::IntoMessage::outgoing(message);
+        assert_eq!(encode(codec, wire_body).unwrap(), wire);
+    }
+}
+
+/// Our value as ciborium's.
+fn theirs(value: &Value) -> ciborium::Value {
+    match value {
+        Value::Null => ciborium::Value::Null,
+        Value::Bool(b) => ciborium::Value::Bool(*b),
+        Value::Integer(n) => ciborium::Value::Integer(i128::from(*n).try_into().unwrap()),
+        Value::Float(x) => ciborium::Value::Float(*x),
+        Value::Bytes(bytes) => ciborium::Value::Bytes(bytes.to_vec()),
+        Value::Text(text) => ciborium::Value::Text(text.to_string()),
+        Value::Array(items) => ciborium::Value::Array(items.iter().map(theirs).collect()),
+        Value::Map(map) => {
+            ciborium::Value::Map(map.iter().map(|(k, v)| (theirs(k), theirs(v))).collect())
+        }
+        Value::Tag(tag, value) => ciborium::Value::Tag(*tag, Box::new(theirs(value))),
+        Value::Simple(_) => ciborium::Value::Text("simple".into()),
+    }
+}
+
+/// The same without what ciborium has no form for.
+fn without_simple(value: Value) -> Value {
+    match value {
+        Value::Simple(_) => Value::from("simple"),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_simple).collect()),
+        Value::Map(map) => {
+            let pairs = map
+                .into_iter()
+                .map(|(k, v)| (without_simple(k), without_simple(v)));
+            Value::Map(pairs.collect::<Map>())
+        }
+        Value::Tag(tag, value) => Value::Tag(tag, Box::new(without_simple(*value))),
+        other => other,
+    }
+}
+
+fn json_of(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(b) => (*b).into(),
+        Value::Integer(n) => match (u64::try_from(*n), i64::try_from(*n)) {
+            (Ok(n), _) => n.into(),
+            (_, Ok(n)) => n.into(),
+            _ => panic!("no JSON integer"),
+        },
+        Value::Float(x) => (*x).into(),
+        Value::Text(text) => text.to_string().into(),
+        Value::Array(items) => items.iter().map(json_of).collect(),
+        Value::Map(map) => {
+            let pairs = map
+                .iter()
+                .map(|(k, v)| (k.as_str().unwrap().to_owned(), json_of(v)));
+            serde_json::Value::Object(pairs.collect())
+        }
+        other => panic!("not in JSON: {other}"),
+    }
+}
+
+#[derive(Serialize, Deserialize, Debug, PartialEq, Clone)]
+enum Request {
+    Stop,
+    Add(i64, u64),
+    Name(String),
+    Float(f64),
+    Set { key: String, value: Option<Vec<i8>> },
+    Nested(Box<Self>, Vec<Self>),
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let leaf = prop_oneof![
+        Just(Request::Stop),
+        any::<(i64, u64)>().prop_map(|(a, b)| Request::Add(a, b)),
+        any::<String>().prop_map(Request::Name),
+        proptest::num::f64::NORMAL.prop_map(Request::Float),
+        any::<(String, Option<Vec<i8>>)>().prop_map(|(key, value)| Request::Set { key, value }),
+    ];
+    leaf.prop_recursive(3, 10, 3, |inner| {
+        (inner.clone(), prop::collection::vec(inner, 0..3))
+            .prop_map(|(one, more)| Request::Nested(Box::new(one), more))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_value_comes_back_from_cbor(
+        values in prop::collection::vec(any_value(), 0..5),
+        seeds in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        there_and_back(&Cbor, &values, &seeds);
+    }
+
+    #[test]
+    fn every_plain_value_comes_back_from_json(
+        values in prop::collection::vec(plain_value(), 0..5),
+        seeds in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        there_and_back(&Json, &values, &seeds);
+    }
+
+    #[test]
+    fn json_carries_a_value_exactly_or_not_at_all(values in prop::collection::vec(any_value(), 0..4)) {
+        match encode(&Json, Outgoing::Values(&values)) {
+            Ok(wire) => {
+                let received = decode(&Json, &peer(), &wire).unwrap();
+                prop_assert_eq!(&*received[0].message.values().unwrap(), &values[..]);
+            }
+            Err(error) => prop_assert!(error.to_string().contains("speaks json, which has none"), "{}", error),
+        }
+        let fit = Json.capabilities(&peer()).fit(&values);
+        prop_assert!(encode(&Json, Outgoing::Values(&fit)).is_ok());
+    }
+
+    #[test]
+    fn ciborium_reads_what_we_write_and_writes_what_we_write(value in any_value()) {
+        let value = without_simple(value);
+        let ours = encode(&Cbor, Outgoing::Values(std::slice::from_ref(&value))).unwrap();
+        let read: ciborium::Value = ciborium::from_reader(&ours[..]).unwrap();
+        let message = ciborium::Value::Array(vec!["port".into(), theirs(&value)]);
+        prop_assert_eq!(&read, &message);
+        let mut written = Vec::new();
+        ciborium::into_writer(&message, &mut written).unwrap();
+        prop_assert_eq!(&written[..], &ours[..]);
+    }
+
+    #[test]
+    fn ciborium_and_we_accept_the_same_bytes(mut bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        bytes.splice(0..0, *b"\x83\x61p");
+        let theirs: Result<ciborium::Value, _> = ciborium::from_reader(&bytes[..]);
+        let ours = decode(&Cbor, &peer(), &bytes);
+        // ciborium refuses simple values, folds bignums and does not look behind the message; where it reads, so do we.
+        if let (Ok(theirs), Ok(ours)) = (theirs, ours) {
+            prop_assert!(!ours.is_empty());
+            let values: Vec<Value> = ours[0].message.clone().into_values().unwrap().into_vec();
+            let mut written = Vec::new();
+            ciborium::into_writer(&theirs, &mut written).unwrap();
+            let again = decode(&Cbor, &peer(), &written).unwrap();
+            let text = |values: &[Value]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
+            prop_assert_eq!(text(&again[0].message.values().unwrap()), text(&values));
+        }
+    }
+
+    #[test]
+    fn serde_json_reads_what_we_write(values in prop::collection::vec(plain_value(), 0..4)) {
+        let ours = encode(&Json, Outgoing::Values(&values)).unwrap();
+        let read: Vec<serde_json::Value> = serde_json::from_slice(&ours).unwrap();
+        let expected: Vec<_> = values.iter().map(json_of).collect();
+        prop_assert_eq!(&read[1..], &expected[..]);
+    }
+
+    #[test]
+    fn serde_json_and_we_accept_the_same_texts(text in "[\\[\\]{},:\"\\\\ue0-9+.\\-a-ftrlsn ]{0,24}") {
+        let wire = format!("[\"port\",{text}]");
+        let theirs: Result<Vec<serde_json::Value>, _> = serde_json::from_str(&wire);
+        let ours = decode(&Json, &peer(), wire.as_bytes());
+        match (theirs, ours) {
+            (Ok(theirs), Ok(ours)) => {
+                prop_assert_eq!(ours.len(), 1);
+                let values: Vec<serde_json::Value> =
+                    ours[0].message.values().unwrap().iter().map(json_of).collect();
+                prop_assert_eq!(&theirs[1..], &values[..]);
+            }
+            // It takes integers beyond 64 bits for floats.
+            (Ok(_), Err(error)) => prop_assert!(error.to_string().contains("out of range"), "{}", error),
+            // More than one message, or less, is no JSON text.
+            (Err(_), Ok(ours)) => prop_assert!(ours.len() != 1 || !wire.ends_with(']') || wire.contains("]"), "{}", wire),
+            (Err(_), Err(_)) => {}
+        }
+    }
+
+    #[test]
+    fn typed_messages_come_back_by_every_way(request in request()) {
+        let values = to_values(&request).unwrap();
+        prop_assert_eq!(&aemp::Message::from(values.clone()).parse::<Request>().unwrap(), &request);
+        prop_assert_eq!(&from_value::<Request>(to_value(&request).unwrap()).unwrap(), &request);
+        for codec in CODECS {
+            let wire = encode(codec, Outgoing::Typed(&request)).unwrap();
+            prop_assert_eq!(&encode(codec, Outgoing::Values(&values)).unwrap(), &wire);
+            for from in [peer(), perl()] {
+                let received = decode(codec, &from, &wire).unwrap().remove(0).message;
+                prop_assert_eq!(&received.clone().parse::<Request>().unwrap(), &request);
+                prop_assert_eq!(&*received.values().unwrap(), &values[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_a_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), flip in any::<prop::sample::Index>(), value in any_value()) {
+        for codec in CODECS {
+            let _ = decode(codec, &perl(), &bytes);
+        }
+        // One wrong byte in something right goes deeper than noise.
+        let mut wire = encode(&Cbor, Outgoing::Values(&[value])).unwrap();
+        let at = flip.index(wire.len());
+        wire[at] ^= bytes.first().copied().unwrap_or(1);
+        for from in [peer(), perl()] {
+            if let Ok(received) = decode(&Cbor, &from, &wire) {
+                for one in received {
+                    let _ = one.message.values().unwrap();
+                    let _ = one.message.clone().parse::<(Value,)>();
+                    let _ = one.message.parse::<Request>();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn integers_at_the_edges_come_back() {
+    let edges = [
+        0,
+        23,
+        24,
+        255,
+        256,
+        65535,
+        65536,
+        u64::from(u32::MAX),
+        1 << 32,
+        u64::MAX,
+    ];
+    let mut values: Vec<Value> = edges.into_iter().map(Value::from).collect();
+    values.extend(edges.map(|n| Value::from(Integer::negative(n))));
+    there_and_back(&Cbor, &values, &[]);
+    // As types, too.
+    let wire = encode(
+        &Cbor,
+        Outgoing::Typed(&(i64::MIN, u64::MAX, -(1i128 << 64))),
+    )
+    .unwrap();
+    let message = decode(&Cbor, &peer(), &wire).unwrap().remove(0).message;
+    let (a, b, c): (i64, u64, i128) = message.parse().unwrap();
+    assert_eq!((a, b, c), (i64::MIN, u64::MAX, -(1i128 << 64)));
+}
+
+#[test]
+fn tags_of_ciborium_work_in_user_types() {
+    use ciborium::tag::{Captured, Required};
+    let sent = (
+        Required::<_, 32>("https://example.org"),
+        Captured(Some(1), 5),
+    );
+    let wire = encode(&Cbor, Outgoing::Typed(&sent)).unwrap();
+    let message = decode(&Cbor, &peer(), &wire).unwrap().remove(0).message;
+    assert_eq!(
+        message.values().unwrap()[0].to_string(),
+        r#"32("https://example.org")"#
+    );
+    for message in [message.clone(), message.into_values().unwrap().into()] {
+        let (uri, captured): (Required<String, 32>, Captured<i64>) = message.parse().unwrap();
+        assert_eq!(uri.0, "https://example.org");
+        assert_eq!(captured, Captured(Some(1), 5));
+    }
+}
+
+#[test]
+fn the_reply_follows_the_elements() {
+    let reply = "node#reply".parse().unwrap();
+    for codec in CODECS {
+        let bodies = [
+            Outgoing::Typed(&("add", 1)),
+            Outgoing::Values(&["add".into(), 1.into()]),
+        ];
+        for body in bodies {
+            let frame = aemp::codec::Frame {
+                port: "",
+                body,
+                reply: Some(&reply),
+            };
+            let mut out = bytes::BytesMut::new();
+            codec.encode(&frame, &peer(), &mut out).unwrap();
+            let received = decode(codec, &peer(), &out).unwrap().remove(0);
+            assert!(received.port.is_node_port());
+            let parsed: (String, i64, aemp::PortId) = received.message.parse().unwrap();
+            assert_eq!(parsed, ("add".to_owned(), 1, reply.clone()));
+        }
+    }
+}
+
+#[test]
+fn a_decoder_fed_another_codec_fails_at_the_first_byte() {
+    let message = [Value::from("x")];
+    let cbor = encode(&Cbor, Outgoing::Values(&message)).unwrap();
+    let json = encode(&Json, Outgoing::Values(&message)).unwrap();
+    let error = decode(&Json, &peer(), &cbor).unwrap_err();
+    assert!(
+        matches!(error, DecodeError::WrongFraming { byte: 0x82, .. }),
+        "{error}"
+    );
+    let error = decode(&Cbor, &peer(), &json).unwrap_err();
+    assert!(
+        matches!(error, DecodeError::WrongFraming { byte: b'[', .. }),
+        "{error}"
+    );
+}

@@ -1,0 +1,114 @@
+//! What the tests of codecs share: encoding and decoding in one call, and random values.
+
+use aemp::codec::{Codec, DecodeError, EncodeError, Frame, Limits, Outgoing, PeerInfo, Received};
+use aemp::{Integer, Map, Value};
+use aemp_codec_cbor::Cbor;
+use aemp_codec_json::Json;
+use bytes::{Bytes, BytesMut};
+use proptest::prelude::*;
+
+pub(crate) const CODECS: [&dyn Codec; 2] = [&Json, &Cbor];
+
+pub(crate) fn peer() -> PeerInfo {
+    PeerInfo::new("peer".parse().unwrap(), "aemp-0.1")
+}
+
+pub(crate) fn perl() -> PeerInfo {
+    PeerInfo::new("peer".parse().unwrap(), "AE-2.02")
+}
+
+pub(crate) fn encode(codec: &dyn Codec, body: Outgoing<'_>) -> Result<BytesMut, EncodeError> {
+    let mut out = BytesMut::new();
+    let frame = Frame {
+        port: "port",
+        body,
+        reply: None,
+    };
+    codec.encode(&frame, &peer(), &mut out)?;
+    Ok(out)
+}
+
+/// Feeds `wire` in pieces that end at the given places, and returns what came out.
+pub(crate) fn decode_split(
+    codec: &dyn Codec,
+    limits: &Limits,
+    from: &PeerInfo,
+    wire: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+) -> Result<Vec<Received>, DecodeError> {
+    let mut decoder = codec.decoder(limits, from);
+    let mut src = BytesMut::new();
+    let mut received = Vec::new();
+    let mut start = 0;
+    for end in ends.into_iter().chain([wire.len()]) {
+        src.extend_from_slice(&wire[start..end]);
+        start = end;
+        while let Some(one) = decoder.decode(&mut src)? {
+            received.push(one);
+        }
+    }
+    Ok(received)
+}
+
+pub(crate) fn decode(
+    codec: &dyn Codec,
+    from: &PeerInfo,
+    wire: &[u8],
+) -> Result<Vec<Received>, DecodeError> {
+    decode_split(codec, &Limits::default(), from, wire, [])
+}
+
+/// Values that both codecs can carry.
+pub(crate) fn plain_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-300i64..300).prop_map(Value::from),
+        proptest::num::f64::NORMAL.prop_map(Value::from),
+        proptest::num::f64::SUBNORMAL.prop_map(Value::from),
+        any::<f32>()
+            .prop_filter("finite", |x| x.is_finite())
+            .prop_map(Value::from),
+        (-70000i32..70000).prop_map(|n| Value::from(f64::from(n) / 4.0)),
+        any::<String>().prop_map(Value::from),
+        "[a-z\\\\\"\n\u{e9}\u{1f600}]{0,40}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((any::<String>(), inner), 0..6)
+                .prop_map(|pairs| Value::Map(pairs.into_iter().collect())),
+        ]
+    })
+}
+
+/// All values there are.
+pub(crate) fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        plain_value(),
+        (any::<bool>(), any::<u64>()).prop_map(|(negative, n)| match negative {
+            true => Value::from(Integer::negative(n)),
+            false => Value::from(n),
+        }),
+        prop::collection::vec(any::<u8>(), 0..60).prop_map(|b| Value::from(Bytes::from(b))),
+        prop_oneof![Just(f64::INFINITY), Just(f64::NEG_INFINITY)].prop_map(Value::from),
+        prop_oneof![0u8..20, Just(23), 32u8..=255].prop_map(Value::Simple),
+    ];
+    leaf.prop_recursive(4, 30, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((inner.clone(), inner.clone()), 0..5)
+                .prop_map(|pairs| Value::Map(Map::from(pairs))),
+            (any::<u64>(), inner).prop_map(|(tag, value)| Value::Tag(tag, Box::new(value))),
+        ]
+    })
+}
+
+/// Where to cut so many bytes.
+pub(crate) fn cuts(len: usize, seeds: &[prop::sample::Index]) -> Vec<usize> {
+    let mut cuts: Vec<usize> = seeds.iter().map(|seed| seed.index(len + 1)).collect();
+    cuts.sort_unstable();
+    cuts
+}
