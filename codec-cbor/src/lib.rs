@@ -5,8 +5,8 @@
 //! takes all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. Writing
 //! uses definite lengths and shortest forms.
 //!
-//! Reading is [`CborHeads`], which the core's scanner drives over the stream, and a `WireFormat` that hands out the
-//! tokens of a whole message.
+//! Typed messages are written by a serializer of this crate. Reading is [`CborHeads`], which the core's scanner drives
+//! over the stream, and a `WireFormat` that hands out the tokens of a whole message.
 
 mod head;
 mod heads;
