@@ -1,7 +1,12 @@
-//! The `cbor` framing of aemp: each message is one CBOR array (RFC 8949; protocol.md section 3).
+//! The `cbor` framing of aemp: [`Cbor`], a [`Codec`] whose messages are one CBOR array each (RFC 8949; protocol.md
+//! section 3).
 //!
-//! It carries everything a message can hold. Reading takes all of RFC 8949: indefinite lengths, half floats,
-//! tags, numbers that are not in their shortest form. Writing uses definite lengths and shortest forms.
+//! It carries everything a message can hold ([`Capabilities::ALL`]), but no simple values towards AnyEvent::MP. Reading
+//! takes all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. Writing
+//! uses definite lengths and shortest forms.
+//!
+//! Typed messages are written by a serializer of this crate. Reading is [`CborHeads`], which the core's scanner drives
+//! over the stream, and a `WireFormat` that hands out the tokens of a whole message.
 
 mod head;
 mod heads;

@@ -1,9 +1,12 @@
-//! The `json` framing of aemp: each message is one JSON array in UTF-8, with white space between messages allowed
-//! (protocol.md section 3).
+//! The `json` framing of aemp: [`Json`], a [`Codec`] whose messages are one JSON array each, in UTF-8, with white space
+//! between messages allowed (protocol.md section 3).
 //!
-//! JSON carries a part of what messages can hold. Byte strings, tags, map keys other than texts, NaN and
-//! infinities, and integers beyond -2^63 to 2^64-1 are refused when a message is encoded, with the path to them;
-//! an integer beyond that range is refused when it is received, too, and never becomes a float.
+//! JSON carries a part of what messages can hold ([`Capabilities::JSON`]). Byte strings, tags, map keys other than
+//! texts, NaN and infinities, and integers beyond -2^63 to 2^64-1 are refused when a message is encoded, with the path
+//! to them; an integer beyond that range is refused when it is received, too, and never becomes a float.
+//!
+//! Writing is serde_json's. Reading is [`JsonHeads`], which the core's scanner drives over the stream, and a
+//! `WireFormat` that hands out the tokens of a whole message.
 
 mod heads;
 mod scalar;

@@ -1,6 +1,15 @@
-//! The core of aemp: names, values, messages, ports, nodes and links.
+//! The core of aemp: names, values, messages, ports, nodes and links. It knows no socket, no codec and no file; the
+//! facade crate `aemp` adds those and is what programs use.
 //!
-//! It knows no socket, no codec and no file. The facade crate `aemp` is what programs use.
+//! * A node of this process is a [`LocalNode`], made by a [`Builder`]; what it can be told is its [`Config`].
+//! * A port is anything that implements [`Port`]: a closure, [`routes`], a type, or an [`Inbox`]. While it handles a
+//!   message it has a [`Context`]. Its address is a [`PortId`].
+//! * A [`Message`] is a list of [`Value`]s, or whatever serialises to one.
+//! * A [`Monitor`] tells of a port's death with a [`Reason`].
+//! * Who adds a codec begins at [`codec::Codec`], who adds a transport at [`transport::Transport`]. The opening of a
+//!   connection is a state machine of its own, [`handshake`].
+//!
+//! Comments name the wire protocol's facts by section of `docs/protocol.md` in the repository.
 
 mod address;
 pub mod codec;
