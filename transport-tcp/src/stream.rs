@@ -111,8 +111,8 @@ mod tests {
                 #[cfg(target_os = "linux")]
                 {
                     let (every, probes, user) = match secs {
-                        30 => (6, 4, 25_000),
-                        _ => (1, 7, 7_100),
+                        30 => (3, 8, 26_190),
+                        _ => (1, 7, 7_210),
                     };
                     let every = Duration::from_secs(every);
                     assert_eq!(socket.tcp_keepalive_time().unwrap(), every);
