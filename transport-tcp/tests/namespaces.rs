@@ -96,6 +96,49 @@ fn the_unspecified_addresses_of_both_families_go_side_by_side() {
 
 #[test]
 #[ignore = "needs root and network namespaces"]
+fn addresses_share_a_port_if_one_is_free_on_all() {
+    let lab = Lab::new();
+    lab.sysctl(At::A, "net.ipv4.ip_local_port_range=40000 40001");
+    let first = lab.start(At::A, "serve [fd77:1::2]:40000");
+    first.hear("listening");
+    // The system may choose 40000 for the first address, and cannot for the second.
+    for _ in 0..8 {
+        let server = lab.start(At::A, "serve *");
+        assert_eq!(
+            server.hear("listening"),
+            "10.77.1.2:40001 [fd77:1::2]:40001"
+        );
+    }
+    // Now there is none for both.
+    let second = lab.start(At::A, "serve 10.77.1.2:40001");
+    second.hear("listening");
+    let server = lab.start(At::A, "serve *");
+    assert_eq!(
+        server.hear("listening"),
+        "10.77.1.2:40000 [fd77:1::2]:40001"
+    );
+    let full = lab.start(At::A, "serve *").hear("failed:");
+    assert_eq!(
+        full,
+        "every port on 10.77.1.2 that the system may choose is in use: name one"
+    );
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn a_socket_does_not_connect_with_itself() {
+    let lab = Lab::new();
+    // The system has to choose for our end what we connect to.
+    lab.sysctl(At::A, "net.ipv4.ip_local_port_range=40000 40000");
+    let error = lab.start(At::A, "reach 127.0.0.1:40000").hear("failed:");
+    assert_eq!(
+        error,
+        "connection refused: nothing listens on port 40000 of 127.0.0.1"
+    );
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
 fn a_silent_address_holds_up_the_next_for_a_moment_only() {
     let lab = Lab::new();
     let server = lab.start(At::A, "serve 10.77.1.2:4040");

@@ -141,7 +141,7 @@ impl Lab {
         }
     }
 
-    fn sysctl(&self, at: At, setting: &str) {
+    pub(crate) fn sysctl(&self, at: At, setting: &str) {
         run(
             "ip",
             &["netns", "exec", &self.netns(at), "sysctl", "-qw", setting],
