@@ -1,6 +1,6 @@
 //! `TcpStream`: a connection, with its addresses.
 
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,6 +16,8 @@ pub(crate) struct TcpStream {
     // Asked for once: a connection that was reset has no peer any more.
     local: SocketAddr,
     peer: SocketAddr,
+    /// The system's error of a write. The system tells it once, and lets reading end as if the peer had closed.
+    failed: Option<i32>,
 }
 
 impl TcpStream {
@@ -27,7 +29,22 @@ impl TcpStream {
     ) -> io::Result<Self> {
         settings.apply(&SockRef::from(&inner))?;
         let local = inner.local_addr()?;
-        Ok(Self { inner, local, peer })
+        Ok(Self {
+            inner,
+            local,
+            peer,
+            failed: None,
+        })
+    }
+
+    fn noted<T>(&mut self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &done
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            // After a broken pipe there may be something to read still, and an end of file.
+            self.failed = self.failed.or_else(|| error.raw_os_error());
+        }
+        done
     }
 }
 
@@ -47,7 +64,14 @@ impl AsyncRead for TcpStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buffer)
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
+        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        match (self.failed, &read) {
+            (Some(error), Poll::Ready(Ok(()))) if room > 0 && buffer.filled().len() == before => {
+                Poll::Ready(Err(io::Error::from_raw_os_error(error)))
+            }
+            _ => read,
+        }
     }
 }
 
@@ -57,7 +81,8 @@ impl AsyncWrite for TcpStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        let done = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.noted(done)
     }
 
     fn poll_write_vectored(
@@ -65,7 +90,8 @@ impl AsyncWrite for TcpStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+        let done = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        self.noted(done)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -73,12 +99,14 @@ impl AsyncWrite for TcpStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let done = Pin::new(&mut self.inner).poll_flush(cx);
+        self.noted(done)
     }
 
     /// Sends FIN after what was written; reading goes on.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let done = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.noted(done)
     }
 }
 
@@ -86,6 +114,7 @@ impl AsyncWrite for TcpStream {
 mod tests {
     use std::time::Duration;
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -111,8 +140,8 @@ mod tests {
                 #[cfg(target_os = "linux")]
                 {
                     let (every, probes, user) = match secs {
-                        30 => (6, 4, 25_000),
-                        _ => (1, 7, 7_100),
+                        30 => (3, 8, 26_190),
+                        _ => (1, 7, 7_210),
                     };
                     let every = Duration::from_secs(every);
                     assert_eq!(socket.tcp_keepalive_time().unwrap(), every);
@@ -122,6 +151,34 @@ mod tests {
                     assert_eq!(socket.tcp_user_timeout().unwrap(), user);
                 }
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reset_that_a_write_has_met_is_no_end_of_file_for_reading() {
+        let life = Life::new(Duration::from_secs(30));
+        let (mut dialled, accepted) = pair(Settings {
+            nodelay: true,
+            life,
+        })
+        .await;
+        SockRef::from(&accepted.inner)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(accepted);
+        let write = async {
+            loop {
+                if let Err(error) = dialled.write_all(b"x").await {
+                    return error.kind();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let write = tokio::time::timeout(Duration::from_secs(20), write);
+        assert_eq!(write.await.unwrap(), ErrorKind::ConnectionReset);
+        for _ in 0..2 {
+            let error = dialled.read_u8().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         }
     }
 

@@ -33,7 +33,8 @@ use crate::{connect, listener, resolve};
 ///
 /// # Dead hosts
 ///
-/// A connection fails once its other end's host has vanished without a word for about [`dead_after`](Self::dead_after).
+/// A connection fails when its other end's host has vanished without a word (power, cable, a firewall) for about
+/// [`dead_after`](Self::dead_after).
 ///
 /// ```
 /// use std::time::Duration;
@@ -90,12 +91,18 @@ impl Tcp {
     /// After how long without any sign of life the other end's host counts as dead, so that reading and writing
     /// fail; 30 s. From 2 s to a day, other values are taken as the nearest of these.
     ///
-    /// On Linux the failure comes within a quarter of this time more or less, from 5 s on (the kernel counts whole
-    /// seconds), on a connection that is idle as on one that waits for acknowledgements. One that was idle when
-    /// the host vanished and sends its first bytes later starts anew with them. A host that is alive but whose
-    /// program does not read keeps a connection up until bytes have waited for this time.
+    /// On Linux the failure comes within this time, a quarter more or less, from 5 s on (the kernel counts whole
+    /// seconds):
     ///
-    /// On other systems an idle connection is noticed, a busy one when the system gives up (minutes).
+    /// * on an idle connection, which is probed at every eighth of this time (30 s: 3 s);
+    /// * on one with bytes that are not acknowledged, if the first of these was sent at most a quarter of this time
+    ///   after the host vanished. Bytes that are first sent later have their own wait of that time.
+    ///
+    /// A program that reads slowly does not look dead; one that takes nothing for this time, while bytes wait for it,
+    /// does, although its host lives. That cannot be told apart by `TCP_USER_TIMEOUT`.
+    ///
+    /// On other systems an idle connection fails in time, one with unacknowledged bytes when the system gives up,
+    /// which takes minutes.
     pub fn dead_after(mut self, time: Duration) -> Self {
         self.settings.life = Life::new(time);
         self

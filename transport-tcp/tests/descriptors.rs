@@ -1,0 +1,57 @@
+//! A program out of file descriptors: connections wait, none is lost.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+use std::fs::File;
+use std::process::Command;
+use std::time::Duration;
+
+use aemp_core::transport::Transport;
+use aemp_transport_tcp::Tcp;
+use tokio::time::timeout;
+
+const INNER: &str = "AEMP_TCP_FEW_DESCRIPTORS";
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Runs itself again in a shell that allows few descriptors, so that the limit holds for that process alone.
+#[test]
+fn accept_goes_on_after_too_many_open_files() {
+    if std::env::var_os(INNER).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        return runtime.block_on(run_out_and_recover());
+    }
+    let done = Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "accept_goes_on_after_too_many_open_files"])
+        .env(INNER, "1")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{printed}");
+}
+
+async fn run_out_and_recover() {
+    let mut listener = Tcp::new()
+        .listen(&"127.0.0.1:*".parse().unwrap())
+        .await
+        .unwrap();
+    let at = listener.addresses().remove(0);
+    let dialled = std::net::TcpStream::connect(at.rest()).unwrap();
+    let mut files = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        files.push(file);
+    }
+    // It stays an error, so that the node waits and logs rather than spins in here.
+    for _ in 0..3 {
+        let error = timeout(DEADLINE, listener.accept()).await.unwrap();
+        let text = error.err().unwrap().to_string();
+        assert!(text.contains("Too many open files"), "{text}");
+    }
+    drop(files);
+    let accepted = timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
+    assert_eq!(accepted.peer(), Some(dialled.local_addr().unwrap()));
+}
