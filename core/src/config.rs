@@ -15,14 +15,16 @@ use crate::codec::Limits;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// After how long an unreachable node is given up; also the longest pause between attempts at a seed. 30 s
-    /// (protocol.md section 9).
+    /// After how long without a sign of life a node counts as dead; also the longest pause between attempts at a
+    /// seed, and how long messages wait for seeds that cannot be reached. 30 s (protocol.md section 9).
     pub monitor_timeout: Duration,
-    /// Pause between attempts at a node's addresses; 2 s (protocol.md section 9).
+    /// For how long in all the addresses of a node are tried before what waits for it fails; 2 s (protocol.md
+    /// section 9).
     pub connect_interval: Duration,
     /// The longest that a connection may take from its first byte to the last of both auth lines; 10 s.
     pub opening_timeout: Duration,
-    /// After how long without sending anything a keepalive (`[]`) goes out; 10 s.
+    /// How often a keepalive (`[]`) goes out on a connection that has nothing else to send; 10 s, and at most a
+    /// quarter of `monitor_timeout`, so that the transport notices a dead host in time.
     pub keepalive: Duration,
     /// What a peer's messages must keep within.
     pub limits: Limits,
@@ -47,6 +49,17 @@ pub struct Config {
     pub check_peeraddr: bool,
     /// Tasks that run ports; as many as the machine has cores.
     pub shards: usize,
+}
+
+/// How long a stopping node tries to send what is queued.
+pub(crate) const FLUSH: Duration = Duration::from_secs(2);
+
+impl Config {
+    /// How often keepalives go out.
+    pub(crate) fn keepalive(&self) -> Duration {
+        let most = self.monitor_timeout / 4;
+        self.keepalive.min(most).max(Duration::from_millis(10))
+    }
 }
 
 impl Default for Config {

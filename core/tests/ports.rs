@@ -421,3 +421,36 @@ async fn a_stopped_node_ends_inboxes_and_calls() {
     assert!(soon(inbox.recv()).await.is_none());
     assert!(soon(call).await.unwrap().is_err());
 }
+
+#[tokio::test]
+async fn a_node_asked_to_ask_itself_again_and_again_does_not() {
+    let node = node().await;
+    let own = PortId::from(node.id().clone());
+    let chain: Vec<Value> = ["snd", "n"]
+        .into_iter()
+        .cycle()
+        .take(20_000)
+        .map(Value::from)
+        .collect();
+    node.send(&own, chain);
+    let (now,): (f64,) = soon(node.call(&own, ("time",))).await.unwrap();
+    assert!(now > 0.0);
+}
+
+#[tokio::test]
+async fn a_monitor_of_the_own_node_fires_only_when_it_stops() {
+    let node = node().await;
+    let mut gone = std::pin::pin!(node.gone(&node.id().clone().into()));
+    let own = PortId::from(node.id().clone());
+    soon(node.call::<_, (f64,)>(&own, ("time",))).await.unwrap();
+    tokio::select! {
+        biased;
+        why = &mut gone => panic!("fired: {why}"),
+        () = std::future::ready(()) => {}
+    }
+    node.clone().shutdown().await;
+    assert_eq!(
+        soon(gone).await,
+        reason!["transport_error", "n", "node stopped"]
+    );
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aemp::transport::{Listener, Stream, Transport};
+use aemp::transport::{Listener, Options, Stream, Transport};
 use aemp::{Address, Builder, LocalNode};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -85,11 +85,11 @@ impl Transport for Network {
         "mem"
     }
 
-    async fn listen(&self, at: &Address) -> io::Result<Box<dyn Listener>> {
+    async fn listen(&self, at: &Address, _: &Options) -> io::Result<Box<dyn Listener>> {
         Ok(Box::new(Accepting(at.clone(), self.accept_at(at.rest()))))
     }
 
-    async fn connect(&self, to: &Address) -> io::Result<Box<dyn Stream>> {
+    async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
         Ok(Box::new(self.dial(to.rest())?))
     }
 }

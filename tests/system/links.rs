@@ -5,6 +5,8 @@ use std::time::Duration;
 use aemp::node::NodeEvent;
 use aemp::{Context, LocalNode, Message, NodeId, Notify, PortId, Reason, Value, reason, routes};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::common::{Network, linked, node, soon, unlinked};
 
 async fn pair(network: &Network, codecs: [&[&str]; 2]) -> (LocalNode, LocalNode) {
@@ -329,4 +331,65 @@ async fn a_seed_that_is_the_node_itself_is_dropped() {
         .unwrap();
     soon(a.joined()).await.unwrap();
     assert!(a.links().is_empty());
+}
+
+#[tokio::test]
+async fn a_dropped_guard_may_hold_another_of_the_same_node() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [EITHER; 2]).await;
+    let port = adder(&a);
+    let inner = b.monitor(&port, |_: Reason| ());
+    let outer = b.monitor(&port, move |_: Reason| drop(inner));
+    drop(outer);
+    soon(b.call::<_, (String, i64)>(&port, ("add", 1)))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_peer_cannot_take_a_name_in_secret() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [EITHER; 2]).await;
+    a.offer("nothing", |_: &LocalNode, (): ()| routes());
+    let node_port = PortId::from(a.id().clone());
+    b.send(&node_port, ("AnyEvent::MP::_spawn", "greeter", "nothing"));
+    soon(b.call::<_, (f64,)>(&node_port, ("time",)))
+        .await
+        .unwrap();
+    assert!(a.port_named("greeter", routes()).is_none());
+    let taken = a.id().port("greeter");
+    let gone = a.gone(&taken);
+    a.kill(&taken, Reason::normal());
+    soon(gone).await;
+    assert!(a.port_named("greeter", routes()).is_some());
+}
+
+#[tokio::test]
+async fn a_stranger_under_the_name_of_a_node_does_not_stand_in_its_way() {
+    let network = Network::default();
+    let _a = node("a", &network).bind("mem:a").start().await.unwrap();
+    let strangers: Vec<_> = (0..20)
+        .map(|_| async {
+            let mut pipe = network.dial("a").unwrap();
+            pipe.0
+                .write_all(b"aemp;1;b;hmac_sha3_512;json;role=d\nx\n")
+                .await
+                .unwrap();
+            // The node has read it once its own greeting is here.
+            pipe.0.read_u8().await.unwrap();
+            pipe
+        })
+        .collect();
+    let mut held = Vec::new();
+    for stranger in strangers {
+        held.push(soon(stranger).await);
+    }
+    let b = node("b", &network).seed("mem:a").start().await.unwrap();
+    let started = tokio::time::Instant::now();
+    soon(b.joined()).await.unwrap();
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
 }

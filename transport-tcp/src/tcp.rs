@@ -1,10 +1,9 @@
 //! `Tcp`: the transport with its settings.
 
 use std::io;
-use std::time::Duration;
 
 use aemp_core::Address;
-use aemp_core::transport::{Listener, Stream, Transport};
+use aemp_core::transport::{Listener, Options, Stream, Transport};
 use async_trait::async_trait;
 use socket2::SockRef;
 
@@ -38,16 +37,17 @@ use crate::{connect, listener, resolve};
 ///
 /// ```
 /// use std::time::Duration;
-/// use aemp_core::transport::Transport;
+/// use aemp_core::transport::{Options, Transport};
 /// use aemp_transport_tcp::Tcp;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let tcp = Tcp::new().dead_after(Duration::from_secs(10));
-/// let mut listener = tcp.listen(&"127.0.0.1:*".parse()?).await?;
+/// let tcp = Tcp::new();
+/// let options = Options::new(Duration::from_secs(10));
+/// let mut listener = tcp.listen(&"127.0.0.1:*".parse()?, &options).await?;
 /// let published = listener.addresses();
-/// let mut dialled = tcp.connect(&published[0]).await?;
+/// let mut dialled = tcp.connect(&published[0], &options).await?;
 /// let mut accepted = listener.accept().await?;
 ///
 /// dialled.write_all(b"hello").await?;
@@ -60,7 +60,7 @@ use crate::{connect, listener, resolve};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Tcp {
-    settings: Settings,
+    nodelay: bool,
 }
 
 /// What every connection is set to.
@@ -71,40 +71,15 @@ pub(crate) struct Settings {
 }
 
 impl Tcp {
-    /// TCP with `TCP_NODELAY` on, where a host counts as dead after 30 s.
+    /// TCP with `TCP_NODELAY` on.
     pub fn new() -> Self {
-        Self {
-            settings: Settings {
-                nodelay: true,
-                life: Life::new(Duration::from_secs(30)),
-            },
-        }
+        Self { nodelay: true }
     }
 
     /// Whether small writes go out at once (`TCP_NODELAY`; on) rather than wait for the peer's acknowledgement of
     /// what was sent before. A node gathers messages itself, so that off only adds delay.
     pub fn nodelay(mut self, on: bool) -> Self {
-        self.settings.nodelay = on;
-        self
-    }
-
-    /// After how long without any sign of life the other end's host counts as dead, so that reading and writing
-    /// fail; 30 s. From 2 s to a day, other values are taken as the nearest of these.
-    ///
-    /// On Linux the failure comes within this time, a quarter more or less, from 5 s on (the kernel counts whole
-    /// seconds):
-    ///
-    /// * on an idle connection, which is probed at every eighth of this time (30 s: 3 s);
-    /// * on one with bytes that are not acknowledged, if the first of these was sent at most a quarter of this time
-    ///   after the host vanished. Bytes that are first sent later have their own wait of that time.
-    ///
-    /// A program that reads slowly does not look dead; one that takes nothing for this time, while bytes wait for it,
-    /// does, although its host lives. That cannot be told apart by `TCP_USER_TIMEOUT`.
-    ///
-    /// On other systems an idle connection fails in time, one with unacknowledged bytes when the system gives up,
-    /// which takes minutes.
-    pub fn dead_after(mut self, time: Duration) -> Self {
-        self.settings.life = Life::new(time);
+        self.nodelay = on;
         self
     }
 }
@@ -112,6 +87,15 @@ impl Tcp {
 impl Default for Tcp {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Tcp {
+    fn settings(&self, options: &Options) -> Settings {
+        Settings {
+            nodelay: self.nodelay,
+            life: Life::new(options.dead_after),
+        }
     }
 }
 
@@ -128,17 +112,17 @@ impl Transport for Tcp {
         "tcp"
     }
 
-    async fn listen(&self, at: &Address) -> io::Result<Box<dyn Listener>> {
+    async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>> {
         let place: Place = at.rest().parse()?;
         let addresses = resolve::to_listen(&place).await?;
-        let listener = listener::bind(&addresses, self.settings)?;
+        let listener = listener::bind(&addresses, self.settings(options))?;
         Ok(Box::new(listener))
     }
 
-    async fn connect(&self, to: &Address) -> io::Result<Box<dyn Stream>> {
+    async fn connect(&self, to: &Address, options: &Options) -> io::Result<Box<dyn Stream>> {
         let place: Place = to.rest().parse()?;
         let addresses = resolve::to_connect(&place).await?;
-        let stream = connect::connect(&addresses, self.settings).await?;
+        let stream = connect::connect(&addresses, self.settings(options)).await?;
         Ok(Box::new(stream))
     }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::process::Command;
 use std::time::Duration;
 
-use aemp_core::transport::Transport;
+use aemp_core::transport::{Options, Transport};
 use aemp_transport_tcp::Tcp;
 use tokio::time::timeout;
 
@@ -36,7 +36,7 @@ fn accept_goes_on_after_too_many_open_files() {
 
 async fn run_out_and_recover() {
     let mut listener = Tcp::new()
-        .listen(&"127.0.0.1:*".parse().unwrap())
+        .listen(&"127.0.0.1:*".parse().unwrap(), &Options::new(DEADLINE))
         .await
         .unwrap();
     let at = listener.addresses().remove(0);

@@ -7,7 +7,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use aemp_core::Address;
-use aemp_core::transport::{Listener, Stream, Transport};
+use aemp_core::transport::{Listener, Options, Stream, Transport};
 use aemp_transport_tcp::Tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -19,12 +19,16 @@ async fn soon<F: Future>(future: F) -> F::Output {
     done.expect("not done within 20 s")
 }
 
+fn options() -> Options {
+    Options::new(Duration::from_secs(30))
+}
+
 async fn listen(at: &str) -> io::Result<Box<dyn Listener>> {
-    Tcp::new().listen(&at.parse().unwrap()).await
+    Tcp::new().listen(&at.parse().unwrap(), &options()).await
 }
 
 async fn connect(to: &Address) -> io::Result<Box<dyn Stream>> {
-    soon(Tcp::new().connect(to)).await
+    soon(Tcp::new().connect(to, &options())).await
 }
 
 /// A listener on `at` and both ends of a connection to it.

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use aemp_core::Address;
-use aemp_core::transport::{Listener, Stream, Transport};
+use aemp_core::transport::{Listener, Options, Stream, Transport};
 use aemp_transport_tcp::Tcp;
 use lab::{At, Lab, PART, say};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -282,7 +282,7 @@ fn play_a_part() {
         .build()
         .unwrap();
     let done = runtime.block_on(async {
-        let tcp = Tcp::new().dead_after(DEAD_AFTER);
+        let tcp = Tcp::new();
         let address: Address = words[1].parse().unwrap();
         match words[0] {
             "serve" => serve(&tcp, &address, words.get(2).copied()).await,
@@ -297,7 +297,7 @@ fn play_a_part() {
 }
 
 async fn serve(tcp: &Tcp, at: &Address, mode: Option<&str>) -> std::io::Result<()> {
-    let mut listener: Box<dyn Listener> = tcp.listen(at).await?;
+    let mut listener: Box<dyn Listener> = tcp.listen(at, &Options::new(DEAD_AFTER)).await?;
     let addresses = listener.addresses();
     let shown: Vec<_> = addresses.iter().map(Address::rest).collect();
     say(format_args!("listening {}", shown.join(" ")));
@@ -313,7 +313,7 @@ async fn serve(tcp: &Tcp, at: &Address, mode: Option<&str>) -> std::io::Result<(
 
 async fn visit(tcp: &Tcp, to: &Address, mode: Option<&str>) -> std::io::Result<()> {
     let begun = Instant::now();
-    let mut stream = tcp.connect(to).await?;
+    let mut stream = tcp.connect(to, &Options::new(DEAD_AFTER)).await?;
     say(format_args!("reached {:.3}", begun.elapsed().as_secs_f64()));
     match mode {
         Some("slow") => read_slowly(&mut stream).await,

@@ -21,16 +21,20 @@ pub(crate) struct Seed {
     state: Mutex<SeedState>,
 }
 
+/// How a seed stands.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SeedState {
-    /// We are connected to the node that answers there.
-    pub(crate) connected: bool,
+pub(crate) enum SeedState {
+    /// The first attempt is under way.
+    #[default]
+    Trying,
+    /// We are connected to the node that answers there, by this connection or another.
+    Connected,
     /// It is this node itself.
-    pub(crate) itself: bool,
-    /// Why the last attempt failed.
-    pub(crate) error: Option<String>,
-    /// Whether trying again is of little use: a node answers there and does not let us in.
-    pub(crate) refused: bool,
+    Itself,
+    /// The last attempt failed, or the connection was lost; the next attempt comes.
+    Failed(String),
+    /// The same, but trying again is of little use: a node answers there and one of us refuses the other.
+    Refused(String),
 }
 
 impl Seed {
@@ -52,19 +56,33 @@ impl Seed {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         node.seeds_changed.notify_waiters();
     }
+}
 
-    /// Waits until an attempt has succeeded or failed, and says which.
-    pub(crate) async fn tried(&self, node: &Inner) -> Result<(), String> {
-        loop {
-            let changed = node.seeds_changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            let state = self.state();
-            match state.error {
-                _ if state.connected || state.itself => return Ok(()),
-                Some(error) => return Err(error),
-                None => changed.await,
+/// Waits until one of the seeds is connected, or all have failed. Without seeds there is nothing to wait for.
+///
+/// # Errors
+/// The address of a seed that failed, and why it did.
+pub(crate) async fn joined(node: &Inner) -> Result<(), (String, String)> {
+    loop {
+        let changed = node.seeds_changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let mut failed = None;
+        let mut trying = false;
+        for seed in node.seeds() {
+            match seed.state() {
+                SeedState::Connected => return Ok(()),
+                SeedState::Trying => trying = true,
+                SeedState::Itself => {}
+                SeedState::Failed(why) | SeedState::Refused(why) => {
+                    failed = Some((seed.address.to_string(), why))
+                }
             }
+        }
+        match failed {
+            _ if trying => changed.await,
+            Some(failed) => return Err(failed),
+            None => return Ok(()),
         }
     }
 }
@@ -77,73 +95,48 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
             outcome = dial(&node, &seed.address, None) => outcome,
             () = node.stop.cancelled() => return,
         };
-        match outcome {
+        let state = match outcome {
             Ok(opened) => {
-                pause = FIRST_PAUSE;
-                run(&node, opened, || {
-                    seed.set(
-                        &node,
-                        SeedState {
-                            connected: true,
-                            ..SeedState::default()
-                        },
-                    )
+                let why = run(&node, opened, || {
+                    pause = FIRST_PAUSE;
+                    seed.set(&node, SeedState::Connected);
                 })
                 .await;
-                seed.set(
-                    &node,
-                    SeedState {
-                        error: Some("the connection was lost".into()),
-                        ..SeedState::default()
-                    },
-                );
+                SeedState::Failed(why)
             }
             Err(Failed {
-                error: OpenError::Handshake(HandshakeError::Myself { .. }),
+                error: OpenError::Handshake(HandshakeError::Myself { nonce, .. }),
                 ..
-            }) => {
-                // A seed that is the node itself is dropped (protocol.md section 6).
+            }) if node.nonces.contains(&nonce) => {
+                // Dropped, as protocol.md section 6 says.
                 tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
-                node.drop_seed(&seed);
-                seed.set(
-                    &node,
-                    SeedState {
-                        itself: true,
-                        ..SeedState::default()
-                    },
-                );
+                seed.set(&node, SeedState::Itself);
                 return;
             }
             Err(Failed {
-                error: OpenError::Refused(_),
+                error: error @ OpenError::Refused(_),
                 peer: Some(peer),
             }) => {
                 // There is another connection to the same node, which serves as well.
-                seed.set(
-                    &node,
-                    SeedState {
-                        connected: peer.link().is_some(),
-                        ..SeedState::default()
-                    },
-                );
+                if peer.link().is_some() {
+                    seed.set(&node, SeedState::Connected);
+                }
                 tokio::select! {
                     () = peer.is_down() => {}
                     () = node.stop.cancelled() => return,
                 }
+                SeedState::Failed(error.to_string())
             }
-            Err(Failed { error, .. }) => {
+            Err(Failed { error, peer }) => {
                 tracing::warn!(target: "aemp::link", address = %seed.address, %error, "cannot connect to a seed");
-                let refused = matches!(error, OpenError::Handshake(_));
-                seed.set(
-                    &node,
-                    SeedState {
-                        error: Some(error.to_string()),
-                        refused,
-                        ..SeedState::default()
-                    },
-                );
+                peer.into_iter().for_each(|peer| node.forget(peer));
+                match error {
+                    OpenError::Handshake(_) => SeedState::Refused(error.to_string()),
+                    _ => SeedState::Failed(error.to_string()),
+                }
             }
-        }
+        };
+        seed.set(&node, state);
         let wait = pause.mul_f64(node.entropy.between(0.5, 1.0));
         pause = (2 * pause).min(node.config.monitor_timeout.max(FIRST_PAUSE));
         tokio::select! {
@@ -165,8 +158,13 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
         () = node.stop.cancelled() => Err("this node stopped".into()),
     };
     match outcome {
-        Ok(opened) => run(&node, opened, || {}).await,
-        Err(text) => peer.unreachable(&text),
+        Ok(opened) => {
+            run(&node, opened, || {}).await;
+        }
+        Err(text) => {
+            peer.unreachable(&text);
+            node.forget(peer);
+        }
     }
 }
 
@@ -211,21 +209,20 @@ async fn wait_for_seeds(node: &Arc<Inner>) -> String {
         let changed = node.seeds_changed.notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
-        let seeds = node.seeds();
-        let states: Vec<_> = seeds.iter().map(|seed| (seed, seed.state())).collect();
-        let open = states.iter().filter(|(_, state)| !state.connected);
-        let hopeless = open.clone().all(|(_, state)| state.refused);
-        if hopeless || timeout_at(deadline, changed).await.is_err() {
-            let error = |(seed, state): &(&Arc<Seed>, SeedState)| {
-                state
-                    .error
-                    .as_ref()
-                    .map(|error| format!("; seed {}: {error}", seed.address))
-            };
-            return format!(
-                "no known address{}",
-                open.filter_map(error).collect::<String>()
-            );
+        let (mut tried, mut hope) = (String::new(), false);
+        for seed in node.seeds() {
+            match seed.state() {
+                SeedState::Connected | SeedState::Itself => {}
+                SeedState::Trying => hope = true,
+                SeedState::Failed(why) => {
+                    hope = true;
+                    tried += &format!("; seed {}: {why}", seed.address);
+                }
+                SeedState::Refused(why) => tried += &format!("; seed {}: {why}", seed.address),
+            }
+        }
+        if !hope || timeout_at(deadline, changed).await.is_err() {
+            return format!("no known address{tried}");
         }
     }
 }
@@ -248,7 +245,7 @@ async fn dial(
         .of(address)
         .map_err(|error| failed(OpenError::Connect(error)))?;
     let limit = node.config.opening_timeout;
-    let connected = timeout(limit, transport.connect(address)).await;
+    let connected = timeout(limit, transport.connect(address, &node.options)).await;
     let late = || {
         std::io::Error::new(
             std::io::ErrorKind::TimedOut,

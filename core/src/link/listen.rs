@@ -42,7 +42,9 @@ async fn serve(node: Arc<Inner>, stream: Box<dyn Stream>) {
     };
     drop(pass);
     match opened {
-        Ok(opened) => run(&node, opened, || {}).await,
+        Ok(opened) => {
+            run(&node, opened, || {}).await;
+        }
         Err(error) => {
             let from = from.map_or_else(
                 || String::from("a stream without address"),

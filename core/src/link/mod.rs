@@ -7,11 +7,13 @@ mod dial;
 mod door;
 mod info;
 mod listen;
+mod nonces;
 mod open;
 mod run;
 
-pub(crate) use dial::{Seed, connect_on_demand, keep_seed};
+pub(crate) use dial::{Seed, connect_on_demand, joined, keep_seed};
 pub(crate) use door::Door;
 pub use info::LinkInfo;
 pub(crate) use listen::accept_all;
+pub(crate) use nonces::Nonces;
 pub(crate) use open::settings;

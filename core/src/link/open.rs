@@ -21,6 +21,9 @@ use crate::transport::Stream;
 /// How much is read at a time before the peer is known.
 const READ: usize = 4096;
 
+/// The most that is kept of what a peer sends while its connection is held.
+const HOLD: usize = 12 << 10;
+
 /// A connection whose opening is complete.
 pub(super) struct Opened {
     pub(super) stream: Box<dyn Stream>,
@@ -54,7 +57,7 @@ pub(crate) enum OpenError {
 }
 
 /// Opens a connection over `stream`, on which nothing has been sent. `expected` is the node that has to be there;
-/// `met` becomes the one that is, also where the opening fails later.
+/// `met` becomes the one that we dialled, also where the opening fails later.
 pub(super) async fn open(
     node: &Arc<Inner>,
     stream: Box<dyn Stream>,
@@ -70,7 +73,9 @@ pub(super) async fn open(
         deadline: Instant::now() + limit,
     };
 
-    let (state, greeting) = start(node, &wire, role)?;
+    let nonce = Nonce::new(node.entropy.bytes());
+    node.nonces.remember(nonce.clone());
+    let (state, greeting) = start(node, &wire, role, nonce)?;
     wire.write(&greeting).await?;
     let greeted = wire.drive(state).await?;
     let ready = match greeted {
@@ -87,21 +92,27 @@ pub(super) async fn open(
         });
     }
 
-    let peer = node.peer(&id);
-    *met = Some(peer.clone());
-    let opening = peer.opening(role, ready.peer().says_role());
+    let mut opening = None;
     if role == Role::Dialler {
-        match timeout_at(wire.deadline, opening.permit(Stage::AuthSent)).await {
-            Ok(permitted) => permitted?,
-            Err(_) => return Err(ready.on_deadline(limit).into()),
+        let peer = node.peer(&id);
+        *met = Some(peer.clone());
+        let own = peer.opening(role, ready.peer().says_role());
+        match wire.hold(own.permit(Stage::AuthSent)).await {
+            Held::Permitted(permitted) => permitted?,
+            Held::Closed => return Err(ready.on_eof().into()),
+            Held::Late => return Err(ready.on_deadline(limit).into()),
         }
+        opening = Some(own);
     }
     let (state, line) = ready.authenticate();
     wire.write(&line).await?;
     let verified = wire.drive(state).await?;
-    match timeout_at(wire.deadline, opening.permit(Stage::Completing)).await {
-        Ok(permitted) => permitted?,
-        Err(_) => return Err(verified.on_deadline(limit).into()),
+    let peer = node.peer(&id);
+    let opening = opening.unwrap_or_else(|| peer.opening(role, verified.peer().says_role()));
+    match wire.hold(opening.permit(Stage::Completing)).await {
+        Held::Permitted(permitted) => permitted?,
+        Held::Closed => return Err(verified.on_eof().into()),
+        Held::Late => return Err(verified.on_deadline(limit).into()),
     }
     let (established, line) = verified.finish();
     wire.write(&line).await?;
@@ -118,12 +129,9 @@ fn start(
     node: &Inner,
     wire: &Wire,
     role: Role,
+    nonce: Nonce,
 ) -> Result<(AwaitGreeting, Vec<u8>), HandshakeError> {
-    let mut opening = Opening::new(
-        node.settings.clone(),
-        role,
-        Nonce::new(node.entropy.bytes()),
-    );
+    let mut opening = Opening::new(node.settings.clone(), role, nonce);
     opening.local = wire.stream.local();
     opening.peer = wire.stream.peer();
     opening.cleartext = opening
@@ -155,6 +163,13 @@ struct Wire {
     buffer: BytesMut,
     limit: Duration,
     deadline: Instant,
+}
+
+/// How waiting for a permission ended.
+enum Held<P> {
+    Permitted(P),
+    Closed,
+    Late,
 }
 
 /// A state of the handshake that waits for bytes.
@@ -204,6 +219,23 @@ impl Wire {
                 }
                 Ok(Err(error)) => return Err(OpenError::Io(error)),
                 Err(_) => return Err(state.on_deadline(self.limit).into()),
+            }
+        }
+    }
+
+    /// Waits for a permission, and notices meanwhile if the peer closes. What it sends is kept, up to a limit.
+    async fn hold<P>(&mut self, permission: impl Future<Output = P>) -> Held<P> {
+        tokio::pin!(permission);
+        loop {
+            let full = self.buffer.len() >= HOLD;
+            self.buffer.reserve(READ);
+            tokio::select! {
+                permitted = &mut permission => return Held::Permitted(permitted),
+                read = self.stream.read_buf(&mut self.buffer), if !full => match read {
+                    Ok(0) | Err(_) => return Held::Closed,
+                    Ok(_) => {}
+                },
+                () = tokio::time::sleep_until(self.deadline) => return Held::Late,
             }
         }
     }

@@ -9,9 +9,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::LinkInfo;
+use super::info::Pulse;
 use super::open::Opened;
-use crate::codec::{Codec, PeerInfo};
-use crate::handshake::Role;
+use crate::codec::{Decoder, PeerInfo};
+use crate::config::FLUSH;
 use crate::node::{Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer};
 use crate::shard::{Batch, Item, What};
@@ -20,11 +21,9 @@ use crate::shard::{Batch, Item, What};
 const SMALLEST_READ: usize = 2 << 10;
 const LARGEST_READ: usize = 256 << 10;
 
-/// How long a stopping node tries to send what is queued.
-const FLUSH: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// Carries messages until the connection is lost, and settles what that means. Calls `up` once they flow.
-pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) {
+/// Carries messages until the connection is lost, settles what that means, and says why it was. Calls `up` once
+/// they flow.
+pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let Opened {
         stream,
         established,
@@ -37,8 +36,7 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) {
         node.codecs.get(established.receives()),
     ) else {
         // The handshake chooses among the names of these very codecs.
-        tracing::error!(target: "aemp::link", "a codec was chosen that this node does not have");
-        return;
+        return String::from("a codec was chosen that this node does not have");
     };
     let facts = PeerInfo::new(peer.id.clone(), established.peer().provider());
     let info = LinkInfo::new(&established, stream.peer());
@@ -54,7 +52,9 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) {
         generation,
     };
     let (reader, writer) = tokio::io::split(stream);
-    let read = link.read(reader, &**receives, &facts, rest, || pulse.beat());
+    let mut decoder = receives.decoder(&node.config.limits, &facts);
+    let early = || established.on_early_eof().to_string();
+    let read = link.read(reader, &mut *decoder, rest, &pulse, early);
     let write = link.write(writer);
     tokio::pin!(read, write);
     let why = tokio::select! {
@@ -70,8 +70,7 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) {
         }
     };
     peer.down(generation, &why);
-    let dialled = established.role() == Role::Dialler;
-    tracing::debug!(target: "aemp::link", peer = %peer.id, generation, dialled, "link ended");
+    why
 }
 
 struct Link<'a> {
@@ -81,16 +80,16 @@ struct Link<'a> {
 }
 
 impl Link<'_> {
-    /// Reads until the connection ends, and says why it did.
+    /// Reads until the connection ends, and says why it did; `early` does if it ends before it has brought anything.
     async fn read<R: AsyncRead + Unpin>(
         &self,
         mut stream: R,
-        codec: &dyn Codec,
-        facts: &PeerInfo,
+        decoder: &mut dyn Decoder,
         mut buffer: BytesMut,
-        beat: impl Fn(),
+        pulse: &Pulse,
+        early: impl Fn() -> String,
     ) -> String {
-        let mut decoder = codec.decoder(&self.node.config.limits, facts);
+        let mut fresh = buffer.is_empty();
         let mut batch = Batch::new(self.node.shards.clone());
         let mut room = SMALLEST_READ;
         loop {
@@ -128,9 +127,11 @@ impl Link<'_> {
                 buffer.reserve(room);
             }
             match stream.read_buf(&mut buffer).await {
+                Ok(0) if fresh => return early(),
                 Ok(0) => return String::from("the peer closed the connection"),
                 Ok(n) => {
-                    beat();
+                    fresh = false;
+                    pulse.beat();
                     room = if n >= room {
                         (2 * room).min(LARGEST_READ)
                     } else {
@@ -181,12 +182,7 @@ impl Link<'_> {
 
     /// Sends `[]` now and then, so that the transport notices a dead host. Never ends.
     async fn keepalive(&self, bytes: &[u8]) {
-        let mut ticks = tokio::time::interval(
-            self.node
-                .config
-                .keepalive
-                .max(std::time::Duration::from_millis(10)),
-        );
+        let mut ticks = tokio::time::interval(self.node.config.keepalive());
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // The first tick is at once.
         ticks.tick().await;

@@ -24,8 +24,6 @@ pub(crate) enum Target {
     Local(Arc<Shards>, PortName, MonitorKey),
     /// In the table of a peer.
     Peer(Arc<Peer>, PortName, MonitorKey),
-    /// Nowhere: it never fires.
-    None,
 }
 
 impl Monitor {
@@ -59,7 +57,6 @@ impl Drop for Monitor {
         match target {
             Target::Local(shards, port, key) => shards.unwatch(port, key),
             Target::Peer(peer, port, key) => peer.unmonitor(&port, key),
-            Target::None => {}
         }
     }
 }

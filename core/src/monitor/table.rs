@@ -32,18 +32,17 @@ impl<A> MonitorTable<A> {
         monitors.len() == 1
     }
 
-    /// Ends a monitor. True if it was the port's last, so that the peer can forget the port. False too when it
-    /// is not there any more: it has fired.
-    pub(crate) fn remove(&mut self, port: &PortName, key: MonitorKey) -> bool {
-        let Some(monitors) = self.ports.get_mut(port) else {
-            return false;
-        };
-        monitors.retain(|(k, _)| *k != key);
-        if !monitors.is_empty() {
-            return false;
+    /// Ends a monitor. Its action comes back, for the caller to drop, with whether it was the port's last, so
+    /// that the peer can forget the port. `None` when it is not there any more: it has fired.
+    pub(crate) fn remove(&mut self, port: &PortName, key: MonitorKey) -> Option<(A, bool)> {
+        let monitors = self.ports.get_mut(port)?;
+        let at = monitors.iter().position(|(k, _)| *k == key)?;
+        let (_, action) = monitors.remove(at);
+        let last = monitors.is_empty();
+        if last {
+            self.ports.remove(port);
         }
-        self.ports.remove(port);
-        true
+        Some((action, last))
     }
 
     /// The actions of a port that has died, in the order they were added. A port that nobody monitors has none,
@@ -53,15 +52,25 @@ impl<A> MonitorTable<A> {
         monitors.into_iter().map(|(_, action)| action)
     }
 
-    /// All actions, in the order they were added: the connection is lost.
-    pub(crate) fn drain(&mut self) -> Vec<A> {
-        let mut all: Vec<_> = self
-            .ports
-            .drain()
-            .flat_map(|(_, monitors)| monitors)
+    /// All actions with their ports, in the order they were added: the connection is lost.
+    pub(crate) fn drain(&mut self) -> Vec<(PortName, A)> {
+        let ports = self.ports.drain();
+        let mut all: Vec<_> = ports
+            .flat_map(|(port, monitors)| {
+                monitors
+                    .into_iter()
+                    .map(move |(key, action)| (key, port.clone(), action))
+            })
             .collect();
-        all.sort_unstable_by_key(|(key, _)| *key);
-        all.into_iter().map(|(_, action)| action).collect()
+        all.sort_unstable_by_key(|(key, ..)| *key);
+        all.into_iter()
+            .map(|(_, port, action)| (port, action))
+            .collect()
+    }
+
+    /// Whether there is no monitor.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ports.is_empty()
     }
 }
 
@@ -75,10 +84,10 @@ mod tests {
         let port = PortName::from("p");
         assert!(table.add(&port, 1, 'a'));
         assert!(!table.add(&port, 2, 'b'));
-        assert!(!table.remove(&port, 1));
-        assert!(table.remove(&port, 2));
-        assert!(!table.remove(&port, 2));
-        assert!(table.drain().is_empty());
+        assert_eq!(table.remove(&port, 1), Some(('a', false)));
+        assert_eq!(table.remove(&port, 2), Some(('b', true)));
+        assert_eq!(table.remove(&port, 2), None);
+        assert!(table.is_empty() && table.drain().is_empty());
     }
 
     #[test]
@@ -90,7 +99,7 @@ mod tests {
         table.add(&"q".into(), 3, 'c');
         assert_eq!(table.fire(&port).collect::<String>(), "ab");
         assert_eq!(table.fire(&port).count(), 0);
-        assert!(!table.remove(&port, 1));
+        assert_eq!(table.remove(&port, 1), None);
     }
 
     #[test]
@@ -99,6 +108,8 @@ mod tests {
         for key in 0..50 {
             table.add(&format!("p{}", key % 7).into(), key, key);
         }
-        assert_eq!(table.drain(), (0..50).collect::<Vec<_>>());
+        let drained = table.drain();
+        assert!(drained.iter().map(|(_, key)| *key).eq(0..50));
+        assert_eq!(drained[8].0.as_str(), "p1");
     }
 }

@@ -192,7 +192,7 @@ impl Builder {
         let mut listeners = Vec::new();
         for address in binds {
             let bound = match inner.transports.of(&address) {
-                Ok(transport) => transport.listen(&address).await,
+                Ok(transport) => transport.listen(&address, &inner.options).await,
                 Err(error) => Err(error),
             };
             listeners.push(bound.map_err(|error| StartError::Listen {
@@ -210,6 +210,7 @@ impl Builder {
             inner.peer(&id).add_address(address);
         }
 
+        inner.add_node_port();
         for shard in 0..inner.shards.count() {
             inner.runtime.spawn(shard::run(inner.clone(), shard));
         }

@@ -29,10 +29,14 @@ impl Functions {
         let init: Init = Arc::new(move |node, arguments| {
             Ok(Box::new(make(node, arguments.parse()?)) as Box<dyn Port>)
         });
-        self.spawnable
+        let mut spawnable = self
+            .spawnable
             .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name, init);
+            .unwrap_or_else(PoisonError::into_inner);
+        let replaced = spawnable.insert(name, init);
+        // User code, dropped without the lock.
+        drop(spawnable);
+        drop(replaced);
     }
 
     pub(super) fn function<A, R, F>(&self, name: Text, run: F)
@@ -43,10 +47,13 @@ impl Functions {
     {
         let function: Function =
             Arc::new(move |node, arguments| run(node, arguments.parse()?).into_result());
-        self.callable
+        let mut callable = self
+            .callable
             .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name, function);
+            .unwrap_or_else(PoisonError::into_inner);
+        let replaced = callable.insert(name, function);
+        drop(callable);
+        drop(replaced);
     }
 
     pub(super) fn init(&self, name: &str) -> Option<Init> {

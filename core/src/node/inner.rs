@@ -13,20 +13,20 @@ use tokio_util::sync::CancellationToken;
 use super::functions::Functions;
 use super::local::Keep;
 use super::tasks::Tasks;
-use super::{NodeEvent, Timer};
+use super::{NodeEvent, NodePort, Timer};
 use crate::codec::{Codecs, EncodeError, Frame};
-use crate::config::Config;
+use crate::config::{Config, FLUSH};
 use crate::entropy::Entropy;
 use crate::error::SendError;
 use crate::handshake::{Secret, Settings};
-use crate::link::{self, Door, Seed};
+use crate::link::{self, Door, Nonces, Seed};
 use crate::map::{HashMap, HashSet};
 use crate::message::{IntoMessage, Message, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
 use crate::peer::Peer;
 use crate::port::Port;
 use crate::shard::{self, Item, NewPort, Shards, Watcher, new_port};
-use crate::transport::Transports;
+use crate::transport::{Options, Transports};
 use crate::{Address, NodeId, PortId, PortName, Reason};
 
 pub(crate) struct Inner {
@@ -36,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) codecs: Codecs,
     pub(crate) transports: Transports,
+    /// What this node asks of them.
+    pub(crate) options: Options,
     pub(crate) entropy: Entropy,
     pub(crate) shards: Arc<Shards>,
     pub(crate) functions: Functions,
@@ -46,6 +48,7 @@ pub(crate) struct Inner {
     /// Links, listeners and connectors; the node has stopped when they have.
     tasks: Tasks,
     pub(crate) door: Door,
+    pub(crate) nonces: Nonces,
     /// Where this node listens, as others reach it.
     addresses: Mutex<Vec<Address>>,
     seeds: Mutex<Vec<Arc<Seed>>>,
@@ -89,6 +92,8 @@ impl Inner {
             shards: Arc::new(Shards::new(config.shards)),
             unique: entropy.word::<10>(),
             door: Door::new(&config),
+            nonces: Nonces::default(),
+            options: Options::new(config.monitor_timeout),
             settings: Arc::new(link::settings(id.clone(), secret, &config, &codecs)),
             id,
             config,
@@ -143,14 +148,6 @@ impl Inner {
             .push(seed);
     }
 
-    /// Forgets a seed that is this node itself.
-    pub(crate) fn drop_seed(&self, seed: &Arc<Seed>) {
-        self.seeds
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|other| !Arc::ptr_eq(other, seed));
-    }
-
     fn next(&self) -> u64 {
         self.counter.fetch_add(1, Ordering::Relaxed)
     }
@@ -168,6 +165,12 @@ impl Inner {
 
     pub(crate) fn add_port(&self, port: impl Port + 'static) -> PortId {
         self.insert_port(new_port(port))
+    }
+
+    /// Makes the node port.
+    pub(super) fn add_node_port(self: &Arc<Self>) {
+        let port = new_port(NodePort(Arc::downgrade(self)));
+        self.shards.insert(PortName::NODE_PORT, port);
     }
 
     pub(crate) fn insert_port(&self, new: NewPort) -> PortId {
@@ -214,6 +217,16 @@ impl Inner {
             .entry(id.clone())
             .or_insert_with(|| Peer::new(id.clone(), Arc::downgrade(self)))
             .clone()
+    }
+
+    /// Forgets a peer of which nothing is known or wanted any more, so that names that strangers or mistakes bring
+    /// up do not pile up.
+    pub(crate) fn forget(&self, peer: Arc<Peer>) {
+        let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
+        // Two are the map's and ours. Whoever has another may be about to use it; nobody gets one meanwhile.
+        if Arc::strong_count(&peer) == 2 && peer.is_idle() {
+            peers.remove(&peer.id);
+        }
     }
 
     pub(crate) fn known_peer(&self, id: &NodeId) -> Option<Arc<Peer>> {
@@ -275,18 +288,8 @@ impl Inner {
                 .push(reply.to_string())
                 .map_err(|error| refused(EncodeError::Serialize(error.to_string())))?;
         }
-        self.deliver(to.port(), message);
+        self.shards.deliver(to.port().clone(), message);
         Ok(())
-    }
-
-    /// Hands a message of this process to one of its ports.
-    #[inline]
-    pub(crate) fn deliver(self: &Arc<Self>, port: &PortName, message: Message) {
-        if port.is_node_port() {
-            super::node_port::from_here(self, message);
-        } else {
-            self.shards.deliver(port.clone(), message);
-        }
     }
 
     pub(crate) fn kill(self: &Arc<Self>, port: &PortId, reason: Reason) {
@@ -317,10 +320,6 @@ impl Inner {
             return self.peer(target.node()).monitor(target.port(), key, action);
         }
         let armed = action.armed();
-        if target.port().is_node_port() {
-            // This node does not go down before those who watch it here.
-            return Monitor::new(Target::None, armed);
-        }
         self.shards
             .watch(target.port().clone(), Watcher::Local(key, action));
         Monitor::new(
@@ -353,7 +352,7 @@ impl Inner {
     /// Puts a fired action where its owner will meet it: into the queue of a port or shard. Locks nothing else,
     /// so that a peer can call it while it settles a lost connection.
     pub(crate) fn fire(&self, watched: &PortName, action: Action, reason: Reason) {
-        let here = |to: &PortId| to.node() == &self.id && !to.port().is_node_port();
+        let here = |to: &PortId| to.node() == &self.id;
         match action.what {
             What::Kill(to, always) if here(&to) => {
                 if action.armed.take() && (always || !reason.is_normal()) {
@@ -413,8 +412,10 @@ impl Inner {
         let (node, to) = (self.clone(), to.clone());
         let message = message.into_message();
         let task = self.runtime.spawn(async move {
-            tokio::time::sleep(delay).await;
-            node.send_built(&to, &message);
+            tokio::select! {
+                () = tokio::time::sleep(delay) => node.send_built(&to, &message),
+                () = node.stop.cancelled() => {}
+            }
         });
         Timer::new(task.abort_handle())
     }
@@ -432,9 +433,11 @@ impl Inner {
             let period = period.max(Duration::from_millis(1));
             let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            while !node.stop.is_cancelled() {
-                ticks.tick().await;
-                node.send_built(&to, &message);
+            loop {
+                tokio::select! {
+                    _ = ticks.tick() => node.send_built(&to, &message),
+                    () = node.stop.cancelled() => return,
+                }
             }
         });
         Timer::new(task.abort_handle())
@@ -449,15 +452,15 @@ impl Inner {
         }
     }
 
-    /// Stops the node: what is queued for peers goes out as far as `limit` allows, then everything ends.
-    pub(crate) async fn stop(self: &Arc<Self>, limit: Duration) {
+    /// Stops the node: what is queued for peers goes out as far as [`FLUSH`] allows, then everything ends.
+    pub(crate) async fn stop(self: &Arc<Self>) {
         self.stop.cancel();
-        let _ = tokio::time::timeout(limit, self.tasks.close()).await;
+        let _ = tokio::time::timeout(FLUSH + Duration::from_secs(1), self.tasks.close()).await;
         self.shards.close();
-        self.peers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        // Dropped without the lock: what is in there may be user code.
+        let peers =
+            std::mem::take(&mut *self.peers.write().unwrap_or_else(PoisonError::into_inner));
+        drop(peers);
     }
 }
 

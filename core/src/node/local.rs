@@ -8,17 +8,14 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Call, Events, Inner, Node, Timer};
+use super::{Builder, Call, Events, Inner, Node, Timer, node_port};
 use crate::codec::Frame;
 use crate::error::{JoinError, SendError};
-use crate::link::LinkInfo;
+use crate::link::{self, LinkInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
 use crate::port::{Inbox, Outcome, Port};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
-
-/// How long a stopping node tries to send what is queued, unless told otherwise.
-const FLUSH: Duration = Duration::from_secs(2);
 
 /// A node in this process. Clones are the same node, which stops when the last of them is dropped or when
 /// [`shutdown`](Self::shutdown) is called.
@@ -189,6 +186,17 @@ impl LocalNode {
             .into_message()
             .and_then(Message::try_into_values)
             .map_err(refused)?;
+        if *node == self.inner.id {
+            // At once, so that what is sent to it next finds it.
+            node_port::start(
+                &self.inner,
+                node_port::Sender::Here,
+                port.port().clone(),
+                function,
+                arguments.into(),
+            );
+            return Ok(port);
+        }
         let start = ["AnyEvent::MP::_spawn", port.port().as_str(), function]
             .into_iter()
             .map(Value::from);
@@ -267,20 +275,11 @@ impl LocalNode {
     /// # Errors
     /// What happened at the last of the seeds. The node goes on trying.
     pub async fn joined(&self) -> Result<(), JoinError> {
-        let mut failed = None;
-        for seed in self.inner.seeds() {
-            match seed.tried(&self.inner).await {
-                Ok(()) => return Ok(()),
-                Err(text) => failed = Some((seed.address.to_string(), text)),
-            }
-        }
-        let node = Text::from(self.inner.id.as_str());
-        failed.map_or(Ok(()), |(address, text)| {
-            Err(JoinError {
-                node,
-                address,
-                text,
-            })
+        let joined = link::joined(&self.inner).await;
+        joined.map_err(|(address, text)| JoinError {
+            node: self.inner.id.as_str().into(),
+            address,
+            text,
         })
     }
 
@@ -292,7 +291,7 @@ impl LocalNode {
     /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close,
     /// ports are dropped. Monitors of other nodes on them fire.
     pub async fn shutdown(self) {
-        self.inner.stop(FLUSH).await;
+        self.inner.stop().await;
     }
 }
 
@@ -304,7 +303,7 @@ impl Node for LocalNode {
     fn send(&self, frame: &Frame<'_>) -> Result<(), SendError> {
         let port = PortName::from(frame.port);
         match frame.to_values() {
-            Ok(values) => self.inner.deliver(&port, values.into()),
+            Ok(values) => self.inner.shards.deliver(port, values.into()),
             Err(error) => {
                 return Err(SendError::Encode {
                     to: self.inner.id.port(port),
@@ -333,5 +332,5 @@ impl fmt::Debug for LocalNode {
 /// Ends the shards and links of a node whose last handle is gone.
 pub(super) async fn end_with_handles(inner: Arc<Inner>) {
     inner.stop.cancelled().await;
-    inner.stop(FLUSH).await;
+    inner.stop().await;
 }

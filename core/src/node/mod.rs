@@ -15,6 +15,7 @@ pub use call::Call;
 pub use events::{Events, NodeEvent};
 pub(crate) use inner::Inner;
 pub use local::LocalNode;
+use node_port::NodePort;
 pub(crate) use node_port::{Sender, handle as handle_node_port};
 pub(crate) use tasks::unwinding;
 pub use timer::Timer;

@@ -1,14 +1,15 @@
 //! The node port: the requests of the node protocol as they come in (protocol.md section 5). Its words as they go
 //! out are in `peer/request.rs`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Inner, LocalNode};
 use crate::message::{Message, Values};
 use crate::monitor::Action;
 use crate::peer::{Generation, Peer};
-use crate::shard::{Batch, Item, NewPort, Watcher, What};
+use crate::port::{Context, Port};
+use crate::shard::{Batch, Item, Watcher, What};
 use crate::{PortId, PortName, Reason, Value};
 
 /// Who sent a request.
@@ -28,12 +29,24 @@ const KNOWN: [&str; 9] = [
     "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval",
 ];
 
-/// A message of this process for its own node port.
-pub(super) fn from_here(node: &Arc<Inner>, message: Message) {
-    let mut batch = Batch::new(node.shards.clone());
-    // The only failure is about a peer's connection.
-    let _ = handle(node, Sender::Here, message, &mut batch);
-    batch.flush();
+/// The requests that have something sent.
+const ANSWERED: [&str; 4] = ["snd", "can", "time", "eval"];
+
+/// The node port as a port of its node: it handles what this process sends to it. What peers send is handled where
+/// it is read, by [`handle`].
+pub(super) struct NodePort(pub(super) Weak<Inner>);
+
+impl Port for NodePort {
+    fn receive(&mut self, _: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+        let Some(node) = self.0.upgrade() else {
+            return Ok(());
+        };
+        let mut batch = Batch::new(node.shards.clone());
+        // The only failure is about a peer's connection.
+        let _ = handle(&node, Sender::Here, message, &mut batch);
+        batch.flush();
+        Ok(())
+    }
 }
 
 /// Handles a request. What it means for ports goes into `batch`, behind the messages that came before it.
@@ -91,18 +104,23 @@ pub(crate) fn handle(
                 KNOWN.contains(&&*name) || node.functions.callable(&name).is_some()
             });
             // AnyEvent::MP's true and false.
-            arguments.answer(node, batch, [Value::from(if known { "1" } else { "" })]);
+            arguments.answer(
+                node,
+                from,
+                batch,
+                [Value::from(if known { "1" } else { "" })],
+            );
         }
         "time" => {
             let now = SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default();
-            arguments.answer(node, batch, [Value::from(now.as_secs_f64())]);
+            arguments.answer(node, from, batch, [Value::from(now.as_secs_f64())]);
         }
         "eval" => {
             let source = arguments.text().unwrap_or_default();
             let answer = eval(node, &source);
-            arguments.answer(node, batch, answer);
+            arguments.answer(node, from, batch, answer);
         }
         "AnyEvent::MP::_spawn" => spawn(node, from, arguments, batch),
         name if name.starts_with("g_") => {
@@ -145,34 +163,41 @@ fn fire_all(node: &Inner, port: &PortName, actions: Vec<Action>, reason: &Reason
     }
 }
 
-/// `snd PORTID elements...`: passes a message on, to live nodes only, so that nobody makes this node dial.
+/// `snd PORTID elements...`: passes a message on.
 fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &mut Batch) {
-    let Some(to) = arguments.port_id() else {
-        tracing::warn!(target: "aemp::node", %from, "a relay request without a port ID");
-        return;
-    };
-    let message = Message::from(arguments.rest());
-    if to.node() == &node.id {
-        deliver(node, batch, to.port().clone(), message);
-    } else if node
-        .known_peer(to.node())
-        .is_some_and(|peer| peer.link().is_some())
-    {
-        batch.flush();
-        node.send(&to, message);
-    } else {
-        tracing::debug!(target: "aemp::node", %from, %to, "not relayed: there is no connection to that node");
+    match arguments.port_id() {
+        Some(to) => pass_on(node, from, &to, arguments.rest(), batch),
+        None => {
+            tracing::warn!(target: "aemp::node", %from, "a relay request without a port ID");
+        }
     }
 }
 
-fn deliver(node: &Arc<Inner>, batch: &mut Batch, port: PortName, message: Message) {
-    if port.is_node_port() {
-        batch.flush();
-        node.deliver(&port, message);
-    } else {
-        let bytes = message.cost();
-        batch.push(Item::new(port, What::Deliver(message)), bytes);
+/// Sends what a peer has asked to be sent: to this node, or to one that is connected, so that nobody makes this
+/// node dial.
+fn pass_on(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, values: Values, batch: &mut Batch) {
+    if to.node() != &node.id {
+        match node.known_peer(to.node()) {
+            Some(peer) if peer.link().is_some() => {
+                batch.flush();
+                // Never fails to encode: what the codec lacks is shown as text.
+                peer.tell(to.port(), values);
+            }
+            _ => {
+                tracing::debug!(target: "aemp::node", %from, %to, "not passed on: there is no connection to that node");
+            }
+        }
+        return;
     }
+    let request = values.first().and_then(Value::as_str);
+    if to.port().is_node_port() && request.is_some_and(|request| ANSWERED.contains(&request)) {
+        // One message could hold a chain of them as long as itself.
+        tracing::warn!(target: "aemp::node", %from, request, "a request that asks this node to ask itself");
+        return;
+    }
+    let message = Message::from(values);
+    let bytes = message.cost();
+    batch.push(Item::new(to.port().clone(), What::Deliver(message)), bytes);
 }
 
 /// Runs no code: the source that `aemp trace` sends is known, every other is answered with an error text. The
@@ -198,28 +223,32 @@ fn spawn(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
         tracing::warn!(target: "aemp::node", %from, "a spawn request without name or function");
         return;
     };
-    let Some(init) = node.functions.init(&function) else {
+    // What came before belongs before the port.
+    batch.flush();
+    start(node, from, port, &function, arguments.rest().into());
+}
+
+/// Runs what is offered as `function` as the port called `port`.
+pub(super) fn start(
+    node: &Arc<Inner>,
+    from: Sender<'_>,
+    port: PortName,
+    function: &str,
+    arguments: Message,
+) {
+    let Some(init) = node.functions.init(function) else {
         tracing::warn!(target: "aemp::node", %from, %function, "spawn of a function that is not offered here");
         return;
     };
-    if port.is_node_port() {
-        tracing::warn!(target: "aemp::node", %from, %function, "spawn under the name of the node port");
-        return;
-    }
     let handle = LocalNode::from_inner(node);
-    match guarded(|| init(&handle, arguments.rest().into())) {
-        Ok(new) => batch.push(
-            Item::new(
-                port,
-                What::Insert(Box::new(NewPort {
-                    port: new,
-                    on_end: None,
-                })),
-            ),
-            0,
-        ),
+    match guarded(|| init(&handle, arguments)) {
+        Ok(new) => {
+            if node.add_named_port(port.clone(), new).is_none() {
+                tracing::warn!(target: "aemp::node", %from, %function, %port, "spawn under a name that is in use");
+            }
+        }
         Err(reason) => {
-            tracing::warn!(target: "aemp::node", %from, %function, %reason, "a spawned port did not start")
+            tracing::warn!(target: "aemp::node", %from, %function, %reason, "a spawned port did not start");
         }
     }
 }
@@ -271,6 +300,7 @@ impl Arguments {
     fn answer(
         mut self,
         node: &Arc<Inner>,
+        from: Sender<'_>,
         batch: &mut Batch,
         result: impl IntoIterator<Item = Value>,
     ) {
@@ -278,12 +308,7 @@ impl Arguments {
         let Some(to) = self.port_id() else { return };
         let mut values = self.rest();
         values.extend(result);
-        if to.node() == &node.id {
-            deliver(node, batch, to.port().clone(), values.into());
-        } else {
-            // Never fails to encode: what the codec lacks is shown as text.
-            node.peer(to.node()).tell(to.port(), values);
-        }
+        pass_on(node, from, &to, values, batch);
     }
 }
 

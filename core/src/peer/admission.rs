@@ -14,7 +14,9 @@ use crate::{NodeId, PortId, PortName, Value};
 /// How long a connection that is open already has for a sign of life before another may replace it.
 const PROBE: Duration = Duration::from_secs(3);
 
-/// The openings of connections to one peer whose greeting has been read, in the order that they came.
+/// The openings of connections to one peer, in the order that they came. One that we dialled takes part from the
+/// peer's greeting on, one that we accepted only when the peer is verified: until then nothing of ours has gone
+/// out, and a stranger who takes the peer's name must not stand in its way.
 #[derive(Default)]
 pub(crate) struct Admission {
     openings: Vec<Entry>,
@@ -32,7 +34,7 @@ struct Entry {
 /// How far an opening may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The peer's greeting is there.
+    /// It takes part.
     Greeted,
     /// We dialled, and our auth line may go out.
     AuthSent,
@@ -52,7 +54,7 @@ pub(crate) struct Opening {
 pub(crate) struct Refused;
 
 impl Peer {
-    /// Registers an opening to or from this peer, once its greeting has said who it is.
+    /// Registers an opening to or from this peer.
     pub(crate) fn opening(self: &Arc<Self>, role: Role, peer_holds: bool) -> Opening {
         let admission = &mut self.lock().admission;
         admission.last += 1;
@@ -113,6 +115,10 @@ enum Look {
 }
 
 impl Admission {
+    pub(super) fn is_empty(&self) -> bool {
+        self.openings.is_empty()
+    }
+
     fn look(&mut self, key: u64, stage: Stage, open: bool, us: &NodeId, peer: &NodeId) -> Look {
         let Some(own) = self.openings.iter().position(|entry| entry.key == key) else {
             return Look::Close;

@@ -163,11 +163,15 @@ impl Peer {
 
     pub(crate) fn unmonitor(self: &Arc<Self>, port: &PortName, key: MonitorKey) {
         let mut state = self.lock();
-        let last = state.monitors.remove(port, key);
+        let removed = state.monitors.remove(port, key);
+        let last = removed.as_ref().is_some_and(|(_, last)| *last);
         // Without a connection there is nobody who watches.
         if last && !port.is_node_port() && !matches!(state.link, Link::Down) {
             self.request(&mut state, request::mon0(port));
         }
+        // An action is user code to drop, which may end another monitor here: not under the lock.
+        drop(state);
+        drop(removed);
     }
 
     /// Kills a port of this peer.
@@ -355,8 +359,8 @@ impl Peer {
             return;
         };
         let reason = Reason::transport_error(&self.id, text);
-        for action in state.monitors.drain() {
-            node.fire(&PortName::NODE_PORT, action, reason.clone());
+        for (port, action) in state.monitors.drain() {
+            node.fire(&port, action, reason.clone());
         }
     }
 
@@ -373,6 +377,15 @@ impl Peer {
             Link::Up(up) => Some(up.info.clone()),
             _ => None,
         }
+    }
+
+    /// Whether nothing is known of this peer and nothing waits for it, so that it can be forgotten.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        matches!(state.link, Link::Down)
+            && state.monitors.is_empty()
+            && state.addresses.is_empty()
+            && state.admission.is_empty()
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,10 +23,26 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// Say what is wrong with the address or who has it already; the node adds the address.
-    async fn listen(&self, at: &Address) -> io::Result<Box<dyn Listener>>;
+    async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>>;
 
     /// Connects to `to`. The node bounds the time; a dropped future must leave nothing behind.
-    async fn connect(&self, to: &Address) -> io::Result<Box<dyn Stream>>;
+    async fn connect(&self, to: &Address, options: &Options) -> io::Result<Box<dyn Stream>>;
+}
+
+/// What a node asks of the connections that a transport makes or accepts for it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// After how long a connection fails whose other end has vanished without a word, as far as the transport can
+    /// tell: the node's `monitor_timeout`.
+    pub dead_after: Duration,
+}
+
+impl Options {
+    /// The options of a node that waits `dead_after` for a sign of life.
+    pub fn new(dead_after: Duration) -> Self {
+        Self { dead_after }
+    }
 }
 
 /// A bound address.
