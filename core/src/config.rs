@@ -42,7 +42,8 @@ pub struct Config {
     pub openings_per_address: usize,
     /// The shortest secret in bytes; 16 (protocol.md section 2).
     pub min_secret: usize,
-    /// Accept and offer the `cleartext` method on loopback connections; off.
+    /// Accept the `cleartext` method on loopback connections, at most ten times a second; off. It is never offered
+    /// by this node itself.
     pub cleartext: bool,
     /// Refuse a peer that sees us under another address than our own socket's; on. It has to be off behind
     /// address translation (protocol.md section 2, the bridge).

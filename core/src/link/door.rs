@@ -1,8 +1,11 @@
-//! `Door`: how many strangers may stand at the door: connections that are not authenticated yet.
+//! `Door`: how many strangers may stand at the door, connections that are not authenticated yet; and how often
+//! they may try the secret in clear text.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
@@ -47,8 +50,9 @@ impl Door {
 
     /// Lets a connection from `address` in.
     pub(super) fn enter(&self, address: Option<IpAddr>) -> Pass {
+        let address = address.map(household);
         let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-        let limited = |a: &IpAddr| !a.to_canonical().is_loopback();
+        let limited = |a: &IpAddr| !a.is_loopback();
         if address.as_ref().is_some_and(limited) && guests.of(address) >= self.per_address {
             guests.displace_oldest_of(address);
         } else if guests.waiting.len() >= self.total {
@@ -71,6 +75,58 @@ impl Door {
             key,
             displaced,
         }
+    }
+}
+
+/// Who is counted together: an IPv4 address, or the 64 bits of an IPv6 address that one network is given as a whole.
+fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => {
+            Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()
+        }
+        other => other,
+    }
+}
+
+/// How often `cleartext` may be tried: it lets a program on this machine guess the secret, and slowly is enough
+/// for those who know it.
+pub(crate) struct Ration(Mutex<RationState>);
+
+struct RationState {
+    left: u32,
+    refilled: Option<Instant>,
+}
+
+impl Default for Ration {
+    fn default() -> Self {
+        Self(Mutex::new(RationState {
+            left: Self::BURST,
+            refilled: None,
+        }))
+    }
+}
+
+impl Ration {
+    /// How many may come at once.
+    const BURST: u32 = 20;
+
+    /// After how long one more may come.
+    const PERIOD: Duration = Duration::from_millis(100);
+
+    /// Takes one, if there is one.
+    pub(super) fn take(&self, now: Instant) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = state
+            .refilled
+            .map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
+        let more = (since.as_millis() / Self::PERIOD.as_millis()).min(Self::BURST.into()) as u32;
+        if more > 0 || state.refilled.is_none() {
+            state.left = (state.left + more).min(Self::BURST);
+            state.refilled = Some(now);
+        }
+        let granted = state.left > 0;
+        state.left = state.left.saturating_sub(1);
+        granted
     }
 }
 
@@ -137,6 +193,35 @@ mod tests {
         let new = enter(&door, "10.0.0.3");
         assert!(!single.displaced.is_cancelled() && !new.displaced.is_cancelled());
         assert!(many[0].displaced.is_cancelled() && !many[1].displaced.is_cancelled());
+    }
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address() {
+        let door = door(100, 2);
+        let passes: Vec<_> = [
+            "2001:db8::1",
+            "2001:db8::2",
+            "2001:db8:0:0:7::",
+            "2001:db8:0:1::1",
+        ]
+        .map(|a| enter(&door, a))
+        .into();
+        let displaced: Vec<_> = passes
+            .iter()
+            .map(|pass| pass.displaced.is_cancelled())
+            .collect();
+        assert_eq!(displaced, [true, false, false, false]);
+    }
+
+    #[test]
+    fn clear_text_is_rationed() {
+        let ration = Ration::default();
+        let start = Instant::now();
+        assert!((0..Ration::BURST).all(|_| ration.take(start)));
+        assert!(!ration.take(start));
+        assert!(ration.take(start + Ration::PERIOD));
+        assert!(!ration.take(start + Ration::PERIOD));
+        assert!(ration.take(start + 1000 * Ration::PERIOD));
     }
 
     #[test]

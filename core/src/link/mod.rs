@@ -12,7 +12,7 @@ mod open;
 mod run;
 
 pub(crate) use dial::{Seed, connect_on_demand, joined, keep_seed};
-pub(crate) use door::Door;
+pub(crate) use door::{Door, Ration};
 pub use info::LinkInfo;
 pub(crate) use listen::accept_all;
 pub(crate) use nonces::Nonces;

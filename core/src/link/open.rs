@@ -134,9 +134,10 @@ fn start(
     let mut opening = Opening::new(node.settings.clone(), role, nonce);
     opening.local = wire.stream.local();
     opening.peer = wire.stream.peer();
-    opening.cleartext = opening
+    let loopback = opening
         .peer
         .is_some_and(|address| address.ip().to_canonical().is_loopback());
+    opening.cleartext = node.config.cleartext && loopback && node.cleartext.take(Instant::now());
     opening.start()
 }
 

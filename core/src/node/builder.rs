@@ -1,5 +1,6 @@
 //! `Builder`: what a node is told before it starts.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -210,6 +211,7 @@ impl Builder {
             inner.peer(&id).add_address(address);
         }
 
+        warn_of_plain_text(&inner.addresses());
         inner.add_node_port();
         for shard in 0..inner.shards.count() {
             inner.runtime.spawn(shard::run(inner.clone(), shard));
@@ -227,6 +229,18 @@ impl Builder {
         }
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = ?inner.addresses(), "node started");
         Ok(node)
+    }
+}
+
+/// Plain connections beyond this machine can be read and changed on the way (protocol.md section 2).
+fn warn_of_plain_text(addresses: &[Address]) {
+    let open = |address: &&Address| {
+        let socket: Result<SocketAddr, _> = address.rest().parse();
+        socket.is_ok_and(|socket| !socket.ip().to_canonical().is_loopback())
+    };
+    let open: Vec<_> = addresses.iter().filter(open).collect();
+    if !open.is_empty() {
+        tracing::warn!(target: "aemp::node", addresses = ?open, "after authentication nothing is encrypted or signed here");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::config::{Config, FLUSH};
 use crate::entropy::Entropy;
 use crate::error::SendError;
 use crate::handshake::{Secret, Settings};
-use crate::link::{self, Door, Nonces, Seed};
+use crate::link::{self, Door, Nonces, Ration, Seed};
 use crate::map::{HashMap, HashSet};
 use crate::message::{IntoMessage, Message, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
@@ -49,6 +49,7 @@ pub(crate) struct Inner {
     tasks: Tasks,
     pub(crate) door: Door,
     pub(crate) nonces: Nonces,
+    pub(crate) cleartext: Ration,
     /// Where this node listens, as others reach it.
     addresses: Mutex<Vec<Address>>,
     seeds: Mutex<Vec<Arc<Seed>>>,
@@ -93,6 +94,7 @@ impl Inner {
             unique: entropy.word::<10>(),
             door: Door::new(&config),
             nonces: Nonces::default(),
+            cleartext: Ration::default(),
             options: Options::new(config.monitor_timeout),
             settings: Arc::new(link::settings(id.clone(), secret, &config, &codecs)),
             id,
