@@ -393,3 +393,20 @@ async fn a_stranger_under_the_name_of_a_node_does_not_stand_in_its_way() {
         started.elapsed()
     );
 }
+
+#[tokio::test]
+async fn what_waits_for_a_connection_is_told_when_the_node_stops() {
+    let network = Network::default();
+    let mut silent = network.accept_at("silent");
+    let b = node("b", &network)
+        .peer("a", "mem:silent")
+        .start()
+        .await
+        .unwrap();
+    let gone = b.gone(&"a#x".parse().unwrap());
+    let _held = soon(silent.recv()).await.unwrap();
+    soon(b.clone().shutdown()).await;
+    let expected = reason!["transport_error", "a", "this node stopped"];
+    assert_eq!(soon(gone).await, expected);
+    assert_eq!(soon(b.gone(&"a#x".parse().unwrap())).await, expected);
+}

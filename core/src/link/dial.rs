@@ -15,6 +15,9 @@ use crate::{Address, NodeId};
 /// First pause between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
 const FIRST_PAUSE: Duration = Duration::from_millis(1200);
 
+/// Why a node that has stopped connects to nobody.
+const STOPPED: &str = "this node stopped";
+
 /// A configured address that the node keeps a connection to.
 pub(crate) struct Seed {
     pub(crate) address: Address,
@@ -148,14 +151,16 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
 
 /// Connects to `peer`, for which messages wait, or gives up and lets them fail.
 pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>) {
-    node.spawn(connect(node.clone(), peer));
+    if !node.spawn(connect(node.clone(), peer.clone())) {
+        peer.unreachable(STOPPED);
+    }
 }
 
 async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
     let outcome = tokio::select! {
         outcome = try_addresses(&node, &peer) => outcome,
         () = peer.settled() => return,
-        () = node.stop.cancelled() => Err("this node stopped".into()),
+        () = node.stop.cancelled() => Err(STOPPED.into()),
     };
     match outcome {
         Ok(opened) => {

@@ -117,9 +117,9 @@ impl Inner {
         })
     }
 
-    /// Runs `task` for the node, which has stopped when it has ended.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+    /// Runs `task` for the node, which has stopped when it has ended. False if it has stopped already.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+        self.tasks.spawn(task)
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {

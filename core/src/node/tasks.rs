@@ -26,19 +26,19 @@ impl Tasks {
         }
     }
 
-    /// Runs `task`, unless the node has stopped.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs `task`. False if the node has stopped, and with it everything it runs.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         let running = self
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        if let Some(running) = running {
-            self.runtime.spawn(async move {
-                task.await;
-                drop(running);
-            });
-        }
+        let Some(running) = running else { return false };
+        self.runtime.spawn(async move {
+            task.await;
+            drop(running);
+        });
+        true
     }
 
     /// Takes no more tasks, and waits for those there are. Who comes second does not wait.

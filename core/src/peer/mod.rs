@@ -310,7 +310,7 @@ impl Peer {
     }
 
     /// The connection `generation` is lost, for the reason in `text`: all that belongs to it is settled.
-    pub(crate) fn down(&self, generation: Generation, text: &str) {
+    pub(crate) fn down(self: &Arc<Self>, generation: Generation, text: &str) {
         let mut state = self.lock();
         match &state.link {
             Link::Up(up) if up.generation == generation => {}
@@ -325,9 +325,8 @@ impl Peer {
         if let Some(node) = self.node.upgrade() {
             for (port, times) in up.watched {
                 for _ in 0..times {
-                    let peer = node.peer(&self.id);
-                    node.shards
-                        .push(Item::new(port.clone(), What::UnwatchPeer(peer, generation)));
+                    let what = What::UnwatchPeer(self.clone(), generation);
+                    node.shards.push(Item::new(port.clone(), what));
                 }
             }
         }
