@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use aemp::node::NodeEvent;
+use aemp::NodeEvent;
 use aemp::{NodeId, PortId, routes};
 use tokio::process::Command;
 

@@ -31,10 +31,10 @@
 //!
 //! # Features
 //!
-//! | feature | on by default | what it adds to [`node`] |
+//! | feature | on by default | what it adds to [`node()`] |
 //! | --- | --- | --- |
 //! | `tcp` | yes | the TCP transport |
-//! | `json` | yes | the codec `json`, which every AEMP node understands |
+//! | `json` | yes | the codec `json`, which peers in other languages speak |
 //! | `cbor` | yes | the codec `cbor` for rich values, preferred to `json` where both ends have it |
 
 pub use aemp_core::*;

@@ -119,8 +119,22 @@ fn request() -> impl Strategy<Value = Request> {
     })
 }
 
+/// Whether ciborium makes something else of it, or of what it holds.
+fn is_folded(value: &Value) -> bool {
+    match value {
+        Value::Tag(2 | 3, _) | Value::Simple(_) => true,
+        Value::Tag(_, value) => is_folded(value),
+        Value::Array(items) => items.iter().any(is_folded),
+        Value::Map(map) => map
+            .iter()
+            .any(|(key, value)| is_folded(key) || is_folded(value)),
+        _ => false,
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    // The same cases every time: a failure is one of the change. AEMP_CASES asks for more and other ones.
+    #![proptest_config(cases(300))]
 
     #[test]
     fn every_value_comes_back_from_cbor(
@@ -166,12 +180,18 @@ proptest! {
     #[test]
     fn ciborium_and_we_accept_the_same_bytes(mut bytes in prop::collection::vec(any::<u8>(), 0..40)) {
         bytes.splice(0..0, *b"\x83\x61p");
-        let theirs: Result<ciborium::Value, _> = ciborium::from_reader(&bytes[..]);
-        let ours = decode(&Cbor, &peer(), &bytes);
-        // ciborium refuses simple values, folds bignums and does not look behind the message; where it reads, so do we.
-        if let (Ok(theirs), Ok(ours)) = (theirs, ours) {
-            prop_assert!(!ours.is_empty());
+        let mut rest = &bytes[..];
+        // It refuses most simple values, which we take, and so proves nothing where it fails.
+        if let Ok(theirs) = ciborium::from_reader::<ciborium::Value, _>(&mut rest) {
+            let used = bytes.len() - rest.len();
+            let ours = decode(&Cbor, &peer(), &bytes[..used]);
+            // It takes simple values in a form that RFC 8949 (section 3.3) calls not well-formed.
+            let simple = |error: &DecodeError| error.to_string().contains("the simple value");
+            prop_assume!(!ours.as_ref().is_err_and(simple));
+            let ours = ours.unwrap();
             let values: Vec<Value> = ours[0].message.clone().into_values().unwrap().into_vec();
+            // It folds short bignums into integers, where we keep the tag, and `undefined` into null.
+            prop_assume!(!values.iter().any(is_folded));
             let mut written = Vec::new();
             ciborium::into_writer(&theirs, &mut written).unwrap();
             let again = decode(&Cbor, &peer(), &written).unwrap();

@@ -6,6 +6,7 @@ use aemp_codec_cbor::Cbor;
 use aemp_codec_json::Json;
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 pub(crate) const CODECS: [&dyn Codec; 2] = [&Json, &Cbor];
 
@@ -111,4 +112,22 @@ pub(crate) fn cuts(len: usize, seeds: &[prop::sample::Index]) -> Vec<usize> {
     let mut cuts: Vec<usize> = seeds.iter().map(|seed| seed.index(len + 1)).collect();
     cuts.sort_unstable();
     cuts
+}
+
+/// The settings of property tests: `count` cases, the same at every run, or as many random ones as the variable
+/// `AEMP_CASES` says.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    let more = std::env::var("AEMP_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: more.unwrap_or(count),
+        rng_seed: if more.is_some() {
+            RngSeed::Random
+        } else {
+            RngSeed::Fixed(0)
+        },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }

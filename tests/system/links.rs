@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aemp::node::NodeEvent;
+use aemp::NodeEvent;
 use aemp::{Context, LocalNode, Message, NodeId, Notify, PortId, Reason, Value, reason, routes};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -33,7 +33,20 @@ use crate::{connect, listener, resolve};
 /// # Dead hosts
 ///
 /// A connection fails when its other end's host has vanished without a word (power, cable, a firewall) for about
-/// [`dead_after`](Self::dead_after).
+/// [`dead_after`](aemp_core::transport::Options::dead_after), which is taken between 2 s and a day.
+///
+/// On Linux the failure comes within this time, a quarter more or less, from 5 s on (the kernel counts whole
+/// seconds):
+///
+/// * on an idle connection, which is probed at every eighth of this time (30 s: 3 s);
+/// * on one with bytes that are not acknowledged, if the first of these was sent at most a quarter of this time
+///   after the host vanished. Bytes that are first sent later have their own wait of that time.
+///
+/// A program that reads slowly does not look dead; one that takes nothing for this time, while bytes wait for it,
+/// does, although its host lives. That cannot be told apart by `TCP_USER_TIMEOUT`.
+///
+/// On other systems an idle connection fails in time, one with unacknowledged bytes when the system gives up,
+/// which takes minutes.
 ///
 /// ```
 /// use std::time::Duration;

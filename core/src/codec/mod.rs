@@ -89,7 +89,7 @@ pub struct Frame<'a> {
 pub enum Outgoing<'a> {
     /// Dynamic values.
     Values(&'a [Value]),
-    /// A Rust value that serialises to a message's elements; [`Frame`] says how.
+    /// A Rust value that serialises to a message's elements, as [`to_values`](crate::message::to_values) says.
     Typed(&'a dyn erased_serde::Serialize),
     /// A message as it came from a peer.
     Wire(&'a Wire),

@@ -1,15 +1,4 @@
-//! The flat form of Rust values in messages, on the way out: which elements a type becomes.
-//!
-//! | Rust | elements |
-//! | --- | --- |
-//! | tuple, sequence, tuple struct | its elements |
-//! | `()`, unit struct | none |
-//! | enum: unit variant | `"Tag"` |
-//! | newtype variant | `"Tag"`, its content |
-//! | tuple variant | `"Tag"`, its elements |
-//! | struct variant | `"Tag"`, a map of its fields |
-//! | `Option`, newtype struct | as what they hold; `None` is a null |
-//! | anything else: scalar, map, struct | one element |
+//! The flat form of Rust values in messages, on the way out.
 
 use serde::ser::{self, Impossible, Serialize, SerializeSeq, Serializer};
 
@@ -20,7 +9,18 @@ use crate::codec::{EncodeError, Frame, Outgoing};
 use crate::value::ToValue;
 use crate::value::mark::TAG;
 
-/// The elements of the message that `message` stands for; the module's table says which.
+/// The elements of the message that `message` stands for:
+///
+/// | Rust | elements |
+/// | --- | --- |
+/// | tuple, sequence, tuple struct | its elements |
+/// | `()`, unit struct | none |
+/// | enum: unit variant | `"Tag"` |
+/// | newtype variant | `"Tag"`, its content |
+/// | tuple variant | `"Tag"`, its elements |
+/// | struct variant | `"Tag"`, a map of its fields |
+/// | `Option`, newtype struct | as what they hold; `None` is a null |
+/// | anything else: scalar, map, struct | one element |
 ///
 /// # Errors
 /// As [`to_value`](crate::value::to_value); the error says in which element.

@@ -42,8 +42,8 @@ impl<M: IntoMessage, T: DeserializeOwned> Call<M, T> {
 
     /// Gives up after `limit` with [`CallError::TimedOut`].
     ///
-    /// A call with a limit monitors the node only, which costs no message: a port that does not exist shows as a
-    /// time-out. A call without monitors the port (protocol.md section 5).
+    /// To another node, a call with a limit monitors the node only, which costs no message: a port that does not exist
+    /// there shows as a time-out. A call without monitors the port (protocol.md section 5).
     pub fn within(mut self, limit: Duration) -> Self {
         self.within = Some(limit);
         self

@@ -18,7 +18,8 @@ use crate::port::{Inbox, Outcome, Port};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
 
 /// A node in this process. Clones are the same node, which stops when the last of them is dropped or when
-/// [`shutdown`](Self::shutdown) is called.
+/// [`shutdown`](Self::shutdown) is called. A clone that a port of the node itself holds counts as well; inside a port
+/// use [`Context::node`](crate::Context::node) where it is needed.
 ///
 /// Made by [`builder`](Self::builder), or, with every enabled transport and codec, by the facade's `aemp::node()`.
 #[derive(Clone)]
@@ -95,6 +96,8 @@ impl LocalNode {
     /// `message` is a [`Message`] or anything that serialises to a list of elements, such as a tuple. A port that
     /// does not exist drops it. One that cannot be encoded for the connection is logged, and this node's monitors
     /// on the port fire with `encode_error NODE PATH`; use [`try_send`](Self::try_send) to be told instead.
+    ///
+    /// A type's own `Serialize` runs inside this call and must not send to the same node itself.
     #[doc(alias = "snd")]
     pub fn send(&self, to: &PortId, message: impl IntoMessage) {
         self.inner.send(to, message);
@@ -206,7 +209,8 @@ impl LocalNode {
     }
 
     /// Lets others run `make` as a new port of this node, under the name `function`, which is by custom
-    /// `::`-separated. `make` gets this node and the arguments, and returns the port.
+    /// `::`-separated. `make` gets this node and the arguments, and returns the port. It runs where the request is
+    /// read, so it must not block.
     ///
     /// ```
     /// # fn example(server: aemp_core::LocalNode) {
@@ -247,7 +251,8 @@ impl LocalNode {
         self.inner.send_every(period, to, message)
     }
 
-    /// Tells where `node` can be reached, best address first, so that sending to it connects on demand.
+    /// Tells where `node` can be reached, best address first, so that sending to it connects on demand. Replaces
+    /// what was known before.
     pub fn add_peer(&self, node: &NodeId, addresses: impl IntoIterator<Item = Address>) {
         self.inner
             .peer(node)

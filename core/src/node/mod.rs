@@ -25,7 +25,7 @@ use crate::error::SendError;
 use crate::monitor::{Action, Monitor};
 use crate::{NodeId, PortName, Reason};
 
-/// A node as those see it who send to its ports: this process, or a peer.
+/// A node as those see it who send to its ports. [`LocalNode`] is one: this process.
 ///
 /// Nothing here blocks. What is sent, killed and monitored by one thread reaches the node in that order.
 pub trait Node: Send + Sync {

@@ -1,5 +1,5 @@
 //! `Value`: the dynamic data model of messages, which is all of CBOR (RFC 8949). JSON covers a part of it;
-//! what it lacks is refused when a message is encoded, never bent (design: rich values over a plain codec).
+//! what it lacks is refused when a message is encoded, never bent.
 
 pub(crate) mod de;
 mod diagnostic;
