@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::explain;
+use crate::settings::Settings;
 use crate::stream::TcpStream;
-use crate::tcp::Settings;
 
 /// The lead of each address over the next. Half of this would do in most networks; more is felt by a person
 /// who waits.

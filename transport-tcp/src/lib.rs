@@ -13,6 +13,7 @@ mod life;
 mod listener;
 mod place;
 mod resolve;
+mod settings;
 mod stream;
 mod tcp;
 

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener as Inner;
 
+use crate::settings::Settings;
 use crate::stream::TcpStream;
-use crate::tcp::Settings;
 use crate::{explain, resolve};
 
 /// Connections that the system completes before we accept them; it may hold fewer.

@@ -9,7 +9,7 @@ use aemp_core::transport::Stream;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::tcp::Settings;
+use crate::settings::Settings;
 
 pub(crate) struct TcpStream {
     inner: tokio::net::TcpStream,

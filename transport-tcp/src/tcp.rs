@@ -5,10 +5,10 @@ use std::io;
 use aemp_core::Address;
 use aemp_core::transport::{Listener, Options, Stream, Transport};
 use async_trait::async_trait;
-use socket2::SockRef;
 
 use crate::life::Life;
 use crate::place::Place;
+use crate::settings::Settings;
 use crate::{connect, listener, resolve};
 
 /// TCP, the transport with the scheme `tcp`.
@@ -76,13 +76,6 @@ pub struct Tcp {
     nodelay: bool,
 }
 
-/// What every connection is set to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) nodelay: bool,
-    pub(crate) life: Life,
-}
-
 impl Tcp {
     /// TCP with `TCP_NODELAY` on.
     pub fn new() -> Self {
@@ -109,13 +102,6 @@ impl Tcp {
             nodelay: self.nodelay,
             life: Life::new(options.dead_after),
         }
-    }
-}
-
-impl Settings {
-    pub(crate) fn apply(&self, socket: &SockRef<'_>) -> io::Result<()> {
-        socket.set_tcp_nodelay(self.nodelay)?;
-        self.life.apply(socket)
     }
 }
 
