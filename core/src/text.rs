@@ -18,6 +18,9 @@ use smol_str::SmolStr;
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text(SmolStr);
 
+/// How many bytes are stored inline; `SmolStr` says so in its documentation.
+const INLINE: usize = 23;
+
 impl Text {
     /// A text that costs nothing to make and to clone, whatever its length.
     pub const fn from_static(text: &'static str) -> Self {
@@ -51,7 +54,12 @@ impl Borrow<str> for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(SmolStr::new(text))
+        // `new` looks first whether the text is white space that it has ready, which costs more than the copy.
+        Self(if text.len() <= INLINE {
+            SmolStr::new_inline(text)
+        } else {
+            SmolStr::new(text)
+        })
     }
 }
 
