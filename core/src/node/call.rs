@@ -21,21 +21,24 @@ use crate::{Message, PortId, Reason};
 /// # Cancel safety
 /// Dropping the future gives the call up: an answer that comes later is dropped. The message may have been sent.
 #[must_use = "a call does nothing until it is awaited"]
-pub struct Call<M, T> {
+pub struct Call<'m, M, T> {
     node: Arc<Inner>,
     to: PortId,
     message: M,
     within: Option<Duration>,
+    /// How long what the message borrows lives.
+    lifetime: PhantomData<&'m ()>,
     answer: PhantomData<fn() -> T>,
 }
 
-impl<M: IntoMessage, T: DeserializeOwned> Call<M, T> {
+impl<M: IntoMessage, T: DeserializeOwned> Call<'_, M, T> {
     pub(super) fn new(node: Arc<Inner>, to: PortId, message: M) -> Self {
         Self {
             node,
             to,
             message,
             within: None,
+            lifetime: PhantomData,
             answer: PhantomData,
         }
     }
@@ -91,13 +94,13 @@ impl<M: IntoMessage, T: DeserializeOwned> Call<M, T> {
     }
 }
 
-impl<M, T> IntoFuture for Call<M, T>
+impl<'m, M, T> IntoFuture for Call<'m, M, T>
 where
-    M: IntoMessage + Send + 'static,
-    T: DeserializeOwned + Send + 'static,
+    M: IntoMessage + Send + 'm,
+    T: DeserializeOwned + 'm,
 {
     type Output = Result<T, CallError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'm>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.run())

@@ -164,7 +164,11 @@ impl LocalNode {
     /// # }
     /// ```
     #[doc(alias = "cal")]
-    pub fn call<M: IntoMessage, T: DeserializeOwned>(&self, to: &PortId, message: M) -> Call<M, T> {
+    pub fn call<'m, M: IntoMessage + 'm, T: DeserializeOwned>(
+        &self,
+        to: &PortId,
+        message: M,
+    ) -> Call<'m, M, T> {
         Call::new(self.inner.clone(), to.clone(), message)
     }
 
