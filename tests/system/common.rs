@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -57,18 +59,30 @@ pub(crate) async fn unlinked(node: &LocalNode, peer: &str) {
 
 /// A network in memory: the transport `mem`, whose addresses are any names. Clones are the same network.
 #[derive(Clone, Default)]
-pub(crate) struct Network(Arc<Mutex<HashMap<String, mpsc::UnboundedSender<Pipe>>>>);
+pub(crate) struct Network(Arc<Mutex<Listeners>>, Arc<AtomicU16>);
+
+type Listeners = HashMap<String, mpsc::UnboundedSender<Pipe>>;
 
 impl Network {
     /// Connects as a stranger would, to be scripted by the test.
     pub(crate) fn dial(&self, to: &str) -> io::Result<Pipe> {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
+        let at = SocketAddr::from(([127, 0, 0, 1], 4040));
+        let from = SocketAddr::from(([127, 0, 0, 1], self.1.fetch_add(1, Ordering::Relaxed)));
         let listeners = self.0.lock().unwrap();
         let listener = listeners.get(to).ok_or(io::ErrorKind::ConnectionRefused)?;
         listener
-            .send(Pipe(theirs))
+            .send(Pipe {
+                stream: theirs,
+                local: at,
+                peer: from,
+            })
             .map_err(|_| io::ErrorKind::ConnectionRefused)?;
-        Ok(Pipe(ours))
+        Ok(Pipe {
+            stream: ours,
+            local: from,
+            peer: at,
+        })
     }
 
     /// Listens as a scripted peer.
@@ -110,10 +124,22 @@ impl Listener for Accepting {
     }
 }
 
-/// One end of a connection in memory.
-pub(crate) struct Pipe(pub(crate) DuplexStream);
+/// One end of a connection in memory, which passes for one on loopback.
+pub(crate) struct Pipe {
+    pub(crate) stream: DuplexStream,
+    local: SocketAddr,
+    peer: SocketAddr,
+}
 
-impl Stream for Pipe {}
+impl Stream for Pipe {
+    fn local(&self) -> Option<SocketAddr> {
+        Some(self.local)
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        Some(self.peer)
+    }
+}
 
 impl AsyncRead for Pipe {
     fn poll_read(
@@ -121,7 +147,7 @@ impl AsyncRead for Pipe {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
@@ -131,14 +157,14 @@ impl AsyncWrite for Pipe {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

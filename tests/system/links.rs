@@ -371,12 +371,12 @@ async fn a_stranger_under_the_name_of_a_node_does_not_stand_in_its_way() {
     let strangers: Vec<_> = (0..20)
         .map(|_| async {
             let mut pipe = network.dial("a").unwrap();
-            pipe.0
+            pipe.stream
                 .write_all(b"aemp;1;b;hmac_sha3_512;json;role=d\nx\n")
                 .await
                 .unwrap();
             // The node has read it once its own greeting is here.
-            pipe.0.read_u8().await.unwrap();
+            pipe.stream.read_u8().await.unwrap();
             pipe
         })
         .collect();

@@ -2,4 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod failures;
 mod links;
+#[path = "../common/log.rs"]
+mod log;
+mod stranger;

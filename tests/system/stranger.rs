@@ -1,0 +1,70 @@
+//! `Stranger`: a peer that is scripted line by line and byte by byte.
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+
+use crate::common::{Network, Pipe, SECRET, soon};
+
+/// One end of a connection of which the test says every byte.
+pub(crate) struct Stranger(BufReader<Pipe>);
+
+impl Stranger {
+    /// Dials a node.
+    pub(crate) fn dial(network: &Network, to: &str) -> Self {
+        Self::from(network.dial(to).unwrap())
+    }
+
+    /// Is let in as node `id` that speaks JSON, by the secret in clear text.
+    pub(crate) async fn join(network: &Network, to: &str, id: &str) -> Self {
+        let mut stranger = Self::dial(network, to);
+        let lines = format!(
+            "aemp;1;{id};hmac_sha3_512;json\nnonce\n{}\n",
+            cleartext(SECRET, "json")
+        );
+        stranger.send(lines.as_bytes()).await;
+        for _ in 0..3 {
+            stranger.line().await;
+        }
+        stranger
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        // The node may have closed: then reading says so.
+        let _ = self.0.write_all(bytes).await;
+    }
+
+    /// The next line, empty when the node has closed.
+    pub(crate) async fn line(&mut self) -> String {
+        let mut line = String::new();
+        let _ = soon(self.0.read_line(&mut line)).await;
+        line
+    }
+
+    /// Waits until what has come ends in `end`.
+    pub(crate) async fn until(&mut self, end: &str) {
+        let mut come = Vec::new();
+        while !come.ends_with(end.as_bytes()) {
+            come.push(
+                soon(self.0.read_u8())
+                    .await
+                    .expect("the connection is open"),
+            );
+        }
+    }
+
+    /// Waits until the node has closed, whatever it sends before.
+    pub(crate) async fn closed(&mut self) {
+        let _ = soon(self.0.read_to_end(&mut Vec::new())).await;
+    }
+}
+
+impl From<Pipe> for Stranger {
+    fn from(pipe: Pipe) -> Self {
+        Self(BufReader::new(pipe))
+    }
+}
+
+/// An auth line with the secret in clear text.
+pub(crate) fn cleartext(secret: &str, framing: &str) -> String {
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("cleartext;{hex};{framing}")
+}
