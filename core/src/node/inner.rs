@@ -251,6 +251,7 @@ impl Inner {
         }
     }
 
+    #[inline]
     pub(crate) fn try_send(
         self: &Arc<Self>,
         to: &PortId,
@@ -285,7 +286,7 @@ impl Inner {
         if port.is_node_port() {
             super::node_port::from_here(self, message);
         } else {
-            self.shards.deliver(port.clone(), message);
+            self.shards.deliver(port, message);
         }
     }
 
@@ -363,7 +364,7 @@ impl Inner {
             What::Notify(notify) if here(&notify.0) => {
                 if action.armed.take() {
                     let (to, message) = appended(*notify, reason);
-                    self.shards.deliver(to.port().clone(), message);
+                    self.shards.deliver(to.port(), message);
                 }
             }
             What::Wake(told) => {

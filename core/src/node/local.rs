@@ -99,6 +99,7 @@ impl LocalNode {
     /// does not exist drops it. One that cannot be encoded for the connection is logged, and this node's monitors
     /// on the port fire with `encode_error NODE PATH`; use [`try_send`](Self::try_send) to be told instead.
     #[doc(alias = "snd")]
+    #[inline]
     pub fn send(&self, to: &PortId, message: impl IntoMessage) {
         self.inner.send(to, message);
     }

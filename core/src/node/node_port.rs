@@ -63,10 +63,8 @@ pub(crate) fn handle(
             if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port())
                 && peer.remove_watch(&port)
             {
-                batch.push(
-                    Item::new(port, What::UnwatchPeer(peer.clone(), generation)),
-                    0,
-                );
+                let asker = Box::new((peer.clone(), generation));
+                batch.push(Item::new(port, What::UnwatchPeer(asker)));
             }
         }
         "kil0" => {
@@ -80,7 +78,8 @@ pub(crate) fn handle(
         }
         "kil1" => match arguments.port() {
             Some(port) if !port.is_node_port() => {
-                batch.push(Item::new(port, What::Kill(arguments.rest().into())), 0)
+                let reason = Box::new(arguments.rest().into());
+                batch.push(Item::new(port, What::Kill(reason)));
             }
             // It would deafen the node (protocol.md section 5).
             _ => tracing::warn!(target: "aemp::node", %from, "refused to kill the node port"),
@@ -129,13 +128,8 @@ fn watch(
             "the peer holds more than {limit} monitors (peer_monitors)"
         ));
     }
-    batch.push(
-        Item::new(
-            port,
-            What::Watch(Box::new(Watcher::Peer(peer.clone(), generation))),
-        ),
-        0,
-    );
+    let watcher = Watcher::Peer(peer.clone(), generation);
+    batch.push(Item::new(port, What::Watch(Box::new(watcher))));
     Ok(())
 }
 
@@ -170,8 +164,7 @@ fn deliver(node: &Arc<Inner>, batch: &mut Batch, port: PortName, message: Messag
         batch.flush();
         node.deliver(&port, message);
     } else {
-        let bytes = message.cost();
-        batch.push(Item::new(port, What::Deliver(message)), bytes);
+        batch.deliver(&port, message);
     }
 }
 
@@ -208,16 +201,13 @@ fn spawn(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
     }
     let handle = LocalNode::from_inner(node);
     match guarded(|| init(&handle, arguments.rest().into())) {
-        Ok(new) => batch.push(
-            Item::new(
-                port,
-                What::Insert(Box::new(NewPort {
-                    port: new,
-                    on_end: None,
-                })),
-            ),
-            0,
-        ),
+        Ok(new) => batch.push(Item::new(
+            port,
+            What::Insert(Box::new(NewPort {
+                port: new,
+                on_end: None,
+            })),
+        )),
         Err(reason) => {
             tracing::warn!(target: "aemp::node", %from, %function, %reason, "a spawned port did not start")
         }

@@ -322,8 +322,10 @@ impl Peer {
             for (port, times) in up.watched {
                 for _ in 0..times {
                     let peer = node.peer(&self.id);
-                    node.shards
-                        .push(Item::new(port.clone(), What::UnwatchPeer(peer, generation)));
+                    node.shards.push(Item::new(
+                        port.clone(),
+                        What::UnwatchPeer(Box::new((peer, generation))),
+                    ));
                 }
             }
         }
