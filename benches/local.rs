@@ -1,12 +1,14 @@
 //! Local sends: messages from one producer through a node's shards, beside tokio's unbounded channel with the
-//! same messages, interleaved in one run.
+//! same messages, interleaved in one run. Each receiver looks at what it gets: a message that is lost, repeated or
+//! out of order ends the run without a ratio.
 
 mod common;
 
-use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use aemp_core::message::IntoMessage;
 use aemp_core::{Context, LocalNode, Message, PortId};
 use common::rounds::{Bench, report};
 use tokio::sync::{Notify, mpsc};
@@ -15,70 +17,150 @@ const MESSAGES: u64 = 1_000_000;
 const MANY: usize = 100_000;
 const ROUNDS: usize = 9;
 
-/// Counts what arrives, so that a run that loses a message does not end.
+/// Longer than any run takes.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What the receivers of one run have to say.
 #[derive(Default)]
-struct Counted {
-    count: AtomicU64,
-    all: Notify,
+struct Outcome {
+    done: AtomicUsize,
+    wrong: AtomicBool,
+    news: Notify,
 }
 
-impl Counted {
-    fn one(&self) {
-        // One receiver at a time adds in the one-port run; with many ports it is the shards.
-        if self.count.fetch_add(1, Ordering::Relaxed) + 1 == MESSAGES {
-            self.all.notify_one();
+impl Outcome {
+    /// Waits until so many receivers have all their messages.
+    async fn of(&self, receivers: usize) {
+        let all = async {
+            while self.done.load(Ordering::Acquire) < receivers
+                && !self.wrong.load(Ordering::Acquire)
+            {
+                self.news.notified().await;
+            }
+        };
+        let in_time = tokio::time::timeout(LIMIT, all).await.is_ok();
+        let done = self.done.swap(0, Ordering::AcqRel);
+        let right = in_time && done == receivers && !self.wrong.load(Ordering::Acquire);
+        assert!(right, "a message was lost, repeated or overtaken: no ratio");
+    }
+}
+
+/// One receiver: it expects the numbers `first`, `first + step` and so on, again and again.
+struct Receiver {
+    first: u64,
+    step: u64,
+    next: u64,
+    outcome: Arc<Outcome>,
+}
+
+impl Receiver {
+    fn new(first: u64, step: u64, outcome: &Arc<Outcome>) -> Self {
+        let outcome = outcome.clone();
+        Self {
+            first,
+            step,
+            next: first,
+            outcome,
         }
     }
 
-    async fn all(&self) {
-        self.all.notified().await;
-        assert_eq!(self.count.swap(0, Ordering::Relaxed), MESSAGES);
+    /// The number is the element at `at`.
+    fn receive(&mut self, message: &Message, at: usize) {
+        let values = message.values().expect("values");
+        if values.get(at).and_then(|n| n.as_u64()) != Some(self.next) {
+            self.outcome.wrong.store(true, Ordering::Release);
+            self.outcome.news.notify_one();
+        }
+        self.next += self.step;
+        if self.next >= MESSAGES {
+            self.next = self.first;
+            self.outcome.done.fetch_add(1, Ordering::AcqRel);
+            self.outcome.news.notify_one();
+        }
     }
 }
 
-fn message(n: u64) -> Message {
-    Message::from_iter([n])
+/// A way to make messages, and where in them the number is.
+struct Kind<M> {
+    make: fn(u64) -> M,
+    at: usize,
 }
 
-async fn through_tokio() {
+impl<M> Clone for Kind<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Kind<M> {}
+
+/// Where the producer runs.
+#[derive(Clone, Copy)]
+enum Producer {
+    Task,
+    Thread,
+}
+
+impl Producer {
+    async fn run(self, produce: impl FnOnce() + Send + 'static) {
+        match self {
+            Self::Task => tokio::spawn(async move { produce() })
+                .await
+                .expect("no panic"),
+            Self::Thread => drop(std::thread::spawn(produce)),
+        }
+    }
+}
+
+async fn through_tokio<M: IntoMessage + 'static>(kind: Kind<M>, producer: Producer) {
     let (send, mut receive) = mpsc::unbounded_channel::<Message>();
-    let counted = Arc::new(Counted::default());
-    let receiver = counted.clone();
+    let outcome = Arc::new(Outcome::default());
+    let mut receiver = Receiver::new(0, 1, &outcome);
     tokio::spawn(async move {
         while let Some(message) = receive.recv().await {
-            black_box(&message);
-            receiver.one();
+            receiver.receive(&message, kind.at);
         }
     });
-    let producer = tokio::spawn(async move {
+    let produce = move || {
         for n in 0..MESSAGES {
-            let _ = send.send(message(n));
+            let _ = send.send((kind.make)(n).into_message().expect("it is a message"));
         }
-    });
-    counted.all().await;
-    let _ = producer.await;
-}
-
-async fn through_ports(node: &LocalNode, ports: &Arc<Vec<PortId>>, counted: &Counted) {
-    let (sender, ports) = (node.clone(), ports.clone());
-    let producer = tokio::spawn(async move {
-        for n in 0..MESSAGES {
-            sender.send(&ports[n as usize % ports.len()], message(n));
-        }
-    });
-    counted.all().await;
-    let _ = producer.await;
-}
-
-fn ports(node: &LocalNode, count: usize, counted: &Arc<Counted>) -> Arc<Vec<PortId>> {
-    let port = || {
-        let counted = counted.clone();
-        node.port(move |_: &mut Context<'_>, message: Message| {
-            black_box(&message);
-            counted.one();
-        })
     };
-    Arc::new((0..count).map(|_| port()).collect())
+    tokio::join!(producer.run(produce), outcome.of(1));
+}
+
+/// Receiving ports.
+struct Ports {
+    ids: Arc<Vec<PortId>>,
+    outcome: Arc<Outcome>,
+}
+
+impl Ports {
+    fn new(node: &LocalNode, count: usize, at: usize) -> Self {
+        let outcome = Arc::default();
+        let port = |which: usize| {
+            let mut receiver = Receiver::new(which as u64, count as u64, &outcome);
+            node.port(move |_: &mut Context<'_>, message: Message| receiver.receive(&message, at))
+        };
+        let ids = Arc::new((0..count).map(port).collect());
+        Self { ids, outcome }
+    }
+}
+
+async fn through_ports<M: IntoMessage + 'static>(
+    node: &LocalNode,
+    ports: &Ports,
+    kind: Kind<M>,
+    producer: Producer,
+) {
+    let (node, ids) = (node.clone(), ports.ids.clone());
+    let count = ids.len();
+    let produce = move || {
+        for (n, port) in (0..MESSAGES).zip(ids.iter().cycle()) {
+            node.send(port, (kind.make)(n));
+        }
+    };
+    tokio::join!(producer.run(produce), ports.outcome.of(count));
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -88,13 +170,22 @@ async fn main() {
         .start()
         .await
         .expect("a node without network starts");
-    let counted = Arc::new(Counted::default());
-    let (one, many) = (ports(&node, 1, &counted), ports(&node, MANY, &counted));
+    let number = Kind {
+        make: |n| Message::from_iter([n]),
+        at: 0,
+    };
+    let (one, many) = (Ports::new(&node, 1, 0), Ports::new(&node, MANY, 0));
+
     let mut bench = Bench::new(["tokio unbounded channel", "one port", "100,000 ports"]);
     for _ in 0..ROUNDS {
-        bench.time(0, through_tokio()).await;
-        bench.time(1, through_ports(&node, &one, &counted)).await;
-        bench.time(2, through_ports(&node, &many, &counted)).await;
+        let producer = Producer::Task;
+        bench.time(0, through_tokio(number, producer)).await;
+        bench
+            .time(1, through_ports(&node, &one, number, producer))
+            .await;
+        bench
+            .time(2, through_ports(&node, &many, number, producer))
+            .await;
     }
     report("local one-way, one producer", &bench, MESSAGES);
     println!(
@@ -104,5 +195,60 @@ async fn main() {
     println!(
         "  100,000 ports: {:.2}x the rate of one port (goal: at least 0.5)",
         bench.ratio(1, 2)
+    );
+
+    println!("\nFor information:");
+    beside(
+        &node,
+        "a producer on a thread of its own",
+        number,
+        Producer::Thread,
+    )
+    .await;
+    let add = Kind {
+        make: |n| ("add", n),
+        at: 1,
+    };
+    beside(&node, r#"("add", 41)"#, add, Producer::Task).await;
+    let five = Kind {
+        make: |n| {
+            (
+                "measure",
+                n,
+                -42,
+                0.1,
+                "the quick brown fox jumps over the lazy dog, and so",
+            )
+        },
+        at: 1,
+    };
+    beside(
+        &node,
+        "a tag, three numbers and a text",
+        five,
+        Producer::Task,
+    )
+    .await;
+}
+
+/// Another comparison of one port with the channel, without a goal.
+async fn beside<M: IntoMessage + 'static>(
+    node: &LocalNode,
+    title: &str,
+    kind: Kind<M>,
+    producer: Producer,
+) {
+    let ports = Ports::new(node, 1, kind.at);
+    let mut bench = Bench::new(["tokio unbounded channel", "one port"]);
+    for _ in 0..ROUNDS {
+        bench.time(0, through_tokio(kind, producer)).await;
+        bench
+            .time(1, through_ports(node, &ports, kind, producer))
+            .await;
+    }
+    report(title, &bench, MESSAGES);
+    println!(
+        "  one port: {:.2}x the rate of the channel",
+        bench.ratio(0, 1)
     );
 }

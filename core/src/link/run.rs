@@ -15,7 +15,7 @@ use crate::codec::{Decoder, PeerInfo};
 use crate::config::FLUSH;
 use crate::node::{Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer};
-use crate::shard::{Batch, Item, What};
+use crate::shard::Batch;
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
@@ -98,14 +98,10 @@ impl Link<'_> {
                     Ok(None) => break,
                     Ok(Some(received)) => {
                         let sender = Sender::Peer(self.peer, self.generation);
-                        let bytes = received.message.cost();
                         let delivered = if received.port.is_node_port() {
                             handle_node_port(self.node, sender, received.message, &mut batch)
                         } else {
-                            batch.push(
-                                Item::new(received.port, What::Deliver(received.message)),
-                                bytes,
-                            );
+                            batch.deliver(&received.port, received.message);
                             Ok(())
                         };
                         if let Err(why) = delivered {

@@ -6,8 +6,8 @@ use super::Values;
 use crate::PortId;
 use crate::Value;
 use crate::codec::{EncodeError, Frame, Outgoing};
-use crate::value::ToValue;
 use crate::value::mark::TAG;
+use crate::value::{MAX_RESERVE, ToValue};
 
 /// The elements of the message that `message` stands for:
 ///
@@ -468,8 +468,9 @@ impl Serializer for Elements {
 
     no_scalars!();
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Collected, EncodeError> {
-        Ok(Collected(Values::new()))
+    fn serialize_seq(self, len: Option<usize>) -> Result<Collected, EncodeError> {
+        let len = len.unwrap_or(0).min(MAX_RESERVE);
+        Ok(Collected(Vec::with_capacity(len)))
     }
     fn serialize_struct_variant(
         self,
@@ -482,19 +483,21 @@ impl Serializer for Elements {
     }
 }
 
-struct Collected(Values);
+struct Collected(Vec<Value>);
 
 impl SerializeSeq for Collected {
     type Ok = Values;
     type Error = EncodeError;
+    #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), EncodeError> {
         // The message's own array is one level.
         let value = element.serialize(ToValue { depth: 1 });
         self.0.push(value.map_err(|e| e.in_element(self.0.len()))?);
         Ok(())
     }
+    #[inline]
     fn end(self) -> Result<Values, EncodeError> {
-        Ok(self.0)
+        Ok(self.0.into())
     }
 }
 

@@ -32,6 +32,7 @@ impl<T: Serialize> IntoMessage for T {
         Outgoing::Typed(self)
     }
 
+    #[inline]
     fn into_message(self) -> Result<Message, EncodeError> {
         to_values(&self).map(Message::from)
     }
@@ -45,6 +46,7 @@ impl IntoMessage for Message {
         }
     }
 
+    #[inline]
     fn into_message(self) -> Result<Message, EncodeError> {
         Ok(self)
     }

@@ -133,6 +133,15 @@ impl Message {
         Ok(())
     }
 
+    /// What the message is made of.
+    #[inline]
+    pub(crate) fn into_parts(self) -> Parts {
+        match self.0 {
+            Body::Values(values) => Parts::Values(values),
+            Body::Wire(wire) => Parts::Wire(wire),
+        }
+    }
+
     /// The message as it came from a peer, if it did.
     pub fn as_wire(&self) -> Option<&Wire> {
         match &self.0 {
@@ -141,6 +150,14 @@ impl Message {
         }
     }
 }
+
+/// What a message is made of.
+pub(crate) enum Parts {
+    Values(Values),
+    Wire(Box<Wire>),
+}
+
+const _: () = assert!(size_of::<Message>() == size_of::<Value>());
 
 /// The bytes of a message as they came from a peer, with the port's name in front, and what can read them.
 #[derive(Clone)]
@@ -221,13 +238,22 @@ impl From<Wire> for Message {
     }
 }
 
+impl From<Box<Wire>> for Message {
+    #[inline]
+    fn from(wire: Box<Wire>) -> Self {
+        Self(Body::Wire(wire))
+    }
+}
+
 impl From<Values> for Message {
+    #[inline]
     fn from(values: Values) -> Self {
         Self(Body::Values(values))
     }
 }
 
 impl<T: Into<Value>> FromIterator<T> for Message {
+    #[inline]
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
         Self::from(Values::from_iter(values))
     }

@@ -1,17 +1,14 @@
-//! `Values`: a message's elements as dynamic values, the first few without an allocation.
+//! `Values`: a message's elements as dynamic values, one of them without an allocation.
 
 use std::fmt;
+use std::mem::take;
 use std::ops::{Deref, DerefMut};
 
 use serde::{Serialize, Serializer};
-use smallvec::SmallVec;
 
 use crate::Value;
 
-/// How many elements need no allocation.
-const INLINE: usize = 1;
-
-/// The elements of a message as dynamic values. Up to three need no allocation.
+/// The elements of a message as dynamic values. One needs no allocation.
 ///
 /// ```
 /// use aemp_core::message::Values;
@@ -20,8 +17,24 @@ const INLINE: usize = 1;
 /// assert_eq!(values.len(), 3);
 /// assert_eq!(values[0].as_str(), Some("add"));
 /// ```
-#[derive(Clone, Default, PartialEq)]
-pub struct Values(SmallVec<[Value; INLINE]>);
+#[derive(Clone, Default)]
+pub struct Values(Repr);
+
+/// No larger than a value, since messages are moved more often than looked at; and moved as one value is, for which
+/// processors have a short way from a write to the next read.
+#[derive(Clone, Default)]
+enum Repr {
+    #[default]
+    None,
+    One(Value),
+    /// Two or more.
+    Few(Box<[Value]>),
+    /// Any number of them, and more are expected.
+    #[allow(clippy::box_collection)] // The size is the point.
+    Growing(Box<Vec<Value>>),
+}
+
+const _: () = assert!(size_of::<Values>() == size_of::<Value>());
 
 impl Values {
     /// No elements.
@@ -31,30 +44,93 @@ impl Values {
 
     /// No elements yet, and room for `n`.
     pub fn with_capacity(n: usize) -> Self {
-        Self(SmallVec::with_capacity(n))
+        if n <= 1 {
+            return Self::default();
+        }
+        Self(Repr::Growing(Box::new(Vec::with_capacity(n))))
     }
 
     /// Appends an element.
     pub fn push(&mut self, value: impl Into<Value>) {
-        self.0.push(value.into());
+        self.growing(1).push(value.into());
+    }
+
+    /// The elements as a vector with room for so many more.
+    fn growing(&mut self, more: usize) -> &mut Vec<Value> {
+        if !matches!(self.0, Repr::Growing(_)) {
+            let before = take(self);
+            let mut values = Vec::with_capacity(before.len() + more);
+            values.extend(before);
+            self.0 = Repr::Growing(Box::new(values));
+        }
+        match &mut self.0 {
+            Repr::Growing(values) => values,
+            // It was made so above.
+            _ => unreachable!(),
+        }
+    }
+
+    /// The next `len` elements that `from` has.
+    #[inline]
+    pub(crate) fn next_of(from: &mut std::vec::Drain<'_, Value>, len: usize) -> Self {
+        if len == 1 {
+            return match from.next() {
+                Some(value) => Self(Repr::One(value)),
+                None => Self(Repr::None),
+            };
+        }
+        from.take(len).collect::<Vec<_>>().into()
+    }
+
+    /// Moves the elements to the end of `to`.
+    #[inline]
+    pub(crate) fn move_to(self, to: &mut Vec<Value>) {
+        match self.0 {
+            Repr::None => {}
+            Repr::One(value) => to.push(value),
+            Repr::Few(values) => to.extend(values),
+            Repr::Growing(mut values) => to.append(&mut values),
+        }
     }
 
     /// The elements in a vector.
     pub fn into_vec(self) -> Vec<Value> {
-        self.0.into_vec()
+        match self.0 {
+            Repr::None => Vec::new(),
+            Repr::One(value) => vec![value],
+            Repr::Few(values) => values.into(),
+            Repr::Growing(values) => *values,
+        }
     }
 }
 
 impl Deref for Values {
     type Target = [Value];
+    #[inline]
     fn deref(&self) -> &[Value] {
-        &self.0
+        match &self.0 {
+            Repr::None => &[],
+            Repr::One(value) => std::slice::from_ref(value),
+            Repr::Few(values) => values,
+            Repr::Growing(values) => values,
+        }
     }
 }
 
 impl DerefMut for Values {
     fn deref_mut(&mut self) -> &mut [Value] {
-        &mut self.0
+        match &mut self.0 {
+            Repr::None => &mut [],
+            Repr::One(value) => std::slice::from_mut(value),
+            Repr::Few(values) => values,
+            Repr::Growing(values) => values,
+        }
+    }
+}
+
+impl PartialEq for Values {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
     }
 }
 
@@ -65,20 +141,37 @@ impl fmt::Debug for Values {
 }
 
 impl<T: Into<Value>> FromIterator<T> for Values {
+    #[inline]
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
-        Self(values.into_iter().map(Into::into).collect())
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else {
+            return Self(Repr::None);
+        };
+        let Some(second) = values.next() else {
+            return Self(Repr::One(first.into()));
+        };
+        let mut all = Vec::with_capacity(2 + values.size_hint().0);
+        all.extend([first.into(), second.into()]);
+        all.extend(values.map(Into::into));
+        all.into()
     }
 }
 
 impl<T: Into<Value>> Extend<T> for Values {
     fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
-        self.0.extend(values.into_iter().map(Into::into));
+        let values = values.into_iter();
+        let all = self.growing(values.size_hint().0);
+        all.extend(values.map(Into::into));
     }
 }
 
 impl From<Vec<Value>> for Values {
+    #[inline]
     fn from(values: Vec<Value>) -> Self {
-        Self(SmallVec::from_vec(values))
+        if values.capacity() == values.len() {
+            return Self(Repr::Few(values.into_boxed_slice()));
+        }
+        Self(Repr::Growing(Box::new(values)))
     }
 }
 
@@ -96,22 +189,36 @@ impl Serialize for Values {
 
 /// The elements of [`Values`], one by one.
 #[derive(Debug)]
-pub struct IntoIter(smallvec::IntoIter<[Value; INLINE]>);
+pub struct IntoIter(Left);
+
+#[derive(Debug)]
+enum Left {
+    One(Option<Value>),
+    More(std::vec::IntoIter<Value>),
+}
 
 impl IntoIter {
     /// Those that are left.
     pub fn as_slice(&self) -> &[Value] {
-        self.0.as_slice()
+        match &self.0 {
+            Left::One(value) => value.as_slice(),
+            Left::More(values) => values.as_slice(),
+        }
     }
 }
 
 impl Iterator for IntoIter {
     type Item = Value;
+    #[inline]
     fn next(&mut self) -> Option<Value> {
-        self.0.next()
+        match &mut self.0 {
+            Left::One(value) => value.take(),
+            Left::More(values) => values.next(),
+        }
     }
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        let left = self.as_slice().len();
+        (left, Some(left))
     }
 }
 
@@ -120,8 +227,14 @@ impl ExactSizeIterator for IntoIter {}
 impl IntoIterator for Values {
     type Item = Value;
     type IntoIter = IntoIter;
+    #[inline]
     fn into_iter(self) -> IntoIter {
-        IntoIter(self.0.into_iter())
+        IntoIter(match self.0 {
+            Repr::None => Left::One(None),
+            Repr::One(value) => Left::One(Some(value)),
+            Repr::Few(values) => Left::More(values.into_vec().into_iter()),
+            Repr::Growing(values) => Left::More(values.into_iter()),
+        })
     }
 }
 

@@ -266,6 +266,7 @@ impl Inner {
         }
     }
 
+    #[inline]
     pub(crate) fn try_send(
         self: &Arc<Self>,
         to: &PortId,
@@ -290,7 +291,7 @@ impl Inner {
                 .push(reply.to_string())
                 .map_err(|error| refused(EncodeError::Serialize(error.to_string())))?;
         }
-        self.shards.deliver(to.port().clone(), message);
+        self.shards.deliver(to.port(), message);
         Ok(())
     }
 
@@ -364,7 +365,7 @@ impl Inner {
             What::Notify(notify) if here(&notify.0) => {
                 if action.armed.take() {
                     let (to, message) = appended(*notify, reason);
-                    self.shards.deliver(to.port().clone(), message);
+                    self.shards.deliver(to.port(), message);
                 }
             }
             What::Wake(told) => {

@@ -99,6 +99,7 @@ impl LocalNode {
     ///
     /// A type's own `Serialize` runs inside this call and must not send to the same node itself.
     #[doc(alias = "snd")]
+    #[inline]
     pub fn send(&self, to: &PortId, message: impl IntoMessage) {
         self.inner.send(to, message);
     }
@@ -312,7 +313,7 @@ impl Node for LocalNode {
     fn send(&self, frame: &Frame<'_>) -> Result<(), SendError> {
         let port = PortName::from(frame.port);
         match frame.to_values() {
-            Ok(values) => self.inner.shards.deliver(port, values.into()),
+            Ok(values) => self.inner.shards.deliver(&port, values.into()),
             Err(error) => {
                 return Err(SendError::Encode {
                     to: self.inner.id.port(port),

@@ -76,10 +76,8 @@ pub(crate) fn handle(
             if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port())
                 && peer.remove_watch(&port)
             {
-                batch.push(
-                    Item::new(port, What::UnwatchPeer(peer.clone(), generation)),
-                    0,
-                );
+                let asker = Box::new((peer.clone(), generation));
+                batch.push(Item::new(port, What::UnwatchPeer(asker)));
             }
         }
         "kil0" => {
@@ -93,7 +91,8 @@ pub(crate) fn handle(
         }
         "kil1" => match arguments.port() {
             Some(port) if !port.is_node_port() => {
-                batch.push(Item::new(port, What::Kill(arguments.rest().into())), 0)
+                let reason = Box::new(arguments.rest().into());
+                batch.push(Item::new(port, What::Kill(reason)));
             }
             // It would deafen the node (protocol.md section 5).
             _ => tracing::warn!(target: "aemp::node", %from, "refused to kill the node port"),
@@ -147,13 +146,8 @@ fn watch(
             "the peer holds more than {limit} monitors (peer_monitors)"
         ));
     }
-    batch.push(
-        Item::new(
-            port,
-            What::Watch(Box::new(Watcher::Peer(peer.clone(), generation))),
-        ),
-        0,
-    );
+    let watcher = Watcher::Peer(peer.clone(), generation);
+    batch.push(Item::new(port, What::Watch(Box::new(watcher))));
     Ok(())
 }
 
@@ -195,9 +189,7 @@ fn pass_on(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, values: Values, bat
         tracing::warn!(target: "aemp::node", %from, request, "a request that asks this node to ask itself");
         return;
     }
-    let message = Message::from(values);
-    let bytes = message.cost();
-    batch.push(Item::new(to.port().clone(), What::Deliver(message)), bytes);
+    batch.deliver(to.port(), Message::from(values));
 }
 
 /// Runs no code: the source that `aemp trace` sends is known, every other is answered with an error text. The

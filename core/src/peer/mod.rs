@@ -325,7 +325,7 @@ impl Peer {
         if let Some(node) = self.node.upgrade() {
             for (port, times) in up.watched {
                 for _ in 0..times {
-                    let what = What::UnwatchPeer(self.clone(), generation);
+                    let what = What::UnwatchPeer(Box::new((self.clone(), generation)));
                     node.shards.push(Item::new(port.clone(), what));
                 }
             }

@@ -5,6 +5,7 @@
 //! they keep their order per sender and port. What is shared is the queues ([`Shards`]); the maps are not.
 
 mod item;
+mod ports;
 mod queue;
 mod run;
 
@@ -16,6 +17,7 @@ use crate::monitor::MonitorKey;
 use crate::port::Port;
 use crate::{Message, PortName, Reason};
 
+use item::Chunk;
 pub(crate) use item::{Item, NewPort, Watcher, What};
 use queue::Queue;
 pub(crate) use run::{panic_text, run};
@@ -39,6 +41,7 @@ impl Shards {
         self.queues.len()
     }
 
+    #[inline]
     fn of(&self, port: &PortName) -> usize {
         // With one shard there is nothing to choose, and no reason to hash.
         if self.queues.len() == 1 {
@@ -48,8 +51,12 @@ impl Shards {
     }
 
     #[inline]
+    fn queue_of(&self, port: &PortName) -> &Queue {
+        &self.queues[self.of(port)]
+    }
+
     pub(crate) fn push(&self, item: Item) {
-        self.queues[self.of(&item.port)].push(item);
+        self.queue_of(&item.port).push(item);
     }
 
     pub(crate) fn insert(&self, port: PortName, new: NewPort) {
@@ -57,12 +64,12 @@ impl Shards {
     }
 
     #[inline]
-    pub(crate) fn deliver(&self, port: PortName, message: Message) {
-        self.push(Item::new(port, What::Deliver(message)));
+    pub(crate) fn deliver(&self, port: &PortName, message: Message) {
+        self.queue_of(port).deliver(port, message);
     }
 
     pub(crate) fn kill(&self, port: PortName, reason: Reason) {
-        self.push(Item::new(port, What::Kill(reason)));
+        self.push(Item::new(port, What::Kill(Box::new(reason))));
     }
 
     pub(crate) fn watch(&self, port: PortName, watcher: Watcher) {
@@ -90,32 +97,52 @@ pub(crate) fn new_port(port: impl Port + 'static) -> NewPort {
 /// Items of one reader on their way to the shards: one lock per shard and batch instead of one per message.
 pub(crate) struct Batch {
     shards: Arc<Shards>,
-    items: Vec<Vec<Item>>,
+    parts: Box<[Part]>,
+}
+
+/// What of a batch is for one shard.
+#[derive(Default)]
+struct Part {
+    items: Chunk,
+    /// About how many bytes they keep alive.
     bytes: usize,
 }
 
 impl Batch {
     pub(crate) fn new(shards: Arc<Shards>) -> Self {
-        let items = (0..shards.count()).map(|_| Vec::new()).collect();
-        Self {
-            shards,
-            items,
-            bytes: 0,
-        }
+        let parts = (0..shards.count()).map(|_| Part::default()).collect();
+        Self { shards, parts }
     }
 
-    /// Adds an item that keeps about `bytes` bytes alive.
-    pub(crate) fn push(&mut self, item: Item, bytes: usize) {
-        self.bytes += bytes;
+    /// Adds an item.
+    pub(crate) fn push(&mut self, item: Item) {
         let shard = self.shards.of(&item.port);
-        self.items[shard].push(item);
+        self.add(shard, size_of::<Item>(), |items| items.push(item));
+    }
+
+    /// Adds a message for `port`.
+    #[inline]
+    pub(crate) fn deliver(&mut self, port: &PortName, message: Message) {
+        let shard = self.shards.of(port);
+        let bytes = size_of::<Item>() + message.cost();
+        self.add(shard, bytes, |items| items.deliver(port, message));
+    }
+
+    #[inline]
+    fn add(&mut self, shard: usize, bytes: usize, add: impl FnOnce(&mut Chunk)) {
+        let part = &mut self.parts[shard];
+        part.bytes += bytes;
+        add(&mut part.items);
+        if part.items.is_full() {
+            // The shard can begin.
+            part.flush(&self.shards.queues[shard]);
+        }
     }
 
     /// Hands everything to the shards.
     pub(crate) fn flush(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        for (queue, items) in self.shards.queues.iter().zip(&mut self.items) {
-            queue.append(items, bytes);
+        for (queue, part) in self.shards.queues.iter().zip(&mut self.parts) {
+            part.flush(queue);
         }
     }
 
@@ -125,6 +152,14 @@ impl Batch {
         // Exclusive, since items are not to be shared between threads.
         for queue in &self.shards.queues {
             queue.ready().await;
+        }
+    }
+}
+
+impl Part {
+    fn flush(&mut self, queue: &Queue) {
+        if !self.items.is_empty() {
+            queue.append(&mut self.items, std::mem::take(&mut self.bytes));
         }
     }
 }

@@ -6,15 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use super::Item;
-
-/// Items in a full chunk. A queue that grows by chunks copies nothing, and used ones come back still in the cache.
-pub(super) const CHUNK: usize = 256;
+use super::item::Chunk;
+use crate::{Message, PortName};
 
 /// Empty chunks that are kept for later: memory fresh from the system costs more than the messages.
-const SPARE: usize = 64;
+const SPARE: usize = 32;
+
+/// A batch of so many items becomes a chunk as it is.
+const BATCH: usize = 32;
 
 /// Bytes from readers above which they wait for the shard.
 const HIGH: usize = 8 << 20;
@@ -31,26 +34,28 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     items: Chunks,
-    spare: Vec<Vec<Item>>,
+    spare: Vec<Chunk>,
     /// Bytes that readers gave with `items`.
     bytes: usize,
     /// The shard's task, when it waits.
     waker: Option<Waker>,
+    /// The shard was woken, and has not come.
+    awaited: bool,
     closed: bool,
 }
 
 /// Items in order: full chunks, then one that is being filled.
 #[derive(Default)]
 struct Chunks {
-    full: VecDeque<Vec<Item>>,
-    last: Vec<Item>,
+    full: VecDeque<Chunk>,
+    last: Chunk,
 }
 
 /// What the shard has taken and works off.
 #[derive(Default)]
 pub(super) struct Taken {
     items: Chunks,
-    emptied: Vec<Vec<Item>>,
+    emptied: Vec<Chunk>,
     bytes: usize,
     /// No more items will come.
     pub(super) closed: bool,
@@ -58,14 +63,14 @@ pub(super) struct Taken {
 
 impl Taken {
     /// The next items, to be drained and given back with [`empty`](Self::empty).
-    pub(super) fn next_chunk(&mut self) -> Option<Vec<Item>> {
+    pub(super) fn next_chunk(&mut self) -> Option<Chunk> {
         let chunk = self.items.full.pop_front();
         chunk
             .or_else(|| (!self.items.last.is_empty()).then(|| std::mem::take(&mut self.items.last)))
     }
 
     /// Keeps the room of a drained chunk for later.
-    pub(super) fn empty(&mut self, chunk: Vec<Item>) {
+    pub(super) fn empty(&mut self, chunk: Chunk) {
         if self.emptied.len() < SPARE {
             self.emptied.push(chunk);
         }
@@ -73,22 +78,19 @@ impl Taken {
 }
 
 impl State {
-    #[inline]
-    fn push(&mut self, item: Item) {
-        let last = &mut self.items.last;
-        if last.len() >= CHUNK {
-            let next = self
-                .spare
-                .pop()
-                .unwrap_or_else(|| Vec::with_capacity(CHUNK));
-            self.items.full.push_back(std::mem::replace(last, next));
-        }
-        self.items.last.push(item);
+    /// Closes the chunk that is being filled. Whether the shard was woken and has still not come.
+    #[cold]
+    fn turn(&mut self) -> bool {
+        let next = self.spare.pop().unwrap_or_default();
+        let full = std::mem::replace(&mut self.items.last, next);
+        self.items.full.push_back(full);
+        std::mem::take(&mut self.awaited)
     }
 
     /// Hands all items over, if there are any.
     fn give(&mut self, taken: &mut Taken) -> bool {
         taken.closed = self.closed;
+        self.awaited = false;
         // The chunk that is being filled is empty only when there are no others.
         if self.items.last.is_empty() {
             return false;
@@ -110,37 +112,65 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[inline]
     pub(super) fn push(&self, item: Item) {
-        let waker = {
-            let mut state = self.lock();
-            if !state.closed {
-                state.push(item);
-            }
-            state.waker.take()
-        };
+        self.add(item, Chunk::push);
+    }
+
+    #[inline]
+    pub(super) fn deliver(&self, port: &PortName, message: Message) {
+        self.add(message, |chunk, message| chunk.deliver(port, message));
+    }
+
+    #[inline]
+    fn add<T>(&self, what: T, add: impl FnOnce(&mut Chunk, T)) {
+        let mut state = self.lock();
+        if state.closed {
+            // Destructors are users' code, so the lock is let go first.
+            drop(state);
+            drop(what);
+            return;
+        }
+        let late = state.items.last.is_full() && state.turn();
+        add(&mut state.items.last, what);
+        if late || state.waker.is_some() {
+            Self::wake(state, late);
+        }
+    }
+
+    #[cold]
+    fn wake(mut state: MutexGuard<'_, State>, late: bool) {
+        let waker = state.waker.take();
+        state.awaited |= waker.is_some();
+        drop(state);
         if let Some(waker) = waker {
             waker.wake();
+        }
+        if late {
+            make_way();
         }
     }
 
     /// Appends all of `items`, which keep about `bytes` bytes alive.
-    pub(super) fn append(&self, items: &mut Vec<Item>, bytes: usize) {
-        if items.is_empty() {
+    pub(super) fn append(&self, items: &mut Chunk, bytes: usize) {
+        let mut state = self.lock();
+        if state.closed {
+            drop(state);
+            items.clear();
             return;
         }
         self.backlog.fetch_add(bytes, Ordering::Relaxed);
-        let waker = {
-            let mut state = self.lock();
-            if state.closed {
-                items.clear();
-            }
-            items.drain(..).for_each(|item| state.push(item));
-            state.bytes += bytes;
-            state.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+        state.bytes += bytes;
+        let mut late = false;
+        if state.items.last.is_empty() {
+            std::mem::swap(&mut state.items.last, items);
+        } else if items.items.len() >= BATCH || state.items.last.is_full() {
+            late = state.turn();
+            std::mem::swap(&mut state.items.last, items);
+        } else {
+            state.items.last.append(items);
+        }
+        if late || state.waker.is_some() {
+            Self::wake(state, late);
         }
     }
 
@@ -201,5 +231,16 @@ impl Queue {
             }
             notified.await;
         }
+    }
+}
+
+/// A shard that a task has woken waits for that task's thread, where it is next in line and no other thread takes it
+/// over. A sender that goes on and on makes way for it: by waking something else, the runtime puts that into this
+/// place, and the shard where other threads find it.
+fn make_way() {
+    if let Ok(runtime) = Handle::try_current()
+        && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
+    {
+        runtime.spawn(async {});
     }
 }

@@ -1,63 +1,64 @@
 //! The task of one shard: it owns its ports and runs them.
 
 use std::any::Any;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::vec::Drain;
 
 use tokio::task::yield_now;
 
-use super::item::OnEnd;
-use super::queue::{CHUNK, Taken};
+use super::item::Chunk;
+use super::ports::{Place, Ports, Slot, Ties};
+use super::queue::Taken;
 use super::{Item, NewPort, Watcher, What};
-use crate::map::HashMap;
+use crate::message::Values;
 use crate::monitor::{Action, MonitorKey};
 use crate::node::Inner;
 use crate::peer::Peer;
-use crate::port::{Context, Owned, Port};
-use crate::{Message, PortId, PortName, Reason};
+use crate::port::Context;
+use crate::{Message, PortId, PortName, Reason, Value};
 
-/// A batch this small is the sign of senders at work: a shard that waits a moment then finds more, and takes the
-/// lock less often.
-const SMALL: usize = 64;
+/// After how many messages other tasks have their turn.
+const TURN: usize = 256;
 
-/// How often a shard looks for more before it sleeps, since to be woken costs its senders more than a message.
-const LOOKS: usize = 4;
+/// So many messages at once are the sign of senders at work.
+const BUSY: usize = 16;
+
+/// How often a shard that was busy lets others have their turn and looks again before it sleeps: to be woken costs
+/// its senders more than many messages, and the longer it is away the more it finds.
+const LOOKS: usize = 8;
+
+/// How many ports are looked up in one go.
+const AHEAD: usize = 16;
 
 /// Runs the ports of shard `index` until the node stops.
 pub(crate) async fn run(node: Arc<Inner>, index: usize) {
     let shards = node.shards.clone();
     let queue = &shards.queues[index];
-    // Where all tasks share one thread nothing arrives while this one waits.
-    let pause: fn() = if node.runtime.metrics().num_workers() > 1 {
-        short_pause
-    } else {
-        || {}
-    };
     let mut shard = Shard {
         node,
-        ports: HashMap::default(),
+        ports: Ports::default(),
     };
     let mut taken = Taken::default();
-    let mut since_yield = 0;
+    let (mut looks, mut since_yield) = (0, 0);
     loop {
-        if !(0..LOOKS).any(|_| {
-            queue.try_take(&mut taken) || {
-                pause();
-                false
+        if !queue.try_take(&mut taken) {
+            if looks > 0 {
+                looks -= 1;
+                yield_now().await;
+                continue;
             }
-        }) {
-            since_yield = 0;
             queue.take(&mut taken).await;
         }
-        let before = since_yield;
+        let mut count = 0;
         while let Some(mut chunk) = taken.next_chunk() {
-            since_yield += chunk.len();
-            for item in chunk.drain(..) {
-                shard.handle(item);
-            }
+            let messages = shard.work_off(&mut chunk);
             taken.empty(chunk);
-            // Between chunks other tasks have their turn, however long the queue is.
-            if since_yield >= CHUNK {
+            count += messages;
+            since_yield += messages;
+            // Other tasks have their turn, however long the queue is.
+            if since_yield >= TURN {
                 since_yield = 0;
                 yield_now().await;
             }
@@ -66,94 +67,136 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
         if taken.closed {
             return shard.end();
         }
-        if since_yield - before.min(since_yield) < SMALL {
-            pause();
-        }
-    }
-}
-
-/// Half a microsecond or so.
-fn short_pause() {
-    for _ in 0..16 {
-        std::hint::spin_loop();
+        looks = if count >= BUSY { LOOKS } else { 0 };
     }
 }
 
 struct Shard {
     node: Arc<Inner>,
-    ports: HashMap<PortName, Slot>,
-}
-
-/// A living port. Most own nothing and are watched by nobody, so that has its own allocation.
-struct Slot {
-    port: Box<dyn Port>,
-    owned: Option<Box<Owned>>,
-    ties: Option<Box<Ties>>,
-}
-
-#[derive(Default)]
-struct Ties {
-    watchers: Vec<Watcher>,
-    on_end: Option<OnEnd>,
+    ports: Ports,
 }
 
 impl Shard {
+    /// Does all that is in `chunk`, and says how many messages that was.
+    fn work_off(&mut self, chunk: &mut Chunk) -> usize {
+        let mut count = 0;
+        let mut values = chunk.values.drain(..);
+        let mut items = chunk.items.drain(..);
+        loop {
+            let (places, found) = self.look_ahead(items.as_slice());
+            for place in &places[..found] {
+                if let Some(item) = items.next() {
+                    count += self.messages(*place, item, &mut values);
+                }
+            }
+            if found < AHEAD {
+                match items.next() {
+                    Some(item) => self.handle(item),
+                    None => return count,
+                }
+            }
+        }
+    }
+
+    /// Finds the ports of the messages that are next, up to an item that is none.
     #[inline]
+    fn look_ahead(&self, items: &[Item]) -> ([Place; AHEAD], usize) {
+        let mut places = [Place::NONE; AHEAD];
+        let mut found = 0;
+        let mut before: Option<&PortName> = None;
+        for item in items.iter().take(AHEAD) {
+            if !item.what.is_message() {
+                break;
+            }
+            places[found] = match before {
+                Some(port) if *port == item.port => places[found - 1],
+                _ => self.ports.find(&item.port),
+            };
+            before = Some(&item.port);
+            found += 1;
+        }
+        (places, found)
+    }
+
+    /// Delivers the messages of `item`, and says how many that were.
+    #[inline]
+    fn messages(&mut self, place: Place, item: Item, values: &mut Drain<'_, Value>) -> usize {
+        let Item { port, what } = item;
+        match what {
+            What::Values { times, len } => {
+                let next = |_| Values::next_of(values, len as usize).into();
+                self.deliver(place, &port, (0..times).map(next));
+                times as usize
+            }
+            What::Wire(wire) => {
+                self.deliver(place, &port, iter::once(wire.into()));
+                1
+            }
+            What::Long(values) => {
+                self.deliver(place, &port, iter::once((*values).into()));
+                1
+            }
+            _ => 0,
+        }
+    }
+
     fn handle(&mut self, item: Item) {
         let Item { port, what } = item;
         match what {
-            What::Deliver(message) => self.deliver(port, message),
+            // Their place is looked for first.
+            What::Values { .. } | What::Wire(_) | What::Long(_) => {}
             What::Insert(new) => self.insert(port, *new),
-            What::Kill(reason) => self.bury(&port, reason),
+            What::Kill(reason) => self.bury(&port, *reason),
             What::Watch(watcher) => self.watch(port, *watcher),
             What::Unwatch(key) => self.unwatch(&port, |watcher| watcher.is(key)),
-            What::UnwatchPeer(peer, generation) => {
-                self.unwatch(&port, |w| matches!(w, Watcher::Peer(p, g) if Arc::ptr_eq(p, &peer) && *g == generation));
+            What::UnwatchPeer(asker) => {
+                let (peer, generation) = &*asker;
+                self.unwatch(
+                    &port,
+                    |w| matches!(w, Watcher::Peer(p, g) if Arc::ptr_eq(p, peer) && g == generation),
+                );
             }
             What::Fire(fired) => self.call(fired.0, fired.1),
         }
     }
 
     fn insert(&mut self, port: PortName, new: NewPort) {
-        if self.ports.contains_key(&port) {
-            tracing::warn!(target: "aemp::port", %port, "a port of that name exists, the new one is dropped");
-            return;
-        }
         let ties = new.on_end.map(|f| {
             Box::new(Ties {
                 watchers: Vec::new(),
                 on_end: Some(f),
             })
         });
-        self.ports.insert(
-            port,
-            Slot {
-                port: new.port,
-                owned: None,
-                ties,
-            },
-        );
+        let slot = Slot {
+            port: new.port,
+            owned: None,
+            ties,
+        };
+        if !self.ports.insert(port.clone(), slot) {
+            tracing::warn!(target: "aemp::port", %port, "a port of that name exists, the new one is dropped");
+        }
     }
 
+    /// Lets the port at `place` receive messages, as far as it lives.
     #[inline]
-    fn deliver(&mut self, port: PortName, message: Message) {
-        let Some(slot) = self.ports.get_mut(&port) else {
-            // Dropped, as AEMP says (protocol.md section 4).
-            tracing::trace!(target: "aemp::port", %port, "message for a port that does not exist");
-            return;
+    fn deliver(
+        &mut self,
+        place: Place,
+        port: &PortName,
+        mut messages: impl Iterator<Item = Message>,
+    ) {
+        let reason = match self.ports.at(place) {
+            Some(slot) => slot.receive(&self.node, port, &mut messages),
+            None => {
+                tracing::trace!(target: "aemp::port", %port, "message for a port that does not exist");
+                None
+            }
         };
-        let mut cx = Context::new(&self.node, &port, &mut slot.owned);
-        let outcome = catch_unwind(AssertUnwindSafe(|| slot.port.receive(&mut cx, message)));
-        let killed = cx.into_killed();
-        let reason = match outcome {
-            Ok(Ok(())) => match killed {
-                Some(reason) => reason,
-                None => return,
-            },
-            Ok(Err(reason)) => reason,
-            Err(panic) => Reason::die(panic_text(&*panic)),
-        };
-        self.bury(&port, reason);
+        if let Some(reason) = reason {
+            self.bury(port, reason);
+        }
+        // Dropped, as AEMP says (protocol.md section 4).
+        messages.for_each(drop);
     }
 
     /// Ends a port: what it owns goes, then its watchers are told.
@@ -214,13 +257,37 @@ impl Shard {
 
     /// The node stops: what is left of the ports is dropped, and whoever waits for one is told.
     fn end(mut self) {
-        let names: Vec<_> = self.ports.keys().cloned().collect();
-        for port in names {
+        for port in self.ports.names() {
             self.bury(
                 &port,
                 Reason::transport_error(&self.node.id, "node stopped"),
             );
         }
+    }
+}
+
+impl Slot {
+    /// Receives messages up to the last, or to the one that the port dies of, and then gives the reason.
+    #[inline]
+    fn receive(
+        &mut self,
+        node: &Arc<Inner>,
+        port: &PortName,
+        messages: &mut impl Iterator<Item = Message>,
+    ) -> Option<Reason> {
+        let receive = AssertUnwindSafe(|| {
+            for message in messages {
+                let mut cx = Context::new(node, port, &mut self.owned);
+                if let Err(reason) = self.port.receive(&mut cx, message) {
+                    return Some(reason);
+                }
+                if let Some(reason) = cx.into_killed() {
+                    return Some(reason);
+                }
+            }
+            None
+        });
+        catch_unwind(receive).unwrap_or_else(|panic| Some(Reason::die(panic_text(&*panic))))
     }
 }
 
