@@ -6,4 +6,5 @@ mod failures;
 mod links;
 #[path = "../common/log.rs"]
 mod log;
+mod rivals;
 mod stranger;

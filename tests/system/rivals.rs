@@ -1,0 +1,114 @@
+//! A second connection to a node that has one: the first is probed, and kept if it lives.
+
+use aemp::LocalNode;
+
+use crate::common::{Network, SECRET, linked, node, soon};
+use crate::log::Log;
+use crate::stranger::{Stranger, cleartext};
+
+async fn listening(network: &Network) -> LocalNode {
+    let node = node("a", network)
+        .bind("mem:a")
+        .configure(|config| config.cleartext = true);
+    node.start().await.unwrap()
+}
+
+/// Greets and proves itself as `x`, without waiting for what the node says.
+async fn arrive(network: &Network) -> Stranger {
+    let mut stranger = Stranger::dial(network, "a");
+    let lines = format!(
+        "aemp;1;x;hmac_sha3_512;json\nnonce\n{}\n",
+        cleartext(SECRET, "json")
+    );
+    stranger.send(lines.as_bytes()).await;
+    stranger
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_does_not_answer_is_replaced_and_its_monitors_fire_first() {
+    let network = Network::default();
+    let a = listening(&network).await;
+    let mut silent = Stranger::join(&network, "a", "x").await;
+    linked(&a, "x").await;
+    let gone = a.gone(&"x#port".parse().unwrap());
+
+    let start = tokio::time::Instant::now();
+    let mut anew = arrive(&network).await;
+    let (greeting, _nonce) = (anew.line().await, anew.line().await);
+    assert!(greeting.starts_with("aemp;1;a;"));
+    // The node's auth line has to wait for the probe.
+    assert!(anew.line().await.starts_with("hmac_sha3_512;"));
+    assert!(
+        (3..4).contains(&start.elapsed().as_secs()),
+        "{:?}",
+        start.elapsed()
+    );
+    let why = soon(gone).await.to_string();
+    assert_eq!(
+        why,
+        "transport_error: x, no answer within 3 s when the same node connected anew"
+    );
+    silent.closed().await;
+
+    anew.send(b"[\"\",\"snd\",\"x#me\",1]").await;
+    anew.until("[\"me\",1]").await;
+    assert_eq!(a.links()[0].generation(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_answers_is_kept_and_the_new_one_is_closed() {
+    let (log, _guard) = Log::start();
+    let network = Network::default();
+    let a = listening(&network).await;
+    let mut living = Stranger::join(&network, "a", "x").await;
+    linked(&a, "x").await;
+
+    let mut anew = arrive(&network).await;
+    living.until("[\"\",\"snd\",\"a\",\"\"]").await;
+    living.send(b"[\"\",\"\"]").await;
+    anew.closed().await;
+    assert_eq!(
+        log.with(&["another connection to the same node is open and alive"])
+            .len(),
+        1
+    );
+    assert_eq!(a.links()[0].generation(), 1);
+    living.send(b"[\"\",\"snd\",\"x#me\",1]").await;
+    living.until("[\"me\",1]").await;
+}
+
+/// An AnyEvent::MP node would complete whichever connection gets our auth line, and lose both (protocol.md section
+/// 2, "Two connections at once").
+#[tokio::test(start_paused = true)]
+async fn a_perl_node_that_dials_while_it_is_dialled_gets_one_auth_line() {
+    for (id, other) in [("a", "x"), ("x", "a")] {
+        let network = Network::default();
+        let mut dialled = network.accept_at("perl");
+        let ours = node(id, &network)
+            .bind("mem:ours")
+            .seed("mem:perl")
+            .configure(|config| config.cleartext = true);
+        let ours = ours.start().await.unwrap();
+        // Our dial: greeted, and our auth line comes.
+        let mut first = Stranger::from(soon(dialled.recv()).await.unwrap());
+        let greeting = format!("aemp;1;{other};hmac_sha3_512;json;provider=AE-2.02\nnonce\n");
+        first.send(greeting.as_bytes()).await;
+        let (_, _, proof) = (first.line().await, first.line().await, first.line().await);
+        assert!(proof.starts_with("hmac_sha3_512;"), "{proof}");
+        // The Perl node's own dial: it sends its auth line unasked, and gets none.
+        let mut second = Stranger::dial(&network, "ours");
+        second
+            .send(format!("{greeting}{}\n", cleartext(SECRET, "json")).as_bytes())
+            .await;
+        let (_, _) = (second.line().await, second.line().await);
+        // The first is completed, and then the second is closed.
+        first
+            .send(format!("{}\n", cleartext(SECRET, "json")).as_bytes())
+            .await;
+        linked(&ours, other).await;
+        first.until(&format!("[\"\",\"snd\",\"{id}\",\"\"]")).await;
+        first.send(b"[\"\",\"\"]").await;
+        assert_eq!(second.line().await, "");
+        assert_eq!(ours.links().len(), 1);
+    }
+}
