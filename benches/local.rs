@@ -5,45 +5,16 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use aemp_core::message::IntoMessage;
 use aemp_core::{Context, LocalNode, Message, PortId};
+use common::outcome::Outcome;
 use common::rounds::{Bench, report};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 const MESSAGES: u64 = 1_000_000;
 const MANY: usize = 100_000;
 const ROUNDS: usize = 9;
-
-/// Longer than any run takes.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// What the receivers of one run have to say.
-#[derive(Default)]
-struct Outcome {
-    done: AtomicUsize,
-    wrong: AtomicBool,
-    news: Notify,
-}
-
-impl Outcome {
-    /// Waits until so many receivers have all their messages.
-    async fn of(&self, receivers: usize) {
-        let all = async {
-            while self.done.load(Ordering::Acquire) < receivers
-                && !self.wrong.load(Ordering::Acquire)
-            {
-                self.news.notified().await;
-            }
-        };
-        let in_time = tokio::time::timeout(LIMIT, all).await.is_ok();
-        let done = self.done.swap(0, Ordering::AcqRel);
-        let right = in_time && done == receivers && !self.wrong.load(Ordering::Acquire);
-        assert!(right, "a message was lost, repeated or overtaken: no ratio");
-    }
-}
 
 /// One receiver: it expects the numbers `first`, `first + step` and so on, again and again.
 struct Receiver {
@@ -68,14 +39,12 @@ impl Receiver {
     fn receive(&mut self, message: &Message, at: usize) {
         let values = message.values().expect("values");
         if values.get(at).and_then(|n| n.as_u64()) != Some(self.next) {
-            self.outcome.wrong.store(true, Ordering::Release);
-            self.outcome.news.notify_one();
+            self.outcome.wrong();
         }
         self.next += self.step;
         if self.next >= MESSAGES {
             self.next = self.first;
-            self.outcome.done.fetch_add(1, Ordering::AcqRel);
-            self.outcome.news.notify_one();
+            self.outcome.done();
         }
     }
 }

@@ -1,17 +1,12 @@
 //! `StreamDecoder`: a whole [`Decoder`] made of a codec's [`Heads`] and its [`WireFormat`].
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
 use super::{
     Begins, DecodeError, Decoder, Heads, Limits, PeerInfo, Received, Scanned, Scanner, WireFormat,
 };
 use crate::Text;
 use crate::message::ParseError;
-
-/// Messages shorter than this are copied out of the receive buffer, which then stays where it is and is used
-/// again; longer ones take their part of it along. So a message that is kept holds at most four times its own
-/// size in memory, where the buffer is 64 KiB.
-const COPY_BELOW: usize = 16 << 10;
 
 /// Room for so much and more is made at once when it is known that it will be needed.
 const RESERVE_FROM: usize = 4 << 10;
@@ -85,7 +80,9 @@ impl<H: Heads> Decoder for StreamDecoder<H> {
                     return Ok(None);
                 }
                 Scanned::Message(len) => {
-                    match Received::from_wire(take(src, len), self.format, self.perl) {
+                    // Shared with the buffer; who keeps the message takes it out (`Wire::detach`).
+                    let bytes = src.split_to(len).freeze();
+                    match Received::from_wire(bytes, self.format, self.perl) {
                         // A keepalive.
                         Ok(None) => {}
                         Ok(received) => return Ok(received),
@@ -95,14 +92,4 @@ impl<H: Heads> Decoder for StreamDecoder<H> {
             }
         }
     }
-}
-
-/// The first `len` bytes of `src`, which are taken out of it.
-fn take(src: &mut BytesMut, len: usize) -> Bytes {
-    if len >= COPY_BELOW {
-        return src.split_to(len).freeze();
-    }
-    let bytes = Bytes::copy_from_slice(&src[..len]);
-    src.advance(len);
-    bytes
 }

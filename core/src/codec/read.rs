@@ -211,6 +211,25 @@ pub(crate) struct Rest {
     left: Left,
 }
 
+impl Rest {
+    /// Where the elements begin, and how many there are; none if that is not known.
+    #[inline]
+    pub(crate) fn parts(self) -> (usize, Option<usize>) {
+        match self.left {
+            Left::Known(len) => (self.at, Some(len)),
+            Left::UntilEnd => (self.at, None),
+            Left::Nothing => (self.at, Some(0)),
+        }
+    }
+
+    /// What [`parts`](Self::parts) was made from.
+    #[inline]
+    pub(crate) fn of(at: usize, len: Option<usize>) -> Self {
+        let left = Left::new(len);
+        Self { at, left }
+    }
+}
+
 /// The elements of an array.
 pub(crate) struct Seq<'r, 'a> {
     pub(super) reader: &'r mut Reader<'a>,

@@ -99,7 +99,9 @@ impl Link<'_> {
                     Ok(Some(received)) => {
                         let sender = Sender::Peer(self.peer, self.generation);
                         let delivered = if received.port.is_node_port() {
-                            handle_node_port(self.node, sender, received.message, &mut batch)
+                            let mut message = received.message;
+                            message.detach();
+                            handle_node_port(self.node, sender, message, &mut batch)
                         } else {
                             batch.deliver(&received.port, received.message);
                             Ok(())

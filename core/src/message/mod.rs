@@ -151,6 +151,21 @@ impl Message {
     }
 }
 
+/// What all messages of a connection have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Source {
+    pub(crate) format: &'static dyn WireFormat,
+    pub(crate) perl: bool,
+}
+
+impl Source {
+    /// Whether both are the same.
+    #[inline]
+    pub(crate) fn is(self, other: Self) -> bool {
+        std::ptr::eq(self.format, other.format) && self.perl == other.perl
+    }
+}
+
 /// What a message is made of.
 pub(crate) enum Parts {
     Values(Values),
@@ -185,6 +200,28 @@ impl Wire {
         }
     }
 
+    /// Where it is from: what reads it, and whether an AnyEvent::MP node wrote it.
+    #[inline]
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            format: self.format,
+            perl: self.perl,
+        }
+    }
+
+    /// The elements after the port's name.
+    #[inline]
+    pub(crate) fn rest(&self) -> Rest {
+        self.rest
+    }
+
+    /// The message in memory of its own, if it is small; a long one may share the receive buffer.
+    pub(crate) fn detach(&mut self) {
+        if self.bytes.len() < COPY_BELOW {
+            self.bytes = Bytes::copy_from_slice(&self.bytes);
+        }
+    }
+
     /// The message's array, whose first element is the name of the port it was for.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -210,6 +247,19 @@ impl Wire {
 
     fn reader(&self) -> Reader<'_> {
         Reader::new(self.format, &self.bytes, self.perl)
+    }
+}
+
+/// Messages from a peer that are shorter than this are copied out of the receive buffer; longer ones take their part
+/// of it along. So a message that is kept holds at most four times its own size in memory, where a buffer is 64 KiB.
+pub(crate) const COPY_BELOW: usize = 16 << 10;
+
+impl Message {
+    /// The message in memory of its own, if it is small.
+    pub(crate) fn detach(&mut self) {
+        if let Body::Wire(wire) = &mut self.0 {
+            wire.detach();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::message::{Parts, Values};
+use crate::message::{COPY_BELOW, Parts, Source, Values};
 use crate::monitor::{Action, MonitorKey};
 use crate::peer::{Generation, Peer};
 use crate::port::Port;
@@ -12,6 +12,12 @@ use crate::{Message, PortName, Reason, Value, message::Wire};
 /// back still in the cache.
 pub(super) const CHUNK: usize = 256;
 
+/// Bytes in a full chunk.
+const BYTES: usize = 32 << 10;
+
+/// A number of elements that only their end tells.
+pub(super) const UNKNOWN: u32 = u32::MAX;
+
 /// Messages with more values than this stay in the allocation they are in.
 const LONG: usize = 16;
 
@@ -19,11 +25,15 @@ const LONG: usize = 16;
 ///
 /// What is in it crosses from one core to another, so little memory is speed. Messages of values are taken apart:
 /// all their values lie one behind the other in `values`, and messages of the same length to the same port are one
-/// item.
+/// item. Short ones from peers lie in `bytes`. So no memory that one thread took is given back by another, which is
+/// slow.
 #[derive(Default)]
 pub(crate) struct Chunk {
     pub(super) items: Vec<Item>,
     pub(super) values: Vec<Value>,
+    pub(super) bytes: Vec<u8>,
+    /// Where the last message from a peer was from.
+    source: Option<Source>,
 }
 
 /// Something to do for a port.
@@ -40,8 +50,13 @@ pub(crate) enum What {
     Values { times: u32, len: u32 },
     /// A message of many values.
     Long(Box<Values>),
-    /// A message from a peer.
-    Wire(Box<Wire>),
+    /// A short message from a peer: its bytes are in the chunk's `bytes`, its elements begin `at` there and are `left`
+    /// in number, or [`UNKNOWN`].
+    Wire { len: u32, at: u32, left: u32 },
+    /// A long message from a peer, with its part of the receive buffer.
+    LongWire(Box<Wire>),
+    /// Where the short messages that follow are from.
+    From(Box<Source>),
     /// The port comes to life.
     Insert(Box<NewPort>),
     /// The port dies. No port of that name: nothing happens.
@@ -66,7 +81,10 @@ impl Item {
 impl What {
     #[inline]
     pub(super) fn is_message(&self) -> bool {
-        matches!(self, Self::Values { .. } | Self::Long(_) | Self::Wire(_))
+        matches!(
+            self,
+            Self::Values { .. } | Self::Wire { .. } | Self::Long(_) | Self::LongWire(_)
+        )
     }
 }
 
@@ -77,7 +95,7 @@ impl Chunk {
 
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.items.len() >= CHUNK || self.values.len() >= CHUNK
+        self.items.len() >= CHUNK || self.values.len() >= CHUNK || self.bytes.len() >= BYTES
     }
 
     #[inline]
@@ -101,9 +119,27 @@ impl Chunk {
                 }
             }
             Parts::Values(values) => What::Long(Box::new(values)),
-            Parts::Wire(wire) => What::Wire(wire),
+            Parts::Wire(wire) if wire.bytes().len() < COPY_BELOW => self.wire(&wire),
+            Parts::Wire(wire) => What::LongWire(wire),
         };
         self.items.push(Item::new(port.clone(), what));
+    }
+
+    #[inline]
+    fn wire(&mut self, wire: &Wire) -> What {
+        let source = wire.source();
+        if self.source.is_none_or(|last| !last.is(source)) {
+            self.source = Some(source);
+            let from = What::From(Box::new(source));
+            self.items.push(Item::new(PortName::NODE_PORT, from));
+        }
+        self.bytes.extend_from_slice(wire.bytes());
+        let (at, left) = wire.rest().parts();
+        What::Wire {
+            len: wire.bytes().len() as u32,
+            at: at as u32,
+            left: left.map_or(UNKNOWN, |left| left as u32),
+        }
     }
 
     /// Whether the last item can stand for one more message.
@@ -126,11 +162,16 @@ impl Chunk {
     pub(super) fn append(&mut self, other: &mut Self) {
         self.items.append(&mut other.items);
         self.values.append(&mut other.values);
+        self.bytes.append(&mut other.bytes);
+        // Its first message says where it is from.
+        self.source = other.source.take().or(self.source);
     }
 
     pub(super) fn clear(&mut self) {
         self.items.clear();
         self.values.clear();
+        self.bytes.clear();
+        self.source = None;
     }
 }
 

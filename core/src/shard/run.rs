@@ -6,13 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec::Drain;
 
+use bytes::Bytes;
+
 use tokio::task::yield_now;
 
-use super::item::Chunk;
+use super::item::{Chunk, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
 use super::queue::Taken;
 use super::{Item, NewPort, Watcher, What};
-use crate::message::Values;
+use crate::codec::Rest;
+use crate::message::{Source, Values, Wire};
 use crate::monitor::{Action, MonitorKey};
 use crate::node::Inner;
 use crate::peer::Peer;
@@ -71,6 +74,26 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
     }
 }
 
+/// What the messages of a chunk consist of, each from the front.
+struct Bodies<'a> {
+    values: Drain<'a, Value>,
+    bytes: &'a [u8],
+    source: Option<Source>,
+}
+
+impl Bodies<'_> {
+    /// The next message from a peer, in memory of its own. There is one, and a source before it.
+    #[inline]
+    fn wire(&mut self, len: u32, at: u32, left: u32) -> Option<Message> {
+        let (bytes, behind) = self.bytes.split_at_checked(len as usize)?;
+        self.bytes = behind;
+        let bytes = Bytes::copy_from_slice(bytes);
+        let rest = Rest::of(at as usize, (left != UNKNOWN).then_some(left as usize));
+        let Source { format, perl } = self.source?;
+        Some(Wire::new(bytes, format, perl, rest).into())
+    }
+}
+
 struct Shard {
     node: Arc<Inner>,
     ports: Ports,
@@ -80,22 +103,39 @@ impl Shard {
     /// Does all that is in `chunk`, and says how many messages that was.
     fn work_off(&mut self, chunk: &mut Chunk) -> usize {
         let mut count = 0;
-        let mut values = chunk.values.drain(..);
-        let mut items = chunk.items.drain(..);
+        let Chunk {
+            items,
+            values,
+            bytes,
+            ..
+        } = chunk;
+        let mut body = Bodies {
+            values: values.drain(..),
+            bytes,
+            source: None,
+        };
+        let mut items = items.drain(..);
         loop {
             let (places, found) = self.look_ahead(items.as_slice());
             for place in &places[..found] {
                 if let Some(item) = items.next() {
-                    count += self.messages(*place, item, &mut values);
+                    count += self.messages(*place, item, &mut body);
                 }
             }
             if found < AHEAD {
                 match items.next() {
+                    Some(Item {
+                        what: What::From(source),
+                        ..
+                    }) => body.source = Some(*source),
                     Some(item) => self.handle(item),
-                    None => return count,
+                    None => break,
                 }
             }
         }
+        drop((body, items));
+        chunk.clear();
+        count
     }
 
     /// Finds the ports of the messages that are next, up to an item that is none.
@@ -120,15 +160,19 @@ impl Shard {
 
     /// Delivers the messages of `item`, and says how many that were.
     #[inline]
-    fn messages(&mut self, place: Place, item: Item, values: &mut Drain<'_, Value>) -> usize {
+    fn messages(&mut self, place: Place, item: Item, body: &mut Bodies<'_>) -> usize {
         let Item { port, what } = item;
         match what {
             What::Values { times, len } => {
-                let next = |_| Values::next_of(values, len as usize).into();
+                let next = |_| Values::next_of(&mut body.values, len as usize).into();
                 self.deliver(place, &port, (0..times).map(next));
                 times as usize
             }
-            What::Wire(wire) => {
+            What::Wire { len, at, left } => {
+                self.deliver(place, &port, body.wire(len, at, left).into_iter());
+                1
+            }
+            What::LongWire(wire) => {
                 self.deliver(place, &port, iter::once(wire.into()));
                 1
             }
@@ -144,7 +188,8 @@ impl Shard {
         let Item { port, what } = item;
         match what {
             // Their place is looked for first.
-            What::Values { .. } | What::Wire(_) | What::Long(_) => {}
+            What::Values { .. } | What::Wire { .. } | What::Long(_) | What::LongWire(_) => {}
+            What::From(_) => {}
             What::Insert(new) => self.insert(port, *new),
             What::Kill(reason) => self.bury(&port, *reason),
             What::Watch(watcher) => self.watch(port, *watcher),
