@@ -14,10 +14,15 @@ const LIMIT: Duration = Duration::from_secs(5);
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("three nodes start on loopback; legacy and binary join through both");
     let both = start("both", &["cbor", "json"], None).await?;
+    let mut events = both.events();
     let legacy = start("legacy", &["json"], Some(&both)).await?;
     let binary = start("binary", &["cbor"], Some(&both)).await?;
     legacy.joined().await?;
     binary.joined().await?;
+    for _ in [&legacy, &binary] {
+        // The other end of each connection is up a moment later.
+        tokio::time::timeout(LIMIT, events.recv()).await?;
+    }
 
     println!(
         "\nthe receiver's list has the order, and the sender takes the first that it can speak:"

@@ -410,3 +410,17 @@ async fn what_waits_for_a_connection_is_told_when_the_node_stops() {
     assert_eq!(soon(gone).await, expected);
     assert_eq!(soon(b.gone(&"a#x".parse().unwrap())).await, expected);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_joined_reaches_the_other_as_soon_as_that_knows() {
+    for _ in 0..100 {
+        let network = Network::default();
+        let (a, b) = (node("a", &network), node("b", &network));
+        let a = a.bind("mem:a").start().await.unwrap();
+        let b = b.seed("mem:a").start().await.unwrap();
+        let there = adder(&b);
+        soon(b.joined()).await.unwrap();
+        let (_, total): (String, i64) = soon(a.call(&there, ("add", 2))).await.unwrap();
+        assert_eq!(total, 2);
+    }
+}

@@ -157,8 +157,16 @@ pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>) {
 }
 
 async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
+    let attempt = async {
+        let outcome = try_addresses(&node, &peer).await;
+        if outcome.is_err() {
+            // The peer itself may be about to complete a connection, and think that it has.
+            peer.no_openings().await;
+        }
+        outcome
+    };
     let outcome = tokio::select! {
-        outcome = try_addresses(&node, &peer) => outcome,
+        outcome = attempt => outcome,
         () = peer.settled() => return,
         () = node.stop.cancelled() => Err(STOPPED.into()),
     };

@@ -410,6 +410,11 @@ impl Peer {
             .await;
     }
 
+    /// Waits until no connection to or from this peer is being opened.
+    pub(crate) async fn no_openings(&self) {
+        self.until(|state| state.admission.is_empty()).await;
+    }
+
     /// Waits until there is no link.
     pub(crate) async fn is_down(&self) {
         self.until(|state| !matches!(state.link, Link::Up(_))).await;
