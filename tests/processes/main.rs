@@ -8,7 +8,7 @@ mod child;
 
 use std::time::Duration;
 
-use aemp::{LocalNode, PortId, Value};
+use aemp::{LinkInfo, LocalNode, PortId, Value};
 use child::{Child, LISTS, SECRET, names};
 
 /// The result of `future`, which must come within 20 seconds.
@@ -20,6 +20,20 @@ async fn soon<F: IntoFuture>(future: F) -> F::Output {
 async fn seed(codecs: &[&str]) -> LocalNode {
     let node = aemp::node().id("seed").secret(SECRET).bind("127.0.0.1:0");
     node.codecs(codecs.iter().copied()).start().await.unwrap()
+}
+
+/// The link to `peer`, which may know of it a moment before we do.
+async fn link(node: &LocalNode, peer: &str) -> LinkInfo {
+    let find = || node.links().into_iter().find(|link| link.peer() == peer);
+    let found = async {
+        loop {
+            match find() {
+                Some(link) => return link,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    soon(found).await
 }
 
 /// A port that sends back what it gets.
@@ -57,11 +71,7 @@ async fn every_pair_of_codec_lists_talks_or_says_why_not() {
                 continue;
             };
             child.line("@ready ").await;
-            let link = seed
-                .links()
-                .into_iter()
-                .find(|link| link.peer() == "child")
-                .unwrap();
+            let link = link(&seed, "child").await;
             assert_eq!(
                 Some(link.sends()),
                 chosen(theirs, ours),
@@ -134,11 +144,7 @@ async fn a_restarted_process_is_a_new_generation_without_the_old_ports() {
     for generation in 1..=3 {
         let mut child = Child::start("child", &["cbor"], &known);
         child.line("@ready ").await;
-        let link = seed
-            .links()
-            .into_iter()
-            .find(|link| link.peer() == "child")
-            .unwrap();
+        let link = link(&seed, "child").await;
         assert_eq!(link.generation(), generation);
         for before in &old {
             assert_eq!(soon(seed.gone(before)).await.kind(), Some("no_such_port"));
