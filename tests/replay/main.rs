@@ -1,0 +1,14 @@
+//! The recorded sessions of AnyEvent::MP nodes against whole nodes of ours, which take the place of each side in
+//! turn.
+#![allow(clippy::unwrap_used)]
+
+mod opening;
+mod program;
+mod programs;
+mod recording;
+mod relay;
+mod replay;
+mod rules;
+mod script;
+mod table;
+mod values;
