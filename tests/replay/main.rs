@@ -10,5 +10,6 @@ mod relay;
 mod replay;
 mod rules;
 mod script;
+mod strangers;
 mod table;
 mod values;
