@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod opening;
+mod own_seed;
 mod program;
 mod programs;
 mod recording;
 mod relay;
 mod replay;
+mod rivals;
 mod rules;
 mod script;
 mod strangers;

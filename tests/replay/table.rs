@@ -16,18 +16,15 @@ const WAITING: [&str; 5] = [
 ];
 
 /// Sessions that have a test of their own.
-const APART: [&str; 6] = [
-    "s06-malformed",
-    "s06b-timeouts",
-    "s09a-duplicate",
-    "s09b-self-seed",
-    "s09d-mutual-seeds",
-    "s09e-simultaneous-latency",
-];
+const APART: [&str; 3] = ["s06-malformed", "s06b-timeouts", "s09b-self-seed"];
+
+/// Sides that no node of ours can take: a client written by hand that is the same node several times over, and
+/// stops within its opening on purpose.
+const NOT_OURS: [(&str, &str); 1] = [("s09a-duplicate", "py")];
 
 /// What every replay comes to: units compared, received, seen to arrive, of the directory, and uses of rules.
 #[rustfmt::skip]
-const ROWS: [(&str, &str, [usize; 5]); 31] = [
+const ROWS: [(&str, &str, [usize; 5]); 36] = [
     ("s01-json", "nodeA", [53, 20, 17, 39, 16]),
     ("s01-json", "nodeB", [20, 53, 18, 39, 8]),
     ("s02-cbor", "nodeA", [53, 20, 17, 39, 16]),
@@ -44,8 +41,13 @@ const ROWS: [(&str, &str, [usize; 5]); 31] = [
     ("s05b-no-secret", "nodeB", [4, 4, 0, 0, 8]),
     ("s07-cleartext-client", "nodeB", [35, 42, 2, 61, 26]),
     ("s07-cleartext-client", "py", [42, 35, 23, 61, 6]),
+    ("s09a-duplicate", "nodeB", [14, 14, 0, 0, 29]),
     ("s09c-same-id", "nodeA", [2, 2, 0, 0, 4]),
     ("s09c-same-id", "nodeB", [2, 2, 0, 0, 4]),
+    ("s09d-mutual-seeds", "nodeA", [5, 5, 0, 16, 9]),
+    ("s09d-mutual-seeds", "nodeB", [5, 5, 0, 16, 9]),
+    ("s09e-simultaneous-latency", "nodeA", [15, 17, 0, 36, 29]),
+    ("s09e-simultaneous-latency", "nodeB", [15, 17, 0, 36, 29]),
     ("s09g-stale-monitor", "nodeB", [11, 11, 0, 7, 16]),
     ("s09g-stale-monitor", "py", [11, 11, 2, 7, 9]),
     ("s10-three-nodes", "nodeA", [15, 15, 0, 41, 20]),
@@ -82,6 +84,9 @@ async fn the_recorded_sessions_with_our_node_on_either_side() {
         }
         let session = Session::read(&name);
         for side in session.sides() {
+            if NOT_OURS.contains(&(&*name, &*side)) {
+                continue;
+            }
             let tally = replay(&session, &side).await;
             let rules = tally.rules.values().sum::<usize>();
             println!(
