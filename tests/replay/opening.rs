@@ -213,7 +213,8 @@ impl Replay<'_> {
         self.framing_of(number, self.side)
     }
 
-    fn framing_of(&self, number: u64, side: &str) -> String {
+    /// The same of either side.
+    pub(crate) fn framing_of(&self, number: u64, side: &str) -> String {
         let mut events = self.session.events.iter();
         let auth = events.find_map(|event| match &event.what {
             What::Auth(line) if event.connection == Some(number) && event.from == side => {

@@ -34,7 +34,7 @@ impl Replay<'_> {
         let message = self.actor(number).names.apply(message);
         let (port, request, name) = (text(&message, 0), text(&message, 1), text(&message, 2));
         let rest: Message = message[1..].iter().cloned().collect();
-        if self.is_call(number, at, &message, reply.as_deref()) {
+        if self.is_call(number, &message, reply.as_deref()) {
             return self.call(number, &message, reply.unwrap(), false);
         }
         if !port.is_empty() {
@@ -86,8 +86,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Whether unit `at` is a call whose answer goes to a port made for it.
-    fn is_call(&self, number: u64, at: usize, message: &[Value], reply: Option<&str>) -> bool {
+    /// Whether a message is a call whose answer goes to a port made for it.
+    fn is_call(&self, number: u64, message: &[Value], reply: Option<&str>) -> bool {
         let Some(reply) = reply else { return false };
         let actor = &self.actors[&self.key(number)];
         if self.is_server() {
@@ -96,7 +96,6 @@ impl Replay<'_> {
         let request = text(message, 1);
         let passes_ids = ["mon1", "mon0", "kil1", "snd", "AnyEvent::MP::_spawn"];
         let requests = message[0].as_str() == Some("") && passes_ids.contains(&&*request);
-        let _ = at;
         self.side != "py" && !requests && !actor.shown.contains(reply)
     }
 

@@ -109,6 +109,7 @@ pub(crate) async fn replay(session: &Session, side: &str) -> Tally {
     for number in links {
         replay.finish(number).await;
     }
+    replay.check_sums();
     replay.tally
 }
 
@@ -325,6 +326,7 @@ impl Replay<'_> {
         }
         let link = self.link(number);
         if link.lost || link.finished {
+            self.tally.unsaid += 1;
             return self.tally.apply(Rule::Stays);
         }
         let bytes = self.actor(number).names.rewrite(&framing, bytes);
@@ -384,7 +386,10 @@ impl Replay<'_> {
         let link = self.links.get_mut(&number).unwrap();
         let outcome = match (link.our_auth && link.their_auth, &link.owed) {
             (true, _) => "up",
-            (false, Some(_)) => "refused, no proof given",
+            (false, Some(_)) => {
+                self.tally.withheld += 1;
+                "refused, no proof given"
+            }
             (false, None) => "refused",
         };
         for message in left {
@@ -411,6 +416,53 @@ impl Replay<'_> {
             false => "refused",
         };
         self.tally.outcome(outcome);
+    }
+
+    /// Whether every recorded unit has been dealt with in one of the ways that are counted.
+    fn check_sums(&self) {
+        let (mut ours, mut theirs) = (0, 0);
+        for event in &self.session.events {
+            let Some(number) = event.connection.filter(|n| self.links.contains_key(n)) else {
+                continue;
+            };
+            let unit = match &event.what {
+                What::Greeting(_) | What::Nonce(_) | What::Auth(_) => true,
+                What::Message(bytes) => {
+                    let framing = self.framing_of(number, &event.from);
+                    !is_directory(&values::read(&framing, bytes))
+                }
+                _ => false,
+            };
+            match event.from == self.side {
+                true => ours += usize::from(unit),
+                false => theirs += usize::from(unit),
+            }
+        }
+        let tally = &self.tally;
+        assert_eq!(
+            (ours, theirs),
+            (
+                tally.compared + tally.withheld,
+                tally.received + tally.unsaid
+            ),
+            "{}, {}: units of ours, and of the other side",
+            self.session.name,
+            self.side
+        );
+        // Where our node does not start, there is nothing to replay.
+        let opened = self.links.len() + tally.outcomes.get("nobody there").unwrap_or(&0);
+        let connections = self.session.connections.values();
+        let own = connections.filter(|c| c.dialler == self.side || c.acceptor == self.side);
+        let own = own.count();
+        let nobody = self.session.connections.values().filter(|connection| {
+            connection.acceptor == self.side && connection.greetings.is_empty()
+        });
+        let started = !tally.rules.contains_key(&Rule::NoSecret);
+        assert!(
+            !started || own == opened + nobody.count(),
+            "{}",
+            self.session.name
+        );
     }
 
     /// The answer that our node gives to `eval`, the request `arguments`.

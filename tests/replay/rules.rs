@@ -115,8 +115,12 @@ impl Rule {
 pub(crate) struct Tally {
     /// Units that our node sent and that are those of the recording.
     pub(crate) compared: usize,
+    /// Recorded units that our node does not send, under a rule: proofs that nobody has earned.
+    pub(crate) withheld: usize,
     /// Units that our node was sent.
     pub(crate) received: usize,
+    /// Recorded units that our node was not sent, under a rule: nobody reads them any more.
+    pub(crate) unsaid: usize,
     /// Of those, what was seen to arrive: at a port, a monitor or a call of ours.
     pub(crate) arrived: usize,
     /// Units of the directory, in both directions.
@@ -137,6 +141,8 @@ impl Tally {
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.compared += other.compared;
+        self.withheld += other.withheld;
+        self.unsaid += other.unsaid;
         self.received += other.received;
         self.arrived += other.arrived;
         self.skipped += other.skipped;
