@@ -1,5 +1,9 @@
 //! In what a replay may differ from its recording. There is no other way: what is not covered by one of these
 //! rules fails the test.
+//!
+//! Messages are compared as the values that our decoders read, so these are set aside everywhere: which of several
+//! encodings of a value was chosen (text that AnyEvent::MP sends as byte strings, white space, shared values), the
+//! order of a map's pairs (a Perl hash has none) and the sign of `-0.0`.
 
 use std::collections::BTreeMap;
 
