@@ -231,6 +231,8 @@ impl Wire {
             let full = self.buffer.len() >= HOLD;
             self.buffer.reserve(READ);
             tokio::select! {
+                // A peer that says all it has to say and closes its direction is let in while that may be.
+                biased;
                 permitted = &mut permission => return Held::Permitted(permitted),
                 read = self.stream.read_buf(&mut self.buffer), if !full => match read {
                     Ok(0) | Err(_) => return Held::Closed,

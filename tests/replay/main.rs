@@ -1,0 +1,17 @@
+//! The recorded sessions of AnyEvent::MP nodes against whole nodes of ours, which take the place of each side in
+//! turn.
+#![allow(clippy::unwrap_used)]
+
+mod opening;
+mod own_seed;
+mod program;
+mod programs;
+mod recording;
+mod relay;
+mod replay;
+mod rivals;
+mod rules;
+mod script;
+mod strangers;
+mod table;
+mod values;

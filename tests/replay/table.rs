@@ -1,0 +1,131 @@
+//! The table of all replays, with its totals, and what waits by name.
+
+use std::collections::BTreeMap;
+
+use crate::recording::{Session, sessions};
+use crate::replay::replay;
+use crate::rules::{Rule, Tally};
+
+/// Sessions that wait for TLS and for data connections.
+const WAITING: [&str; 5] = [
+    "s04-tls-raw",
+    "s04b-tls-decrypted",
+    "s04d-tls-oneside",
+    "s04f-tls-different-certs",
+    "s11c-dataconn",
+];
+
+/// Sessions that have a test of their own.
+const APART: [&str; 3] = ["s06-malformed", "s06b-timeouts", "s09b-self-seed"];
+
+/// Sides that no node of ours can take: a client written by hand that is the same node several times over, and
+/// stops within its opening on purpose.
+const NOT_OURS: [(&str, &str); 1] = [("s09a-duplicate", "py")];
+
+/// What every replay comes to: units compared, received, seen to arrive, of the directory, and uses of rules.
+#[rustfmt::skip]
+const ROWS: [(&str, &str, [usize; 5]); 36] = [
+    ("s01-json", "nodeA", [53, 20, 17, 39, 16]),
+    ("s01-json", "nodeB", [20, 53, 18, 39, 8]),
+    ("s02-cbor", "nodeA", [53, 20, 17, 39, 16]),
+    ("s02-cbor", "nodeB", [20, 53, 18, 39, 8]),
+    ("s03a-jsononly-vs-cborjson", "nodeA", [53, 20, 17, 39, 16]),
+    ("s03a-jsononly-vs-cborjson", "nodeB", [20, 53, 18, 39, 8]),
+    ("s03c-defaults", "nodeA", [53, 20, 17, 39, 17]),
+    ("s03c-defaults", "nodeB", [20, 53, 18, 39, 9]),
+    ("s03d-nocommon", "nodeA", [6, 6, 0, 0, 9]),
+    ("s03d-nocommon", "nodeB", [6, 6, 0, 0, 9]),
+    ("s05-wrong-secret", "nodeA", [9, 9, 0, 0, 9]),
+    ("s05-wrong-secret", "nodeB", [6, 9, 0, 0, 12]),
+    ("s05b-no-secret", "nodeA", [0, 0, 0, 0, 1]),
+    ("s05b-no-secret", "nodeB", [4, 4, 0, 0, 8]),
+    ("s07-cleartext-client", "nodeB", [35, 42, 2, 61, 26]),
+    ("s07-cleartext-client", "py", [42, 35, 23, 61, 6]),
+    ("s09a-duplicate", "nodeB", [14, 14, 0, 0, 29]),
+    ("s09c-same-id", "nodeA", [2, 2, 0, 0, 4]),
+    ("s09c-same-id", "nodeB", [2, 2, 0, 0, 4]),
+    ("s09d-mutual-seeds", "nodeA", [5, 5, 0, 16, 9]),
+    ("s09d-mutual-seeds", "nodeB", [5, 5, 0, 16, 9]),
+    ("s09e-simultaneous-latency", "nodeA", [15, 17, 0, 36, 29]),
+    ("s09e-simultaneous-latency", "nodeB", [15, 17, 0, 36, 29]),
+    ("s09g-stale-monitor", "nodeB", [11, 11, 0, 7, 16]),
+    ("s09g-stale-monitor", "py", [11, 11, 2, 7, 9]),
+    ("s10-three-nodes", "nodeA", [15, 15, 0, 41, 20]),
+    ("s10-three-nodes", "nodeB", [14, 15, 0, 18, 13]),
+    ("s10-three-nodes", "nodeC", [12, 11, 2, 23, 9]),
+    ("s10b-two-globals", "nodeA", [6, 6, 0, 22, 8]),
+    ("s10b-two-globals", "nodeB", [8, 9, 0, 6, 7]),
+    ("s10b-two-globals", "nodeC", [9, 8, 2, 13, 6]),
+    ("s10b-two-globals", "nodeD", [6, 6, 0, 29, 7]),
+    ("s14b-secret-72", "nodeB", [8, 8, 0, 0, 11]),
+    ("s14b-secret-72", "py", [8, 8, 2, 0, 5]),
+    ("s15-secure-mode", "nodeB", [8, 13, 0, 0, 6]),
+    ("s15-secure-mode", "py", [13, 8, 5, 0, 4]),
+];
+
+/// All counts of a map in one text.
+fn counts<K: ToString>(counts: &BTreeMap<K, usize>) -> String {
+    let each = counts
+        .iter()
+        .map(|(key, n)| format!("{n} {}", key.to_string()));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_recorded_sessions_with_our_node_on_either_side() {
+    let mut total = Tally::default();
+    let mut rows = Vec::new();
+    println!(
+        "session                    side   compared received  arrived  skipped rules  outcomes"
+    );
+    for name in sessions() {
+        if WAITING.contains(&&*name) || APART.contains(&&*name) {
+            continue;
+        }
+        let session = Session::read(&name);
+        for side in session.sides() {
+            if NOT_OURS.contains(&(&*name, &*side)) {
+                continue;
+            }
+            let tally = replay(&session, &side).await;
+            let rules = tally.rules.values().sum::<usize>();
+            println!(
+                "{name:26} {side:6} {:8} {:8} {:8} {:8} {:5}  {}",
+                tally.compared,
+                tally.received,
+                tally.arrived,
+                tally.skipped,
+                rules,
+                counts(&tally.outcomes)
+            );
+            total.add(&tally);
+            let Tally {
+                compared,
+                received,
+                arrived,
+                skipped,
+                ..
+            } = tally;
+            let numbers = [compared, received, arrived, skipped, rules];
+            rows.push((name.clone(), side, numbers));
+        }
+    }
+    println!(
+        "waiting for TLS and data connections: {}",
+        WAITING.join(", ")
+    );
+    for (rule, reason) in Rule::ALL {
+        println!(
+            "{:4} {rule:?}: {reason}",
+            total.rules.get(&rule).unwrap_or(&0)
+        );
+    }
+    println!("all: {total:?}");
+    let expected = ROWS.map(|(name, side, numbers)| (name.to_owned(), side.to_owned(), numbers));
+    assert_eq!(rows, expected);
+    let unused: Vec<_> = Rule::ALL
+        .iter()
+        .filter(|(rule, _)| !total.rules.contains_key(rule))
+        .collect();
+    assert!(unused.is_empty(), "{unused:?}");
+}
