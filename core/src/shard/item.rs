@@ -89,6 +89,16 @@ impl What {
 }
 
 impl Chunk {
+    /// An empty one with room for what `other` has.
+    pub(super) fn like(other: &Self) -> Self {
+        Self {
+            items: Vec::with_capacity(other.items.len()),
+            values: Vec::with_capacity(other.values.len()),
+            bytes: Vec::with_capacity(other.bytes.len()),
+            source: None,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

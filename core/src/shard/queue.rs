@@ -81,7 +81,8 @@ impl State {
     /// Closes the chunk that is being filled. Whether the shard was woken and has still not come.
     #[cold]
     fn turn(&mut self) -> bool {
-        let next = self.spare.pop().unwrap_or_default();
+        let spare = self.spare.pop();
+        let next = spare.unwrap_or_else(|| Chunk::like(&self.items.last));
         let full = std::mem::replace(&mut self.items.last, next);
         self.items.full.push_back(full);
         std::mem::take(&mut self.awaited)

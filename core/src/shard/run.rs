@@ -141,19 +141,22 @@ impl Shard {
     /// Finds the ports of the messages that are next, up to an item that is none.
     #[inline]
     fn look_ahead(&self, items: &[Item]) -> ([Place; AHEAD], usize) {
-        let mut places = [Place::NONE; AHEAD];
+        let ahead = items.iter().take(AHEAD);
+        let ahead = ahead.take_while(|item| item.what.is_message());
+        // In steps that do not wait for each other's memory.
+        let (mut hashes, mut places) = ([0; AHEAD], [Place::NONE; AHEAD]);
         let mut found = 0;
         let mut before: Option<&PortName> = None;
-        for item in items.iter().take(AHEAD) {
-            if !item.what.is_message() {
-                break;
-            }
-            places[found] = match before {
-                Some(port) if *port == item.port => places[found - 1],
-                _ => self.ports.find(&item.port),
+        for item in ahead {
+            hashes[found] = match before {
+                Some(port) if *port == item.port => hashes[found - 1],
+                _ => self.ports.hash(&item.port),
             };
             before = Some(&item.port);
             found += 1;
+        }
+        for (at, item) in items.iter().take(found).enumerate() {
+            places[at] = self.ports.find(&item.port, hashes[at]);
         }
         (places, found)
     }
@@ -213,11 +216,12 @@ impl Shard {
             })
         });
         let slot = Slot {
+            name: port.clone(),
             port: new.port,
             owned: None,
             ties,
         };
-        if !self.ports.insert(port.clone(), slot) {
+        if self.ports.insert(slot).is_err() {
             tracing::warn!(target: "aemp::port", %port, "a port of that name exists, the new one is dropped");
         }
     }
