@@ -42,7 +42,7 @@ pub struct Config {
     pub openings_per_address: usize,
     /// The shortest secret in bytes; 16 (protocol.md section 2).
     pub min_secret: usize,
-    /// Accept the `cleartext` method on loopback connections, at most ten times a second; off. It is never offered
+    /// Accept the `cleartext` method on loopback connections, ten failures a second at most; off. It is never offered
     /// by this node itself.
     pub cleartext: bool,
     /// Refuse a peer that sees us under another address than our own socket's; on. It has to be off behind

@@ -88,12 +88,13 @@ fn household(address: IpAddr) -> IpAddr {
     }
 }
 
-/// How often `cleartext` may be tried: it lets a program on this machine guess the secret, and slowly is enough
-/// for those who know it.
+/// How often `cleartext` may fail: a program on this machine could guess the secret with it. Who knows the secret
+/// is not slowed down.
 pub(crate) struct Ration(Mutex<RationState>);
 
 struct RationState {
-    left: u32,
+    /// Below zero where tries that were under way together have failed.
+    left: i64,
     refilled: Option<Instant>,
 }
 
@@ -107,26 +108,30 @@ impl Default for Ration {
 }
 
 impl Ration {
-    /// How many may come at once.
-    const BURST: u32 = 20;
+    /// How many may fail at once.
+    const BURST: i64 = 20;
 
-    /// After how long one more may come.
+    /// After how long one more may fail.
     const PERIOD: Duration = Duration::from_millis(100);
 
-    /// Takes one, if there is one.
-    pub(super) fn take(&self, now: Instant) -> bool {
+    /// Whether a try may be made.
+    pub(super) fn allows(&self, now: Instant) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = state
-            .refilled
-            .map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
-        let more = (since.as_millis() / Self::PERIOD.as_millis()).min(Self::BURST.into()) as u32;
-        if more > 0 || state.refilled.is_none() {
-            state.left = (state.left + more).min(Self::BURST);
+        let refilled = *state.refilled.get_or_insert(now);
+        let periods =
+            now.saturating_duration_since(refilled).as_millis() / Self::PERIOD.as_millis();
+        if periods > 0 {
+            let more = i64::try_from(periods).unwrap_or(i64::MAX);
+            state.left = state.left.saturating_add(more).min(Self::BURST);
             state.refilled = Some(now);
         }
-        let granted = state.left > 0;
+        state.left > 0
+    }
+
+    /// A try has failed.
+    pub(super) fn failed(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.left = state.left.saturating_sub(1);
-        granted
     }
 }
 
@@ -214,14 +219,16 @@ mod tests {
     }
 
     #[test]
-    fn clear_text_is_rationed() {
+    fn who_fails_with_clear_text_has_to_wait() {
         let ration = Ration::default();
         let start = Instant::now();
-        assert!((0..Ration::BURST).all(|_| ration.take(start)));
-        assert!(!ration.take(start));
-        assert!(ration.take(start + Ration::PERIOD));
-        assert!(!ration.take(start + Ration::PERIOD));
-        assert!(ration.take(start + 1000 * Ration::PERIOD));
+        assert!((0..100).all(|_| ration.allows(start)));
+        (0..Ration::BURST).for_each(|_| ration.failed());
+        assert!(!ration.allows(start));
+        assert!(ration.allows(start + Ration::PERIOD));
+        (0..5).for_each(|_| ration.failed());
+        assert!(!ration.allows(start + 5 * Ration::PERIOD));
+        assert!(ration.allows(start + 6 * Ration::PERIOD));
     }
 
     #[test]

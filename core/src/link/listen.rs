@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::open::{OpenError, open};
 use super::run::run;
-use crate::handshake::Role;
+use crate::handshake::{AuthMethod, HandshakeError, Role};
 use crate::node::Inner;
 use crate::transport::{Listener, Stream};
 
@@ -46,6 +46,11 @@ async fn serve(node: Arc<Inner>, stream: Box<dyn Stream>) {
             run(&node, opened, || {}).await;
         }
         Err(error) => {
+            let guessed = AuthMethod::Cleartext;
+            if matches!(&error, OpenError::Handshake(HandshakeError::ProofWrong { method, .. }) if *method == guessed)
+            {
+                node.cleartext.failed();
+            }
             let from = from.map_or_else(
                 || String::from("a stream without address"),
                 |address| address.to_string(),

@@ -137,7 +137,7 @@ fn start(
     let loopback = opening
         .peer
         .is_some_and(|address| address.ip().to_canonical().is_loopback());
-    opening.cleartext = node.config.cleartext && loopback && node.cleartext.take(Instant::now());
+    opening.cleartext = node.config.cleartext && loopback && node.cleartext.allows(Instant::now());
     opening.start()
 }
 
