@@ -11,17 +11,17 @@ use crate::log::Log;
 use crate::stranger::{Stranger, cleartext};
 
 /// Node `a`, which takes clear text, and `b`, which is connected to it and does nothing wrong.
-struct Scene {
-    network: Network,
-    a: LocalNode,
-    b: LocalNode,
+pub(crate) struct Scene {
+    pub(crate) network: Network,
+    pub(crate) a: LocalNode,
+    pub(crate) b: LocalNode,
     echo: PortId,
     log: Log,
     _guard: tracing::subscriber::DefaultGuard,
 }
 
 impl Scene {
-    async fn new(change: impl FnOnce(&mut aemp::Config)) -> Self {
+    pub(crate) async fn new(change: impl FnOnce(&mut aemp::Config)) -> Self {
         let (log, guard) = Log::start();
         let network = Network::default();
         let a = node("a", &network).bind("mem:a").configure(|config| {
@@ -47,7 +47,7 @@ impl Scene {
     }
 
     /// `b` is still connected by its first connection, and is answered.
-    async fn undisturbed(&self) {
+    pub(crate) async fn undisturbed(&self) {
         let (n,): (u32,) = soon(self.b.call(&self.echo, ("echo", 7))).await.unwrap();
         assert_eq!(n, 7);
         assert_eq!(self.b.links()[0].generation(), 1);

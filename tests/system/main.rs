@@ -1,7 +1,9 @@
 //! Whole-system tests: nodes that talk to each other and to scripted peers.
 #![allow(clippy::unwrap_used)]
 
+mod cbor;
 mod common;
+mod dialled;
 mod failures;
 mod links;
 #[path = "../common/log.rs"]

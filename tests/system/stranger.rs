@@ -15,10 +15,15 @@ impl Stranger {
 
     /// Is let in as node `id` that speaks JSON, by the secret in clear text.
     pub(crate) async fn join(network: &Network, to: &str, id: &str) -> Self {
+        Self::join_in("json", network, to, id).await
+    }
+
+    /// The same as a node that speaks `framing`.
+    pub(crate) async fn join_in(framing: &str, network: &Network, to: &str, id: &str) -> Self {
         let mut stranger = Self::dial(network, to);
         let lines = format!(
-            "aemp;1;{id};hmac_sha3_512;json\nnonce\n{}\n",
-            cleartext(SECRET, "json")
+            "aemp;1;{id};hmac_sha3_512;{framing}\nnonce\n{}\n",
+            cleartext(SECRET, framing)
         );
         stranger.send(lines.as_bytes()).await;
         for _ in 0..3 {

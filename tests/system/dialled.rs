@@ -1,0 +1,142 @@
+//! What can answer where a node dials: what was sent to it fails with a text that says what was wrong there, and
+//! nobody else is disturbed.
+
+use aemp::{NodeId, PortId, reason};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::common::{Pipe, SECRET, soon};
+use crate::failures::Scene;
+use crate::stranger::{Stranger, cleartext};
+
+/// Says `lines` to everyone who comes, and `proof` to who has said a third line.
+async fn answer(mut door: UnboundedReceiver<Pipe>, lines: String, proof: Option<String>) {
+    while let Some(pipe) = door.recv().await {
+        let mut stranger = Stranger::from(pipe);
+        stranger.send(lines.as_bytes()).await;
+        if let Some(proof) = &proof {
+            for _ in 0..3 {
+                stranger.line().await;
+            }
+            stranger.send(proof.as_bytes()).await;
+        }
+        if !lines.is_empty() && proof.as_deref() != Some("") {
+            stranger.closed().await;
+        }
+    }
+}
+
+// The clock is virtual: a node goes on trying for `connect_interval`.
+#[tokio::test(start_paused = true)]
+async fn who_answers_wrongly_is_told_from_who_does_not_answer() {
+    let scene = Scene::new(|_| ()).await;
+    let right = "aemp;1;x;hmac_sha3_512;json\nnonce\n";
+    let long = format!("aemp;1;{}", "x".repeat(5000));
+    let wrong_proof = format!("hmac_sha3_512;{};json\n", "0".repeat(128));
+    let cleartext = format!("{}\n", cleartext(SECRET, "json"));
+    let cases: [(&str, Option<&str>, &str); 13] = [
+        (
+            "SSH-2.0-OpenSSH_9.9\r\n\r\n",
+            None,
+            "does not speak AEMP: expected protocol \"aemp\", found \"SSH-2.0-OpenSSH_9.9\"",
+        ),
+        (
+            "aemp;2;x;hmac_sha3_512;json\nn\n",
+            None,
+            "speaks version \"2\" of AEMP, this node speaks version \"1\" only",
+        ),
+        (
+            "aemp;1;a b;hmac_sha3_512;json\nn\n",
+            None,
+            "names no valid node: \"a b\"",
+        ),
+        (
+            "aemp;1;b;hmac_sha3_512;json\nn\n",
+            None,
+            "says that it is \"b\", which is this node's own ID",
+        ),
+        (
+            "aemp;1;y;hmac_sha3_512;json\nn\n",
+            None,
+            "\"y\" answers there, not \"x\"",
+        ),
+        (
+            "aemp;1;x;hmac_sha3_512;storable\nn\n",
+            None,
+            "no codec in common: \"x\" reads \"storable\", this node writes \"cbor,json\"",
+        ),
+        (
+            "aemp;1;x;hmac_sha3_512;json;role=d\nn\n",
+            None,
+            "\"x\" says that it dialled this connection, and so did this node",
+        ),
+        (
+            "aemp;1;x;hmac_sha3_512;json;peeraddr=10.0.0.1:1\nn\n",
+            None,
+            "\"x\" sees this node as \"10.0.0.1:1\", but its own address",
+        ),
+        (&long, None, "greeting line is longer than 4096 bytes"),
+        (
+            right,
+            Some(&wrong_proof),
+            "\"x\" did not prove itself (its hmac_sha3_512 proof does not match): check that both have the same secret",
+        ),
+        (
+            right,
+            Some(&cleartext),
+            "\"x\" authenticates with \"cleartext\", but this node accepts \"hmac_sha3_512\" here",
+        ),
+        (
+            right,
+            Some(""),
+            "\"x\" refused our proof of the secret (it closed the connection after our auth line; AEMP nodes never say why): check that both have the same secret",
+        ),
+        (
+            "",
+            None,
+            "the peer closed the connection without a greeting",
+        ),
+    ];
+    let (x, port): (NodeId, PortId) = ("x".parse().unwrap(), "x#port".parse().unwrap());
+    scene.b.add_peer(&x, ["mem:x".parse().unwrap()]);
+    for (lines, proof, expected) in cases {
+        let door = scene.network.accept_at("x");
+        let script = tokio::spawn(answer(door, lines.into(), proof.map(String::from)));
+        let gone = scene.b.gone(&port);
+        let error = soon(scene.b.call::<_, ()>(&port, ("hello",)))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+        assert!(
+            error.starts_with("\"x#port\" cannot answer: transport_error: x, mem:x: "),
+            "{error}"
+        );
+        let why = soon(gone).await;
+        assert_eq!(
+            why.values()[..2],
+            reason!["transport_error", "x"].values()[..]
+        );
+        assert!(why.to_string().contains(expected), "{why}");
+        scene.undisturbed().await;
+        script.abort();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_accepts_and_says_nothing_is_given_up_at_the_deadline_of_the_opening() {
+    let scene = Scene::new(|_| ()).await;
+    let mut door = scene.network.accept_at("x");
+    let (x, port): (NodeId, PortId) = ("x".parse().unwrap(), "x#port".parse().unwrap());
+    scene.b.add_peer(&x, ["mem:x".parse().unwrap()]);
+    let start = tokio::time::Instant::now();
+    let gone = scene.b.gone(&port);
+    let silent = soon(door.recv()).await;
+    let why = soon(gone).await.to_string();
+    assert_eq!(
+        why,
+        "transport_error: x, mem:x: the peer sent no greeting within 10s"
+    );
+    assert_eq!(start.elapsed().as_secs(), 10);
+    scene.undisturbed().await;
+    drop(silent);
+}
