@@ -73,13 +73,17 @@ impl Values {
     /// The next `len` elements that `from` has.
     #[inline]
     pub(crate) fn next_of(from: &mut std::vec::Drain<'_, Value>, len: usize) -> Self {
-        if len == 1 {
-            return match from.next() {
-                Some(value) => Self(Repr::One(value)),
-                None => Self(Repr::None),
-            };
-        }
-        from.take(len).collect::<Vec<_>>().into()
+        let mut next = || from.next().unwrap_or_default();
+        // Written out where it is worth it: a vector that takes from an iterator asks for room each time.
+        Self(match len {
+            0 => Repr::None,
+            1 => Repr::One(next()),
+            2 => Repr::Few(Box::new([next(), next()])),
+            3 => Repr::Few(Box::new([next(), next(), next()])),
+            4 => Repr::Few(Box::new([next(), next(), next(), next()])),
+            5 => Repr::Few(Box::new([next(), next(), next(), next(), next()])),
+            _ => Repr::Few(from.take(len).collect()),
+        })
     }
 
     /// Moves the elements to the end of `to`.
