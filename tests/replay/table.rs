@@ -47,7 +47,7 @@ const ROWS: [(&str, &str, [usize; 5]); 36] = [
     ("s09d-mutual-seeds", "nodeA", [5, 5, 0, 16, 9]),
     ("s09d-mutual-seeds", "nodeB", [5, 5, 0, 16, 9]),
     ("s09e-simultaneous-latency", "nodeA", [15, 17, 0, 36, 29]),
-    ("s09e-simultaneous-latency", "nodeB", [15, 17, 0, 36, 29]),
+    ("s09e-simultaneous-latency", "nodeB", [15, 17, 0, 36, 28]),
     ("s09g-stale-monitor", "nodeB", [11, 11, 0, 7, 16]),
     ("s09g-stale-monitor", "py", [11, 11, 2, 7, 9]),
     ("s10-three-nodes", "nodeA", [15, 15, 0, 41, 20]),

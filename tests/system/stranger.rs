@@ -46,14 +46,14 @@ impl Stranger {
 
     /// Waits until what has come ends in `end`.
     pub(crate) async fn until(&mut self, end: &str) {
-        let mut come = Vec::new();
-        while !come.ends_with(end.as_bytes()) {
-            come.push(
-                soon(self.0.read_u8())
-                    .await
-                    .expect("the connection is open"),
-            );
-        }
+        let all = async {
+            let mut come = Vec::new();
+            while !come.ends_with(end.as_bytes()) {
+                come.push(self.0.read_u8().await.expect("the connection is open"));
+            }
+        };
+        // As a whole: keepalives come for ever.
+        soon(all).await;
     }
 
     /// Waits until the node has closed, whatever it sends before.

@@ -83,7 +83,10 @@ pub(crate) async fn joined(node: &Inner) -> Result<(), (String, String)> {
             }
         }
         match failed {
-            _ if trying => changed.await,
+            _ if trying => tokio::select! {
+                () = changed => {}
+                () = node.stop.cancelled() => return Err((String::from("its seeds"), STOPPED.into())),
+            },
             Some(failed) => return Err(failed),
             None => return Ok(()),
         }
@@ -117,9 +120,9 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                 return;
             }
             Err(Failed {
-                error: error @ OpenError::Refused(_),
+                error,
                 peer: Some(peer),
-            }) => {
+            }) if matches!(error, OpenError::Refused(_)) || peer.link().is_some() => {
                 // There is another connection to the same node, which serves as well.
                 if peer.link().is_some() {
                     seed.set(&node, SeedState::Connected);

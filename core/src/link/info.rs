@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -93,6 +93,8 @@ pub(crate) struct Pulse(Arc<PulseState>);
 #[derive(Debug, Default)]
 struct PulseState {
     reads: AtomicU64,
+    /// The reader waits for our own shards: there may be more to read.
+    parked: AtomicBool,
     read: Notify,
 }
 
@@ -102,7 +104,13 @@ impl Pulse {
         self.0.read.notify_waiters();
     }
 
-    /// Resolves at the next read after this call.
+    /// Says that the reader waits for our own shards, or no longer does.
+    pub(super) fn park(&self, parked: bool) {
+        self.0.parked.store(parked, Ordering::Relaxed);
+        self.0.read.notify_waiters();
+    }
+
+    /// Resolves at the next read after this call, or when nothing can be read for our own sake.
     pub(crate) fn next_read(&self) -> impl Future<Output = ()> + use<> {
         let state = self.0.clone();
         let before = state.reads.load(Ordering::Relaxed);
@@ -111,7 +119,9 @@ impl Pulse {
                 let read = state.read.notified();
                 tokio::pin!(read);
                 read.as_mut().enable();
-                if state.reads.load(Ordering::Relaxed) != before {
+                if state.reads.load(Ordering::Relaxed) != before
+                    || state.parked.load(Ordering::Relaxed)
+                {
                     return;
                 }
                 read.await;

@@ -45,6 +45,11 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) ->
     let generation = peer.up(sends.clone(), facts.clone(), info, cancel.clone());
     drop(opening);
     up();
+    // Should this task panic, the connection is lost like any other.
+    let _lost = Lost {
+        peer: &peer,
+        generation,
+    };
 
     let link = Link {
         node,
@@ -64,13 +69,36 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) ->
         () = cancel.cancelled() => String::from("the link was given up"),
         () = node.stop.cancelled() => {
             peer.finish(generation);
-            // What cannot be sent in time is lost, and the peer sees the connection end.
-            let _ = timeout(FLUSH, &mut write).await;
+            // What cannot be sent in time is lost. Reading goes on until the peer closes as well: a connection that
+            // is closed with bytes unread is reset, and what was sent last goes with it.
+            let mut written = false;
+            let last = async {
+                loop {
+                    tokio::select! {
+                        _ = &mut write, if !written => written = true,
+                        _ = &mut read => return,
+                    }
+                }
+            };
+            let _ = timeout(FLUSH, last).await;
             String::from("this node stopped")
         }
     };
     peer.down(generation, &why);
     why
+}
+
+/// Settles a connection whose task ends before it did.
+struct Lost<'a> {
+    peer: &'a Arc<Peer>,
+    generation: Generation,
+}
+
+impl Drop for Lost<'_> {
+    fn drop(&mut self) {
+        self.peer
+            .down(self.generation, "the connection's task ended");
+    }
 }
 
 struct Link<'a> {
@@ -120,7 +148,9 @@ impl Link<'_> {
                 }
             }
             batch.flush();
+            pulse.park(true);
             batch.ready().await;
+            pulse.park(false);
             if buffer.capacity() - buffer.len() < room {
                 buffer.reserve(room);
             }

@@ -7,7 +7,7 @@ impl Message {
     /// About how many bytes the message keeps alive.
     pub(crate) fn cost(&self) -> usize {
         match &self.0 {
-            Body::Values(values) => cost_of(values),
+            Body::Values(values) => size_of::<Self>() + cost_of(values),
             Body::Wire(wire) => size_of::<Self>() + wire.bytes.len(),
         }
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::inner::Parts;
-use super::local::end_with_handles;
 use super::{Inner, LocalNode};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
@@ -213,10 +212,10 @@ impl Builder {
 
         warn_of_plain_text(&inner.addresses());
         inner.add_node_port();
-        for shard in 0..inner.shards.count() {
-            inner.runtime.spawn(shard::run(inner.clone(), shard));
-        }
-        inner.runtime.spawn(end_with_handles(inner.clone()));
+        let shards = (0..inner.shards.count())
+            .map(|shard| inner.runtime.spawn(shard::run(inner.clone(), shard)));
+        let shards = shards.collect();
+        inner.runtime.spawn(inner.clone().end(shards));
         let node = LocalNode::new(inner.clone());
         self.on_start.into_iter().for_each(|prepare| prepare(&node));
         for listener in listeners {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::functions::Functions;
@@ -41,10 +42,13 @@ pub(crate) struct Inner {
     pub(crate) entropy: Entropy,
     pub(crate) shards: Arc<Shards>,
     pub(crate) functions: Functions,
-    pub(crate) events: broadcast::Sender<NodeEvent>,
+    /// Taken when the node has stopped, so that who listens comes to an end.
+    events: Mutex<Option<broadcast::Sender<NodeEvent>>>,
     pub(crate) runtime: Handle,
     /// Set when the node is to stop.
     pub(crate) stop: CancellationToken,
+    /// Set when it has.
+    stopped: CancellationToken,
     /// Links, listeners and connectors; the node has stopped when they have.
     tasks: Tasks,
     pub(crate) door: Door,
@@ -105,8 +109,9 @@ impl Inner {
             tasks: Tasks::new(runtime.clone()),
             runtime,
             functions: Functions::default(),
-            events: broadcast::channel(EVENTS).0,
+            events: Mutex::new(Some(broadcast::channel(EVENTS).0)),
             stop: CancellationToken::new(),
+            stopped: CancellationToken::new(),
             addresses: Mutex::default(),
             seeds: Mutex::default(),
             seeds_changed: Notify::new(),
@@ -157,6 +162,11 @@ impl Inner {
     /// A name that no port of any node ever had.
     pub(crate) fn unique_name(&self) -> PortName {
         format!("{}{}", self.unique, self.next()).into()
+    }
+
+    /// Whether this is a name that this node makes up, or may make up next.
+    pub(crate) fn is_own_name(&self, name: &PortName) -> bool {
+        name.as_str().starts_with(&self.unique)
     }
 
     /// A name for a port that this node spawns on another.
@@ -375,11 +385,12 @@ impl Inner {
                 }
             }
             what => {
-                let action = Action { what, ..action };
-                self.shards.push(Item::new(
-                    watched.clone(),
-                    shard::What::Fire(Box::new((action, reason))),
-                ));
+                let fired = Box::new((Action { what, ..action }, reason));
+                let item = Item::new(watched.clone(), shard::What::Fire(fired));
+                if let Some(refused) = self.shards.try_push(item) {
+                    // The node has stopped. What a callback holds is user code to drop: not under a peer's lock.
+                    self.runtime.spawn(async move { drop(refused) });
+                }
             }
         }
     }
@@ -456,14 +467,47 @@ impl Inner {
     }
 
     /// Stops the node: what is queued for peers goes out as far as [`FLUSH`] allows, then everything ends.
-    pub(crate) async fn stop(self: &Arc<Self>) {
+    pub(crate) async fn stop(&self) {
         self.stop.cancel();
+        self.stopped.cancelled().await;
+    }
+
+    /// Waits for the stop and carries it out: the one task that does.
+    pub(super) async fn end(self: Arc<Self>, shards: Vec<JoinHandle<()>>) {
+        self.stop.cancelled().await;
         let _ = tokio::time::timeout(FLUSH + Duration::from_secs(1), self.tasks.close()).await;
         self.shards.close();
-        // Dropped without the lock: what is in there may be user code.
+        for shard in shards {
+            // A handler that blocks must not keep the others from their end.
+            let _ = tokio::time::timeout(FLUSH, shard).await;
+        }
+        // Dropped without the locks: what is in there may be user code.
         let peers =
             std::mem::take(&mut *self.peers.write().unwrap_or_else(PoisonError::into_inner));
         drop(peers);
+        let events = self
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(events);
+        self.stopped.cancel();
+    }
+
+    /// Tells those who listen.
+    pub(crate) fn event(&self, event: NodeEvent) {
+        if let Some(events) = &*self.events.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Nobody listens: then nobody is told.
+            let _ = events.send(event);
+        }
+    }
+
+    /// The events from now on; none if the node has stopped.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
+        match &*self.events.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(events) => events.subscribe(),
+            None => broadcast::channel(1).1,
+        }
     }
 }
 

@@ -295,7 +295,7 @@ impl LocalNode {
 
     /// Peers that come up and go down from now on.
     pub fn events(&self) -> Events {
-        Events(self.inner.events.subscribe())
+        Events(self.inner.subscribe())
     }
 
     /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close,
@@ -337,10 +337,4 @@ impl fmt::Debug for LocalNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LocalNode({})", self.inner.id)
     }
-}
-
-/// Ends the shards and links of a node whose last handle is gone.
-pub(super) async fn end_with_handles(inner: Arc<Inner>) {
-    inner.stop.cancelled().await;
-    inner.stop().await;
 }

@@ -5,11 +5,11 @@ use std::sync::{Arc, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Inner, LocalNode};
-use crate::message::{Message, Values};
+use crate::message::{Message, Values, cost_of};
 use crate::monitor::Action;
 use crate::peer::{Generation, Peer};
 use crate::port::{Context, Port};
-use crate::shard::{Batch, Item, Watcher, What};
+use crate::shard::{Asked, Batch, Item, Watcher, What};
 use crate::{PortId, PortName, Reason, Value};
 
 /// Who sent a request.
@@ -76,8 +76,8 @@ pub(crate) fn handle(
             if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port())
                 && peer.remove_watch(&port)
             {
-                let asker = Box::new((peer.clone(), generation));
-                batch.push(Item::new(port, What::UnwatchPeer(asker)));
+                let asker = Box::new((peer.clone(), generation, Asked::Once));
+                batch.push(Item::new(port, What::UnwatchPeer(asker)), 0);
             }
         }
         "kil0" => {
@@ -91,8 +91,9 @@ pub(crate) fn handle(
         }
         "kil1" => match arguments.port() {
             Some(port) if !port.is_node_port() => {
-                let reason = Box::new(arguments.rest().into());
-                batch.push(Item::new(port, What::Kill(reason)));
+                let reason: Box<Reason> = Box::new(arguments.rest().into());
+                let bytes = cost_of(reason.values());
+                batch.push(Item::new(port, What::Kill(reason)), bytes);
             }
             // It would deafen the node (protocol.md section 5).
             _ => tracing::warn!(target: "aemp::node", %from, "refused to kill the node port"),
@@ -147,7 +148,10 @@ fn watch(
         ));
     }
     let watcher = Watcher::Peer(peer.clone(), generation);
-    batch.push(Item::new(port, What::Watch(Box::new(watcher))));
+    batch.push(
+        Item::new(port, What::Watch(Box::new(watcher))),
+        size_of::<Watcher>(),
+    );
     Ok(())
 }
 
@@ -215,6 +219,10 @@ fn spawn(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
         tracing::warn!(target: "aemp::node", %from, "a spawn request without name or function");
         return;
     };
+    if node.is_own_name(&port) {
+        tracing::warn!(target: "aemp::node", %from, %function, %port, "spawn under a name that this node gives itself");
+        return;
+    }
     // What came before belongs before the port.
     batch.flush();
     start(node, from, port, &function, arguments.rest().into());

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Link, Peer};
+use super::{Generation, Link, Peer};
 use crate::handshake::Role;
 use crate::handshake::rivals::{First, Verdict, decide};
 use crate::message::Values;
-use crate::{NodeId, PortId, PortName, Value};
+use crate::{NodeId, PortId, Value};
 
 /// How long a connection that is open already has for a sign of life before another may replace it.
 const PROBE: Duration = Duration::from_secs(3);
@@ -29,6 +29,8 @@ struct Entry {
     stage: Stage,
     /// Whether the peer holds connections back by the same rule.
     peer_holds: bool,
+    /// The latest connection when this one came.
+    before: Generation,
 }
 
 /// How far an opening may go.
@@ -56,7 +58,9 @@ pub(crate) struct Refused;
 impl Peer {
     /// Registers an opening to or from this peer.
     pub(crate) fn opening(self: &Arc<Self>, role: Role, peer_holds: bool) -> Opening {
-        let admission = &mut self.lock().admission;
+        let mut state = self.lock();
+        let before = state.generation;
+        let admission = &mut state.admission;
         admission.last += 1;
         let key = admission.last;
         admission.openings.push(Entry {
@@ -64,6 +68,7 @@ impl Peer {
             role,
             stage: Stage::Greeted,
             peer_holds,
+            before,
         });
         Opening {
             peer: self.clone(),
@@ -83,13 +88,12 @@ impl Opening {
                 Look::Go => return Ok(()),
                 Look::Wait => changed.await,
                 Look::Close => return Err(Refused),
-                Look::Probe => {
-                    if self.peer.is_alive().await {
+                Look::Probe(generation) => {
+                    if self.peer.is_alive(generation).await {
                         return Err(Refused);
                     }
-                    self.peer
-                        .fail("no answer within 3 s when the same node connected anew");
-                    changed.await;
+                    let why = "no answer within 3 s when the same node connected anew";
+                    self.peer.end_link(generation, why).await;
                 }
             }
         }
@@ -100,7 +104,10 @@ impl Opening {
             return Look::Close;
         };
         let mut state = self.peer.lock();
-        let open = matches!(state.link, Link::Up(_));
+        let open = match &state.link {
+            Link::Up(up) => Some(up.generation),
+            _ => None,
+        };
         state
             .admission
             .look(self.key, stage, open, &us, &self.peer.id)
@@ -110,7 +117,7 @@ impl Opening {
 enum Look {
     Go,
     Wait,
-    Probe,
+    Probe(Generation),
     Close,
 }
 
@@ -119,7 +126,14 @@ impl Admission {
         self.openings.is_empty()
     }
 
-    fn look(&mut self, key: u64, stage: Stage, open: bool, us: &NodeId, peer: &NodeId) -> Look {
+    fn look(
+        &mut self,
+        key: u64,
+        stage: Stage,
+        open: Option<Generation>,
+        us: &NodeId,
+        peer: &NodeId,
+    ) -> Look {
         let Some(own) = self.openings.iter().position(|entry| entry.key == key) else {
             return Look::Close;
         };
@@ -127,9 +141,10 @@ impl Admission {
             decide(us, peer, first.peer_holds, first.role, stage, second.role)
         };
         let me = &self.openings[own];
-        if open {
+        if let Some(generation) = open {
+            // One that came up while this was held is the one that was waited for.
             return match verdict(me, First::Open, me) {
-                Verdict::ProbeFirst => Look::Probe,
+                Verdict::ProbeFirst if generation <= me.before => Look::Probe(generation),
                 _ => Look::Close,
             };
         }
@@ -170,20 +185,23 @@ impl Drop for Opening {
 }
 
 impl Peer {
-    /// Whether the open connection shows a sign of life within [`PROBE`].
-    async fn is_alive(self: &Arc<Self>) -> bool {
-        let pulse = match &self.lock().link {
-            Link::Up(up) => up.info.pulse(),
-            _ => return false,
-        };
+    /// Whether the connection `generation` shows a sign of life within [`PROBE`].
+    async fn is_alive(self: &Arc<Self>, generation: Generation) -> bool {
         let Some(node) = self.node.upgrade() else {
             return false;
         };
         // `snd` is the generic echo, and the empty request is ignored (protocol.md section 5).
         let us = PortId::from(node.id.clone()).to_string();
         let echo: Values = ["snd", &us, ""].into_iter().map(Value::from).collect();
-        let read = pulse.next_read();
-        self.tell(&PortName::NODE_PORT, echo);
+        let read = {
+            let mut state = self.lock();
+            let pulse = match &state.link {
+                Link::Up(up) if up.generation == generation => up.info.pulse(),
+                _ => return false,
+            };
+            self.request(&mut state, echo);
+            pulse.next_read()
+        };
         tokio::time::timeout(PROBE, read).await.is_ok()
     }
 }

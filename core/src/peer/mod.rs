@@ -23,7 +23,7 @@ use crate::map::HashMap;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
 use crate::node::{Inner, NodeEvent};
-use crate::shard::{Item, What};
+use crate::shard::{Asked, Item, What};
 use crate::{Address, NodeId, PortName, Reason};
 
 use admission::Admission;
@@ -294,18 +294,36 @@ impl Peer {
     }
 
     /// A message to `port` could not be encoded, and its sender has not been told: our monitors on it fire.
-    fn not_sent(&self, state: &mut State, port: &PortName, error: &crate::codec::EncodeError) {
+    fn not_sent(
+        self: &Arc<Self>,
+        state: &mut State,
+        port: &PortName,
+        error: &crate::codec::EncodeError,
+    ) {
+        if port.is_node_port() {
+            // Those who monitor the node itself ask for its connection, which is well.
+            return;
+        }
         let Some(node) = self.node.upgrade() else {
             return;
         };
         let reason = crate::reason!["encode_error", self.id.as_str(), error.to_string()];
+        let mut watched = false;
         for action in state.monitors.fire(port) {
+            watched = true;
             node.fire(port, action, reason.clone());
+        }
+        if watched {
+            self.request(state, request::mon0(port));
         }
     }
 
     /// The same, from outside.
-    pub(crate) fn report_not_sent(&self, port: &PortName, error: &crate::codec::EncodeError) {
+    pub(crate) fn report_not_sent(
+        self: &Arc<Self>,
+        port: &PortName,
+        error: &crate::codec::EncodeError,
+    ) {
         self.not_sent(&mut self.lock(), port, error);
     }
 
@@ -323,11 +341,9 @@ impl Peer {
         tracing::info!(target: "aemp::link", peer = %self.id, generation, reason = text, "node down");
         self.fire_all(&mut state, text);
         if let Some(node) = self.node.upgrade() {
-            for (port, times) in up.watched {
-                for _ in 0..times {
-                    let what = What::UnwatchPeer(Box::new((self.clone(), generation)));
-                    node.shards.push(Item::new(port.clone(), what));
-                }
+            for (port, _) in up.watched {
+                let what = What::UnwatchPeer(Box::new((self.clone(), generation, Asked::All)));
+                node.shards.push(Item::new(port, what));
             }
         }
         self.event(NodeEvent::Down {
@@ -363,11 +379,16 @@ impl Peer {
         }
     }
 
-    /// Ends the link, if it is up, for the reason in `text`.
-    pub(crate) fn fail(&self, text: &str) {
-        if let Link::Up(up) = &mut self.lock().link {
+    /// Ends the link of `generation`, if it is up, for the reason in `text`, and waits until it has.
+    pub(crate) async fn end_link(&self, generation: Generation, text: &str) {
+        let is_up =
+            |state: &State| matches!(&state.link, Link::Up(up) if up.generation == generation);
+        if let Link::Up(up) = &mut self.lock().link
+            && up.generation == generation
+        {
             up.fail(text.to_owned());
         }
+        self.until(|state| !is_up(state)).await;
     }
 
     /// The link while it is up.
@@ -441,8 +462,7 @@ impl Peer {
 
     fn event(&self, event: NodeEvent) {
         if let Some(node) = self.node.upgrade() {
-            // Nobody listens: then nobody is told.
-            let _ = node.events.send(event);
+            node.event(event);
         }
     }
 

@@ -65,10 +65,19 @@ pub(crate) enum What {
     Watch(Box<Watcher>),
     /// A monitor of this node ends.
     Unwatch(MonitorKey),
-    /// A peer takes one of its monitors back.
-    UnwatchPeer(Box<(Arc<Peer>, Generation)>),
+    /// A peer takes monitors back.
+    UnwatchPeer(Box<(Arc<Peer>, Generation, Asked)>),
     /// A monitor's callback, run in the place of the port it watched.
     Fire(Box<(Action, Reason)>),
+}
+
+/// How many of a peer's monitors on a port end: it may have asked more than once (protocol.md section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// One.
+    Once,
+    /// All: its connection is lost.
+    All,
 }
 
 impl Item {

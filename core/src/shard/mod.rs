@@ -18,7 +18,7 @@ use crate::port::Port;
 use crate::{Message, PortName, Reason};
 
 use item::Chunk;
-pub(crate) use item::{Item, NewPort, Watcher, What};
+pub(crate) use item::{Asked, Item, NewPort, Watcher, What};
 use queue::Queue;
 pub(crate) use run::{panic_text, run};
 
@@ -56,7 +56,13 @@ impl Shards {
     }
 
     pub(crate) fn push(&self, item: Item) {
-        self.queue_of(&item.port).push(item);
+        drop(self.try_push(item));
+    }
+
+    /// The same for who holds a lock: gives the item back if the node has stopped, since to drop it may run user code.
+    #[must_use]
+    pub(crate) fn try_push(&self, item: Item) -> Option<Item> {
+        self.queue_of(&item.port).push(item)
     }
 
     pub(crate) fn insert(&self, port: PortName, new: NewPort) {
@@ -114,10 +120,10 @@ impl Batch {
         Self { shards, parts }
     }
 
-    /// Adds an item.
-    pub(crate) fn push(&mut self, item: Item) {
+    /// Adds an item that keeps about `bytes` bytes alive besides itself.
+    pub(crate) fn push(&mut self, item: Item, bytes: usize) {
         let shard = self.shards.of(&item.port);
-        self.add(shard, size_of::<Item>(), |items| items.push(item));
+        self.add(shard, size_of::<Item>() + bytes, |items| items.push(item));
     }
 
     /// Adds a message for `port`.

@@ -113,29 +113,29 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, item: Item) {
-        self.add(item, Chunk::push);
+    /// Gives the item back if the queue is closed: what is in it may be user code to drop.
+    pub(super) fn push(&self, item: Item) -> Option<Item> {
+        self.add(item, Chunk::push)
     }
 
     #[inline]
     pub(super) fn deliver(&self, port: &PortName, message: Message) {
+        // A closed queue gives it back, and the lock is let go.
         self.add(message, |chunk, message| chunk.deliver(port, message));
     }
 
     #[inline]
-    fn add<T>(&self, what: T, add: impl FnOnce(&mut Chunk, T)) {
+    fn add<T>(&self, what: T, add: impl FnOnce(&mut Chunk, T)) -> Option<T> {
         let mut state = self.lock();
         if state.closed {
-            // Destructors are users' code, so the lock is let go first.
-            drop(state);
-            drop(what);
-            return;
+            return Some(what);
         }
         let late = state.items.last.is_full() && state.turn();
         add(&mut state.items.last, what);
         if late || state.waker.is_some() {
             Self::wake(state, late);
         }
+        None
     }
 
     #[cold]

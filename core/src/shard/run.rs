@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 use super::item::{Chunk, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
 use super::queue::Taken;
-use super::{Item, NewPort, Watcher, What};
+use super::{Asked, Item, NewPort, Watcher, What};
 use crate::codec::Rest;
 use crate::message::{Source, Values, Wire};
 use crate::monitor::{Action, MonitorKey};
@@ -100,7 +100,7 @@ struct Shard {
 }
 
 impl Shard {
-    /// Does all that is in `chunk`, and says how many messages that was.
+    /// Does all that is in `chunk`, and says how many things that were.
     fn work_off(&mut self, chunk: &mut Chunk) -> usize {
         let mut count = 0;
         let Chunk {
@@ -128,7 +128,10 @@ impl Shard {
                         what: What::From(source),
                         ..
                     }) => body.source = Some(*source),
-                    Some(item) => self.handle(item),
+                    Some(item) => {
+                        count += 1;
+                        self.handle(item);
+                    }
                     None => break,
                 }
             }
@@ -198,11 +201,20 @@ impl Shard {
             What::Watch(watcher) => self.watch(port, *watcher),
             What::Unwatch(key) => self.unwatch(&port, |watcher| watcher.is(key)),
             What::UnwatchPeer(asker) => {
-                let (peer, generation) = &*asker;
-                self.unwatch(
-                    &port,
-                    |w| matches!(w, Watcher::Peer(p, g) if Arc::ptr_eq(p, peer) && g == generation),
-                );
+                let (peer, generation, asked) = &*asker;
+                let asked_by = |w: &Watcher| matches!(w, Watcher::Peer(p, g) if Arc::ptr_eq(p, peer) && g == generation);
+                match asked {
+                    Asked::Once => self.unwatch(&port, asked_by),
+                    Asked::All => {
+                        if let Some(ties) = self
+                            .ports
+                            .get_mut(&port)
+                            .and_then(|slot| slot.ties.as_mut())
+                        {
+                            ties.watchers.retain(|watcher| !asked_by(watcher));
+                        }
+                    }
+                }
             }
             What::Fire(fired) => self.call(fired.0, fired.1),
         }
@@ -221,7 +233,8 @@ impl Shard {
             owned: None,
             ties,
         };
-        if self.ports.insert(slot).is_err() {
+        if let Err(refused) = self.ports.insert(slot) {
+            self.dispose(&port, refused, &Reason::normal());
             tracing::warn!(target: "aemp::port", %port, "a port of that name exists, the new one is dropped");
         }
     }
@@ -256,18 +269,25 @@ impl Shard {
         if !reason.is_normal() {
             tracing::debug!(target: "aemp::port", port = %port, %reason, "port died");
         }
+        for watcher in self.dispose(port, slot, &reason) {
+            self.tell(port, watcher, &reason);
+        }
+    }
+
+    /// Drops a port and what it owns, and gives those who watched it.
+    fn dispose(&self, port: &PortName, slot: Slot, reason: &Reason) -> Vec<Watcher> {
         // The port's own destructor is user code as well.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop((slot.port, slot.owned))));
         if let Err(panic) = dropped {
             tracing::warn!(target: "aemp::port", %port, "a port panicked as it was dropped: {}", panic_text(&*panic));
         }
-        let Some(ties) = slot.ties else { return };
+        let Some(ties) = slot.ties else {
+            return Vec::new();
+        };
         if let Some(on_end) = ties.on_end {
-            on_end(&reason);
+            on_end(reason);
         }
-        for watcher in ties.watchers {
-            self.tell(port, watcher, &reason);
-        }
+        ties.watchers
     }
 
     fn watch(&mut self, port: PortName, watcher: Watcher) {
