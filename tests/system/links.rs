@@ -308,6 +308,8 @@ async fn two_nodes_that_dial_each_other_end_with_one_connection() {
         let b = node("b", &network).bind("mem:b").seed("mem:a");
         let (a, b) = tokio::join!(a.start(), b.start());
         let (a, b) = (a.unwrap(), b.unwrap());
+        soon(a.joined()).await.unwrap();
+        soon(b.joined()).await.unwrap();
         linked(&a, "b").await;
         linked(&b, "a").await;
         let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 1))).await.unwrap();
@@ -423,4 +425,38 @@ async fn who_was_joined_reaches_the_other_as_soon_as_that_knows() {
         let (_, total): (String, i64) = soon(a.call(&there, ("add", 2))).await.unwrap();
         assert_eq!(total, 2);
     }
+}
+
+#[tokio::test]
+async fn a_stopped_node_ends_its_events_and_takes_monitors_that_hold_others() {
+    let network = Network::default();
+    let (a, b) = pair(&network, [EITHER; 2]).await;
+    let mut events = b.events();
+    let port = adder(&a);
+    let (first, second) = tokio::join!(b.clone().shutdown(), b.clone().shutdown());
+    assert_eq!((first, second), ((), ()));
+    assert!(matches!(
+        soon(events.recv()).await,
+        Some(NodeEvent::Down { .. })
+    ));
+    assert!(soon(events.recv()).await.is_none());
+
+    let inner = b.monitor(&port, |_: Reason| ());
+    b.monitor(&port, move |_: Reason| drop(inner)).detach();
+    assert_eq!(soon(b.gone(&port)).await.kind(), Some("transport_error"));
+}
+
+#[tokio::test]
+async fn a_shard_busy_with_monitors_lets_others_run() {
+    let network = Network::default();
+    let node = node("n", &network).start().await.unwrap();
+    fn again(node: LocalNode, nobody: PortId) {
+        let (next, port) = (node.clone(), nobody.clone());
+        node.monitor(&nobody, move |_: Reason| again(next, port))
+            .detach();
+    }
+    again(node.clone(), node.id().port("nobody"));
+    let (_, total): (String, i64) = soon(node.call(&adder(&node), ("add", 1))).await.unwrap();
+    assert_eq!(total, 1);
+    soon(node.shutdown()).await;
 }
