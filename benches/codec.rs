@@ -8,7 +8,7 @@ use aemp::{PortName, Text, Value};
 use aemp_codec_cbor::Cbor;
 use aemp_codec_json::Json;
 use bytes::{Buf, Bytes, BytesMut};
-use common::{Case, compare};
+use common::{Case, cbor, compare};
 
 /// The message: tag, three numbers, text.
 type Shape = (String, u64, i64, f64, String);
@@ -174,42 +174,19 @@ fn large(peer: &PeerInfo) {
     );
 }
 
-fn cbor_head(src: &[u8], at: &mut usize) -> Option<(u8, u64)> {
-    let initial = *src.get(*at)?;
-    *at += 1;
-    let argument = match initial & 0x1f {
-        n @ 0..24 => n.into(),
-        info => {
-            let size = 1 << (info - 24);
-            let bytes = src.get(*at..*at + size)?;
-            *at += size;
-            bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b))
-        }
-    };
-    Some((initial, argument))
-}
-
-fn cbor_text<'a>(src: &'a [u8], at: &mut usize) -> Option<&'a str> {
-    let (initial, len) = cbor_head(src, at)?;
-    assert_eq!(initial >> 5, 3);
-    let text = src.get(*at..*at + len as usize)?;
-    *at += len as usize;
-    Some(std::str::from_utf8(text).expect("UTF-8"))
-}
-
 fn cbor_by_hand(src: &mut BytesMut) -> Option<(PortName, Shape)> {
     let mut at = 0;
-    let (initial, len) = cbor_head(src, &mut at)?;
+    let (initial, len) = cbor::head(src, &mut at)?;
     assert!(initial >> 5 == 4 && len == 6);
-    let port = PortName::from(cbor_text(src, &mut at)?);
-    let tag = cbor_text(src, &mut at)?.to_owned();
-    let (initial, first) = cbor_head(src, &mut at)?;
+    let port = PortName::from(cbor::text(src, &mut at)?);
+    let tag = cbor::text(src, &mut at)?.to_owned();
+    let (initial, first) = cbor::head(src, &mut at)?;
     assert_eq!(initial >> 5, 0);
-    let (initial, second) = cbor_head(src, &mut at)?;
+    let (initial, second) = cbor::head(src, &mut at)?;
     assert_eq!(initial >> 5, 1);
-    let (initial, bits) = cbor_head(src, &mut at)?;
+    let (initial, bits) = cbor::head(src, &mut at)?;
     assert_eq!(initial, 0xfb);
-    let text = cbor_text(src, &mut at)?.to_owned();
+    let text = cbor::text(src, &mut at)?.to_owned();
     src.advance(at);
     Some((
         port,
@@ -247,28 +224,14 @@ fn json_by_hand(src: &mut BytesMut) -> Option<(PortName, Shape)> {
 }
 
 fn cbor_out(out: &mut Vec<u8>, port: &str, shape: &Shape) {
-    fn head(out: &mut Vec<u8>, major: u8, n: u64) {
-        match n {
-            0..24 => out.push(major << 5 | n as u8),
-            24..=0xff => out.extend([major << 5 | 24, n as u8]),
-            _ => {
-                out.push(major << 5 | 26);
-                out.extend((n as u32).to_be_bytes());
-            }
-        }
-    }
-    fn text(out: &mut Vec<u8>, text: &str) {
-        head(out, 3, text.len() as u64);
-        out.extend_from_slice(text.as_bytes());
-    }
-    head(out, 4, 6);
-    text(out, port);
-    text(out, &shape.0);
-    head(out, 0, shape.1);
-    head(out, 1, !shape.2 as u64);
+    cbor::put_head(out, 4, 6);
+    cbor::put_text(out, port);
+    cbor::put_text(out, &shape.0);
+    cbor::put_head(out, 0, shape.1);
+    cbor::put_head(out, 1, !shape.2 as u64);
     out.push(0xfb);
     out.extend(shape.3.to_be_bytes());
-    text(out, &shape.4);
+    cbor::put_text(out, &shape.4);
 }
 
 fn json_out(out: &mut Vec<u8>, port: &str, shape: &Shape) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aemp::{Context, LocalNode, Message, PortId};
 use bytes::{Buf, Bytes, BytesMut};
+use common::cbor;
 use common::outcome::Outcome;
 use common::rounds::{Bench, report};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -259,29 +260,15 @@ fn json_in(src: &mut BytesMut, check: &mut Check) {
 }
 
 fn cbor_out(out: &mut Vec<u8>, n: u64, last: &str) {
-    fn head(out: &mut Vec<u8>, major: u8, n: u64) {
-        match n {
-            0..24 => out.push(major << 5 | n as u8),
-            24..=0xff => out.extend([major << 5 | 24, n as u8]),
-            _ => {
-                out.push(major << 5 | 26);
-                out.extend((n as u32).to_be_bytes());
-            }
-        }
-    }
-    fn text(out: &mut Vec<u8>, text: &str) {
-        head(out, 3, text.len() as u64);
-        out.extend_from_slice(text.as_bytes());
-    }
     let (tag, first, second, third, last) = shape(n, last);
-    head(out, 4, 6);
-    text(out, PORT);
-    text(out, tag);
-    head(out, 0, first);
-    head(out, 1, !second as u64);
+    cbor::put_head(out, 4, 6);
+    cbor::put_text(out, PORT);
+    cbor::put_text(out, tag);
+    cbor::put_head(out, 0, first);
+    cbor::put_head(out, 1, !second as u64);
     out.push(0xfb);
     out.extend(third.to_be_bytes());
-    text(out, last);
+    cbor::put_text(out, last);
 }
 
 fn cbor_in(src: &mut BytesMut, check: &mut Check) {
@@ -294,35 +281,14 @@ fn cbor_in(src: &mut BytesMut, check: &mut Check) {
 
 /// Reads the message at `at`, if it is whole, and says where it ends.
 fn cbor_one(src: &[u8], mut at: usize, check: &mut Check) -> Option<usize> {
-    fn head(src: &[u8], at: &mut usize) -> Option<(u8, u64)> {
-        let initial = *src.get(*at)?;
-        *at += 1;
-        let argument = match initial & 0x1f {
-            n @ 0..24 => n.into(),
-            info => {
-                let size = 1 << (info - 24);
-                let bytes = src.get(*at..*at + size)?;
-                *at += size;
-                bytes.iter().fold(0, |n, &b| n << 8 | u64::from(b))
-            }
-        };
-        Some((initial, argument))
-    }
-    fn text<'a>(src: &'a [u8], at: &mut usize) -> Option<&'a str> {
-        let (initial, len) = head(src, at)?;
-        assert_eq!(initial >> 5, 3);
-        let text = src.get(*at..*at + len as usize)?;
-        *at += len as usize;
-        Some(std::str::from_utf8(text).expect("UTF-8"))
-    }
-    let (initial, len) = head(src, &mut at)?;
+    let (initial, len) = cbor::head(src, &mut at)?;
     assert!(initial >> 5 == 4 && len == 6);
-    assert_eq!(text(src, &mut at)?, PORT);
-    let tag = text(src, &mut at)?.to_owned();
-    let (_, first) = head(src, &mut at)?;
-    let (_, second) = head(src, &mut at)?;
-    let (_, bits) = head(src, &mut at)?;
-    let last = text(src, &mut at)?.to_owned();
+    assert_eq!(cbor::text(src, &mut at)?, PORT);
+    let tag = cbor::text(src, &mut at)?.to_owned();
+    let (_, first) = cbor::head(src, &mut at)?;
+    let (_, second) = cbor::head(src, &mut at)?;
+    let (_, bits) = cbor::head(src, &mut at)?;
+    let last = cbor::text(src, &mut at)?.to_owned();
     check.small(&(tag, first, !(second as i64), f64::from_bits(bits), last));
     Some(at)
 }

@@ -7,6 +7,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+pub(crate) mod cbor;
 pub(crate) mod outcome;
 pub(crate) mod rounds;
 

@@ -4,6 +4,8 @@
 
 mod opening;
 mod own_seed;
+#[path = "../common/pipe.rs"]
+mod pipe;
 mod program;
 mod programs;
 mod recording;

@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll};
 
 use aemp::Address;
 use aemp::transport::{Listener, Options, Stream, Transport};
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::pipe::{Accepting, Pipe};
 
 /// Stands in the place of the TCP transport. Clones are the same relay.
 #[derive(Clone, Default)]
@@ -111,66 +111,5 @@ impl Transport for Relay {
             Ok(stream) => Ok(Box::new(stream)),
             Err(_) => Err(io::ErrorKind::ConnectionRefused.into()),
         }
-    }
-}
-
-struct Accepting(Address, mpsc::UnboundedReceiver<Pipe>);
-
-#[async_trait]
-impl Listener for Accepting {
-    fn addresses(&self) -> Vec<Address> {
-        vec![self.0.clone()]
-    }
-
-    async fn accept(&mut self) -> io::Result<Box<dyn Stream>> {
-        match self.1.recv().await {
-            Some(stream) => Ok(Box::new(stream)),
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// The node's end of a connection.
-struct Pipe {
-    stream: DuplexStream,
-    local: Option<SocketAddr>,
-    peer: Option<SocketAddr>,
-}
-
-impl Stream for Pipe {
-    fn local(&self) -> Option<SocketAddr> {
-        self.local
-    }
-
-    fn peer(&self) -> Option<SocketAddr> {
-        self.peer
-    }
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

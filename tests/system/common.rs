@@ -4,17 +4,16 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aemp::transport::{Listener, Options, Stream, Transport};
 use aemp::{Address, Builder, LocalNode};
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
+
+use crate::pipe::{Accepting, Pipe};
 
 pub(crate) const SECRET: &str = "correct horse battery staple";
 
@@ -74,14 +73,14 @@ impl Network {
         listener
             .send(Pipe {
                 stream: theirs,
-                local: at,
-                peer: from,
+                local: Some(at),
+                peer: Some(from),
             })
             .map_err(|_| io::ErrorKind::ConnectionRefused)?;
         Ok(Pipe {
             stream: ours,
-            local: from,
-            peer: at,
+            local: Some(from),
+            peer: Some(at),
         })
     }
 
@@ -105,66 +104,5 @@ impl Transport for Network {
 
     async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
         Ok(Box::new(self.dial(to.rest())?))
-    }
-}
-
-struct Accepting(Address, mpsc::UnboundedReceiver<Pipe>);
-
-#[async_trait]
-impl Listener for Accepting {
-    fn addresses(&self) -> Vec<Address> {
-        vec![self.0.clone()]
-    }
-
-    async fn accept(&mut self) -> io::Result<Box<dyn Stream>> {
-        match self.1.recv().await {
-            Some(pipe) => Ok(Box::new(pipe)),
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// One end of a connection in memory, which passes for one on loopback.
-pub(crate) struct Pipe {
-    pub(crate) stream: DuplexStream,
-    local: SocketAddr,
-    peer: SocketAddr,
-}
-
-impl Stream for Pipe {
-    fn local(&self) -> Option<SocketAddr> {
-        Some(self.local)
-    }
-
-    fn peer(&self) -> Option<SocketAddr> {
-        Some(self.peer)
-    }
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -4,8 +4,9 @@
 use aemp::{NodeId, PortId, reason};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::common::{Pipe, SECRET, soon};
+use crate::common::{SECRET, soon};
 use crate::failures::Scene;
+use crate::pipe::Pipe;
 use crate::stranger::{Stranger, cleartext};
 
 /// Says `lines` to everyone who comes, and `proof` to who has said a third line.

@@ -8,5 +8,7 @@ mod failures;
 mod links;
 #[path = "../common/log.rs"]
 mod log;
+#[path = "../common/pipe.rs"]
+mod pipe;
 mod rivals;
 mod stranger;

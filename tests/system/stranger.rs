@@ -2,7 +2,8 @@
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
-use crate::common::{Network, Pipe, SECRET, soon};
+use crate::common::{Network, SECRET, soon};
+use crate::pipe::Pipe;
 
 /// One end of a connection of which the test says every byte.
 pub(crate) struct Stranger(BufReader<Pipe>);

@@ -114,24 +114,12 @@ impl Peer {
                 up.send(frame, self.queue_limit()).map_err(refused)?;
                 Ok(())
             }
-            Link::Waiting(waiting) => {
+            Link::Waiting(_) | Link::Down => {
                 let values = frame.to_values().map_err(refused)?;
-                if !waiting.push(frame.port.into(), values, self.queue_limit()) {
-                    let text = format!(
-                        "more than {} bytes wait for a connection",
-                        self.queue_limit()
-                    );
-                    self.give_up(&mut state, &text);
+                if self.let_wait(&mut state, frame.port.into(), values) {
+                    drop(state);
+                    self.connect();
                 }
-                Ok(())
-            }
-            Link::Down => {
-                let values = frame.to_values().map_err(refused)?;
-                let mut waiting = Waiting::default();
-                waiting.push(frame.port.into(), values, usize::MAX);
-                state.link = Link::Waiting(waiting);
-                drop(state);
-                self.connect();
                 Ok(())
             }
         }

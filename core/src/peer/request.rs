@@ -41,19 +41,29 @@ impl Peer {
         port: &PortName,
         values: Values,
     ) -> bool {
+        if let Link::Up(up) = &mut state.link {
+            up.send_fitting(port, &values, self.queue_limit());
+            return false;
+        }
+        self.let_wait(state, port.clone(), values)
+    }
+
+    /// Lets a message wait for a connection, within the limit. True if somebody has to start one.
+    pub(super) fn let_wait(
+        self: &Arc<Self>,
+        state: &mut State,
+        port: PortName,
+        values: Values,
+    ) -> bool {
         let limit = self.queue_limit();
         let start = state.link.wanted();
-        match &mut state.link {
-            Link::Up(up) => up.send_fitting(port, &values, limit),
-            Link::Waiting(waiting) => {
-                if !waiting.push(port.clone(), values, limit) {
-                    self.give_up(
-                        state,
-                        &format!("more than {limit} bytes wait for a connection"),
-                    );
-                }
-            }
-            Link::Down => {}
+        if let Link::Waiting(waiting) = &mut state.link
+            && !waiting.push(port, values, limit)
+        {
+            self.give_up(
+                state,
+                &format!("more than {limit} bytes wait for a connection"),
+            );
         }
         start
     }
