@@ -340,6 +340,40 @@ async fn a_spawned_port_can_be_used_at_once() {
 }
 
 #[tokio::test]
+async fn a_port_starts_before_its_first_message_and_may_fail_to() {
+    let node = node().await;
+    let mut inbox = node.inbox();
+    node.offer("pool::worker", |_node, (manager,): (PortId,)| {
+        let to = manager.clone();
+        routes()
+            .on("work", move |cx, ()| cx.send(&to, ("worked",)))
+            .at_start(move |cx| cx.send(&manager, ("ready", cx.id())))
+    });
+    let worker = node
+        .spawn(node.id(), "pool::worker", (inbox.id(),))
+        .unwrap();
+    node.send(&worker, ("work",));
+    let (tag, id): (String, PortId) = soon(inbox.recv()).await.unwrap().parse().unwrap();
+    assert_eq!((tag.as_str(), id), ("ready", worker));
+    let (tag,): (String,) = soon(inbox.recv()).await.unwrap().parse().unwrap();
+    assert_eq!(tag, "worked");
+
+    for fail in [false, true] {
+        let to = inbox.id().clone();
+        let port = routes()
+            .otherwise(move |cx, _| cx.send(&to, ("received",)))
+            .at_start(move |_| match fail {
+                true => Err(reason!["no_paper", 7]),
+                false => panic!("no ink"),
+            });
+        let port = node.port(port);
+        node.send(&port, ("work",));
+        assert_eq!(soon(node.gone(&port)).await.kind(), Some("no_such_port"));
+    }
+    assert!(inbox.try_recv().is_none());
+}
+
+#[tokio::test]
 async fn a_named_port_keeps_its_name_until_it_dies() {
     let node = node().await;
     let log = node

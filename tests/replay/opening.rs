@@ -172,7 +172,6 @@ impl Replay<'_> {
             their_framing: String::new(),
             early: Vec::new(),
             evaluated: Vec::new(),
-            late: Vec::new(),
             call_ends: Vec::new(),
             they_closed: false,
             lost: false,

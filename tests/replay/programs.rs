@@ -81,22 +81,20 @@ fn basic(node: &LocalNode, news: &UnboundedSender<News>) {
 /// The functions of `b_basic.pl`, which `secure` shuts off.
 fn offers(node: &LocalNode) {
     node.offer("Svc::init", |_, arguments: Vec<Value>| {
-        let mut hello: Option<PortId> = arguments[0].as_str().and_then(|text| text.parse().ok());
-        move |cx: &mut Context<'_>, message: Message| {
-            if let Some(to) = hello.take() {
+        let hello = arguments[0].as_str().and_then(|text| text.parse().ok());
+        let answer = routes()
+            .on("ping", |cx, (reply,): (PortId,)| {
+                cx.send(&reply, ("pong", cx.id()));
+            })
+            .on("stop", |_, ()| {
+                Err::<(), _>(reason!["svc_stopped", "on request", 42])
+            });
+        answer.otherwise(|_, _| ()).at_start(move |cx| {
+            if let Some(to) = hello {
+                let to: PortId = to;
                 cx.send(&to, ("hello from svc", cx.id()));
             }
-            let tag = message.tag().unwrap_or_default().into_owned();
-            match &*tag {
-                "ping" => {
-                    let (reply,): (PortId,) = message.parse_args()?;
-                    cx.send(&reply, ("pong", cx.id()));
-                    Ok(())
-                }
-                "stop" => Err(reason!["svc_stopped", "on request", 42]),
-                _ => Ok(()),
-            }
-        }
+        })
     });
     node.offer("Svc::failinit", |_, _: Vec<Value>| -> aemp::Routes {
         panic!("this one always fails")

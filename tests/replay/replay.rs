@@ -75,8 +75,6 @@ pub(crate) struct Link {
     pub(crate) early: Vec<Vec<Value>>,
     /// The answers to `eval` that are due.
     pub(crate) evaluated: Vec<Vec<Value>>,
-    /// What a spawned port says as it starts, which is due at its first message.
-    pub(crate) late: Vec<Vec<Value>>,
     /// The ends of monitors that calls of ours have set.
     pub(crate) call_ends: Vec<Vec<Value>>,
     pub(crate) they_closed: bool,
@@ -243,10 +241,6 @@ impl Replay<'_> {
             self.tally.apply(Rule::Eval);
             return self.expect(number, &due).await;
         }
-        if self.is_server() && message.get(1).and_then(Value::as_str) == Some("hello from svc") {
-            self.tally.apply(Rule::Spawned);
-            return self.link(number).late.push(message);
-        }
         if !self.done.remove(&self.at) {
             self.act(number, self.at, &message);
         }
@@ -396,9 +390,6 @@ impl Replay<'_> {
             if let Some(at) = link.call_ends.iter().position(|end| *end == message) {
                 link.call_ends.remove(at);
                 self.tally.apply(Rule::CallEnds);
-            } else if let Some(at) = link.late.iter().position(|late| *late == message) {
-                link.late.remove(at);
-                self.tally.compared += 1;
             } else if link.evaluated.contains(&message) {
                 link.evaluated.retain(|due| *due != message);
                 self.tally.apply(Rule::EvalSecure);
@@ -407,8 +398,8 @@ impl Replay<'_> {
             }
         }
         let link = self.link(number);
-        if !link.late.is_empty() || !link.evaluated.is_empty() {
-            let due = (link.late.clone(), link.evaluated.clone());
+        if !link.evaluated.is_empty() {
+            let due = link.evaluated.clone();
             self.fail("nothing more", due);
         }
         let outcome = match self.secrets_agree(number) || outcome != "up" {

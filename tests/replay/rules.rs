@@ -21,7 +21,6 @@ pub(crate) enum Rule {
     Time,
     Eval,
     CallEnds,
-    Spawned,
     Order,
     EvalSecure,
     Duplicate,
@@ -31,7 +30,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    pub(crate) const ALL: [(Self, &'static str); 18] = [
+    pub(crate) const ALL: [(Self, &'static str); 17] = [
         (
             Self::Methods,
             "the greeting lists hmac_sha3_512, and cleartext where the session needs it: the methods under TLS come \
@@ -76,11 +75,6 @@ impl Rule {
         (
             Self::CallEnds,
             "a call without time-out ends its monitor when it is answered; a Perl node keeps it",
-        ),
-        (
-            Self::Spawned,
-            "what a spawned port says as it starts comes with its first message: an offered function is not told \
-             the ID of its port",
         ),
         (
             Self::Order,

@@ -133,9 +133,8 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                 }
                 SeedState::Failed(error.to_string())
             }
-            Err(Failed { error, peer }) => {
+            Err(Failed { error, .. }) => {
                 tracing::warn!(target: "aemp::link", address = %seed.address, %error, "cannot connect to a seed");
-                peer.into_iter().for_each(|peer| node.forget(peer));
                 match error {
                     OpenError::Handshake(_) => SeedState::Refused(error.to_string()),
                     _ => SeedState::Failed(error.to_string()),
@@ -177,10 +176,7 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
         Ok(opened) => {
             run(&node, opened, || {}).await;
         }
-        Err(text) => {
-            peer.unreachable(&text);
-            node.forget(peer);
-        }
+        Err(text) => peer.unreachable(&text),
     }
 }
 

@@ -76,7 +76,8 @@ impl LinkInfo {
         self.address
     }
 
-    /// Which connection to this peer it is, counted from 1.
+    /// Which connection of this node it is, counted from 1 as they came up: a later one to the same peer has a higher
+    /// number.
     pub fn generation(&self) -> u64 {
         self.generation
     }

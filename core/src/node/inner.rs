@@ -3,7 +3,7 @@
 //! Shared by everything that runs for the node. The maps are locked for a look-up; the counters are atomics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::functions::Functions;
 use super::local::Keep;
+use super::peers::Peers;
 use super::tasks::Tasks;
 use super::{NodeEvent, NodePort, Timer};
 use crate::codec::{Codecs, EncodeError, Frame};
@@ -21,10 +22,10 @@ use crate::entropy::Entropy;
 use crate::error::SendError;
 use crate::handshake::{Secret, Settings};
 use crate::link::{self, Door, Nonces, Ration, Seed};
-use crate::map::{HashMap, HashSet};
+use crate::map::HashSet;
 use crate::message::{IntoMessage, Message, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
-use crate::peer::Peer;
+use crate::peer::{Generation, Peer};
 use crate::port::Port;
 use crate::shard::{self, Item, NewPort, Shards, Watcher, new_port};
 use crate::transport::{Options, Transports};
@@ -60,7 +61,9 @@ pub(crate) struct Inner {
     /// A seed was connected to, or an attempt failed.
     pub(crate) seeds_changed: Notify,
     pub(super) keep: Mutex<Weak<Keep>>,
-    peers: RwLock<HashMap<NodeId, Arc<Peer>>>,
+    peers: Peers,
+    /// How many connections have come up.
+    generations: AtomicU64,
     /// Names that were given to ports and not made up.
     names: Arc<Mutex<HashSet<PortName>>>,
     /// Made anew by each process, so that a restarted node never answers to an old port ID (protocol.md section 1).
@@ -116,7 +119,8 @@ impl Inner {
             seeds: Mutex::default(),
             seeds_changed: Notify::new(),
             keep: Mutex::default(),
-            peers: RwLock::default(),
+            peers: Peers::default(),
+            generations: AtomicU64::new(0),
             names: Arc::default(),
             counter: AtomicU64::new(0),
         })
@@ -221,45 +225,22 @@ impl Inner {
 
     /// The peer called `id`, made if it is new.
     pub(crate) fn peer(self: &Arc<Self>, id: &NodeId) -> Arc<Peer> {
-        if let Some(peer) = self.known_peer(id) {
-            return peer;
-        }
-        let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
-        peers
-            .entry(id.clone())
-            .or_insert_with(|| Peer::new(id.clone(), Arc::downgrade(self)))
-            .clone()
-    }
-
-    /// Forgets a peer of which nothing is known or wanted any more, so that names that strangers or mistakes bring
-    /// up do not pile up.
-    pub(crate) fn forget(&self, peer: Arc<Peer>) {
-        let mut peers = self.peers.write().unwrap_or_else(PoisonError::into_inner);
-        // Two are the map's and ours. Whoever has another may be about to use it; nobody gets one meanwhile.
-        if Arc::strong_count(&peer) == 2 && peer.is_idle() {
-            peers.remove(&peer.id);
-        }
+        self.peers
+            .get_or_add(id, || Peer::new(id.clone(), Arc::downgrade(self)))
     }
 
     pub(crate) fn known_peer(&self, id: &NodeId) -> Option<Arc<Peer>> {
-        self.peers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-            .cloned()
+        self.peers.get(id)
     }
 
     /// All peers, by ID.
     pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
-        let mut peers: Vec<_> = self
-            .peers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect();
-        peers.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        peers
+        self.peers.all()
+    }
+
+    /// The number of a connection that comes up now.
+    pub(crate) fn next_generation(&self) -> Generation {
+        1 + self.generations.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Sends without telling the sender of failure: a message that cannot be encoded fires this node's monitors
@@ -481,10 +462,7 @@ impl Inner {
             // A handler that blocks must not keep the others from their end.
             let _ = tokio::time::timeout(FLUSH, shard).await;
         }
-        // Dropped without the locks: what is in there may be user code.
-        let peers =
-            std::mem::take(&mut *self.peers.write().unwrap_or_else(PoisonError::into_inner));
-        drop(peers);
+        self.peers.clear();
         let events = self
             .events
             .lock()

@@ -215,13 +215,16 @@ impl LocalNode {
 
     /// Lets others run `make` as a new port of this node, under the name `function`, which is by custom
     /// `::`-separated. `make` gets this node and the arguments, and returns the port. It runs where the request is
-    /// read, so it must not block.
+    /// read, so it must not block. What is to be done as that port, or may fail, belongs into
+    /// [`Port::start`] or [`Routes::at_start`](crate::Routes::at_start).
     ///
     /// ```
     /// # fn example(server: aemp_core::LocalNode) {
     /// use aemp_core::{PortId, routes};
     /// server.offer("pool::worker", |_node, (name,): (String,)| {
-    ///     routes().on("who", move |cx, (reply,): (PortId,)| cx.send(&reply, (name.as_str(),)))
+    ///     routes()
+    ///         .on("who", move |cx, (reply,): (PortId,)| cx.send(&reply, (name.as_str(),)))
+    ///         .at_start(|cx| println!("{} is at work", cx.id()))
     /// });
     /// # }
     /// ```

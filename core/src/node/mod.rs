@@ -7,6 +7,7 @@ mod functions;
 mod inner;
 mod local;
 mod node_port;
+mod peers;
 mod tasks;
 mod timer;
 

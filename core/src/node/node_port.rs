@@ -24,13 +24,43 @@ pub(crate) enum Sender<'a> {
 /// The source that `aemp trace` has evaluated, the only one that is answered (protocol.md section 10).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
-/// What `can` answers yes to, besides registered functions.
-const KNOWN: [&str; 9] = [
-    "mon0", "mon1", "kil0", "kil1", "snd", "can", "time", "devnull", "eval",
-];
+/// The requests of protocol.md section 5.
+#[derive(Clone, Copy)]
+enum Request {
+    Ignore,
+    Watch,
+    Unwatch,
+    Fired,
+    Kill,
+    Relay,
+    Can,
+    Time,
+    Eval,
+    Spawn,
+}
 
-/// The requests that have something sent.
-const ANSWERED: [&str; 4] = ["snd", "can", "time", "eval"];
+impl Request {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "" | "devnull" => Self::Ignore,
+            "mon1" => Self::Watch,
+            "mon0" => Self::Unwatch,
+            "kil0" => Self::Fired,
+            "kil1" => Self::Kill,
+            "snd" => Self::Relay,
+            "can" => Self::Can,
+            "time" => Self::Time,
+            "eval" => Self::Eval,
+            "AnyEvent::MP::_spawn" => Self::Spawn,
+            _ => return None,
+        })
+    }
+
+    /// Whether it has something sent.
+    fn is_answered(self) -> bool {
+        matches!(self, Self::Relay | Self::Can | Self::Time | Self::Eval)
+    }
+}
 
 /// The node port as a port of its node: it handles what this process sends to it. What peers send is handled where
 /// it is read, by [`handle`].
@@ -68,11 +98,19 @@ pub(crate) fn handle(
     };
     let mut arguments = Arguments(values.into_iter());
     // A message without elements has no request: ignored like the empty one.
-    let request = arguments.text().unwrap_or_default();
-    match &*request {
-        "" | "devnull" => {}
-        "mon1" => return watch(node, from, arguments, batch),
-        "mon0" => {
+    let name = arguments.text().unwrap_or_default();
+    let Some(request) = Request::named(&name) else {
+        if name.starts_with("g_") {
+            tracing::debug!(target: "aemp::node", %from, request = %name, "a request to the directory, which this node has not");
+        } else {
+            call(node, from, &name, arguments);
+        }
+        return Ok(());
+    };
+    match request {
+        Request::Ignore => {}
+        Request::Watch => return watch(node, from, arguments, batch),
+        Request::Unwatch => {
             if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port())
                 && peer.remove_watch(&port)
             {
@@ -80,7 +118,7 @@ pub(crate) fn handle(
                 batch.push(Item::new(port, What::UnwatchPeer(asker)), 0);
             }
         }
-        "kil0" => {
+        Request::Fired => {
             if let (Sender::Peer(peer, _), Some(port)) = (from, arguments.port()) {
                 // What the peer sent before belongs before the news in every queue.
                 batch.flush();
@@ -89,7 +127,7 @@ pub(crate) fn handle(
                 fire_all(node, &port, actions, &reason);
             }
         }
-        "kil1" => match arguments.port() {
+        Request::Kill => match arguments.port() {
             Some(port) if !port.is_node_port() => {
                 let reason: Box<Reason> = Box::new(arguments.rest().into());
                 let bytes = cost_of(reason.values());
@@ -98,35 +136,27 @@ pub(crate) fn handle(
             // It would deafen the node (protocol.md section 5).
             _ => tracing::warn!(target: "aemp::node", %from, "refused to kill the node port"),
         },
-        "snd" => relay(node, from, arguments, batch),
-        "can" => {
+        Request::Relay => relay(node, from, arguments, batch),
+        Request::Can => {
             let known = arguments.text().is_some_and(|name| {
-                KNOWN.contains(&&*name) || node.functions.callable(&name).is_some()
+                Request::named(&name).is_some() || node.functions.callable(&name).is_some()
             });
             // AnyEvent::MP's true and false.
-            arguments.answer(
-                node,
-                from,
-                batch,
-                [Value::from(if known { "1" } else { "" })],
-            );
+            let answer = Value::from(if known { "1" } else { "" });
+            arguments.answer(node, from, batch, [answer]);
         }
-        "time" => {
+        Request::Time => {
             let now = SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default();
             arguments.answer(node, from, batch, [Value::from(now.as_secs_f64())]);
         }
-        "eval" => {
+        Request::Eval => {
             let source = arguments.text().unwrap_or_default();
             let answer = eval(node, &source);
             arguments.answer(node, from, batch, answer);
         }
-        "AnyEvent::MP::_spawn" => spawn(node, from, arguments, batch),
-        name if name.starts_with("g_") => {
-            tracing::debug!(target: "aemp::node", %from, request = name, "a request to the directory, which this node has not");
-        }
-        name => call(node, from, name, arguments),
+        Request::Spawn => spawn(node, from, arguments, batch),
     }
     Ok(())
 }
@@ -188,7 +218,11 @@ fn pass_on(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, values: Values, bat
         return;
     }
     let request = values.first().and_then(Value::as_str);
-    if to.port().is_node_port() && request.is_some_and(|request| ANSWERED.contains(&request)) {
+    if to.port().is_node_port()
+        && request
+            .and_then(Request::named)
+            .is_some_and(Request::is_answered)
+    {
         // One message could hold a chain of them as long as itself.
         tracing::warn!(target: "aemp::node", %from, request, "a request that asks this node to ask itself");
         return;

@@ -31,7 +31,8 @@ pub(crate) use admission::{Opening, Refused, Stage};
 pub(crate) use outgoing::Chunk;
 use outgoing::Outbox;
 
-/// Which connection to a peer: they are numbered, and what belongs to a lost one never gets into the next.
+/// Which connection of this node: they are numbered as they come up, and what belongs to a lost one never gets into
+/// the next.
 pub(crate) type Generation = u64;
 
 pub(crate) struct Peer {
@@ -234,9 +235,12 @@ impl Peer {
         info: LinkInfo,
         cancel: CancellationToken,
     ) -> Generation {
+        let node = self.node.upgrade();
         let mut state = self.lock();
-        state.generation += 1;
-        let generation = state.generation;
+        let generation = node
+            .as_ref()
+            .map_or(state.generation + 1, |node| node.next_generation());
+        state.generation = generation;
         let mut info = info;
         info.generation = generation;
         let out = Outbox::default();

@@ -32,6 +32,35 @@ use crate::{Message, Reason};
 /// ```
 #[doc(alias = "rcv")]
 pub trait Port: Send {
+    /// The port has come to life: called once, before its first message, to start timers, monitor others or tell
+    /// them its ID ([`Context::id`]). Does nothing by default.
+    ///
+    /// ```
+    /// use aemp_core::{Context, Message, Port, PortId, Reason};
+    ///
+    /// struct Worker { manager: PortId }
+    ///
+    /// impl Port for Worker {
+    ///     fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+    ///         cx.send(&self.manager, ("ready", cx.id()));
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+    ///         cx.send(&self.manager, message);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The reason to kill this port with. Messages that follow find no port, and monitors that are set later fire with
+    /// `no_such_port`, as when an init function fails in AnyEvent::MP (protocol.md section 5).
+    fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+        let _ = cx;
+        Ok(())
+    }
+
     /// Handles one message.
     ///
     /// # Errors
@@ -50,6 +79,10 @@ where
 }
 
 impl Port for Box<dyn Port> {
+    fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+        (**self).start(cx)
+    }
+
     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
         (**self).receive(cx, message)
     }

@@ -21,10 +21,13 @@ pub fn routes() -> Routes {
     Routes {
         handlers: Vec::new(),
         otherwise: None,
+        at_start: None,
     }
 }
 
 type Handler = Box<dyn FnMut(&mut Context<'_>, Message) -> Result<(), Reason> + Send>;
+
+type Start = Box<dyn FnOnce(&mut Context<'_>) -> Result<(), Reason> + Send>;
 
 /// A port that calls the handler of a message's tag with the rest of the message as its arguments.
 ///
@@ -35,6 +38,7 @@ pub struct Routes {
     /// Few, so a list is faster than a map.
     handlers: Vec<(Text, Handler)>,
     otherwise: Option<Handler>,
+    at_start: Option<Start>,
 }
 
 impl Routes {
@@ -68,9 +72,23 @@ impl Routes {
         }));
         self
     }
+
+    /// Runs `start` once, before the first message; see [`Port::start`].
+    pub fn at_start<R, F>(mut self, start: F) -> Self
+    where
+        R: Outcome,
+        F: FnOnce(&mut Context<'_>) -> R + Send + 'static,
+    {
+        self.at_start = Some(Box::new(move |cx| start(cx).into_result()));
+        self
+    }
 }
 
 impl Port for Routes {
+    fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+        self.at_start.take().map_or(Ok(()), |start| start(cx))
+    }
+
     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
         let tag = message.tag();
         let tag = tag.as_deref();

@@ -19,7 +19,7 @@ use crate::message::{Source, Values, Wire};
 use crate::monitor::{Action, MonitorKey};
 use crate::node::Inner;
 use crate::peer::Peer;
-use crate::port::Context;
+use crate::port::{Context, Port};
 use crate::{Message, PortId, PortName, Reason, Value};
 
 /// After how many messages other tasks have their turn.
@@ -236,6 +236,15 @@ impl Shard {
         if let Err(refused) = self.ports.insert(slot) {
             self.dispose(&port, refused, &Reason::normal());
             tracing::warn!(target: "aemp::port", %port, "a port of that name exists, the new one is dropped");
+            return;
+        }
+        let started = self
+            .ports
+            .get_mut(&port)
+            .and_then(|slot| slot.start(&self.node, &port));
+        if let Some(reason) = started {
+            tracing::warn!(target: "aemp::port", %port, %reason, "a port did not start");
+            self.bury(&port, reason);
         }
     }
 
@@ -336,6 +345,11 @@ impl Shard {
 }
 
 impl Slot {
+    /// Lets the port start, and gives the reason if it dies of that.
+    fn start(&mut self, node: &Arc<Inner>, port: &PortName) -> Option<Reason> {
+        guarded(|| self.step(node, port, |port, cx| port.start(cx)))
+    }
+
     /// Receives messages up to the last, or to the one that the port dies of, and then gives the reason.
     #[inline]
     fn receive(
@@ -344,20 +358,31 @@ impl Slot {
         port: &PortName,
         messages: &mut impl Iterator<Item = Message>,
     ) -> Option<Reason> {
-        let receive = AssertUnwindSafe(|| {
-            for message in messages {
-                let mut cx = Context::new(node, port, &mut self.owned);
-                if let Err(reason) = self.port.receive(&mut cx, message) {
-                    return Some(reason);
-                }
-                if let Some(reason) = cx.into_killed() {
-                    return Some(reason);
-                }
-            }
-            None
-        });
-        catch_unwind(receive).unwrap_or_else(|panic| Some(Reason::die(panic_text(&*panic))))
+        guarded(|| {
+            messages.find_map(|message| self.step(node, port, |port, cx| port.receive(cx, message)))
+        })
     }
+
+    #[inline]
+    fn step(
+        &mut self,
+        node: &Arc<Inner>,
+        port: &PortName,
+        run: impl FnOnce(&mut dyn Port, &mut Context<'_>) -> Result<(), Reason>,
+    ) -> Option<Reason> {
+        let mut cx = Context::new(node, port, &mut self.owned);
+        match run(&mut *self.port, &mut cx) {
+            Err(reason) => Some(reason),
+            Ok(()) => cx.into_killed(),
+        }
+    }
+}
+
+/// Runs a port's code, whose panic kills the port and hurts nobody else.
+#[inline]
+fn guarded(run: impl FnOnce() -> Option<Reason>) -> Option<Reason> {
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Some(Reason::die(panic_text(&*panic))))
 }
 
 impl Watcher {
