@@ -26,6 +26,10 @@ pub struct Config {
     /// How often a keepalive (`[]`) goes out on a connection that has nothing else to send; 10 s, and at most a
     /// quarter of `monitor_timeout`, so that the transport notices a dead host in time.
     pub keepalive: Duration,
+    /// Treat a peer as dead that gives no sign of life within `monitor_timeout` although its machine does; on. A peer
+    /// that is silent is asked for the time then, which a peer of a few lines may not answer. Off, dead hosts are still
+    /// noticed, and so is a peer that takes no bytes for that long (protocol.md section 9).
+    pub hung_check: bool,
     /// What a peer's messages must keep within.
     pub limits: Limits,
     /// Bytes waiting for a peer above which [`ready`](crate::LocalNode::ready) waits; 1 MiB.
@@ -70,6 +74,7 @@ impl Default for Config {
             connect_interval: Duration::from_secs(2),
             opening_timeout: Duration::from_secs(10),
             keepalive: Duration::from_secs(10),
+            hung_check: true,
             limits: Limits::default(),
             high_water: 1 << 20,
             queue_limit: 64 << 20,

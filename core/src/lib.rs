@@ -38,7 +38,10 @@ pub use id::{NodeId, ParseIdError, PortId, PortName};
 pub use link::LinkInfo;
 pub use message::{IntoMessage, Message, ParseError, Values};
 pub use monitor::{Action, IntoAction, Monitor, Notify};
-pub use node::{Builder, Call, Events, LocalNode, Node, NodeEvent, Timer};
+pub use node::{
+    Builder, Call, Events, LinkStats, LocalNode, Node, NodeEvent, NodeStats, ShardStats, Timer,
+    Traffic,
+};
 pub use port::{Context, Inbox, Outcome, Port, Routes, routes};
 pub use reason::Reason;
 pub use text::Text;

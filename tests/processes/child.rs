@@ -60,6 +60,14 @@ impl Child {
         }
     }
 
+    /// Stops the process where it is: its system goes on answering for it.
+    pub(crate) fn stop(&self) {
+        let stopped = Command::new("kill")
+            .args(["-STOP", &self.process.id().to_string()])
+            .status();
+        assert!(stopped.unwrap().success());
+    }
+
     pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

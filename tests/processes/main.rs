@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod child;
+mod hung;
 
 use std::time::Duration;
 

@@ -111,6 +111,12 @@ pub(crate) async fn replay(session: &Session, side: &str) -> Tally {
     replay.tally
 }
 
+/// Whether our node asks for a sign of life.
+fn is_question(message: &[Value]) -> bool {
+    let is = |at: usize, word| message.get(at).and_then(Value::as_str) == Some(word);
+    is(1, "time") && is(3, "aemp::alive")
+}
+
 /// Whether a message is one of the directory, or of the network's nodes among themselves.
 fn is_directory(message: &[Value]) -> bool {
     let request = message.get(1).and_then(Value::as_str);
@@ -393,6 +399,8 @@ impl Replay<'_> {
             } else if link.evaluated.contains(&message) {
                 link.evaluated.retain(|due| *due != message);
                 self.tally.apply(Rule::EvalSecure);
+            } else if is_question(&message) {
+                self.tally.apply(Rule::Probe);
             } else {
                 self.fail(message, "nothing more");
             }

@@ -103,7 +103,8 @@ impl Rule {
         ),
         (
             Self::Probe,
-            "an open connection is asked for a sign of life when the same node connects anew (protocol.md section 2)",
+            "an open connection is asked for a sign of life when the same node connects anew (protocol.md section 2), and \
+             after a silence",
         ),
     ];
 }

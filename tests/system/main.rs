@@ -5,6 +5,7 @@ mod cbor;
 mod common;
 mod dialled;
 mod failures;
+mod hung;
 mod links;
 #[path = "../common/log.rs"]
 mod log;

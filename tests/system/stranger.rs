@@ -57,6 +57,26 @@ impl Stranger {
         soon(all).await;
     }
 
+    /// Waits until the node asks for a sign of life, and gives the number of its question.
+    pub(crate) async fn asked(&mut self) -> u64 {
+        let mut number = String::new();
+        self.until("\"aemp::alive\",").await;
+        loop {
+            match char::from(self.0.read_u8().await.expect("the connection is open")) {
+                ']' => return number.parse().expect("a number"),
+                digit => number.push(digit),
+            }
+        }
+    }
+
+    /// Takes so many bytes.
+    pub(crate) async fn take(&mut self, bytes: usize) {
+        let mut taken = vec![0; bytes];
+        soon(self.0.read_exact(&mut taken))
+            .await
+            .expect("they come");
+    }
+
     /// Waits until the node has closed, whatever it sends before.
     pub(crate) async fn closed(&mut self) {
         let _ = soon(self.0.read_to_end(&mut Vec::new())).await;

@@ -1,12 +1,8 @@
 //! `LinkInfo`: what is known of a connection that is up.
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use tokio::sync::Notify;
-
+use super::pulse::Pulse;
 use crate::handshake::{AuthMethod, Established, Role};
 use crate::{NodeId, Text};
 
@@ -36,7 +32,7 @@ impl LinkInfo {
             auth: established.auth_received(),
             address,
             generation: 0,
-            pulse: Pulse::default(),
+            pulse: Pulse::new(),
         }
     }
 
@@ -82,51 +78,7 @@ impl LinkInfo {
         self.generation
     }
 
-    pub(crate) fn pulse(&self) -> Pulse {
-        self.pulse.clone()
-    }
-}
-
-/// Counts what a link reads, for those who want to know whether the peer lives.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Pulse(Arc<PulseState>);
-
-#[derive(Debug, Default)]
-struct PulseState {
-    reads: AtomicU64,
-    /// The reader waits for our own shards: there may be more to read.
-    parked: AtomicBool,
-    read: Notify,
-}
-
-impl Pulse {
-    pub(super) fn beat(&self) {
-        self.0.reads.fetch_add(1, Ordering::Relaxed);
-        self.0.read.notify_waiters();
-    }
-
-    /// Says that the reader waits for our own shards, or no longer does.
-    pub(super) fn park(&self, parked: bool) {
-        self.0.parked.store(parked, Ordering::Relaxed);
-        self.0.read.notify_waiters();
-    }
-
-    /// Resolves at the next read after this call, or when nothing can be read for our own sake.
-    pub(crate) fn next_read(&self) -> impl Future<Output = ()> + use<> {
-        let state = self.0.clone();
-        let before = state.reads.load(Ordering::Relaxed);
-        async move {
-            loop {
-                let read = state.read.notified();
-                tokio::pin!(read);
-                read.as_mut().enable();
-                if state.reads.load(Ordering::Relaxed) != before
-                    || state.parked.load(Ordering::Relaxed)
-                {
-                    return;
-                }
-                read.await;
-            }
-        }
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 }

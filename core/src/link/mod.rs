@@ -1,6 +1,7 @@
 //! Links: what drives a connection from its first byte to its last.
 //!
-//! `open` drives the handshake, `run` carries messages, `dial` and `listen` make connections. What is shared about
+//! `open` drives the handshake, `run` carries messages, `watch` notices
+//! a peer that hangs, `dial` and `listen` make connections. What is shared about
 //! a peer is in [`peer`](crate::peer); here are the tasks, one for each connection.
 
 mod dial;
@@ -9,7 +10,9 @@ mod info;
 mod listen;
 mod nonces;
 mod open;
+mod pulse;
 mod run;
+mod watch;
 
 pub(crate) use dial::{Seed, connect_on_demand, joined, keep_seed};
 pub(crate) use door::{Door, Ration};

@@ -1,6 +1,7 @@
 //! A link at work: messages out of the peer's outbox onto the stream, and from the stream to the shards.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -9,8 +10,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::LinkInfo;
-use super::info::Pulse;
 use super::open::Opened;
+use super::pulse::Pulse;
+use super::watch::hung;
 use crate::codec::{Decoder, PeerInfo};
 use crate::config::FLUSH;
 use crate::node::{Inner, Sender, handle_node_port};
@@ -40,7 +42,7 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) ->
     };
     let facts = PeerInfo::new(peer.id.clone(), established.peer().provider());
     let info = LinkInfo::new(&established, stream.peer());
-    let pulse = info.pulse();
+    let pulse = info.pulse().clone();
     let cancel = CancellationToken::new();
     let generation = peer.up(sends.clone(), facts.clone(), info, cancel.clone());
     drop(opening);
@@ -60,12 +62,13 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) ->
     let mut decoder = receives.decoder(&node.config.limits, &facts);
     let early = || established.on_early_eof().to_string();
     let read = link.read(reader, &mut *decoder, rest, &pulse, early);
-    let write = link.write(writer);
+    let write = link.write(writer, &pulse);
     tokio::pin!(read, write);
     let why = tokio::select! {
         why = &mut read => why,
         why = &mut write => why,
         () = link.keepalive(sends.keepalive()) => String::new(),
+        why = hung(&node.config, &peer, generation, &pulse) => why,
         () = cancel.cancelled() => String::from("the link was given up"),
         () = node.stop.cancelled() => {
             peer.finish(generation);
@@ -121,10 +124,12 @@ impl Link<'_> {
         let mut batch = Batch::new(self.node.shards.clone());
         let mut room = SMALLEST_READ;
         loop {
+            let mut messages = 0;
             loop {
                 match decoder.decode(&mut buffer) {
                     Ok(None) => break,
                     Ok(Some(received)) => {
+                        messages += 1;
                         let sender = Sender::Peer(self.peer, self.generation);
                         let delivered = if received.port.is_node_port() {
                             let mut message = received.message;
@@ -148,9 +153,8 @@ impl Link<'_> {
                 }
             }
             batch.flush();
-            pulse.park(true);
-            batch.ready().await;
-            pulse.park(false);
+            pulse.received(messages);
+            batch.ready(|parked| pulse.park(parked)).await;
             if buffer.capacity() - buffer.len() < room {
                 buffer.reserve(room);
             }
@@ -159,7 +163,7 @@ impl Link<'_> {
                 Ok(0) => return String::from("the peer closed the connection"),
                 Ok(n) => {
                     fresh = false;
-                    pulse.beat();
+                    pulse.beat(n);
                     room = if n >= room {
                         (2 * room).min(LARGEST_READ)
                     } else {
@@ -172,7 +176,7 @@ impl Link<'_> {
     }
 
     /// Writes until nothing more will come, or the connection fails, and says what happened.
-    async fn write<W: AsyncWrite + Unpin>(&self, mut stream: W) -> String {
+    async fn write<W: AsyncWrite + Unpin>(&self, mut stream: W, pulse: &Pulse) -> String {
         let high_water = self.node.config.high_water;
         loop {
             let mut chunk = match poll_fn(|cx| self.peer.poll_chunk(self.generation, cx)).await {
@@ -187,9 +191,18 @@ impl Link<'_> {
             };
             let mut at = 0;
             while at < chunk.len() {
-                match stream.write(&chunk[at..]).await {
+                let mut waited = false;
+                let written = poll_fn(|cx| {
+                    let written = Pin::new(&mut stream).poll_write(cx, &chunk[at..]);
+                    waited |= written.is_pending();
+                    written
+                });
+                match written.await {
                     Ok(0) => return String::from("the transport takes no more bytes"),
                     Ok(n) => {
+                        if waited {
+                            pulse.progress();
+                        }
                         at += n;
                         if at == chunk.len() {
                             chunk.clear();

@@ -68,6 +68,11 @@ impl<A> MonitorTable<A> {
             .collect()
     }
 
+    /// How many ports are monitored.
+    pub(crate) fn len(&self) -> usize {
+        self.ports.len()
+    }
+
     /// Whether there is no monitor.
     pub(crate) fn is_empty(&self) -> bool {
         self.ports.is_empty()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Call, Events, Inner, Node, Timer, node_port};
+use super::{Builder, Call, Events, Inner, Node, NodeStats, Timer, node_port};
 use crate::codec::Frame;
 use crate::error::{JoinError, SendError};
 use crate::link::{self, LinkInfo};
@@ -280,6 +280,15 @@ impl LocalNode {
             .iter()
             .filter_map(|peer| peer.link())
             .collect()
+    }
+
+    /// What the node does: traffic, queues and signs of life of its connections, work of its shards.
+    pub fn stats(&self) -> NodeStats {
+        let peers = self.inner.peers();
+        NodeStats {
+            links: peers.iter().filter_map(|peer| peer.stats()).collect(),
+            shards: self.inner.shards.stats(),
+        }
     }
 
     /// Waits until the node is connected to one of its seeds, or has failed to connect to every one of them once.

@@ -8,6 +8,7 @@ mod inner;
 mod local;
 mod node_port;
 mod peers;
+mod stats;
 mod tasks;
 mod timer;
 
@@ -18,6 +19,7 @@ pub(crate) use inner::Inner;
 pub use local::LocalNode;
 use node_port::NodePort;
 pub(crate) use node_port::{Sender, handle as handle_node_port};
+pub use stats::{LinkStats, NodeStats, ShardStats, Traffic};
 pub(crate) use tasks::unwinding;
 pub use timer::Timer;
 

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::{Inner, LocalNode};
 use crate::message::{Message, Values, cost_of};
 use crate::monitor::Action;
-use crate::peer::{Generation, Peer};
+use crate::peer::{ALIVE, Generation, Peer};
 use crate::port::{Context, Port};
 use crate::shard::{Asked, Batch, Item, Watcher, What};
 use crate::{PortId, PortName, Reason, Value};
@@ -37,6 +37,7 @@ enum Request {
     Time,
     Eval,
     Spawn,
+    Alive,
 }
 
 impl Request {
@@ -52,6 +53,7 @@ impl Request {
             "time" => Self::Time,
             "eval" => Self::Eval,
             "AnyEvent::MP::_spawn" => Self::Spawn,
+            ALIVE => Self::Alive,
             _ => return None,
         })
     }
@@ -111,18 +113,24 @@ pub(crate) fn handle(
         Request::Ignore => {}
         Request::Watch => return watch(node, from, arguments, batch),
         Request::Unwatch => {
-            if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port())
-                && peer.remove_watch(&port)
-            {
-                let asker = Box::new((peer.clone(), generation, Asked::Once));
-                batch.push(Item::new(port, What::UnwatchPeer(asker)), 0);
+            if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port()) {
+                if peer.remove_watch(&port) {
+                    let asker = Box::new((peer.clone(), generation, Asked::Once));
+                    batch.push(Item::new(port, What::UnwatchPeer(asker)), 0);
+                } else {
+                    peer.count_odd(generation);
+                }
             }
         }
         Request::Fired => {
-            if let (Sender::Peer(peer, _), Some(port)) = (from, arguments.port()) {
+            if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port()) {
                 // What the peer sent before belongs before the news in every queue.
                 batch.flush();
                 let actions = peer.take_fired(&port).collect::<Vec<Action>>();
+                if actions.is_empty() {
+                    // The news may have crossed our taking the monitor back; or nobody ever asked.
+                    peer.count_odd(generation);
+                }
                 let reason = arguments.rest().into();
                 fire_all(node, &port, actions, &reason);
             }
@@ -157,6 +165,13 @@ pub(crate) fn handle(
             arguments.answer(node, from, batch, answer);
         }
         Request::Spawn => spawn(node, from, arguments, batch),
+        Request::Alive => {
+            if let (Sender::Peer(peer, generation), Some(number)) = (from, arguments.number())
+                && !peer.answered(generation, number)
+            {
+                peer.count_odd(generation);
+            }
+        }
     }
     Ok(())
 }
@@ -291,6 +306,9 @@ pub(super) fn start(
 fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
     let Some(function) = node.functions.callable(name) else {
         tracing::warn!(target: "aemp::node", %from, request = name, "a request that this node does not know");
+        if let Sender::Peer(peer, generation) = from {
+            peer.count_odd(generation);
+        }
         return;
     };
     let handle = LocalNode::from_inner(node);
@@ -316,6 +334,10 @@ impl Arguments {
             Value::Integer(n) => Some(n.to_string().into()),
             _ => None,
         }
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.0.next()?.as_u64()
     }
 
     fn port(&mut self) -> Option<PortName> {

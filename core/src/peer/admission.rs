@@ -196,7 +196,7 @@ impl Peer {
         let read = {
             let mut state = self.lock();
             let pulse = match &state.link {
-                Link::Up(up) if up.generation == generation => up.info.pulse(),
+                Link::Up(up) if up.generation == generation => up.info.pulse().clone(),
                 _ => return false,
             };
             self.request(&mut state, echo);

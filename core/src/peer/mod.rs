@@ -22,7 +22,7 @@ use crate::link::LinkInfo;
 use crate::map::HashMap;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
-use crate::node::{Inner, NodeEvent};
+use crate::node::{Inner, LinkStats, NodeEvent, Traffic};
 use crate::shard::{Asked, Item, What};
 use crate::{Address, NodeId, PortName, Reason};
 
@@ -30,6 +30,7 @@ use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
 pub(crate) use outgoing::Chunk;
 use outgoing::Outbox;
+pub(crate) use request::ALIVE;
 
 /// Which connection of this node: they are numbered as they come up, and what belongs to a lost one never gets into
 /// the next.
@@ -72,6 +73,7 @@ struct Up {
     facts: PeerInfo,
     info: LinkInfo,
     out: Outbox,
+    sent: Traffic,
     /// Our ports that the peer watches, with how often it asked.
     watched: HashMap<PortName, usize>,
     watches: usize,
@@ -250,6 +252,7 @@ impl Peer {
             facts,
             info: info.clone(),
             out,
+            sent: Traffic::default(),
             watched: HashMap::default(),
             watches: 0,
             cancel,
@@ -383,6 +386,43 @@ impl Peer {
         self.until(|state| !is_up(state)).await;
     }
 
+    /// A request came over connection `generation` that means nothing here.
+    pub(crate) fn count_odd(&self, generation: Generation) {
+        if let Some(up) = self.lock().up(generation) {
+            up.info.pulse().count_odd();
+        }
+    }
+
+    /// The peer answers our question `number` over connection `generation`. False if that was not asked.
+    pub(crate) fn answered(&self, generation: Generation, number: u64) -> bool {
+        let mut state = self.lock();
+        let up = state.up(generation);
+        up.is_some_and(|up| up.info.pulse().answered(number))
+    }
+
+    /// What the link has done so far, while it is up.
+    pub(crate) fn stats(&self) -> Option<LinkStats> {
+        let state = self.lock();
+        let Link::Up(up) = &state.link else {
+            return None;
+        };
+        let pulse = up.info.pulse();
+        Some(LinkStats {
+            link: up.info.clone(),
+            sent: up.sent,
+            received: Traffic {
+                messages: pulse.messages(),
+                bytes: pulse.bytes(),
+            },
+            queued: up.out.queued(),
+            last_read: pulse.unread(),
+            round_trip: pulse.round_trip(),
+            monitors: state.monitors.len(),
+            watches: up.watches,
+            odd: pulse.odd(),
+        })
+    }
+
     /// The link while it is up.
     pub(crate) fn link(&self) -> Option<LinkInfo> {
         match &self.lock().link {
@@ -462,6 +502,16 @@ impl Peer {
         self.node
             .upgrade()
             .map_or(0, |node| node.config.queue_limit)
+    }
+}
+
+impl State {
+    /// The connection `generation`, if it is up.
+    fn up(&mut self, generation: Generation) -> Option<&mut Up> {
+        match &mut self.link {
+            Link::Up(up) if up.generation == generation => Some(up),
+            _ => None,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
 
-use super::{Generation, Link, Peer, Up};
+use super::{Generation, Peer, Up};
 use crate::codec::{EncodeError, Frame};
 use crate::{PortName, Value};
 
@@ -69,6 +69,8 @@ impl Up {
             buffer: &mut self.out.buffer,
         };
         self.codec.encode(frame, &self.facts, undo.buffer)?;
+        self.sent.messages += 1;
+        self.sent.bytes += (undo.buffer.len() - undo.len) as u64;
         undo.len = undo.buffer.len();
         drop(undo);
         if self.out.queued() > limit {
@@ -108,9 +110,8 @@ impl Peer {
     /// The next batch for the writer of `generation`. Give what was written back to [`wrote`](Self::wrote).
     pub(crate) fn poll_chunk(&self, generation: Generation, cx: &mut Context<'_>) -> Poll<Chunk> {
         let mut state = self.lock();
-        let out = match &mut state.link {
-            Link::Up(up) if up.generation == generation => &mut up.out,
-            _ => return Poll::Ready(Chunk::End),
+        let Some(Up { out, .. }) = state.up(generation) else {
+            return Poll::Ready(Chunk::End);
         };
         if out.buffer.is_empty() {
             if out.closed {
@@ -134,12 +135,9 @@ impl Peer {
         high_water: usize,
     ) {
         let mut state = self.lock();
-        let Link::Up(up) = &mut state.link else {
+        let Some(up) = state.up(generation) else {
             return;
         };
-        if up.generation != generation {
-            return;
-        }
         let before = up.out.queued();
         up.out.in_flight = up.out.in_flight.saturating_sub(bytes);
         if !buffer.has_remaining() && buffer.capacity() <= KEEP {
@@ -155,17 +153,14 @@ impl Peer {
 
     /// Takes no more messages for `generation`; the writer ends once all is written.
     pub(crate) fn finish(self: &Arc<Self>, generation: Generation) {
-        if let Link::Up(up) = &mut self.lock().link
-            && up.generation == generation
-        {
+        if let Some(up) = self.lock().up(generation) {
             up.out.close();
         }
     }
 
     /// Lets a keepalive (`[]`) go out if nothing else waits.
     pub(crate) fn keepalive(&self, generation: Generation, bytes: &[u8]) {
-        if let Link::Up(up) = &mut self.lock().link
-            && up.generation == generation
+        if let Some(up) = self.lock().up(generation)
             && up.out.queued() == 0
             && !up.out.closed
         {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Link, Peer, State};
+use super::{Generation, Link, Peer, State};
 use crate::message::Values;
-use crate::{PortName, Reason, Value};
+use crate::{NodeId, PortId, PortName, Reason, Value};
 
 pub(super) fn mon1(port: &PortName) -> Values {
     request("mon1", port, &Reason::normal())
@@ -22,6 +22,16 @@ pub(super) fn kil1(port: &PortName, reason: &Reason) -> Values {
     request("kil1", port, reason)
 }
 
+/// Asks the peer for the time, to be answered to our node port as [`ALIVE`] with the number of the question.
+fn time(us: &NodeId, number: u64) -> Values {
+    let us = PortId::from(us.clone()).to_string();
+    let words = [Value::from("time"), us.into(), ALIVE.into(), number.into()];
+    words.into_iter().collect()
+}
+
+/// The request by which the answers to our questions come back. Not of AEMP: nobody but this node knows the numbers.
+pub(crate) const ALIVE: &str = "aemp::alive";
+
 fn request(word: &'static str, port: &PortName, reason: &Reason) -> Values {
     [Value::from(word), Value::from(port.as_str())]
         .into_iter()
@@ -30,6 +40,20 @@ fn request(word: &'static str, port: &PortName, reason: &Reason) -> Values {
 }
 
 impl Peer {
+    /// Asks the peer for a sign of life over the connection `generation`.
+    pub(crate) fn ask(self: &Arc<Self>, generation: Generation) {
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
+        let mut state = self.lock();
+        if let Link::Up(up) = &state.link
+            && up.generation == generation
+        {
+            let number = up.info.pulse().ask();
+            self.request(&mut state, time(&node.id, number));
+        }
+    }
+
     /// Sends a request to the peer's node port. True if somebody has to start a connection.
     pub(super) fn request(self: &Arc<Self>, state: &mut State, values: Values) -> bool {
         self.request_to(state, &PortName::NODE_PORT, values)

@@ -34,6 +34,8 @@ pub(crate) struct Chunk {
     pub(super) bytes: Vec<u8>,
     /// Where the last message from a peer was from.
     source: Option<Source>,
+    /// Messages and other things to do.
+    count: usize,
 }
 
 /// Something to do for a port.
@@ -105,7 +107,13 @@ impl Chunk {
             values: Vec::with_capacity(other.values.len()),
             bytes: Vec::with_capacity(other.bytes.len()),
             source: None,
+            count: 0,
         }
+    }
+
+    /// How many things to do that are.
+    pub(super) fn len(&self) -> usize {
+        self.count
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -119,12 +127,14 @@ impl Chunk {
 
     #[inline]
     pub(super) fn push(&mut self, item: Item) {
+        self.count += 1;
         self.items.push(item);
     }
 
     /// Adds a message for `port`.
     #[inline]
     pub(super) fn deliver(&mut self, port: &PortName, message: Message) {
+        self.count += 1;
         let what = match message.into_parts() {
             Parts::Values(values) if values.len() <= LONG => {
                 let added = values.len() as u32;
@@ -182,6 +192,7 @@ impl Chunk {
         self.items.append(&mut other.items);
         self.values.append(&mut other.values);
         self.bytes.append(&mut other.bytes);
+        self.count += std::mem::take(&mut other.count);
         // Its first message says where it is from.
         self.source = other.source.take().or(self.source);
     }
@@ -191,6 +202,7 @@ impl Chunk {
         self.values.clear();
         self.bytes.clear();
         self.source = None;
+        self.count = 0;
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::map::RandomState;
 use crate::monitor::MonitorKey;
+use crate::node::ShardStats;
 use crate::port::Port;
 use crate::{Message, PortName, Reason};
 
@@ -86,6 +87,10 @@ impl Shards {
         self.push(Item::new(port, What::Unwatch(key)));
     }
 
+    pub(crate) fn stats(&self) -> Vec<ShardStats> {
+        self.queues.iter().map(Queue::stats).collect()
+    }
+
     /// Ends the shards once they have worked off what is queued.
     pub(crate) fn close(&self) {
         self.queues.iter().for_each(Queue::close);
@@ -153,12 +158,17 @@ impl Batch {
     }
 
     /// Waits until the shards have worked off most of what readers gave them, so that a fast sender is slowed
-    /// by the transport and does not fill our memory.
-    pub(crate) async fn ready(&mut self) {
+    /// by the transport and does not fill our memory. Calls `parked` with true and then false if that takes time.
+    pub(crate) async fn ready(&mut self, parked: impl Fn(bool)) {
         // Exclusive, since items are not to be shared between threads.
+        if self.shards.queues.iter().all(Queue::is_ready) {
+            return;
+        }
+        parked(true);
         for queue in &self.shards.queues {
             queue.ready().await;
         }
+        parked(false);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::Item;
 use super::item::Chunk;
+use crate::node::ShardStats;
 use crate::{Message, PortName};
 
 /// Empty chunks that are kept for later: memory fresh from the system costs more than the messages.
@@ -29,6 +30,8 @@ pub(super) struct Queue {
     /// Bytes that readers gave and the shard has not worked off.
     backlog: AtomicUsize,
     worked_off: Notify,
+    /// How much the shard has done. Written by it alone.
+    done: AtomicU64,
 }
 
 #[derive(Default)]
@@ -59,6 +62,13 @@ pub(super) struct Taken {
     bytes: usize,
     /// No more items will come.
     pub(super) closed: bool,
+}
+
+impl Chunks {
+    fn len(&self) -> usize {
+        let full = self.full.iter().map(Chunk::len);
+        full.sum::<usize>() + self.last.len()
+    }
 }
 
 impl Taken {
@@ -209,8 +219,18 @@ impl Queue {
         .await;
     }
 
-    /// The shard has worked off what it took.
-    pub(super) fn done(&self, taken: &mut Taken) {
+    pub(super) fn stats(&self) -> ShardStats {
+        let queued = self.lock().items.len();
+        ShardStats {
+            done: self.done.load(Ordering::Relaxed),
+            queued,
+            backlog: self.backlog.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The shard has worked off what it took, which were `count` things.
+    pub(super) fn done(&self, taken: &mut Taken, count: usize) {
+        self.done.fetch_add(count as u64, Ordering::Relaxed);
         let bytes = std::mem::take(&mut taken.bytes);
         if bytes == 0 {
             return;
@@ -221,13 +241,18 @@ impl Queue {
         }
     }
 
+    /// Whether the backlog from readers is below its limit.
+    pub(super) fn is_ready(&self) -> bool {
+        self.backlog.load(Ordering::Relaxed) < HIGH
+    }
+
     /// Waits until the backlog from readers is below its limit.
     pub(super) async fn ready(&self) {
-        while self.backlog.load(Ordering::Relaxed) >= HIGH {
+        while !self.is_ready() {
             let notified = self.worked_off.notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
-            if self.backlog.load(Ordering::Relaxed) < HIGH || self.lock().closed {
+            if self.is_ready() || self.lock().closed {
                 return;
             }
             notified.await;

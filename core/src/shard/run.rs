@@ -66,7 +66,7 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
                 yield_now().await;
             }
         }
-        queue.done(&mut taken);
+        queue.done(&mut taken, count);
         if taken.closed {
             return shard.end();
         }

@@ -1,0 +1,170 @@
+//! `Pulse`: the signs of life of one connection, and what it has carried so far.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Written by the link's task, read by whoever wants to know.
+#[derive(Debug, Clone)]
+pub(crate) struct Pulse(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    began: Instant,
+    /// When something was read last, in microseconds from the beginning; the other times are of that kind as well.
+    read_at: AtomicU64,
+    /// When the peer gave a sign of life last.
+    alive_at: AtomicU64,
+    reads: AtomicU64,
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    /// The reader waits for our own shards: there may be more to read.
+    parked: AtomicBool,
+    read: Notify,
+    /// How many requests for a sign of life went out, and when the last did.
+    asked: AtomicU64,
+    asked_at: AtomicU64,
+    /// How long the last answer took; [`NEVER`] before the first.
+    round_trip: AtomicU64,
+    odd: AtomicU64,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Pulse {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(State {
+            began: Instant::now(),
+            read_at: AtomicU64::new(0),
+            alive_at: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            messages: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            parked: AtomicBool::new(false),
+            read: Notify::new(),
+            asked: AtomicU64::new(0),
+            asked_at: AtomicU64::new(0),
+            round_trip: AtomicU64::new(NEVER),
+            odd: AtomicU64::new(0),
+        }))
+    }
+
+    fn now(&self) -> u64 {
+        // Half a million years fit.
+        self.0.began.elapsed().as_micros() as u64
+    }
+
+    /// So many bytes were read.
+    pub(super) fn beat(&self, bytes: usize) {
+        let now = self.now();
+        self.0.read_at.store(now, Ordering::Relaxed);
+        self.0.alive_at.store(now, Ordering::Relaxed);
+        self.0.reads.fetch_add(1, Ordering::Relaxed);
+        self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0.read.notify_waiters();
+    }
+
+    /// So many whole messages were read.
+    pub(super) fn received(&self, messages: u64) {
+        self.0.messages.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// The peer took bytes that it had let wait.
+    pub(super) fn progress(&self) {
+        self.0.alive_at.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Says that the reader waits for our own shards, or no longer does. Meanwhile no sign of life can come.
+    pub(super) fn park(&self, parked: bool) {
+        self.0.parked.store(parked, Ordering::Relaxed);
+        self.progress();
+        self.0.read.notify_waiters();
+    }
+
+    pub(super) fn is_parked(&self) -> bool {
+        self.0.parked.load(Ordering::Relaxed)
+    }
+
+    /// For how long there was no sign of life.
+    pub(super) fn silence(&self) -> Duration {
+        self.since(&self.0.alive_at)
+    }
+
+    /// For how long the peer was not asked for one.
+    pub(super) fn unasked(&self) -> Duration {
+        self.since(&self.0.asked_at)
+    }
+
+    fn since(&self, then: &AtomicU64) -> Duration {
+        let then = then.load(Ordering::Relaxed);
+        Duration::from_micros(self.now().saturating_sub(then))
+    }
+
+    /// The peer is asked for a sign of life; the number of the question.
+    pub(crate) fn ask(&self) -> u64 {
+        self.0.asked_at.store(self.now(), Ordering::Relaxed);
+        1 + self.0.asked.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The peer answers question `number`. False if that is not the last one.
+    pub(crate) fn answered(&self, number: u64) -> bool {
+        let asked = self.0.asked.load(Ordering::Relaxed);
+        if number != asked || asked == 0 {
+            return false;
+        }
+        let took = self.now() - self.0.asked_at.load(Ordering::Relaxed);
+        self.0.round_trip.store(took, Ordering::Relaxed);
+        true
+    }
+
+    /// A request came that means nothing here.
+    pub(crate) fn count_odd(&self) {
+        self.0.odd.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn odd(&self) -> u64 {
+        self.0.odd.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn messages(&self) -> u64 {
+        self.0.messages.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// For how long nothing was read.
+    pub(crate) fn unread(&self) -> Duration {
+        self.since(&self.0.read_at)
+    }
+
+    /// How long the last answer to a question took.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let took = self.0.round_trip.load(Ordering::Relaxed);
+        (took != NEVER).then(|| Duration::from_micros(took))
+    }
+
+    /// Resolves at the next read after this call, or when nothing can be read for our own sake.
+    pub(crate) fn next_read(&self) -> impl Future<Output = ()> + use<> {
+        let state = self.0.clone();
+        let before = state.reads.load(Ordering::Relaxed);
+        async move {
+            loop {
+                let read = state.read.notified();
+                tokio::pin!(read);
+                read.as_mut().enable();
+                if state.reads.load(Ordering::Relaxed) != before
+                    || state.parked.load(Ordering::Relaxed)
+                {
+                    return;
+                }
+                read.await;
+            }
+        }
+    }
+}
