@@ -1,5 +1,6 @@
 //! Two nodes over one connection: messages, requests, and what happens when the connection ends.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aemp::NodeEvent;
@@ -7,7 +8,7 @@ use aemp::{Context, LocalNode, Message, NodeId, Notify, PortId, Reason, Value, r
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::common::{Network, linked, node, soon, unlinked};
+use crate::common::{Network, linked, node, soon, unlinked, until};
 
 async fn pair(network: &Network, codecs: [&[&str]; 2]) -> (LocalNode, LocalNode) {
     let a = node("a", network)
@@ -262,6 +263,48 @@ async fn a_seed_is_connected_to_again_when_it_returns() {
     assert_eq!(soon(b.gone(&old)).await.kind(), Some("no_such_port"));
     let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 5))).await.unwrap();
     assert_eq!(total, 5);
+}
+
+/// Whichever shards the two ports are on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_learns_of_a_loss_before_the_next_connection_brings_it_anything() {
+    let network = Network::default();
+    let b = node("b", &network).bind("mem:b").seed("mem:a");
+    let b = b.configure(|config| config.shards = 4);
+    let start = || node("a", &network).bind("mem:a").start();
+    let (a, b) = tokio::join!(start(), b.start());
+    let (a, b) = (a.unwrap(), b.unwrap());
+    linked(&a, "b").await;
+    let heard: Vec<_> = (0..16).map(|_| Arc::new(Mutex::new(Vec::new()))).collect();
+    let ports: Vec<_> = heard
+        .iter()
+        .map(|heard| {
+            let (target, lost, heard) = (adder(&a), heard.clone(), heard.clone());
+            let listen = routes().on("hear", move |_, (from,): (String,)| {
+                heard.lock().unwrap().push(from);
+            });
+            b.port(listen.at_start(move |cx| {
+                cx.monitor(&target, move |_| lost.lock().unwrap().push("lost".into()));
+            }))
+        })
+        .collect();
+    let say =
+        |a: &LocalNode, what: &str| ports.iter().for_each(|port| a.send(port, ("hear", what)));
+    let all_heard = |count: usize| {
+        heard
+            .iter()
+            .all(|heard| heard.lock().unwrap().len() == count)
+    };
+    say(&a, "the first");
+    until("all have heard the first", || all_heard(1)).await;
+    soon(a.shutdown()).await;
+    let a = start().await.unwrap();
+    linked(&a, "b").await;
+    say(&a, "the second");
+    until("all have heard the second", || all_heard(3)).await;
+    for heard in &heard {
+        assert_eq!(*heard.lock().unwrap(), ["the first", "lost", "the second"]);
+    }
 }
 
 #[tokio::test]

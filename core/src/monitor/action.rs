@@ -15,13 +15,16 @@ use crate::{PortId, Reason};
 pub struct Action {
     pub(crate) what: What,
     pub(crate) armed: Armed,
+    /// The shard of the port that set the monitor, if a port did: a callback runs there, in one queue with that port's
+    /// messages.
+    pub(crate) shard: Option<u32>,
 }
 
 pub(crate) enum What {
     /// Runs on a shard, so it must not block.
     Call(Box<dyn FnOnce(Reason) + Send>),
     /// Kills the port with the same reason; by an ordinary end only if the flag says so.
-    Kill(PortId, bool),
+    Kill(Box<(PortId, bool)>),
     /// Sends the message with the reason appended.
     Notify(Box<(PortId, Values)>),
     /// Resolves a future.
@@ -33,7 +36,13 @@ impl Action {
         Self {
             what,
             armed: Armed(Arc::new(AtomicBool::new(true))),
+            shard: None,
         }
+    }
+
+    /// Kills `port` with the same reason; by an ordinary end only if `always`.
+    pub(crate) fn kill(port: &PortId, always: bool) -> Self {
+        Self::new(What::Kill(Box::new((port.clone(), always))))
     }
 
     pub(crate) fn armed(&self) -> Armed {

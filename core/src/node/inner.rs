@@ -297,13 +297,22 @@ impl Inner {
         }
     }
 
-    pub(crate) fn monitor(self: &Arc<Self>, target: &PortId, then: impl IntoAction) -> Monitor {
+    /// Sets a monitor, for the port `owner` if there is one.
+    pub(crate) fn monitor(
+        self: &Arc<Self>,
+        target: &PortId,
+        then: impl IntoAction,
+        owner: Option<&PortName>,
+    ) -> Monitor {
         match then.into_action() {
-            Ok(action) => self.watch(target, action),
+            Ok(mut action) => {
+                action.shard = owner.map(|port| self.shards.of(port) as u32);
+                self.watch(target, action)
+            }
             Err(error) => {
                 tracing::error!(target: "aemp::monitor", %target, %error, "the message of a monitor cannot be built");
                 // Better told now and wrongly than never.
-                self.watch(target, Action::new(What::Kill(target.clone(), false)))
+                self.watch(target, Action::kill(target, false))
             }
         }
     }
@@ -324,7 +333,7 @@ impl Inner {
 
     /// Kills `port` when `target` dies; by an ordinary end only if `always`.
     pub(crate) fn link(self: &Arc<Self>, target: &PortId, port: &PortId, always: bool) -> Monitor {
-        self.watch(target, Action::new(What::Kill(port.clone(), always)))
+        self.watch(target, Action::kill(port, always))
     }
 
     pub(crate) fn gone(
@@ -348,7 +357,8 @@ impl Inner {
     pub(crate) fn fire(&self, watched: &PortName, action: Action, reason: Reason) {
         let here = |to: &PortId| to.node() == &self.id;
         match action.what {
-            What::Kill(to, always) if here(&to) => {
+            What::Kill(kill) if here(&kill.0) => {
+                let (to, always) = *kill;
                 if action.armed.take() && (always || !reason.is_normal()) {
                     self.shards.kill(to.port().clone(), reason);
                 }
@@ -366,9 +376,10 @@ impl Inner {
                 }
             }
             what => {
+                let shard = action.shard;
                 let fired = Box::new((Action { what, ..action }, reason));
                 let item = Item::new(watched.clone(), shard::What::Fire(fired));
-                if let Some(refused) = self.shards.try_push(item) {
+                if let Some(refused) = self.shards.try_push(item, shard) {
                     // The node has stopped. What a callback holds is user code to drop: not under a peer's lock.
                     self.runtime.spawn(async move { drop(refused) });
                 }
@@ -382,7 +393,8 @@ impl Inner {
             return;
         }
         match action.what {
-            What::Kill(to, always) => {
+            What::Kill(kill) => {
+                let (to, always) = *kill;
                 if always || !reason.is_normal() {
                     self.kill(&to, reason);
                 }

@@ -136,7 +136,7 @@ impl LocalNode {
     /// A bare node ID as target fires when the connection to that node is lost. The guard ends the monitor.
     #[doc(alias = "mon")]
     pub fn monitor(&self, target: &PortId, then: impl IntoAction) -> Monitor {
-        self.inner.monitor(target, then)
+        self.inner.monitor(target, then, None)
     }
 
     /// Kills `port` with the same reason when `target` dies, unless `target` comes to an ordinary end.

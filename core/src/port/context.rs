@@ -101,10 +101,11 @@ impl<'a> Context<'a> {
         self.owned().tasks.push(task.abort_handle());
     }
 
-    /// Monitors `target` until it fires or this port dies.
+    /// Monitors `target` until it fires or this port dies. That it has fired comes in order with this port's messages:
+    /// a callback runs before the port gets anything that the target's node sends over its next connection.
     #[doc(alias = "mon")]
     pub fn monitor(&mut self, target: &PortId, then: impl IntoAction) {
-        let monitor = self.node.monitor(target, then);
+        let monitor = self.node.monitor(target, then, Some(self.port));
         self.owned().monitors.push(monitor);
     }
 

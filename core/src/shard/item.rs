@@ -69,7 +69,7 @@ pub(crate) enum What {
     Unwatch(MonitorKey),
     /// A peer takes monitors back.
     UnwatchPeer(Box<(Arc<Peer>, Generation, Asked)>),
-    /// A monitor's callback, run in the place of the port it watched.
+    /// A monitor's callback.
     Fire(Box<(Action, Reason)>),
 }
 

@@ -42,8 +42,9 @@ impl Shards {
         self.queues.len()
     }
 
+    /// Which shard runs `port`.
     #[inline]
-    fn of(&self, port: &PortName) -> usize {
+    pub(crate) fn of(&self, port: &PortName) -> usize {
         // With one shard there is nothing to choose, and no reason to hash.
         if self.queues.len() == 1 {
             return 0;
@@ -57,13 +58,15 @@ impl Shards {
     }
 
     pub(crate) fn push(&self, item: Item) {
-        drop(self.try_push(item));
+        drop(self.try_push(item, None));
     }
 
     /// The same for who holds a lock: gives the item back if the node has stopped, since to drop it may run user code.
+    /// It goes to the shard of its port unless `shard` is another.
     #[must_use]
-    pub(crate) fn try_push(&self, item: Item) -> Option<Item> {
-        self.queue_of(&item.port).push(item)
+    pub(crate) fn try_push(&self, item: Item, shard: Option<u32>) -> Option<Item> {
+        let shard = shard.map_or_else(|| self.of(&item.port), |shard| shard as usize);
+        self.queues[shard].push(item)
     }
 
     pub(crate) fn insert(&self, port: PortName, new: NewPort) {
