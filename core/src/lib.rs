@@ -27,6 +27,7 @@ mod peer;
 mod port;
 mod reason;
 mod shard;
+mod supervisor;
 mod text;
 pub mod transport;
 pub mod value;
@@ -44,5 +45,6 @@ pub use node::{
 };
 pub use port::{Context, Inbox, Outcome, Port, Routes, routes};
 pub use reason::Reason;
+pub use supervisor::{IntoChild, Supervision, Supervisor};
 pub use text::Text;
 pub use value::{Integer, Map, Value};

@@ -15,6 +15,7 @@ use crate::link::{self, LinkInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
 use crate::port::{Inbox, Outcome, Port};
+use crate::supervisor::{Supervision, Supervisor};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
 
 /// A node in this process. Clones are the same node, which stops when the last of them is dropped or when
@@ -246,6 +247,11 @@ impl LocalNode {
         F: Fn(&Self, A) -> R + Send + Sync + 'static,
     {
         self.inner.functions.function(function.into(), run);
+    }
+
+    /// Begins to keep ports alive, here or elsewhere, as `supervision` says.
+    pub fn supervise(&self, supervision: Supervision) -> Supervisor {
+        Supervisor::start(&self.inner, supervision)
     }
 
     /// Sends `message` to `to` after `delay`. The guard cancels it.

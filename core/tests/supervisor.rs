@@ -1,0 +1,189 @@
+//! Supervision of ports on one node. The plan alone is tested beside it.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aemp_core::{LocalNode, PortId, Reason, Supervision, reason, routes};
+
+async fn node() -> LocalNode {
+    LocalNode::builder().id("n").start().await.unwrap()
+}
+
+/// Waits until `get` gives something, on a simulated clock.
+async fn found<T>(get: impl Fn() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            match get() {
+                Some(found) => return found,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(60), found).await;
+    found.expect("within a minute")
+}
+
+/// A port that logs its end.
+fn logging(node: &LocalNode, name: &'static str, log: &Arc<Mutex<Vec<String>>>) -> PortId {
+    let port = node.port(routes().on("stop", |_, ()| Err::<(), _>(Reason::normal())));
+    let log = log.clone();
+    let ended = move |why: Reason| log.lock().unwrap().push(format!("{name}: {why}"));
+    node.monitor(&port, ended).detach();
+    port
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_dies_is_started_again_alone() {
+    let node = node().await;
+    let log = Arc::default();
+    let (one, two) = (Arc::clone(&log), Arc::clone(&log));
+    let pool = node.supervise(
+        Supervision::one_for_one()
+            .child("one", move |node| logging(node, "one", &one))
+            .child("two", move |node| logging(node, "two", &two)),
+    );
+    let first = found(|| pool.child("one")).await;
+    let other = found(|| pool.child("two")).await;
+    node.kill(&first, reason!["broken", 7]);
+    let second = found(|| pool.child("one").filter(|port| *port != first)).await;
+    assert_eq!(pool.children(), [second, other]);
+    assert_eq!(*log.lock().unwrap(), ["one: broken: 7"]);
+    assert_eq!(pool.child("three"), None);
+    pool.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_are_stopped_in_the_reverse_order() {
+    let node = node().await;
+    let log = Arc::default();
+    let mut supervision = Supervision::one_for_one();
+    for name in ["one", "two", "three"] {
+        let log = Arc::clone(&log);
+        supervision = supervision.child(name, move |node| logging(node, name, &log));
+    }
+    let pool = node.supervise(supervision);
+    found(|| pool.child("three")).await;
+    let gone = node.gone(pool.id());
+    pool.stop().await;
+    assert!(gone.await.is_normal());
+    let ends = ["three: shutdown", "two: shutdown", "one: shutdown"];
+    assert_eq!(*log.lock().unwrap(), ends);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_for_one_starts_all_again() {
+    let node = node().await;
+    let log = Arc::default();
+    let mut supervision = Supervision::all_for_one();
+    for name in ["one", "two", "three"] {
+        let log = Arc::clone(&log);
+        supervision = supervision.child(name, move |node| logging(node, name, &log));
+    }
+    let pool = node.supervise(supervision);
+    found(|| pool.child("three")).await;
+    let before = pool.children();
+    node.kill(&before[1], reason!["broken"]);
+    found(|| pool.child("three").filter(|port| !before.contains(port))).await;
+    assert!(pool.children().iter().all(|port| !before.contains(port)));
+    assert_eq!(pool.children().len(), 3);
+    let ends = ["two: broken", "three: shutdown", "one: shutdown"];
+    assert_eq!(*log.lock().unwrap(), ends);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_deaths_end_the_supervisor_with_the_last_reason() {
+    let node = node().await;
+    let starts = Arc::new(AtomicUsize::new(0));
+    let (count, log) = (starts.clone(), Arc::default());
+    let sibling = Arc::clone(&log);
+    let pool = node.supervise(
+        Supervision::one_for_one()
+            .restarts(3, Duration::from_secs(60))
+            .child("steady", move |node| logging(node, "steady", &sibling))
+            .child("broken", move |node| {
+                count.fetch_add(1, Ordering::Relaxed);
+                node.port(routes().at_start(|_| Err::<(), _>(reason!["no_paper"])))
+            }),
+    );
+    let why = node.gone(pool.id()).await;
+    assert_eq!(starts.load(Ordering::Relaxed), 4);
+    assert!(
+        why.to_string()
+            .starts_with("restart_limit: broken, no_such_port"),
+        "{why}"
+    );
+    assert_eq!(*log.lock().unwrap(), ["steady: shutdown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_done_is_not_started_again_and_one_that_cannot_start_is_tried() {
+    let node = node().await;
+    let log = Arc::default();
+    let once = Arc::clone(&log);
+    let mut tries = 0;
+    let pool = node.supervise(
+        Supervision::one_for_one()
+            .until_done()
+            .child("once", move |node| logging(node, "once", &once))
+            .child("late", move |node| {
+                tries += 1;
+                match tries {
+                    1 | 2 => Err("not yet"),
+                    _ => Ok(node.port(routes())),
+                }
+            }),
+    );
+    let once = found(|| pool.child("once")).await;
+    node.send(&once, ("stop",));
+    found(|| pool.child("late")).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(pool.child("once"), None);
+    pool.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_supervisor_is_the_end_of_its_children() {
+    let node = node().await;
+    let child = |node: &LocalNode| node.port(routes());
+    let killed = node.supervise(Supervision::one_for_one().child("one", child));
+    let dropped = node.supervise(Supervision::one_for_one().child("one", child));
+    let first = node.gone(&found(|| killed.child("one")).await);
+    let second = node.gone(&found(|| dropped.child("one")).await);
+    node.kill(killed.id(), reason!["murder"]);
+    drop(dropped);
+    for gone in [first, second] {
+        assert_eq!(gone.await.to_string(), "shutdown");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn supervisors_make_trees() {
+    let node = node().await;
+    let inner: Arc<Mutex<Option<PortId>>> = Arc::default();
+    let leaf = inner.clone();
+    let tree = node.supervise(Supervision::one_for_one().child("branch", move |node| {
+        let leaf = leaf.clone();
+        let branch = Supervision::one_for_one()
+            .restarts(0, Duration::from_secs(1))
+            .child("leaf", move |node| {
+                let port = node.port(routes());
+                *leaf.lock().unwrap() = Some(port.clone());
+                port
+            });
+        let branch = node.supervise(branch);
+        let id = branch.id().clone();
+        branch.detach();
+        id
+    }));
+    let first = found(|| inner.lock().unwrap().clone()).await;
+    let branch = found(|| tree.child("branch")).await;
+    node.kill(&first, reason!["broken"]);
+    // The branch may not start it again, ends, and is started again itself.
+    let second = found(|| inner.lock().unwrap().clone().filter(|port| *port != first)).await;
+    assert!(tree.child("branch").is_some_and(|port| port != branch));
+    let gone = node.gone(&second);
+    tree.stop().await;
+    assert_eq!(gone.await.to_string(), "shutdown");
+}
