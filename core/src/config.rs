@@ -56,9 +56,6 @@ pub struct Config {
     pub shards: usize,
 }
 
-/// How long a stopping node tries to send what is queued.
-pub(crate) const FLUSH: Duration = Duration::from_secs(2);
-
 impl Config {
     /// How often keepalives go out.
     pub(crate) fn keepalive(&self) -> Duration {

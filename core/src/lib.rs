@@ -40,10 +40,10 @@ pub use link::LinkInfo;
 pub use message::{IntoMessage, Message, ParseError, Values};
 pub use monitor::{Action, IntoAction, Monitor, Notify};
 pub use node::{
-    Builder, Call, Events, LinkStats, LocalNode, Node, NodeEvent, NodeStats, ShardStats, Timer,
-    Traffic,
+    Builder, Call, Events, LinkStats, LocalNode, Node, NodeEvent, NodeStats, ShardStats, Shutdown,
+    Timer, Traffic,
 };
-pub use port::{Context, Inbox, Outcome, Port, Routes, routes};
+pub use port::{Context, Inbox, InboxBounds, Outcome, Port, Routes, routes};
 pub use reason::Reason;
 pub use supervisor::{IntoChild, Supervision, Supervisor};
 pub use text::Text;

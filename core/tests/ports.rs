@@ -1,6 +1,7 @@
 //! Ports, monitors, calls and timers within one node, as a program uses them.
 #![allow(clippy::unwrap_used)]
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -420,6 +421,42 @@ async fn the_node_port_answers_requests_from_here_too() {
     assert_eq!(
         soon(inbox.recv()).await.unwrap().tag().as_deref(),
         Some("hello")
+    );
+}
+
+#[tokio::test]
+async fn an_inbox_can_be_bounded_by_messages_and_may_drop_instead_of_die() {
+    let node = node().await;
+    let mut strict = node.inbox_with(|bounds| bounds.messages = 3);
+    let mut lossy = node.inbox_with(|bounds| {
+        bounds.messages = 3;
+        bounds.lossy = true;
+    });
+    let (strict_gone, mut lossy_gone) = (node.gone(strict.id()), pin!(node.gone(lossy.id())));
+    for n in 0..10 {
+        node.send(strict.id(), (n,));
+        node.send(lossy.id(), (n,));
+    }
+    assert_eq!(soon(strict_gone).await, reason!["inbox_full", 3]);
+    let (mut taken, mut kept) = (Vec::new(), Vec::new());
+    while let Some(message) = soon(strict.recv()).await {
+        taken.push(message.parse::<(i32,)>().unwrap().0);
+    }
+    // The last of ten was dropped, so all were handled.
+    while lossy.dropped() < 7 {
+        tokio::task::yield_now().await;
+    }
+    while let Some(message) = lossy.try_recv() {
+        kept.push(message.parse::<(i32,)>().unwrap().0);
+    }
+    assert_eq!((taken, kept), (vec![0, 1, 2], vec![0, 1, 2]));
+    node.send(lossy.id(), (11,));
+    let (n,): (i32,) = soon(lossy.recv()).await.unwrap().parse().unwrap();
+    assert_eq!((n, lossy.dropped()), (11, 7));
+    let still = tokio::time::timeout(Duration::ZERO, &mut lossy_gone).await;
+    assert!(
+        still.is_err(),
+        "no monitor tells of what a lossy inbox drops"
     );
 }
 

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp::NodeEvent;
 use aemp::{Context, LocalNode, Message, NodeId, Notify, PortId, Reason, Value, reason, routes};
+use aemp::{NodeEvent, Shutdown};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use crate::common::{Network, linked, node, soon, unlinked, until};
+use crate::stranger::Stranger;
 
 async fn pair(network: &Network, codecs: [&[&str]; 2]) -> (LocalNode, LocalNode) {
     let a = node("a", network)
@@ -322,6 +324,43 @@ async fn shutdown_sends_what_is_queued_first() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn shutdown_says_what_it_could_not_deliver_in_time() {
+    let network = Network::default();
+    let mut silent = network.accept_at("silent");
+    let a = node("a", &network)
+        .bind("mem:a")
+        .peer("waiting", "mem:silent")
+        .configure(|config| config.cleartext = true);
+    let a = a.start().await.unwrap();
+    let b = node("b", &network).seed("mem:a").start().await.unwrap();
+    soon(b.joined()).await.unwrap();
+    let mut inbox = b.inbox();
+    let _deaf = Stranger::join(&network, "a", "deaf").await;
+    linked(&a, "deaf").await;
+    let payload = "x".repeat(1000);
+    for _ in 0..1000 {
+        a.send(&"deaf#port".parse().unwrap(), (&payload,));
+        a.send(inbox.id(), (&payload,));
+    }
+    a.send(&"waiting#port".parse().unwrap(), (&payload,));
+    let _held = soon(silent.recv()).await.unwrap();
+
+    let start = Instant::now();
+    let report = a.shutdown_within(Duration::from_secs(5)).await;
+    assert!((4.9..5.5).contains(&start.elapsed().as_secs_f64()));
+    let [(deaf, lost), (waiting, waited)] = &report.undelivered[..] else {
+        panic!("{report:?}");
+    };
+    assert_eq!((deaf.as_str(), waiting.as_str()), ("deaf", "waiting"));
+    // All but what the connection had room for.
+    assert!((900_000..1_010_000).contains(lost), "{report:?}");
+    assert!((1000..1200).contains(waited), "{report:?}");
+    for _ in 0..1000 {
+        assert!(soon(inbox.recv()).await.is_some());
+    }
+}
+
 #[tokio::test]
 async fn what_json_cannot_carry_is_refused_with_its_path() {
     let network = Network::default();
@@ -430,7 +469,7 @@ async fn a_stranger_under_the_name_of_a_node_does_not_stand_in_its_way() {
         held.push(soon(stranger).await);
     }
     let b = node("b", &network).seed("mem:a").start().await.unwrap();
-    let started = tokio::time::Instant::now();
+    let started = Instant::now();
     soon(b.joined()).await.unwrap();
     assert!(
         started.elapsed() < Duration::from_secs(3),
@@ -477,7 +516,7 @@ async fn a_stopped_node_ends_its_events_and_takes_monitors_that_hold_others() {
     let mut events = b.events();
     let port = adder(&a);
     let (first, second) = tokio::join!(b.clone().shutdown(), b.clone().shutdown());
-    assert_eq!((first, second), ((), ()));
+    assert_eq!((&first, &second), (&Shutdown::default(), &first));
     assert!(matches!(
         soon(events.recv()).await,
         Some(NodeEvent::Down { .. })

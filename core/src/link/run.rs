@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::LinkInfo;
@@ -14,7 +14,6 @@ use super::open::Opened;
 use super::pulse::Pulse;
 use super::watch::hung;
 use crate::codec::{Decoder, PeerInfo};
-use crate::config::FLUSH;
 use crate::node::{Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer};
 use crate::shard::Batch;
@@ -83,7 +82,7 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) ->
                     }
                 }
             };
-            let _ = timeout(FLUSH, last).await;
+            let _ = timeout_at(node.ending.deadline(), last).await;
             String::from("this node stopped")
         }
     };

@@ -15,9 +15,9 @@ use super::functions::Functions;
 use super::local::Keep;
 use super::peers::Peers;
 use super::tasks::Tasks;
-use super::{NodeEvent, NodePort, Timer};
+use super::{Ending, NodeEvent, NodePort, Shutdown, Timer};
 use crate::codec::{Codecs, EncodeError, Frame};
-use crate::config::{Config, FLUSH};
+use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::SendError;
 use crate::handshake::{Secret, Settings};
@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) runtime: Handle,
     /// Set when the node is to stop.
     pub(crate) stop: CancellationToken,
+    /// How it stops.
+    pub(crate) ending: Ending,
     /// Set when it has.
     stopped: CancellationToken,
     /// Links, listeners and connectors; the node has stopped when they have.
@@ -82,6 +84,9 @@ pub(super) struct Parts {
     pub(super) runtime: Handle,
 }
 
+/// How long a task that was told to end may take.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// How many node events wait for a slow listener.
 const EVENTS: usize = 1024;
 
@@ -114,6 +119,7 @@ impl Inner {
             functions: Functions::default(),
             events: Mutex::new(Some(broadcast::channel(EVENTS).0)),
             stop: CancellationToken::new(),
+            ending: Ending::default(),
             stopped: CancellationToken::new(),
             addresses: Mutex::default(),
             seeds: Mutex::default(),
@@ -459,20 +465,25 @@ impl Inner {
         }
     }
 
-    /// Stops the node: what is queued for peers goes out as far as [`FLUSH`] allows, then everything ends.
-    pub(crate) async fn stop(&self) {
+    /// Stops the node: what is queued for peers may go out for so long, then everything ends.
+    pub(crate) async fn stop(&self, within: Option<Duration>) -> Shutdown {
+        if let Some(limit) = within {
+            self.ending.within(limit);
+        }
         self.stop.cancel();
         self.stopped.cancelled().await;
+        self.ending.report()
     }
 
     /// Waits for the stop and carries it out: the one task that does.
     pub(super) async fn end(self: Arc<Self>, shards: Vec<JoinHandle<()>>) {
         self.stop.cancelled().await;
-        let _ = tokio::time::timeout(FLUSH + Duration::from_secs(1), self.tasks.close()).await;
+        let late = self.ending.deadline() + GRACE;
+        let _ = tokio::time::timeout_at(late, self.tasks.close()).await;
         self.shards.close();
         for shard in shards {
             // A handler that blocks must not keep the others from their end.
-            let _ = tokio::time::timeout(FLUSH, shard).await;
+            let _ = tokio::time::timeout(GRACE, shard).await;
         }
         self.peers.clear();
         let events = self

@@ -8,13 +8,13 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Call, Events, Inner, Node, NodeStats, Timer, node_port};
+use super::{Builder, Call, Events, Inner, Node, NodeStats, Shutdown, Timer, node_port};
 use crate::codec::Frame;
 use crate::error::{JoinError, SendError};
 use crate::link::{self, LinkInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
-use crate::port::{Inbox, Outcome, Port};
+use crate::port::{Inbox, InboxBounds, Outcome, Port};
 use crate::supervisor::{Supervision, Supervisor};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
 
@@ -89,7 +89,14 @@ impl LocalNode {
 
     /// Makes a port whose messages are awaited.
     pub fn inbox(&self) -> Inbox {
-        Inbox::new(&self.inner)
+        self.inbox_with(|_| ())
+    }
+
+    /// Makes a port whose messages are awaited, with other bounds than the usual on what may wait.
+    pub fn inbox_with(&self, change: impl FnOnce(&mut InboxBounds)) -> Inbox {
+        let mut bounds = InboxBounds::new(self.inner.config.inbox_limit);
+        change(&mut bounds);
+        Inbox::new(&self.inner, bounds)
     }
 
     /// Sends a message to a port of this or any other node. Never blocks.
@@ -316,10 +323,15 @@ impl LocalNode {
         Events(self.inner.subscribe())
     }
 
-    /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close,
-    /// ports are dropped. Monitors of other nodes on them fire.
-    pub async fn shutdown(self) {
-        self.inner.stop().await;
+    /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close, which
+    /// fires the monitors of other nodes on ports here at once, and ports are dropped. Says what could not be delivered.
+    pub async fn shutdown(self) -> Shutdown {
+        self.inner.stop(None).await
+    }
+
+    /// The same with another limit for what is queued. If the node stops already, the limit of who came first counts.
+    pub async fn shutdown_within(self, limit: Duration) -> Shutdown {
+        self.inner.stop(Some(limit)).await
     }
 }
 

@@ -336,6 +336,9 @@ impl Peer {
         tracing::info!(target: "aemp::link", peer = %self.id, generation, reason = text, "node down");
         self.fire_all(&mut state, text);
         if let Some(node) = self.node.upgrade() {
+            if node.stop.is_cancelled() {
+                node.ending.lost(&self.id, up.out.queued());
+            }
             for (port, _) in up.watched {
                 let what = What::UnwatchPeer(Box::new((self.clone(), generation, Asked::All)));
                 node.shards.push(Item::new(port, what));
@@ -359,7 +362,12 @@ impl Peer {
 
     fn give_up(&self, state: &mut State, text: &str) {
         tracing::info!(target: "aemp::link", peer = %self.id, reason = text, "no connection");
-        state.link = Link::Down;
+        let lost = std::mem::replace(&mut state.link, Link::Down).queued();
+        if let Some(node) = self.node.upgrade()
+            && node.stop.is_cancelled()
+        {
+            node.ending.lost(&self.id, lost);
+        }
         self.fire_all(state, text);
         self.changed.notify_waiters();
     }

@@ -11,8 +11,9 @@ use crate::{Message, PortId, Reason, reason};
 
 /// A port whose messages are awaited. Dropping it ends the port.
 ///
-/// Messages that wait are limited by size ([`Config::inbox_limit`](crate::Config::inbox_limit)); past the limit
-/// the port is killed with the reason `inbox_full LIMIT`, so that its monitors fire.
+/// Messages that wait are limited by size ([`Config::inbox_limit`](crate::Config::inbox_limit)), and by what
+/// [`inbox_with`](crate::LocalNode::inbox_with) says; past a limit the port is killed with the reason `inbox_full LIMIT`,
+/// so that its monitors fire, unless it is lossy.
 ///
 /// ```
 /// # async fn example(node: aemp_core::LocalNode) {
@@ -29,6 +30,40 @@ pub struct Inbox {
     shared: Arc<Shared>,
 }
 
+/// How much may wait in an inbox, and what happens when it is full.
+///
+/// ```
+/// # async fn example(node: aemp_core::LocalNode) {
+/// // The newest prices are of no use to who is late: keep the first hundred.
+/// let prices = node.inbox_with(|bounds| {
+///     bounds.messages = 100;
+///     bounds.lossy = true;
+/// });
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct InboxBounds {
+    /// Messages that may wait; no limit by default.
+    pub messages: usize,
+    /// Bytes that may wait; [`Config::inbox_limit`](crate::Config::inbox_limit) by default.
+    pub bytes: usize,
+    /// Drop the messages for which there is no room, instead of killing the port; off. They are counted
+    /// ([`Inbox::dropped`]), and no monitor tells of them: this is an exception from the promise that nothing is lost in
+    /// silence.
+    pub lossy: bool,
+}
+
+impl InboxBounds {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self {
+            messages: usize::MAX,
+            bytes,
+            lossy: false,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -39,6 +74,7 @@ struct Shared {
 struct State {
     waiting: VecDeque<Message>,
     bytes: usize,
+    dropped: u64,
     dead: bool,
 }
 
@@ -49,12 +85,11 @@ impl Shared {
 }
 
 impl Inbox {
-    pub(crate) fn new(node: &Arc<Inner>) -> Self {
+    pub(crate) fn new(node: &Arc<Inner>, bounds: InboxBounds) -> Self {
         let shared = Arc::new(Shared::default());
-        let limit = node.config.inbox_limit;
         let id = node.add_port(Receiver {
             shared: shared.clone(),
-            limit,
+            bounds,
         });
         Self {
             id,
@@ -89,6 +124,11 @@ impl Inbox {
         }
     }
 
+    /// How many messages a lossy inbox has dropped so far.
+    pub fn dropped(&self) -> u64 {
+        self.shared.lock().dropped
+    }
+
     /// The next message if one is there.
     pub fn try_recv(&mut self) -> Option<Message> {
         let mut state = self.shared.lock();
@@ -109,16 +149,27 @@ impl Drop for Inbox {
 /// The port behind an inbox.
 struct Receiver {
     shared: Arc<Shared>,
-    limit: usize,
+    bounds: InboxBounds,
 }
 
 impl Port for Receiver {
     fn receive(&mut self, _: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+        let InboxBounds {
+            messages,
+            bytes,
+            lossy,
+        } = self.bounds;
         let mut state = self.shared.lock();
-        state.bytes += message.cost();
-        if state.bytes > self.limit {
-            return Err(reason!["inbox_full", self.limit as u64]);
+        let (count, size) = (state.waiting.len() + 1, state.bytes + message.cost());
+        if count > messages || size > bytes {
+            if lossy {
+                state.dropped += 1;
+                return Ok(());
+            }
+            let limit = if count > messages { messages } else { bytes };
+            return Err(reason!["inbox_full", limit as u64]);
         }
+        state.bytes = size;
         state.waiting.push_back(message);
         drop(state);
         self.shared.arrived.notify_one();

@@ -6,7 +6,7 @@ mod routes;
 
 pub use context::Context;
 pub(crate) use context::Owned;
-pub use inbox::Inbox;
+pub use inbox::{Inbox, InboxBounds};
 pub use routes::{Routes, routes};
 
 use crate::{Message, Reason};

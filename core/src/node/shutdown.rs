@@ -1,0 +1,57 @@
+//! The end of a node: how long it may take, and what it could not deliver.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::NodeId;
+
+/// What a node that stops could not deliver, from [`shutdown`](crate::LocalNode::shutdown).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// For each node that did not take everything in time, or could not be reached: how many bytes that were queued for
+    /// it are lost. Bytes that the transport has taken are not among them, although the peer may not have read them.
+    pub undelivered: Vec<(NodeId, usize)>,
+}
+
+/// How long a node that stops tries to send what is queued, unless it is told otherwise.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// The end of one node.
+#[derive(Default)]
+pub(crate) struct Ending {
+    deadline: OnceLock<Instant>,
+    report: Mutex<Shutdown>,
+}
+
+impl Ending {
+    /// What is queued may go out for so long from now on, unless that was said before.
+    pub(super) fn within(&self, limit: Duration) {
+        self.deadline.get_or_init(|| Instant::now() + limit);
+    }
+
+    /// Until when what is queued may go out.
+    pub(crate) fn deadline(&self) -> Instant {
+        *self.deadline.get_or_init(|| Instant::now() + FLUSH)
+    }
+
+    /// So many bytes for `node` are lost.
+    pub(crate) fn lost(&self, node: &NodeId, bytes: usize) {
+        if bytes > 0 {
+            let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+            report.undelivered.push((node.clone(), bytes));
+        }
+    }
+
+    pub(super) fn report(&self) -> Shutdown {
+        let mut report = self
+            .report
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        report.undelivered.sort();
+        report
+    }
+}
