@@ -1,5 +1,7 @@
-//! Memory of idle ports: how much the process grows by a million of them. Read from the system, since to count in the
-//! allocator would need unsafe code; so it has everything in it, pages that the allocator keeps for later included.
+//! Memory of idle ports: how much the process grows by a million of them.
+
+#[path = "common/memory.rs"]
+mod memory;
 
 use std::hint::black_box;
 
@@ -9,7 +11,7 @@ const PORTS: usize = 1_000_000;
 
 #[tokio::main]
 async fn main() {
-    let Some(before) = resident() else {
+    let Some(before) = memory::resident() else {
         println!(
             "idle ports: this system does not say how much memory a process has (/proc/self/statm)"
         );
@@ -35,7 +37,9 @@ async fn main() {
     // The last port on each shard answers once all that came before it are there.
     let alive = answers(&node).await;
     assert!(alive, "a port is missing: no result");
-    let Some(after) = resident() else { return };
+    let Some(after) = memory::resident() else {
+        return;
+    };
     let each = after.saturating_sub(before) as f64 / PORTS as f64;
     println!("idle ports: {each:.0} bytes each, of {PORTS} (goal: at most 250)");
 }
@@ -58,12 +62,4 @@ async fn answers(node: &LocalNode) -> bool {
         }
     }
     true
-}
-
-/// Bytes of memory that the process has now.
-fn resident() -> Option<usize> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: usize = statm.split(' ').nth(1)?.parse().ok()?;
-    // What every Linux on x86 and most on ARM have.
-    Some(pages * 4096)
 }
