@@ -1,11 +1,11 @@
 //! Memory of idle ports: how much the process grows by a million of them.
 
-#[path = "common/memory.rs"]
-mod memory;
+mod common;
 
 use std::hint::black_box;
 
 use aemp_core::{Context, LocalNode, Message};
+use common::memory;
 
 const PORTS: usize = 1_000_000;
 

@@ -1,31 +1,24 @@
 //! A hundred thousand monitors on the ports of one other node: how long it takes to set them and, when the connection
 //! is lost, to run all their callbacks, and how much memory they take. The other node is a socket that reads.
 
-#[path = "common/memory.rs"]
-mod memory;
+mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aemp::{LocalNode, PortId, Reason};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use common::{memory, stranger};
+use tokio::io::AsyncReadExt;
 
 const MONITORS: usize = 100_000;
 const ROUNDS: usize = 5;
-const SECRET: &str = "correct horse battery staple";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let mut times = Vec::new();
     for round in 0..ROUNDS {
-        let node = aemp::node()
-            .id("bench")
-            .secret(SECRET)
-            .bind("127.0.0.1:0")
-            .configure(|config| config.cleartext = true);
-        let node = node.start().await.expect("it starts");
+        let node = stranger::node("bench").await;
         let (set, fired, each) = measure(&node).await;
         times.push((set + fired, set, fired));
         if round == 0 {
@@ -47,7 +40,7 @@ async fn main() {
 
 /// How long it took to set the monitors and to fire them, and the bytes that each takes.
 async fn measure(node: &LocalNode) -> (Duration, Duration, Option<f64>) {
-    let mut peer = join(node).await;
+    let mut peer = stranger::join(node, "peer").await;
     let ports: Vec<PortId> = (0..MONITORS)
         .map(|n| format!("peer#port{n:08}").parse().expect("an ID"))
         .collect();
@@ -83,21 +76,4 @@ async fn measure(node: &LocalNode) -> (Duration, Duration, Option<f64>) {
     let each = before.zip(after);
     let each = each.map(|(before, after)| after.saturating_sub(before) as f64 / MONITORS as f64);
     (set, start.elapsed(), each)
-}
-
-/// Joins as node `peer`, which speaks JSON.
-async fn join(node: &LocalNode) -> TcpStream {
-    let at = node.addresses()[0].to_string();
-    let mut peer = TcpStream::connect(at).await.expect("it listens");
-    let secret: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let lines = format!("aemp;1;peer;hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n");
-    peer.write_all(lines.as_bytes()).await.expect("it takes it");
-    let mut lines = 0;
-    while lines < 3 {
-        lines += usize::from(peer.read_u8().await.expect("it answers") == b'\n');
-    }
-    while node.links().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    peer
 }

@@ -8,8 +8,10 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 pub(crate) mod cbor;
+pub(crate) mod memory;
 pub(crate) mod outcome;
 pub(crate) mod rounds;
+pub(crate) mod stranger;
 
 /// One way of doing the work.
 pub(crate) struct Case<'a> {
