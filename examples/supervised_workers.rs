@@ -227,7 +227,12 @@ fn worker(node: &LocalNode, manager: &PortId) -> PortId {
 
 /// How many primes are among the numbers of a task.
 fn primes(task: u64) -> u64 {
-    let is_prime = |n: &u64| *n > 1 && (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
+    let is_prime = |n: &u64| {
+        *n > 1
+            && (2..)
+                .take_while(|d| d * d <= *n)
+                .all(|d| !n.is_multiple_of(d))
+    };
     let numbers = task * NUMBERS..(task + 1) * NUMBERS;
     numbers.filter(is_prime).count() as u64
 }

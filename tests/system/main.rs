@@ -9,6 +9,7 @@ mod hung;
 mod links;
 #[path = "../common/log.rs"]
 mod log;
+mod overload;
 #[path = "../common/pipe.rs"]
 mod pipe;
 mod rivals;
