@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::LinkInfo;
 use super::open::Opened;
@@ -25,6 +26,11 @@ const LARGEST_READ: usize = 256 << 10;
 /// Carries messages until the connection is lost, settles what that means, and says why it was. Calls `up` once
 /// they flow.
 pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
+    let span = tracing::info_span!(target: "aemp::link", "link", peer = %opened.peer.id);
+    carry(node, opened, up).instrument(span).await
+}
+
+async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let Opened {
         stream,
         established,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use super::inner::Parts;
 use super::{Inner, LocalNode};
@@ -213,7 +214,8 @@ impl Builder {
         warn_of_plain_text(&inner.addresses());
         inner.add_node_port();
         let shards = (0..inner.shards.count())
-            .map(|shard| inner.runtime.spawn(shard::run(inner.clone(), shard)));
+            .map(|shard| shard::run(inner.clone(), shard).instrument(inner.span()))
+            .map(|shard| inner.runtime.spawn(shard));
         let shards = shards.collect();
         inner.runtime.spawn(inner.clone().end(shards));
         let node = LocalNode::new(inner.clone());

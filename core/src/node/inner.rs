@@ -10,12 +10,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::functions::Functions;
 use super::local::Keep;
 use super::peers::Peers;
 use super::tasks::Tasks;
-use super::{Ending, NodeEvent, NodePort, Shutdown, Timer};
+use super::{Ending, NodeEvent, NodePort, NodeStats, Shutdown, Timer};
 use crate::codec::{Codecs, EncodeError, Frame};
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -134,7 +135,12 @@ impl Inner {
 
     /// Runs `task` for the node, which has stopped when it has ended. False if it has stopped already.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        self.tasks.spawn(task)
+        self.tasks.spawn(task.instrument(self.span()))
+    }
+
+    /// Around all that runs for this node: a process may have several.
+    pub(super) fn span(&self) -> tracing::Span {
+        tracing::info_span!(target: "aemp::node", "node", id = %self.id)
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {
@@ -242,6 +248,14 @@ impl Inner {
     /// All peers, by ID.
     pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
         self.peers.all()
+    }
+
+    pub(super) fn stats(&self) -> NodeStats {
+        let peers = self.peers();
+        NodeStats {
+            links: peers.iter().filter_map(|peer| peer.stats()).collect(),
+            shards: self.shards.stats(),
+        }
     }
 
     /// The number of a connection that comes up now.

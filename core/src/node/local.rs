@@ -297,11 +297,15 @@ impl LocalNode {
 
     /// What the node does: traffic, queues and signs of life of its connections, work of its shards.
     pub fn stats(&self) -> NodeStats {
-        let peers = self.inner.peers();
-        NodeStats {
-            links: peers.iter().filter_map(|peer| peer.stats()).collect(),
-            shards: self.inner.shards.stats(),
-        }
+        self.inner.stats()
+    }
+
+    /// Copies [`stats`](Self::stats) to the recorder of the `metrics` facade every `period`, until the node stops. Names
+    /// begin with `aemp_`; links are labelled with `node` and `peer`, shards with `node` and `shard`.
+    #[cfg(feature = "metrics")]
+    pub fn export_metrics(&self, period: Duration) {
+        self.inner
+            .spawn(super::metrics::export(self.inner.clone(), period));
     }
 
     /// Waits until the node is connected to one of its seeds, or has failed to connect to every one of them once.

@@ -6,6 +6,8 @@ mod events;
 mod functions;
 mod inner;
 mod local;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod node_port;
 mod peers;
 mod shutdown;

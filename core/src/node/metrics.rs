@@ -1,0 +1,99 @@
+//! A node's statistics for the `metrics` facade: copied now and then, so that the way of a message knows nothing of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+
+use super::{Inner, LinkStats, NodeStats, ShardStats, Traffic};
+use crate::NodeId;
+use crate::map::HashMap;
+
+/// Copies the statistics of `node` every `period`, until it stops.
+pub(super) async fn export(node: Arc<Inner>, period: Duration) {
+    let mut exporter = Exporter {
+        node: node.id.clone(),
+        links: HashMap::default(),
+        shards: Vec::new(),
+    };
+    let mut ticks = tokio::time::interval(period.max(Duration::from_millis(10)));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = node.stop.cancelled() => return,
+            _ = ticks.tick() => exporter.copy(&node.stats()),
+        }
+    }
+}
+
+/// Remembers what was copied, since counters only grow and a new connection counts from 0.
+struct Exporter {
+    node: NodeId,
+    links: HashMap<NodeId, (u64, [u64; 5])>,
+    shards: Vec<u64>,
+}
+
+impl Exporter {
+    fn copy(&mut self, stats: &NodeStats) {
+        gauge!("aemp_links", "node" => self.node.to_string()).set(stats.links.len() as f64);
+        self.links
+            .retain(|peer, _| stats.links.iter().any(|link| link.link.peer() == peer));
+        for link in &stats.links {
+            self.copy_link(link);
+        }
+        for (shard, stats) in stats.shards.iter().enumerate() {
+            self.copy_shard(shard, stats);
+        }
+    }
+
+    fn copy_link(&mut self, stats: &LinkStats) {
+        let peer = stats.link.peer();
+        let labels = [("node", self.node.to_string()), ("peer", peer.to_string())];
+        let Traffic { messages, bytes } = stats.sent;
+        let received = stats.received;
+        let now = [
+            messages,
+            bytes,
+            received.messages,
+            received.bytes,
+            stats.odd,
+        ];
+        let generation = stats.link.generation();
+        let last = self.links.entry(peer.clone()).or_default();
+        if last.0 != generation {
+            *last = (generation, [0; 5]);
+        }
+        let grown: Vec<u64> = now
+            .iter()
+            .zip(last.1)
+            .map(|(now, last)| now - last)
+            .collect();
+        last.1 = now;
+        counter!("aemp_sent_messages_total", &labels).increment(grown[0]);
+        counter!("aemp_sent_bytes_total", &labels).increment(grown[1]);
+        counter!("aemp_received_messages_total", &labels).increment(grown[2]);
+        counter!("aemp_received_bytes_total", &labels).increment(grown[3]);
+        counter!("aemp_odd_requests_total", &labels).increment(grown[4]);
+        gauge!("aemp_queued_bytes", &labels).set(stats.queued as f64);
+        gauge!("aemp_monitors", &labels).set(stats.monitors as f64);
+        gauge!("aemp_watches", &labels).set(stats.watches as f64);
+        if let Some(took) = stats.round_trip {
+            gauge!("aemp_round_trip_seconds", &labels).set(took.as_secs_f64());
+        }
+    }
+
+    fn copy_shard(&mut self, shard: usize, stats: &ShardStats) {
+        let labels = [
+            ("node", self.node.to_string()),
+            ("shard", shard.to_string()),
+        ];
+        if self.shards.len() <= shard {
+            self.shards.resize(shard + 1, 0);
+        }
+        let last = std::mem::replace(&mut self.shards[shard], stats.done);
+        counter!("aemp_shard_done_total", &labels).increment(stats.done - last);
+        gauge!("aemp_shard_queued", &labels).set(stats.queued as f64);
+        gauge!("aemp_shard_backlog_bytes", &labels).set(stats.backlog as f64);
+    }
+}
