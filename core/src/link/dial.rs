@@ -84,6 +84,7 @@ pub(crate) async fn joined(node: &Inner) -> Result<(), (String, String)> {
         }
         match failed {
             _ if trying => tokio::select! {
+                biased;
                 () = changed => {}
                 () = node.stop.cancelled() => return Err((String::from("its seeds"), STOPPED.into())),
             },
@@ -98,6 +99,7 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let outcome = tokio::select! {
+            biased;
             outcome = dial(&node, &seed.address, None) => outcome,
             () = node.stop.cancelled() => return,
         };
@@ -128,6 +130,7 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                     seed.set(&node, SeedState::Connected);
                 }
                 tokio::select! {
+                    biased;
                     () = peer.is_down() => {}
                     () = node.stop.cancelled() => return,
                 }
@@ -145,6 +148,7 @@ pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
         let wait = pause.mul_f64(node.entropy.between(0.5, 1.0));
         pause = (2 * pause).min(node.config.monitor_timeout.max(FIRST_PAUSE));
         tokio::select! {
+            biased;
             () = tokio::time::sleep(wait) => {}
             () = node.stop.cancelled() => return,
         }
@@ -168,6 +172,7 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
         outcome
     };
     let outcome = tokio::select! {
+        biased;
         outcome = attempt => outcome,
         () = peer.settled() => return,
         () = node.stop.cancelled() => Err(STOPPED.into()),

@@ -16,8 +16,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn accept_all(node: Arc<Inner>, mut listener: Box<dyn Listener>) {
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
             () = node.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok(stream) => {
@@ -36,6 +37,7 @@ async fn serve(node: Arc<Inner>, stream: Box<dyn Stream>) {
     let mut met = None;
     let pass = node.door.enter(from.map(|address| address.ip()));
     let opened = tokio::select! {
+        biased;
         opened = open(&node, stream, Role::Acceptor, None, &mut met) => opened,
         () = pass.displaced.cancelled() => Err(OpenError::Displaced),
         () = node.stop.cancelled() => Err(OpenError::Stopping),

@@ -70,6 +70,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let write = link.write(writer, &pulse);
     tokio::pin!(read, write);
     let why = tokio::select! {
+        biased;
         why = &mut read => why,
         why = &mut write => why,
         () = link.keepalive(sends.keepalive()) => String::new(),
@@ -83,6 +84,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
             let last = async {
                 loop {
                     tokio::select! {
+                        biased;
                         _ = &mut write, if !written => written = true,
                         _ = &mut read => return,
                     }

@@ -103,7 +103,10 @@ impl Inner {
             runtime,
         } = parts;
         Arc::new(Self {
-            shards: Arc::new(Shards::new(config.shards)),
+            shards: Arc::new(Shards::new(
+                config.shards,
+                u64::from_le_bytes(entropy.bytes()),
+            )),
             unique: entropy.word::<10>(),
             door: Door::new(&config),
             nonces: Nonces::default(),
@@ -440,6 +443,7 @@ impl Inner {
         let message = message.into_message();
         let task = self.runtime.spawn(async move {
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(delay) => node.send_built(&to, &message),
                 () = node.stop.cancelled() => {}
             }
@@ -462,6 +466,7 @@ impl Inner {
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
+                    biased;
                     _ = ticks.tick() => node.send_built(&to, &message),
                     () = node.stop.cancelled() => return,
                 }

@@ -12,7 +12,7 @@ mod run;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use crate::map::RandomState;
+use crate::map::SeededState;
 use crate::monitor::MonitorKey;
 use crate::node::ShardStats;
 use crate::port::Port;
@@ -26,15 +26,16 @@ pub(crate) use run::{panic_text, run};
 /// The queues of all shards of a node.
 pub(crate) struct Shards {
     queues: Box<[Queue]>,
-    hasher: RandomState,
+    hasher: SeededState,
 }
 
 impl Shards {
-    pub(crate) fn new(count: usize) -> Self {
+    /// `seed` decides which shard runs which port.
+    pub(crate) fn new(count: usize, seed: u64) -> Self {
         let queues = (0..count.max(1)).map(|_| Queue::default()).collect();
         Self {
             queues,
-            hasher: RandomState::default(),
+            hasher: SeededState::with_seed(seed),
         }
     }
 

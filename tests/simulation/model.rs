@@ -1,0 +1,463 @@
+//! The model: what was sent, watched and delivered in one schedule, and the rules of docs/guarantee.md, checked at every
+//! step. It knows nothing of how the library does it.
+//!
+//! What one process sends to one port is a *stream*, numbered from 0; kills are numbered along. An *epoch* of a stream
+//! begins with a monitor and ends when that fires, or its guard is dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use aemp::{PortId, Reason};
+
+use crate::network::{Carried, Network};
+
+/// A process: one life of a node.
+pub(crate) type Process = u64;
+
+pub(crate) type StreamId = u64;
+
+pub(crate) struct Model {
+    network: Network,
+    pub(crate) streams: BTreeMap<StreamId, Stream>,
+    ports: BTreeMap<PortId, Target>,
+    links: BTreeMap<(Process, String), (u64, bool)>,
+    calls: BTreeMap<u64, bool>,
+    /// The first rule that was broken, and how.
+    pub(crate) broken: Option<String>,
+    history: Vec<String>,
+    start: tokio::time::Instant,
+    pub(crate) delivered: u64,
+    pub(crate) fired: u64,
+}
+
+pub(crate) struct Stream {
+    pub(crate) from: Process,
+    /// The node that the port is of.
+    pub(crate) to: PortId,
+    /// The port that sends, if a port does.
+    owner: Option<PortId>,
+    sent: u64,
+    epochs: Vec<Epoch>,
+}
+
+struct Epoch {
+    first: u64,
+    /// The number that has to come next.
+    next: u64,
+    /// The first that is not of this epoch.
+    end: Option<u64>,
+    /// A monitor that can be asked at any time whether it has fired.
+    gone: Option<Gone>,
+    /// Set by the callback of another, which the port has that sends.
+    called: Option<Arc<AtomicBool>>,
+}
+
+type Gone = Pin<Box<dyn Future<Output = Reason> + Send>>;
+
+impl Epoch {
+    fn end(&mut self, sent: u64) {
+        self.end = Some(sent);
+        self.gone = None;
+    }
+}
+
+struct Target {
+    process: Process,
+    dead: bool,
+    /// The last message from each process.
+    last: BTreeMap<Process, u64>,
+}
+
+impl Model {
+    pub(crate) fn new(network: Network) -> Self {
+        Self {
+            network,
+            streams: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            links: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            broken: None,
+            history: Vec::new(),
+            start: tokio::time::Instant::now(),
+            delivered: 0,
+            fired: 0,
+        }
+    }
+
+    /// Adds a line to the history.
+    pub(crate) fn note(&mut self, what: impl AsRef<str>) {
+        let at = self.start.elapsed();
+        self.history.push(format!(
+            "{:>9.3} ms  {}",
+            at.as_secs_f64() * 1e3,
+            what.as_ref()
+        ));
+    }
+
+    pub(crate) fn history(&self) -> &[String] {
+        &self.history
+    }
+
+    fn breaks(&mut self, rule: &str, how: String) {
+        self.note(format!("BROKEN {rule}: {how}"));
+        self.broken.get_or_insert_with(|| format!("{rule}: {how}"));
+    }
+
+    pub(crate) fn port(&mut self, id: &PortId, process: Process) {
+        let target = Target {
+            process,
+            dead: false,
+            last: BTreeMap::new(),
+        };
+        self.ports.insert(id.clone(), target);
+        self.note(format!("port {id} of process {process}"));
+    }
+
+    /// Whether a port of that ID lives, or has lived.
+    pub(crate) fn has_lived(&self, id: &PortId) -> bool {
+        self.ports.contains_key(id)
+    }
+
+    /// The next number of a stream is sent.
+    pub(crate) fn sends(&mut self, stream: StreamId) -> u64 {
+        self.look(stream);
+        let Some(stream) = self.streams.get_mut(&stream) else {
+            return 0;
+        };
+        stream.sent += 1;
+        stream.sent - 1
+    }
+
+    pub(crate) fn open(&mut self, from: Process, to: &PortId, owner: Option<&PortId>) -> StreamId {
+        let id = self.streams.len() as StreamId;
+        let stream = Stream {
+            from,
+            to: to.clone(),
+            owner: owner.cloned(),
+            sent: 0,
+            epochs: Vec::new(),
+        };
+        self.streams.insert(id, stream);
+        self.note(format!("stream {id}: process {from} to {to}"));
+        id
+    }
+
+    /// A monitor is set, and with it maybe one whose callback sets a flag.
+    pub(crate) fn watches(
+        &mut self,
+        id: StreamId,
+        gone: impl Future<Output = Reason> + Send + 'static,
+        called: Option<Arc<AtomicBool>>,
+    ) {
+        self.note(format!("stream {id} is monitored"));
+        if let Some(stream) = self.streams.get_mut(&id) {
+            let first = stream.sent;
+            stream.epochs.push(Epoch {
+                first,
+                next: first,
+                end: None,
+                gone: Some(Box::pin(gone)),
+                called,
+            });
+        }
+    }
+
+    pub(crate) fn is_watched(&mut self, stream: StreamId) -> bool {
+        self.look(stream);
+        let stream = self.streams.get(&stream);
+        let last = stream.and_then(|stream| stream.epochs.last());
+        last.is_some_and(|epoch| epoch.end.is_none())
+    }
+
+    /// The guard is dropped.
+    pub(crate) fn unwatch(&mut self, id: StreamId) {
+        self.look(id);
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let sent = stream.sent;
+        if let Some(epoch) = stream.epochs.last_mut()
+            && epoch.end.is_none()
+        {
+            epoch.end(sent);
+            epoch.called = None;
+            self.note(format!("stream {id} is not monitored any more"));
+        }
+    }
+
+    /// Finds out whether the monitor of a stream has fired.
+    fn look(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let Some(epoch) = stream.epochs.last_mut() else {
+            return;
+        };
+        let Some(gone) = &mut epoch.gone else {
+            return;
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(why) = gone.as_mut().poll(&mut cx) else {
+            return;
+        };
+        epoch.end(stream.sent);
+        self.fired += 1;
+        self.note(format!("stream {id} fired: {why}"));
+    }
+
+    /// A message reached port `at`, which runs in `process`.
+    pub(crate) fn arrives(&mut self, id: StreamId, n: u64, at: &PortId, process: Process) {
+        self.delivered += 1;
+        self.note(format!("{id}.{n} arrives at {at}"));
+        let Some(stream) = self.streams.get(&id) else {
+            return self.breaks("exact-prefix", format!("{id}.{n} was never sent"));
+        };
+        let (from, to, sent) = (stream.from, stream.to.clone(), stream.sent);
+        if to != *at {
+            self.breaks(
+                "old-ports-stay-dead",
+                format!("{id}.{n} for {to} arrives at {at}"),
+            );
+        }
+        if n >= sent {
+            self.breaks("exact-prefix", format!("{id}.{n} was never sent"));
+        }
+        let carried = self.network.carried((id, n));
+        self.in_order(id, n, at, process, from, carried);
+        self.next_of_epoch(id, n);
+        if let Some(carried) = carried {
+            self.fired_first(id, n, at, process, from, carried);
+        }
+    }
+
+    /// What one process sends to one port comes in the order in which it went over the connections, one after the other.
+    fn in_order(
+        &mut self,
+        id: StreamId,
+        n: u64,
+        at: &PortId,
+        process: Process,
+        from: Process,
+        carried: Option<Carried>,
+    ) {
+        let Some(target) = self.ports.get_mut(at) else {
+            return self.breaks(
+                "old-ports-stay-dead",
+                format!("{id}.{n} arrives at {at}, which is not known"),
+            );
+        };
+        let (dead, of) = (target.dead, target.process);
+        if of != process || dead {
+            self.breaks(
+                "old-ports-stay-dead",
+                format!("{id}.{n} arrives at {at}, which is dead"),
+            );
+            return;
+        }
+        if from == process {
+            return;
+        }
+        let Some(carried) = carried else {
+            return self.breaks(
+                "exact-prefix",
+                format!("{id}.{n} arrives and was never written"),
+            );
+        };
+        let last = target.last.insert(from, carried.order);
+        if last.is_some_and(|last| last >= carried.order) {
+            self.breaks(
+                "generations-in-order",
+                format!("{id}.{n} was written before what came last"),
+            );
+        }
+    }
+
+    fn next_of_epoch(&mut self, id: StreamId, n: u64) {
+        self.look(id);
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let epoch = stream
+            .epochs
+            .iter_mut()
+            .find(|epoch| n >= epoch.first && epoch.end.is_none_or(|end| n < end));
+        let Some(epoch) = epoch else { return };
+        let expected = epoch.next;
+        epoch.next = n + 1;
+        if n != expected {
+            self.breaks(
+                "exact-prefix",
+                format!("{id}.{n} arrives, expected {id}.{expected}"),
+            );
+        }
+    }
+
+    /// When a message came over a connection, every monitor that had messages on an earlier one has fired.
+    fn fired_first(
+        &mut self,
+        id: StreamId,
+        n: u64,
+        at: &PortId,
+        process: Process,
+        from: Process,
+        carried: Carried,
+    ) {
+        let (to_node, from_node) = (at.node().clone(), self.node_of(from));
+        let mut late = Vec::new();
+        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
+        for other in streams {
+            let Some(stream) = self.streams.get(&other) else {
+                continue;
+            };
+            let node = stream.to.node().as_str();
+            let concerned = (stream.from == from && *stream.to.node() == to_node)
+                || (stream.from == process && Some(node) == from_node.as_deref());
+            // A callback is only known to have come first to the port that it belongs to.
+            if !concerned || stream.owner.as_ref().is_some_and(|owner| owner != at) {
+                continue;
+            }
+            let Some(epoch) = stream.epochs.last() else {
+                continue;
+            };
+            let told = epoch
+                .called
+                .as_ref()
+                .map(|called| called.load(Ordering::Relaxed));
+            if told.unwrap_or_else(|| epoch.end.is_some()) {
+                continue;
+            }
+            let before = (epoch.first..stream.sent).find(|n| {
+                let before = self.network.carried((other, *n));
+                before.is_some_and(|b| b.number != carried.number && b.order < carried.order)
+            });
+            if let Some(before) = before {
+                late.push((other, before));
+            }
+        }
+        for (other, before) in late {
+            self.look(other);
+            let epoch = self.streams.get(&other).and_then(|s| s.epochs.last());
+            let called = epoch.and_then(|epoch| epoch.called.clone());
+            let told = called.map(|called| called.load(Ordering::Relaxed));
+            let ended = epoch.is_some_and(|epoch| epoch.end.is_some());
+            if !told.unwrap_or(ended) {
+                self.breaks(
+                    "fires-first",
+                    format!("{id}.{n} arrives over a later connection than {other}.{before}, whose monitor has not fired"),
+                );
+            }
+        }
+    }
+
+    fn node_of(&self, process: Process) -> Option<String> {
+        let port = self
+            .ports
+            .iter()
+            .find(|(_, target)| target.process == process);
+        port.map(|(id, _)| id.node().to_string())
+    }
+
+    /// A port has died, as its own node says.
+    pub(crate) fn dies(&mut self, port: &PortId, why: &Reason) {
+        self.note(format!("{port} dies: {why}"));
+        if let Some(target) = self.ports.get_mut(port) {
+            target.dead = true;
+        }
+        // What it monitored it does not any more.
+        let owned = self.streams.iter();
+        let owned = owned.filter(|(_, stream)| stream.owner.as_ref() == Some(port));
+        for id in owned.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.unwatch(id);
+        }
+        if let [kind, stream, n] = why.values()
+            && kind.as_str() == Some("killed")
+            && let (Some(stream), Some(n)) = (stream.as_u64(), n.as_u64())
+        {
+            // All that was sent before the kill has come.
+            self.next_of_epoch(stream, n);
+        }
+    }
+
+    /// A node says that a peer is up, by which connection, or down.
+    pub(crate) fn event(&mut self, process: Process, peer: &str, up: Option<u64>) {
+        let link = self.links.entry((process, peer.to_owned())).or_default();
+        let (generation, was_up) = *link;
+        *link = (up.unwrap_or(generation), up.is_some());
+        self.note(format!(
+            "process {process}: {peer} is {}",
+            match up {
+                Some(generation) => format!("up, connection {generation}"),
+                None => "down".into(),
+            }
+        ));
+        if was_up == up.is_some() || up.is_some_and(|up| up <= generation) {
+            self.breaks(
+                "events-in-order",
+                format!("{peer} of process {process}: {up:?} after {generation}, {was_up}"),
+            );
+        }
+    }
+
+    pub(crate) fn call(&mut self, ended: bool, id: u64) {
+        if self.calls.insert(id, ended) == Some(true) {
+            self.breaks("calls-end-once", format!("call {id} ends again"));
+        }
+    }
+
+    /// All faults are healed and time has passed: whatever was lost has been told.
+    pub(crate) fn settled(&mut self, living: &BTreeSet<Process>) {
+        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
+        for id in streams {
+            self.look(id);
+            let Some(stream) = self.streams.get(&id) else {
+                continue;
+            };
+            let Some(epoch) = stream.epochs.last() else {
+                continue;
+            };
+            if epoch.end.is_none() && epoch.next != stream.sent && living.contains(&stream.from) {
+                let (next, sent) = (epoch.next, stream.sent);
+                self.breaks(
+                    "loss-fires",
+                    format!("{id}.{next} of {sent} did not arrive, and no monitor has fired"),
+                );
+            }
+        }
+        let open: Vec<u64> = self
+            .calls
+            .iter()
+            .filter(|(_, ended)| !**ended)
+            .map(|(id, _)| *id)
+            .collect();
+        if !open.is_empty() {
+            self.breaks("calls-end-once", format!("calls {open:?} do not end"));
+        }
+    }
+
+    /// Something is left when all has ended.
+    pub(crate) fn left(&mut self, what: String) {
+        self.breaks("nothing-left", what);
+    }
+
+    /// A callback ran whose guard had been dropped, or a second time.
+    pub(crate) fn fired_wrongly(&mut self, rule: &str, how: String) {
+        self.breaks(rule, how);
+    }
+
+    /// Who has ended asks no monitors any more.
+    pub(crate) fn forget(&mut self, process: Process) {
+        for stream in self.streams.values_mut() {
+            if stream.from == process
+                && let Some(epoch) = stream.epochs.last_mut()
+                && epoch.end.is_none()
+            {
+                epoch.end(stream.sent);
+                epoch.called = None;
+            }
+        }
+    }
+}

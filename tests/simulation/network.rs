@@ -1,0 +1,427 @@
+//! The simulated network: a transport of its own for each process, connections whose every byte it sees, and the faults.
+//!
+//! A connection is two [`Wire`]s. The network reads along: messages of the workload hold markers such as `~3.17~` (number
+//! 17 of stream 3), so it knows over which connection each went, whatever the codec.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aemp::Address;
+use aemp::transport::{Listener, Options, Stream, Transport};
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+
+use crate::random::Random;
+use crate::wire::{Health, Wire};
+
+/// Which connection: they are numbered as they are made.
+pub(crate) type Number = u64;
+
+/// A number of a stream of the workload.
+pub(crate) type Mark = (u64, u64);
+
+/// How a message of the workload went out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carried {
+    /// Over which connection.
+    pub(crate) number: Number,
+    /// As which of all.
+    pub(crate) order: u64,
+}
+
+/// The network of one schedule. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Network(Arc<Mutex<State>>);
+
+struct State {
+    random: Random,
+    /// Where processes listen.
+    listeners: BTreeMap<String, mpsc::UnboundedSender<End>>,
+    connections: BTreeMap<Number, Connection>,
+    last: Number,
+    /// How each message of the workload was written.
+    carried: BTreeMap<Mark, Carried>,
+    /// How many faults of each kind.
+    faults: BTreeMap<&'static str, u64>,
+    /// No faults any more.
+    healed: bool,
+}
+
+struct Connection {
+    /// The processes at both ends, the dialling one first.
+    ends: [u64; 2],
+    /// What each end writes.
+    wires: [Wire; 2],
+    /// The end of what each has written, where a marker may have begun.
+    tails: [Vec<u8>; 2],
+}
+
+impl Network {
+    pub(crate) fn new(random: Random) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            random,
+            listeners: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            last: 0,
+            carried: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            healed: false,
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// The transport of process `process`.
+    pub(crate) fn of(&self, process: u64) -> Device {
+        Device {
+            network: self.clone(),
+            process,
+        }
+    }
+
+    /// How a message was written, the first time.
+    pub(crate) fn carried(&self, mark: Mark) -> Option<Carried> {
+        self.lock().carried.get(&mark).copied()
+    }
+
+    /// How many faults of each kind there were.
+    pub(crate) fn faults(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().faults.clone()
+    }
+
+    pub(crate) fn count(&self, fault: &'static str) {
+        *self.lock().faults.entry(fault).or_default() += 1;
+    }
+
+    /// How many connections are there.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().connections.len()
+    }
+
+    /// Something bad happens to one of the connections.
+    pub(crate) fn strike(&self, random: &mut Random) -> Option<&'static str> {
+        let mut state = self.lock();
+        let numbers: Vec<Number> = state.connections.keys().copied().collect();
+        let number = *random.pick(&numbers)?;
+        let connection = state.connections.get_mut(&number)?;
+        let one = random.below(2) as usize;
+        let fault = match random.below(7) {
+            0 => {
+                connection.both(|wire| wire.strike(Health::Reset));
+                "reset"
+            }
+            1 => {
+                connection.both(|wire| wire.strike(Health::Closed));
+                "closed"
+            }
+            2 => {
+                connection.wires[one].strike(Health::Closed);
+                "closed by one end"
+            }
+            3 => {
+                connection.wires[one].strike(Health::Silent);
+                "silent in one direction"
+            }
+            4 => {
+                connection.both(|wire| wire.strike(Health::Silent));
+                "silent in both directions"
+            }
+            5 => {
+                connection.wires[one].stall(Duration::from_millis(random.between(1, 1500)));
+                "slow reader"
+            }
+            _ => {
+                connection.wires[one].stall(Duration::from_secs(60));
+                "stopped reader"
+            }
+        };
+        *state.faults.entry(fault).or_default() += 1;
+        Some(fault)
+    }
+
+    /// A process ends without a word: nothing of it arrives any more, or both ends are told.
+    pub(crate) fn crash(&self, process: u64, health: Health) {
+        let mut state = self.lock();
+        for connection in state.connections.values_mut() {
+            if connection.ends.contains(&process) {
+                connection.both(|wire| wire.strike(health));
+            }
+        }
+    }
+
+    /// No faults any more; what was only stalled goes on.
+    pub(crate) fn heal(&self) {
+        let mut state = self.lock();
+        state.healed = true;
+        for connection in state.connections.values_mut() {
+            connection.both(Wire::flow);
+        }
+    }
+
+    /// Connects as a stranger would.
+    pub(crate) fn dial(&self, process: u64, to: &str) -> io::Result<End> {
+        let mut state = self.lock();
+        let listener = state.listeners.get(to);
+        let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?.clone();
+        state.last += 1;
+        let number = state.last;
+        let at = |port: u64| SocketAddr::from(([127, 0, 0, 1], 1024 + (port % 60_000) as u16));
+        let (ours, theirs) = (at(number), at(0));
+        let end = |side: usize, local, peer| End {
+            network: self.clone(),
+            number,
+            side,
+            local,
+            peer,
+        };
+        let accepted = end(1, theirs, ours);
+        // Whom the listener belongs to is known when it takes the connection.
+        let wires = [0, 1].map(|_| {
+            let fate = state.fate();
+            Wire::new(state.random.fork(), fate)
+        });
+        let connection = Connection {
+            ends: [process, 0],
+            wires,
+            tails: Default::default(),
+        };
+        state.connections.insert(number, connection);
+        let refused = listener.send(accepted).err();
+        if refused.is_some() {
+            state.connections.remove(&number);
+        }
+        // An end that is dropped looks for its connection.
+        drop(state);
+        match refused {
+            Some(_) => Err(io::ErrorKind::ConnectionRefused.into()),
+            None => Ok(end(0, ours, theirs)),
+        }
+    }
+}
+
+impl State {
+    /// What is going to happen to one direction of a new connection, if anything.
+    fn fate(&mut self) -> Option<(usize, Health)> {
+        if self.healed || !self.random.chance(12) {
+            return None;
+        }
+        // Most connections are short; the opening is some hundreds of bytes.
+        let most = *self.random.pick(&[100, 400, 2000, 20_000])?;
+        let bytes = self.random.between(1, most) as usize;
+        let healths = [Health::Reset, Health::Closed, Health::Silent];
+        let health = *self.random.pick(&healths)?;
+        let fault = match health {
+            Health::Silent => "silent at a byte",
+            Health::Reset => "reset at a byte",
+            _ => "closed at a byte",
+        };
+        *self.faults.entry(fault).or_default() += 1;
+        Some((bytes, health))
+    }
+}
+
+impl Connection {
+    fn both(&mut self, strike: impl Fn(&mut Wire)) {
+        self.wires.iter_mut().for_each(strike);
+    }
+
+    /// The markers in what side `side` has written with `bytes` at its end.
+    fn marks(&mut self, side: usize, bytes: &[u8]) -> Vec<Mark> {
+        let tail = &mut self.tails[side];
+        tail.extend_from_slice(bytes);
+        let mut marks = Vec::new();
+        let mut from = 0;
+        while let Some(begin) = tail[from..].iter().position(|byte| *byte == b'~') {
+            let begin = from + begin;
+            let Some(len) = tail[begin + 1..].iter().position(|byte| *byte == b'~') else {
+                from = begin;
+                break;
+            };
+            let text = std::str::from_utf8(&tail[begin + 1..begin + 1 + len]).unwrap_or_default();
+            let mark = text.split_once('.');
+            let mark = mark.and_then(|(stream, n)| Some((stream.parse().ok()?, n.parse().ok()?)));
+            from = match mark {
+                Some(mark) => {
+                    marks.push(mark);
+                    begin + len + 2
+                }
+                // Something else: what ends it may begin the next.
+                None => begin + 1 + len,
+            };
+        }
+        let keep = tail.len().saturating_sub(64).max(from.min(tail.len()));
+        tail.drain(..keep.min(tail.len()));
+        marks
+    }
+}
+
+/// The transport of one process.
+pub(crate) struct Device {
+    network: Network,
+    process: u64,
+}
+
+#[async_trait]
+impl Transport for Device {
+    fn scheme(&self) -> &str {
+        "sim"
+    }
+
+    async fn listen(&self, at: &Address, _: &Options) -> io::Result<Box<dyn Listener>> {
+        let (sender, queue) = mpsc::unbounded_channel();
+        let mut state = self.network.lock();
+        state.listeners.insert(at.rest().to_owned(), sender);
+        Ok(Box::new(Queue {
+            at: at.clone(),
+            process: self.process,
+            queue,
+        }))
+    }
+
+    async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
+        let wait = self.network.lock().random.between(0, 5000);
+        tokio::time::sleep(Duration::from_micros(wait)).await;
+        Ok(Box::new(self.network.dial(self.process, to.rest())?))
+    }
+}
+
+/// Where a process listens.
+struct Queue {
+    at: Address,
+    process: u64,
+    queue: mpsc::UnboundedReceiver<End>,
+}
+
+#[async_trait]
+impl Listener for Queue {
+    fn addresses(&self) -> Vec<Address> {
+        vec![self.at.clone()]
+    }
+
+    async fn accept(&mut self) -> io::Result<Box<dyn Stream>> {
+        match self.queue.recv().await {
+            Some(end) => {
+                let mut state = end.network.lock();
+                if let Some(connection) = state.connections.get_mut(&end.number) {
+                    connection.ends[1] = self.process;
+                }
+                drop(state);
+                Ok(Box::new(end))
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// One end of a connection.
+pub(crate) struct End {
+    network: Network,
+    number: Number,
+    side: usize,
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+impl Stream for End {
+    fn local(&self) -> Option<SocketAddr> {
+        Some(self.local)
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        Some(self.peer)
+    }
+}
+
+impl End {
+    fn connection<T>(&self, run: impl FnOnce(&mut Connection) -> T) -> Option<T> {
+        self.network
+            .lock()
+            .connections
+            .get_mut(&self.number)
+            .map(run)
+    }
+}
+
+impl AsyncRead for End {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let other = 1 - self.side;
+        let read = self.connection(|c| c.wires[other].poll_read(cx, buffer.remaining()));
+        match read {
+            Some(Poll::Ready(Ok(bytes))) => {
+                buffer.put_slice(&bytes);
+                Poll::Ready(Ok(()))
+            }
+            Some(Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
+            Some(Poll::Pending) => Poll::Pending,
+            None => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+        }
+    }
+}
+
+impl AsyncWrite for End {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let side = self.side;
+        let mut state = self.network.lock();
+        let Some(connection) = state.connections.get_mut(&self.number) else {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        };
+        let written = connection.wires[side].poll_write(cx, bytes);
+        if let Poll::Ready(Ok(count)) = &written {
+            for mark in connection.marks(side, &bytes[..*count]) {
+                let order = state.carried.len() as u64;
+                let carried = Carried {
+                    number: self.number,
+                    order,
+                };
+                state.carried.entry(mark).or_insert(carried);
+            }
+        }
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let side = self.side;
+        self.connection(|c| c.wires[side].strike(Health::Closed));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for End {
+    /// As a socket does: what was written still arrives, and the other end is told, unless nobody is told of anything.
+    fn drop(&mut self) {
+        let (side, number) = (self.side, self.number);
+        let mut state = self.network.lock();
+        let Some(connection) = state.connections.get_mut(&number) else {
+            return;
+        };
+        connection.ends[side] = u64::MAX;
+        connection.wires[side].strike(Health::Closed);
+        // Nobody reads what comes now: who writes is told.
+        if connection.wires[1 - side].health() != Health::Silent {
+            connection.wires[1 - side].strike(Health::Reset);
+        }
+        if connection.ends == [u64::MAX; 2] {
+            state.connections.remove(&number);
+        }
+    }
+}

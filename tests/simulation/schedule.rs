@@ -1,0 +1,326 @@
+//! One schedule: what happens, drawn step by step from a seed, and the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aemp::{LocalNode, PortId};
+
+use crate::cluster::{Cluster, Guarded, MONITOR_TIMEOUT, World, killed, marker, name, node_id};
+use crate::model::StreamId;
+use crate::network::Network;
+use crate::random::Random;
+use crate::stranger;
+
+/// What came of a schedule.
+pub(crate) struct Outcome {
+    pub(crate) broken: Option<String>,
+    pub(crate) history: Vec<String>,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    pub(crate) delivered: u64,
+    pub(crate) fired: u64,
+}
+
+/// Runs the schedule of `seed` in a runtime of its own, on a simulated clock.
+pub(crate) fn run(seed: u64) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let outcome = runtime.block_on(async {
+        let mut random = Random::new(seed);
+        let world = World::new(Network::new(random.fork()));
+        let mut schedule = Schedule {
+            cluster: Cluster::start(&world, &mut random).await,
+            world: world.clone(),
+            random,
+            driven: Vec::new(),
+            guards: Vec::new(),
+            calls: 0,
+        };
+        schedule.run().await;
+        let tasks = schedule.end().await;
+        let mut model = world.model();
+        if tasks > 0 {
+            model.left(format!("{tasks} tasks are left"));
+        }
+        if world.network.len() > 0 {
+            model.left(format!("{} connections are left", world.network.len()));
+        }
+        Outcome {
+            broken: model.broken.clone(),
+            history: model.history().to_vec(),
+            faults: world.network.faults(),
+            delivered: model.delivered,
+            fired: model.fired,
+        }
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+struct Schedule {
+    world: World,
+    cluster: Cluster,
+    random: Random,
+    /// Streams that the schedule itself sends.
+    driven: Vec<(usize, u64, StreamId)>,
+    guards: Vec<Guarded>,
+    calls: u64,
+}
+
+impl Schedule {
+    async fn run(&mut self) {
+        for at in self.cluster.names() {
+            for _ in 0..self.random.between(1, 2) {
+                self.cluster.add_port(at);
+            }
+        }
+        for _ in 0..self.random.between(20, 70) {
+            self.step().await;
+            self.pause().await;
+            if self.world.model().broken.is_some() {
+                return;
+            }
+        }
+    }
+
+    async fn pause(&mut self) {
+        let time = match self.random.below(100) {
+            0..40 => {
+                for _ in 0..self.random.below(8) {
+                    tokio::task::yield_now().await;
+                }
+                return;
+            }
+            40..80 => Duration::from_micros(self.random.between(1, 20_000)),
+            80..96 => Duration::from_millis(self.random.between(20, 500)),
+            _ => Duration::from_millis(self.random.between(500, 4000)),
+        };
+        tokio::time::sleep(time).await;
+    }
+
+    async fn step(&mut self) {
+        let names = self.cluster.names();
+        let at = self.random.pick(&names).copied().unwrap_or_default();
+        match self.random.below(100) {
+            0..6 => self.cluster.add_port(at),
+            6..12 => self.spawn(at),
+            12..26 => self.open(at),
+            26..50 => self.send(),
+            50..56 => self.watch_again(),
+            56..60 => self.unwatch(),
+            60..64 => self.kill(),
+            64..71 => self.let_port_watch(at),
+            71..76 => self.guard(at),
+            76..84 => self.call(at),
+            84..92 => {
+                if let Some(fault) = self.world.network.strike(&mut self.random) {
+                    self.world.model().note(format!("FAULT {fault}"));
+                }
+            }
+            92..94 => self.cluster.restart(at, &mut self.random).await,
+            94..95 => {
+                let time = Duration::from_millis(self.random.between(500, 10_000));
+                self.world
+                    .model()
+                    .note(format!("FAULT the clock jumps by {time:?}"));
+                self.world.network.count("clock jump");
+                tokio::time::advance(time).await;
+            }
+            _ => {
+                self.world.network.count("stranger");
+                let random = self.random.fork();
+                tokio::spawn(stranger::visit(
+                    self.world.network.clone(),
+                    name(at),
+                    random,
+                ));
+            }
+        }
+    }
+
+    fn node(&self, at: usize) -> Option<(LocalNode, u64)> {
+        let life = self.cluster.lives.get(&at)?;
+        Some((life.node.clone(), life.process))
+    }
+
+    /// A port of any node that has come to life. Of one that has not yet, only who spawns it may know: a third node's
+    /// monitor would find no port, and its messages one (docs/guarantee.md).
+    fn some_port(&mut self) -> Option<PortId> {
+        let lives = self.cluster.lives.values();
+        let mut ports: Vec<PortId> = lives.flat_map(|life| life.ports.iter().cloned()).collect();
+        let model = self.world.model();
+        ports.retain(|port| model.has_lived(port));
+        drop(model);
+        self.random.pick(&ports).cloned()
+    }
+
+    /// One of the streams whose sender still lives.
+    fn some_stream(&mut self) -> Option<(LocalNode, StreamId, PortId)> {
+        let lives = &self.cluster.lives;
+        self.driven
+            .retain(|(at, process, _)| lives.get(at).is_some_and(|life| life.process == *process));
+        let (at, _, stream) = *self.random.pick(&self.driven)?;
+        let (node, _) = self.node(at)?;
+        let to = self.world.model().streams.get(&stream)?.to.clone();
+        Some((node, stream, to))
+    }
+
+    fn open(&mut self, at: usize) {
+        let (Some((node, process)), Some(to)) = (self.node(at), self.some_port()) else {
+            return;
+        };
+        let stream = self.world.model().open(process, &to, None);
+        self.driven.push((at, process, stream));
+        if self.random.chance(90) {
+            let gone = node.gone(&to);
+            self.world.model().watches(stream, gone, None);
+        }
+        self.burst(&node, stream, &to);
+    }
+
+    /// A port on another node, which is used at once.
+    fn spawn(&mut self, at: usize) {
+        let names = self.cluster.names();
+        let there = self.random.pick(&names).copied().unwrap_or_default();
+        let Some((node, process)) = self.node(at) else {
+            return;
+        };
+        let Ok(port) = node.spawn(&node_id(there), "sim::port", ()) else {
+            return;
+        };
+        let stream = self.world.model().open(process, &port, None);
+        self.driven.push((at, process, stream));
+        let gone = node.gone(&port);
+        self.world.model().watches(stream, gone, None);
+        self.burst(&node, stream, &port);
+        if let Some(life) = self.cluster.lives.get_mut(&there) {
+            life.ports.push(port);
+        }
+    }
+
+    fn burst(&mut self, node: &LocalNode, stream: StreamId, to: &PortId) {
+        let count = match self.random.below(10) {
+            0..7 => self.random.between(1, 5),
+            _ => self.random.between(5, 40),
+        };
+        for _ in 0..count {
+            let padding = match self.random.below(20) {
+                0 => self.random.between(1000, 9000),
+                _ => self.random.below(60),
+            };
+            let n = self.world.model().sends(stream);
+            node.send(to, ("m", marker(stream, n), "x".repeat(padding as usize)));
+        }
+        self.world
+            .model()
+            .note(format!("stream {stream}: {count} sent"));
+    }
+
+    fn send(&mut self) {
+        if let Some((node, stream, to)) = self.some_stream() {
+            self.burst(&node, stream, &to);
+        }
+    }
+
+    fn watch_again(&mut self) {
+        let Some((node, stream, to)) = self.some_stream() else {
+            return;
+        };
+        if !self.world.model().is_watched(stream) {
+            let gone = node.gone(&to);
+            self.world.model().watches(stream, gone, None);
+        }
+        self.burst(&node, stream, &to);
+    }
+
+    fn unwatch(&mut self) {
+        if let Some((_, stream, _)) = self.some_stream() {
+            self.world.model().unwatch(stream);
+        }
+        if !self.guards.is_empty() {
+            let at = self.random.below(self.guards.len() as u64) as usize;
+            self.guards.swap_remove(at);
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some((node, stream, to)) = self.some_stream() {
+            let n = self.world.model().sends(stream);
+            self.world
+                .model()
+                .note(format!("stream {stream}: {n} is a kill"));
+            node.kill(&to, killed(stream, n));
+            if self.random.chance(50) {
+                self.burst(&node, stream, &to);
+            }
+        }
+    }
+
+    fn let_port_watch(&mut self, at: usize) {
+        let watchers = self.cluster.lives.get(&at).map(|life| life.ports.clone());
+        let watcher = self.random.pick(&watchers.unwrap_or_default()).cloned();
+        let (Some((node, _)), Some(watcher), Some(target)) =
+            (self.node(at), watcher, self.some_port())
+        else {
+            return;
+        };
+        let times = self.random.between(1, 4);
+        node.send(&watcher, ("watch", target, times));
+    }
+
+    fn guard(&mut self, at: usize) {
+        if let (Some((node, _)), Some(target)) = (self.node(at), self.some_port()) {
+            let guard = Guarded::set(&self.world, &node, &target);
+            self.guards.push(guard);
+        }
+    }
+
+    fn call(&mut self, at: usize) {
+        let (Some((node, _)), Some(to)) = (self.node(at), self.some_port()) else {
+            return;
+        };
+        self.calls += 1;
+        let (id, world) = (self.calls, self.world.clone());
+        let limit = self
+            .random
+            .chance(50)
+            .then(|| Duration::from_millis(self.random.between(1, 3000)));
+        world.model().call(false, id);
+        tokio::spawn(async move {
+            let call = node.call::<_, (u64,)>(&to, ("ask", id));
+            // A call must not keep a node alive that is to end.
+            drop(node);
+            let answer = match limit {
+                Some(limit) => call.within(limit).await,
+                None => call.await,
+            };
+            let mut model = world.model();
+            model.call(true, id);
+            match answer {
+                Ok((n,)) if n != id => model.left(format!("call {id} was answered with {n}")),
+                Ok(_) => model.note(format!("call {id} is answered")),
+                Err(error) => model.note(format!("call {id} fails: {error}")),
+            }
+        });
+    }
+
+    /// All faults end, what is to be told is told, and all nodes end. How many tasks are left then.
+    async fn end(&mut self) -> usize {
+        self.world.model().note("faults end");
+        self.world.network.heal();
+        tokio::time::sleep(5 * MONITOR_TIMEOUT).await;
+        let living: BTreeSet<u64> = self.cluster.lives.values().map(|l| l.process).collect();
+        self.world.model().settled(&living);
+        self.guards.clear();
+        for (_, life) in std::mem::take(&mut self.cluster.lives) {
+            self.world.model().forget(life.process);
+            life.node.shutdown().await;
+        }
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    }
+}
