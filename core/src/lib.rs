@@ -16,6 +16,8 @@ pub mod codec;
 mod config;
 mod entropy;
 mod error;
+#[cfg(aemp_faults)]
+pub mod faults;
 pub mod handshake;
 pub mod id;
 mod link;

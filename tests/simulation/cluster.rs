@@ -232,7 +232,8 @@ fn target(
     process: Process,
     at_start: impl FnOnce(Routes, Box<dyn FnOnce(&mut Context<'_>) + Send>) -> Routes,
 ) -> Routes {
-    let (born, heard, watching) = (world.clone(), world.clone(), world.clone());
+    let (born, heard) = (world.clone(), world.clone());
+    let (watching, told) = (world.clone(), world.clone());
     let port = routes()
         .on("m", move |cx, (text, _): (String, String)| {
             let mark = text.trim_matches('~').split_once('.');
@@ -246,7 +247,10 @@ fn target(
         .on("watch", move |cx, (target, times): (PortId, u64)| {
             watch(&watching, cx, &target, times, process);
         })
-        .on("gone", |_, _: Vec<aemp::Value>| ());
+        .on("gone", move |_, reason: Vec<aemp::Value>| {
+            let stream = reason.first().and_then(aemp::Value::as_u64);
+            told.model().notified(stream.unwrap_or_default());
+        });
     at_start(
         port,
         Box::new(move |cx| {

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+#[cfg(aemp_faults)]
+mod faults;
 mod model;
 mod network;
 mod random;

@@ -26,6 +26,7 @@ pub(crate) struct Model {
     ports: BTreeMap<PortId, Target>,
     links: BTreeMap<(Process, String), (u64, bool)>,
     calls: BTreeMap<u64, bool>,
+    notified: BTreeSet<StreamId>,
     /// The first rule that was broken, and how.
     pub(crate) broken: Option<String>,
     history: Vec<String>,
@@ -80,6 +81,7 @@ impl Model {
             ports: BTreeMap::new(),
             links: BTreeMap::new(),
             calls: BTreeMap::new(),
+            notified: BTreeSet::new(),
             broken: None,
             history: Vec::new(),
             start: tokio::time::Instant::now(),
@@ -405,6 +407,16 @@ impl Model {
     pub(crate) fn call(&mut self, ended: bool, id: u64) {
         if self.calls.insert(id, ended) == Some(true) {
             self.breaks("calls-end-once", format!("call {id} ends again"));
+        }
+    }
+
+    /// The message of a monitor, of which each stream has one at most, has come.
+    pub(crate) fn notified(&mut self, id: StreamId) {
+        if !self.notified.insert(id) {
+            self.breaks(
+                "fires-once",
+                format!("the message of stream {id} comes again"),
+            );
         }
     }
 

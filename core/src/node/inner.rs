@@ -389,6 +389,10 @@ impl Inner {
             What::Notify(notify) if here(&notify.0) => {
                 if action.armed.take() {
                     let (to, message) = appended(*notify, reason);
+                    #[cfg(aemp_faults)]
+                    if crate::faults::is(crate::faults::Fault::FiresTwice) {
+                        self.shards.deliver(to.port(), message.clone());
+                    }
                     self.shards.deliver(to.port(), message);
                 }
             }

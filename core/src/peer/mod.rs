@@ -6,6 +6,8 @@
 //! lost, all that belongs to it is settled under that lock, so that the next cannot carry a message before.
 
 mod admission;
+#[cfg(aemp_faults)]
+mod broken;
 mod outgoing;
 mod request;
 
@@ -168,7 +170,12 @@ impl Peer {
     /// Kills a port of this peer.
     pub(crate) fn kill(self: &Arc<Self>, port: &PortName, reason: Reason) {
         let mut state = self.lock();
-        if self.request(&mut state, request::kil1(port, &reason)) {
+        #[cfg(aemp_faults)]
+        let before = state.link.queued();
+        let connect = self.request(&mut state, request::kil1(port, &reason));
+        #[cfg(aemp_faults)]
+        self.break_kill(&mut state, before);
+        if connect {
             drop(state);
             self.connect();
         }
@@ -259,6 +266,8 @@ impl Peer {
             failed: None,
         };
         let before = std::mem::replace(&mut state.link, Link::Up(Box::new(up)));
+        #[cfg(aemp_faults)]
+        let before = self.break_up(&mut state, before);
         if let Link::Waiting(waiting) = before {
             for (port, values) in waiting.queue {
                 self.send_waited(&mut state, &port, &values);
@@ -334,6 +343,8 @@ impl Peer {
         };
         let text = up.failed.as_deref().unwrap_or(text);
         tracing::info!(target: "aemp::link", peer = %self.id, generation, reason = text, "node down");
+        #[cfg(aemp_faults)]
+        self.break_down(&mut state, &up, text);
         self.fire_all(&mut state, text);
         if let Some(node) = self.node.upgrade() {
             if node.stop.is_cancelled() {

@@ -94,6 +94,25 @@ impl Up {
     }
 }
 
+#[cfg(aemp_faults)]
+impl Outbox {
+    /// What nobody has taken to write it.
+    pub(super) fn unwritten(&self) -> BytesMut {
+        self.buffer.clone()
+    }
+
+    pub(super) fn prepend(&mut self, mut bytes: BytesMut) {
+        bytes.extend_from_slice(&self.buffer);
+        self.buffer = bytes;
+    }
+
+    /// Puts what came behind `before` queued bytes in front of those.
+    pub(super) fn last_first(&mut self, before: usize) {
+        let last = self.queued().saturating_sub(before).min(self.buffer.len());
+        self.buffer.rotate_right(last);
+    }
+}
+
 /// Cuts off what a failed or panicking encoding left in the buffer.
 struct Undo<'a> {
     buffer: &'a mut BytesMut,

@@ -1,0 +1,70 @@
+//! Deliberate faults, by which the simulation shows that it would find real ones. They exist only in builds with
+//! `--cfg aemp_faults`, which no feature sets, and only where one was chosen.
+//!
+//! A choice is that of a thread: the simulation runs a whole cluster in one.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use bytes::BytesMut;
+
+/// What can be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A monitor that sends a message sends it twice.
+    FiresTwice,
+    /// Monitors fire a while after the connection is lost, when the next one may be up.
+    FiresLate,
+    /// The first monitor of a lost connection does not fire.
+    FiresNever,
+    /// Of the messages that wait for a connection, the last two change places.
+    Swapped,
+    /// The first message that waits for a connection is lost.
+    LostAtReconnect,
+    /// What a lost connection had not written goes out over the next.
+    DeadGeneration,
+    /// A kill goes out before what was sent before it.
+    KillOvertakes,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::FiresTwice,
+        Self::FiresLate,
+        Self::FiresNever,
+        Self::Swapped,
+        Self::LostAtReconnect,
+        Self::DeadGeneration,
+        Self::KillOvertakes,
+    ];
+}
+
+thread_local! {
+    static CHOSEN: Cell<Option<Fault>> = const { Cell::new(None) };
+    /// What lost connections had not written, by sender and receiver.
+    static UNWRITTEN: RefCell<HashMap<[String; 2], BytesMut>> = RefCell::default();
+}
+
+/// Breaks what this thread runs from now on, or nothing.
+pub fn choose(fault: Option<Fault>) {
+    CHOSEN.set(fault);
+    UNWRITTEN.take();
+}
+
+/// Whether this is broken.
+pub(crate) fn is(fault: Fault) -> bool {
+    CHOSEN.get() == Some(fault)
+}
+
+/// Keeps what a connection had not written.
+pub(crate) fn keep(way: [String; 2], bytes: BytesMut) {
+    UNWRITTEN.with_borrow_mut(|unwritten| unwritten.insert(way, bytes));
+}
+
+/// What an earlier connection had not written.
+pub(crate) fn kept(way: &[String; 2]) -> BytesMut {
+    UNWRITTEN
+        .with_borrow_mut(|unwritten| unwritten.remove(way))
+        .unwrap_or_default()
+}
