@@ -1,9 +1,10 @@
 //! The processes of a schedule: production nodes over the simulated network, and the ports of the workload.
 
 use std::collections::BTreeMap;
+use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aemp::{Context, LocalNode, NodeEvent, NodeId, Notify, PortId, Reason, Routes, reason, routes};
 
@@ -39,6 +40,10 @@ impl World {
 pub(crate) fn marker(stream: StreamId, n: u64) -> String {
     format!("~{stream}.{n}~")
 }
+
+/// What has a port end by itself.
+pub(crate) const DIE: &str = "die";
+pub(crate) const PANIC: &str = "panic";
 
 /// One life of a node.
 pub(crate) struct Life {
@@ -91,6 +96,7 @@ impl Cluster {
             .transport(self.world.network.of(process))
             .bind(address(at))
             .codecs(settings.codecs.iter().copied())
+            .clock(clock())
             .random(move |bytes| entropy.lock().unwrap().fill(bytes))
             .configure(|config| {
                 config.monitor_timeout = MONITOR_TIMEOUT;
@@ -213,6 +219,12 @@ impl Settings {
     }
 }
 
+/// The time of day in the simulation.
+fn clock() -> impl Fn() -> SystemTime + Send + Sync {
+    let start = tokio::time::Instant::now();
+    move || SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + start.elapsed()
+}
+
 pub(crate) fn name(at: usize) -> String {
     format!("n{at}")
 }
@@ -235,12 +247,17 @@ fn target(
     let (born, heard) = (world.clone(), world.clone());
     let (watching, told) = (world.clone(), world.clone());
     let port = routes()
-        .on("m", move |cx, (text, _): (String, String)| {
+        .on("m", move |cx, (text, what): (String, aemp::Value)| {
             let mark = text.trim_matches('~').split_once('.');
             let mark = mark.and_then(|(stream, n)| Some((stream.parse().ok()?, n.parse().ok()?)));
             match mark {
                 Some((stream, n)) => heard.model().arrives(stream, n, &cx.id(), process),
                 None => heard.model().left(format!("a message of nobody: {text}")),
+            }
+            match what.as_str() {
+                Some(DIE) => Err(reason!["died", text]),
+                Some(PANIC) => panic::resume_unwind(Box::new("a handler's panic")),
+                _ => Ok(()),
             }
         })
         .on("ask", |cx, (n, reply): (u64, PortId)| cx.send(&reply, (n,)))

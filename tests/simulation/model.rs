@@ -25,6 +25,8 @@ pub(crate) struct Model {
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     ports: BTreeMap<PortId, Target>,
     links: BTreeMap<(Process, String), (u64, bool)>,
+    /// Monitors of whole nodes, each with the connection that it was set on.
+    node_watches: Vec<(Process, String, u64, Gone)>,
     calls: BTreeMap<u64, bool>,
     notified: BTreeSet<StreamId>,
     /// The first rule that was broken, and how.
@@ -80,6 +82,7 @@ impl Model {
             streams: BTreeMap::new(),
             ports: BTreeMap::new(),
             links: BTreeMap::new(),
+            node_watches: Vec::new(),
             calls: BTreeMap::new(),
             notified: BTreeSet::new(),
             broken: None,
@@ -181,11 +184,11 @@ impl Model {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
-        let sent = stream.sent;
         if let Some(epoch) = stream.epochs.last_mut()
             && epoch.end.is_none()
         {
-            epoch.end(sent);
+            // Nobody is promised anything of what is still on its way.
+            epoch.end(epoch.next);
             epoch.called = None;
             self.note(format!("stream {id} is not monitored any more"));
         }
@@ -396,11 +399,47 @@ impl Model {
                 None => "down".into(),
             }
         ));
+        if up.is_none() {
+            self.node_watches_fired(process, peer, generation);
+        }
         if was_up == up.is_some() || up.is_some_and(|up| up <= generation) {
             self.breaks(
                 "events-in-order",
                 format!("{peer} of process {process}: {up:?} after {generation}, {was_up}"),
             );
+        }
+    }
+
+    /// A monitor of a whole node is set while the connection `generation` is up.
+    pub(crate) fn watches_node(
+        &mut self,
+        process: Process,
+        peer: &str,
+        generation: u64,
+        gone: impl Future<Output = Reason> + Send + 'static,
+    ) {
+        let watch = (process, peer.to_owned(), generation, Box::pin(gone) as Gone);
+        self.node_watches.push(watch);
+    }
+
+    /// Where a node is said to be down, its monitors have fired.
+    fn node_watches_fired(&mut self, process: Process, peer: &str, generation: u64) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut late = None;
+        self.node_watches.retain_mut(|(of, to, set, gone)| {
+            if *of != process || to != peer || *set > generation {
+                return true;
+            }
+            if gone.as_mut().poll(&mut cx).is_pending() {
+                late = Some(*set);
+            }
+            false
+        });
+        if let Some(set) = late {
+            let how = format!(
+                "process {process}: {peer} is down, and a monitor of it from connection {set} has not fired"
+            );
+            self.breaks("fires-first", how);
         }
     }
 
@@ -462,6 +501,7 @@ impl Model {
 
     /// Who has ended asks no monitors any more.
     pub(crate) fn forget(&mut self, process: Process) {
+        self.node_watches.retain(|(of, ..)| *of != process);
         for stream in self.streams.values_mut() {
             if stream.from == process
                 && let Some(epoch) = stream.epochs.last_mut()

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use aemp::{LocalNode, PortId};
 
-use crate::cluster::{Cluster, Guarded, MONITOR_TIMEOUT, World, killed, marker, name, node_id};
+use crate::cluster::{
+    Cluster, DIE, Guarded, MONITOR_TIMEOUT, PANIC, World, killed, marker, name, node_id,
+};
 use crate::model::StreamId;
 use crate::network::Network;
 use crate::random::Random;
@@ -113,7 +115,8 @@ impl Schedule {
             60..64 => self.kill(),
             64..71 => self.let_port_watch(at),
             71..76 => self.guard(at),
-            76..84 => self.call(at),
+            76..82 => self.call(at),
+            82..84 => self.watch_node(at),
             84..92 => {
                 if let Some(fault) = self.world.network.strike(&mut self.random) {
                     self.world.model().note(format!("FAULT {fault}"));
@@ -211,7 +214,14 @@ impl Schedule {
                 _ => self.random.below(60),
             };
             let n = self.world.model().sends(stream);
-            node.send(to, ("m", marker(stream, n), "x".repeat(padding as usize)));
+            let content: aemp::Value = match self.random.below(200) {
+                0 => DIE.into(),
+                1 => PANIC.into(),
+                // Which JSON cannot carry: then it is lost, and a monitor has to say so.
+                2..8 => bytes::Bytes::from(vec![0u8; padding as usize]).into(),
+                _ => "x".repeat(padding as usize).into(),
+            };
+            node.send(to, ("m", marker(stream, n), content));
         }
         self.world
             .model()
@@ -274,6 +284,22 @@ impl Schedule {
         if let (Some((node, _)), Some(target)) = (self.node(at), self.some_port()) {
             let guard = Guarded::set(&self.world, &node, &target);
             self.guards.push(guard);
+        }
+    }
+
+    fn watch_node(&mut self, at: usize) {
+        let names = self.cluster.names();
+        let there = self.random.pick(&names).copied().unwrap_or_default();
+        if let Some((node, process)) = self.node(at) {
+            let links = node.links();
+            let link = links.iter().find(|link| link.peer() == &node_id(there));
+            if let Some(link) = link {
+                let gone = node.gone(&node_id(there).into());
+                let generation = link.generation();
+                self.world
+                    .model()
+                    .watches_node(process, &name(there), generation, gone);
+            }
         }
     }
 

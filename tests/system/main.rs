@@ -5,6 +5,7 @@ mod cbor;
 mod common;
 mod dialled;
 mod failures;
+mod gaps;
 mod hung;
 mod links;
 #[path = "../common/log.rs"]

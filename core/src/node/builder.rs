@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-use super::inner::Parts;
+use super::inner::{Clock, Parts};
 use super::{Inner, LocalNode};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
@@ -29,6 +30,7 @@ pub struct Builder {
     chosen: Option<Vec<String>>,
     transports: Transports,
     entropy: Option<Entropy>,
+    clock: Clock,
     config: Config,
     on_start: Vec<Prepare>,
 }
@@ -61,6 +63,7 @@ impl Builder {
             chosen: None,
             transports: Transports::default(),
             entropy: None,
+            clock: Arc::new(SystemTime::now),
             config: Config::default(),
             on_start: Vec::new(),
         }
@@ -140,6 +143,12 @@ impl Builder {
         self
     }
 
+    /// Where the time of day comes from that peers ask for, for tests that are to run the same way twice.
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(now);
+        self
+    }
+
     /// Runs `prepare` when every address is bound and nobody has connected yet: what it offers and the ports it
     /// makes are there for the first message.
     #[doc(alias = "services")]
@@ -187,6 +196,7 @@ impl Builder {
             codecs,
             transports: self.transports,
             entropy,
+            clock: self.clock,
             runtime,
         };
         let inner = Inner::new(parts);

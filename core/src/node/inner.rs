@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast, oneshot};
@@ -42,6 +42,7 @@ pub(crate) struct Inner {
     /// What this node asks of them.
     pub(crate) options: Options,
     pub(crate) entropy: Entropy,
+    pub(super) clock: Clock,
     pub(crate) shards: Arc<Shards>,
     pub(crate) functions: Functions,
     /// Taken when the node has stopped, so that who listens comes to an end.
@@ -74,6 +75,9 @@ pub(crate) struct Inner {
     counter: AtomicU64,
 }
 
+/// What tells the time of day.
+pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
 /// What a node is made of.
 pub(super) struct Parts {
     pub(super) id: NodeId,
@@ -82,6 +86,7 @@ pub(super) struct Parts {
     pub(super) codecs: Codecs,
     pub(super) transports: Transports,
     pub(super) entropy: Entropy,
+    pub(super) clock: Clock,
     pub(super) runtime: Handle,
 }
 
@@ -100,6 +105,7 @@ impl Inner {
             codecs,
             transports,
             entropy,
+            clock,
             runtime,
         } = parts;
         Arc::new(Self {
@@ -118,6 +124,7 @@ impl Inner {
             codecs,
             transports,
             entropy,
+            clock,
             tasks: Tasks::new(runtime.clone()),
             runtime,
             functions: Functions::default(),

@@ -2,7 +2,7 @@
 //! out are in `peer/request.rs`.
 
 use std::sync::{Arc, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use super::{Inner, LocalNode};
 use crate::message::{Message, Values, cost_of};
@@ -154,9 +154,8 @@ pub(crate) fn handle(
             arguments.answer(node, from, batch, [answer]);
         }
         Request::Time => {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
+            let now = (node.clock)().duration_since(UNIX_EPOCH);
+            let now = now.unwrap_or_default();
             arguments.answer(node, from, batch, [Value::from(now.as_secs_f64())]);
         }
         Request::Eval => {

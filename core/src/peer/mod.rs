@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::codec::{Codec, Frame, PeerInfo};
 use crate::error::SendError;
 use crate::link::LinkInfo;
-use crate::map::HashMap;
+use crate::map::{HashMap, HashSet};
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
 use crate::node::{Inner, LinkStats, NodeEvent, Traffic};
@@ -64,8 +64,16 @@ enum Link {
 
 #[derive(Default)]
 struct Waiting {
-    queue: VecDeque<(PortName, Values)>,
+    queue: VecDeque<Waited>,
     bytes: usize,
+}
+
+/// A message that waits for a connection.
+struct Waited {
+    port: PortName,
+    values: Values,
+    /// Whether the node itself says it: then it fits whatever codec comes.
+    own: bool,
 }
 
 struct Up {
@@ -121,7 +129,12 @@ impl Peer {
             }
             Link::Waiting(_) | Link::Down => {
                 let values = frame.to_values().map_err(refused)?;
-                if self.let_wait(&mut state, frame.port.into(), values) {
+                let message = Waited {
+                    port: frame.port.into(),
+                    values,
+                    own: false,
+                };
+                if self.let_wait(&mut state, message) {
                     drop(state);
                     self.connect();
                 }
@@ -269,9 +282,7 @@ impl Peer {
         #[cfg(aemp_faults)]
         let before = self.break_up(&mut state, before);
         if let Link::Waiting(waiting) = before {
-            for (port, values) in waiting.queue {
-                self.send_waited(&mut state, &port, &values);
-            }
+            self.send_waited(&mut state, waiting);
         }
         tracing::info!(target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
         self.event(NodeEvent::Up(info));
@@ -280,36 +291,49 @@ impl Peer {
         generation
     }
 
-    /// A message that waited meets the codec at last. One that cannot be encoded is lost, and said to be.
-    fn send_waited(self: &Arc<Self>, state: &mut State, port: &PortName, values: &Values) {
+    /// What waited meets the codec at last. A message that cannot be encoded is lost, and said to be. If a monitor says
+    /// so, what was sent to that port after it is lost as well: it was sent before the monitor fired, and must not
+    /// arrive after a gap.
+    fn send_waited(self: &Arc<Self>, state: &mut State, waiting: Waiting) {
         let limit = self.queue_limit();
-        let Link::Up(up) = &mut state.link else {
-            return;
-        };
-        if port.is_node_port() {
-            up.send_fitting(port, values, limit);
-            return;
+        let mut cut = HashSet::default();
+        for message in waiting.queue {
+            let Link::Up(up) = &mut state.link else {
+                return;
+            };
+            if !cut.is_empty() && message.is_about(&cut) {
+                tracing::debug!(target: "aemp::link", to = %self.id.port(message.port), "not sent, since one before it is lost");
+                continue;
+            }
+            let Waited { port, values, own } = message;
+            if own {
+                up.send_fitting(&port, &values, limit);
+                continue;
+            }
+            let Err(error) = up.send(&Frame::of(port.as_str(), &values), limit) else {
+                continue;
+            };
+            tracing::warn!(target: "aemp::link", to = %self.id.port(port.clone()), %error, "a message that waited is not sent");
+            if self.not_sent(state, &port, &error) {
+                cut.insert(port);
+            }
         }
-        let Err(error) = up.send(&Frame::of(port.as_str(), values), limit) else {
-            return;
-        };
-        tracing::warn!(target: "aemp::link", to = %self.id.port(port.clone()), %error, "a message that waited is not sent");
-        self.not_sent(state, port, &error);
     }
 
-    /// A message to `port` could not be encoded, and its sender has not been told: our monitors on it fire.
+    /// A message to `port` could not be encoded, and its sender has not been told: our monitors on it fire. Whether
+    /// there were any.
     fn not_sent(
         self: &Arc<Self>,
         state: &mut State,
         port: &PortName,
         error: &crate::codec::EncodeError,
-    ) {
+    ) -> bool {
         if port.is_node_port() {
             // Those who monitor the node itself ask for its connection, which is well.
-            return;
+            return false;
         }
         let Some(node) = self.node.upgrade() else {
-            return;
+            return false;
         };
         let reason = crate::reason!["encode_error", self.id.as_str(), error.to_string()];
         let mut watched = false;
@@ -320,6 +344,7 @@ impl Peer {
         if watched {
             self.request(state, request::mon0(port));
         }
+        watched
     }
 
     /// The same, from outside.
@@ -555,10 +580,20 @@ impl Link {
 
 impl Waiting {
     /// False if that is more than may wait.
-    fn push(&mut self, port: PortName, values: Values, limit: usize) -> bool {
-        self.bytes += port.as_str().len() + crate::message::cost_of(&values);
-        self.queue.push_back((port, values));
+    fn push(&mut self, message: Waited, limit: usize) -> bool {
+        self.bytes += message.port.as_str().len() + crate::message::cost_of(&message.values);
+        self.queue.push_back(message);
         self.bytes <= limit
+    }
+}
+
+impl Waited {
+    /// Whether it is a message to one of these ports, or a kill of it.
+    fn is_about(&self, ports: &HashSet<PortName>) -> bool {
+        match request::killed(&self.port, &self.values) {
+            Some(killed) => ports.iter().any(|port| port.as_str() == killed),
+            None => ports.contains(&self.port),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Generation, Link, Peer, State};
+use super::{Generation, Link, Peer, State, Waited};
 use crate::message::Values;
 use crate::{NodeId, PortId, PortName, Reason, Value};
 
@@ -20,6 +20,14 @@ pub(super) fn kil0(port: &PortName, reason: &Reason) -> Values {
 
 pub(super) fn kil1(port: &PortName, reason: &Reason) -> Values {
     request("kil1", port, reason)
+}
+
+/// The name of the port that a message to `port` asks to kill, if it does.
+pub(super) fn killed<'v>(port: &PortName, values: &'v [Value]) -> Option<&'v str> {
+    match values {
+        [word, name, ..] if port.is_node_port() && word.as_str() == Some("kil1") => name.as_str(),
+        _ => None,
+    }
 }
 
 /// Asks the peer for the time, to be answered to our node port as [`ALIVE`] with the number of the question.
@@ -69,20 +77,20 @@ impl Peer {
             up.send_fitting(port, &values, self.queue_limit());
             return false;
         }
-        self.let_wait(state, port.clone(), values)
+        let message = Waited {
+            port: port.clone(),
+            values,
+            own: true,
+        };
+        self.let_wait(state, message)
     }
 
     /// Lets a message wait for a connection, within the limit. True if somebody has to start one.
-    pub(super) fn let_wait(
-        self: &Arc<Self>,
-        state: &mut State,
-        port: PortName,
-        values: Values,
-    ) -> bool {
+    pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> bool {
         let limit = self.queue_limit();
         let start = state.link.wanted();
         if let Link::Waiting(waiting) = &mut state.link
-            && !waiting.push(port, values, limit)
+            && !waiting.push(message, limit)
         {
             self.give_up(
                 state,
