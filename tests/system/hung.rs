@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, advance, sleep, timeout};
 
 use crate::common::{linked, until};
 use crate::failures::Scene;
@@ -87,6 +87,22 @@ async fn a_slow_reader_lives_and_counts_as_hung_only_once_it_stops() {
     }
     linked(&scene.a, "x").await;
     slow.take(8 << 10).await;
+    let (took, _) = gone(&scene).await;
+    assert!(IN_TIME.contains(&took), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_stopped_itself_does_not_take_its_peers_for_dead() {
+    let scene = scene(true).await;
+    let mut peer = Stranger::join(&scene.network, "a", "x").await;
+    linked(&scene.a, "x").await;
+    answer_for(&mut peer, TIMEOUT).await;
+    for _ in 0..3 {
+        // Nothing runs meanwhile.
+        advance(3 * TIMEOUT).await;
+        answer_for(&mut peer, TIMEOUT).await;
+    }
+    linked(&scene.a, "x").await;
     let (took, _) = gone(&scene).await;
     assert!(IN_TIME.contains(&took), "{took}");
 }

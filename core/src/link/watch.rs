@@ -5,6 +5,7 @@
 //! every node answers (protocol.md section 5), AnyEvent::MP's as well.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
@@ -32,7 +33,7 @@ pub(super) async fn hung(
         let (silence, unasked) = (pulse.silence(), pulse.unasked());
         if pulse.is_parked() {
             // It may say what it likes: we do not listen.
-            sleep_until(Instant::now() + ask).await;
+            pause(ask, ask, pulse).await;
             continue;
         }
         if silence >= limit {
@@ -47,6 +48,16 @@ pub(super) async fn hung(
         } else {
             ask.min(limit - silence)
         };
-        sleep_until(Instant::now() + next).await;
+        pause(next, ask, pulse).await;
+    }
+}
+
+/// Sleeps for `time`. If that takes far longer, it was this process that hung, and what peers have sent meanwhile is
+/// still to be read: they begin anew.
+async fn pause(time: Duration, late: Duration, pulse: &Pulse) {
+    let wake = Instant::now() + time;
+    sleep_until(wake).await;
+    if wake.elapsed() > late {
+        pulse.progress();
     }
 }
