@@ -9,9 +9,10 @@ mod error;
 mod frame;
 mod read;
 mod scanner;
-mod strict;
+mod sink;
 mod token;
 mod typed;
+mod writer;
 
 use std::sync::Arc;
 
@@ -26,7 +27,9 @@ pub use capabilities::Capabilities;
 pub use decoder::StreamDecoder;
 pub use error::{DecodeError, EncodeError};
 pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step};
+pub use sink::Sink;
 pub use token::{Token, WireFormat};
+pub use writer::{Emit, Refused, Writer};
 
 /// How deep what is sent may nest, the message's own array included. AnyEvent::MP goes deaf past it
 /// (protocol.md section 2).
@@ -40,6 +43,9 @@ pub trait Codec: Send + Sync {
     /// What this codec can carry to `peer`.
     fn capabilities(&self, peer: &PeerInfo) -> Capabilities;
 
+    /// How it writes.
+    fn sink(&self) -> &'static dyn Sink;
+
     /// Appends `frame`, which goes to `peer`, to `out` as one array: the port's name, the elements, the reply.
     ///
     /// # Errors
@@ -50,7 +56,9 @@ pub trait Codec: Send + Sync {
         frame: &Frame<'_>,
         peer: &PeerInfo,
         out: &mut BytesMut,
-    ) -> Result<(), EncodeError>;
+    ) -> Result<(), EncodeError> {
+        frame.encode(self.sink(), &self.capabilities(peer), self.name(), out)
+    }
 
     /// The bytes of an empty array, which peers ignore: the keepalive (protocol.md section 4).
     fn keepalive(&self) -> &[u8];
@@ -90,7 +98,7 @@ pub enum Outgoing<'a> {
     /// Dynamic values.
     Values(&'a [Value]),
     /// A Rust value that serialises to a message's elements, as [`to_values`](crate::message::to_values) says.
-    Typed(&'a dyn erased_serde::Serialize),
+    Typed(&'a dyn Emit),
     /// A message as it came from a peer.
     Wire(&'a Wire),
 }
