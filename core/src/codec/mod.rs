@@ -1,4 +1,4 @@
-//! What turns messages into bytes and back: the trait [`Codec`], its [`Decoder`], and what all codecs share.
+//! What turns messages into bytes and back: the traits [`Codec`] and [`Decoder`], and what all codecs share.
 //!
 //! A codec sees one message at a time. Which port it is for is its first element (protocol.md section 4); who
 //! sent it and whether it is welcome is no business of a codec.
@@ -16,15 +16,16 @@ mod writer;
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
-use crate::message::{Message, ParseError, Wire};
-use crate::{NodeId, PortId, PortName, Text, Value};
+use crate::message::Wire;
+use crate::{NodeId, PortId, Text, Value};
 
+pub(crate) use decoder::need;
 pub(crate) use read::{Reader, Rest};
 
 pub use capabilities::Capabilities;
-pub use decoder::StreamDecoder;
+pub use decoder::{Decoder, Found, Incoming, Received, StreamDecoder};
 pub use error::{DecodeError, EncodeError};
 pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step};
 pub use sink::Sink;
@@ -67,20 +68,6 @@ pub trait Codec: Send + Sync {
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder>;
 }
 
-/// The receiving half of a [`Codec`], one per connection.
-pub trait Decoder: Send {
-    /// Takes the next message off the front of `src`.
-    ///
-    /// `None` means that `src` holds no whole message yet: call again when more bytes were appended to it. The
-    /// decoder may have consumed white space, keepalives (`[]`) and whatever else it need not see again, and
-    /// remembers how far it looked, so that the work for a message is linear in its size however its bytes arrive.
-    /// It may reserve room in `src` for what it knows must come, within the limits.
-    ///
-    /// # Errors
-    /// The stream is of no use after an error: the connection is to be closed.
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, DecodeError>;
-}
-
 /// One message to be encoded.
 #[derive(Clone, Copy)]
 pub struct Frame<'a> {
@@ -101,36 +88,6 @@ pub enum Outgoing<'a> {
     Typed(&'a dyn Emit),
     /// A message as it came from a peer.
     Wire(&'a Wire),
-}
-
-/// One decoded message and the port it is for.
-#[derive(Debug)]
-pub struct Received {
-    /// The name of the port on this node.
-    pub port: PortName,
-    /// The message, without the port's name.
-    pub message: Message,
-}
-
-impl Received {
-    /// The message of `bytes`, one whole array, which `format` can read: its first element is the port's name.
-    /// `None` is an empty array, a keepalive. `perl` says that an AnyEvent::MP node wrote it, so that byte strings
-    /// may stand for text, and more of the kind (protocol.md section 3).
-    ///
-    /// # Errors
-    /// Where the first element is no text.
-    #[inline(always)]
-    pub fn from_wire(
-        bytes: Bytes,
-        format: &'static dyn WireFormat,
-        perl: bool,
-    ) -> Result<Option<Self>, ParseError> {
-        let Some((port, rest)) = Reader::new(format, &bytes, perl).port()? else {
-            return Ok(None);
-        };
-        let message = Wire::new(bytes, format, perl, rest).into();
-        Ok(Some(Self { port, message }))
-    }
 }
 
 /// What a peer's messages must keep within. Breaking one fails the connection with an error that names it.

@@ -19,7 +19,7 @@ use crate::codec::{Reader, Rest, WireFormat};
 use crate::value::de::Items;
 
 pub(crate) use cost::cost_of;
-pub(crate) use parse::LoneNull;
+pub(crate) use parse::{LoneNull, parse};
 
 pub use error::ParseError;
 pub use flat::to_values;
@@ -72,8 +72,8 @@ impl Message {
     /// ```
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ParseError> {
         match self.0 {
-            Body::Values(values) => parse::parse(Items(values.into_iter()), 0),
-            Body::Wire(wire) => parse::parse(wire.reader().elements(wire.rest), 0),
+            Body::Values(values) => parse(Items(values.into_iter()), 0),
+            Body::Wire(wire) => parse(wire.reader().elements(wire.rest), 0),
         }
     }
 
@@ -86,13 +86,13 @@ impl Message {
             Body::Values(values) => {
                 let mut values = values.into_iter();
                 values.next();
-                parse::parse(Items(values), 1)
+                parse(Items(values), 1)
             }
             Body::Wire(wire) => {
                 let mut reader = wire.reader();
                 let mut elements = reader.elements(wire.rest);
                 elements.skip()?;
-                parse::parse(elements, 1)
+                parse(elements, 1)
             }
         }
     }
@@ -151,7 +151,7 @@ impl Message {
     }
 }
 
-/// What all messages of a connection have in common.
+/// What all messages of a connection have in common: what reads them, and whether an AnyEvent::MP node wrote them.
 #[derive(Clone, Copy)]
 pub(crate) struct Source {
     pub(crate) format: &'static dyn WireFormat,
@@ -163,6 +163,12 @@ impl Source {
     #[inline]
     pub(crate) fn is(self, other: Self) -> bool {
         std::ptr::eq(self.format, other.format) && self.perl == other.perl
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("perl", &self.perl).finish()
     }
 }
 
@@ -178,48 +184,30 @@ const _: () = assert!(size_of::<Message>() == size_of::<Value>());
 #[derive(Clone)]
 pub struct Wire {
     bytes: Bytes,
-    format: &'static dyn WireFormat,
-    perl: bool,
+    source: Source,
     /// The elements after the port's name.
     rest: Rest,
 }
 
 impl Wire {
     #[inline]
-    pub(crate) fn new(
-        bytes: Bytes,
-        format: &'static dyn WireFormat,
-        perl: bool,
-        rest: Rest,
-    ) -> Self {
+    pub(crate) fn new(bytes: Bytes, source: Source, rest: Rest) -> Self {
         Self {
             bytes,
-            format,
-            perl,
+            source,
             rest,
         }
     }
 
-    /// Where it is from: what reads it, and whether an AnyEvent::MP node wrote it.
     #[inline]
     pub(crate) fn source(&self) -> Source {
-        Source {
-            format: self.format,
-            perl: self.perl,
-        }
+        self.source
     }
 
     /// The elements after the port's name.
     #[inline]
     pub(crate) fn rest(&self) -> Rest {
         self.rest
-    }
-
-    /// The message in memory of its own, if it is small; a long one may share the receive buffer.
-    pub(crate) fn detach(&mut self) {
-        if self.bytes.len() < COPY_BELOW {
-            self.bytes = Bytes::copy_from_slice(&self.bytes);
-        }
     }
 
     /// The message's array, whose first element is the name of the port it was for.
@@ -229,12 +217,12 @@ impl Wire {
 
     /// What reads the bytes.
     pub fn format(&self) -> &'static dyn WireFormat {
-        self.format
+        self.source.format
     }
 
     /// Whether an AnyEvent::MP node wrote them.
     pub fn is_perl(&self) -> bool {
-        self.perl
+        self.source.perl
     }
 
     /// The elements after the port's name.
@@ -242,26 +230,17 @@ impl Wire {
     /// # Errors
     /// As for [`Message::values`].
     pub fn values(&self) -> Result<Values, ParseError> {
-        self.reader().elements(self.rest).values(&self.bytes)
+        self.reader().elements(self.rest).values(Some(&self.bytes))
     }
 
     fn reader(&self) -> Reader<'_> {
-        Reader::new(self.format, &self.bytes, self.perl)
+        Reader::new(self.source.format, &self.bytes, self.source.perl)
     }
 }
 
 /// Messages from a peer that are shorter than this are copied out of the receive buffer; longer ones take their part
 /// of it along. So a message that is kept holds at most four times its own size in memory, where a buffer is 64 KiB.
 pub(crate) const COPY_BELOW: usize = 16 << 10;
-
-impl Message {
-    /// The message in memory of its own, if it is small.
-    pub(crate) fn detach(&mut self) {
-        if let Body::Wire(wire) = &mut self.0 {
-            wire.detach();
-        }
-    }
-}
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

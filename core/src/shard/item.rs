@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::codec::Rest;
 use crate::message::{COPY_BELOW, Parts, Source, Values};
 use crate::monitor::{Action, MonitorKey};
 use crate::peer::{Generation, Peer};
@@ -148,27 +149,30 @@ impl Chunk {
                 }
             }
             Parts::Values(values) => What::Long(Box::new(values)),
-            Parts::Wire(wire) if wire.bytes().len() < COPY_BELOW => self.wire(&wire),
+            Parts::Wire(wire) if wire.bytes().len() < COPY_BELOW => {
+                return self.wire(port.clone(), wire.bytes(), wire.source(), wire.rest());
+            }
             Parts::Wire(wire) => What::LongWire(wire),
         };
         self.items.push(Item::new(port.clone(), what));
     }
 
+    /// Adds a message from a peer for `port`: its bytes, and what is known of them.
     #[inline]
-    fn wire(&mut self, wire: &Wire) -> What {
-        let source = wire.source();
+    pub(super) fn wire(&mut self, port: PortName, bytes: &[u8], source: Source, rest: Rest) {
         if self.source.is_none_or(|last| !last.is(source)) {
             self.source = Some(source);
             let from = What::From(Box::new(source));
             self.items.push(Item::new(PortName::NODE_PORT, from));
         }
-        self.bytes.extend_from_slice(wire.bytes());
-        let (at, left) = wire.rest().parts();
-        What::Wire {
-            len: wire.bytes().len() as u32,
+        self.bytes.extend_from_slice(bytes);
+        let (at, left) = rest.parts();
+        let what = What::Wire {
+            len: bytes.len() as u32,
             at: at as u32,
             left: left.map_or(UNKNOWN, |left| left as u32),
-        }
+        };
+        self.items.push(Item::new(port, what));
     }
 
     /// Whether the last item can stand for one more message.

@@ -89,8 +89,7 @@ impl Bodies<'_> {
         self.bytes = behind;
         let bytes = Bytes::copy_from_slice(bytes);
         let rest = Rest::of(at as usize, (left != UNKNOWN).then_some(left as usize));
-        let Source { format, perl } = self.source?;
-        Some(Wire::new(bytes, format, perl, rest).into())
+        Some(Wire::new(bytes, self.source?, rest).into())
     }
 }
 
