@@ -81,7 +81,7 @@ fn small(name: &str, codec: &dyn Codec, by_hand: ByHand, peer: &PeerInfo) {
                 let mut n = 0;
                 while let Found::Message { used, message } = decoder.find(&b).expect("well-formed")
                 {
-                    let port = PortName::from(message.port());
+                    let port = message.port().clone();
                     let shape: Shape = message.parse().expect("it fits");
                     b.advance(used);
                     n += port.as_str().len() + shape.4.len();

@@ -1,9 +1,7 @@
 //! `Decoder`, which finds messages in a stream; `Incoming`, a message where it was found; and `StreamDecoder`, a whole
 //! decoder made of a codec's [`Heads`] and its [`WireFormat`].
 
-use std::borrow::Cow;
-
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use serde::de::DeserializeOwned;
 
 use super::read::{Reader, Rest};
@@ -67,7 +65,7 @@ pub enum Found<'a> {
 /// One message in the bytes of its connection: found well-formed and within the limits, and nothing more.
 #[derive(Debug)]
 pub struct Incoming<'a> {
-    port: Cow<'a, str>,
+    port: PortName,
     bytes: &'a [u8],
     source: Source,
     rest: Rest,
@@ -90,7 +88,7 @@ impl<'a> Incoming<'a> {
             return Ok(None);
         };
         Ok(Some(Self {
-            port,
+            port: PortName::from(&*port),
             bytes,
             source: Source { format, perl },
             rest,
@@ -98,7 +96,7 @@ impl<'a> Incoming<'a> {
     }
 
     /// The name of the port on this node.
-    pub fn port(&self) -> &str {
+    pub fn port(&self) -> &PortName {
         &self.port
     }
 
@@ -125,28 +123,23 @@ impl<'a> Incoming<'a> {
 
     /// The message in memory of its own.
     pub fn to_message(&self) -> Message {
-        let bytes = Bytes::copy_from_slice(self.bytes);
-        Wire::new(bytes, self.source, self.rest).into()
+        Wire::copied(self.bytes, self.source, self.rest).into()
     }
 
     fn reader(&self) -> Reader<'a> {
         Reader::new(self.source.format, self.bytes, self.source.perl)
     }
 
+    /// Its parts.
     #[inline]
-    pub(crate) fn source(&self) -> Source {
-        self.source
-    }
-
-    #[inline]
-    pub(crate) fn rest(&self) -> Rest {
-        self.rest
+    pub(crate) fn into_parts(self) -> (PortName, &'a [u8], Source, Rest) {
+        (self.port, self.bytes, self.source, self.rest)
     }
 
     /// What is known of it, without its bytes.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(self) -> Place {
         Place {
-            port: PortName::from(&*self.port),
+            port: self.port,
             len: self.bytes.len(),
             source: self.source,
             rest: self.rest,
@@ -169,7 +162,7 @@ impl Place {
         let bytes = src.split_to(self.len).freeze();
         Received {
             port: self.port,
-            message: Wire::new(bytes, self.source, self.rest).into(),
+            message: Wire::shared(bytes, self.source, self.rest).into(),
         }
     }
 }
@@ -200,7 +193,19 @@ pub struct StreamDecoder<H, F: 'static> {
     format: &'static F,
     codec: Text,
     perl: bool,
+    last: Last,
 }
+
+/// What the last message began with, and what that means: the next is often for the same port.
+#[derive(Default)]
+struct Last {
+    /// The bytes up to the first element.
+    front: Vec<u8>,
+    known: Option<(PortName, Rest)>,
+}
+
+/// The longest front that is remembered.
+const FRONT: usize = 64;
 
 impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
     /// A decoder for messages of the codec called `codec` from `peer`.
@@ -216,6 +221,38 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
             format,
             codec: codec.into(),
             perl: peer.is_perl(),
+            last: Last::default(),
+        }
+    }
+
+    /// The message in `bytes`; none in an empty array.
+    #[inline]
+    fn incoming<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Incoming<'a>>, ParseError> {
+        if let Some((port, rest)) = &self.last.known
+            && bytes.starts_with(&self.last.front)
+        {
+            return Ok(Some(Incoming {
+                port: port.clone(),
+                bytes,
+                source: self.source(),
+                rest: *rest,
+            }));
+        }
+        let message = Incoming::new(bytes, self.format, self.perl)?;
+        if let Some(Incoming { port, rest, .. }) = &message {
+            let (at, _) = rest.parts();
+            let short = at <= FRONT;
+            self.last.known = short.then(|| (port.clone(), *rest));
+            self.last.front.clear();
+            self.last.front.extend(bytes.iter().take(FRONT.min(at)));
+        }
+        Ok(message)
+    }
+
+    fn source(&self) -> Source {
+        Source {
+            format: self.format,
+            perl: self.perl,
         }
     }
 
@@ -258,7 +295,7 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
             };
             let bytes = &src[used..used + len];
             used += len;
-            match Incoming::new(bytes, self.format, self.perl) {
+            match self.incoming(bytes) {
                 // A keepalive.
                 Ok(None) => {}
                 Ok(Some(message)) => return Ok(Found::Message { used, message }),

@@ -14,12 +14,12 @@ use super::LinkInfo;
 use super::open::Opened;
 use super::pulse::Pulse;
 use super::watch::hung;
+use crate::Message;
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
 use crate::message::COPY_BELOW;
 use crate::node::{Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer};
 use crate::shard::Batch;
-use crate::{Message, PortName};
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
@@ -188,11 +188,9 @@ impl Link<'_> {
                 Found::Message { used, message } if message.bytes().len() < COPY_BELOW => {
                     at += used;
                     messages += 1;
-                    match PortName::from(message.port()) {
-                        port if port.is_node_port() => {
-                            self.node_port(message.to_message(), batch)?;
-                        }
-                        port => batch.deliver_incoming(port, &message),
+                    match message.port().is_node_port() {
+                        true => self.node_port(message.to_message(), batch)?,
+                        false => batch.deliver_incoming(message),
                     }
                 }
                 Found::Message { used, message } => {

@@ -7,15 +7,15 @@ mod flat;
 mod into;
 mod parse;
 mod values;
+mod wire;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::Value;
-use crate::codec::{Reader, Rest, WireFormat};
+use crate::codec::WireFormat;
 use crate::value::de::Items;
 
 pub(crate) use cost::cost_of;
@@ -25,6 +25,7 @@ pub use error::ParseError;
 pub use flat::to_values;
 pub use into::IntoMessage;
 pub use values::{IntoIter, Values};
+pub use wire::Wire;
 
 /// A message: a list of elements. By convention the first is a text, the message's tag.
 ///
@@ -44,7 +45,7 @@ enum Body {
     /// Dynamic values.
     Values(Values),
     /// Bytes as they came from the wire: found well-formed and within the limits, looked at when asked.
-    Wire(Box<Wire>),
+    Wire(Wire),
 }
 
 impl Message {
@@ -52,7 +53,7 @@ impl Message {
     pub fn tag(&self) -> Option<Cow<'_, str>> {
         match &self.0 {
             Body::Values(values) => values.first()?.as_str().map(Cow::Borrowed),
-            Body::Wire(wire) => wire.reader().elements(wire.rest).text().ok()?,
+            Body::Wire(wire) => wire.reader().elements(wire.rest()).text().ok()?,
         }
     }
 
@@ -73,7 +74,7 @@ impl Message {
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ParseError> {
         match self.0 {
             Body::Values(values) => parse(Items(values.into_iter()), 0),
-            Body::Wire(wire) => parse(wire.reader().elements(wire.rest), 0),
+            Body::Wire(wire) => parse(wire.reader().elements(wire.rest()), 0),
         }
     }
 
@@ -90,7 +91,7 @@ impl Message {
             }
             Body::Wire(wire) => {
                 let mut reader = wire.reader();
-                let mut elements = reader.elements(wire.rest);
+                let mut elements = reader.elements(wire.rest());
                 elements.skip()?;
                 parse(elements, 1)
             }
@@ -175,68 +176,10 @@ impl fmt::Debug for Source {
 /// What a message is made of.
 pub(crate) enum Parts {
     Values(Values),
-    Wire(Box<Wire>),
+    Wire(Wire),
 }
 
 const _: () = assert!(size_of::<Message>() == size_of::<Value>());
-
-/// The bytes of a message as they came from a peer, with the port's name in front, and what can read them.
-#[derive(Clone)]
-pub struct Wire {
-    bytes: Bytes,
-    source: Source,
-    /// The elements after the port's name.
-    rest: Rest,
-}
-
-impl Wire {
-    #[inline]
-    pub(crate) fn new(bytes: Bytes, source: Source, rest: Rest) -> Self {
-        Self {
-            bytes,
-            source,
-            rest,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn source(&self) -> Source {
-        self.source
-    }
-
-    /// The elements after the port's name.
-    #[inline]
-    pub(crate) fn rest(&self) -> Rest {
-        self.rest
-    }
-
-    /// The message's array, whose first element is the name of the port it was for.
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// What reads the bytes.
-    pub fn format(&self) -> &'static dyn WireFormat {
-        self.source.format
-    }
-
-    /// Whether an AnyEvent::MP node wrote them.
-    pub fn is_perl(&self) -> bool {
-        self.source.perl
-    }
-
-    /// The elements after the port's name.
-    ///
-    /// # Errors
-    /// As for [`Message::values`].
-    pub fn values(&self) -> Result<Values, ParseError> {
-        self.reader().elements(self.rest).values(Some(&self.bytes))
-    }
-
-    fn reader(&self) -> Reader<'_> {
-        Reader::new(self.source.format, &self.bytes, self.source.perl)
-    }
-}
 
 /// Messages from a peer that are shorter than this are copied out of the receive buffer; longer ones take their part
 /// of it along. So a message that is kept holds at most four times its own size in memory, where a buffer is 64 KiB.
@@ -251,25 +194,9 @@ impl fmt::Debug for Message {
     }
 }
 
-impl fmt::Debug for Wire {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.values() {
-            Ok(values) => values.fmt(f),
-            Err(error) => write!(f, "{} bytes: {error}", self.bytes.len()),
-        }
-    }
-}
-
 impl From<Wire> for Message {
     #[inline]
     fn from(wire: Wire) -> Self {
-        Self(Body::Wire(Box::new(wire)))
-    }
-}
-
-impl From<Box<Wire>> for Message {
-    #[inline]
-    fn from(wire: Box<Wire>) -> Self {
         Self(Body::Wire(wire))
     }
 }

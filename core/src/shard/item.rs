@@ -57,7 +57,7 @@ pub(crate) enum What {
     /// in number, or [`UNKNOWN`].
     Wire { len: u32, at: u32, left: u32 },
     /// A long message from a peer, with its part of the receive buffer.
-    LongWire(Box<Wire>),
+    LongWire(Wire),
     /// Where the short messages that follow are from.
     From(Box<Source>),
     /// The port comes to life.

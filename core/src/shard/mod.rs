@@ -144,14 +144,13 @@ impl Batch {
         self.add(shard, bytes, |items| items.deliver(port, message));
     }
 
-    /// Adds a short message that is still in its connection's buffer, for `port`.
+    /// Adds a short message that is still in its connection's buffer.
     #[inline]
-    pub(crate) fn deliver_incoming(&mut self, port: PortName, message: &Incoming<'_>) {
+    pub(crate) fn deliver_incoming(&mut self, message: Incoming<'_>) {
+        let (port, bytes, source, rest) = message.into_parts();
         let shard = self.shards.of(&port);
-        let bytes = size_of::<Item>() + size_of::<Message>() + message.bytes().len();
-        self.add(shard, bytes, |items| {
-            items.wire(port, message.bytes(), message.source(), message.rest());
-        });
+        let cost = size_of::<Item>() + size_of::<Message>() + bytes.len();
+        self.add(shard, cost, |items| items.wire(port, bytes, source, rest));
     }
 
     #[inline]

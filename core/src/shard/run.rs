@@ -6,8 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec::Drain;
 
-use bytes::Bytes;
-
 use tokio::task::yield_now;
 
 use super::item::{Chunk, UNKNOWN};
@@ -87,9 +85,8 @@ impl Bodies<'_> {
     fn wire(&mut self, len: u32, at: u32, left: u32) -> Option<Message> {
         let (bytes, behind) = self.bytes.split_at_checked(len as usize)?;
         self.bytes = behind;
-        let bytes = Bytes::copy_from_slice(bytes);
         let rest = Rest::of(at as usize, (left != UNKNOWN).then_some(left as usize));
-        Some(Wire::new(bytes, self.source?, rest).into())
+        Some(Wire::copied(bytes, self.source?, rest).into())
     }
 }
 
@@ -146,19 +143,22 @@ impl Shard {
         let ahead = items.iter().take(AHEAD);
         let ahead = ahead.take_while(|item| item.what.is_message());
         // In steps that do not wait for each other's memory.
-        let (mut hashes, mut places) = ([0; AHEAD], [Place::NONE; AHEAD]);
+        let (mut hashes, mut places) = ([None; AHEAD], [Place::NONE; AHEAD]);
         let mut found = 0;
         let mut before: Option<&PortName> = None;
         for item in ahead {
-            hashes[found] = match before {
-                Some(port) if *port == item.port => hashes[found - 1],
-                _ => self.ports.hash(&item.port),
-            };
+            // To the same port as the message before: in the same place.
+            let again = before == Some(&item.port);
+            hashes[found] = (!again).then(|| self.ports.hash(&item.port));
             before = Some(&item.port);
             found += 1;
         }
+        let mut place = Place::NONE;
         for (at, item) in items.iter().take(found).enumerate() {
-            places[at] = self.ports.find(&item.port, hashes[at]);
+            if let Some(hash) = hashes[at] {
+                place = self.ports.find(&item.port, hash);
+            }
+            places[at] = place;
         }
         (places, found)
     }
