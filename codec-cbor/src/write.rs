@@ -77,29 +77,30 @@ fn byte(out: &mut BytesMut, byte: u8) {
     out.extend_from_slice(&[byte]);
 }
 
-/// Appends a head in its shortest form.
+/// Appends a head in its shortest form. Each form has a length that is known, so that it is a store or two.
 #[inline]
 fn head(out: &mut BytesMut, major: u8, argument: u64) {
     let major = major << 5;
-    if argument < 24 {
-        out.extend_from_slice(&[major | argument as u8]);
-    } else if let Ok(n) = u8::try_from(argument) {
-        out.extend_from_slice(&[major | 24, n]);
-    } else {
-        long_head(out, major, argument);
+    match argument {
+        0..24 => byte(out, major | argument as u8),
+        24..=0xff => out.extend_from_slice(&[major | 24, argument as u8]),
+        0x100..=0xffff => {
+            let [a, b] = (argument as u16).to_be_bytes();
+            out.extend_from_slice(&[major | 25, a, b]);
+        }
+        0x1_0000..=0xffff_ffff => {
+            let [a, b, c, d] = (argument as u32).to_be_bytes();
+            out.extend_from_slice(&[major | 26, a, b, c, d]);
+        }
+        _ => long_head(out, major | 27, argument),
     }
 }
 
-fn long_head(out: &mut BytesMut, major: u8, argument: u64) {
-    let mut head = [0; 9];
-    head[1..].copy_from_slice(&argument.to_be_bytes());
-    let (size, info) = match argument {
-        0..=0xffff => (2, 25),
-        0x1_0000..=0xffff_ffff => (4, 26),
-        _ => (8, 27),
-    };
-    head[8 - size] = major | info;
-    out.extend_from_slice(&head[8 - size..]);
+/// Appends a head of nine bytes.
+#[inline]
+fn long_head(out: &mut BytesMut, initial: u8, argument: u64) {
+    let [a, b, c, d, e, f, g, h] = argument.to_be_bytes();
+    out.extend_from_slice(&[initial, a, b, c, d, e, f, g, h]);
 }
 
 /// Appends bytes (major type 2) or a text (3).
@@ -115,16 +116,13 @@ fn float(out: &mut BytesMut, x: f64) {
     if x.is_nan() {
         out.extend_from_slice(&[0xf9, 0x7e, 0x00]);
     } else if f64::from(single) != x {
-        let mut bytes = [0xfb; 9];
-        bytes[1..].copy_from_slice(&x.to_be_bytes());
-        out.extend_from_slice(&bytes);
+        long_head(out, 0xfb, x.to_bits());
     } else if let Some(half) = half(single) {
         let [high, low] = half.to_be_bytes();
         out.extend_from_slice(&[0xf9, high, low]);
     } else {
-        let mut bytes = [0xfa; 5];
-        bytes[1..].copy_from_slice(&single.to_be_bytes());
-        out.extend_from_slice(&bytes);
+        let [a, b, c, d] = single.to_be_bytes();
+        out.extend_from_slice(&[0xfa, a, b, c, d]);
     }
 }
 

@@ -25,6 +25,7 @@ use crate::map::HashMap;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
 use crate::node::{Inner, LinkStats, NodeEvent, Traffic};
+use crate::runtime::make_way;
 use crate::shard::{Asked, Item, What};
 use crate::{Address, NodeId, PortName, Reason};
 
@@ -117,6 +118,10 @@ impl Peer {
         match &mut state.link {
             Link::Up(up) => {
                 up.send(frame, self.queue_limit()).map_err(refused)?;
+                if up.out.is_late() {
+                    drop(state);
+                    make_way();
+                }
                 Ok(())
             }
             Link::Waiting(_) | Link::Down => {

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use super::Item;
 use super::item::Chunk;
 use crate::node::ShardStats;
+use crate::runtime::make_way;
 use crate::{Message, PortName};
 
 /// Empty chunks that are kept for later: memory fresh from the system costs more than the messages.
@@ -257,16 +257,5 @@ impl Queue {
             }
             notified.await;
         }
-    }
-}
-
-/// A shard that a task has woken waits for that task's thread, where it is next in line and no other thread takes it
-/// over. A sender that goes on and on makes way for it: by waking something else, the runtime puts that into this
-/// place, and the shard where other threads find it.
-fn make_way() {
-    if let Ok(runtime) = Handle::try_current()
-        && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
-    {
-        runtime.spawn(async {});
     }
 }

@@ -1,11 +1,9 @@
 //! The task of one shard: it owns its ports and runs them.
 
 use std::any::Any;
-use std::future::poll_fn;
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::Poll;
 use std::vec::Drain;
 
 use super::item::{Chunk, UNKNOWN};
@@ -18,6 +16,7 @@ use crate::monitor::{Action, MonitorKey};
 use crate::node::Inner;
 use crate::peer::Peer;
 use crate::port::{Context, Port};
+use crate::runtime::yield_now;
 use crate::{Message, PortId, PortName, Reason, Value};
 
 /// After how many messages other tasks have their turn.
@@ -70,20 +69,6 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
         }
         looks = if count >= BUSY { LOOKS } else { 0 };
     }
-}
-
-/// Lets other tasks have their turn. Unlike with tokio's own, a thread without work takes this one over meanwhile.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// What the messages of a chunk consist of, each from the front.
