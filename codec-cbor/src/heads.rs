@@ -1,6 +1,6 @@
 //! CBOR's heads for the scanner: well-formedness and UTF-8 as the bytes come.
 
-use aemp_core::codec::{Begins, Heads, Inside, Step};
+use aemp_core::codec::{Begins, Heads, Inside, Step, is_utf8};
 
 use crate::head::{Head, NoHead, wrong};
 
@@ -146,10 +146,4 @@ fn string(bytes: &[u8], head: Head, at: usize) -> Result<Result<usize, usize>, F
         return Err((start, "a text is not UTF-8".into()));
     }
     Ok(Ok(end))
-}
-
-/// Most text is ASCII, and that is found out faster.
-#[inline(always)]
-fn is_utf8(content: &[u8]) -> bool {
-    content.is_ascii() || std::str::from_utf8(content).is_ok()
 }

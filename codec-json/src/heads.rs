@@ -1,6 +1,6 @@
 //! JSON's heads for the scanner: well-formedness, UTF-8 and the ranges of numbers, as the bytes come.
 
-use aemp_core::codec::{Begins, Heads, Inside, Step};
+use aemp_core::codec::{Begins, Heads, Inside, Step, is_utf8};
 
 use crate::scalar::{Escape, check_number, escape, in_number, is_space, plain_run};
 
@@ -186,7 +186,7 @@ fn whole_scalar(bytes: &[u8], inside: Inside) -> Option<usize> {
         let len = plain_run(text);
         let run = &text[..len];
         let whole = text.get(len) == Some(&b'"');
-        let fits = whole && (run.is_ascii() || std::str::from_utf8(run).is_ok());
+        let fits = whole && is_utf8(run);
         return fits.then_some(start + len + 2);
     }
     let len = rest.iter().take_while(|&&byte| in_number(byte)).count();

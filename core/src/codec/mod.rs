@@ -27,7 +27,7 @@ pub(crate) use read::{Reader, Rest};
 pub use capabilities::Capabilities;
 pub use decoder::{Decoder, Found, Incoming, Received, StreamDecoder};
 pub use error::{DecodeError, EncodeError};
-pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step};
+pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step, is_utf8};
 pub use sink::Sink;
 pub use token::{Token, WireFormat};
 pub use writer::{Emit, Refused, Writer};

@@ -32,6 +32,21 @@ pub trait Heads: Send {
     }
 }
 
+/// Whether a text is UTF-8, for [`Heads`]. Most text is short and ASCII, which is found out eight bytes at a time.
+#[inline(always)]
+pub fn is_utf8(text: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = text.as_chunks();
+    let bits = words
+        .iter()
+        .fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
+    let bits = match text.last_chunk() {
+        Some(last) => bits | u64::from_ne_bytes(*last),
+        None => rest.iter().fold(bits, |bits, byte| bits | u64::from(*byte)),
+    };
+    bits & HIGH == 0 || std::str::from_utf8(text).is_ok()
+}
+
 /// What a byte between two messages is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begins {

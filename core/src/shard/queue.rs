@@ -17,9 +17,6 @@ use crate::{Message, PortName};
 /// Empty chunks that are kept for later: memory fresh from the system costs more than the messages.
 const SPARE: usize = 32;
 
-/// A batch of so many items becomes a chunk as it is.
-const BATCH: usize = 32;
-
 /// Bytes from readers above which they wait for the shard.
 const HIGH: usize = 8 << 20;
 
@@ -174,7 +171,7 @@ impl Queue {
         let mut late = false;
         if state.items.last.is_empty() {
             std::mem::swap(&mut state.items.last, items);
-        } else if items.items.len() >= BATCH || state.items.last.is_full() {
+        } else if items.is_batch() || state.items.last.is_full() {
             late = state.turn();
             std::mem::swap(&mut state.items.last, items);
         } else {

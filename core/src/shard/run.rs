@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec::Drain;
 
-use super::item::{Chunk, UNKNOWN};
+use super::item::{Chunk, Len, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
 use super::queue::Taken;
 use super::{Asked, Item, NewPort, Watcher, What};
@@ -81,8 +81,9 @@ struct Bodies<'a> {
 impl Bodies<'_> {
     /// The next message from a peer, in memory of its own. There is one, and a source before it.
     #[inline]
-    fn wire(&mut self, len: u32, at: u32, left: u32) -> Option<Message> {
-        let (bytes, behind) = self.bytes.split_at_checked(len as usize)?;
+    fn wire(&mut self, at: u32, left: u32) -> Option<Message> {
+        let (len, behind) = self.bytes.split_first_chunk()?;
+        let (bytes, behind) = behind.split_at_checked(Len::from_ne_bytes(*len) as usize)?;
         self.bytes = behind;
         let rest = Rest::of(at as usize, (left != UNKNOWN).then_some(left as usize));
         Some(Wire::copied(bytes, self.source?, rest).into())
@@ -172,9 +173,10 @@ impl Shard {
                 self.deliver(place, &port, (0..times).map(next));
                 times as usize
             }
-            What::Wire { len, at, left } => {
-                self.deliver(place, &port, body.wire(len, at, left).into_iter());
-                1
+            What::Wire { times, at, left } => {
+                let next = |_| body.wire(at, left);
+                self.deliver(place, &port, (0..times).map_while(next));
+                times as usize
             }
             What::LongWire(wire) => {
                 self.deliver(place, &port, iter::once(wire.into()));
