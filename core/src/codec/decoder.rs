@@ -22,7 +22,7 @@ pub trait Decoder: Send {
     ///
     /// # Errors
     /// The stream is of no use after an error: the connection is to be closed.
-    fn find<'a>(&mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError>;
+    fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError>;
 
     /// Takes the next message off the front of `src`, which it may share. `None` means that there is no whole one yet:
     /// call again when more bytes were appended. It makes room in `src` for what it knows must come, within the limits.
@@ -62,25 +62,25 @@ pub enum Found<'a> {
     },
 }
 
-/// One message in the bytes of its connection: found well-formed and within the limits, and nothing more.
-#[derive(Debug)]
-pub struct Incoming<'a> {
-    port: PortName,
-    bytes: &'a [u8],
-    source: Source,
-    rest: Rest,
+/// What stands in front of a message's elements, and what can read them. A decoder keeps that of the last message:
+/// with many messages, what is moved for each is what counts.
+#[derive(Debug, Clone)]
+pub struct Front {
+    pub(crate) port: PortName,
+    pub(crate) source: Source,
+    /// The elements.
+    pub(crate) rest: Rest,
 }
 
-impl<'a> Incoming<'a> {
-    /// The message in `bytes`, one whole array that `format` can read: its first element is the port's name. `None` is
-    /// an empty array, a keepalive. `perl` says that an AnyEvent::MP node wrote it, so that byte strings may stand for
-    /// text, and more of the kind (protocol.md section 3).
+impl Front {
+    /// Of the message in `bytes`, one whole array that `format` can read: its first element is the port's name. `None`
+    /// is an empty array, a keepalive. `perl` says that an AnyEvent::MP node wrote it, so that byte strings may stand
+    /// for text, and more of the kind (protocol.md section 3).
     ///
     /// # Errors
     /// Where the first element is no text.
-    #[inline(always)]
-    pub fn new<F: WireFormat>(
-        bytes: &'a [u8],
+    pub fn read<F: WireFormat>(
+        bytes: &[u8],
         format: &'static F,
         perl: bool,
     ) -> Result<Option<Self>, ParseError> {
@@ -89,18 +89,34 @@ impl<'a> Incoming<'a> {
         };
         Ok(Some(Self {
             port: PortName::from(&*port),
-            bytes,
             source: Source { format, perl },
             rest,
         }))
     }
+}
+
+/// One message in the bytes of its connection: found well-formed and within the limits, and nothing more.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming<'a> {
+    pub(crate) front: &'a Front,
+    bytes: &'a [u8],
+}
+
+impl<'a> Incoming<'a> {
+    /// The message in `bytes`, one whole array, which begin with `front`.
+    #[inline]
+    pub fn new(front: &'a Front, bytes: &'a [u8]) -> Self {
+        Self { front, bytes }
+    }
 
     /// The name of the port on this node.
-    pub fn port(&self) -> &PortName {
-        &self.port
+    #[inline]
+    pub fn port(&self) -> &'a PortName {
+        &self.front.port
     }
 
     /// The message's array, port included.
+    #[inline]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -110,7 +126,7 @@ impl<'a> Incoming<'a> {
     /// # Errors
     /// As there.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
-        parse(self.reader().elements(self.rest), 0)
+        parse(self.reader().elements(self.front.rest), 0)
     }
 
     /// The elements as values.
@@ -118,41 +134,32 @@ impl<'a> Incoming<'a> {
     /// # Errors
     /// As for [`Message::values`].
     pub fn values(&self) -> Result<Values, ParseError> {
-        self.reader().elements(self.rest).values(None)
+        self.reader().elements(self.front.rest).values(None)
     }
 
     /// The message in memory of its own.
     pub fn to_message(&self) -> Message {
-        Wire::copied(self.bytes, self.source, self.rest).into()
+        Wire::copied(self.bytes, self.front.source, self.front.rest).into()
     }
 
     fn reader(&self) -> Reader<'a> {
-        Reader::new(self.source.format, self.bytes, self.source.perl)
-    }
-
-    /// Its parts.
-    #[inline]
-    pub(crate) fn into_parts(self) -> (PortName, &'a [u8], Source, Rest) {
-        (self.port, self.bytes, self.source, self.rest)
+        let Source { format, perl } = self.front.source;
+        Reader::new(format, self.bytes, perl)
     }
 
     /// What is known of it, without its bytes.
-    pub(crate) fn place(self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         Place {
-            port: self.port,
+            front: self.front.clone(),
             len: self.bytes.len(),
-            source: self.source,
-            rest: self.rest,
         }
     }
 }
 
 /// What is known of a message that is still in a buffer.
 pub(crate) struct Place {
-    port: PortName,
+    front: Front,
     len: usize,
-    source: Source,
-    rest: Rest,
 }
 
 impl Place {
@@ -160,10 +167,9 @@ impl Place {
     pub(crate) fn take(self, src: &mut BytesMut, end: usize) -> Received {
         src.advance(end - self.len);
         let bytes = src.split_to(self.len).freeze();
-        Received {
-            port: self.port,
-            message: Wire::shared(bytes, self.source, self.rest).into(),
-        }
+        let Front { port, source, rest } = self.front;
+        let message = Wire::shared(bytes, source, rest).into();
+        Received { port, message }
     }
 }
 
@@ -193,19 +199,13 @@ pub struct StreamDecoder<H, F: 'static> {
     format: &'static F,
     codec: Text,
     perl: bool,
-    last: Last,
+    /// The last message's, and what it was read from if that is short: the next is often for the same port.
+    front: Option<Front>,
+    read_from: Vec<u8>,
 }
 
-/// What the last message began with, and what that means: the next is often for the same port.
-#[derive(Default)]
-struct Last {
-    /// The bytes up to the first element.
-    front: Vec<u8>,
-    known: Option<(PortName, Rest)>,
-}
-
-/// The longest front that is remembered.
-const FRONT: usize = 64;
+/// The longest front that is known again.
+const KNOWN: usize = 64;
 
 impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
     /// A decoder for messages of the codec called `codec` from `peer`.
@@ -221,44 +221,29 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
             format,
             codec: codec.into(),
             perl: peer.is_perl(),
-            last: Last::default(),
-        }
-    }
-
-    /// The message in `bytes`; none in an empty array.
-    #[inline]
-    fn incoming<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Incoming<'a>>, ParseError> {
-        if let Some((port, rest)) = &self.last.known
-            && bytes.starts_with(&self.last.front)
-        {
-            return Ok(Some(Incoming {
-                port: port.clone(),
-                bytes,
-                source: self.source(),
-                rest: *rest,
-            }));
-        }
-        let message = Incoming::new(bytes, self.format, self.perl)?;
-        if let Some(Incoming { port, rest, .. }) = &message {
-            let (at, _) = rest.parts();
-            let short = at <= FRONT;
-            self.last.known = short.then(|| (port.clone(), *rest));
-            self.last.front.clear();
-            self.last.front.extend(bytes.iter().take(FRONT.min(at)));
-        }
-        Ok(message)
-    }
-
-    fn source(&self) -> Source {
-        Source {
-            format: self.format,
-            perl: self.perl,
+            front: None,
+            read_from: Vec::new(),
         }
     }
 
     /// The scanner, for tests that count its steps.
     pub fn scanner(&self) -> &Scanner<H> {
         &self.scanner
+    }
+
+    /// Reads the front of the message in `bytes`. False in an empty array.
+    fn read_front(&mut self, bytes: &[u8]) -> Result<bool, DecodeError> {
+        self.read_from.clear();
+        self.front =
+            Front::read(bytes, self.format, self.perl).map_err(|error| self.no_port(&error))?;
+        let Some(front) = &self.front else {
+            return Ok(false);
+        };
+        let (len, _) = front.rest.parts();
+        if len <= KNOWN {
+            self.read_from.extend(&bytes[..len]);
+        }
+        Ok(true)
     }
 
     #[cold]
@@ -272,9 +257,9 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
 }
 
 impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
-    fn find<'a>(&mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError> {
+    fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError> {
         let mut used = 0;
-        loop {
+        let bytes = loop {
             if !self.scanner.is_inside() {
                 let is_space = |&&byte: &&u8| self.scanner.begins(byte) == Begins::Space;
                 used += src[used..].iter().take_while(is_space).count();
@@ -295,12 +280,17 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
             };
             let bytes = &src[used..used + len];
             used += len;
-            match self.incoming(bytes) {
-                // A keepalive.
-                Ok(None) => {}
-                Ok(Some(message)) => return Ok(Found::Message { used, message }),
-                Err(error) => return Err(self.no_port(&error)),
+            let known = !self.read_from.is_empty() && bytes.starts_with(&self.read_from);
+            if known || self.read_front(bytes)? {
+                break bytes;
             }
-        }
+            // A keepalive.
+        };
+        let Some(front) = &self.front else {
+            // It was read, now or before.
+            return Ok(Found::Need { used, more: 0 });
+        };
+        let message = Incoming { front, bytes };
+        Ok(Found::Message { used, message })
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use decoder::need;
 pub(crate) use read::{Reader, Rest};
 
 pub use capabilities::Capabilities;
-pub use decoder::{Decoder, Found, Incoming, Received, StreamDecoder};
+pub use decoder::{Decoder, Found, Front, Incoming, Received, StreamDecoder};
 pub use error::{DecodeError, EncodeError};
 pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step, is_utf8};
 pub use sink::Sink;

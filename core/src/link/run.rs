@@ -175,17 +175,8 @@ impl Link<'_> {
         let mut at = 0;
         let mut messages = 0;
         loop {
-            let found = decoder.find(&buffer[at..]).map_err(|error| {
-                // An AEMP stream cannot be read on after an error.
-                tracing::warn!(target: "aemp::link", peer = %self.peer.id, %error, "closing the connection");
-                error.to_string()
-            })?;
-            match found {
-                Found::Need { used, more } => {
-                    need(buffer, at + used, more);
-                    return Ok(messages);
-                }
-                Found::Message { used, message } if message.bytes().len() < COPY_BELOW => {
+            match decoder.find(&buffer[at..]) {
+                Ok(Found::Message { used, message }) if message.bytes().len() < COPY_BELOW => {
                     at += used;
                     messages += 1;
                     match message.port().is_node_port() {
@@ -193,7 +184,7 @@ impl Link<'_> {
                         false => batch.deliver_incoming(message),
                     }
                 }
-                Found::Message { used, message } => {
+                Ok(Found::Message { used, message }) => {
                     let place = message.place();
                     let Received { port, message } = place.take(buffer, at + used);
                     at = 0;
@@ -202,6 +193,15 @@ impl Link<'_> {
                         true => self.node_port(message, batch)?,
                         false => batch.deliver(&port, message),
                     }
+                }
+                Ok(Found::Need { used, more }) => {
+                    need(buffer, at + used, more);
+                    return Ok(messages);
+                }
+                Err(error) => {
+                    // An AEMP stream cannot be read on after an error.
+                    tracing::warn!(target: "aemp::link", peer = %self.peer.id, %error, "closing the connection");
+                    return Err(error.to_string());
                 }
             }
         }

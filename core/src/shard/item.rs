@@ -161,7 +161,7 @@ impl Chunk {
             }
             Parts::Values(values) => What::Long(Box::new(values)),
             Parts::Wire(wire) if wire.bytes().len() < COPY_BELOW => {
-                return self.wire(port.clone(), wire.bytes(), wire.source(), wire.rest());
+                return self.wire(port, wire.bytes(), wire.source(), wire.rest());
             }
             Parts::Wire(wire) => What::LongWire(wire),
         };
@@ -170,7 +170,7 @@ impl Chunk {
 
     /// Adds a message from a peer for `port`: its bytes, and what is known of them.
     #[inline]
-    pub(super) fn wire(&mut self, port: PortName, bytes: &[u8], source: Source, rest: Rest) {
+    pub(super) fn wire(&mut self, port: &PortName, bytes: &[u8], source: Source, rest: Rest) {
         if self.source.is_none_or(|last| !last.is(source)) {
             self.source = Some(source);
             let from = What::From(Box::new(source));
@@ -185,9 +185,9 @@ impl Chunk {
             Some(Item {
                 port: last,
                 what: What::Wire { times, at, left },
-            }) if (*at, *left) == (begin, number) && *last == port => *times += 1,
+            }) if (*at, *left) == (begin, number) && last == port => *times += 1,
             _ => self.items.push(Item::new(
-                port,
+                port.clone(),
                 What::Wire {
                     times: 1,
                     at: begin,

@@ -12,7 +12,7 @@ mod run;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use crate::codec::Incoming;
+use crate::codec::{Front, Incoming};
 use crate::map::SeededState;
 use crate::monitor::MonitorKey;
 use crate::node::ShardStats;
@@ -147,10 +147,12 @@ impl Batch {
     /// Adds a short message that is still in its connection's buffer.
     #[inline]
     pub(crate) fn deliver_incoming(&mut self, message: Incoming<'_>) {
-        let (port, bytes, source, rest) = message.into_parts();
-        let shard = self.shards.of(&port);
-        let cost = size_of::<Item>() + size_of::<Message>() + bytes.len();
-        self.add(shard, cost, |items| items.wire(port, bytes, source, rest));
+        let shard = self.shards.of(message.port());
+        let bytes = size_of::<Item>() + size_of::<Message>() + message.bytes().len();
+        self.add(shard, bytes, |items| {
+            let Front { port, source, rest } = message.front;
+            items.wire(port, message.bytes(), *source, *rest);
+        });
     }
 
     #[inline]
