@@ -42,6 +42,8 @@ pub(crate) type Generation = u64;
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
     node: Weak<Inner>,
+    /// The node's setting.
+    queue_limit: usize,
     state: Mutex<State>,
     /// The link came up or went down, an opening ended, or much was written.
     changed: Notify,
@@ -87,7 +89,7 @@ struct Up {
 }
 
 impl Peer {
-    pub(crate) fn new(id: NodeId, node: Weak<Inner>) -> Arc<Self> {
+    pub(crate) fn new(id: NodeId, node: Weak<Inner>, queue_limit: usize) -> Arc<Self> {
         let state = State {
             link: Link::Down,
             monitors: MonitorTable::default(),
@@ -98,6 +100,7 @@ impl Peer {
         Arc::new(Self {
             id,
             node,
+            queue_limit,
             state: Mutex::new(state),
             changed: Notify::new(),
         })
@@ -117,7 +120,7 @@ impl Peer {
         let mut state = self.lock();
         match &mut state.link {
             Link::Up(up) => {
-                up.send(frame, self.queue_limit()).map_err(refused)?;
+                up.send(frame, self.queue_limit).map_err(refused)?;
                 if up.out.is_late() {
                     drop(state);
                     make_way();
@@ -287,7 +290,7 @@ impl Peer {
 
     /// A message that waited meets the codec at last. One that cannot be encoded is lost, and said to be.
     fn send_waited(self: &Arc<Self>, state: &mut State, port: &PortName, values: &Values) {
-        let limit = self.queue_limit();
+        let limit = self.queue_limit;
         let Link::Up(up) = &mut state.link else {
             return;
         };
@@ -520,12 +523,6 @@ impl Peer {
         if let Some(node) = self.node.upgrade() {
             node.event(event);
         }
-    }
-
-    fn queue_limit(&self) -> usize {
-        self.node
-            .upgrade()
-            .map_or(0, |node| node.config.queue_limit)
     }
 }
 

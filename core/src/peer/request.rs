@@ -66,7 +66,7 @@ impl Peer {
         values: Values,
     ) -> bool {
         if let Link::Up(up) = &mut state.link {
-            up.send_fitting(port, &values, self.queue_limit());
+            up.send_fitting(port, &values, self.queue_limit);
             return false;
         }
         self.let_wait(state, port.clone(), values)
@@ -79,7 +79,7 @@ impl Peer {
         port: PortName,
         values: Values,
     ) -> bool {
-        let limit = self.queue_limit();
+        let limit = self.queue_limit;
         let start = state.link.wanted();
         if let Link::Waiting(waiting) = &mut state.link
             && !waiting.push(port, values, limit)
