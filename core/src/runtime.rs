@@ -8,26 +8,54 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::yield_now;
+
+/// Whether tasks of the runtime we are in can run on more than one thread.
+fn has_threads() -> bool {
+    Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+}
 
 /// For a task that goes on and on, after it has woken another: by waking something else, the runtime puts that into
 /// the place next in line, and the other where all threads find it.
 #[cold]
 pub(crate) fn make_way() {
-    if let Ok(runtime) = Handle::try_current()
-        && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
-    {
-        runtime.spawn(async {});
+    if has_threads() {
+        tokio::spawn(async {});
     }
 }
 
-/// Lets other tasks have their turn, as a task that any thread takes over.
-pub(crate) async fn yield_now() {
-    let mut yielded = false;
+/// How often a task steps back for the others on its thread before it yields.
+const ROUND: usize = 16;
+
+/// The turns that a busy task gives to others.
+#[derive(Default)]
+pub(crate) struct Turns(usize);
+
+impl Turns {
+    /// Lets others have their turn. Where there are threads, any of them takes the task over meanwhile, but every so
+    /// often it yields as tokio has it: only then sockets, timers and others that yield have theirs for certain.
+    pub(crate) async fn next(&mut self) {
+        self.0 += 1;
+        if self.0.is_multiple_of(ROUND) {
+            yield_now().await;
+        } else {
+            step_back().await;
+        }
+    }
+}
+
+/// Goes to the end of the queue of this thread, where others find it.
+pub(crate) async fn step_back() {
+    if !has_threads() {
+        return yield_now().await;
+    }
+    let mut back = false;
     poll_fn(|cx| {
-        if yielded {
+        if back {
             return Poll::Ready(());
         }
-        yielded = true;
+        back = true;
         cx.waker().wake_by_ref();
         Poll::Pending
     })

@@ -16,7 +16,7 @@ use crate::monitor::{Action, MonitorKey};
 use crate::node::Inner;
 use crate::peer::Peer;
 use crate::port::{Context, Port};
-use crate::runtime::yield_now;
+use crate::runtime::{Turns, step_back};
 use crate::{Message, PortId, PortName, Reason, Value};
 
 /// After how many messages other tasks have their turn.
@@ -42,11 +42,12 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
     };
     let mut taken = Taken::default();
     let (mut looks, mut since_yield) = (0, 0);
+    let mut turns = Turns::default();
     loop {
         if !queue.try_take(&mut taken) {
             if looks > 0 {
                 looks -= 1;
-                yield_now().await;
+                step_back().await;
                 continue;
             }
             queue.take(&mut taken).await;
@@ -60,7 +61,7 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
             // Other tasks have their turn, however long the queue is.
             if since_yield >= TURN {
                 since_yield = 0;
-                yield_now().await;
+                turns.next().await;
             }
         }
         queue.done(&mut taken, count);
