@@ -47,7 +47,7 @@ impl Heads for CborHeads {
     }
 
     #[inline(always)]
-    fn scalars(&mut self, bytes: &[u8], most: usize) -> (usize, usize) {
+    fn scalars(&mut self, bytes: &[u8], _: Inside, most: usize) -> (usize, usize) {
         if self.seen > 0 {
             return (0, 0);
         }

@@ -2,7 +2,9 @@
 
 use aemp_core::codec::{Token, WireFormat};
 
-use crate::scalar::{Escape, Number, escape, in_number, is_space, number, plain_run};
+use crate::scalar::{
+    Escape, Number, escape, in_number, is_space, number, plain_integer, plain_run,
+};
 
 /// Reads tokens. Commas and colons are passed over: the scanner has checked them.
 pub(crate) struct Tokens;
@@ -11,10 +13,10 @@ impl WireFormat for Tokens {
     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
         let mut start = *at;
         let first = loop {
-            match bytes.get(start) {
-                Some(&byte) if is_space(byte) || byte == b',' || byte == b':' => start += 1,
-                Some(&byte) => break byte,
-                None => return None,
+            match *bytes.get(start)? {
+                b',' | b':' => start += 1,
+                byte if is_space(byte) => start += 1,
+                byte => break byte,
             }
         };
         let (token, len) = match first {
@@ -27,15 +29,10 @@ impl WireFormat for Tokens {
             b'n' => (Token::Null, 4),
             _ => {
                 let rest = &bytes[start..];
-                let len = rest.iter().take_while(|&&byte| in_number(byte)).count();
-                let token = match number(&rest[..len]).ok()? {
-                    Number::Integer(n) => match n.parts() {
-                        Ok(n) => Token::Unsigned(n),
-                        Err(n) => Token::Negative(n),
-                    },
-                    Number::Float(x) => Token::Float(x.to_bits()),
-                };
-                (token, len)
+                match plain_integer(rest) {
+                    Some(integer) => integer,
+                    None => any_number(rest)?,
+                }
             }
         };
         *at = start + len;
@@ -61,6 +58,19 @@ impl WireFormat for Tokens {
             }
         }
     }
+}
+
+/// The number in front of `bytes`, and its length.
+fn any_number(bytes: &[u8]) -> Option<(Token, usize)> {
+    let len = bytes.iter().take_while(|&&byte| in_number(byte)).count();
+    let token = match number(&bytes[..len]).ok()? {
+        Number::Integer(n) => match n.parts() {
+            Ok(n) => Token::Unsigned(n),
+            Err(n) => Token::Negative(n),
+        },
+        Number::Float(x) => Token::Float(x.to_bits()),
+    };
+    Some((token, len))
 }
 
 /// The text whose first quote is at `start`; moves `at` behind it.

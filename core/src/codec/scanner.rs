@@ -23,11 +23,11 @@ pub trait Heads: Send {
     /// Where the bytes are not well-formed: how far into `bytes`, and what is wrong.
     fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, (usize, String)>;
 
-    /// Passes over whole, well-formed scalars at the beginning of `bytes`, `most` of them at most, and returns how
-    /// many bytes and how many scalars that were. It stops in front of whatever else there is, which
+    /// Passes over whole, well-formed scalars at the beginning of `bytes`, which are `inside`, `most` of them at most,
+    /// and returns how many bytes and how many scalars that were. It stops in front of whatever else there is, which
     /// [`head`](Self::head) then looks at. Only for speed; passing over nothing is always right.
-    fn scalars(&mut self, bytes: &[u8], most: usize) -> (usize, usize) {
-        let _ = (bytes, most);
+    fn scalars(&mut self, bytes: &[u8], inside: Inside, most: usize) -> (usize, usize) {
+        let _ = (bytes, inside, most);
         (0, 0)
     }
 }
@@ -222,6 +222,7 @@ impl<H: Heads> Scanner<H> {
     /// Passes over scalars in one go, no more than belong here and the limits allow; whether the message is over.
     #[inline(always)]
     fn pass_scalars(&mut self, src: &[u8]) -> bool {
+        let inside = self.inside();
         let Some(level) = self.stack.last_mut() else {
             return false;
         };
@@ -231,7 +232,7 @@ impl<H: Heads> Scanner<H> {
         if let Some(left) = level.left {
             most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
         }
-        let (taken, scalars) = self.heads.scalars(rest, most);
+        let (taken, scalars) = self.heads.scalars(rest, inside, most);
         if scalars == 0 {
             return false;
         }
