@@ -10,27 +10,33 @@ pub(crate) struct Tokens;
 impl WireFormat for Tokens {
     #[inline]
     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
-        let head = Head::read(bytes, *at).ok()?;
-        if head.is_indefinite() {
-            return indefinite(bytes, at, head.major());
-        }
-        let start = *at + head.len;
+        // What is most common needs no more than its first byte.
+        let initial = *bytes.get(*at)?;
+        let (argument, start) = match initial & 0x1f {
+            info @ 0..24 => (u64::from(info), *at + 1),
+            31 => return indefinite(bytes, at, initial >> 5),
+            _ => {
+                let head = Head::read(bytes, *at).ok()?;
+                (head.argument, *at + head.len)
+            }
+        };
         *at = start;
-        let (argument, len) = (head.argument, head.length());
-        Some(match head.major() {
+        let len = usize::try_from(argument).unwrap_or(usize::MAX);
+        Some(match initial >> 5 {
             0 => Token::Unsigned(argument),
             1 => Token::Negative(argument),
-            2 | 3 => {
-                *at = start.checked_add(len).filter(|&end| end <= bytes.len())?;
-                match head.major() {
-                    2 => Token::Bytes(len),
-                    _ => Token::Text(len),
-                }
+            2 => {
+                *at = end(bytes, start, len)?;
+                Token::Bytes(len)
+            }
+            3 => {
+                *at = end(bytes, start, len)?;
+                Token::Text(len)
             }
             4 => Token::Array(len),
             5 => Token::Map(len),
             6 => Token::Tag(argument),
-            _ => simple(head.initial & 0x1f, argument),
+            _ => simple(initial & 0x1f, argument),
         })
     }
 
@@ -39,6 +45,12 @@ impl WireFormat for Tokens {
         chunks(string, &mut 0, |chunk| joined.extend_from_slice(chunk))?;
         Some(joined)
     }
+}
+
+/// Where the string of this length ends that begins at `start`.
+#[inline]
+fn end(bytes: &[u8], start: usize, len: usize) -> Option<usize> {
+    start.checked_add(len).filter(|&end| end <= bytes.len())
 }
 
 /// What has no length in its head, which is at `at`, or the end of such a thing.
@@ -55,7 +67,8 @@ fn indefinite(bytes: &[u8], at: &mut usize, major: u8) -> Option<Token> {
         3 => Token::BrokenText(start),
         4 => Token::OpenArray,
         5 => Token::OpenMap,
-        _ => Token::End,
+        7 => Token::End,
+        _ => return None,
     })
 }
 

@@ -205,3 +205,51 @@ fn the_work_is_linear_however_the_bytes_arrive() {
         );
     }
 }
+
+#[test]
+fn a_message_that_begins_like_the_last_one_is_no_other_for_it() {
+    let four_items = limits(|l| l.items = 4);
+    for codec in CODECS {
+        let wire = |values: &[Value]| encode(codec, Outgoing::Values(values)).unwrap();
+        let (none, three, four) = (
+            wire(&[]),
+            wire(&[1.into(), "a".into(), Value::Null]),
+            wire(&[1.into(), 2.into(), 3.into(), 4.into()]),
+        );
+        let nested = wire(&[vec![1.into()].into(), "a".into()]);
+        let stream = [
+            &none[..],
+            &none,
+            &three,
+            &three,
+            codec.keepalive(),
+            &three,
+            &none,
+            &nested,
+            &nested,
+            &three,
+        ]
+        .concat();
+        let lengths = |received: Vec<aemp::codec::Received>| -> Vec<usize> {
+            let len = |one: &aemp::codec::Received| {
+                assert_eq!(one.port.as_str(), "port");
+                one.message.values().unwrap().len()
+            };
+            received.iter().map(len).collect()
+        };
+        for cut in 0..=stream.len() {
+            let received = decode_split(codec, &four_items, &peer(), &stream, [cut]).unwrap();
+            assert_eq!(lengths(received), [0, 0, 3, 3, 3, 0, 2, 2, 3]);
+        }
+        // The limits hold for it as well.
+        let limit = Err(DecodeError::TooManyItems { limit: 4 });
+        for stream in [four.to_vec(), [&four[..], &four].concat()] {
+            let all = decode_split(codec, &four_items, &peer(), &stream, []);
+            assert_eq!(all.map(lengths), limit);
+        }
+        let short = limits(|l| l.message_size = three.len());
+        let long = [&three[..], &wire(&[1.into(), "aaaaaa".into(), Value::Null])].concat();
+        let error = decode_split(codec, &short, &peer(), &long, []).unwrap_err();
+        assert_eq!(error, DecodeError::TooLarge { limit: three.len() });
+    }
+}

@@ -199,9 +199,11 @@ pub struct StreamDecoder<H, F: 'static> {
     format: &'static F,
     codec: Text,
     perl: bool,
-    /// The last message's, and what it was read from if that is short: the next is often for the same port.
+    /// The last message's, and what it was read from if that is short: the next often begins alike.
     front: Option<Front>,
     read_from: Vec<u8>,
+    /// Whether the message that the scanner is in does.
+    alike: bool,
 }
 
 /// The longest front that is known again.
@@ -223,12 +225,27 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
             perl: peer.is_perl(),
             front: None,
             read_from: Vec::new(),
+            alike: false,
         }
     }
 
     /// The scanner, for tests that count its steps.
     pub fn scanner(&self) -> &Scanner<H> {
         &self.scanner
+    }
+
+    /// Begins the message in front of `src`, behind what it has in common with the last one.
+    #[inline]
+    fn begin(&mut self, src: &[u8]) {
+        self.alike = false;
+        if let Some(Front { rest, .. }) = &self.front
+            && !self.read_from.is_empty()
+            && src.starts_with(&self.read_from)
+        {
+            self.alike = true;
+            let (len, left) = rest.parts();
+            self.scanner.begin_behind(len, left);
+        }
     }
 
     /// Reads the front of the message in `bytes`. False in an empty array.
@@ -239,8 +256,9 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
         let Some(front) = &self.front else {
             return Ok(false);
         };
-        let (len, _) = front.rest.parts();
-        if len <= KNOWN {
+        let (len, left) = front.rest.parts();
+        // Behind one without elements there is nothing to begin.
+        if len <= KNOWN && left != Some(0) {
             self.read_from.extend(&bytes[..len]);
         }
         Ok(true)
@@ -271,7 +289,7 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
                             codec: self.codec.clone(),
                         });
                     }
-                    Some(_) => {}
+                    Some(_) => self.begin(&src[used..]),
                 }
             }
             let len = match self.scanner.scan(&src[used..])? {
@@ -280,8 +298,7 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
             };
             let bytes = &src[used..used + len];
             used += len;
-            let known = !self.read_from.is_empty() && bytes.starts_with(&self.read_from);
-            if known || self.read_front(bytes)? {
+            if self.alike || self.read_front(bytes)? {
                 break bytes;
             }
             // A keepalive.

@@ -172,6 +172,19 @@ impl<H: Heads> Scanner<H> {
         self.steps
     }
 
+    /// Begins a message behind its front, which is known to be well-formed: `len` bytes, the beginning of its array and
+    /// one element, with `left` more to come.
+    #[inline]
+    pub(super) fn begin_behind(&mut self, len: usize, left: Option<usize>) {
+        self.at = len;
+        self.items = 1;
+        self.stack.push(Level {
+            kind: Kind::Array,
+            left: left.map(|left| left as u64),
+            come: 1,
+        });
+    }
+
     /// Goes on looking for the end of the message that `src` begins with. After [`Scanned::Need`] call again with
     /// the same bytes and more behind them, after [`Scanned::Message`] with what follows the message.
     ///
