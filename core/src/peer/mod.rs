@@ -120,8 +120,9 @@ impl Peer {
         let mut state = self.lock();
         match &mut state.link {
             Link::Up(up) => {
+                let late = up.out.is_late();
                 up.send(frame, self.queue_limit).map_err(refused)?;
-                if up.out.is_late() {
+                if late {
                     drop(state);
                     make_way();
                 }

@@ -62,7 +62,7 @@ impl Outbox {
         }
     }
 
-    /// Whether much waits for a writer that was woken and has not come. Says so once.
+    /// Whether much waits already for a writer that was woken and has not come. Says so once.
     pub(super) fn is_late(&mut self) -> bool {
         self.buffer.len() >= LATE && std::mem::take(&mut self.awaited)
     }
