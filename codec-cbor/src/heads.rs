@@ -1,6 +1,6 @@
 //! CBOR's heads for the scanner: well-formedness and UTF-8 as the bytes come.
 
-use aemp_core::codec::{Begins, Heads, Inside, Step};
+use aemp_core::codec::{Begins, Heads, Inside, Step, is_utf8};
 
 use crate::head::{Head, NoHead, wrong};
 
@@ -47,32 +47,65 @@ impl Heads for CborHeads {
     }
 
     #[inline(always)]
-    fn scalars(&mut self, bytes: &[u8], most: usize) -> (usize, usize) {
+    fn scalars(&mut self, bytes: &[u8], _: Inside, most: usize) -> (usize, usize) {
         if self.seen > 0 {
             return (0, 0);
         }
         let (mut at, mut count) = (0, 0);
-        while count < most {
-            let Ok(head) = Head::read(bytes, at) else {
+        while count < most
+            && let Some(&initial) = bytes.get(at)
+        {
+            let end = match FIXED[usize::from(initial)] {
+                0 => match whole_string(bytes, at, initial) {
+                    Some(end) => end,
+                    None => break,
+                },
+                len => at + usize::from(len),
+            };
+            if end > bytes.len() {
                 break;
-            };
-            let start = at + head.len;
-            at = match head.major() {
-                0 | 1 => start,
-                7 if !head.is_indefinite() => start,
-                major @ (2 | 3) if !head.is_indefinite() => {
-                    let end = start.saturating_add(head.length());
-                    match bytes.get(start..end) {
-                        Some(content) if major == 2 || is_utf8(content) => end,
-                        _ => break,
-                    }
-                }
-                _ => break,
-            };
+            }
+            at = end;
             count += 1;
         }
         (at, count)
     }
+}
+
+/// How long scalars without content are, by their first byte; 0 for whatever else there is, and for the simple values
+/// of two bytes, of which not all are well-formed.
+const FIXED: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut initial = 0;
+    while initial < 256 {
+        let info = initial & 0x1f;
+        if matches!(initial >> 5, 0 | 1 | 7) && initial != 0xf8 {
+            table[initial] = match info {
+                0..24 => 1,
+                24..28 => 1 + (1 << (info - 24)),
+                _ => 0,
+            };
+        }
+        initial += 1;
+    }
+    table
+};
+
+/// The end of the string at `at`, if one is there whole, and is UTF-8 if it is a text.
+#[inline(always)]
+fn whole_string(bytes: &[u8], at: usize, initial: u8) -> Option<usize> {
+    let (start, len) = match initial {
+        0x40..0x58 | 0x60..0x78 => (at + 1, usize::from(initial & 0x1f)),
+        0x58 | 0x78 => (at + 2, usize::from(*bytes.get(at + 1)?)),
+        0x59..=0x5b | 0x79..=0x7b => {
+            let head = Head::read(bytes, at).ok()?;
+            (at + head.len, head.length())
+        }
+        _ => return None,
+    };
+    let end = start.checked_add(len)?;
+    let content = bytes.get(start..end)?;
+    (initial < 0x60 || is_utf8(content)).then_some(end)
 }
 
 impl CborHeads {
@@ -113,10 +146,4 @@ fn string(bytes: &[u8], head: Head, at: usize) -> Result<Result<usize, usize>, F
         return Err((start, "a text is not UTF-8".into()));
     }
     Ok(Ok(end))
-}
-
-/// Most text is ASCII, and that is found out faster.
-#[inline(always)]
-fn is_utf8(content: &[u8]) -> bool {
-    content.is_ascii() || std::str::from_utf8(content).is_ok()
 }

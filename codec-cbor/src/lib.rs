@@ -5,21 +5,15 @@
 //! takes all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. Writing
 //! uses definite lengths and shortest forms.
 //!
-//! Typed messages are written by a serializer of this crate. Reading is [`CborHeads`], which the core's scanner drives
-//! over the stream, and a `WireFormat` that hands out the tokens of a whole message.
+//! Writing is a `Sink`, which the core hands the tokens of a message. Reading is [`CborHeads`], which the core's scanner
+//! drives over the stream, and a `WireFormat` that hands out the tokens of a whole message.
 
 mod head;
 mod heads;
-mod ser;
 mod token;
 mod write;
 
-use aemp_core::codec::{
-    Capabilities, Codec, Decoder, EncodeError, Frame, Limits, Outgoing, PeerInfo, StreamDecoder,
-};
-use aemp_core::message::to_values;
-use bytes::BytesMut;
-use serde::Serialize;
+use aemp_core::codec::{Capabilities, Codec, Decoder, Limits, PeerInfo, Sink, StreamDecoder};
 
 pub use heads::CborHeads;
 
@@ -59,15 +53,8 @@ impl Codec for Cbor {
         capabilities
     }
 
-    fn encode(
-        &self,
-        frame: &Frame<'_>,
-        peer: &PeerInfo,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
-        let start = out.len();
-        let capabilities = self.capabilities(peer);
-        encode(frame, &capabilities, out).inspect_err(|_| out.truncate(start))
+    fn sink(&self) -> &'static dyn Sink {
+        &write::Tokens
     }
 
     fn keepalive(&self) -> &[u8] {
@@ -84,37 +71,4 @@ impl Codec for Cbor {
             peer,
         ))
     }
-}
-
-fn encode(
-    frame: &Frame<'_>,
-    capabilities: &Capabilities,
-    out: &mut BytesMut,
-) -> Result<(), EncodeError> {
-    let start = out.len();
-    let received;
-    let built;
-    let values = match frame.body {
-        Outgoing::Values(values) => values,
-        Outgoing::Wire(wire) => {
-            received = wire
-                .values()
-                .map_err(|error| EncodeError::Serialize(error.to_string()))?;
-            &received
-        }
-        Outgoing::Typed(message) => {
-            let place = ser::Ser { out, depth: 0 };
-            if frame.serialize(place).is_ok() {
-                return Ok(());
-            }
-            // Something rare, or something that cannot be carried: values tell.
-            out.truncate(start);
-            built = to_values(message)?;
-            &built
-        }
-    };
-    if write::values(frame, values, capabilities.simple, out) {
-        return Ok(());
-    }
-    Err(frame.refusal(capabilities, NAME, "no reason was found"))
 }

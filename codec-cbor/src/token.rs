@@ -1,7 +1,5 @@
 //! CBOR's tokens for the core, read from a message that the scanner has found well-formed.
 
-use std::borrow::Cow;
-
 use aemp_core::codec::{Token, WireFormat};
 
 use crate::head::Head;
@@ -11,50 +9,80 @@ pub(crate) struct Tokens;
 
 impl WireFormat for Tokens {
     #[inline]
-    fn token<'a>(&self, bytes: &'a [u8], at: &mut usize) -> Option<Token<'a>> {
-        let head = Head::read(bytes, *at).ok()?;
-        *at += head.len;
-        if head.is_indefinite() {
-            return indefinite(bytes, at, head.major());
-        }
-        let argument = head.argument;
-        Some(match head.major() {
+    fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
+        // What is most common needs no more than its first byte.
+        let initial = *bytes.get(*at)?;
+        let (argument, start) = match initial & 0x1f {
+            info @ 0..24 => (u64::from(info), *at + 1),
+            31 => return indefinite(bytes, at, initial >> 5),
+            _ => {
+                let head = Head::read(bytes, *at).ok()?;
+                (head.argument, *at + head.len)
+            }
+        };
+        *at = start;
+        let len = usize::try_from(argument).unwrap_or(usize::MAX);
+        Some(match initial >> 5 {
             0 => Token::Unsigned(argument),
             1 => Token::Negative(argument),
-            2 => Token::Bytes(Cow::Borrowed(content(bytes, at, head)?)),
-            3 => {
-                let text = std::str::from_utf8(content(bytes, at, head)?).ok()?;
-                Token::Text(Cow::Borrowed(text))
+            2 => {
+                *at = end(bytes, start, len)?;
+                Token::Bytes(len)
             }
-            4 => Token::Array(Some(head.length())),
-            5 => Token::Map(Some(head.length())),
+            3 => {
+                *at = end(bytes, start, len)?;
+                Token::Text(len)
+            }
+            4 => Token::Array(len),
+            5 => Token::Map(len),
             6 => Token::Tag(argument),
-            _ => simple(head.initial & 0x1f, argument),
+            _ => simple(initial & 0x1f, argument),
         })
+    }
+
+    fn join(&self, string: &[u8]) -> Option<Vec<u8>> {
+        let mut joined = Vec::new();
+        chunks(string, &mut 0, |chunk| joined.extend_from_slice(chunk))?;
+        Some(joined)
     }
 }
 
-/// What has no length in its head, of which `at` is behind, or the end of such a thing.
+/// Where the string of this length ends that begins at `start`.
+#[inline]
+fn end(bytes: &[u8], start: usize, len: usize) -> Option<usize> {
+    start.checked_add(len).filter(|&end| end <= bytes.len())
+}
+
+/// What has no length in its head, which is at `at`, or the end of such a thing.
 #[cold]
-fn indefinite<'a>(bytes: &'a [u8], at: &mut usize, major: u8) -> Option<Token<'a>> {
+fn indefinite(bytes: &[u8], at: &mut usize, major: u8) -> Option<Token> {
+    let start = *at;
+    if let 2 | 3 = major {
+        chunks(bytes, at, |_| ())?;
+    } else {
+        *at += 1;
+    }
     Some(match major {
-        2 => Token::Bytes(chunks(bytes, at, 2)?.into()),
-        3 => Token::Text(String::from_utf8(chunks(bytes, at, 3)?).ok()?.into()),
-        4 => Token::Array(None),
-        5 => Token::Map(None),
-        _ => Token::End,
+        2 => Token::BrokenBytes(start),
+        3 => Token::BrokenText(start),
+        4 => Token::OpenArray,
+        5 => Token::OpenMap,
+        7 => Token::End,
+        _ => return None,
     })
 }
 
 /// Major type 7.
-fn simple<'a>(info: u8, argument: u64) -> Token<'a> {
+#[inline]
+fn simple(info: u8, argument: u64) -> Token {
+    let float = |x: f64| Token::Float(x.to_bits());
     match (info, argument) {
+        (27, bits) => Token::Float(bits),
         (20, _) => Token::False,
         (21, _) => Token::True,
         (22, _) => Token::Null,
-        (25, bits) => Token::Float(half(bits as u16)),
-        (26, bits) => Token::Float(f32::from_bits(bits as u32).into()),
-        (27, bits) => Token::Float(f64::from_bits(bits)),
+        (25, bits) => float(half(bits as u16)),
+        (26, bits) => float(f32::from_bits(bits as u32).into()),
         (_, number) => Token::Simple(number),
     }
 }
@@ -71,27 +99,21 @@ fn half(bits: u16) -> f64 {
     if bits >> 15 == 0 { size } else { -size }
 }
 
-/// The content of the string whose head ends at `at`.
-#[inline(always)]
-fn content<'a>(bytes: &'a [u8], at: &mut usize, head: Head) -> Option<&'a [u8]> {
-    let end = at.saturating_add(head.length());
-    let content = bytes.get(*at..end)?;
-    *at = end;
-    Some(content)
-}
-
-/// The chunks of a string of unknown length, joined.
-fn chunks(bytes: &[u8], at: &mut usize, major: u8) -> Option<Vec<u8>> {
-    let mut joined = Vec::new();
+/// Hands out the chunks of the string of unknown length at `at`, and moves `at` behind it.
+fn chunks(bytes: &[u8], at: &mut usize, mut each: impl FnMut(&[u8])) -> Option<()> {
+    let whole = Head::read(bytes, *at).ok()?;
+    *at += whole.len;
     loop {
         let head = Head::read(bytes, *at).ok()?;
         *at += head.len;
         if head.major() == 7 && head.is_indefinite() {
-            return Some(joined);
+            return Some(());
         }
-        if head.major() != major || head.is_indefinite() {
+        if head.major() != whole.major() || head.is_indefinite() {
             return None;
         }
-        joined.extend_from_slice(content(bytes, at, head)?);
+        let end = at.checked_add(head.length())?;
+        each(bytes.get(*at..end)?);
+        *at = end;
     }
 }

@@ -1,8 +1,8 @@
 //! JSON's heads for the scanner: well-formedness, UTF-8 and the ranges of numbers, as the bytes come.
 
-use aemp_core::codec::{Begins, Heads, Inside, Step};
+use aemp_core::codec::{Begins, Heads, Inside, Step, is_utf8};
 
-use crate::scalar::{Escape, check_number, escape, in_number, is_space, plain_run};
+use crate::scalar::{Escape, check_number, escape, in_number, is_space, plain_number, plain_run};
 
 /// Checks JSON one head at a time, remembering where it is in a string or number that has not come whole.
 #[derive(Debug, Default)]
@@ -52,6 +52,25 @@ impl Heads for JsonHeads {
             self.phase = Phase::Before;
         }
         Ok(step)
+    }
+
+    #[inline(always)]
+    fn scalars(&mut self, bytes: &[u8], inside: Inside, most: usize) -> (usize, usize) {
+        let (mut at, mut count) = (0, 0);
+        // Keys and the first of an array are not what most of a message is.
+        if self.phase != Phase::Before
+            || self.seen > 0
+            || !matches!(inside, Inside::Array { first: false, .. })
+        {
+            return (0, 0);
+        }
+        while count < most
+            && let Some(len) = plain_element(&bytes[at..])
+        {
+            at += len;
+            count += 1;
+        }
+        (at, count)
     }
 }
 
@@ -182,16 +201,31 @@ fn whole_scalar(bytes: &[u8], inside: Inside) -> Option<usize> {
         _ => return None,
     };
     let start = bytes.len() - rest.len();
-    if let [b'"', text @ ..] = rest {
-        let len = plain_run(text);
-        let run = &text[..len];
-        let whole = text.get(len) == Some(&b'"');
-        let fits = whole && (run.is_ascii() || std::str::from_utf8(run).is_ok());
-        return fits.then_some(start + len + 2);
-    }
-    let len = rest.iter().take_while(|&&byte| in_number(byte)).count();
-    let whole = len > 0 && len < rest.len() && !matches!(inside, Inside::Key { .. });
-    (whole && check_number(&rest[..len]).is_ok()).then_some(start + len)
+    let len = match rest {
+        [b'"', text @ ..] => plain_text(text)?,
+        _ if matches!(inside, Inside::Key { .. }) => return None,
+        _ => plain_number(rest)?,
+    };
+    Some(start + len)
+}
+
+/// The length of a comma and a scalar of such a form behind it.
+#[inline(always)]
+fn plain_element(bytes: &[u8]) -> Option<usize> {
+    let len = match bytes {
+        [b',', b'"', text @ ..] => plain_text(text)?,
+        [b',', rest @ ..] => plain_number(rest)?,
+        _ => return None,
+    };
+    Some(1 + len)
+}
+
+/// The length, with both quotes, of a text without escapes that is whole; `bytes` begin behind its first quote.
+#[inline(always)]
+fn plain_text(bytes: &[u8]) -> Option<usize> {
+    let len = plain_run(bytes);
+    let whole = bytes.get(len) == Some(&b'"');
+    (whole && is_utf8(&bytes[..len])).then_some(len + 2)
 }
 
 /// One of the three names of values.

@@ -5,17 +5,16 @@
 //! texts, NaN and infinities, and integers beyond -2^63 to 2^64-1 are refused when a message is encoded, with the path
 //! to them; an integer beyond that range is refused when it is received, too, and never becomes a float.
 //!
-//! Writing is serde_json's. Reading is [`JsonHeads`], which the core's scanner drives over the stream, and a
-//! `WireFormat` that hands out the tokens of a whole message.
+//! Writing is a `Sink`, which the core hands the tokens of a message; floats and texts with escapes are serde_json's.
+//! Reading is [`JsonHeads`], which the core's scanner drives over the stream, and a `WireFormat` that hands out the
+//! tokens of a whole message.
 
 mod heads;
 mod scalar;
 mod token;
+mod write;
 
-use aemp_core::codec::{
-    Capabilities, Codec, Decoder, EncodeError, Frame, Limits, PeerInfo, StreamDecoder,
-};
-use bytes::{BufMut, BytesMut};
+use aemp_core::codec::{Capabilities, Codec, Decoder, Limits, PeerInfo, Sink, StreamDecoder};
 
 pub use heads::JsonHeads;
 
@@ -52,19 +51,8 @@ impl Codec for Json {
         Capabilities::JSON
     }
 
-    fn encode(
-        &self,
-        frame: &Frame<'_>,
-        _: &PeerInfo,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
-        let start = out.len();
-        let mut serializer = serde_json::Serializer::new((&mut *out).writer());
-        let written = frame.serialize_within(&mut serializer, &Capabilities::JSON);
-        written.map_err(|error| {
-            out.truncate(start);
-            frame.refusal(&Capabilities::JSON, NAME, error)
-        })
+    fn sink(&self) -> &'static dyn Sink {
+        &write::Tokens
     }
 
     fn keepalive(&self) -> &[u8] {

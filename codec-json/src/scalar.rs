@@ -1,6 +1,7 @@
 //! JSON's scalars: numbers within the ranges that can be kept exactly, and the escapes in texts.
 
 use aemp_core::Integer;
+use aemp_core::codec::Token;
 
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
@@ -14,6 +15,58 @@ pub(crate) fn in_number(byte: u8) -> bool {
 pub(crate) enum Number {
     Integer(Integer),
     Float(f64),
+}
+
+/// Digits that fit into an integer, however great they are.
+const FEW_DIGITS: usize = 18;
+
+/// The length of the number in front, if it is whole, without an exponent and of few digits before the point: found out
+/// without its value.
+#[inline(always)]
+pub(crate) fn plain_number(bytes: &[u8]) -> Option<usize> {
+    let digits = |at: usize| {
+        let rest = bytes.get(at..).unwrap_or_default();
+        rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    let start = usize::from(bytes.first() == Some(&b'-'));
+    let whole = digits(start);
+    if whole == 0 || whole > FEW_DIGITS || (whole > 1 && bytes[start] == b'0') {
+        return None;
+    }
+    let mut len = start + whole;
+    if bytes.get(len) == Some(&b'.') {
+        let fraction = digits(len + 1);
+        if fraction == 0 || fraction >= MANY_DIGITS - FEW_DIGITS {
+            return None;
+        }
+        len += 1 + fraction;
+    }
+    // What follows shows that it is whole.
+    let next = bytes.get(len)?;
+    (!in_number(*next)).then_some(len)
+}
+
+/// The integer in front of a well-formed message's bytes, if it has few digits and is one, and its length. `-0` is none.
+#[inline(always)]
+pub(crate) fn plain_integer(bytes: &[u8]) -> Option<(Token, usize)> {
+    let start = usize::from(bytes.first() == Some(&b'-'));
+    let (mut n, mut len) = (0, start);
+    loop {
+        match bytes.get(len)? {
+            digit @ b'0'..=b'9' => n = n * 10 + u64::from(digit - b'0'),
+            other if in_number(*other) => return None,
+            _ => break,
+        }
+        len += 1;
+        if len > FEW_DIGITS {
+            return None;
+        }
+    }
+    match (start, n) {
+        (0, n) => Some((Token::Unsigned(n), len)),
+        (_, 0) => None,
+        (_, n) => Some((Token::Negative(n - 1), len)),
+    }
 }
 
 /// Digits that make a float overflow even without an exponent: more than the greatest one has.

@@ -1,75 +1,92 @@
 //! JSON's tokens for the core, read from a message that the scanner has found well-formed.
 
-use std::borrow::Cow;
-
 use aemp_core::codec::{Token, WireFormat};
 
-use crate::scalar::{Escape, Number, escape, in_number, is_space, number, plain_run};
+use crate::scalar::{
+    Escape, Number, escape, in_number, is_space, number, plain_integer, plain_run,
+};
 
 /// Reads tokens. Commas and colons are passed over: the scanner has checked them.
 pub(crate) struct Tokens;
 
 impl WireFormat for Tokens {
-    fn token<'a>(&self, bytes: &'a [u8], at: &mut usize) -> Option<Token<'a>> {
+    fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
         let mut start = *at;
         let first = loop {
-            match bytes.get(start) {
-                Some(&byte) if is_space(byte) || byte == b',' || byte == b':' => start += 1,
-                Some(&byte) => break byte,
-                None => return None,
+            match *bytes.get(start)? {
+                b',' | b':' => start += 1,
+                byte if is_space(byte) => start += 1,
+                byte => break byte,
             }
         };
-        let rest = &bytes[start..];
         let (token, len) = match first {
-            b'"' => text(rest)?,
-            b'[' => (Token::Array(None), 1),
-            b'{' => (Token::Map(None), 1),
+            b'"' => return text(bytes, start, at),
+            b'[' => (Token::OpenArray, 1),
+            b'{' => (Token::OpenMap, 1),
             b']' | b'}' => (Token::End, 1),
             b't' => (Token::True, 4),
             b'f' => (Token::False, 5),
             b'n' => (Token::Null, 4),
             _ => {
-                let len = rest.iter().take_while(|&&byte| in_number(byte)).count();
-                let token = match number(&rest[..len]).ok()? {
-                    Number::Integer(n) => match n.parts() {
-                        Ok(n) => Token::Unsigned(n),
-                        Err(n) => Token::Negative(n),
-                    },
-                    Number::Float(x) => Token::Float(x),
-                };
-                (token, len)
+                let rest = &bytes[start..];
+                match plain_integer(rest) {
+                    Some(integer) => integer,
+                    None => any_number(rest)?,
+                }
             }
         };
         *at = start + len;
         Some(token)
     }
-}
 
-/// The text at the beginning of `bytes` and its length there, quotes included.
-fn text(bytes: &[u8]) -> Option<(Token<'_>, usize)> {
-    let mut at = 1;
-    let mut unescaped = String::new();
-    loop {
-        let len = plain_run(bytes.get(at..)?);
-        let run = std::str::from_utf8(&bytes[at..at + len]).ok()?;
-        at += len;
-        if *bytes.get(at)? == b'"' {
-            let text = if unescaped.is_empty() {
-                Cow::Borrowed(run)
-            } else {
-                unescaped.push_str(run);
-                Cow::Owned(unescaped)
-            };
-            // An escape makes at least one character, so that nothing is lost where `unescaped` is empty.
-            return Some((Token::Text(text), at + 1));
-        }
-        unescaped.push_str(run);
-        match escape(&bytes[at..]) {
-            Escape::Whole(len, c) => {
-                unescaped.push(c);
-                at += len;
+    fn join(&self, string: &[u8]) -> Option<Vec<u8>> {
+        let mut joined = String::new();
+        let mut at = 1;
+        loop {
+            let len = plain_run(string.get(at..)?);
+            joined.push_str(std::str::from_utf8(&string[at..at + len]).ok()?);
+            at += len;
+            if *string.get(at)? == b'"' {
+                return Some(joined.into_bytes());
             }
-            Escape::Cut | Escape::Wrong(_) => return None,
+            match escape(&string[at..]) {
+                Escape::Whole(len, c) => {
+                    joined.push(c);
+                    at += len;
+                }
+                Escape::Cut | Escape::Wrong(_) => return None,
+            }
         }
     }
+}
+
+/// The number in front of `bytes`, and its length.
+fn any_number(bytes: &[u8]) -> Option<(Token, usize)> {
+    let len = bytes.iter().take_while(|&&byte| in_number(byte)).count();
+    let token = match number(&bytes[..len]).ok()? {
+        Number::Integer(n) => match n.parts() {
+            Ok(n) => Token::Unsigned(n),
+            Err(n) => Token::Negative(n),
+        },
+        Number::Float(x) => Token::Float(x.to_bits()),
+    };
+    Some((token, len))
+}
+
+/// The text whose first quote is at `start`; moves `at` behind it.
+#[inline]
+fn text(bytes: &[u8], start: usize, at: &mut usize) -> Option<Token> {
+    let len = plain_run(&bytes[start + 1..]);
+    let mut end = start + 1 + len;
+    if *bytes.get(end)? == b'"' {
+        *at = end + 1;
+        return Some(Token::Quoted(len));
+    }
+    while *bytes.get(end)? != b'"' {
+        // Whatever is escaped, it is no plain quote.
+        end += 2;
+        end += plain_run(bytes.get(end..)?);
+    }
+    *at = end + 1;
+    Some(Token::BrokenText(start))
 }

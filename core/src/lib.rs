@@ -28,6 +28,7 @@ mod node;
 mod peer;
 mod port;
 mod reason;
+mod runtime;
 mod shard;
 mod supervisor;
 mod text;

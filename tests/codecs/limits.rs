@@ -1,7 +1,7 @@
 //! Limits at their exact edges, and work that is linear however the bytes arrive.
 
 use aemp::Value;
-use aemp::codec::{Codec, DecodeError, Decoder, Limits, Outgoing, StreamDecoder};
+use aemp::codec::{Codec, DecodeError, Decoder, Limits, Outgoing, StreamDecoder, Token};
 use aemp_codec_cbor::{Cbor, CborHeads};
 use aemp_codec_json::{Json, JsonHeads};
 use bytes::BytesMut;
@@ -151,7 +151,10 @@ fn room_for_a_long_string_is_made_once() {
 #[test]
 fn the_work_is_linear_however_the_bytes_arrive() {
     // Heads asked for while `wire` arrives byte by byte, beyond one for each byte: those that came whole.
-    fn steps<H: aemp::codec::Heads>(mut decoder: StreamDecoder<H>, wire: &[u8]) -> (u64, usize) {
+    fn steps<H: aemp::codec::Heads>(
+        mut decoder: StreamDecoder<H, Unread>,
+        wire: &[u8],
+    ) -> (u64, usize) {
         let mut src = BytesMut::new();
         let mut messages = 0;
         for byte in wire {
@@ -165,12 +168,15 @@ fn the_work_is_linear_however_the_bytes_arrive() {
     static FORMAT: Unread = Unread;
     struct Unread;
     impl aemp::codec::WireFormat for Unread {
-        fn token<'a>(&self, _: &'a [u8], at: &mut usize) -> Option<aemp::codec::Token<'a>> {
+        fn token(&self, _: &[u8], at: &mut usize) -> Option<Token> {
             *at += 1;
             Some(match *at {
-                1 => aemp::codec::Token::Array(Some(1)),
-                _ => aemp::codec::Token::Text("".into()),
+                1 => Token::Array(1),
+                _ => Token::Text(0),
             })
+        }
+        fn join(&self, _: &[u8]) -> Option<Vec<u8>> {
+            None
         }
     }
     for size in [1000, 10_000] {
@@ -197,5 +203,53 @@ fn the_work_is_linear_however_the_bytes_arrive() {
             "{made} steps for {} bytes",
             cbor.len()
         );
+    }
+}
+
+#[test]
+fn a_message_that_begins_like_the_last_one_is_no_other_for_it() {
+    let four_items = limits(|l| l.items = 4);
+    for codec in CODECS {
+        let wire = |values: &[Value]| encode(codec, Outgoing::Values(values)).unwrap();
+        let (none, three, four) = (
+            wire(&[]),
+            wire(&[1.into(), "a".into(), Value::Null]),
+            wire(&[1.into(), 2.into(), 3.into(), 4.into()]),
+        );
+        let nested = wire(&[vec![1.into()].into(), "a".into()]);
+        let stream = [
+            &none[..],
+            &none,
+            &three,
+            &three,
+            codec.keepalive(),
+            &three,
+            &none,
+            &nested,
+            &nested,
+            &three,
+        ]
+        .concat();
+        let lengths = |received: Vec<aemp::codec::Received>| -> Vec<usize> {
+            let len = |one: &aemp::codec::Received| {
+                assert_eq!(one.port.as_str(), "port");
+                one.message.values().unwrap().len()
+            };
+            received.iter().map(len).collect()
+        };
+        for cut in 0..=stream.len() {
+            let received = decode_split(codec, &four_items, &peer(), &stream, [cut]).unwrap();
+            assert_eq!(lengths(received), [0, 0, 3, 3, 3, 0, 2, 2, 3]);
+        }
+        // The limits hold for it as well.
+        let limit = Err(DecodeError::TooManyItems { limit: 4 });
+        for stream in [four.to_vec(), [&four[..], &four].concat()] {
+            let all = decode_split(codec, &four_items, &peer(), &stream, []);
+            assert_eq!(all.map(lengths), limit);
+        }
+        let short = limits(|l| l.message_size = three.len());
+        let long = [&three[..], &wire(&[1.into(), "aaaaaa".into(), Value::Null])].concat();
+        let error = decode_split(codec, &short, &peer(), &long, []).unwrap_err();
+        assert_eq!(error, DecodeError::TooLarge { limit: three.len() });
     }
 }

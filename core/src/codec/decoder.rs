@@ -1,33 +1,220 @@
-//! `StreamDecoder`: a whole [`Decoder`] made of a codec's [`Heads`] and its [`WireFormat`].
+//! `Decoder`, which finds messages in a stream; `Incoming`, a message where it was found; and `StreamDecoder`, a whole
+//! decoder made of a codec's [`Heads`] and its [`WireFormat`].
 
 use bytes::{Buf, BytesMut};
+use serde::de::DeserializeOwned;
 
-use super::{
-    Begins, DecodeError, Decoder, Heads, Limits, PeerInfo, Received, Scanned, Scanner, WireFormat,
-};
-use crate::Text;
-use crate::message::ParseError;
+use super::read::{Reader, Rest};
+use super::{Begins, DecodeError, Heads, Limits, PeerInfo, Scanned, Scanner, WireFormat};
+use crate::message::{Message, ParseError, Source, Values, Wire, parse};
+use crate::{PortName, Text};
 
 /// Room for so much and more is made at once when it is known that it will be needed.
 const RESERVE_FROM: usize = 4 << 10;
+
+/// The receiving half of a [`Codec`](super::Codec), one per connection.
+pub trait Decoder: Send {
+    /// Looks for the next message in `src`: all bytes of the connection that have come and are not done with. Nothing
+    /// is copied.
+    ///
+    /// Both answers say how many bytes at the front are done with: call again without them. The decoder remembers how
+    /// far it looked into the others, so that the work for a message is linear in its size however its bytes arrive.
+    ///
+    /// # Errors
+    /// The stream is of no use after an error: the connection is to be closed.
+    fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError>;
+
+    /// Takes the next message off the front of `src`, which it may share. `None` means that there is no whole one yet:
+    /// call again when more bytes were appended. It makes room in `src` for what it knows must come, within the limits.
+    ///
+    /// # Errors
+    /// As for [`find`](Self::find).
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, DecodeError> {
+        match self.find(src)? {
+            Found::Message { used, message } => {
+                let place = message.place();
+                Ok(Some(place.take(src, used)))
+            }
+            Found::Need { used, more } => {
+                need(src, used, more);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// What a [`Decoder`] found.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// A message. It ends `used` bytes from the front.
+    Message {
+        /// How many bytes the message takes, with all that stood in front of it.
+        used: usize,
+        /// The message.
+        message: Incoming<'a>,
+    },
+    /// No whole message yet.
+    Need {
+        /// How many bytes were white space, keepalives (`[]`) or other things that need not be seen again.
+        used: usize,
+        /// How many more bytes must come at least, if that is known.
+        more: usize,
+    },
+}
+
+/// What stands in front of a message's elements, and what can read them. A decoder keeps that of the last message:
+/// with many messages, what is moved for each is what counts.
+#[derive(Debug, Clone)]
+pub struct Front {
+    pub(crate) port: PortName,
+    pub(crate) source: Source,
+    /// The elements.
+    pub(crate) rest: Rest,
+}
+
+impl Front {
+    /// Of the message in `bytes`, one whole array that `format` can read: its first element is the port's name. `None`
+    /// is an empty array, a keepalive. `perl` says that an AnyEvent::MP node wrote it, so that byte strings may stand
+    /// for text, and more of the kind (protocol.md section 3).
+    ///
+    /// # Errors
+    /// Where the first element is no text.
+    pub fn read<F: WireFormat>(
+        bytes: &[u8],
+        format: &'static F,
+        perl: bool,
+    ) -> Result<Option<Self>, ParseError> {
+        let Some((port, rest)) = Reader::new(format, bytes, perl).port()? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            port: PortName::from(&*port),
+            source: Source { format, perl },
+            rest,
+        }))
+    }
+}
+
+/// One message in the bytes of its connection: found well-formed and within the limits, and nothing more.
+#[derive(Debug, Clone, Copy)]
+pub struct Incoming<'a> {
+    pub(crate) front: &'a Front,
+    bytes: &'a [u8],
+}
+
+impl<'a> Incoming<'a> {
+    /// The message in `bytes`, one whole array, which begin with `front`.
+    #[inline]
+    pub fn new(front: &'a Front, bytes: &'a [u8]) -> Self {
+        Self { front, bytes }
+    }
+
+    /// The name of the port on this node.
+    #[inline]
+    pub fn port(&self) -> &'a PortName {
+        &self.front.port
+    }
+
+    /// The message's array, port included.
+    #[inline]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The elements as a `T`, as [`Message::parse`] says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
+        parse(self.reader().elements(self.front.rest), 0)
+    }
+
+    /// The elements as values.
+    ///
+    /// # Errors
+    /// As for [`Message::values`].
+    pub fn values(&self) -> Result<Values, ParseError> {
+        self.reader().elements(self.front.rest).values(None)
+    }
+
+    /// The message in memory of its own.
+    pub fn to_message(&self) -> Message {
+        Wire::copied(self.bytes, self.front.source, self.front.rest).into()
+    }
+
+    fn reader(&self) -> Reader<'a> {
+        let Source { format, perl } = self.front.source;
+        Reader::new(format, self.bytes, perl)
+    }
+
+    /// What is known of it, without its bytes.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            front: self.front.clone(),
+            len: self.bytes.len(),
+        }
+    }
+}
+
+/// What is known of a message that is still in a buffer.
+pub(crate) struct Place {
+    front: Front,
+    len: usize,
+}
+
+impl Place {
+    /// Takes the message out of `src`, of which it ends at `end`, without a copy.
+    pub(crate) fn take(self, src: &mut BytesMut, end: usize) -> Received {
+        src.advance(end - self.len);
+        let bytes = src.split_to(self.len).freeze();
+        let Front { port, source, rest } = self.front;
+        let message = Wire::shared(bytes, source, rest).into();
+        Received { port, message }
+    }
+}
+
+/// One decoded message and the port it is for.
+#[derive(Debug)]
+pub struct Received {
+    /// The name of the port on this node.
+    pub port: PortName,
+    /// The message, without the port's name.
+    pub message: Message,
+}
+
+/// Takes what is done with off `src`, and makes room for what is needed.
+pub(crate) fn need(src: &mut BytesMut, used: usize, more: usize) {
+    src.advance(used);
+    if more >= RESERVE_FROM {
+        src.reserve(more);
+    }
+}
 
 /// Decodes messages of any codec that says how its heads and tokens look.
 ///
 /// It passes over white space and keepalives (`[]`), refuses a first byte that begins no message, finds the
 /// message's end by a [`Scanner`], and reads the port's name.
-pub struct StreamDecoder<H> {
+pub struct StreamDecoder<H, F: 'static> {
     scanner: Scanner<H>,
-    format: &'static dyn WireFormat,
+    format: &'static F,
     codec: Text,
     perl: bool,
+    /// The last message's, and what it was read from if that is short: the next often begins alike.
+    front: Option<Front>,
+    read_from: Vec<u8>,
+    /// Whether the message that the scanner is in does.
+    alike: bool,
 }
 
-impl<H: Heads> StreamDecoder<H> {
+/// The longest front that is known again.
+const KNOWN: usize = 64;
+
+impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
     /// A decoder for messages of the codec called `codec` from `peer`.
     pub fn new(
         codec: &str,
         heads: H,
-        format: &'static dyn WireFormat,
+        format: &'static F,
         limits: &Limits,
         peer: &PeerInfo,
     ) -> Self {
@@ -36,12 +223,45 @@ impl<H: Heads> StreamDecoder<H> {
             format,
             codec: codec.into(),
             perl: peer.is_perl(),
+            front: None,
+            read_from: Vec::new(),
+            alike: false,
         }
     }
 
     /// The scanner, for tests that count its steps.
     pub fn scanner(&self) -> &Scanner<H> {
         &self.scanner
+    }
+
+    /// Begins the message in front of `src`, behind what it has in common with the last one.
+    #[inline]
+    fn begin(&mut self, src: &[u8]) {
+        self.alike = false;
+        if let Some(Front { rest, .. }) = &self.front
+            && !self.read_from.is_empty()
+            && src.starts_with(&self.read_from)
+        {
+            self.alike = true;
+            let (len, left) = rest.parts();
+            self.scanner.begin_behind(len, left);
+        }
+    }
+
+    /// Reads the front of the message in `bytes`. False in an empty array.
+    fn read_front(&mut self, bytes: &[u8]) -> Result<bool, DecodeError> {
+        self.read_from.clear();
+        self.front =
+            Front::read(bytes, self.format, self.perl).map_err(|error| self.no_port(&error))?;
+        let Some(front) = &self.front else {
+            return Ok(false);
+        };
+        let (len, left) = front.rest.parts();
+        // Behind one without elements there is nothing to begin.
+        if len <= KNOWN && left != Some(0) {
+            self.read_from.extend(&bytes[..len]);
+        }
+        Ok(true)
     }
 
     #[cold]
@@ -54,42 +274,40 @@ impl<H: Heads> StreamDecoder<H> {
     }
 }
 
-impl<H: Heads> Decoder for StreamDecoder<H> {
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, DecodeError> {
-        loop {
+impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
+    fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError> {
+        let mut used = 0;
+        let bytes = loop {
             if !self.scanner.is_inside() {
                 let is_space = |&&byte: &&u8| self.scanner.begins(byte) == Begins::Space;
-                let space = src.iter().take_while(is_space).count();
-                src.advance(space);
-                match src.first() {
-                    None => return Ok(None),
+                used += src[used..].iter().take_while(is_space).count();
+                match src.get(used) {
+                    None => return Ok(Found::Need { used, more: 0 }),
                     Some(&byte) if self.scanner.begins(byte) == Begins::Nothing => {
                         return Err(DecodeError::WrongFraming {
                             byte,
                             codec: self.codec.clone(),
                         });
                     }
-                    Some(_) => {}
+                    Some(_) => self.begin(&src[used..]),
                 }
             }
-            match self.scanner.scan(src)? {
-                Scanned::Need(more) => {
-                    if more >= RESERVE_FROM {
-                        src.reserve(more);
-                    }
-                    return Ok(None);
-                }
-                Scanned::Message(len) => {
-                    // Shared with the buffer; who keeps the message takes it out (`Wire::detach`).
-                    let bytes = src.split_to(len).freeze();
-                    match Received::from_wire(bytes, self.format, self.perl) {
-                        // A keepalive.
-                        Ok(None) => {}
-                        Ok(received) => return Ok(received),
-                        Err(error) => return Err(self.no_port(&error)),
-                    }
-                }
+            let len = match self.scanner.scan(&src[used..])? {
+                Scanned::Need(more) => return Ok(Found::Need { used, more }),
+                Scanned::Message(len) => len,
+            };
+            let bytes = &src[used..used + len];
+            used += len;
+            if self.alike || self.read_front(bytes)? {
+                break bytes;
             }
-        }
+            // A keepalive.
+        };
+        let Some(front) = &self.front else {
+            // It was read, now or before.
+            return Ok(Found::Need { used, more: 0 });
+        };
+        let message = Incoming { front, bytes };
+        Ok(Found::Message { used, message })
     }
 }

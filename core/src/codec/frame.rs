@@ -1,8 +1,10 @@
-//! Making frames, and taking one apart again where a message has to wait for its codec.
+//! `Frame`: a message to be encoded and its way into bytes; or into values, where it has to wait for its codec.
 
-use super::{EncodeError, Frame, Outgoing};
+use bytes::BytesMut;
+
+use super::{Capabilities, EncodeError, Frame, Outgoing, Refused, Sink, Writer};
 use crate::Value;
-use crate::message::{Values, to_values};
+use crate::message::Values;
 
 impl<'a> Frame<'a> {
     /// A frame of dynamic values.
@@ -19,16 +21,75 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// If a type's own `Serialize` fails, or it holds what no value can be.
     pub fn to_values(&self) -> Result<Values, EncodeError> {
-        let mut values = match self.body {
-            Outgoing::Values(values) => values.into(),
-            Outgoing::Typed(typed) => to_values(typed)?,
-            Outgoing::Wire(wire) => wire
-                .values()
-                .map_err(|error| EncodeError::Serialize(error.to_string()))?,
-        };
+        let mut values = self.body.to_values()?;
         if let Some(reply) = self.reply {
             values.push(reply.to_string());
         }
         Ok(values)
+    }
+
+    /// Appends the frame to `out` in the form of the codec called `codec`, which has `sink` and `capabilities`.
+    ///
+    /// # Errors
+    /// As [`Codec::encode`](super::Codec::encode) says.
+    #[inline]
+    pub(super) fn encode(
+        &self,
+        sink: &'static dyn Sink,
+        capabilities: &Capabilities,
+        codec: &str,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let start = out.len();
+        let mut writer = Writer {
+            sink,
+            out,
+            capabilities,
+            port: self.port,
+            reply: self.reply,
+        };
+        let done = match self.body {
+            Outgoing::Typed(message) => message.emit(&mut writer),
+            Outgoing::Values(values) => writer.values(values),
+            Outgoing::Wire(_) => Err(Refused),
+        };
+        if done.is_ok() {
+            return Ok(());
+        }
+        writer.out.truncate(start);
+        self.by_values(writer, codec)
+    }
+
+    /// The same by way of values, which can tell where something is that was refused.
+    #[cold]
+    fn by_values(&self, mut writer: Writer<'_>, codec: &str) -> Result<(), EncodeError> {
+        let built;
+        let values = match self.body {
+            Outgoing::Values(values) => values,
+            other => {
+                built = other.to_values()?;
+                &built
+            }
+        };
+        let start = writer.out.len();
+        if writer.values(values).is_ok() {
+            return Ok(());
+        }
+        writer.out.truncate(start);
+        writer.capabilities.check(values, codec)?;
+        // Writing and checking refuse the same.
+        Err(EncodeError::Serialize("no reason was found".into()))
+    }
+}
+
+impl Outgoing<'_> {
+    fn to_values(self) -> Result<Values, EncodeError> {
+        match self {
+            Self::Values(values) => Ok(values.into()),
+            Self::Typed(typed) => typed.to_values(),
+            Self::Wire(wire) => wire
+                .values()
+                .map_err(|error| EncodeError::Serialize(error.to_string())),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What turns messages into bytes and back: the trait [`Codec`], its [`Decoder`], and what all codecs share.
+//! What turns messages into bytes and back: the traits [`Codec`] and [`Decoder`], and what all codecs share.
 //!
 //! A codec sees one message at a time. Which port it is for is its first element (protocol.md section 4); who
 //! sent it and whether it is welcome is no business of a codec.
@@ -9,24 +9,28 @@ mod error;
 mod frame;
 mod read;
 mod scanner;
-mod strict;
+mod sink;
 mod token;
 mod typed;
+mod writer;
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
-use crate::message::{Message, ParseError, Wire};
-use crate::{NodeId, PortId, PortName, Text, Value};
+use crate::message::Wire;
+use crate::{NodeId, PortId, Text, Value};
 
+pub(crate) use decoder::need;
 pub(crate) use read::{Reader, Rest};
 
 pub use capabilities::Capabilities;
-pub use decoder::StreamDecoder;
+pub use decoder::{Decoder, Found, Front, Incoming, Received, StreamDecoder};
 pub use error::{DecodeError, EncodeError};
-pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step};
+pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step, is_utf8};
+pub use sink::Sink;
 pub use token::{Token, WireFormat};
+pub use writer::{Emit, Refused, Writer};
 
 /// How deep what is sent may nest, the message's own array included. AnyEvent::MP goes deaf past it
 /// (protocol.md section 2).
@@ -40,6 +44,9 @@ pub trait Codec: Send + Sync {
     /// What this codec can carry to `peer`.
     fn capabilities(&self, peer: &PeerInfo) -> Capabilities;
 
+    /// How it writes.
+    fn sink(&self) -> &'static dyn Sink;
+
     /// Appends `frame`, which goes to `peer`, to `out` as one array: the port's name, the elements, the reply.
     ///
     /// # Errors
@@ -50,27 +57,15 @@ pub trait Codec: Send + Sync {
         frame: &Frame<'_>,
         peer: &PeerInfo,
         out: &mut BytesMut,
-    ) -> Result<(), EncodeError>;
+    ) -> Result<(), EncodeError> {
+        frame.encode(self.sink(), &self.capabilities(peer), self.name(), out)
+    }
 
     /// The bytes of an empty array, which peers ignore: the keepalive (protocol.md section 4).
     fn keepalive(&self) -> &[u8];
 
     /// A decoder for one connection, from a peer whose messages must keep within `limits`.
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder>;
-}
-
-/// The receiving half of a [`Codec`], one per connection.
-pub trait Decoder: Send {
-    /// Takes the next message off the front of `src`.
-    ///
-    /// `None` means that `src` holds no whole message yet: call again when more bytes were appended to it. The
-    /// decoder may have consumed white space, keepalives (`[]`) and whatever else it need not see again, and
-    /// remembers how far it looked, so that the work for a message is linear in its size however its bytes arrive.
-    /// It may reserve room in `src` for what it knows must come, within the limits.
-    ///
-    /// # Errors
-    /// The stream is of no use after an error: the connection is to be closed.
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, DecodeError>;
 }
 
 /// One message to be encoded.
@@ -90,39 +85,9 @@ pub enum Outgoing<'a> {
     /// Dynamic values.
     Values(&'a [Value]),
     /// A Rust value that serialises to a message's elements, as [`to_values`](crate::message::to_values) says.
-    Typed(&'a dyn erased_serde::Serialize),
+    Typed(&'a dyn Emit),
     /// A message as it came from a peer.
     Wire(&'a Wire),
-}
-
-/// One decoded message and the port it is for.
-#[derive(Debug)]
-pub struct Received {
-    /// The name of the port on this node.
-    pub port: PortName,
-    /// The message, without the port's name.
-    pub message: Message,
-}
-
-impl Received {
-    /// The message of `bytes`, one whole array, which `format` can read: its first element is the port's name.
-    /// `None` is an empty array, a keepalive. `perl` says that an AnyEvent::MP node wrote it, so that byte strings
-    /// may stand for text, and more of the kind (protocol.md section 3).
-    ///
-    /// # Errors
-    /// Where the first element is no text.
-    #[inline(always)]
-    pub fn from_wire(
-        bytes: Bytes,
-        format: &'static dyn WireFormat,
-        perl: bool,
-    ) -> Result<Option<Self>, ParseError> {
-        let Some((port, rest)) = Reader::new(format, &bytes, perl).port()? else {
-            return Ok(None);
-        };
-        let message = Wire::new(bytes, format, perl, rest).into();
-        Ok(Some(Self { port, message }))
-    }
 }
 
 /// What a peer's messages must keep within. Breaking one fails the connection with an error that names it.

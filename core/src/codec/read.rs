@@ -4,13 +4,13 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::de::{self, DeserializeSeed, Error as _};
+use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
 
-use super::typed::{Item, unexpected};
+use super::typed::Item;
 use super::{Token, WireFormat};
 use crate::message::{LoneNull, ParseError, Values};
-use crate::value::scalar::text_of;
-use crate::{Integer, Map, PortName, Value};
+use crate::value::scalar::{Scalar, text_of};
+use crate::{Integer, Map, Value};
 
 /// The most values that room is made for on a message's word.
 const MAX_RESERVE: usize = 1024;
@@ -19,18 +19,27 @@ const MAX_RESERVE: usize = 1024;
 /// not keep a whole message alive.
 const SHARE: usize = 1024;
 
-/// A place in the bytes of a message.
-#[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
-    format: &'a dyn WireFormat,
+/// A place in the bytes of a message. Decoders know their format, and who reads a message later does not.
+pub(crate) struct Reader<'a, F: WireFormat + ?Sized = dyn WireFormat> {
+    format: &'a F,
     bytes: &'a [u8],
+    /// Behind the last token: until the next is read, this is where its content is found.
     at: usize,
     /// Whether to read as if an AnyEvent::MP node had written; `Scalar::visit` says what that means.
     pub(super) lenient: bool,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(format: &'a dyn WireFormat, bytes: &'a [u8], lenient: bool) -> Self {
+impl<F: WireFormat + ?Sized> Clone for Reader<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F: WireFormat + ?Sized> Copy for Reader<'_, F> {}
+
+impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
+    #[inline]
+    pub(crate) fn new(format: &'a F, bytes: &'a [u8], lenient: bool) -> Self {
         Self {
             format,
             bytes,
@@ -40,37 +49,107 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn token(&mut self) -> Result<Token<'a>, ParseError> {
+    pub(super) fn token(&mut self) -> Result<Token, ParseError> {
         match self.format.token(self.bytes, &mut self.at) {
             Some(token) => Ok(token),
             None => Err(unreadable()),
         }
     }
 
+    /// The `len` bytes that end so many bytes before the end of the last token.
+    #[inline(always)]
+    fn content(&self, len: usize, before: usize) -> Result<&'a [u8], ParseError> {
+        let end = self.at.wrapping_sub(before);
+        match self.bytes.get(end.wrapping_sub(len)..end) {
+            Some(content) => Ok(content),
+            None => Err(unreadable()),
+        }
+    }
+
+    /// The same as a text.
+    #[inline(always)]
+    pub(super) fn text(&self, len: usize, before: usize) -> Result<&'a str, ParseError> {
+        match std::str::from_utf8(self.content(len, before)?) {
+            Ok(text) => Ok(text),
+            Err(_) => Err(unreadable()),
+        }
+    }
+
+    /// The content of the broken string that begins at `start` and was read last.
+    #[cold]
+    fn broken(&self, start: usize) -> Result<Vec<u8>, ParseError> {
+        let string = self.bytes.get(start..self.at);
+        string
+            .and_then(|string| self.format.join(string))
+            .ok_or_else(unreadable)
+    }
+
+    /// What `token`, which was read last, is if it has no parts.
+    pub(super) fn scalar(&self, token: Token) -> Result<Option<Scalar<'a>>, ParseError> {
+        Ok(Some(match token {
+            Token::Null => Scalar::Null,
+            Token::True => Scalar::Bool(true),
+            Token::False => Scalar::Bool(false),
+            Token::Unsigned(n) => Scalar::Integer(n.into()),
+            Token::Negative(n) => Scalar::Integer(Integer::negative(n)),
+            Token::Float(bits) => Scalar::Float(f64::from_bits(bits)),
+            Token::Bytes(len) => Scalar::Bytes(self.content(len, 0)?.into()),
+            Token::Text(len) => Scalar::Text(self.text(len, 0)?.into()),
+            Token::Quoted(len) => Scalar::Text(self.text(len, 1)?.into()),
+            Token::BrokenBytes(start) => Scalar::Bytes(self.broken(start)?.into()),
+            Token::BrokenText(start) => {
+                let text = String::from_utf8(self.broken(start)?);
+                Scalar::Text(text.map_err(|_| unreadable())?.into())
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// That `token`, which was read last, is not what was expected.
+    #[cold]
+    pub(super) fn mismatch(&self, token: Token, expected: &dyn de::Expected) -> ParseError {
+        let scalar = match self.scalar(token) {
+            Ok(scalar) => scalar,
+            Err(error) => return error,
+        };
+        let found = match (&scalar, token) {
+            (Some(scalar), _) => scalar.unexpected(),
+            (_, Token::Map(_) | Token::OpenMap) => Unexpected::Map,
+            (_, Token::Tag(_) | Token::Simple(_)) => Unexpected::Enum,
+            _ => Unexpected::Seq,
+        };
+        ParseError::invalid_type(found, expected)
+    }
+
     /// The name of the port in front of a message's elements, and where those begin; nothing in an empty array.
     #[inline(always)]
-    pub(crate) fn port(mut self) -> Result<Option<(PortName, Rest)>, ParseError> {
-        let mut left = match self.token()? {
-            Token::Array(len) => Left::new(len),
-            other => return Err(ParseError::invalid_type(unexpected(&other), &"an array")),
+    pub(crate) fn port(mut self) -> Result<Option<(Cow<'a, str>, Rest)>, ParseError> {
+        let token = self.token()?;
+        let Some(mut left) = Left::of_array(token) else {
+            return Err(self.mismatch(token, &"an array"));
         };
         let port = match left.next(&mut self)? {
             None => return Ok(None),
-            Some(Token::Text(text)) => PortName::from(&*text),
-            Some(Token::Bytes(bytes)) if self.lenient => match text_of(bytes) {
-                Ok(text) => PortName::from(&*text),
-                Err(_) => {
-                    return Err(ParseError::new(
-                        "expected text, found bytes that are not UTF-8",
-                    ));
-                }
-            },
-            Some(other) => return Err(ParseError::invalid_type(unexpected(&other), &"a text")),
+            Some(Token::Text(len)) => self.text(len, 0)?.into(),
+            Some(Token::Quoted(len)) => self.text(len, 1)?.into(),
+            Some(token) => self.rare_port(token)?,
         };
         let at = self.at;
         Ok(Some((port, Rest { at, left })))
     }
 
+    #[cold]
+    fn rare_port(&self, token: Token) -> Result<Cow<'a, str>, ParseError> {
+        match self.scalar(token)? {
+            Some(Scalar::Text(text)) => Ok(text),
+            Some(Scalar::Bytes(bytes)) if self.lenient => text_of(bytes)
+                .map_err(|_| ParseError::new("expected text, found bytes that are not UTF-8")),
+            _ => Err(self.mismatch(token, &"a text")),
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
     /// The elements from `rest` on.
     pub(crate) fn elements(&mut self, rest: Rest) -> Seq<'_, 'a> {
         self.at = rest.at;
@@ -81,81 +160,75 @@ impl<'a> Reader<'a> {
     }
 
     /// Builds the value that starts with `token`; byte strings may share `whole`, the message's bytes.
-    fn value(&mut self, token: Token<'a>, whole: &Bytes) -> Result<Value, ParseError> {
+    fn value(&mut self, token: Token, whole: Option<&Bytes>) -> Result<Value, ParseError> {
+        if let Some(mut left) = Left::of_array(token) {
+            let mut items = Vec::with_capacity(left.to_reserve());
+            while let Some(token) = left.next(self)? {
+                items.push(self.value(token, whole)?);
+            }
+            return Ok(Value::from(items));
+        }
+        if let Some(mut left) = Left::of_map(token) {
+            let mut pairs = Vec::with_capacity(left.to_reserve());
+            while let Some(token) = left.next(self)? {
+                let key = self.value(token, whole)?;
+                let token = self.token()?;
+                pairs.push((key, self.value(token, whole)?));
+            }
+            return Ok(Value::Map(Map::from(pairs)));
+        }
         Ok(match token {
-            Token::Null => Value::Null,
-            Token::True => Value::Bool(true),
-            Token::False => Value::Bool(false),
             Token::Unsigned(n) => Value::Integer(n.into()),
-            Token::Negative(n) => Value::Integer(Integer::negative(n)),
-            Token::Float(x) => Value::Float(x),
-            Token::Text(Cow::Borrowed(text)) => Value::from(text),
-            Token::Text(Cow::Owned(text)) => Value::from(text),
-            Token::Bytes(bytes) if self.lenient => match text_of(bytes) {
-                Ok(text) => Value::from(text),
-                Err(bytes) => share(bytes, whole),
-            },
-            Token::Bytes(bytes) => share(bytes, whole),
-            Token::Array(len) => {
-                let mut left = Left::new(len);
-                let mut items = Vec::with_capacity(len.unwrap_or(0).min(MAX_RESERVE));
-                while let Some(token) = left.next(self)? {
-                    items.push(self.value(token, whole)?);
-                }
-                Value::from(items)
-            }
-            Token::Map(len) => {
-                let mut left = Left::new(len);
-                let mut pairs = Vec::with_capacity(len.unwrap_or(0).min(MAX_RESERVE));
-                while let Some(token) = left.next(self)? {
-                    let key = self.value(token, whole)?;
-                    let token = self.token()?;
-                    pairs.push((key, self.value(token, whole)?));
-                }
-                Value::Map(Map::from(pairs))
-            }
+            Token::Text(len) => Value::from(self.text(len, 0)?),
+            Token::Quoted(len) => Value::from(self.text(len, 1)?),
             Token::Tag(tag) => {
                 let token = self.token()?;
                 Value::Tag(tag, Box::new(self.value(token, whole)?))
             }
             Token::Simple(n) => Value::Simple(n as u8),
-            Token::End => return Err(stray_end()),
+            other => match self.scalar(other)? {
+                None => return Err(stray_end()),
+                Some(Scalar::Null) => Value::Null,
+                Some(Scalar::Bool(b)) => Value::Bool(b),
+                Some(Scalar::Integer(n)) => Value::Integer(n),
+                Some(Scalar::Float(x)) => Value::Float(x),
+                Some(Scalar::Text(text)) => Value::from(text),
+                Some(Scalar::Bytes(bytes)) if self.lenient => match text_of(bytes) {
+                    Ok(text) => Value::from(text),
+                    Err(bytes) => share(bytes, whole),
+                },
+                Some(Scalar::Bytes(bytes)) => share(bytes, whole),
+            },
         })
     }
 
     /// Passes over the rest of the value that began with `token`.
-    pub(super) fn skip(&mut self, token: &Token<'a>) -> Result<(), ParseError> {
-        match token {
-            Token::Array(len) => {
-                let mut left = Left::new(*len);
-                while let Some(token) = left.next(self)? {
-                    self.skip(&token)?;
-                }
+    pub(super) fn skip(&mut self, token: Token) -> Result<(), ParseError> {
+        if let Some(mut left) = Left::of_array(token) {
+            while let Some(token) = left.next(self)? {
+                self.skip(token)?;
             }
-            Token::Map(len) => {
-                let mut left = Left::new(*len);
-                while let Some(token) = left.next(self)? {
-                    self.skip(&token)?;
-                    let token = self.token()?;
-                    self.skip(&token)?;
-                }
-            }
-            Token::Tag(_) => {
+        } else if let Some(mut left) = Left::of_map(token) {
+            while let Some(token) = left.next(self)? {
+                self.skip(token)?;
                 let token = self.token()?;
-                self.skip(&token)?;
+                self.skip(token)?;
             }
-            Token::End => return Err(stray_end()),
-            _ => {}
+        } else if let Token::Tag(_) = token {
+            let token = self.token()?;
+            self.skip(token)?;
+        } else if token == Token::End {
+            return Err(stray_end());
         }
         Ok(())
     }
 }
 
-fn share(bytes: Cow<'_, [u8]>, whole: &Bytes) -> Value {
-    Value::from(match bytes {
-        Cow::Owned(bytes) => bytes.into(),
-        Cow::Borrowed(bytes) if bytes.len() >= SHARE => whole.slice_ref(bytes),
-        Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+fn share(bytes: Cow<'_, [u8]>, whole: Option<&Bytes>) -> Value {
+    Value::from(match (bytes, whole) {
+        (Cow::Owned(bytes), _) => bytes.into(),
+        (Cow::Borrowed(bytes), Some(whole)) if bytes.len() >= SHARE => whole.slice_ref(bytes),
+        (Cow::Borrowed(bytes), _) => Bytes::copy_from_slice(bytes),
     })
 }
 
@@ -169,7 +242,7 @@ pub(super) fn stray_end() -> ParseError {
 }
 
 /// How much of an array or a map is left.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Left {
     Known(usize),
     UntilEnd,
@@ -177,16 +250,40 @@ pub(super) enum Left {
 }
 
 impl Left {
-    pub(super) fn new(len: Option<usize>) -> Self {
-        len.map_or(Self::UntilEnd, Self::Known)
+    /// What an array has left that `token` begins.
+    #[inline(always)]
+    pub(super) fn of_array(token: Token) -> Option<Self> {
+        match token {
+            Token::Array(len) => Some(Self::Known(len)),
+            Token::OpenArray => Some(Self::UntilEnd),
+            _ => None,
+        }
+    }
+
+    /// What a map has left that `token` begins.
+    #[inline(always)]
+    pub(super) fn of_map(token: Token) -> Option<Self> {
+        match token {
+            Token::Map(len) => Some(Self::Known(len)),
+            Token::OpenMap => Some(Self::UntilEnd),
+            _ => None,
+        }
+    }
+
+    /// For how many room is made.
+    fn to_reserve(self) -> usize {
+        match self {
+            Self::Known(len) => len.min(MAX_RESERVE),
+            _ => 0,
+        }
     }
 
     /// The first token of the next element or key.
     #[inline(always)]
-    pub(super) fn next<'a>(
+    pub(super) fn next<F: WireFormat + ?Sized>(
         &mut self,
-        reader: &mut Reader<'a>,
-    ) -> Result<Option<Token<'a>>, ParseError> {
+        reader: &mut Reader<'_, F>,
+    ) -> Result<Option<Token>, ParseError> {
         match self {
             Self::Known(0) | Self::Nothing => Ok(None),
             Self::Known(left) => {
@@ -205,7 +302,7 @@ impl Left {
 }
 
 /// The elements of a message after the port's name: where they begin, and how many there are.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Rest {
     at: usize,
     left: Left,
@@ -225,7 +322,7 @@ impl Rest {
     /// What [`parts`](Self::parts) was made from.
     #[inline]
     pub(crate) fn of(at: usize, len: Option<usize>) -> Self {
-        let left = Left::new(len);
+        let left = len.map_or(Left::UntilEnd, Left::Known);
         Self { at, left }
     }
 }
@@ -240,7 +337,7 @@ impl<'a> Seq<'_, 'a> {
     /// Passes over the next element.
     pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
         match self.left.next(self.reader)? {
-            Some(token) => self.reader.skip(&token),
+            Some(token) => self.reader.skip(token),
             None => Ok(()),
         }
     }
@@ -248,18 +345,20 @@ impl<'a> Seq<'_, 'a> {
     /// The next element, if it is a text.
     pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, str>>, ParseError> {
         Ok(match self.left.next(self.reader)? {
-            Some(Token::Text(text)) => Some(text),
-            Some(Token::Bytes(bytes)) if self.reader.lenient => text_of(bytes).ok(),
-            _ => None,
+            None => None,
+            Some(Token::Text(len)) => Some(self.reader.text(len, 0)?.into()),
+            Some(Token::Quoted(len)) => Some(self.reader.text(len, 1)?.into()),
+            Some(token) => match self.reader.scalar(token)? {
+                Some(Scalar::Text(text)) => Some(text),
+                Some(Scalar::Bytes(bytes)) if self.reader.lenient => text_of(bytes).ok(),
+                _ => None,
+            },
         })
     }
 
-    /// The elements that are left. Byte strings may share `whole`, the message's bytes.
-    pub(crate) fn values(mut self, whole: &Bytes) -> Result<Values, ParseError> {
-        let mut values = match self.left {
-            Left::Known(len) => Values::with_capacity(len.min(MAX_RESERVE)),
-            _ => Values::new(),
-        };
+    /// The elements that are left. Byte strings may share `whole`, the message's bytes, where they are shared.
+    pub(crate) fn values(mut self, whole: Option<&Bytes>) -> Result<Values, ParseError> {
+        let mut values = Values::with_capacity(self.left.to_reserve());
         while let Some(token) = self.left.next(self.reader)? {
             values.push(self.reader.value(token, whole)?);
         }

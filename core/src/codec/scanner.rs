@@ -23,13 +23,28 @@ pub trait Heads: Send {
     /// Where the bytes are not well-formed: how far into `bytes`, and what is wrong.
     fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, (usize, String)>;
 
-    /// Passes over whole, well-formed scalars at the beginning of `bytes`, `most` of them at most, and returns how
-    /// many bytes and how many scalars that were. It stops in front of whatever else there is, which
+    /// Passes over whole, well-formed scalars at the beginning of `bytes`, which are `inside`, `most` of them at most,
+    /// and returns how many bytes and how many scalars that were. It stops in front of whatever else there is, which
     /// [`head`](Self::head) then looks at. Only for speed; passing over nothing is always right.
-    fn scalars(&mut self, bytes: &[u8], most: usize) -> (usize, usize) {
-        let _ = (bytes, most);
+    fn scalars(&mut self, bytes: &[u8], inside: Inside, most: usize) -> (usize, usize) {
+        let _ = (bytes, inside, most);
         (0, 0)
     }
+}
+
+/// Whether a text is UTF-8, for [`Heads`]. Most text is short and ASCII, which is found out eight bytes at a time.
+#[inline(always)]
+pub fn is_utf8(text: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = text.as_chunks();
+    let bits = words
+        .iter()
+        .fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
+    let bits = match text.last_chunk() {
+        Some(last) => bits | u64::from_ne_bytes(*last),
+        None => rest.iter().fold(bits, |bits, byte| bits | u64::from(*byte)),
+    };
+    bits & HIGH == 0 || std::str::from_utf8(text).is_ok()
 }
 
 /// What a byte between two messages is.
@@ -157,6 +172,19 @@ impl<H: Heads> Scanner<H> {
         self.steps
     }
 
+    /// Begins a message behind its front, which is known to be well-formed: `len` bytes, the beginning of its array and
+    /// one element, with `left` more to come.
+    #[inline]
+    pub(super) fn begin_behind(&mut self, len: usize, left: Option<usize>) {
+        self.at = len;
+        self.items = 1;
+        self.stack.push(Level {
+            kind: Kind::Array,
+            left: left.map(|left| left as u64),
+            come: 1,
+        });
+    }
+
     /// Goes on looking for the end of the message that `src` begins with. After [`Scanned::Need`] call again with
     /// the same bytes and more behind them, after [`Scanned::Message`] with what follows the message.
     ///
@@ -207,6 +235,7 @@ impl<H: Heads> Scanner<H> {
     /// Passes over scalars in one go, no more than belong here and the limits allow; whether the message is over.
     #[inline(always)]
     fn pass_scalars(&mut self, src: &[u8]) -> bool {
+        let inside = self.inside();
         let Some(level) = self.stack.last_mut() else {
             return false;
         };
@@ -216,7 +245,7 @@ impl<H: Heads> Scanner<H> {
         if let Some(left) = level.left {
             most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
         }
-        let (taken, scalars) = self.heads.scalars(rest, most);
+        let (taken, scalars) = self.heads.scalars(rest, inside, most);
         if scalars == 0 {
             return false;
         }

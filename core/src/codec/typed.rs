@@ -1,24 +1,19 @@
 //! A received message's values as Rust types: the deserializer over tokens.
 
-use std::borrow::Cow;
-
-use serde::de::{
-    self, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor,
-};
+use serde::de::{self, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Visitor};
 
 use super::Token;
 use super::read::{Left, Pairs, Reader, Seq, stray_end};
-use crate::Integer;
 use crate::message::ParseError;
 use crate::value::de::{UNDEFINED, all_wants};
 use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
 use crate::value::scalar::{Scalar, Want, text_of};
 use crate::value::too_long;
 
-/// The value that begins with `token`, as whatever is asked for.
+/// The value that begins with `token`, which `reader` has read last, as whatever is asked for.
 pub(super) struct Item<'r, 'a> {
     pub(super) reader: &'r mut Reader<'a>,
-    pub(super) token: Token<'a>,
+    pub(super) token: Token,
 }
 
 impl<'a> Item<'_, 'a> {
@@ -28,9 +23,12 @@ impl<'a> Item<'_, 'a> {
         match self.token {
             Token::Unsigned(n) if want != Want::Bool => visitor.visit_u64(n),
             Token::Negative(n) if n <= i64::MAX as u64 => visitor.visit_i64(!(n as i64)),
-            Token::Float(x) if want == Want::Float => visitor.visit_f64(x),
-            Token::Text(Cow::Borrowed(text)) if matches!(want, Want::Text | Want::Any) => {
-                visitor.visit_str(text)
+            Token::Float(bits) if want == Want::Float => visitor.visit_f64(f64::from_bits(bits)),
+            Token::Text(len) if matches!(want, Want::Text | Want::Any) => {
+                visitor.visit_str(self.reader.text(len, 0)?)
+            }
+            Token::Quoted(len) if matches!(want, Want::Text | Want::Any) => {
+                visitor.visit_str(self.reader.text(len, 1)?)
             }
             _ => self.visit_other(want, visitor),
         }
@@ -42,59 +40,56 @@ impl<'a> Item<'_, 'a> {
         visitor: V,
     ) -> Result<V::Value, ParseError> {
         let Self { reader, token } = self;
-        let scalar = match token {
-            Token::Null => Scalar::Null,
-            Token::True => Scalar::Bool(true),
-            Token::False => Scalar::Bool(false),
-            Token::Unsigned(n) => Scalar::Integer(n.into()),
-            Token::Negative(n) => Scalar::Integer(Integer::negative(n)),
-            Token::Float(x) => Scalar::Float(x),
-            Token::Bytes(bytes) => Scalar::Bytes(bytes),
-            Token::Text(text) => Scalar::Text(text),
-            Token::Array(len) => return visit_seq(reader, len, visitor),
-            Token::Map(len) => {
-                let left = Left::new(len);
-                let mut pairs = Pairs { reader, left };
-                let value = visitor.visit_map(&mut pairs)?;
-                return match pairs.left.next(pairs.reader)? {
-                    None => Ok(value),
-                    Some(_) => Err(ParseError::new("a map has more pairs than expected")),
-                };
-            }
+        if let Some(left) = Left::of_array(token) {
+            return visit_seq(reader, left, visitor);
+        }
+        if let Some(left) = Left::of_map(token) {
+            let mut pairs = Pairs { reader, left };
+            let value = visitor.visit_map(&mut pairs)?;
+            return match pairs.left.next(pairs.reader)? {
+                None => Ok(value),
+                Some(_) => Err(ParseError::new("a map has more pairs than expected")),
+            };
+        }
+        match token {
             // A type that knows what it wants has no use for a tag around it.
             Token::Tag(_) if want != Want::Any => {
-                let mut token = reader.token()?;
-                while matches!(token, Token::Tag(_)) {
-                    token = reader.token()?;
-                }
-                return Item { reader, token }.visit_other(want, visitor);
+                let token = untagged(reader, token)?;
+                Item { reader, token }.visit_other(want, visitor)
             }
             Token::Simple(n) if n == u64::from(UNDEFINED) && want == Want::Other => {
-                return visitor.visit_unit();
+                visitor.visit_unit()
             }
-            token @ (Token::Tag(_) | Token::Simple(_)) => {
-                return visitor.visit_enum(Marked(Item { reader, token }));
-            }
-            Token::End => return Err(stray_end()),
-        };
-        scalar.visit(want, reader.lenient, visitor)
+            Token::Tag(_) | Token::Simple(_) => visitor.visit_enum(Marked(Item { reader, token })),
+            _ => match reader.scalar(token)? {
+                Some(scalar) => scalar.visit(want, reader.lenient, visitor),
+                None => Err(stray_end()),
+            },
+        }
     }
+}
+
+/// The first token of the value that stands behind the tags which `token` may begin.
+fn untagged(reader: &mut Reader<'_>, mut token: Token) -> Result<Token, ParseError> {
+    while matches!(token, Token::Tag(_)) {
+        token = reader.token()?;
+    }
+    Ok(token)
 }
 
 fn visit_seq<'de, V: Visitor<'de>>(
     reader: &mut Reader<'_>,
-    len: Option<usize>,
+    left: Left,
     visitor: V,
 ) -> Result<V::Value, ParseError> {
-    let left = Left::new(len);
     let mut seq = Seq { reader, left };
     let value = visitor.visit_seq(&mut seq)?;
     if seq.is_done()? {
         return Ok(value);
     }
-    Err(match (len, seq.left) {
+    Err(match (left, seq.left) {
         // One of those left was looked at just now.
-        (Some(len), Left::Known(left)) => too_long(len, len - left - 1),
+        (Left::Known(len), Left::Known(left)) => too_long(len, len - left - 1),
         _ => ParseError::new("an array has more elements than expected"),
     })
 }
@@ -163,60 +158,32 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
         if name == TAG {
             return visitor.visit_enum(Marked(self));
         }
-        let Self { reader, mut token } = self;
-        while matches!(token, Token::Tag(_)) {
-            token = reader.token()?;
-        }
+        let Self { reader, token } = self;
+        let token = untagged(reader, token)?;
         let expected = &"the name of a variant, or a map of one from its name to its content"
             as &dyn de::Expected;
-        let token = match token {
-            Token::Bytes(bytes) if reader.lenient => match text_of(bytes) {
-                Ok(text) => Token::Text(text),
-                Err(bytes) => Token::Bytes(bytes),
-            },
-            other => other,
+        if let Some(left) = Left::of_map(token) {
+            let mut pairs = Pairs { reader, left };
+            let value = visitor.visit_enum(de::value::MapAccessDeserializer::new(&mut pairs))?;
+            return match pairs.left.next(pairs.reader)? {
+                None => Ok(value),
+                Some(_) => Err(ParseError::invalid_type(de::Unexpected::Map, expected)),
+            };
+        }
+        let text = match reader.scalar(token)? {
+            Some(Scalar::Text(text)) => Some(text),
+            Some(Scalar::Bytes(bytes)) if reader.lenient => text_of(bytes).ok(),
+            _ => None,
         };
-        match token {
-            Token::Text(text) => {
-                let name: de::value::StrDeserializer<'_, ParseError> =
-                    text.as_ref().into_deserializer();
-                visitor.visit_enum(name)
-            }
-            Token::Map(len) => {
-                let left = Left::new(len);
-                let mut pairs = Pairs { reader, left };
-                let value =
-                    visitor.visit_enum(de::value::MapAccessDeserializer::new(&mut pairs))?;
-                match pairs.left.next(pairs.reader)? {
-                    None => Ok(value),
-                    Some(_) => Err(ParseError::invalid_type(Unexpected::Map, expected)),
-                }
-            }
-            other => Err(ParseError::invalid_type(unexpected(&other), expected)),
+        match text {
+            Some(name) => visitor.visit_enum(de::value::StrDeserializer::new(&name)),
+            None => Err(reader.mismatch(token, expected)),
         }
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-        self.reader.skip(&self.token)?;
+        self.reader.skip(self.token)?;
         visitor.visit_unit()
-    }
-}
-
-/// What serde calls this kind of token in errors.
-pub(super) fn unexpected<'t>(token: &'t Token<'_>) -> Unexpected<'t> {
-    match token {
-        Token::Null => Unexpected::Unit,
-        Token::True => Unexpected::Bool(true),
-        Token::False => Unexpected::Bool(false),
-        Token::Unsigned(n) => Unexpected::Unsigned(*n),
-        Token::Negative(n) if *n <= i64::MAX as u64 => Unexpected::Signed(!(*n as i64)),
-        Token::Negative(_) => Unexpected::Other("an integer below i64's range"),
-        Token::Float(x) => Unexpected::Float(*x),
-        Token::Bytes(bytes) => Unexpected::Bytes(bytes),
-        Token::Text(text) => Unexpected::Str(text),
-        Token::Array(_) | Token::End => Unexpected::Seq,
-        Token::Map(_) => Unexpected::Map,
-        Token::Tag(_) | Token::Simple(_) => Unexpected::Enum,
     }
 }
 
@@ -243,10 +210,7 @@ impl<'de, 'r, 'a> de::EnumAccess<'de> for Marked<'r, 'a> {
 impl<'de> de::VariantAccess<'de> for Marked<'_, '_> {
     type Error = ParseError;
     fn unit_variant(self) -> Result<(), ParseError> {
-        Err(ParseError::invalid_type(
-            unexpected(&self.0.token),
-            &"a unit",
-        ))
+        Err(self.0.reader.mismatch(self.0.token, &"a unit"))
     }
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(
         self,
@@ -260,7 +224,7 @@ impl<'de> de::VariantAccess<'de> for Marked<'_, '_> {
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ParseError> {
         let Item { reader, token } = self.0;
         let Token::Tag(tag) = token else {
-            return Err(ParseError::invalid_type(unexpected(&token), &visitor));
+            return Err(reader.mismatch(token, &visitor));
         };
         visitor.visit_seq(TagAndValue {
             reader,
@@ -273,10 +237,7 @@ impl<'de> de::VariantAccess<'de> for Marked<'_, '_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ParseError> {
-        Err(ParseError::invalid_type(
-            unexpected(&self.0.token),
-            &visitor,
-        ))
+        Err(self.0.reader.mismatch(self.0.token, &visitor))
     }
 }
 

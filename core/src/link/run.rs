@@ -14,7 +14,9 @@ use super::LinkInfo;
 use super::open::Opened;
 use super::pulse::Pulse;
 use super::watch::hung;
-use crate::codec::{Decoder, PeerInfo};
+use crate::Message;
+use crate::codec::{Decoder, Found, PeerInfo, Received, need};
+use crate::message::COPY_BELOW;
 use crate::node::{Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer};
 use crate::shard::Batch;
@@ -131,34 +133,14 @@ impl Link<'_> {
         let mut batch = Batch::new(self.node.shards.clone());
         let mut room = SMALLEST_READ;
         loop {
-            let mut messages = 0;
-            loop {
-                match decoder.decode(&mut buffer) {
-                    Ok(None) => break,
-                    Ok(Some(received)) => {
-                        messages += 1;
-                        let sender = Sender::Peer(self.peer, self.generation);
-                        let delivered = if received.port.is_node_port() {
-                            let mut message = received.message;
-                            message.detach();
-                            handle_node_port(self.node, sender, message, &mut batch)
-                        } else {
-                            batch.deliver(&received.port, received.message);
-                            Ok(())
-                        };
-                        if let Err(why) = delivered {
-                            batch.flush();
-                            return why;
-                        }
-                    }
-                    Err(error) => {
-                        // What arrived whole before it is delivered; an AEMP stream cannot be read on after an error.
-                        batch.flush();
-                        tracing::warn!(target: "aemp::link", peer = %self.peer.id, %error, "closing the connection");
-                        return error.to_string();
-                    }
+            let messages = match self.deliver(&mut buffer, decoder, &mut batch) {
+                Ok(messages) => messages,
+                Err(why) => {
+                    // What arrived whole before it is delivered.
+                    batch.flush();
+                    return why;
                 }
-            }
+            };
             batch.flush();
             pulse.received(messages);
             batch.ready(|parked| pulse.park(parked)).await;
@@ -180,6 +162,54 @@ impl Link<'_> {
                 Err(error) => return error.to_string(),
             }
         }
+    }
+
+    /// Delivers the messages that are whole in `buffer`, says how many, and leaves the rest of it there.
+    fn deliver(
+        &self,
+        buffer: &mut BytesMut,
+        decoder: &mut dyn Decoder,
+        batch: &mut Batch,
+    ) -> Result<u64, String> {
+        // Where the next message begins, or what is between messages.
+        let mut at = 0;
+        let mut messages = 0;
+        loop {
+            match decoder.find(&buffer[at..]) {
+                Ok(Found::Message { used, message }) if message.bytes().len() < COPY_BELOW => {
+                    at += used;
+                    messages += 1;
+                    match message.port().is_node_port() {
+                        true => self.node_port(message.to_message(), batch)?,
+                        false => batch.deliver_incoming(message),
+                    }
+                }
+                Ok(Found::Message { used, message }) => {
+                    let place = message.place();
+                    let Received { port, message } = place.take(buffer, at + used);
+                    at = 0;
+                    messages += 1;
+                    match port.is_node_port() {
+                        true => self.node_port(message, batch)?,
+                        false => batch.deliver(&port, message),
+                    }
+                }
+                Ok(Found::Need { used, more }) => {
+                    need(buffer, at + used, more);
+                    return Ok(messages);
+                }
+                Err(error) => {
+                    // An AEMP stream cannot be read on after an error.
+                    tracing::warn!(target: "aemp::link", peer = %self.peer.id, %error, "closing the connection");
+                    return Err(error.to_string());
+                }
+            }
+        }
+    }
+
+    fn node_port(&self, message: Message, batch: &mut Batch) -> Result<(), String> {
+        let sender = Sender::Peer(self.peer, self.generation);
+        handle_node_port(self.node, sender, message, batch)
     }
 
     /// Writes until nothing more will come, or the connection fails, and says what happened.

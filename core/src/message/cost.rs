@@ -8,7 +8,7 @@ impl Message {
     pub(crate) fn cost(&self) -> usize {
         match &self.0 {
             Body::Values(values) => size_of::<Self>() + cost_of(values),
-            Body::Wire(wire) => size_of::<Self>() + wire.bytes.len(),
+            Body::Wire(wire) => size_of::<Self>() + wire.bytes().len(),
         }
     }
 }

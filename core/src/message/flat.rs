@@ -1,13 +1,13 @@
-//! The flat form of Rust values in messages, on the way out.
+//! The flat form of Rust values in messages, on the way to values. On the way to bytes it is
+//! [`Writer`](crate::codec::Writer) that knows it.
 
-use serde::ser::{self, Impossible, Serialize, SerializeSeq, Serializer};
+use serde::ser::{self, Serialize, Serializer};
 
 use super::Values;
-use crate::PortId;
 use crate::Value;
-use crate::codec::{EncodeError, Frame, Outgoing};
+use crate::codec::EncodeError;
 use crate::value::mark::TAG;
-use crate::value::{MAX_RESERVE, ToValue};
+use crate::value::{ListSer, MAX_RESERVE, MapSer, ToValue};
 
 /// The elements of the message that `message` stands for:
 ///
@@ -34,242 +34,186 @@ use crate::value::{MAX_RESERVE, ToValue};
 /// # Ok::<(), aemp_core::codec::EncodeError>(())
 /// ```
 pub fn to_values<T: Serialize + ?Sized>(message: &T) -> Result<Values, EncodeError> {
-    message.serialize(Flat {
-        inner: Elements,
-        port: None,
-        reply: None,
-        whole: &message,
-    })
+    message.serialize(Flat)
 }
 
-/// One flat array: the port's name, the message's elements, the port ID for the reply.
-impl Serialize for Frame<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let received;
-        let values: &[Value] = match self.body {
-            Outgoing::Values(values) => values,
-            Outgoing::Wire(wire) => {
-                received = wire.values().map_err(ser::Error::custom)?;
-                &received
-            }
-            Outgoing::Typed(message) => {
-                return message.serialize(Flat {
-                    inner: serializer,
-                    port: Some(self.port),
-                    reply: self.reply,
-                    whole: message,
-                });
-            }
-        };
-        let len = 1 + values.len() + usize::from(self.reply.is_some());
-        let mut seq = serializer.serialize_seq(Some(len))?;
-        seq.serialize_element(self.port)?;
-        for value in values {
-            seq.serialize_element(value)?;
-        }
-        finish(seq, self.reply)
-    }
-}
+/// Makes the elements of a message out of a value.
+struct Flat;
 
-fn finish<S: SerializeSeq>(mut seq: S, reply: Option<&PortId>) -> Result<S::Ok, S::Error> {
-    if let Some(reply) = reply {
-        seq.serialize_element(reply)?;
-    }
-    seq.end()
-}
+/// For an element; the message's own array is one level.
+const ELEMENT: ToValue = ToValue { depth: 1 };
 
-/// Serialises a message as one array of `inner`: the port, the message's elements, the reply.
-struct Flat<'a, S> {
-    inner: S,
-    port: Option<&'a str>,
-    reply: Option<&'a PortId>,
-    /// What is being serialised, for the cases where it turns out to be one element.
-    whole: &'a dyn erased_serde::Serialize,
-}
-
-impl<'a, S: Serializer> Flat<'a, S> {
-    /// Opens the array, for `len` elements besides the port and the reply.
-    fn open(self, len: Option<usize>) -> Result<FlatSeq<'a, S>, S::Error> {
-        let extra = usize::from(self.port.is_some()) + usize::from(self.reply.is_some());
-        let mut seq = self.inner.serialize_seq(len.map(|len| len + extra))?;
-        if let Some(port) = self.port {
-            seq.serialize_element(port)?;
-        }
-        Ok(FlatSeq::Open(seq, self.reply))
-    }
-
-    fn one<T: Serialize + ?Sized>(self, element: &T) -> Result<S::Ok, S::Error> {
-        let mut seq = self.open(Some(1))?;
-        seq.add(element)?;
-        seq.finish()
-    }
-
-    fn two<T: Serialize + ?Sized>(self, tag: &str, element: &T) -> Result<S::Ok, S::Error> {
-        let mut seq = self.open(Some(2))?;
-        seq.add(tag)?;
-        seq.add(element)?;
-        seq.finish()
-    }
-
-    /// Serialises the whole value as one element. Its parts, which serde hands over next, are passed over.
-    fn whole(self) -> Result<FlatSeq<'a, S>, S::Error> {
-        let whole = self.whole;
-        self.one(whole).map(FlatSeq::Done)
-    }
-}
-
-/// The array of a message in the making.
-enum FlatSeq<'a, S: Serializer> {
-    Open(S::SerializeSeq, Option<&'a PortId>),
-    /// All was said already; what follows is passed over.
-    Done(S::Ok),
-}
-
-impl<S: Serializer> FlatSeq<'_, S> {
-    fn add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), S::Error> {
-        match self {
-            Self::Open(seq, _) => seq.serialize_element(element),
-            Self::Done(_) => Ok(()),
-        }
-    }
-
-    fn finish(self) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Open(seq, reply) => finish(seq, reply),
-            Self::Done(ok) => Ok(ok),
-        }
-    }
+/// A message of one element.
+fn one(element: Result<Value, EncodeError>) -> Result<Values, EncodeError> {
+    let element = element.map_err(|e| e.in_element(0))?;
+    Ok(Values::from_iter([element]))
 }
 
 macro_rules! scalars {
     ($($method:ident: $t:ty),* $(,)?) => {$(
-        fn $method(self, v: $t) -> Result<S::Ok, S::Error> {
-            self.one(&v)
+        #[inline]
+        fn $method(self, v: $t) -> Result<Values, EncodeError> {
+            one(ELEMENT.$method(v))
         }
     )*};
 }
 
-impl<'a, S: Serializer> Serializer for Flat<'a, S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-    type SerializeSeq = FlatSeq<'a, S>;
-    type SerializeTuple = FlatSeq<'a, S>;
-    type SerializeTupleStruct = FlatSeq<'a, S>;
-    type SerializeTupleVariant = FlatSeq<'a, S>;
-    type SerializeMap = FlatSeq<'a, S>;
-    type SerializeStruct = FlatSeq<'a, S>;
-    type SerializeStructVariant = FlatSeq<'a, S>;
+impl Serializer for Flat {
+    type Ok = Values;
+    type Error = EncodeError;
+    type SerializeSeq = Elements;
+    type SerializeTuple = Elements;
+    type SerializeTupleStruct = Elements;
+    type SerializeTupleVariant = ElementsOrOne;
+    type SerializeMap = AfterTag;
+    type SerializeStruct = AfterTag;
+    type SerializeStructVariant = AfterTag;
 
     scalars!(
-        serialize_bool: bool, serialize_char: char, serialize_str: &str,
+        serialize_bool: bool, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
         serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
         serialize_f32: f32, serialize_f64: f64,
     );
 
-    fn serialize_bytes(self, _: &[u8]) -> Result<S::Ok, S::Error> {
-        let whole = self.whole;
-        self.one(whole)
+    fn serialize_none(self) -> Result<Values, EncodeError> {
+        one(ELEMENT.serialize_none())
     }
-    fn serialize_none(self) -> Result<S::Ok, S::Error> {
-        self.one(&())
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Values, EncodeError> {
+        value.serialize(self)
     }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        self.serialize_newtype_struct("", value)
+    fn serialize_unit(self) -> Result<Values, EncodeError> {
+        Ok(Values::new())
     }
-    fn serialize_unit(self) -> Result<S::Ok, S::Error> {
-        self.open(Some(0))?.finish()
-    }
-    fn serialize_unit_struct(self, _: &'static str) -> Result<S::Ok, S::Error> {
+    fn serialize_unit_struct(self, _: &'static str) -> Result<Values, EncodeError> {
         self.serialize_unit()
     }
     fn serialize_unit_variant(
         self,
-        _: &'static str,
-        _: u32,
+        of: &'static str,
+        index: u32,
         name: &'static str,
-    ) -> Result<S::Ok, S::Error> {
-        self.one(name)
+    ) -> Result<Values, EncodeError> {
+        one(ELEMENT.serialize_unit_variant(of, index, name))
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<S::Ok, S::Error> {
-        value.serialize(Flat {
-            inner: self.inner,
-            port: self.port,
-            reply: self.reply,
-            whole: &value,
-        })
+    ) -> Result<Values, EncodeError> {
+        value.serialize(self)
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         of: &'static str,
-        _: u32,
+        index: u32,
         name: &'static str,
         value: &T,
-    ) -> Result<S::Ok, S::Error> {
+    ) -> Result<Values, EncodeError> {
         if of == TAG {
-            let whole = self.whole;
-            return self.one(whole);
+            return one(ELEMENT.serialize_newtype_variant(of, index, name, value));
         }
-        self.two(name, value)
+        let content = value.serialize(ELEMENT).map_err(|e| e.in_element(1))?;
+        Ok(Values::from_iter([Value::from(name), content]))
     }
-    fn serialize_seq(self, len: Option<usize>) -> Result<FlatSeq<'a, S>, S::Error> {
-        self.open(len)
+    #[inline]
+    fn serialize_seq(self, len: Option<usize>) -> Result<Elements, EncodeError> {
+        let len = len.unwrap_or(0).min(MAX_RESERVE);
+        Ok(Elements(Vec::with_capacity(len)))
     }
-    fn serialize_tuple(self, len: usize) -> Result<FlatSeq<'a, S>, S::Error> {
-        self.open(Some(len))
+    #[inline]
+    fn serialize_tuple(self, len: usize) -> Result<Elements, EncodeError> {
+        self.serialize_seq(Some(len))
     }
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        len: usize,
-    ) -> Result<FlatSeq<'a, S>, S::Error> {
-        self.open(Some(len))
+    #[inline]
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Elements, EncodeError> {
+        self.serialize_seq(Some(len))
     }
     fn serialize_tuple_variant(
         self,
         of: &'static str,
-        _: u32,
+        index: u32,
         name: &'static str,
         len: usize,
-    ) -> Result<FlatSeq<'a, S>, S::Error> {
+    ) -> Result<ElementsOrOne, EncodeError> {
         if of == TAG {
-            return self.whole();
+            let tagged = ELEMENT.serialize_tuple_variant(of, index, name, len)?;
+            return Ok(ElementsOrOne::One(tagged));
         }
-        let mut seq = self.open(Some(1 + len))?;
-        seq.add(name)?;
-        Ok(seq)
+        let mut elements = self.serialize_seq(Some(1 + len))?;
+        elements.0.push(Value::from(name));
+        Ok(ElementsOrOne::Elements(elements))
     }
-    fn serialize_map(self, _: Option<usize>) -> Result<FlatSeq<'a, S>, S::Error> {
-        self.whole()
+    fn serialize_map(self, len: Option<usize>) -> Result<AfterTag, EncodeError> {
+        let map = ELEMENT.serialize_map(len)?;
+        Ok(AfterTag { tag: None, map })
     }
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<FlatSeq<'a, S>, S::Error> {
-        self.whole()
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<AfterTag, EncodeError> {
+        self.serialize_map(Some(len))
     }
     fn serialize_struct_variant(
         self,
         _: &'static str,
         _: u32,
         name: &'static str,
-        _: usize,
-    ) -> Result<FlatSeq<'a, S>, S::Error> {
-        let fields = Fields(self.whole);
-        self.two(name, &fields).map(FlatSeq::Done)
+        len: usize,
+    ) -> Result<AfterTag, EncodeError> {
+        let map = ELEMENT.serialize_map(Some(len))?;
+        let tag = Some(name);
+        Ok(AfterTag { tag, map })
+    }
+}
+
+/// The elements of a message in the making.
+struct Elements(Vec<Value>);
+
+impl Elements {
+    #[inline]
+    fn add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), EncodeError> {
+        let value = element.serialize(ELEMENT);
+        self.0.push(value.map_err(|e| e.in_element(self.0.len()))?);
+        Ok(())
+    }
+
+    #[inline]
+    fn finish(self) -> Result<Values, EncodeError> {
+        Ok(self.0.into())
+    }
+}
+
+/// The same, or the one element that is a tag and its value.
+enum ElementsOrOne {
+    Elements(Elements),
+    One(ListSer),
+}
+
+impl ElementsOrOne {
+    fn add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), EncodeError> {
+        match self {
+            Self::Elements(elements) => elements.add(element),
+            Self::One(tagged) => tagged.add(element).map_err(|e| e.in_element(0)),
+        }
+    }
+
+    fn finish(self) -> Result<Values, EncodeError> {
+        match self {
+            Self::Elements(elements) => elements.finish(),
+            Self::One(tagged) => one(tagged.finish()),
+        }
     }
 }
 
 macro_rules! elements {
-    ($($trait:ident $add:ident),*) => {$(
-        impl<S: Serializer> ser::$trait for FlatSeq<'_, S> {
-            type Ok = S::Ok;
-            type Error = S::Error;
-            fn $add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), S::Error> {
+    ($($of:ty: $trait:ident $add:ident),* $(,)?) => {$(
+        impl ser::$trait for $of {
+            type Ok = Values;
+            type Error = EncodeError;
+            #[inline]
+            fn $add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), EncodeError> {
                 self.add(element)
             }
-            fn end(self) -> Result<S::Ok, S::Error> {
+            #[inline]
+            fn end(self) -> Result<Values, EncodeError> {
                 self.finish()
             }
         }
@@ -277,229 +221,70 @@ macro_rules! elements {
 }
 
 elements!(
-    SerializeSeq serialize_element, SerializeTuple serialize_element,
-    SerializeTupleStruct serialize_field, SerializeTupleVariant serialize_field
+    Elements: SerializeSeq serialize_element,
+    Elements: SerializeTuple serialize_element,
+    Elements: SerializeTupleStruct serialize_field,
+    ElementsOrOne: SerializeTupleVariant serialize_field,
 );
 
-impl<S: Serializer> ser::SerializeMap for FlatSeq<'_, S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, _: &T) -> Result<(), S::Error> {
-        Ok(())
+/// A map that is the last element of a message, alone or behind a tag.
+struct AfterTag {
+    tag: Option<&'static str>,
+    map: MapSer,
+}
+
+impl AfterTag {
+    fn fault(&self) -> impl Fn(EncodeError) -> EncodeError + use<> {
+        let at = usize::from(self.tag.is_some());
+        move |error| error.in_element(at)
     }
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, _: &T) -> Result<(), S::Error> {
-        Ok(())
+
+    fn finish(self) -> Result<Values, EncodeError> {
+        let map = self.map.finish();
+        Ok(match self.tag {
+            Some(tag) => Values::from_iter([Value::from(tag), map]),
+            None => Values::from_iter([map]),
+        })
     }
-    fn end(self) -> Result<S::Ok, S::Error> {
+}
+
+impl ser::SerializeMap for AfterTag {
+    type Ok = Values;
+    type Error = EncodeError;
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
+        let fault = self.fault();
+        self.map.serialize_key(key).map_err(fault)
+    }
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        let fault = self.fault();
+        self.map.serialize_value(value).map_err(fault)
+    }
+    fn end(self) -> Result<Values, EncodeError> {
         self.finish()
     }
 }
 
-macro_rules! passed_over {
+macro_rules! fields {
     ($($trait:ident),*) => {$(
-        impl<S: Serializer> ser::$trait for FlatSeq<'_, S> {
-            type Ok = S::Ok;
-            type Error = S::Error;
+        impl ser::$trait for AfterTag {
+            type Ok = Values;
+            type Error = EncodeError;
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
-                _: &'static str,
-                _: &T,
-            ) -> Result<(), S::Error> {
-                Ok(())
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), EncodeError> {
+                let fault = self.fault();
+                self.map.add(name, value).map_err(fault)
             }
-            fn end(self) -> Result<S::Ok, S::Error> {
+            fn end(self) -> Result<Values, EncodeError> {
                 self.finish()
             }
         }
     )*};
 }
 
-passed_over!(SerializeStruct, SerializeStructVariant);
-
-/// A serializer with one method that does something, for a caller who knows which will be called.
-macro_rules! no_scalars {
-    () => {
-        no_scalars!(@ serialize_bool: bool, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
-            serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
-            serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64,
-            serialize_f32: f32, serialize_f64: f64, serialize_unit_struct: &'static str);
-        fn serialize_none(self) -> Result<Self::Ok, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_unit(self) -> Result<Self::Ok, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<Self::Ok, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_unit_variant(
-            self,
-            _: &'static str,
-            _: u32,
-            _: &'static str,
-        ) -> Result<Self::Ok, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_newtype_struct<T: Serialize + ?Sized>(
-            self,
-            _: &'static str,
-            _: &T,
-        ) -> Result<Self::Ok, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_newtype_variant<T: Serialize + ?Sized>(
-            self,
-            _: &'static str,
-            _: u32,
-            _: &'static str,
-            _: &T,
-        ) -> Result<Self::Ok, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_tuple_struct(
-            self,
-            _: &'static str,
-            _: usize,
-        ) -> Result<Self::SerializeTupleStruct, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_tuple_variant(
-            self,
-            _: &'static str,
-            _: u32,
-            _: &'static str,
-            _: usize,
-        ) -> Result<Self::SerializeTupleVariant, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Self::Error> {
-            Err(changed())
-        }
-        fn serialize_struct(
-            self,
-            _: &'static str,
-            _: usize,
-        ) -> Result<Self::SerializeStruct, Self::Error> {
-            Err(changed())
-        }
-    };
-    (@ $($method:ident: $t:ty),*) => {$(
-        fn $method(self, _: $t) -> Result<Self::Ok, Self::Error> {
-            Err(changed())
-        }
-    )*};
-}
-
-fn changed<E: ser::Error>() -> E {
-    E::custom("a type serialised itself in two ways")
-}
-
-/// The fields of an enum's struct variant as a map.
-struct Fields<'a>(&'a dyn erased_serde::Serialize);
-
-impl Serialize for Fields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(AsStruct(serializer))
-    }
-}
-
-struct AsStruct<S>(S);
-
-impl<S: Serializer> Serializer for AsStruct<S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-    type SerializeSeq = Impossible<S::Ok, S::Error>;
-    type SerializeTuple = Impossible<S::Ok, S::Error>;
-    type SerializeTupleStruct = Impossible<S::Ok, S::Error>;
-    type SerializeTupleVariant = Impossible<S::Ok, S::Error>;
-    type SerializeMap = Impossible<S::Ok, S::Error>;
-    type SerializeStruct = Impossible<S::Ok, S::Error>;
-    type SerializeStructVariant = StructFields<S::SerializeStruct>;
-
-    no_scalars!();
-
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        Err(changed())
-    }
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Self::SerializeStructVariant, S::Error> {
-        self.0.serialize_struct(name, len).map(StructFields)
-    }
-}
-
-struct StructFields<S>(S);
-
-impl<S: ser::SerializeStruct> ser::SerializeStructVariant for StructFields<S> {
-    type Ok = S::Ok;
-    type Error = S::Error;
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), S::Error> {
-        self.0.serialize_field(name, value)
-    }
-    fn end(self) -> Result<S::Ok, S::Error> {
-        self.0.end()
-    }
-}
-
-/// Collects the one array that `Flat` makes.
-struct Elements;
-
-impl Serializer for Elements {
-    type Ok = Values;
-    type Error = EncodeError;
-    type SerializeSeq = Collected;
-    type SerializeTuple = Impossible<Values, EncodeError>;
-    type SerializeTupleStruct = Impossible<Values, EncodeError>;
-    type SerializeTupleVariant = Impossible<Values, EncodeError>;
-    type SerializeMap = Impossible<Values, EncodeError>;
-    type SerializeStruct = Impossible<Values, EncodeError>;
-    type SerializeStructVariant = Impossible<Values, EncodeError>;
-
-    no_scalars!();
-
-    fn serialize_seq(self, len: Option<usize>) -> Result<Collected, EncodeError> {
-        let len = len.unwrap_or(0).min(MAX_RESERVE);
-        Ok(Collected(Vec::with_capacity(len)))
-    }
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, EncodeError> {
-        Err(changed())
-    }
-}
-
-struct Collected(Vec<Value>);
-
-impl SerializeSeq for Collected {
-    type Ok = Values;
-    type Error = EncodeError;
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), EncodeError> {
-        // The message's own array is one level.
-        let value = element.serialize(ToValue { depth: 1 });
-        self.0.push(value.map_err(|e| e.in_element(self.0.len()))?);
-        Ok(())
-    }
-    #[inline]
-    fn end(self) -> Result<Values, EncodeError> {
-        Ok(self.0.into())
-    }
-}
+fields!(SerializeStruct, SerializeStructVariant);
 
 impl EncodeError {
     /// The same error, known to be in element `at`.

@@ -7,24 +7,25 @@ mod flat;
 mod into;
 mod parse;
 mod values;
+mod wire;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::Value;
-use crate::codec::{Reader, Rest, WireFormat};
+use crate::codec::WireFormat;
 use crate::value::de::Items;
 
 pub(crate) use cost::cost_of;
-pub(crate) use parse::LoneNull;
+pub(crate) use parse::{LoneNull, parse};
 
 pub use error::ParseError;
 pub use flat::to_values;
 pub use into::IntoMessage;
 pub use values::{IntoIter, Values};
+pub use wire::Wire;
 
 /// A message: a list of elements. By convention the first is a text, the message's tag.
 ///
@@ -44,7 +45,7 @@ enum Body {
     /// Dynamic values.
     Values(Values),
     /// Bytes as they came from the wire: found well-formed and within the limits, looked at when asked.
-    Wire(Box<Wire>),
+    Wire(Wire),
 }
 
 impl Message {
@@ -52,7 +53,7 @@ impl Message {
     pub fn tag(&self) -> Option<Cow<'_, str>> {
         match &self.0 {
             Body::Values(values) => values.first()?.as_str().map(Cow::Borrowed),
-            Body::Wire(wire) => wire.reader().elements(wire.rest).text().ok()?,
+            Body::Wire(wire) => wire.reader().elements(wire.rest()).text().ok()?,
         }
     }
 
@@ -72,8 +73,8 @@ impl Message {
     /// ```
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ParseError> {
         match self.0 {
-            Body::Values(values) => parse::parse(Items(values.into_iter()), 0),
-            Body::Wire(wire) => parse::parse(wire.reader().elements(wire.rest), 0),
+            Body::Values(values) => parse(Items(values.into_iter()), 0),
+            Body::Wire(wire) => parse(wire.reader().elements(wire.rest()), 0),
         }
     }
 
@@ -86,13 +87,13 @@ impl Message {
             Body::Values(values) => {
                 let mut values = values.into_iter();
                 values.next();
-                parse::parse(Items(values), 1)
+                parse(Items(values), 1)
             }
             Body::Wire(wire) => {
                 let mut reader = wire.reader();
-                let mut elements = reader.elements(wire.rest);
+                let mut elements = reader.elements(wire.rest());
                 elements.skip()?;
-                parse::parse(elements, 1)
+                parse(elements, 1)
             }
         }
     }
@@ -151,7 +152,7 @@ impl Message {
     }
 }
 
-/// What all messages of a connection have in common.
+/// What all messages of a connection have in common: what reads them, and whether an AnyEvent::MP node wrote them.
 #[derive(Clone, Copy)]
 pub(crate) struct Source {
     pub(crate) format: &'static dyn WireFormat,
@@ -166,102 +167,23 @@ impl Source {
     }
 }
 
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("perl", &self.perl).finish()
+    }
+}
+
 /// What a message is made of.
 pub(crate) enum Parts {
     Values(Values),
-    Wire(Box<Wire>),
+    Wire(Wire),
 }
 
 const _: () = assert!(size_of::<Message>() == size_of::<Value>());
 
-/// The bytes of a message as they came from a peer, with the port's name in front, and what can read them.
-#[derive(Clone)]
-pub struct Wire {
-    bytes: Bytes,
-    format: &'static dyn WireFormat,
-    perl: bool,
-    /// The elements after the port's name.
-    rest: Rest,
-}
-
-impl Wire {
-    #[inline]
-    pub(crate) fn new(
-        bytes: Bytes,
-        format: &'static dyn WireFormat,
-        perl: bool,
-        rest: Rest,
-    ) -> Self {
-        Self {
-            bytes,
-            format,
-            perl,
-            rest,
-        }
-    }
-
-    /// Where it is from: what reads it, and whether an AnyEvent::MP node wrote it.
-    #[inline]
-    pub(crate) fn source(&self) -> Source {
-        Source {
-            format: self.format,
-            perl: self.perl,
-        }
-    }
-
-    /// The elements after the port's name.
-    #[inline]
-    pub(crate) fn rest(&self) -> Rest {
-        self.rest
-    }
-
-    /// The message in memory of its own, if it is small; a long one may share the receive buffer.
-    pub(crate) fn detach(&mut self) {
-        if self.bytes.len() < COPY_BELOW {
-            self.bytes = Bytes::copy_from_slice(&self.bytes);
-        }
-    }
-
-    /// The message's array, whose first element is the name of the port it was for.
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// What reads the bytes.
-    pub fn format(&self) -> &'static dyn WireFormat {
-        self.format
-    }
-
-    /// Whether an AnyEvent::MP node wrote them.
-    pub fn is_perl(&self) -> bool {
-        self.perl
-    }
-
-    /// The elements after the port's name.
-    ///
-    /// # Errors
-    /// As for [`Message::values`].
-    pub fn values(&self) -> Result<Values, ParseError> {
-        self.reader().elements(self.rest).values(&self.bytes)
-    }
-
-    fn reader(&self) -> Reader<'_> {
-        Reader::new(self.format, &self.bytes, self.perl)
-    }
-}
-
 /// Messages from a peer that are shorter than this are copied out of the receive buffer; longer ones take their part
 /// of it along. So a message that is kept holds at most four times its own size in memory, where a buffer is 64 KiB.
 pub(crate) const COPY_BELOW: usize = 16 << 10;
-
-impl Message {
-    /// The message in memory of its own, if it is small.
-    pub(crate) fn detach(&mut self) {
-        if let Body::Wire(wire) = &mut self.0 {
-            wire.detach();
-        }
-    }
-}
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -272,25 +194,9 @@ impl fmt::Debug for Message {
     }
 }
 
-impl fmt::Debug for Wire {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.values() {
-            Ok(values) => values.fmt(f),
-            Err(error) => write!(f, "{} bytes: {error}", self.bytes.len()),
-        }
-    }
-}
-
 impl From<Wire> for Message {
     #[inline]
     fn from(wire: Wire) -> Self {
-        Self(Body::Wire(Box::new(wire)))
-    }
-}
-
-impl From<Box<Wire>> for Message {
-    #[inline]
-    fn from(wire: Box<Wire>) -> Self {
         Self(Body::Wire(wire))
     }
 }

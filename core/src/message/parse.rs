@@ -15,17 +15,12 @@ where
     A: LoneNull<'de>,
 {
     let mut elements = Elements { seq, at };
-    let first = at;
-    let value = T::deserialize(&mut elements)?;
-    if elements.seq.next_element::<IgnoredAny>()?.is_none() {
-        return Ok(value);
+    // Left where it is made until it is returned: to move it would wait for its parts to be stored.
+    let value = T::deserialize(&mut elements);
+    if value.is_ok() && elements.seq.next_element::<IgnoredAny>()?.is_some() {
+        return Err(elements.left_over(at));
     }
-    let wanted = elements.at - first;
-    let mut found = wanted + 1;
-    while elements.seq.next_element::<IgnoredAny>()?.is_some() {
-        found += 1;
-    }
-    Err(too_long(found, wanted))
+    value
 }
 
 /// The elements that a message has left.
@@ -48,9 +43,12 @@ impl<'de, A: LoneNull<'de>> SeqAccess<'de> for &mut Elements<A> {
         seed: T,
     ) -> Result<Option<T::Value>, ParseError> {
         let element = self.seq.next_element_seed(seed);
-        let element = element.map_err(|e| e.in_element(self.at))?;
-        self.at += usize::from(element.is_some());
-        Ok(element)
+        match &element {
+            Ok(Some(_)) => self.at += 1,
+            Ok(None) => {}
+            Err(_) => return element.map_err(|e| e.in_element(self.at)),
+        }
+        element
     }
     fn size_hint(&self) -> Option<usize> {
         self.seq.size_hint()
@@ -58,6 +56,20 @@ impl<'de, A: LoneNull<'de>> SeqAccess<'de> for &mut Elements<A> {
 }
 
 impl<'de, A: LoneNull<'de>> Elements<A> {
+    /// That more elements came than those from `first` on that were read, the one just passed over included.
+    #[cold]
+    fn left_over(&mut self, first: usize) -> ParseError {
+        let wanted = self.at - first;
+        let mut found = wanted + 1;
+        loop {
+            match self.seq.next_element::<IgnoredAny>() {
+                Ok(Some(_)) => found += 1,
+                Ok(None) => return too_long(found, wanted),
+                Err(error) => return error,
+            }
+        }
+    }
+
     /// Reads the next element with `seed`; that there is none is an error.
     fn one<T: DeserializeSeed<'de>>(
         mut self: &mut Self,

@@ -1,5 +1,6 @@
 //! The flat form both ways, for every shape that serde knows, and what is said when it does not fit.
 
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 

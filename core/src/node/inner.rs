@@ -247,8 +247,9 @@ impl Inner {
 
     /// The peer called `id`, made if it is new.
     pub(crate) fn peer(self: &Arc<Self>, id: &NodeId) -> Arc<Peer> {
-        self.peers
-            .get_or_add(id, || Peer::new(id.clone(), Arc::downgrade(self)))
+        self.peers.get_or_add(id, || {
+            Peer::new(id.clone(), Arc::downgrade(self), self.config.queue_limit)
+        })
     }
 
     pub(crate) fn known_peer(&self, id: &NodeId) -> Option<Arc<Peer>> {

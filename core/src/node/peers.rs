@@ -77,7 +77,7 @@ mod tests {
         let peers = Peers::default();
         let add = |n: u32| {
             let id: NodeId = format!("client{n}").parse().unwrap();
-            peers.get_or_add(&id, || Peer::new(id.clone(), Weak::new()))
+            peers.get_or_add(&id, || Peer::new(id.clone(), Weak::new(), 0))
         };
         let kept = add(0);
         for n in 1..10_000 {

@@ -25,6 +25,7 @@ use crate::map::{HashMap, HashSet};
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
 use crate::node::{Inner, LinkStats, NodeEvent, Traffic};
+use crate::runtime::make_way;
 use crate::shard::{Asked, Item, What};
 use crate::{Address, NodeId, PortName, Reason};
 
@@ -41,6 +42,8 @@ pub(crate) type Generation = u64;
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
     node: Weak<Inner>,
+    /// The node's setting.
+    queue_limit: usize,
     state: Mutex<State>,
     /// The link came up or went down, an opening ended, or much was written.
     changed: Notify,
@@ -94,7 +97,7 @@ struct Up {
 }
 
 impl Peer {
-    pub(crate) fn new(id: NodeId, node: Weak<Inner>) -> Arc<Self> {
+    pub(crate) fn new(id: NodeId, node: Weak<Inner>, queue_limit: usize) -> Arc<Self> {
         let state = State {
             link: Link::Down,
             monitors: MonitorTable::default(),
@@ -105,6 +108,7 @@ impl Peer {
         Arc::new(Self {
             id,
             node,
+            queue_limit,
             state: Mutex::new(state),
             changed: Notify::new(),
         })
@@ -124,7 +128,12 @@ impl Peer {
         let mut state = self.lock();
         match &mut state.link {
             Link::Up(up) => {
-                up.send(frame, self.queue_limit()).map_err(refused)?;
+                let late = up.out.is_late();
+                up.send(frame, self.queue_limit).map_err(refused)?;
+                if late {
+                    drop(state);
+                    make_way();
+                }
                 Ok(())
             }
             Link::Waiting(_) | Link::Down => {
@@ -295,7 +304,7 @@ impl Peer {
     /// so, what was sent to that port after it is lost as well: it was sent before the monitor fired, and must not
     /// arrive after a gap.
     fn send_waited(self: &Arc<Self>, state: &mut State, waiting: Waiting) {
-        let limit = self.queue_limit();
+        let limit = self.queue_limit;
         let mut cut = HashSet::default();
         for message in waiting.queue {
             let Link::Up(up) = &mut state.link else {
@@ -540,12 +549,6 @@ impl Peer {
         if let Some(node) = self.node.upgrade() {
             node.event(event);
         }
-    }
-
-    fn queue_limit(&self) -> usize {
-        self.node
-            .upgrade()
-            .map_or(0, |node| node.config.queue_limit)
     }
 }
 

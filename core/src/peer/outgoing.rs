@@ -12,6 +12,9 @@ use crate::{PortName, Value};
 /// A written-out buffer above this size is not kept for the next batch.
 const KEEP: usize = 256 << 10;
 
+/// So many bytes are worth a write.
+const LATE: usize = 32 << 10;
+
 /// The bytes that wait for the writer of one link.
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -23,6 +26,8 @@ pub(super) struct Outbox {
     writer: Option<Waker>,
     /// An empty buffer to be used again.
     spare: BytesMut,
+    /// The writer was woken, and has not come.
+    awaited: bool,
     closed: bool,
 }
 
@@ -52,8 +57,14 @@ impl Outbox {
 
     fn wake(&mut self) {
         if let Some(writer) = self.writer.take() {
+            self.awaited = true;
             writer.wake();
         }
+    }
+
+    /// Whether much waits already for a writer that was woken and has not come. Says so once.
+    pub(super) fn is_late(&mut self) -> bool {
+        self.buffer.len() >= LATE && std::mem::take(&mut self.awaited)
     }
 }
 
@@ -139,6 +150,7 @@ impl Peer {
             out.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
+        out.awaited = false;
         let spare = std::mem::take(&mut out.spare);
         let chunk = std::mem::replace(&mut out.buffer, spare);
         out.in_flight = chunk.len();

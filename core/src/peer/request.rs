@@ -74,7 +74,7 @@ impl Peer {
         values: Values,
     ) -> bool {
         if let Link::Up(up) = &mut state.link {
-            up.send_fitting(port, &values, self.queue_limit());
+            up.send_fitting(port, &values, self.queue_limit);
             return false;
         }
         let message = Waited {
@@ -87,7 +87,7 @@ impl Peer {
 
     /// Lets a message wait for a connection, within the limit. True if somebody has to start one.
     pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> bool {
-        let limit = self.queue_limit();
+        let limit = self.queue_limit;
         let start = state.link.wanted();
         if let Link::Waiting(waiting) = &mut state.link
             && !waiting.push(message, limit)

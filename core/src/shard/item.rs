@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::codec::Rest;
 use crate::message::{COPY_BELOW, Parts, Source, Values};
 use crate::monitor::{Action, MonitorKey};
 use crate::peer::{Generation, Peer};
@@ -15,8 +16,15 @@ pub(super) const CHUNK: usize = 256;
 /// Bytes in a full chunk.
 const BYTES: usize = 32 << 10;
 
+/// Items, and bytes beside them, of a batch that becomes a chunk as it is and is not copied behind another.
+const BATCH: usize = 32;
+const BATCH_BYTES: usize = 4 << 10;
+
 /// A number of elements that only their end tells.
 pub(super) const UNKNOWN: u32 = u32::MAX;
+
+/// The length of a message in `bytes`.
+pub(super) type Len = u32;
 
 /// Messages with more values than this stay in the allocation they are in.
 const LONG: usize = 16;
@@ -25,7 +33,7 @@ const LONG: usize = 16;
 ///
 /// What is in it crosses from one core to another, so little memory is speed. Messages of values are taken apart:
 /// all their values lie one behind the other in `values`, and messages of the same length to the same port are one
-/// item. Short ones from peers lie in `bytes`. So no memory that one thread took is given back by another, which is
+/// item. Short ones from peers lie in `bytes`, and those that begin alike are one item. So no memory that one thread took is given back by another, which is
 /// slow.
 #[derive(Default)]
 pub(crate) struct Chunk {
@@ -52,11 +60,11 @@ pub(crate) enum What {
     Values { times: u32, len: u32 },
     /// A message of many values.
     Long(Box<Values>),
-    /// A short message from a peer: its bytes are in the chunk's `bytes`, its elements begin `at` there and are `left`
-    /// in number, or [`UNKNOWN`].
-    Wire { len: u32, at: u32, left: u32 },
+    /// Short messages from a peer, so many. In the chunk's `bytes` each has its length in front ([`Len`]), its elements
+    /// begin `at` and are `left` in number, or [`UNKNOWN`].
+    Wire { times: u32, at: u32, left: u32 },
     /// A long message from a peer, with its part of the receive buffer.
-    LongWire(Box<Wire>),
+    LongWire(Wire),
     /// Where the short messages that follow are from.
     From(Box<Source>),
     /// The port comes to life.
@@ -125,6 +133,10 @@ impl Chunk {
         self.items.len() >= CHUNK || self.values.len() >= CHUNK || self.bytes.len() >= BYTES
     }
 
+    pub(super) fn is_batch(&self) -> bool {
+        self.items.len() >= BATCH || self.bytes.len() >= BATCH_BYTES
+    }
+
     #[inline]
     pub(super) fn push(&mut self, item: Item) {
         self.count += 1;
@@ -148,26 +160,40 @@ impl Chunk {
                 }
             }
             Parts::Values(values) => What::Long(Box::new(values)),
-            Parts::Wire(wire) if wire.bytes().len() < COPY_BELOW => self.wire(&wire),
+            Parts::Wire(wire) if wire.bytes().len() < COPY_BELOW => {
+                return self.wire(port, wire.bytes(), wire.source(), wire.rest());
+            }
             Parts::Wire(wire) => What::LongWire(wire),
         };
         self.items.push(Item::new(port.clone(), what));
     }
 
+    /// Adds a message from a peer for `port`: its bytes, and what is known of them.
     #[inline]
-    fn wire(&mut self, wire: &Wire) -> What {
-        let source = wire.source();
+    pub(super) fn wire(&mut self, port: &PortName, bytes: &[u8], source: Source, rest: Rest) {
         if self.source.is_none_or(|last| !last.is(source)) {
             self.source = Some(source);
             let from = What::From(Box::new(source));
             self.items.push(Item::new(PortName::NODE_PORT, from));
         }
-        self.bytes.extend_from_slice(wire.bytes());
-        let (at, left) = wire.rest().parts();
-        What::Wire {
-            len: wire.bytes().len() as u32,
-            at: at as u32,
-            left: left.map_or(UNKNOWN, |left| left as u32),
+        let len = bytes.len() as Len;
+        self.bytes.extend_from_slice(&len.to_ne_bytes());
+        self.bytes.extend_from_slice(bytes);
+        let (begin, number) = rest.parts();
+        let (begin, number) = (begin as u32, number.map_or(UNKNOWN, |number| number as u32));
+        match self.items.last_mut() {
+            Some(Item {
+                port: last,
+                what: What::Wire { times, at, left },
+            }) if (*at, *left) == (begin, number) && last == port => *times += 1,
+            _ => self.items.push(Item::new(
+                port.clone(),
+                What::Wire {
+                    times: 1,
+                    at: begin,
+                    left: number,
+                },
+            )),
         }
     }
 

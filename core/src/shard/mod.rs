@@ -12,6 +12,7 @@ mod run;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use crate::codec::{Front, Incoming};
 use crate::map::SeededState;
 use crate::monitor::MonitorKey;
 use crate::node::ShardStats;
@@ -141,6 +142,17 @@ impl Batch {
         let shard = self.shards.of(port);
         let bytes = size_of::<Item>() + message.cost();
         self.add(shard, bytes, |items| items.deliver(port, message));
+    }
+
+    /// Adds a short message that is still in its connection's buffer.
+    #[inline]
+    pub(crate) fn deliver_incoming(&mut self, message: Incoming<'_>) {
+        let shard = self.shards.of(message.port());
+        let bytes = size_of::<Item>() + size_of::<Message>() + message.bytes().len();
+        self.add(shard, bytes, |items| {
+            let Front { port, source, rest } = message.front;
+            items.wire(port, message.bytes(), *source, *rest);
+        });
     }
 
     #[inline]

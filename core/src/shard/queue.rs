@@ -6,19 +6,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
 use super::Item;
 use super::item::Chunk;
 use crate::node::ShardStats;
+use crate::runtime::make_way;
 use crate::{Message, PortName};
 
 /// Empty chunks that are kept for later: memory fresh from the system costs more than the messages.
 const SPARE: usize = 32;
-
-/// A batch of so many items becomes a chunk as it is.
-const BATCH: usize = 32;
 
 /// Bytes from readers above which they wait for the shard.
 const HIGH: usize = 8 << 20;
@@ -174,7 +171,7 @@ impl Queue {
         let mut late = false;
         if state.items.last.is_empty() {
             std::mem::swap(&mut state.items.last, items);
-        } else if items.items.len() >= BATCH || state.items.last.is_full() {
+        } else if items.is_batch() || state.items.last.is_full() {
             late = state.turn();
             std::mem::swap(&mut state.items.last, items);
         } else {
@@ -257,16 +254,5 @@ impl Queue {
             }
             notified.await;
         }
-    }
-}
-
-/// A shard that a task has woken waits for that task's thread, where it is next in line and no other thread takes it
-/// over. A sender that goes on and on makes way for it: by waking something else, the runtime puts that into this
-/// place, and the shard where other threads find it.
-fn make_way() {
-    if let Ok(runtime) = Handle::try_current()
-        && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
-    {
-        runtime.spawn(async {});
     }
 }

@@ -6,11 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec::Drain;
 
-use bytes::Bytes;
-
-use tokio::task::yield_now;
-
-use super::item::{Chunk, UNKNOWN};
+use super::item::{Chunk, Len, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
 use super::queue::Taken;
 use super::{Asked, Item, NewPort, Watcher, What};
@@ -20,6 +16,7 @@ use crate::monitor::{Action, MonitorKey};
 use crate::node::Inner;
 use crate::peer::Peer;
 use crate::port::{Context, Port};
+use crate::runtime::{Turns, step_back};
 use crate::{Message, PortId, PortName, Reason, Value};
 
 /// After how many messages other tasks have their turn.
@@ -45,11 +42,12 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
     };
     let mut taken = Taken::default();
     let (mut looks, mut since_yield) = (0, 0);
+    let mut turns = Turns::default();
     loop {
         if !queue.try_take(&mut taken) {
             if looks > 0 {
                 looks -= 1;
-                yield_now().await;
+                step_back().await;
                 continue;
             }
             queue.take(&mut taken).await;
@@ -63,7 +61,7 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
             // Other tasks have their turn, however long the queue is.
             if since_yield >= TURN {
                 since_yield = 0;
-                yield_now().await;
+                turns.next().await;
             }
         }
         queue.done(&mut taken, count);
@@ -84,13 +82,12 @@ struct Bodies<'a> {
 impl Bodies<'_> {
     /// The next message from a peer, in memory of its own. There is one, and a source before it.
     #[inline]
-    fn wire(&mut self, len: u32, at: u32, left: u32) -> Option<Message> {
-        let (bytes, behind) = self.bytes.split_at_checked(len as usize)?;
+    fn wire(&mut self, at: u32, left: u32) -> Option<Message> {
+        let (len, behind) = self.bytes.split_first_chunk()?;
+        let (bytes, behind) = behind.split_at_checked(Len::from_ne_bytes(*len) as usize)?;
         self.bytes = behind;
-        let bytes = Bytes::copy_from_slice(bytes);
         let rest = Rest::of(at as usize, (left != UNKNOWN).then_some(left as usize));
-        let Source { format, perl } = self.source?;
-        Some(Wire::new(bytes, format, perl, rest).into())
+        Some(Wire::copied(bytes, self.source?, rest).into())
     }
 }
 
@@ -147,19 +144,22 @@ impl Shard {
         let ahead = items.iter().take(AHEAD);
         let ahead = ahead.take_while(|item| item.what.is_message());
         // In steps that do not wait for each other's memory.
-        let (mut hashes, mut places) = ([0; AHEAD], [Place::NONE; AHEAD]);
+        let (mut hashes, mut places) = ([None; AHEAD], [Place::NONE; AHEAD]);
         let mut found = 0;
         let mut before: Option<&PortName> = None;
         for item in ahead {
-            hashes[found] = match before {
-                Some(port) if *port == item.port => hashes[found - 1],
-                _ => self.ports.hash(&item.port),
-            };
+            // To the same port as the message before: in the same place.
+            let again = before == Some(&item.port);
+            hashes[found] = (!again).then(|| self.ports.hash(&item.port));
             before = Some(&item.port);
             found += 1;
         }
+        let mut place = Place::NONE;
         for (at, item) in items.iter().take(found).enumerate() {
-            places[at] = self.ports.find(&item.port, hashes[at]);
+            if let Some(hash) = hashes[at] {
+                place = self.ports.find(&item.port, hash);
+            }
+            places[at] = place;
         }
         (places, found)
     }
@@ -174,9 +174,10 @@ impl Shard {
                 self.deliver(place, &port, (0..times).map(next));
                 times as usize
             }
-            What::Wire { len, at, left } => {
-                self.deliver(place, &port, body.wire(len, at, left).into_iter());
-                1
+            What::Wire { times, at, left } => {
+                let next = |_| body.wire(at, left);
+                self.deliver(place, &port, (0..times).map_while(next));
+                times as usize
             }
             What::LongWire(wire) => {
                 self.deliver(place, &port, iter::once(wire.into()));

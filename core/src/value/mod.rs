@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::{NodeId, PortId, PortName, Text};
 
 pub(crate) use de::too_long;
-pub(crate) use ser::{MAX_RESERVE, ToValue};
+pub(crate) use ser::{ListSer, MAX_RESERVE, MapSer, ToValue};
 
 pub use de::from_value;
 pub use integer::{Integer, IntegerRangeError};

@@ -62,6 +62,22 @@ impl<'a> Scalar<'a> {
         }
     }
 
+    /// What serde calls this kind of value in errors.
+    pub(crate) fn unexpected(&self) -> Unexpected<'_> {
+        match self {
+            Self::Null => Unexpected::Unit,
+            Self::Bool(b) => Unexpected::Bool(*b),
+            Self::Integer(n) => match (n.parts(), i64::try_from(*n)) {
+                (Ok(n), _) => Unexpected::Unsigned(n),
+                (_, Ok(n)) => Unexpected::Signed(n),
+                _ => Unexpected::Other("an integer below i64's range"),
+            },
+            Self::Float(x) => Unexpected::Float(*x),
+            Self::Bytes(bytes) => Unexpected::Bytes(bytes),
+            Self::Text(text) => Unexpected::Str(text),
+        }
+    }
+
     /// What an AnyEvent::MP node may have meant, to someone who wants a `want`.
     fn bend(self, want: Want) -> Self {
         let scalar = match self {

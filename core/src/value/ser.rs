@@ -272,12 +272,12 @@ pub(crate) struct ListSer {
 }
 
 impl ListSer {
-    fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+    pub(crate) fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
         self.items.push(value.serialize(self.inner)?);
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Value, EncodeError> {
+    pub(crate) fn finish(mut self) -> Result<Value, EncodeError> {
         match self.form {
             Form::Plain => Ok(self.items.into()),
             Form::Variant(name) => Ok(variant(name, self.items.into())),
@@ -321,7 +321,18 @@ pub(crate) struct MapSer {
 }
 
 impl MapSer {
-    fn finish(self) -> Value {
+    /// Adds a field.
+    pub(crate) fn add<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        let value = value.serialize(self.inner)?;
+        self.pairs.push((Text::from_static(name).into(), value));
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Value {
         let map = Value::Map(Map::from(self.pairs));
         match self.form {
             Form::Variant(name) => variant(name, map),
@@ -357,9 +368,7 @@ macro_rules! fields {
                 name: &'static str,
                 value: &T,
             ) -> Result<(), EncodeError> {
-                let value = value.serialize(self.inner)?;
-                self.pairs.push((Text::from_static(name).into(), value));
-                Ok(())
+                self.add(name, value)
             }
             fn end(self) -> Result<Value, EncodeError> {
                 Ok(self.finish())
