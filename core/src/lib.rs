@@ -43,8 +43,8 @@ pub use link::LinkInfo;
 pub use message::{IntoMessage, Message, ParseError, Values};
 pub use monitor::{Action, IntoAction, Monitor, Notify};
 pub use node::{
-    Builder, Call, Events, LinkStats, LocalNode, Node, NodeEvent, NodeStats, ShardStats, Shutdown,
-    Timer, Traffic,
+    Builder, Call, Events, LinkStats, LocalNode, Node, NodeEvent, NodeStats, PortStats, ShardStats,
+    Shutdown, Timer, Traffic,
 };
 pub use port::{Context, Inbox, InboxBounds, Outcome, Port, Routes, routes};
 pub use reason::Reason;

@@ -461,6 +461,41 @@ async fn an_inbox_can_be_bounded_by_messages_and_may_drop_instead_of_die() {
 }
 
 #[tokio::test]
+async fn a_node_lists_its_ports_and_what_they_are_at() {
+    // With more, what one port asks of another may still be on its way.
+    let node = LocalNode::builder()
+        .id("n")
+        .configure(|config| config.shards = 1);
+    let node = node.start().await.unwrap();
+    let inbox = node.inbox();
+    let busy = routes()
+        .on("work", |cx, ()| cx.spawn(std::future::pending::<()>()))
+        .at_start({
+            let watched = inbox.id().clone();
+            move |cx| cx.monitor(&watched, |_: Reason| ())
+        });
+    let busy = node.port_named("busy", busy).unwrap();
+    for _ in 0..3 {
+        node.send(&busy, ("work",));
+        node.send(inbox.id(), ("wait",));
+    }
+    let _watch = node.monitor(&busy, |_: Reason| ());
+    // The first list comes before what the port asks of the inbox as it starts.
+    soon(node.ports()).await;
+    let ports = soon(node.ports()).await;
+    let find = |id: &PortId| ports.iter().find(|port| port.name == *id.port()).unwrap();
+    let (at_work, waiting) = (find(&busy), find(inbox.id()));
+    let counts = (at_work.messages, at_work.queued, at_work.watchers);
+    assert_eq!((counts, at_work.tasks, at_work.monitors), ((3, 0, 1), 3, 1));
+    let counts = (waiting.messages, waiting.queued, waiting.watchers);
+    assert_eq!((counts, waiting.tasks, waiting.monitors), ((3, 3, 1), 0, 0));
+    // The third is the node port, whose name comes first.
+    assert_eq!((ports.len(), ports[0].name.as_str()), (3, ""));
+    node.clone().shutdown().await;
+    assert!(soon(node.ports()).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_full_inbox_kills_its_port_and_its_monitors_fire() {
     let node = LocalNode::builder()
         .id("n")

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Call, Events, Inner, Node, NodeStats, Shutdown, Timer, node_port};
+use super::{Builder, Call, Events, Inner, Node, NodeStats, PortStats, Shutdown, Timer, node_port};
 use crate::codec::Frame;
 use crate::error::{JoinError, SendError};
 use crate::link::{self, LinkInfo};
@@ -298,6 +298,12 @@ impl LocalNode {
     /// What the node does: traffic, queues and signs of life of its connections, work of its shards.
     pub fn stats(&self) -> NodeStats {
         self.inner.stats()
+    }
+
+    /// The ports that live on this node, by name, those included that a call or an inbox has made. What was sent before is
+    /// worked off first. It is a list of all of them: not for every second of a node with a million.
+    pub async fn ports(&self) -> Vec<PortStats> {
+        self.inner.shards.ports().await
     }
 
     /// Copies [`stats`](Self::stats) to the recorder of the `metrics` facade every `period`, until the node stops. Names

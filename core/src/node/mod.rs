@@ -24,7 +24,7 @@ use node_port::NodePort;
 pub(crate) use node_port::{Sender, handle as handle_node_port};
 pub(crate) use shutdown::Ending;
 pub use shutdown::Shutdown;
-pub use stats::{LinkStats, NodeStats, ShardStats, Traffic};
+pub use stats::{LinkStats, NodeStats, PortStats, ShardStats, Traffic};
 pub(crate) use tasks::unwinding;
 pub use timer::Timer;
 

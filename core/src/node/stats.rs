@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::PortName;
 use crate::link::LinkInfo;
 
 /// The state of a node at one moment, from [`stats`](crate::LocalNode::stats).
@@ -59,4 +60,22 @@ pub struct ShardStats {
     pub queued: usize,
     /// Bytes from peers that were read and not worked off.
     pub backlog: usize,
+}
+
+/// A port that lives, from [`ports`](crate::LocalNode::ports).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PortStats {
+    /// Its name on this node; empty for the node port.
+    pub name: PortName,
+    /// How many messages it has had.
+    pub messages: u64,
+    /// How many of them wait in it, where it is an inbox.
+    pub queued: usize,
+    /// How many monitors stand on it, those of peers included.
+    pub watchers: usize,
+    /// How many tasks and timers of its own are at work.
+    pub tasks: usize,
+    /// How many monitors it has set itself.
+    pub monitors: usize,
 }

@@ -10,8 +10,8 @@ mod admission;
 mod broken;
 mod outgoing;
 mod request;
+mod waiting;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::codec::{Codec, Frame, PeerInfo};
 use crate::error::SendError;
 use crate::link::LinkInfo;
-use crate::map::{HashMap, HashSet};
+use crate::map::HashMap;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
 use crate::node::{Inner, LinkStats, NodeEvent, Traffic};
@@ -34,6 +34,7 @@ pub(crate) use admission::{Opening, Refused, Stage};
 pub(crate) use outgoing::Chunk;
 use outgoing::Outbox;
 pub(crate) use request::ALIVE;
+use waiting::{Waited, Waiting};
 
 /// Which connection of this node: they are numbered as they come up, and what belongs to a lost one never gets into
 /// the next.
@@ -63,20 +64,6 @@ enum Link {
     /// No connection yet, and messages that wait for one.
     Waiting(Waiting),
     Up(Box<Up>),
-}
-
-#[derive(Default)]
-struct Waiting {
-    queue: VecDeque<Waited>,
-    bytes: usize,
-}
-
-/// A message that waits for a connection.
-struct Waited {
-    port: PortName,
-    values: Values,
-    /// Whether the node itself says it: then it fits whatever codec comes.
-    own: bool,
 }
 
 struct Up {
@@ -300,71 +287,6 @@ impl Peer {
         generation
     }
 
-    /// What waited meets the codec at last. A message that cannot be encoded is lost, and said to be. If a monitor says
-    /// so, what was sent to that port after it is lost as well: it was sent before the monitor fired, and must not
-    /// arrive after a gap.
-    fn send_waited(self: &Arc<Self>, state: &mut State, waiting: Waiting) {
-        let limit = self.queue_limit;
-        let mut cut = HashSet::default();
-        for message in waiting.queue {
-            let Link::Up(up) = &mut state.link else {
-                return;
-            };
-            if !cut.is_empty() && message.is_about(&cut) {
-                tracing::debug!(target: "aemp::link", to = %self.id.port(message.port), "not sent, since one before it is lost");
-                continue;
-            }
-            let Waited { port, values, own } = message;
-            if own {
-                up.send_fitting(&port, &values, limit);
-                continue;
-            }
-            let Err(error) = up.send(&Frame::of(port.as_str(), &values), limit) else {
-                continue;
-            };
-            tracing::warn!(target: "aemp::link", to = %self.id.port(port.clone()), %error, "a message that waited is not sent");
-            if self.not_sent(state, &port, &error) {
-                cut.insert(port);
-            }
-        }
-    }
-
-    /// A message to `port` could not be encoded, and its sender has not been told: our monitors on it fire. Whether
-    /// there were any.
-    fn not_sent(
-        self: &Arc<Self>,
-        state: &mut State,
-        port: &PortName,
-        error: &crate::codec::EncodeError,
-    ) -> bool {
-        if port.is_node_port() {
-            // Those who monitor the node itself ask for its connection, which is well.
-            return false;
-        }
-        let Some(node) = self.node.upgrade() else {
-            return false;
-        };
-        let reason = crate::reason!["encode_error", self.id.as_str(), error.to_string()];
-        let mut watched = false;
-        for action in state.monitors.fire(port) {
-            watched = true;
-            node.fire(port, action, reason.clone());
-        }
-        if watched {
-            self.request(state, request::mon0(port));
-        }
-        watched
-    }
-
-    /// The same, from outside.
-    pub(crate) fn report_not_sent(
-        self: &Arc<Self>,
-        port: &PortName,
-        error: &crate::codec::EncodeError,
-    ) {
-        self.not_sent(&mut self.lock(), port, error);
-    }
-
     /// The connection `generation` is lost, for the reason in `text`: all that belongs to it is settled.
     pub(crate) fn down(self: &Arc<Self>, generation: Generation, text: &str) {
         let mut state = self.lock();
@@ -577,25 +499,6 @@ impl Link {
             Self::Down => 0,
             Self::Waiting(waiting) => waiting.bytes,
             Self::Up(up) => up.out.queued(),
-        }
-    }
-}
-
-impl Waiting {
-    /// False if that is more than may wait.
-    fn push(&mut self, message: Waited, limit: usize) -> bool {
-        self.bytes += message.port.as_str().len() + crate::message::cost_of(&message.values);
-        self.queue.push_back(message);
-        self.bytes <= limit
-    }
-}
-
-impl Waited {
-    /// Whether it is a message to one of these ports, or a kill of it.
-    fn is_about(&self, ports: &HashSet<PortName>) -> bool {
-        match request::killed(&self.port, &self.values) {
-            Some(killed) => ports.iter().any(|port| port.as_str() == killed),
-            None => ports.contains(&self.port),
         }
     }
 }

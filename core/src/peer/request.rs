@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Generation, Link, Peer, State, Waited};
+use super::waiting::Waited;
+use super::{Generation, Link, Peer, State};
 use crate::message::Values;
 use crate::{NodeId, PortId, PortName, Reason, Value};
 
@@ -83,20 +84,5 @@ impl Peer {
             own: true,
         };
         self.let_wait(state, message)
-    }
-
-    /// Lets a message wait for a connection, within the limit. True if somebody has to start one.
-    pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> bool {
-        let limit = self.queue_limit;
-        let start = state.link.wanted();
-        if let Link::Waiting(waiting) = &mut state.link
-            && !waiting.push(message, limit)
-        {
-            self.give_up(
-                state,
-                &format!("more than {limit} bytes wait for a connection"),
-            );
-        }
-        start
     }
 }

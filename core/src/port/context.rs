@@ -130,6 +130,19 @@ impl<'a> Context<'a> {
 }
 
 impl Owned {
+    /// How many tasks and timers are at work.
+    pub(crate) fn tasks(&self) -> usize {
+        let tasks = self.tasks.iter().filter(|task| !task.is_finished());
+        let timers = self.timers.iter().filter(|timer| !timer.is_finished());
+        tasks.count() + timers.count()
+    }
+
+    /// How many monitors stand.
+    pub(crate) fn monitors(&self) -> usize {
+        let standing = self.monitors.iter().filter(|monitor| !monitor.has_fired());
+        standing.count()
+    }
+
     /// Forgets what has ended, now and then: a port that spawns for years keeps no list of it.
     fn sweep(&mut self) {
         if self.tasks.len() + self.timers.len() + self.monitors.len() < self.sweep_at.max(16) {

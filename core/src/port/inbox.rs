@@ -175,6 +175,10 @@ impl Port for Receiver {
         self.shared.arrived.notify_one();
         Ok(())
     }
+
+    fn queued(&self) -> usize {
+        self.shared.lock().waiting.len()
+    }
 }
 
 impl Drop for Receiver {

@@ -66,6 +66,12 @@ pub trait Port: Send {
     /// # Errors
     /// The reason to kill this port with.
     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason>;
+
+    /// How many messages it has received and not worked off, for [`LocalNode::ports`](crate::LocalNode::ports) to show;
+    /// none unless it keeps them, as an inbox does.
+    fn queued(&self) -> usize {
+        0
+    }
 }
 
 impl<F, R> Port for F
@@ -85,6 +91,10 @@ impl Port for Box<dyn Port> {
 
     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
         (**self).receive(cx, message)
+    }
+
+    fn queued(&self) -> usize {
+        (**self).queued()
     }
 }
 

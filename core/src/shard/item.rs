@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use crate::codec::Rest;
 use crate::message::{COPY_BELOW, Parts, Source, Values};
 use crate::monitor::{Action, MonitorKey};
+use crate::node::PortStats;
 use crate::peer::{Generation, Peer};
 use crate::port::Port;
 use crate::{Message, PortName, Reason, Value, message::Wire};
@@ -79,6 +82,8 @@ pub(crate) enum What {
     UnwatchPeer(Box<(Arc<Peer>, Generation, Asked)>),
     /// A monitor's callback.
     Fire(Box<(Action, Reason)>),
+    /// Say which ports there are.
+    Report(Box<oneshot::Sender<Vec<PortStats>>>),
 }
 
 /// How many of a peer's monitors on a port end: it may have asked more than once (protocol.md section 5).

@@ -12,10 +12,12 @@ mod run;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use crate::codec::{Front, Incoming};
 use crate::map::SeededState;
 use crate::monitor::MonitorKey;
-use crate::node::ShardStats;
+use crate::node::{PortStats, ShardStats};
 use crate::port::Port;
 use crate::{Message, PortName, Reason};
 
@@ -94,6 +96,23 @@ impl Shards {
 
     pub(crate) fn stats(&self) -> Vec<ShardStats> {
         self.queues.iter().map(Queue::stats).collect()
+    }
+
+    /// All ports that live once what is queued now is worked off, by name; none if the node has stopped.
+    pub(crate) async fn ports(&self) -> Vec<PortStats> {
+        let mut reports = Vec::new();
+        for shard in 0..self.count() {
+            let (to, report) = oneshot::channel();
+            let item = Item::new(PortName::NODE_PORT, What::Report(Box::new(to)));
+            drop(self.try_push(item, Some(shard as u32)));
+            reports.push(report);
+        }
+        let mut ports = Vec::new();
+        for report in reports {
+            ports.extend(report.await.unwrap_or_default());
+        }
+        ports.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        ports
     }
 
     /// Ends the shards once they have worked off what is queued.

@@ -38,6 +38,8 @@ pub(super) struct Slot {
     pub(super) port: Box<dyn Port>,
     pub(super) owned: Option<Box<Owned>>,
     pub(super) ties: Option<Box<Ties>>,
+    /// How many it has had.
+    pub(super) messages: u64,
 }
 
 const _: () = assert!(size_of::<Option<Slot>>() == 64);
@@ -111,11 +113,12 @@ impl Ports {
         self.slots.get_mut(place as usize)?.take()
     }
 
+    /// All that live.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().flatten()
+    }
+
     pub(super) fn names(&self) -> Vec<PortName> {
-        self.slots
-            .iter()
-            .flatten()
-            .map(|slot| slot.name.clone())
-            .collect()
+        self.iter().map(|slot| slot.name.clone()).collect()
     }
 }

@@ -13,9 +13,9 @@ use super::{Asked, Item, NewPort, Watcher, What};
 use crate::codec::Rest;
 use crate::message::{Source, Values, Wire};
 use crate::monitor::{Action, MonitorKey};
-use crate::node::Inner;
+use crate::node::{Inner, PortStats};
 use crate::peer::Peer;
-use crate::port::{Context, Port};
+use crate::port::{Context, Owned, Port};
 use crate::runtime::{Turns, step_back};
 use crate::{Message, PortId, PortName, Reason, Value};
 
@@ -218,6 +218,8 @@ impl Shard {
                 }
             }
             What::Fire(fired) => self.call(fired.0, fired.1),
+            // Who asked may have given up.
+            What::Report(to) => drop(to.send(self.ports.iter().map(Slot::stats).collect())),
         }
     }
 
@@ -233,6 +235,7 @@ impl Shard {
             port: new.port,
             owned: None,
             ties,
+            messages: 0,
         };
         if let Err(refused) = self.ports.insert(slot) {
             self.dispose(&port, refused, &Reason::normal());
@@ -346,6 +349,19 @@ impl Shard {
 }
 
 impl Slot {
+    fn stats(&self) -> PortStats {
+        let ties = self.ties.as_deref();
+        let owned = self.owned.as_deref();
+        PortStats {
+            name: self.name.clone(),
+            messages: self.messages,
+            queued: self.port.queued(),
+            watchers: ties.map_or(0, |ties| ties.watchers.len()),
+            tasks: owned.map_or(0, Owned::tasks),
+            monitors: owned.map_or(0, Owned::monitors),
+        }
+    }
+
     /// Lets the port start, and gives the reason if it dies of that.
     fn start(&mut self, node: &Arc<Inner>, port: &PortName) -> Option<Reason> {
         guarded(|| self.step(node, port, |port, cx| port.start(cx)))
@@ -360,7 +376,10 @@ impl Slot {
         messages: &mut impl Iterator<Item = Message>,
     ) -> Option<Reason> {
         guarded(|| {
-            messages.find_map(|message| self.step(node, port, |port, cx| port.receive(cx, message)))
+            messages.find_map(|message| {
+                self.messages += 1;
+                self.step(node, port, |port, cx| port.receive(cx, message))
+            })
         })
     }
 

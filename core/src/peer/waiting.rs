@@ -1,0 +1,116 @@
+//! Messages that wait for a connection, and what becomes of them when they meet its codec.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Link, Peer, State, request};
+use crate::PortName;
+use crate::codec::{EncodeError, Frame};
+use crate::map::HashSet;
+use crate::message::{Values, cost_of};
+
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) queue: VecDeque<Waited>,
+    pub(super) bytes: usize,
+}
+
+/// A message that waits for a connection.
+pub(super) struct Waited {
+    pub(super) port: PortName,
+    pub(super) values: Values,
+    /// Whether the node itself says it: then it fits whatever codec comes.
+    pub(super) own: bool,
+}
+
+impl Peer {
+    /// Lets a message wait for a connection, within the limit. True if somebody has to start one.
+    pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> bool {
+        let limit = self.queue_limit;
+        let start = state.link.wanted();
+        if let Link::Waiting(waiting) = &mut state.link
+            && !waiting.push(message, limit)
+        {
+            self.give_up(
+                state,
+                &format!("more than {limit} bytes wait for a connection"),
+            );
+        }
+        start
+    }
+
+    /// What waited meets the codec at last. A message that cannot be encoded is lost, and said to be. If a monitor says
+    /// so, what was sent to that port after it is lost as well: it was sent before the monitor fired, and must not
+    /// arrive after a gap.
+    pub(super) fn send_waited(self: &Arc<Self>, state: &mut State, waiting: Waiting) {
+        let limit = self.queue_limit;
+        let mut cut = HashSet::default();
+        for message in waiting.queue {
+            let Link::Up(up) = &mut state.link else {
+                return;
+            };
+            if !cut.is_empty() && message.is_about(&cut) {
+                tracing::debug!(target: "aemp::link", to = %self.id.port(message.port), "not sent, since one before it is lost");
+                continue;
+            }
+            let Waited { port, values, own } = message;
+            if own {
+                up.send_fitting(&port, &values, limit);
+                continue;
+            }
+            let Err(error) = up.send(&Frame::of(port.as_str(), &values), limit) else {
+                continue;
+            };
+            tracing::warn!(target: "aemp::link", to = %self.id.port(port.clone()), %error, "a message that waited is not sent");
+            if self.not_sent(state, &port, &error) {
+                cut.insert(port);
+            }
+        }
+    }
+
+    /// A message to `port` could not be encoded, and its sender has not been told: our monitors on it fire. Whether
+    /// there were any.
+    fn not_sent(self: &Arc<Self>, state: &mut State, port: &PortName, error: &EncodeError) -> bool {
+        if port.is_node_port() {
+            // Those who monitor the node itself ask for its connection, which is well.
+            return false;
+        }
+        let Some(node) = self.node.upgrade() else {
+            return false;
+        };
+        let reason = crate::reason!["encode_error", self.id.as_str(), error.to_string()];
+        let mut watched = false;
+        for action in state.monitors.fire(port) {
+            watched = true;
+            node.fire(port, action, reason.clone());
+        }
+        if watched {
+            self.request(state, request::mon0(port));
+        }
+        watched
+    }
+
+    /// The same, from outside.
+    pub(crate) fn report_not_sent(self: &Arc<Self>, port: &PortName, error: &EncodeError) {
+        self.not_sent(&mut self.lock(), port, error);
+    }
+}
+
+impl Waiting {
+    /// False if that is more than may wait.
+    fn push(&mut self, message: Waited, limit: usize) -> bool {
+        self.bytes += message.port.as_str().len() + cost_of(&message.values);
+        self.queue.push_back(message);
+        self.bytes <= limit
+    }
+}
+
+impl Waited {
+    /// Whether it is a message to one of these ports, or a kill of it.
+    fn is_about(&self, ports: &HashSet<PortName>) -> bool {
+        match request::killed(&self.port, &self.values) {
+            Some(killed) => ports.iter().any(|port| port.as_str() == killed),
+            None => ports.contains(&self.port),
+        }
+    }
+}
