@@ -201,32 +201,42 @@ impl FromValue {
     }
 }
 
-/// The methods of a `Deserializer` that only differ in what they want.
+/// The methods of a `Deserializer` that only differ in what they want, and are told so much else.
 macro_rules! wants {
-    ($($method:ident $want:ident),* $(,)?) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
+    ($($method:ident($($t:ty),*) $want:ident),* $(,)?) => {$(
+        fn $method<V: Visitor<'de>>(self, $(_: $t,)* visitor: V) -> Result<V::Value, ParseError> {
             self.visit(crate::value::scalar::Want::$want, visitor)
         }
     )*};
 }
 
-/// All of them.
+/// All of them, and newtypes, which are what they hold.
 macro_rules! all_wants {
     () => {
         crate::value::de::wants!(
-            deserialize_any Any,
-            deserialize_bool Bool,
-            deserialize_i8 Integer, deserialize_i16 Integer, deserialize_i32 Integer,
-            deserialize_i64 Integer, deserialize_i128 Integer,
-            deserialize_u8 Integer, deserialize_u16 Integer, deserialize_u32 Integer,
-            deserialize_u64 Integer, deserialize_u128 Integer,
-            deserialize_f32 Float, deserialize_f64 Float,
-            deserialize_char Text, deserialize_str Text, deserialize_string Text,
-            deserialize_identifier Text,
-            deserialize_bytes Bytes, deserialize_byte_buf Bytes,
-            deserialize_unit Other,
-            deserialize_seq Other, deserialize_map Other,
+            deserialize_any() Any,
+            deserialize_bool() Bool,
+            deserialize_i8() Integer, deserialize_i16() Integer, deserialize_i32() Integer,
+            deserialize_i64() Integer, deserialize_i128() Integer,
+            deserialize_u8() Integer, deserialize_u16() Integer, deserialize_u32() Integer,
+            deserialize_u64() Integer, deserialize_u128() Integer,
+            deserialize_f32() Float, deserialize_f64() Float,
+            deserialize_char() Text, deserialize_str() Text, deserialize_string() Text,
+            deserialize_identifier() Text,
+            deserialize_bytes() Bytes, deserialize_byte_buf() Bytes,
+            deserialize_unit() Other, deserialize_unit_struct(&'static str) Other,
+            deserialize_seq() Other, deserialize_tuple(usize) Other,
+            deserialize_tuple_struct(&'static str, usize) Other,
+            deserialize_map() Other,
+            deserialize_struct(&'static str, &'static [&'static str]) Other,
         );
+        fn deserialize_newtype_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            visitor: V,
+        ) -> Result<V::Value, ParseError> {
+            visitor.visit_newtype_struct(self)
+        }
     };
 }
 
@@ -242,48 +252,6 @@ impl<'de> Deserializer<'de> for FromValue {
             Value::Null | Value::Simple(UNDEFINED) => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        self.visit(Want::Other, visitor)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        self.visit(Want::Other, visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        self.visit(Want::Other, visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ParseError> {
-        self.visit(Want::Other, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
