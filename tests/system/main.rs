@@ -15,3 +15,4 @@ mod overload;
 mod pipe;
 mod rivals;
 mod stranger;
+mod supervised;
