@@ -1,4 +1,5 @@
-//! What the simulation has found: ways in which a message could arrive after one before it was lost, or arrive changed.
+//! What the simulation has found: ways in which a message could arrive after one before it was lost, or arrive changed,
+//! or a monitor be left behind.
 
 use std::time::Duration;
 
@@ -74,6 +75,23 @@ async fn without_a_monitor_only_the_message_itself_is_lost() {
         let (n,): (i32,) = soon(inbox.recv()).await.unwrap().parse().unwrap();
         assert_eq!(n, expected);
     }
+}
+
+/// All of the port's monitors fire with the first message that is lost, also those that were set after it was sent. Found
+/// by seed 429 of the schedules in which the nodes compare what monitors they hold.
+#[tokio::test(start_paused = true)]
+async fn a_monitor_that_fires_before_it_is_asked_for_is_not_left_with_the_peer() {
+    let network = Network::default();
+    let b = before(&network).await;
+    let port: PortId = "a#port".parse().unwrap();
+    b.send(&port, ("n", BYTES));
+    let gone = b.gone(&port);
+    let a = after(&network, "b#nobody".parse().unwrap()).await;
+    assert_eq!(soon(gone).await.kind(), Some("encode_error"));
+    let _again = b.monitor(&port, |_| ());
+    // What was asked for before this has come.
+    soon(b.gone(&"a#other".parse().unwrap())).await;
+    assert_eq!(a.stats().links[0].watches, 1);
 }
 
 /// What the node itself says may be bent to fit a codec; what a program says may not.

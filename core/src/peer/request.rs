@@ -23,11 +23,14 @@ pub(super) fn kil1(port: &PortName, reason: &Reason) -> Values {
     request("kil1", port, reason)
 }
 
-/// The name of the port that a message to `port` asks to kill, if it does.
-pub(super) fn killed<'v>(port: &PortName, values: &'v [Value]) -> Option<&'v str> {
+/// The name of the port that a message is about: a request to monitor or kill one, or a message to it.
+pub(super) fn about<'v>(port: &'v PortName, values: &'v [Value]) -> &'v str {
     match values {
-        [word, name, ..] if port.is_node_port() && word.as_str() == Some("kil1") => name.as_str(),
-        _ => None,
+        [word, name, ..] if port.is_node_port() => match (word.as_str(), name.as_str()) {
+            (Some("mon1" | "mon0" | "kil1"), Some(name)) => name,
+            _ => port.as_str(),
+        },
+        _ => port.as_str(),
     }
 }
 

@@ -41,7 +41,8 @@ impl Peer {
 
     /// What waited meets the codec at last. A message that cannot be encoded is lost, and said to be. If a monitor says
     /// so, what was sent to that port after it is lost as well: it was sent before the monitor fired, and must not
-    /// arrive after a gap.
+    /// arrive after a gap. The same goes for requests to monitor it: whom they are for has been told, and the peer would
+    /// keep a monitor that nobody has.
     pub(super) fn send_waited(self: &Arc<Self>, state: &mut State, waiting: Waiting) {
         let limit = self.queue_limit;
         let mut cut = HashSet::default();
@@ -106,11 +107,9 @@ impl Waiting {
 }
 
 impl Waited {
-    /// Whether it is a message to one of these ports, or a kill of it.
+    /// Whether it is a message to one of these ports, or a request to monitor or kill it.
     fn is_about(&self, ports: &HashSet<PortName>) -> bool {
-        match request::killed(&self.port, &self.values) {
-            Some(killed) => ports.iter().any(|port| port.as_str() == killed),
-            None => ports.contains(&self.port),
-        }
+        let about = request::about(&self.port, &self.values);
+        ports.iter().any(|port| port.as_str() == about)
     }
 }
