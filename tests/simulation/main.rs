@@ -14,6 +14,7 @@ mod network;
 mod random;
 mod schedule;
 mod stranger;
+mod watches;
 mod wire;
 
 use std::collections::BTreeMap;

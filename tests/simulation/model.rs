@@ -7,13 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use aemp::{PortId, Reason};
+use aemp::{NodeId, NodeStats, PortId, Reason};
 
-use crate::network::{Carried, Network};
+use crate::network::{Carried, Network, Number};
+use crate::watches::{Moment, Told, WatchId, Watches};
 
 /// A process: one life of a node.
 pub(crate) type Process = u64;
@@ -28,18 +27,17 @@ pub(crate) struct Model {
     /// Monitors of whole nodes, each with the connection that it was set on.
     node_watches: Vec<(Process, String, u64, Gone)>,
     calls: BTreeMap<u64, bool>,
-    notified: BTreeSet<StreamId>,
+    watches: Watches,
+    /// The node that each process is.
+    nodes: BTreeMap<Process, NodeId>,
     /// The first rule that was broken, and how.
     pub(crate) broken: Option<String>,
-    history: Vec<String>,
-    start: tokio::time::Instant,
     pub(crate) delivered: u64,
     pub(crate) fired: u64,
 }
 
 pub(crate) struct Stream {
     pub(crate) from: Process,
-    /// The node that the port is of.
     pub(crate) to: PortId,
     /// The port that sends, if a port does.
     owner: Option<PortId>,
@@ -55,13 +53,25 @@ struct Epoch {
     end: Option<u64>,
     /// A monitor that can be asked at any time whether it has fired.
     gone: Option<Gone>,
-    /// Set by the callback of another, which the port has that sends.
-    called: Option<Arc<AtomicBool>>,
+    /// Another, of the port that sends: what the port itself is told counts for it.
+    callback: Option<WatchId>,
+    at: Moment,
 }
+
+/// Why a port has died that has not: what strangers say of the ports of others.
+pub(crate) const LIE: &str = "a lie";
 
 type Gone = Pin<Box<dyn Future<Output = Reason> + Send>>;
 
 impl Epoch {
+    /// Whether who is to be told has been, as far as it is known without asking.
+    fn is_told(&self, watches: &Watches) -> bool {
+        match self.callback {
+            Some(callback) => watches.has_fired(callback),
+            None => self.end.is_some(),
+        }
+    }
+
     fn end(&mut self, sent: u64) {
         self.end = Some(sent);
         self.gone = None;
@@ -84,10 +94,9 @@ impl Model {
             links: BTreeMap::new(),
             node_watches: Vec::new(),
             calls: BTreeMap::new(),
-            notified: BTreeSet::new(),
+            watches: Watches::default(),
+            nodes: BTreeMap::new(),
             broken: None,
-            history: Vec::new(),
-            start: tokio::time::Instant::now(),
             delivered: 0,
             fired: 0,
         }
@@ -95,16 +104,13 @@ impl Model {
 
     /// Adds a line to the history.
     pub(crate) fn note(&mut self, what: impl AsRef<str>) {
-        let at = self.start.elapsed();
-        self.history.push(format!(
-            "{:>9.3} ms  {}",
-            at.as_secs_f64() * 1e3,
-            what.as_ref()
-        ));
+        self.network.note(what);
     }
 
-    pub(crate) fn history(&self) -> &[String] {
-        &self.history
+    /// A process begins, as node `id`.
+    pub(crate) fn begins(&mut self, process: Process, id: &NodeId) {
+        self.note(format!("process {process} is {id}, life begins"));
+        self.nodes.insert(process, id.clone());
     }
 
     fn breaks(&mut self, rule: &str, how: String) {
@@ -151,14 +157,48 @@ impl Model {
         id
     }
 
-    /// A monitor is set, and with it maybe one whose callback sets a flag.
+    /// Now, where `number` is the connection to the port's node that is up.
+    fn moment(&self, number: Option<Number>) -> Moment {
+        let order = self.network.order();
+        Moment { order, number }
+    }
+
+    /// A monitor of another kind is set.
+    pub(crate) fn watch(
+        &mut self,
+        by: Process,
+        on: &PortId,
+        told: Told,
+        over: Option<Number>,
+    ) -> WatchId {
+        let at = self.moment(over);
+        let id = self.watches.set(by, on, told.clone(), at);
+        self.note(format!("monitor {id} of process {by} on {on}: {told:?}"));
+        id
+    }
+
+    pub(crate) fn watch_fires(&mut self, id: WatchId) {
+        self.note(format!("monitor {id} fires"));
+        if let Err((rule, how)) = self.watches.fires(id) {
+            self.breaks(rule, how);
+        }
+    }
+
+    pub(crate) fn watch_drops(&mut self, id: WatchId) {
+        self.note(format!("the guard of monitor {id} is dropped"));
+        self.watches.drops(id);
+    }
+
+    /// A stream is monitored, and maybe by a callback of the port that sends as well.
     pub(crate) fn watches(
         &mut self,
         id: StreamId,
         gone: impl Future<Output = Reason> + Send + 'static,
-        called: Option<Arc<AtomicBool>>,
+        callback: Option<WatchId>,
+        over: Option<Number>,
     ) {
         self.note(format!("stream {id} is monitored"));
+        let at = self.moment(over);
         if let Some(stream) = self.streams.get_mut(&id) {
             let first = stream.sent;
             stream.epochs.push(Epoch {
@@ -166,7 +206,8 @@ impl Model {
                 next: first,
                 end: None,
                 gone: Some(Box::pin(gone)),
-                called,
+                callback,
+                at,
             });
         }
     }
@@ -189,7 +230,7 @@ impl Model {
         {
             // Nobody is promised anything of what is still on its way.
             epoch.end(epoch.next);
-            epoch.called = None;
+            epoch.callback = None;
             self.note(format!("stream {id} is not monitored any more"));
         }
     }
@@ -212,6 +253,9 @@ impl Model {
         epoch.end(stream.sent);
         self.fired += 1;
         self.note(format!("stream {id} fired: {why}"));
+        if why.kind() == Some(LIE) {
+            self.breaks("fires-for-cause", format!("stream {id}: {why}"));
+        }
     }
 
     /// A message reached port `at`, which runs in `process`.
@@ -301,7 +345,8 @@ impl Model {
         }
     }
 
-    /// When a message came over a connection, every monitor that had messages on an earlier one has fired.
+    /// When a message came over a connection, every monitor that belonged to an earlier one has fired: it was set while
+    /// that was up, or what it is for was sent over it.
     fn fired_first(
         &mut self,
         id: StreamId,
@@ -311,59 +356,55 @@ impl Model {
         from: Process,
         carried: Carried,
     ) {
-        let (to_node, from_node) = (at.node().clone(), self.node_of(from));
+        let ends = [
+            (process, self.nodes.get(&from).cloned()),
+            (from, Some(at.node().clone())),
+        ];
+        let concerned = |by: Process, on: &PortId| {
+            let mut ends = ends.iter();
+            ends.any(|(of, to)| *of == by && to.as_ref() == Some(on.node()))
+        };
+        let earlier = |moment: &Moment| {
+            moment.order <= carried.order && moment.number.is_some_and(|n| n != carried.number)
+        };
+        let over_earlier = |stream: StreamId, n: u64| {
+            let before = self.network.carried((stream, n));
+            before.is_some_and(|b| b.number != carried.number && b.order < carried.order)
+        };
         let mut late = Vec::new();
-        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
-        for other in streams {
-            let Some(stream) = self.streams.get(&other) else {
-                continue;
-            };
-            let node = stream.to.node().as_str();
-            let concerned = (stream.from == from && *stream.to.node() == to_node)
-                || (stream.from == process && Some(node) == from_node.as_deref());
-            // A callback is only known to have come first to the port that it belongs to.
-            if !concerned || stream.owner.as_ref().is_some_and(|owner| owner != at) {
-                continue;
+        for (watch, what) in self.watches.waiting_at(at) {
+            if concerned(what.by, &what.on) && earlier(&what.at) {
+                late.push(format!("monitor {watch}"));
             }
+        }
+        let mut asked = Vec::new();
+        for (other, stream) in &self.streams {
+            // A callback is only known to have come first to the port that it belongs to.
+            let of_another = stream.owner.as_ref().is_some_and(|owner| owner != at);
             let Some(epoch) = stream.epochs.last() else {
                 continue;
             };
-            let told = epoch
-                .called
-                .as_ref()
-                .map(|called| called.load(Ordering::Relaxed));
-            if told.unwrap_or_else(|| epoch.end.is_some()) {
+            if of_another || !concerned(stream.from, &stream.to) || epoch.is_told(&self.watches) {
                 continue;
             }
-            let before = (epoch.first..stream.sent).find(|n| {
-                let before = self.network.carried((other, *n));
-                before.is_some_and(|b| b.number != carried.number && b.order < carried.order)
-            });
-            if let Some(before) = before {
-                late.push((other, before));
+            let sent = (epoch.first..stream.sent).any(|n| over_earlier(*other, n));
+            if sent || earlier(&epoch.at) {
+                asked.push(*other);
             }
         }
-        for (other, before) in late {
+        for other in asked {
             self.look(other);
             let epoch = self.streams.get(&other).and_then(|s| s.epochs.last());
-            let called = epoch.and_then(|epoch| epoch.called.clone());
-            let told = called.map(|called| called.load(Ordering::Relaxed));
-            let ended = epoch.is_some_and(|epoch| epoch.end.is_some());
-            if !told.unwrap_or(ended) {
-                self.breaks(
-                    "fires-first",
-                    format!("{id}.{n} arrives over a later connection than {other}.{before}, whose monitor has not fired"),
-                );
+            if epoch.is_some_and(|epoch| !epoch.is_told(&self.watches)) {
+                late.push(format!("the monitor of stream {other}"));
             }
         }
-    }
-
-    fn node_of(&self, process: Process) -> Option<String> {
-        let port = self
-            .ports
-            .iter()
-            .find(|(_, target)| target.process == process);
-        port.map(|(id, _)| id.node().to_string())
+        if let Some(late) = late.first() {
+            self.breaks(
+                "fires-first",
+                format!("{id}.{n} arrives over a later connection than {late} is for, which has not fired"),
+            );
+        }
     }
 
     /// A port has died, as its own node says.
@@ -372,6 +413,7 @@ impl Model {
         if let Some(target) = self.ports.get_mut(port) {
             target.dead = true;
         }
+        self.watches.port_died(port);
         // What it monitored it does not any more.
         let owned = self.streams.iter();
         let owned = owned.filter(|(_, stream)| stream.owner.as_ref() == Some(port));
@@ -381,6 +423,8 @@ impl Model {
         if let [kind, stream, n] = why.values()
             && kind.as_str() == Some("killed")
             && let (Some(stream), Some(n)) = (stream.as_u64(), n.as_u64())
+            // A link passes the reason on.
+            && self.streams.get(&stream).is_some_and(|stream| stream.to == *port)
         {
             // All that was sent before the kill has come.
             self.next_of_epoch(stream, n);
@@ -449,34 +493,18 @@ impl Model {
         }
     }
 
-    /// The message of a monitor, of which each stream has one at most, has come.
-    pub(crate) fn notified(&mut self, id: StreamId) {
-        if !self.notified.insert(id) {
-            self.breaks(
-                "fires-once",
-                format!("the message of stream {id} comes again"),
-            );
-        }
-    }
-
     /// All faults are healed and time has passed: whatever was lost has been told.
     pub(crate) fn settled(&mut self, living: &BTreeSet<Process>) {
         let streams: Vec<StreamId> = self.streams.keys().copied().collect();
         for id in streams {
             self.look(id);
-            let Some(stream) = self.streams.get(&id) else {
-                continue;
-            };
-            let Some(epoch) = stream.epochs.last() else {
-                continue;
-            };
-            if epoch.end.is_none() && epoch.next != stream.sent && living.contains(&stream.from) {
-                let (next, sent) = (epoch.next, stream.sent);
-                self.breaks(
-                    "loss-fires",
-                    format!("{id}.{next} of {sent} did not arrive, and no monitor has fired"),
-                );
+            if let Some(how) = self.untold(id, living) {
+                self.breaks("loss-fires", how);
             }
+        }
+        let is_gone = |port: &PortId| self.is_gone(port, living);
+        for (rule, how) in self.watches.missing(living, is_gone, |port| !is_gone(port)) {
+            self.breaks(rule, how);
         }
         let open: Vec<u64> = self
             .calls
@@ -487,16 +515,116 @@ impl Model {
         if !open.is_empty() {
             self.breaks("calls-end-once", format!("calls {open:?} do not end"));
         }
+        self.node_watches.clear();
+    }
+
+    /// What was lost of a stream, or that its port is gone, where nobody has been told.
+    fn untold(&self, id: StreamId, living: &BTreeSet<Process>) -> Option<String> {
+        let stream = self.streams.get(&id)?;
+        let epoch = stream.epochs.last()?;
+        if !living.contains(&stream.from) {
+            return None;
+        }
+        if epoch.end.is_some() {
+            // Who is dead is told nothing.
+            let hears = stream
+                .owner
+                .as_ref()
+                .is_none_or(|owner| !self.is_gone(owner, living));
+            let told = !hears || epoch.is_told(&self.watches);
+            return (!told).then(|| {
+                format!("stream {id}: one monitor has fired, and another of the same port not")
+            });
+        }
+        let (next, sent, to) = (epoch.next, stream.sent, &stream.to);
+        if next != sent {
+            return Some(format!(
+                "{id}.{next} of {sent} did not arrive, and no monitor has fired"
+            ));
+        }
+        self.is_gone(to, living)
+            .then(|| format!("{to} is gone, and the monitor of stream {id} has not fired"))
+    }
+
+    /// Whether a port is dead, has never lived, or was of a process that has ended.
+    fn is_gone(&self, port: &PortId, living: &BTreeSet<Process>) -> bool {
+        let target = self.ports.get(port);
+        target.is_none_or(|target| target.dead || !living.contains(&target.process))
+    }
+
+    /// What the nodes say of themselves after [`settled`](Self::settled): they hold the monitors that stand, and no more.
+    pub(crate) fn counts(&mut self, nodes: &BTreeMap<Process, NodeStats>) {
+        let living: BTreeSet<Process> = nodes.keys().copied().collect();
+        let mut wrong = Vec::new();
+        for (process, stats) in nodes {
+            for link in &stats.links {
+                let (peer, held) = (link.link.peer(), link.monitors);
+                let what = format!("process {process} holds {held} monitors on ports of {peer}");
+                let (certain, possible) = self.open_ports(*process, peer, &living);
+                if held < certain.len() || held > possible.len() {
+                    wrong.push(format!(
+                        "{what}, and should {certain:?}, at most {possible:?}"
+                    ));
+                }
+                // A keepalive, or the question for a sign of life, may be under way.
+                if link.queued > 100 {
+                    wrong.push(format!(
+                        "process {process}: {} bytes wait for {peer}",
+                        link.queued
+                    ));
+                }
+                let there = nodes.iter().find(|(p, _)| self.nodes.get(p) == Some(peer));
+                let us = self.nodes.get(process);
+                let back = there.and_then(|(_, there)| {
+                    let mut back = there.links.iter();
+                    back.find(|back| Some(back.link.peer()) == us)
+                });
+                match back.map(|back| back.watches) {
+                    None => wrong.push(format!("{what}, which knows of no connection")),
+                    Some(known) if known != held => {
+                        wrong.push(format!("{what}, which knows of {known}"))
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        wrong
+            .into_iter()
+            .for_each(|how| self.breaks("nothing-left", how));
+    }
+
+    /// The ports of node `peer` that a process monitors for certain, and those that it may.
+    fn open_ports(
+        &self,
+        process: Process,
+        peer: &NodeId,
+        living: &BTreeSet<Process>,
+    ) -> (BTreeSet<PortId>, BTreeSet<PortId>) {
+        let streams = self
+            .streams
+            .values()
+            .filter(|stream| stream.from == process);
+        let streamed = streams.filter(|stream| {
+            let last = stream.epochs.last();
+            last.is_some_and(|epoch| epoch.end.is_none() && epoch.gone.is_some())
+        });
+        let watched = self
+            .watches
+            .open(process, |port| !self.is_gone(port, living));
+        let all = streamed.map(|stream| (&stream.to, true)).chain(watched);
+        let (mut certain, mut possible) = (BTreeSet::new(), BTreeSet::new());
+        for (port, is_certain) in all.filter(|(port, _)| port.node() == peer) {
+            if is_certain {
+                certain.insert(port.clone());
+            }
+            possible.insert(port.clone());
+        }
+        (certain, possible)
     }
 
     /// Something is left when all has ended.
     pub(crate) fn left(&mut self, what: String) {
         self.breaks("nothing-left", what);
-    }
-
-    /// A callback ran whose guard had been dropped, or a second time.
-    pub(crate) fn fired_wrongly(&mut self, rule: &str, how: String) {
-        self.breaks(rule, how);
     }
 
     /// Who has ended asks no monitors any more.
@@ -508,7 +636,7 @@ impl Model {
                 && epoch.end.is_none()
             {
                 epoch.end(stream.sent);
-                epoch.called = None;
+                epoch.callback = None;
             }
         }
     }

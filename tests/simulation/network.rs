@@ -16,12 +16,21 @@ use aemp::transport::{Listener, Options, Stream, Transport};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::random::Random;
 use crate::wire::{Health, Wire};
 
 /// Which connection: they are numbered as they are made.
 pub(crate) type Number = u64;
+
+/// The port of connection 0.
+const FIRST_PORT: u16 = 1024;
+
+/// The connection that a peer's address is of.
+pub(crate) fn number_of(address: SocketAddr) -> Number {
+    (address.port() - FIRST_PORT).into()
+}
 
 /// A number of a stream of the workload.
 pub(crate) type Mark = (u64, u64);
@@ -51,6 +60,8 @@ struct State {
     faults: BTreeMap<&'static str, u64>,
     /// No faults any more.
     healed: bool,
+    history: Vec<String>,
+    start: Instant,
 }
 
 struct Connection {
@@ -72,6 +83,8 @@ impl Network {
             carried: BTreeMap::new(),
             faults: BTreeMap::new(),
             healed: false,
+            history: Vec::new(),
+            start: Instant::now(),
         })))
     }
 
@@ -92,13 +105,27 @@ impl Network {
         self.lock().carried.get(&mark).copied()
     }
 
+    /// How many messages of the workload were written so far.
+    pub(crate) fn order(&self) -> u64 {
+        self.lock().carried.len() as u64
+    }
+
+    /// Adds a line to the history.
+    pub(crate) fn note(&self, what: impl AsRef<str>) {
+        self.lock().note(what.as_ref());
+    }
+
+    pub(crate) fn history(&self) -> Vec<String> {
+        self.lock().history.clone()
+    }
+
     /// How many faults of each kind there were.
     pub(crate) fn faults(&self) -> BTreeMap<&'static str, u64> {
         self.lock().faults.clone()
     }
 
     pub(crate) fn count(&self, fault: &'static str) {
-        *self.lock().faults.entry(fault).or_default() += 1;
+        self.lock().fault(fault);
     }
 
     /// How many connections are there.
@@ -143,7 +170,7 @@ impl Network {
                 "stopped reader"
             }
         };
-        *state.faults.entry(fault).or_default() += 1;
+        state.fault(fault);
         Some(fault)
     }
 
@@ -173,8 +200,10 @@ impl Network {
         let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?.clone();
         state.last += 1;
         let number = state.last;
-        let at = |port: u64| SocketAddr::from(([127, 0, 0, 1], 1024 + (port % 60_000) as u16));
-        let (ours, theirs) = (at(number), at(0));
+        // The port says which connection it is.
+        let at =
+            |host| SocketAddr::from(([127, 0, 0, host], FIRST_PORT + (number % 60_000) as u16));
+        let (ours, theirs) = (at(1), at(2));
         let end = |side: usize, local, peer| End {
             network: self.clone(),
             number,
@@ -208,6 +237,16 @@ impl Network {
 }
 
 impl State {
+    fn note(&mut self, what: &str) {
+        let at = self.start.elapsed().as_secs_f64() * 1e3;
+        self.history.push(format!("{at:>9.3} ms  {what}"));
+    }
+
+    /// Something has gone wrong, as it should.
+    fn fault(&mut self, fault: &'static str) {
+        *self.faults.entry(fault).or_default() += 1;
+    }
+
     /// What is going to happen to one direction of a new connection, if anything.
     fn fate(&mut self) -> Option<(usize, Health)> {
         if self.healed || !self.random.chance(12) {
@@ -223,7 +262,7 @@ impl State {
             Health::Reset => "reset at a byte",
             _ => "closed at a byte",
         };
-        *self.faults.entry(fault).or_default() += 1;
+        self.fault(fault);
         Some((bytes, health))
     }
 }

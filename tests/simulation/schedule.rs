@@ -6,7 +6,8 @@ use std::time::Duration;
 use aemp::{LocalNode, PortId};
 
 use crate::cluster::{
-    Cluster, DIE, Guarded, MONITOR_TIMEOUT, PANIC, World, killed, marker, name, node_id,
+    Cluster, DIE, Guarded, MONITOR_TIMEOUT, PANIC, World, connection, killed, link, marker, name,
+    node_id,
 };
 use crate::model::StreamId;
 use crate::network::Network;
@@ -51,7 +52,7 @@ pub(crate) fn run(seed: u64) -> Outcome {
         }
         Outcome {
             broken: model.broken.clone(),
-            history: model.history().to_vec(),
+            history: world.network.history(),
             faults: world.network.faults(),
             delivered: model.delivered,
             fired: model.fired,
@@ -177,8 +178,7 @@ impl Schedule {
         let stream = self.world.model().open(process, &to, None);
         self.driven.push((at, process, stream));
         if self.random.chance(90) {
-            let gone = node.gone(&to);
-            self.world.model().watches(stream, gone, None);
+            self.monitor(&node, stream, &to);
         }
         self.burst(&node, stream, &to);
     }
@@ -195,12 +195,17 @@ impl Schedule {
         };
         let stream = self.world.model().open(process, &port, None);
         self.driven.push((at, process, stream));
-        let gone = node.gone(&port);
-        self.world.model().watches(stream, gone, None);
+        self.monitor(&node, stream, &port);
         self.burst(&node, stream, &port);
         if let Some(life) = self.cluster.lives.get_mut(&there) {
             life.ports.push(port);
         }
+    }
+
+    fn monitor(&self, node: &LocalNode, stream: StreamId, to: &PortId) {
+        let over = connection(node, to);
+        let gone = node.gone(to);
+        self.world.model().watches(stream, gone, None, over);
     }
 
     fn burst(&mut self, node: &LocalNode, stream: StreamId, to: &PortId) {
@@ -239,8 +244,7 @@ impl Schedule {
             return;
         };
         if !self.world.model().is_watched(stream) {
-            let gone = node.gone(&to);
-            self.world.model().watches(stream, gone, None);
+            self.monitor(&node, stream, &to);
         }
         self.burst(&node, stream, &to);
     }
@@ -276,14 +280,25 @@ impl Schedule {
         else {
             return;
         };
-        let times = self.random.between(1, 4);
-        node.send(&watcher, ("watch", target, times));
+        let (messages, again) = (self.random.between(1, 4), self.random.below(3));
+        node.send(&watcher, ("watch", target, messages, again));
     }
 
     fn guard(&mut self, at: usize) {
-        if let (Some((node, _)), Some(target)) = (self.node(at), self.some_port()) {
-            let guard = Guarded::set(&self.world, &node, &target);
+        let (Some((node, process)), Some(target)) = (self.node(at), self.some_port()) else {
+            return;
+        };
+        if self.random.chance(70) {
+            let guard = Guarded::set(&self.world, process, &node, &target);
             self.guards.push(guard);
+            return;
+        }
+        let ports = self.cluster.lives.get(&at).map(|life| life.ports.clone());
+        let mut ports = ports.unwrap_or_default();
+        // One that is not there yet cannot be killed.
+        ports.retain(|port| self.world.model().has_lived(port));
+        if let Some(port) = self.random.pick(&ports) {
+            link(&self.world, process, &node, &target, port);
         }
     }
 
@@ -339,10 +354,16 @@ impl Schedule {
         tokio::time::sleep(5 * MONITOR_TIMEOUT).await;
         let living: BTreeSet<u64> = self.cluster.lives.values().map(|l| l.process).collect();
         self.world.model().settled(&living);
+        tokio::time::sleep(MONITOR_TIMEOUT).await;
+        let stats = self.cluster.lives.values();
+        let stats = stats
+            .map(|life| (life.process, life.node.stats()))
+            .collect();
+        self.world.model().counts(&stats);
         self.guards.clear();
         for (_, life) in std::mem::take(&mut self.cluster.lives) {
-            self.world.model().forget(life.process);
             life.node.shutdown().await;
+            self.world.model().forget(life.process);
         }
         tokio::time::sleep(Duration::from_secs(30)).await;
         tokio::runtime::Handle::current()
