@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::panic;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use aemp::{Context, LocalNode, NodeEvent, NodeId, Notify, PortId, Reason, Routes, reason, routes};
 
@@ -58,6 +60,10 @@ pub(crate) struct Cluster {
     pub(crate) lives: BTreeMap<usize, Life>,
     settings: Vec<Settings>,
     last: Process,
+    /// Nodes that have ended and come back.
+    absent: BTreeMap<usize, Instant>,
+    /// What only a node in memory keeps.
+    traces: Vec<Weak<Mutex<Random>>>,
 }
 
 /// What a node has in all its lives.
@@ -67,17 +73,22 @@ struct Settings {
     peers: Vec<usize>,
     shards: usize,
     queue_limit: usize,
+    high_water: usize,
+    peer_monitors: usize,
+    message_size: usize,
 }
 
 impl Cluster {
     pub(crate) async fn start(world: &World, random: &mut Random) -> Self {
-        let count = random.between(2, 4) as usize;
+        let count = random.between(2, 5) as usize;
         let settings = (0..count).map(|at| Settings::draw(at, count, random));
         let mut cluster = Self {
             world: world.clone(),
             lives: BTreeMap::new(),
             settings: settings.collect(),
             last: 0,
+            absent: BTreeMap::new(),
+            traces: Vec::new(),
         };
         for at in 0..count {
             cluster.begin(at, random).await;
@@ -89,11 +100,12 @@ impl Cluster {
     async fn begin(&mut self, at: usize, random: &mut Random) {
         self.last += 1;
         let (process, settings) = (self.last, &self.settings[at]);
-        let entropy = Mutex::new(random.fork());
+        let entropy = Arc::new(Mutex::new(random.fork()));
+        self.traces.push(Arc::downgrade(&entropy));
         let mut node = aemp::node()
             .id(name(at))
             .secret(SECRET)
-            .transport(self.world.network.of(process))
+            .transport(self.world.network.of(process, name(at)))
             .bind(address(at))
             .codecs(settings.codecs.iter().copied())
             .clock(clock())
@@ -104,6 +116,9 @@ impl Cluster {
                 config.opening_timeout = Duration::from_secs(2);
                 config.shards = settings.shards;
                 config.queue_limit = settings.queue_limit;
+                config.high_water = settings.high_water;
+                config.peer_monitors = settings.peer_monitors;
+                config.limits.message_size = settings.message_size;
                 config.cleartext = true;
             });
         for seed in &settings.seeds {
@@ -142,8 +157,8 @@ impl Cluster {
         self.lives.insert(at, life);
     }
 
-    /// Ends node `at`, in order or without a word, and starts it anew under the same ID.
-    pub(crate) async fn restart(&mut self, at: usize, random: &mut Random) {
+    /// Ends node `at`, in order or without a word. It starts anew under the same ID, at once or later.
+    pub(crate) async fn end(&mut self, at: usize, random: &mut Random) {
         let Some(life) = self.lives.remove(&at) else {
             return;
         };
@@ -169,7 +184,32 @@ impl Cluster {
             drop(life);
         }
         self.world.model().forget(process);
-        self.begin(at, random).await;
+        if random.chance(50) {
+            self.begin(at, random).await;
+        } else {
+            let absent = Duration::from_millis(random.between(1, 8000));
+            self.absent.insert(at, Instant::now() + absent);
+        }
+    }
+
+    /// Starts the nodes anew whose time has come, and one if there is none.
+    pub(crate) async fn return_some(&mut self, random: &mut Random) {
+        let now = Instant::now();
+        let due = self.absent.iter().filter(|(_, back)| **back <= now);
+        let mut due: Vec<usize> = due.map(|(at, _)| *at).collect();
+        if self.lives.is_empty() && due.is_empty() {
+            due.extend(self.absent.keys().next());
+        }
+        for at in due {
+            self.absent.remove(&at);
+            self.begin(at, random).await;
+        }
+    }
+
+    /// How many nodes are in memory.
+    pub(crate) fn kept(&self) -> usize {
+        let traces = self.traces.iter();
+        traces.filter(|trace| trace.strong_count() > 0).count()
     }
 
     /// A port of the workload on node `at`.
@@ -213,13 +253,16 @@ impl Settings {
             queue_limit: *random
                 .pick(&[4 << 10, 64 << 10, 1 << 20])
                 .unwrap_or(&(1 << 20)),
+            high_water: *random.pick(&[256, 1 << 20]).unwrap_or(&256),
+            peer_monitors: *random.pick(&[6, 100, 100_000, 100_000]).unwrap_or(&6),
+            message_size: *random.pick(&[8 << 10, 16 << 20, 16 << 20]).unwrap_or(&8192),
         }
     }
 }
 
 /// The time of day in the simulation.
 fn clock() -> impl Fn() -> SystemTime + Send + Sync {
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
     move || SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + start.elapsed()
 }
 
