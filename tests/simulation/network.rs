@@ -242,7 +242,11 @@ impl Network {
         // Whom the listener belongs to is known when it takes the connection.
         let wires = [0, 1].map(|_| {
             let fate = state.fate();
-            Wire::new(state.random.fork(), fate)
+            let mut wire = Wire::new(state.random.fork(), fate);
+            if state.healed {
+                wire.flow();
+            }
+            wire
         });
         let names = [from.to_owned(), to.to_owned()];
         let crosses = |other: &Connection| {
