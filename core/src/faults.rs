@@ -25,11 +25,19 @@ pub enum Fault {
     DeadGeneration,
     /// A kill goes out before what was sent before it.
     KillOvertakes,
+    /// A monitor whose guard is dropped stands, and fires.
+    FiresAfterDrop,
+    /// A peer is not told that a monitor has ended.
+    KeepsMonitors,
+    /// A node makes up the same names for its ports in each of its lives.
+    SameNames,
+    /// A connection comes up twice, as events say.
+    UpTwice,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::FiresTwice,
         Self::FiresLate,
         Self::FiresNever,
@@ -37,6 +45,10 @@ impl Fault {
         Self::LostAtReconnect,
         Self::DeadGeneration,
         Self::KillOvertakes,
+        Self::FiresAfterDrop,
+        Self::KeepsMonitors,
+        Self::SameNames,
+        Self::UpTwice,
     ];
 }
 

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::panic;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use aemp::{Context, LocalNode, NodeEvent, NodeId, Notify, PortId, Reason, Routes, reason, routes};
 
 use crate::model::{Model, Process, StreamId};
-use crate::network::Network;
+use crate::network::{Network, Number, number_of};
 use crate::random::Random;
+use crate::watches::{Told, WatchId};
 use crate::wire::Health;
 
 pub(crate) const SECRET: &str = "correct horse battery staple";
@@ -58,6 +60,10 @@ pub(crate) struct Cluster {
     pub(crate) lives: BTreeMap<usize, Life>,
     settings: Vec<Settings>,
     last: Process,
+    /// Nodes that have ended and come back.
+    absent: BTreeMap<usize, Instant>,
+    /// What only a node in memory keeps.
+    traces: Vec<Weak<Mutex<Random>>>,
 }
 
 /// What a node has in all its lives.
@@ -67,17 +73,22 @@ struct Settings {
     peers: Vec<usize>,
     shards: usize,
     queue_limit: usize,
+    high_water: usize,
+    peer_monitors: usize,
+    message_size: usize,
 }
 
 impl Cluster {
     pub(crate) async fn start(world: &World, random: &mut Random) -> Self {
-        let count = random.between(2, 4) as usize;
+        let count = random.between(2, 5) as usize;
         let settings = (0..count).map(|at| Settings::draw(at, count, random));
         let mut cluster = Self {
             world: world.clone(),
             lives: BTreeMap::new(),
             settings: settings.collect(),
             last: 0,
+            absent: BTreeMap::new(),
+            traces: Vec::new(),
         };
         for at in 0..count {
             cluster.begin(at, random).await;
@@ -89,11 +100,12 @@ impl Cluster {
     async fn begin(&mut self, at: usize, random: &mut Random) {
         self.last += 1;
         let (process, settings) = (self.last, &self.settings[at]);
-        let entropy = Mutex::new(random.fork());
+        let entropy = Arc::new(Mutex::new(random.fork()));
+        self.traces.push(Arc::downgrade(&entropy));
         let mut node = aemp::node()
             .id(name(at))
             .secret(SECRET)
-            .transport(self.world.network.of(process))
+            .transport(self.world.network.of(process, name(at)))
             .bind(address(at))
             .codecs(settings.codecs.iter().copied())
             .clock(clock())
@@ -104,6 +116,9 @@ impl Cluster {
                 config.opening_timeout = Duration::from_secs(2);
                 config.shards = settings.shards;
                 config.queue_limit = settings.queue_limit;
+                config.high_water = settings.high_water;
+                config.peer_monitors = settings.peer_monitors;
+                config.limits.message_size = settings.message_size;
                 config.cleartext = true;
             });
         for seed in &settings.seeds {
@@ -120,9 +135,7 @@ impl Cluster {
             });
         });
         let node = node.start().await.expect("a node starts");
-        self.world
-            .model()
-            .note(format!("process {process} is {}, life begins", name(at)));
+        self.world.model().begins(process, node.id());
         let (mut events, world) = (node.events(), self.world.clone());
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
@@ -144,8 +157,8 @@ impl Cluster {
         self.lives.insert(at, life);
     }
 
-    /// Ends node `at`, in order or without a word, and starts it anew under the same ID.
-    pub(crate) async fn restart(&mut self, at: usize, random: &mut Random) {
+    /// Ends node `at`, in order or without a word. It starts anew under the same ID, at once or later.
+    pub(crate) async fn end(&mut self, at: usize, random: &mut Random) {
         let Some(life) = self.lives.remove(&at) else {
             return;
         };
@@ -154,11 +167,10 @@ impl Cluster {
             1 => "killed, told by its system",
             _ => "vanished",
         };
-        {
-            let mut model = self.world.model();
-            model.note(format!("process {} is {how}", life.process));
-            model.forget(life.process);
-        }
+        let process = life.process;
+        self.world
+            .model()
+            .note(format!("process {process} is {how}"));
         self.world.network.count(how);
         match how {
             "shut down" => {}
@@ -171,7 +183,33 @@ impl Cluster {
             // What runs on of it in this test reaches nobody.
             drop(life);
         }
-        self.begin(at, random).await;
+        self.world.model().forget(process);
+        if random.chance(50) {
+            self.begin(at, random).await;
+        } else {
+            let absent = Duration::from_millis(random.between(1, 8000));
+            self.absent.insert(at, Instant::now() + absent);
+        }
+    }
+
+    /// Starts the nodes anew whose time has come, and one if there is none.
+    pub(crate) async fn return_some(&mut self, random: &mut Random) {
+        let now = Instant::now();
+        let due = self.absent.iter().filter(|(_, back)| **back <= now);
+        let mut due: Vec<usize> = due.map(|(at, _)| *at).collect();
+        if self.lives.is_empty() && due.is_empty() {
+            due.extend(self.absent.keys().next());
+        }
+        for at in due {
+            self.absent.remove(&at);
+            self.begin(at, random).await;
+        }
+    }
+
+    /// How many nodes are in memory.
+    pub(crate) fn kept(&self) -> usize {
+        let traces = self.traces.iter();
+        traces.filter(|trace| trace.strong_count() > 0).count()
     }
 
     /// A port of the workload on node `at`.
@@ -215,13 +253,16 @@ impl Settings {
             queue_limit: *random
                 .pick(&[4 << 10, 64 << 10, 1 << 20])
                 .unwrap_or(&(1 << 20)),
+            high_water: *random.pick(&[256, 1 << 20]).unwrap_or(&256),
+            peer_monitors: *random.pick(&[6, 100, 100_000, 100_000]).unwrap_or(&6),
+            message_size: *random.pick(&[8 << 10, 16 << 20, 16 << 20]).unwrap_or(&8192),
         }
     }
 }
 
 /// The time of day in the simulation.
 fn clock() -> impl Fn() -> SystemTime + Send + Sync {
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
     move || SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + start.elapsed()
 }
 
@@ -245,7 +286,7 @@ fn target(
     at_start: impl FnOnce(Routes, Box<dyn FnOnce(&mut Context<'_>) + Send>) -> Routes,
 ) -> Routes {
     let (born, heard) = (world.clone(), world.clone());
-    let (watching, told) = (world.clone(), world.clone());
+    let (watching, again_from) = (world.clone(), world.clone());
     let port = routes()
         .on("m", move |cx, (text, what): (String, aemp::Value)| {
             let mark = text.trim_matches('~').split_once('.');
@@ -261,12 +302,19 @@ fn target(
             }
         })
         .on("ask", |cx, (n, reply): (u64, PortId)| cx.send(&reply, (n,)))
-        .on("watch", move |cx, (target, times): (PortId, u64)| {
-            watch(&watching, cx, &target, times, process);
+        .on("watch", move |cx, task: Task| {
+            watch(&watching, cx, task, process)
         })
-        .on("gone", move |_, reason: Vec<aemp::Value>| {
-            let stream = reason.first().and_then(aemp::Value::as_u64);
-            told.model().notified(stream.unwrap_or_default());
+        .on("gone", move |cx, told: Vec<aemp::Value>| {
+            let [of, target, messages, again, ..] = &told[..] else {
+                return;
+            };
+            let number = |value: &aemp::Value| value.as_u64().unwrap_or_default();
+            again_from.model().watch_fires(number(of) as WatchId);
+            let target = target.as_str().and_then(|text| text.parse().ok());
+            if let (Some(target), Some(again)) = (target, number(again).checked_sub(1)) {
+                watch(&again_from, cx, (target, number(messages), again), process);
+            }
         });
     at_start(
         port,
@@ -280,51 +328,76 @@ fn target(
     )
 }
 
-/// The port monitors another, and sends it some messages.
-fn watch(world: &World, cx: &mut Context<'_>, target: &PortId, times: u64, process: Process) {
-    let me = cx.id();
-    let stream = world.model().open(process, target, Some(&me));
-    let (called, again) = (Arc::new(AtomicBool::new(false)), world.clone());
-    let fired = called.clone();
-    cx.monitor(target, move |_: Reason| {
-        if fired.swap(true, Ordering::Relaxed) {
-            let how = format!("the callback of stream {stream} runs again");
-            again.model().fired_wrongly("fires-once", how);
-        }
-    });
-    let gone = cx.node().gone(target);
-    world.model().watches(stream, gone, Some(called));
-    for _ in 0..times {
+/// What a port is to do towards another: the other, how many messages to send, and how often to begin anew when its
+/// monitor has fired.
+pub(crate) type Task = (PortId, u64, u64);
+
+/// The port monitors another, and sends it some messages; when it is told that some may be lost, it does so again.
+fn watch(world: &World, cx: &mut Context<'_>, task: Task, process: Process) {
+    let (target, messages, again) = task;
+    let (me, node) = (cx.id(), cx.node());
+    let over = connection(&node, &target);
+    let mut model = world.model();
+    let stream = model.open(process, &target, Some(&me));
+    let callback = model.watch(process, &target, Told::Callback(me.clone()), over);
+    drop(model);
+    cx.monitor(&target, telling(world, callback));
+    let over = connection(&node, &target);
+    let gone = node.gone(&target);
+    world.model().watches(stream, gone, Some(callback), over);
+    for _ in 0..messages {
         let n = world.model().sends(stream);
-        cx.send(target, ("m", marker(stream, n), ""));
+        cx.send(&target, ("m", marker(stream, n), ""));
     }
-    let node = cx.node();
-    node.monitor(target, Notify(&me, ("gone", stream))).detach();
+    let over = connection(&node, &target);
+    let message = Told::Message(me.clone());
+    let message = world.model().watch(process, &target, message, over);
+    let notify = Notify(&me, ("gone", message, &target, messages, again));
+    node.monitor(&target, notify).detach();
+}
+
+/// A callback that tells the model.
+fn telling(world: &World, watch: WatchId) -> impl FnOnce(Reason) + Send + use<> {
+    let world = world.clone();
+    move |_| world.model().watch_fires(watch)
+}
+
+/// The connection to the node of `port` that is up, as the network numbers it.
+pub(crate) fn connection(node: &LocalNode, port: &PortId) -> Option<Number> {
+    let links = node.links();
+    let link = links.iter().find(|link| link.peer() == port.node())?;
+    link.address().map(number_of)
+}
+
+/// Has `port` die when `target` does.
+pub(crate) fn link(
+    world: &World,
+    process: Process,
+    node: &LocalNode,
+    target: &PortId,
+    port: &PortId,
+) {
+    let over = connection(node, target);
+    let told = Told::Death(port.clone());
+    world.model().watch(process, target, told, over);
+    node.link(target, port).detach();
 }
 
 /// A monitor of the program's own, whose callback must not run once its guard is dropped.
 pub(crate) struct Guarded {
-    dropped: Arc<AtomicBool>,
+    world: World,
+    watch: WatchId,
     monitor: Option<aemp::Monitor>,
 }
 
 impl Guarded {
-    pub(crate) fn set(world: &World, node: &LocalNode, target: &PortId) -> Self {
-        let dropped = Arc::new(AtomicBool::new(false));
-        let (world, flag, mut fired) = (world.clone(), dropped.clone(), false);
-        let name = target.clone();
-        let monitor = node.monitor(target, move |_: Reason| {
-            if flag.load(Ordering::Relaxed) {
-                let how = format!("a callback on {name} runs after its guard was dropped");
-                world.model().fired_wrongly("never-after-drop", how);
-            }
-            if std::mem::replace(&mut fired, true) {
-                let how = format!("a callback on {name} runs again");
-                world.model().fired_wrongly("fires-once", how);
-            }
-        });
+    pub(crate) fn set(world: &World, process: Process, node: &LocalNode, target: &PortId) -> Self {
+        let over = connection(node, target);
+        let watch = world.model().watch(process, target, Told::Program, over);
+        let monitor = node.monitor(target, telling(world, watch));
         Self {
-            dropped,
+            world: world.clone(),
+            watch,
             monitor: Some(monitor),
         }
     }
@@ -333,7 +406,7 @@ impl Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         self.monitor.take();
-        self.dropped.store(true, Ordering::Relaxed);
+        self.world.model().watch_drops(self.watch);
     }
 }
 

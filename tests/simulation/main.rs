@@ -2,7 +2,7 @@
 //! that checks the guarantee (docs/guarantee.md) after every step.
 //!
 //! A seed decides everything. `AEMP_SEEDS=N cargo test --release --test simulation` runs N schedules, and
-//! `AEMP_SEED=S` one, with its history. Tokio's paused clock and our own transport make it deterministic; libraries that
+//! `AEMP_SEED=S` one, with its history; both together run N from S on. Tokio's paused clock and our own transport make it deterministic; libraries that
 //! bring a network of their own (turmoil, madsim) would have to stand in for tokio's, where our transports are traits.
 #![allow(clippy::unwrap_used)]
 
@@ -14,6 +14,7 @@ mod network;
 mod random;
 mod schedule;
 mod stranger;
+mod watches;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -52,7 +53,8 @@ fn fail(seed: u64, outcome: &Outcome, why: &str) -> ! {
 
 #[test]
 fn the_promise_holds_whatever_happens() {
-    if let Some(seed) = number("AEMP_SEED") {
+    let (from, seeds) = (number("AEMP_SEED"), number("AEMP_SEEDS"));
+    if let (Some(seed), None) = (from, seeds) {
         let outcome = run(seed);
         show(&outcome.history);
         println!("faults: {:?}", outcome.faults);
@@ -61,30 +63,26 @@ fn the_promise_holds_whatever_happens() {
         }
         return;
     }
-    let seeds = number("AEMP_SEEDS").unwrap_or(200);
-    let next = Arc::new(AtomicU64::new(0));
-    let totals = Arc::new(Mutex::new((BTreeMap::<&'static str, u64>::new(), 0, 0)));
+    let (from, seeds) = (from.unwrap_or(0), seeds.unwrap_or(200));
+    let end = from.saturating_add(seeds);
+    let next = Arc::new(AtomicU64::new(from));
+    let totals = Arc::new(Mutex::new(Totals::default()));
     let workers: Vec<_> = (0..2)
         .map(|_| {
             let (next, totals) = (next.clone(), totals.clone());
             std::thread::spawn(move || {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds {
+                    if seed >= end {
                         return;
                     }
                     let outcome = run(seed);
                     if let Some(why) = &outcome.broken {
                         // The others need not go on.
-                        next.store(seeds, Ordering::Relaxed);
+                        next.store(end, Ordering::Relaxed);
                         fail(seed, &outcome, why);
                     }
-                    let mut totals = totals.lock().unwrap();
-                    totals.1 += outcome.delivered;
-                    totals.2 += outcome.fired;
-                    for (fault, count) in outcome.faults {
-                        *totals.0.entry(fault).or_default() += count;
-                    }
+                    totals.lock().unwrap().add(seed, &outcome);
                 }
             })
         })
@@ -93,10 +91,47 @@ fn the_promise_holds_whatever_happens() {
     if let Some(failure) = failed.last() {
         std::panic::resume_unwind(failure);
     }
-    let (faults, delivered, fired) = &*totals.lock().unwrap();
-    println!("{seeds} schedules, {delivered} messages delivered, {fired} monitors fired; faults:");
-    for (fault, count) in faults {
-        println!("{count:>8} {fault}");
+    totals.lock().unwrap().print(from, seeds);
+}
+
+/// What came of all schedules.
+#[derive(Default)]
+struct Totals {
+    faults: BTreeMap<&'static str, u64>,
+    delivered: u64,
+    fired: u64,
+    /// Of all histories, whatever the order in which they end: the same everywhere.
+    digest: u64,
+}
+
+impl Totals {
+    fn add(&mut self, seed: u64, outcome: &Outcome) {
+        self.delivered += outcome.delivered;
+        self.fired += outcome.fired;
+        for (fault, count) in &outcome.faults {
+            *self.faults.entry(fault).or_default() += count;
+        }
+        // FNV-1a: of no meaning but that equal histories have equal numbers.
+        let bytes = outcome.history.iter().flat_map(|line| line.bytes());
+        let digest = bytes.fold(seed ^ 0xcbf2_9ce4_8422_2325, |digest, byte| {
+            (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        self.digest = self.digest.wrapping_add(digest);
+    }
+
+    fn print(&self, from: u64, seeds: u64) {
+        let Self {
+            delivered,
+            fired,
+            digest,
+            ..
+        } = self;
+        println!(
+            "{seeds} schedules from seed {from}: {delivered} messages delivered, {fired} monitors fired, histories {digest:016x}; faults:"
+        );
+        for (fault, count) in &self.faults {
+            println!("{count:>8} {fault}");
+        }
     }
 }
 

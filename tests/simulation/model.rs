@@ -4,16 +4,17 @@
 //! What one process sends to one port is a *stream*, numbered from 0; kills are numbered along. An *epoch* of a stream
 //! begins with a monitor and ends when that fires, or its guard is dropped.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod end;
+
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use aemp::{PortId, Reason};
+use aemp::{NodeId, PortId, Reason};
 
-use crate::network::{Carried, Network};
+use crate::network::{Carried, Network, Number};
+use crate::watches::{Moment, Told, WatchId, Watches};
 
 /// A process: one life of a node.
 pub(crate) type Process = u64;
@@ -28,18 +29,17 @@ pub(crate) struct Model {
     /// Monitors of whole nodes, each with the connection that it was set on.
     node_watches: Vec<(Process, String, u64, Gone)>,
     calls: BTreeMap<u64, bool>,
-    notified: BTreeSet<StreamId>,
+    watches: Watches,
+    /// The node that each process is.
+    nodes: BTreeMap<Process, NodeId>,
     /// The first rule that was broken, and how.
     pub(crate) broken: Option<String>,
-    history: Vec<String>,
-    start: tokio::time::Instant,
     pub(crate) delivered: u64,
     pub(crate) fired: u64,
 }
 
 pub(crate) struct Stream {
     pub(crate) from: Process,
-    /// The node that the port is of.
     pub(crate) to: PortId,
     /// The port that sends, if a port does.
     owner: Option<PortId>,
@@ -55,13 +55,25 @@ struct Epoch {
     end: Option<u64>,
     /// A monitor that can be asked at any time whether it has fired.
     gone: Option<Gone>,
-    /// Set by the callback of another, which the port has that sends.
-    called: Option<Arc<AtomicBool>>,
+    /// Another, of the port that sends: what the port itself is told counts for it.
+    callback: Option<WatchId>,
+    at: Moment,
 }
+
+/// Why a port has died that has not: what strangers say of the ports of others.
+pub(crate) const LIE: &str = "a lie";
 
 type Gone = Pin<Box<dyn Future<Output = Reason> + Send>>;
 
 impl Epoch {
+    /// Whether who is to be told has been, as far as it is known without asking.
+    fn is_told(&self, watches: &Watches) -> bool {
+        match self.callback {
+            Some(callback) => watches.has_fired(callback),
+            None => self.end.is_some(),
+        }
+    }
+
     fn end(&mut self, sent: u64) {
         self.end = Some(sent);
         self.gone = None;
@@ -84,10 +96,9 @@ impl Model {
             links: BTreeMap::new(),
             node_watches: Vec::new(),
             calls: BTreeMap::new(),
-            notified: BTreeSet::new(),
+            watches: Watches::default(),
+            nodes: BTreeMap::new(),
             broken: None,
-            history: Vec::new(),
-            start: tokio::time::Instant::now(),
             delivered: 0,
             fired: 0,
         }
@@ -95,16 +106,13 @@ impl Model {
 
     /// Adds a line to the history.
     pub(crate) fn note(&mut self, what: impl AsRef<str>) {
-        let at = self.start.elapsed();
-        self.history.push(format!(
-            "{:>9.3} ms  {}",
-            at.as_secs_f64() * 1e3,
-            what.as_ref()
-        ));
+        self.network.note(what);
     }
 
-    pub(crate) fn history(&self) -> &[String] {
-        &self.history
+    /// A process begins, as node `id`.
+    pub(crate) fn begins(&mut self, process: Process, id: &NodeId) {
+        self.note(format!("process {process} is {id}, life begins"));
+        self.nodes.insert(process, id.clone());
     }
 
     fn breaks(&mut self, rule: &str, how: String) {
@@ -118,7 +126,9 @@ impl Model {
             dead: false,
             last: BTreeMap::new(),
         };
-        self.ports.insert(id.clone(), target);
+        if self.ports.insert(id.clone(), target).is_some() {
+            self.breaks("old-ports-stay-dead", format!("{id} comes to life again"));
+        }
         self.note(format!("port {id} of process {process}"));
     }
 
@@ -151,14 +161,48 @@ impl Model {
         id
     }
 
-    /// A monitor is set, and with it maybe one whose callback sets a flag.
+    /// Now, where `number` is the connection to the port's node that is up.
+    fn moment(&self, number: Option<Number>) -> Moment {
+        let order = self.network.order();
+        Moment { order, number }
+    }
+
+    /// A monitor of another kind is set.
+    pub(crate) fn watch(
+        &mut self,
+        by: Process,
+        on: &PortId,
+        told: Told,
+        over: Option<Number>,
+    ) -> WatchId {
+        let at = self.moment(over);
+        let id = self.watches.set(by, on, told.clone(), at);
+        self.note(format!("monitor {id} of process {by} on {on}: {told:?}"));
+        id
+    }
+
+    pub(crate) fn watch_fires(&mut self, id: WatchId) {
+        self.note(format!("monitor {id} fires"));
+        if let Err((rule, how)) = self.watches.fires(id) {
+            self.breaks(rule, how);
+        }
+    }
+
+    pub(crate) fn watch_drops(&mut self, id: WatchId) {
+        self.note(format!("the guard of monitor {id} is dropped"));
+        self.watches.drops(id);
+    }
+
+    /// A stream is monitored, and maybe by a callback of the port that sends as well.
     pub(crate) fn watches(
         &mut self,
         id: StreamId,
         gone: impl Future<Output = Reason> + Send + 'static,
-        called: Option<Arc<AtomicBool>>,
+        callback: Option<WatchId>,
+        over: Option<Number>,
     ) {
         self.note(format!("stream {id} is monitored"));
+        let at = self.moment(over);
         if let Some(stream) = self.streams.get_mut(&id) {
             let first = stream.sent;
             stream.epochs.push(Epoch {
@@ -166,7 +210,8 @@ impl Model {
                 next: first,
                 end: None,
                 gone: Some(Box::pin(gone)),
-                called,
+                callback,
+                at,
             });
         }
     }
@@ -189,7 +234,7 @@ impl Model {
         {
             // Nobody is promised anything of what is still on its way.
             epoch.end(epoch.next);
-            epoch.called = None;
+            epoch.callback = None;
             self.note(format!("stream {id} is not monitored any more"));
         }
     }
@@ -212,6 +257,9 @@ impl Model {
         epoch.end(stream.sent);
         self.fired += 1;
         self.note(format!("stream {id} fired: {why}"));
+        if why.kind() == Some(LIE) {
+            self.breaks("fires-for-cause", format!("stream {id}: {why}"));
+        }
     }
 
     /// A message reached port `at`, which runs in `process`.
@@ -301,7 +349,8 @@ impl Model {
         }
     }
 
-    /// When a message came over a connection, every monitor that had messages on an earlier one has fired.
+    /// When a message came over a connection, every monitor that belonged to an earlier one has fired: it was set while
+    /// that was up, or what it is for was sent over it.
     fn fired_first(
         &mut self,
         id: StreamId,
@@ -311,59 +360,55 @@ impl Model {
         from: Process,
         carried: Carried,
     ) {
-        let (to_node, from_node) = (at.node().clone(), self.node_of(from));
+        let ends = [
+            (process, self.nodes.get(&from).cloned()),
+            (from, Some(at.node().clone())),
+        ];
+        let concerned = |by: Process, on: &PortId| {
+            let mut ends = ends.iter();
+            ends.any(|(of, to)| *of == by && to.as_ref() == Some(on.node()))
+        };
+        let earlier = |moment: &Moment| {
+            moment.order <= carried.order && moment.number.is_some_and(|n| n != carried.number)
+        };
+        let over_earlier = |stream: StreamId, n: u64| {
+            let before = self.network.carried((stream, n));
+            before.is_some_and(|b| b.number != carried.number && b.order < carried.order)
+        };
         let mut late = Vec::new();
-        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
-        for other in streams {
-            let Some(stream) = self.streams.get(&other) else {
-                continue;
-            };
-            let node = stream.to.node().as_str();
-            let concerned = (stream.from == from && *stream.to.node() == to_node)
-                || (stream.from == process && Some(node) == from_node.as_deref());
-            // A callback is only known to have come first to the port that it belongs to.
-            if !concerned || stream.owner.as_ref().is_some_and(|owner| owner != at) {
-                continue;
+        for (watch, what) in self.watches.waiting_at(at) {
+            if concerned(what.by, &what.on) && earlier(&what.at) {
+                late.push(format!("monitor {watch}"));
             }
+        }
+        let mut asked = Vec::new();
+        for (other, stream) in &self.streams {
+            // A callback is only known to have come first to the port that it belongs to.
+            let of_another = stream.owner.as_ref().is_some_and(|owner| owner != at);
             let Some(epoch) = stream.epochs.last() else {
                 continue;
             };
-            let told = epoch
-                .called
-                .as_ref()
-                .map(|called| called.load(Ordering::Relaxed));
-            if told.unwrap_or_else(|| epoch.end.is_some()) {
+            if of_another || !concerned(stream.from, &stream.to) || epoch.is_told(&self.watches) {
                 continue;
             }
-            let before = (epoch.first..stream.sent).find(|n| {
-                let before = self.network.carried((other, *n));
-                before.is_some_and(|b| b.number != carried.number && b.order < carried.order)
-            });
-            if let Some(before) = before {
-                late.push((other, before));
+            let sent = (epoch.first..stream.sent).any(|n| over_earlier(*other, n));
+            if sent || earlier(&epoch.at) {
+                asked.push(*other);
             }
         }
-        for (other, before) in late {
+        for other in asked {
             self.look(other);
             let epoch = self.streams.get(&other).and_then(|s| s.epochs.last());
-            let called = epoch.and_then(|epoch| epoch.called.clone());
-            let told = called.map(|called| called.load(Ordering::Relaxed));
-            let ended = epoch.is_some_and(|epoch| epoch.end.is_some());
-            if !told.unwrap_or(ended) {
-                self.breaks(
-                    "fires-first",
-                    format!("{id}.{n} arrives over a later connection than {other}.{before}, whose monitor has not fired"),
-                );
+            if epoch.is_some_and(|epoch| !epoch.is_told(&self.watches)) {
+                late.push(format!("the monitor of stream {other}"));
             }
         }
-    }
-
-    fn node_of(&self, process: Process) -> Option<String> {
-        let port = self
-            .ports
-            .iter()
-            .find(|(_, target)| target.process == process);
-        port.map(|(id, _)| id.node().to_string())
+        if let Some(late) = late.first() {
+            self.breaks(
+                "fires-first",
+                format!("{id}.{n} arrives over a later connection than {late} is for, which has not fired"),
+            );
+        }
     }
 
     /// A port has died, as its own node says.
@@ -372,6 +417,7 @@ impl Model {
         if let Some(target) = self.ports.get_mut(port) {
             target.dead = true;
         }
+        self.watches.port_died(port);
         // What it monitored it does not any more.
         let owned = self.streams.iter();
         let owned = owned.filter(|(_, stream)| stream.owner.as_ref() == Some(port));
@@ -381,6 +427,8 @@ impl Model {
         if let [kind, stream, n] = why.values()
             && kind.as_str() == Some("killed")
             && let (Some(stream), Some(n)) = (stream.as_u64(), n.as_u64())
+            // A link passes the reason on.
+            && self.streams.get(&stream).is_some_and(|stream| stream.to == *port)
         {
             // All that was sent before the kill has come.
             self.next_of_epoch(stream, n);
@@ -449,54 +497,9 @@ impl Model {
         }
     }
 
-    /// The message of a monitor, of which each stream has one at most, has come.
-    pub(crate) fn notified(&mut self, id: StreamId) {
-        if !self.notified.insert(id) {
-            self.breaks(
-                "fires-once",
-                format!("the message of stream {id} comes again"),
-            );
-        }
-    }
-
-    /// All faults are healed and time has passed: whatever was lost has been told.
-    pub(crate) fn settled(&mut self, living: &BTreeSet<Process>) {
-        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
-        for id in streams {
-            self.look(id);
-            let Some(stream) = self.streams.get(&id) else {
-                continue;
-            };
-            let Some(epoch) = stream.epochs.last() else {
-                continue;
-            };
-            if epoch.end.is_none() && epoch.next != stream.sent && living.contains(&stream.from) {
-                let (next, sent) = (epoch.next, stream.sent);
-                self.breaks(
-                    "loss-fires",
-                    format!("{id}.{next} of {sent} did not arrive, and no monitor has fired"),
-                );
-            }
-        }
-        let open: Vec<u64> = self
-            .calls
-            .iter()
-            .filter(|(_, ended)| !**ended)
-            .map(|(id, _)| *id)
-            .collect();
-        if !open.is_empty() {
-            self.breaks("calls-end-once", format!("calls {open:?} do not end"));
-        }
-    }
-
     /// Something is left when all has ended.
     pub(crate) fn left(&mut self, what: String) {
         self.breaks("nothing-left", what);
-    }
-
-    /// A callback ran whose guard had been dropped, or a second time.
-    pub(crate) fn fired_wrongly(&mut self, rule: &str, how: String) {
-        self.breaks(rule, how);
     }
 
     /// Who has ended asks no monitors any more.
@@ -508,7 +511,7 @@ impl Model {
                 && epoch.end.is_none()
             {
                 epoch.end(stream.sent);
-                epoch.called = None;
+                epoch.callback = None;
             }
         }
     }

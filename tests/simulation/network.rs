@@ -16,12 +16,24 @@ use aemp::transport::{Listener, Options, Stream, Transport};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::random::Random;
 use crate::wire::{Health, Wire};
 
 /// Which connection: they are numbered as they are made.
 pub(crate) type Number = u64;
+
+/// Two that dial each other within this time do so at once.
+const AT_ONCE: Duration = Duration::from_millis(10);
+
+/// The port of connection 0.
+const FIRST_PORT: u16 = 1024;
+
+/// The connection that a peer's address is of.
+pub(crate) fn number_of(address: SocketAddr) -> Number {
+    (address.port() - FIRST_PORT).into()
+}
 
 /// A number of a stream of the workload.
 pub(crate) type Mark = (u64, u64);
@@ -47,15 +59,22 @@ struct State {
     last: Number,
     /// How each message of the workload was written.
     carried: BTreeMap<Mark, Carried>,
+    /// Pairs of nodes between which nothing passes, and until when.
+    cuts: BTreeMap<[String; 2], Instant>,
     /// How many faults of each kind.
     faults: BTreeMap<&'static str, u64>,
     /// No faults any more.
     healed: bool,
+    history: Vec<String>,
+    start: Instant,
 }
 
 struct Connection {
     /// The processes at both ends, the dialling one first.
     ends: [u64; 2],
+    /// The names of the nodes there.
+    names: [String; 2],
+    made: Instant,
     /// What each end writes.
     wires: [Wire; 2],
     /// The end of what each has written, where a marker may have begun.
@@ -70,8 +89,11 @@ impl Network {
             connections: BTreeMap::new(),
             last: 0,
             carried: BTreeMap::new(),
+            cuts: BTreeMap::new(),
             faults: BTreeMap::new(),
             healed: false,
+            history: Vec::new(),
+            start: Instant::now(),
         })))
     }
 
@@ -79,11 +101,12 @@ impl Network {
         self.0.lock().unwrap()
     }
 
-    /// The transport of process `process`.
-    pub(crate) fn of(&self, process: u64) -> Device {
+    /// The transport of process `process`, which is node `name`.
+    pub(crate) fn of(&self, process: u64, name: String) -> Device {
         Device {
             network: self.clone(),
             process,
+            name,
         }
     }
 
@@ -92,13 +115,27 @@ impl Network {
         self.lock().carried.get(&mark).copied()
     }
 
+    /// How many messages of the workload were written so far.
+    pub(crate) fn order(&self) -> u64 {
+        self.lock().carried.len() as u64
+    }
+
+    /// Adds a line to the history.
+    pub(crate) fn note(&self, what: impl AsRef<str>) {
+        self.lock().note(what.as_ref());
+    }
+
+    pub(crate) fn history(&self) -> Vec<String> {
+        self.lock().history.clone()
+    }
+
     /// How many faults of each kind there were.
     pub(crate) fn faults(&self) -> BTreeMap<&'static str, u64> {
         self.lock().faults.clone()
     }
 
     pub(crate) fn count(&self, fault: &'static str) {
-        *self.lock().faults.entry(fault).or_default() += 1;
+        self.lock().fault(fault);
     }
 
     /// How many connections are there.
@@ -143,8 +180,24 @@ impl Network {
                 "stopped reader"
             }
         };
-        *state.faults.entry(fault).or_default() += 1;
+        state.fault(fault);
+        state.note(&format!("FAULT connection {number}: {fault}"));
         Some(fault)
+    }
+
+    /// For some time nothing passes between each of these pairs of nodes, and nobody is told: what is sent arrives after
+    /// that, as it does over TCP.
+    pub(crate) fn cut(&self, pairs: impl IntoIterator<Item = [String; 2]>, time: Duration) {
+        let mut state = self.lock();
+        for mut pair in pairs {
+            pair.sort();
+            for connection in state.connections.values_mut() {
+                if connection.is_between(&pair) {
+                    connection.both(|wire| wire.stall(time));
+                }
+            }
+            state.cuts.insert(pair, Instant::now() + time);
+        }
     }
 
     /// A process ends without a word: nothing of it arrives any more, or both ends are told.
@@ -161,20 +214,23 @@ impl Network {
     pub(crate) fn heal(&self) {
         let mut state = self.lock();
         state.healed = true;
+        state.cuts.clear();
         for connection in state.connections.values_mut() {
             connection.both(Wire::flow);
         }
     }
 
-    /// Connects as a stranger would.
-    pub(crate) fn dial(&self, process: u64, to: &str) -> io::Result<End> {
+    /// Connects at once, to a stranger's process (0) or another.
+    pub(crate) fn dial(&self, process: u64, from: &str, to: &str) -> io::Result<End> {
         let mut state = self.lock();
         let listener = state.listeners.get(to);
         let listener = listener.ok_or(io::ErrorKind::ConnectionRefused)?.clone();
         state.last += 1;
         let number = state.last;
-        let at = |port: u64| SocketAddr::from(([127, 0, 0, 1], 1024 + (port % 60_000) as u16));
-        let (ours, theirs) = (at(number), at(0));
+        // The port says which connection it is.
+        let at =
+            |host| SocketAddr::from(([127, 0, 0, host], FIRST_PORT + (number % 60_000) as u16));
+        let (ours, theirs) = (at(1), at(2));
         let end = |side: usize, local, peer| End {
             network: self.clone(),
             number,
@@ -186,10 +242,24 @@ impl Network {
         // Whom the listener belongs to is known when it takes the connection.
         let wires = [0, 1].map(|_| {
             let fate = state.fate();
-            Wire::new(state.random.fork(), fate)
+            let mut wire = Wire::new(state.random.fork(), fate);
+            if state.healed {
+                wire.flow();
+            }
+            wire
         });
+        let names = [from.to_owned(), to.to_owned()];
+        let crosses = |other: &Connection| {
+            other.names[0] == to && other.names[1] == from && other.made.elapsed() < AT_ONCE
+        };
+        if state.connections.values().any(crosses) {
+            state.fault("dialled from both sides at once");
+        }
+        state.note(&format!("connection {number}: {from} dials {to}"));
         let connection = Connection {
             ends: [process, 0],
+            names,
+            made: Instant::now(),
             wires,
             tails: Default::default(),
         };
@@ -208,6 +278,16 @@ impl Network {
 }
 
 impl State {
+    fn note(&mut self, what: &str) {
+        let at = self.start.elapsed().as_secs_f64() * 1e3;
+        self.history.push(format!("{at:>9.3} ms  {what}"));
+    }
+
+    /// Something has gone wrong, as it should.
+    fn fault(&mut self, fault: &'static str) {
+        *self.faults.entry(fault).or_default() += 1;
+    }
+
     /// What is going to happen to one direction of a new connection, if anything.
     fn fate(&mut self) -> Option<(usize, Health)> {
         if self.healed || !self.random.chance(12) {
@@ -218,17 +298,41 @@ impl State {
         let bytes = self.random.between(1, most) as usize;
         let healths = [Health::Reset, Health::Closed, Health::Silent];
         let health = *self.random.pick(&healths)?;
-        let fault = match health {
-            Health::Silent => "silent at a byte",
-            Health::Reset => "reset at a byte",
-            _ => "closed at a byte",
-        };
-        *self.faults.entry(fault).or_default() += 1;
         Some((bytes, health))
+    }
+
+    /// How an attempt to connect goes, if not at once: what it waits for, and whether it fails then.
+    fn attempt(&mut self, from: &str, to: &str) -> (Duration, bool) {
+        let mut pair = [from.to_owned(), to.to_owned()];
+        pair.sort();
+        let cut = self.cuts.get(&pair).copied();
+        let cut = cut.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        let wait = cut + Duration::from_micros(self.random.between(0, 5000));
+        if self.healed || !self.random.chance(6) {
+            return (wait, false);
+        }
+        if self.random.chance(50) {
+            self.fault("an attempt to connect fails");
+            return (wait, true);
+        }
+        self.fault("an attempt to connect takes long");
+        (
+            wait + Duration::from_millis(self.random.between(100, 3000)),
+            false,
+        )
     }
 }
 
 impl Connection {
+    /// Whether it is between these two, which are sorted.
+    fn is_between(&self, pair: &[String; 2]) -> bool {
+        let mut names = self.names.clone();
+        names.sort();
+        names == *pair
+    }
+
     fn both(&mut self, strike: impl Fn(&mut Wire)) {
         self.wires.iter_mut().for_each(strike);
     }
@@ -267,6 +371,7 @@ impl Connection {
 pub(crate) struct Device {
     network: Network,
     process: u64,
+    name: String,
 }
 
 #[async_trait]
@@ -287,9 +392,13 @@ impl Transport for Device {
     }
 
     async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
-        let wait = self.network.lock().random.between(0, 5000);
-        tokio::time::sleep(Duration::from_micros(wait)).await;
-        Ok(Box::new(self.network.dial(self.process, to.rest())?))
+        let (wait, fails) = self.network.lock().attempt(&self.name, to.rest());
+        tokio::time::sleep(wait).await;
+        if fails {
+            return Err(io::ErrorKind::HostUnreachable.into());
+        }
+        let end = self.network.dial(self.process, &self.name, to.rest())?;
+        Ok(Box::new(end))
     }
 }
 
@@ -382,6 +491,7 @@ impl AsyncWrite for End {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         };
         let written = connection.wires[side].poll_write(cx, bytes);
+        let struck = connection.wires[side].struck();
         if let Poll::Ready(Ok(count)) = &written {
             for mark in connection.marks(side, &bytes[..*count]) {
                 let order = state.carried.len() as u64;
@@ -391,6 +501,16 @@ impl AsyncWrite for End {
                 };
                 state.carried.entry(mark).or_insert(carried);
             }
+        }
+        if let Some(health) = struck {
+            let fault = match health {
+                Health::Silent => "silent at a byte",
+                Health::Reset => "reset at a byte",
+                _ => "closed at a byte",
+            };
+            state.fault(fault);
+            let number = self.number;
+            state.note(&format!("FAULT connection {number}: {fault}"));
         }
         written
     }

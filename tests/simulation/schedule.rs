@@ -6,7 +6,8 @@ use std::time::Duration;
 use aemp::{LocalNode, PortId};
 
 use crate::cluster::{
-    Cluster, DIE, Guarded, MONITOR_TIMEOUT, PANIC, World, killed, marker, name, node_id,
+    Cluster, DIE, Guarded, MONITOR_TIMEOUT, PANIC, World, connection, killed, link, marker, name,
+    node_id,
 };
 use crate::model::StreamId;
 use crate::network::Network;
@@ -42,7 +43,11 @@ pub(crate) fn run(seed: u64) -> Outcome {
         };
         schedule.run().await;
         let tasks = schedule.end().await;
+        let kept = schedule.cluster.kept();
         let mut model = world.model();
+        if kept > 0 {
+            model.left(format!("{kept} nodes that have ended are still in memory"));
+        }
         if tasks > 0 {
             model.left(format!("{tasks} tasks are left"));
         }
@@ -51,7 +56,7 @@ pub(crate) fn run(seed: u64) -> Outcome {
         }
         Outcome {
             broken: model.broken.clone(),
-            history: model.history().to_vec(),
+            history: world.network.history(),
             faults: world.network.faults(),
             delivered: model.delivered,
             fired: model.fired,
@@ -79,6 +84,7 @@ impl Schedule {
             }
         }
         for _ in 0..self.random.between(20, 70) {
+            self.cluster.return_some(&mut self.random).await;
             self.step().await;
             self.pause().await;
             if self.world.model().broken.is_some() {
@@ -116,14 +122,14 @@ impl Schedule {
             64..71 => self.let_port_watch(at),
             71..76 => self.guard(at),
             76..82 => self.call(at),
-            82..84 => self.watch_node(at),
+            82..83 => self.watch_node(at),
+            83..84 => self.ready(at),
             84..92 => {
-                if let Some(fault) = self.world.network.strike(&mut self.random) {
-                    self.world.model().note(format!("FAULT {fault}"));
-                }
+                self.world.network.strike(&mut self.random);
             }
-            92..94 => self.cluster.restart(at, &mut self.random).await,
-            94..95 => {
+            92..94 => self.cluster.end(at, &mut self.random).await,
+            94..95 => self.cut(at),
+            95..96 => {
                 let time = Duration::from_millis(self.random.between(500, 10_000));
                 self.world
                     .model()
@@ -134,13 +140,34 @@ impl Schedule {
             _ => {
                 self.world.network.count("stranger");
                 let random = self.random.fork();
-                tokio::spawn(stranger::visit(
-                    self.world.network.clone(),
-                    name(at),
-                    random,
-                ));
+                let ports = self.cluster.lives.values();
+                let visit = stranger::Visit {
+                    network: self.world.network.clone(),
+                    to: name(at),
+                    nodes: names.iter().map(|at| name(*at)).collect(),
+                    ports: ports.flat_map(|life| life.ports.iter().cloned()).collect(),
+                };
+                tokio::spawn(stranger::visit(visit, random));
             }
         }
+    }
+
+    /// The network falls into two parts: one node, or some, and the others.
+    fn cut(&mut self, at: usize) {
+        let names = self.cluster.names();
+        let alone = self.random.chance(50);
+        let (here, there): (Vec<usize>, Vec<usize>) = names
+            .into_iter()
+            .partition(|other| *other == at || (!alone && self.random.chance(40)));
+        let pairs = here
+            .iter()
+            .flat_map(|here| there.iter().map(|there| [name(*here), name(*there)]));
+        let time = Duration::from_millis(self.random.between(50, 6000));
+        self.world.network.count("cut in two");
+        self.world.network.note(format!(
+            "FAULT {here:?} is cut off from {there:?} for {time:?}"
+        ));
+        self.world.network.cut(pairs, time);
     }
 
     fn node(&self, at: usize) -> Option<(LocalNode, u64)> {
@@ -177,8 +204,7 @@ impl Schedule {
         let stream = self.world.model().open(process, &to, None);
         self.driven.push((at, process, stream));
         if self.random.chance(90) {
-            let gone = node.gone(&to);
-            self.world.model().watches(stream, gone, None);
+            self.monitor(&node, stream, &to);
         }
         self.burst(&node, stream, &to);
     }
@@ -195,12 +221,17 @@ impl Schedule {
         };
         let stream = self.world.model().open(process, &port, None);
         self.driven.push((at, process, stream));
-        let gone = node.gone(&port);
-        self.world.model().watches(stream, gone, None);
+        self.monitor(&node, stream, &port);
         self.burst(&node, stream, &port);
         if let Some(life) = self.cluster.lives.get_mut(&there) {
             life.ports.push(port);
         }
+    }
+
+    fn monitor(&self, node: &LocalNode, stream: StreamId, to: &PortId) {
+        let over = connection(node, to);
+        let gone = node.gone(to);
+        self.world.model().watches(stream, gone, None, over);
     }
 
     fn burst(&mut self, node: &LocalNode, stream: StreamId, to: &PortId) {
@@ -209,8 +240,10 @@ impl Schedule {
             _ => self.random.between(5, 40),
         };
         for _ in 0..count {
-            let padding = match self.random.below(20) {
-                0 => self.random.between(1000, 9000),
+            let padding = match self.random.below(200) {
+                // Longer than what is copied out of a receive buffer.
+                0 => self.random.between(16_000, 40_000),
+                1..10 => self.random.between(1000, 9000),
                 _ => self.random.below(60),
             };
             let n = self.world.model().sends(stream);
@@ -239,8 +272,7 @@ impl Schedule {
             return;
         };
         if !self.world.model().is_watched(stream) {
-            let gone = node.gone(&to);
-            self.world.model().watches(stream, gone, None);
+            self.monitor(&node, stream, &to);
         }
         self.burst(&node, stream, &to);
     }
@@ -276,14 +308,40 @@ impl Schedule {
         else {
             return;
         };
-        let times = self.random.between(1, 4);
-        node.send(&watcher, ("watch", target, times));
+        let (messages, again) = (self.random.between(1, 4), self.random.below(3));
+        node.send(&watcher, ("watch", target, messages, again));
     }
 
     fn guard(&mut self, at: usize) {
-        if let (Some((node, _)), Some(target)) = (self.node(at), self.some_port()) {
-            let guard = Guarded::set(&self.world, &node, &target);
+        let (Some((node, process)), Some(target)) = (self.node(at), self.some_port()) else {
+            return;
+        };
+        if self.random.chance(70) {
+            let guard = Guarded::set(&self.world, process, &node, &target);
             self.guards.push(guard);
+            return;
+        }
+        let ports = self.cluster.lives.get(&at).map(|life| life.ports.clone());
+        let mut ports = ports.unwrap_or_default();
+        // One that is not there yet cannot be killed.
+        ports.retain(|port| self.world.model().has_lived(port));
+        if let Some(port) = self.random.pick(&ports) {
+            link(&self.world, process, &node, &target, port);
+        }
+    }
+
+    /// Somebody waits until a node takes more, which ends with the connection at the latest.
+    fn ready(&mut self, at: usize) {
+        let names = self.cluster.names();
+        let there = self.random.pick(&names).copied().unwrap_or_default();
+        if let Some((node, _)) = self.node(at) {
+            self.calls += 1;
+            let (id, world) = (self.calls, self.world.clone());
+            world.model().call(false, id);
+            tokio::spawn(async move {
+                node.ready(&node_id(there)).await;
+                world.model().call(true, id);
+            });
         }
     }
 
@@ -339,10 +397,16 @@ impl Schedule {
         tokio::time::sleep(5 * MONITOR_TIMEOUT).await;
         let living: BTreeSet<u64> = self.cluster.lives.values().map(|l| l.process).collect();
         self.world.model().settled(&living);
+        tokio::time::sleep(MONITOR_TIMEOUT).await;
+        let stats = self.cluster.lives.values();
+        let stats = stats
+            .map(|life| (life.process, life.node.stats()))
+            .collect();
+        self.world.model().counts(&stats);
         self.guards.clear();
         for (_, life) in std::mem::take(&mut self.cluster.lives) {
-            self.world.model().forget(life.process);
             life.node.shutdown().await;
+            self.world.model().forget(life.process);
         }
         tokio::time::sleep(Duration::from_secs(30)).await;
         tokio::runtime::Handle::current()

@@ -1,21 +1,69 @@
-//! Peers that misbehave: they say what no node would, or nothing.
+//! Peers that misbehave: they say what no node would, or too much, or nothing, and some take the name of a node.
 
 use std::time::Duration;
 
+use aemp::PortId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
 use crate::cluster::SECRET;
+use crate::model::LIE;
 use crate::network::Network;
 use crate::random::Random;
 
-/// Visits the node `to` for a while.
-pub(crate) async fn visit(network: Network, to: String, mut random: Random) {
-    let Ok(mut stream) = network.dial(0, &to) else {
+/// Whom a stranger visits, and what it knows.
+pub(crate) struct Visit {
+    pub(crate) network: Network,
+    pub(crate) to: String,
+    pub(crate) nodes: Vec<String>,
+    pub(crate) ports: Vec<PortId>,
+}
+
+impl Visit {
+    fn port(&self, random: &mut Random) -> String {
+        let port = random.pick(&self.ports);
+        port.map_or("nobody", |port| port.port().as_str()).into()
+    }
+
+    /// Something that it says, as often as it likes.
+    fn says(&self, random: &mut Random, honest: bool) -> Vec<u8> {
+        let port = self.port(random);
+        let says = match random.below(13) {
+            0 => String::from("[\"\",\"kil0\",\"nobody\",\"why\"]"),
+            1 => format!("[\"\",\"mon1\",\"{port}\"]"),
+            2 => format!("[\"\",\"mon0\",\"{port}\"]"),
+            3 => String::from("[\"nobody\",\"hello\"]"),
+            4 => String::from("[\"\",\"AnyEvent::MP::_spawn\",\"x\",\"sim::none\"]"),
+            5 => String::from("[\"\",\"snd\",\"n0#nobody\",1,2,3]"),
+            6 => String::from("[]  []"),
+            7 => format!("[\"\",\"mon1\",\"{port}\"]").repeat(random.between(5, 300) as usize),
+            // Ports of others die only if those say so. Who has the name of a node is believed.
+            8 | 9 if honest => format!("[\"\",\"kil0\",\"{port}\",\"{LIE}\"]"),
+            10 => format!(
+                "[\"nobody\",\"{}",
+                "x".repeat(random.between(1, 20_000) as usize)
+            ),
+            11 => String::from("[\"\",\"time\",\"n0\",\"aemp::alive\",1]"),
+            _ => String::from("this is no message"),
+        };
+        says.into_bytes()
+    }
+}
+
+/// Visits a node for a while.
+pub(crate) async fn visit(visit: Visit, mut random: Random) {
+    let own = format!("stranger{}", random.below(3));
+    let stolen = random.pick(&visit.nodes).cloned();
+    let stolen = stolen.filter(|name| random.chance(15) && *name != visit.to);
+    if stolen.is_some() {
+        visit.network.count("stranger with the name of a node");
+    }
+    let honest = stolen.is_none();
+    let name = stolen.unwrap_or(own);
+    let Ok(mut stream) = visit.network.dial(0, "stranger", &visit.to) else {
         return;
     };
     let secret: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let name = format!("stranger{}", random.below(3));
     let lines = format!("aemp;1;{name};hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n");
     let end = match random.below(4) {
         // Half of what is to be said, or all of it.
@@ -25,17 +73,8 @@ pub(crate) async fn visit(network: Network, to: String, mut random: Random) {
     let say = async {
         stream.write_all(&lines.as_bytes()[..end]).await?;
         for _ in 0..random.below(20) {
-            let what: &[u8] = match random.below(8) {
-                0 => b"[\"\",\"kil0\",\"nobody\",\"why\"]",
-                1 => b"[\"\",\"mon1\",\"nobody\"]",
-                2 => b"[\"\",\"mon0\",\"nobody\"]",
-                3 => b"[\"nobody\",\"hello\"]",
-                4 => b"[\"\",\"AnyEvent::MP::_spawn\",\"x\",\"sim::none\"]",
-                5 => b"[\"\",\"snd\",\"n0#nobody\",1,2,3]",
-                6 => b"[]  []",
-                _ => b"this is no message",
-            };
-            stream.write_all(what).await?;
+            let what = visit.says(&mut random, honest);
+            stream.write_all(&what).await?;
             sleep(Duration::from_millis(random.below(100))).await;
         }
         let listens = random.chance(50);

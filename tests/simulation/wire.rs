@@ -32,6 +32,10 @@ pub(crate) struct Wire {
     /// Until when nothing arrives, as if the reader had stopped.
     stalled: Option<Instant>,
     health: Health,
+    /// When the end arrives, once the writer has closed.
+    closed: Option<Instant>,
+    /// What has happened as was fated, until somebody asks.
+    struck: Option<Health>,
     /// What happens after so many more bytes were written.
     fate: Option<(usize, Health)>,
     random: Random,
@@ -51,6 +55,8 @@ impl Wire {
             latency,
             stalled: None,
             health: Health::Well,
+            closed: None,
+            struck: None,
             fate,
             random,
             reader: None,
@@ -76,6 +82,7 @@ impl Wire {
     pub(crate) fn strike(&mut self, health: Health) {
         if matches!(self.health, Health::Well) || health == Health::Reset {
             self.health = health;
+            self.closed = (health == Health::Closed).then(|| Instant::now() + self.latency);
             if health == Health::Reset {
                 self.chunks.clear();
                 self.under_way = 0;
@@ -86,7 +93,8 @@ impl Wire {
 
     /// Nothing arrives for so long.
     pub(crate) fn stall(&mut self, time: Duration) {
-        self.stalled = Some(Instant::now() + time);
+        let until = Instant::now() + time;
+        self.stalled = Some(self.stalled.map_or(until, |stalled| stalled.max(until)));
         self.wake();
     }
 
@@ -97,6 +105,11 @@ impl Wire {
         self.capacity = 64 << 10;
         self.latency = Duration::from_micros(10);
         self.wake();
+    }
+
+    /// What has happened as was fated, asked for the first time.
+    pub(crate) fn struck(&mut self) -> Option<Health> {
+        self.struck.take()
     }
 
     /// Writes some of `bytes`. Says what was written.
@@ -121,6 +134,7 @@ impl Wire {
             if *left == 0 {
                 let health = *health;
                 self.fate = None;
+                self.struck = Some(health);
                 self.take(&bytes[..count]);
                 self.strike(health);
                 return match (health, count) {
@@ -159,12 +173,9 @@ impl Wire {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let now = Instant::now();
-        let due = match (self.chunks.front(), self.stalled) {
-            (None, _) if self.health == Health::Closed => return Poll::Ready(Ok(Vec::new())),
-            (None, _) => None,
-            (Some((arrives, _)), Some(stalled)) => Some((*arrives).max(stalled)),
-            (Some((arrives, _)), None) => Some(*arrives),
-        };
+        let next = self.chunks.front().map(|(arrives, _)| *arrives);
+        let due = next.or(self.closed);
+        let due = due.map(|due| self.stalled.map_or(due, |stalled| stalled.max(due)));
         // What goes silent keeps what was under way from arriving, too.
         let due = due.filter(|_| self.health != Health::Silent);
         match due {
@@ -174,7 +185,8 @@ impl Wire {
                     most = self.random.between(1, most.min(64) as u64) as usize;
                 }
                 let Some((_, chunk)) = self.chunks.front_mut() else {
-                    return Poll::Pending;
+                    // The end.
+                    return Poll::Ready(Ok(Vec::new()));
                 };
                 let count = chunk.len().min(most);
                 let bytes = chunk.drain(..count).collect();

@@ -50,6 +50,10 @@ impl Drop for Monitor {
         let Some(target) = self.target.take() else {
             return;
         };
+        #[cfg(aemp_faults)]
+        if crate::faults::is(crate::faults::Fault::FiresAfterDrop) {
+            return;
+        }
         if !self.armed.take() {
             // It has fired, and firing has removed it.
             return;

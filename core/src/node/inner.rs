@@ -96,6 +96,15 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How many node events wait for a slow listener.
 const EVENTS: usize = 1024;
 
+/// What the names of ports begin with that this node makes up.
+fn unique_word(_id: &NodeId, entropy: &Entropy) -> String {
+    #[cfg(aemp_faults)]
+    if crate::faults::is(crate::faults::Fault::SameNames) {
+        return _id.to_string();
+    }
+    entropy.word::<10>()
+}
+
 impl Inner {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
         let Parts {
@@ -113,7 +122,7 @@ impl Inner {
                 config.shards,
                 u64::from_le_bytes(entropy.bytes()),
             )),
-            unique: entropy.word::<10>(),
+            unique: unique_word(&id, &entropy),
             door: Door::new(&config),
             nonces: Nonces::default(),
             cleartext: Ration::default(),

@@ -168,6 +168,8 @@ impl Peer {
         let removed = state.monitors.remove(port, key);
         let last = removed.as_ref().is_some_and(|(_, last)| *last);
         // Without a connection there is nobody who watches.
+        #[cfg(aemp_faults)]
+        let last = last && !crate::faults::is(crate::faults::Fault::KeepsMonitors);
         if last && !port.is_node_port() && !matches!(state.link, Link::Down) {
             self.request(&mut state, request::mon0(port));
         }
@@ -281,6 +283,10 @@ impl Peer {
             self.send_waited(&mut state, waiting);
         }
         tracing::info!(target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
+        #[cfg(aemp_faults)]
+        if crate::faults::is(crate::faults::Fault::UpTwice) {
+            self.event(NodeEvent::Up(info.clone()));
+        }
         self.event(NodeEvent::Up(info));
         drop(state);
         self.changed.notify_waiters();
