@@ -36,8 +36,8 @@ const LONG: usize = 16;
 ///
 /// What is in it crosses from one core to another, so little memory is speed. Messages of values are taken apart:
 /// all their values lie one behind the other in `values`, and messages of the same length to the same port are one
-/// item. Short ones from peers lie in `bytes`, and those that begin alike are one item. So no memory that one thread took is given back by another, which is
-/// slow.
+/// item. Short ones from peers lie in `bytes`, and those that begin alike are one item. So no memory that one thread
+/// took is given back by another, which is slow.
 #[derive(Default)]
 pub(crate) struct Chunk {
     pub(super) items: Vec<Item>,
