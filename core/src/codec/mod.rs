@@ -9,6 +9,7 @@ mod error;
 mod frame;
 mod read;
 mod scanner;
+mod serializer;
 mod sink;
 mod token;
 mod typed;
