@@ -39,7 +39,7 @@ pub use address::{Address, ParseAddressError};
 pub use config::Config;
 pub use error::{CallError, Error, JoinError, Result, SendError, StartError};
 pub use id::{NodeId, ParseIdError, PortId, PortName};
-pub use link::LinkInfo;
+pub use link::{LinkInfo, SeedInfo, SeedState};
 pub use message::{IntoMessage, Message, ParseError, Values};
 pub use monitor::{Action, IntoAction, Monitor, Notify};
 pub use node::{

@@ -14,5 +14,6 @@ mod overload;
 #[path = "../common/pipe.rs"]
 mod pipe;
 mod rivals;
+mod seeds;
 mod stranger;
 mod supervised;

@@ -1,159 +1,19 @@
-//! Makes connections: to seeds, which are kept up, and to other nodes when something is to be sent to them.
+//! Makes connections to nodes that something is to be sent to, and dials for [`seed`](super::seed) as well.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::open::{OpenError, Opened, open};
 use super::run::run;
-use crate::handshake::{HandshakeError, Role};
+use super::seed::SeedState;
+use crate::handshake::Role;
 use crate::node::Inner;
 use crate::peer::Peer;
 use crate::{Address, NodeId};
 
-/// First pause between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
-const FIRST_PAUSE: Duration = Duration::from_millis(1200);
-
 /// Why a node that has stopped connects to nobody.
-const STOPPED: &str = "this node stopped";
-
-/// A configured address that the node keeps a connection to.
-pub(crate) struct Seed {
-    pub(crate) address: Address,
-    state: Mutex<SeedState>,
-}
-
-/// How a seed stands.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum SeedState {
-    /// The first attempt is under way.
-    #[default]
-    Trying,
-    /// We are connected to the node that answers there, by this connection or another.
-    Connected,
-    /// It is this node itself.
-    Itself,
-    /// The last attempt failed, or the connection was lost; the next attempt comes.
-    Failed(String),
-    /// The same, but trying again is of little use: a node answers there and one of us refuses the other.
-    Refused(String),
-}
-
-impl Seed {
-    pub(crate) fn new(address: Address) -> Arc<Self> {
-        Arc::new(Self {
-            address,
-            state: Mutex::default(),
-        })
-    }
-
-    pub(crate) fn state(&self) -> SeedState {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn set(&self, node: &Inner, state: SeedState) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-        node.seeds_changed.notify_waiters();
-    }
-}
-
-/// Waits until one of the seeds is connected, or all have failed. Without seeds there is nothing to wait for.
-///
-/// # Errors
-/// The address of a seed that failed, and why it did.
-pub(crate) async fn joined(node: &Inner) -> Result<(), (String, String)> {
-    loop {
-        let changed = node.seeds_changed.notified();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
-        let mut failed = None;
-        let mut trying = false;
-        for seed in node.seeds() {
-            match seed.state() {
-                SeedState::Connected => return Ok(()),
-                SeedState::Trying => trying = true,
-                SeedState::Itself => {}
-                SeedState::Failed(why) | SeedState::Refused(why) => {
-                    failed = Some((seed.address.to_string(), why))
-                }
-            }
-        }
-        match failed {
-            _ if trying => tokio::select! {
-                biased;
-                () = changed => {}
-                () = node.stop.cancelled() => return Err((String::from("its seeds"), STOPPED.into())),
-            },
-            Some(failed) => return Err(failed),
-            None => return Ok(()),
-        }
-    }
-}
-
-/// Keeps a connection to `seed` until the node stops.
-pub(crate) async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let outcome = tokio::select! {
-            biased;
-            outcome = dial(&node, &seed.address, None) => outcome,
-            () = node.stop.cancelled() => return,
-        };
-        let state = match outcome {
-            Ok(opened) => {
-                let why = run(&node, opened, || {
-                    pause = FIRST_PAUSE;
-                    seed.set(&node, SeedState::Connected);
-                })
-                .await;
-                SeedState::Failed(why)
-            }
-            Err(Failed {
-                error: OpenError::Handshake(HandshakeError::Myself { nonce, .. }),
-                ..
-            }) if node.nonces.contains(&nonce) => {
-                // Dropped, as protocol.md section 6 says.
-                tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
-                seed.set(&node, SeedState::Itself);
-                return;
-            }
-            Err(Failed {
-                error,
-                peer: Some(peer),
-            }) if matches!(error, OpenError::Refused(_)) || peer.link().is_some() => {
-                // There is another connection to the same node, which serves as well.
-                if peer.link().is_some() {
-                    seed.set(&node, SeedState::Connected);
-                }
-                tokio::select! {
-                    biased;
-                    () = peer.is_down() => {}
-                    () = node.stop.cancelled() => return,
-                }
-                SeedState::Failed(error.to_string())
-            }
-            Err(Failed { error, .. }) => {
-                tracing::warn!(target: "aemp::link", address = %seed.address, %error, "cannot connect to a seed");
-                match error {
-                    OpenError::Handshake(_) => SeedState::Refused(error.to_string()),
-                    _ => SeedState::Failed(error.to_string()),
-                }
-            }
-        };
-        seed.set(&node, state);
-        let wait = pause.mul_f64(node.entropy.between(0.5, 1.0));
-        pause = (2 * pause).min(node.config.monitor_timeout.max(FIRST_PAUSE));
-        tokio::select! {
-            biased;
-            () = tokio::time::sleep(wait) => {}
-            () = node.stop.cancelled() => return,
-        }
-    }
-}
+pub(super) const STOPPED: &str = "this node stopped";
 
 /// Connects to `peer`, for which messages wait, or gives up and lets them fail.
 pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>) {
@@ -229,7 +89,7 @@ async fn wait_for_seeds(node: &Arc<Inner>) -> String {
         let (mut tried, mut hope) = (String::new(), false);
         for seed in node.seeds() {
             match seed.state() {
-                SeedState::Connected | SeedState::Itself => {}
+                SeedState::Connected(_) | SeedState::Itself => {}
                 SeedState::Trying => hope = true,
                 SeedState::Failed(why) => {
                     hope = true;
@@ -244,14 +104,14 @@ async fn wait_for_seeds(node: &Arc<Inner>) -> String {
     }
 }
 
-struct Failed {
-    error: OpenError,
+pub(super) struct Failed {
+    pub(super) error: OpenError,
     /// Who answered, if that is known.
-    peer: Option<Arc<Peer>>,
+    pub(super) peer: Option<Arc<Peer>>,
 }
 
 /// Connects to `address` and opens the connection.
-async fn dial(
+pub(super) async fn dial(
     node: &Arc<Inner>,
     address: &Address,
     expected: Option<&NodeId>,

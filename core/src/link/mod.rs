@@ -1,7 +1,7 @@
 //! Links: what drives a connection from its first byte to its last.
 //!
 //! `open` drives the handshake, `run` carries messages, `watch` notices
-//! a peer that hangs, `dial` and `listen` make connections. What is shared about
+//! a peer that hangs, `dial`, `seed` and `listen` make connections. What is shared about
 //! a peer is in [`peer`](crate::peer); here are the tasks, one for each connection.
 
 mod dial;
@@ -12,11 +12,14 @@ mod nonces;
 mod open;
 mod pulse;
 mod run;
+mod seed;
 mod watch;
 
-pub(crate) use dial::{Seed, connect_on_demand, joined, keep_seed};
+pub(crate) use dial::connect_on_demand;
 pub(crate) use door::{Door, Ration};
 pub use info::LinkInfo;
 pub(crate) use listen::accept_all;
 pub(crate) use nonces::Nonces;
 pub(crate) use open::settings;
+pub(crate) use seed::{Seed, Seeds, add_seed, joined, remove_seed};
+pub use seed::{SeedInfo, SeedState};

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::StartError;
 use crate::handshake::{Secret, SecretError};
-use crate::link::{self, Seed};
+use crate::link;
 use crate::transport::{Transport, Transports};
 use crate::{Address, NodeId, shard};
 
@@ -98,7 +98,8 @@ impl Builder {
         self
     }
 
-    /// Adds an address that the node keeps a connection to, whoever answers there.
+    /// Adds an address that the node keeps a connection to, whoever answers there. At run time it is
+    /// [`LocalNode::add_seed`].
     #[doc(alias = "seeds")]
     pub fn seed(mut self, address: impl Into<String>) -> Self {
         self.seeds.push(address.into());
@@ -234,9 +235,7 @@ impl Builder {
             inner.spawn(link::accept_all(inner.clone(), listener));
         }
         for address in seeds {
-            let seed = Seed::new(address);
-            inner.add_seed(seed.clone());
-            inner.spawn(link::keep_seed(inner.clone(), seed));
+            link::add_seed(&inner, address);
         }
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = ?inner.addresses(), "node started");
         Ok(node)

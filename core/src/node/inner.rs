@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::SendError;
 use crate::handshake::{Secret, Settings};
-use crate::link::{self, Door, Nonces, Ration, Seed};
+use crate::link::{self, Door, Nonces, Ration, Seed, Seeds};
 use crate::map::HashSet;
 use crate::message::{IntoMessage, Message, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
@@ -61,8 +61,8 @@ pub(crate) struct Inner {
     pub(crate) cleartext: Ration,
     /// Where this node listens, as others reach it.
     addresses: Mutex<Vec<Address>>,
-    seeds: Mutex<Vec<Arc<Seed>>>,
-    /// A seed was connected to, or an attempt failed.
+    pub(crate) seeds: Seeds,
+    /// A seed was connected to, added or removed, or an attempt failed.
     pub(crate) seeds_changed: Notify,
     pub(super) keep: Mutex<Weak<Keep>>,
     peers: Peers,
@@ -142,7 +142,7 @@ impl Inner {
             ending: Ending::default(),
             stopped: CancellationToken::new(),
             addresses: Mutex::default(),
-            seeds: Mutex::default(),
+            seeds: Seeds::default(),
             seeds_changed: Notify::new(),
             keep: Mutex::default(),
             peers: Peers::default(),
@@ -177,17 +177,14 @@ impl Inner {
     }
 
     pub(crate) fn seeds(&self) -> Vec<Arc<Seed>> {
-        self.seeds
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.seeds.all()
     }
 
-    pub(super) fn add_seed(&self, seed: Arc<Seed>) {
-        self.seeds
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(seed);
+    /// The nodes that answer at seeds and are connected, each once, in the order of the seeds. `seeds_changed` tells
+    /// when to look again.
+    #[allow(dead_code, reason = "the directory chooses its master among them")]
+    pub(crate) fn connected_seeds(&self) -> Vec<NodeId> {
+        self.seeds.connected()
     }
 
     fn next(&self) -> u64 {

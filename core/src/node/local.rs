@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Builder, Call, Events, Inner, Node, NodeStats, PortStats, Shutdown, Timer, node_port};
 use crate::codec::Frame;
 use crate::error::{JoinError, SendError};
-use crate::link::{self, LinkInfo};
+use crate::link::{self, LinkInfo, SeedInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
 use crate::port::{Inbox, InboxBounds, Outcome, Port};
@@ -278,6 +278,27 @@ impl LocalNode {
         self.inner
             .peer(node)
             .set_addresses(addresses.into_iter().collect());
+    }
+
+    /// Keeps a connection to `address` from now on, whoever answers there, with a pause between attempts that doubles
+    /// from 1.2 s to `monitor_timeout`. A name is looked up anew at each attempt. False if it is a seed already.
+    #[doc(alias = "seeds")]
+    pub fn add_seed(&self, address: Address) -> bool {
+        link::add_seed(&self.inner, address)
+    }
+
+    /// Makes no more attempts to connect to `address`. False if it is no seed.
+    ///
+    /// A connection that is open stays, since its other end may be in the middle of work with this node, and losing it
+    /// would fire monitors: from now on it is like any other, and is not made again when it ends.
+    pub fn remove_seed(&self, address: &Address) -> bool {
+        link::remove_seed(&self.inner, address)
+    }
+
+    /// The seeds of this node and how each stands, in the order in which they were added.
+    pub fn seeds(&self) -> Vec<SeedInfo> {
+        let seeds = self.inner.seeds();
+        seeds.iter().map(|seed| seed.info()).collect()
     }
 
     /// The addresses at which this node listens, as others reach it.

@@ -1,0 +1,231 @@
+//! Seeds: the addresses that a node keeps a connection to, whoever answers there (protocol.md section 6).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::dial::{Failed, STOPPED, dial};
+use super::open::OpenError;
+use super::run::run;
+use crate::handshake::HandshakeError;
+use crate::node::Inner;
+use crate::{Address, NodeId};
+
+/// First pause between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
+const FIRST_PAUSE: Duration = Duration::from_millis(1200);
+
+/// A seed as it stands at one moment, from [`seeds`](crate::LocalNode::seeds).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SeedInfo {
+    /// Where the node connects to.
+    pub address: Address,
+    /// What came of it.
+    pub state: SeedState,
+}
+
+/// How a seed stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SeedState {
+    /// The first attempt is under way.
+    #[default]
+    Trying,
+    /// This node is connected to the one that answers there, by this connection or another.
+    Connected(NodeId),
+    /// It is this node itself, which tries no more.
+    Itself,
+    /// The last attempt failed, or the connection was lost, and why; the next attempt comes.
+    Failed(String),
+    /// The same, but trying again is of little use: somebody answers there, and one of the two refuses the other. It is
+    /// tried again all the same.
+    Refused(String),
+}
+
+/// The seeds of one node, in the order in which they were added.
+#[derive(Default)]
+pub(crate) struct Seeds(Mutex<Vec<Arc<Seed>>>);
+
+/// An address that the node keeps a connection to.
+pub(crate) struct Seed {
+    pub(crate) address: Address,
+    state: Mutex<SeedState>,
+    /// Cancelled when nothing more is to be tried: the seed was removed, or the node stops.
+    given_up: CancellationToken,
+}
+
+impl Seeds {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Seed>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Seed>> {
+        self.lock().clone()
+    }
+
+    /// The nodes that answer at seeds and are connected, each once.
+    #[allow(dead_code, reason = "the directory chooses its master among them")]
+    pub(crate) fn connected(&self) -> Vec<NodeId> {
+        let mut nodes = Vec::new();
+        for seed in &*self.lock() {
+            if let SeedState::Connected(node) = seed.state()
+                && !nodes.contains(&node)
+            {
+                nodes.push(node);
+            }
+        }
+        nodes
+    }
+}
+
+impl Seed {
+    pub(crate) fn state(&self) -> SeedState {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn info(&self) -> SeedInfo {
+        SeedInfo {
+            address: self.address.clone(),
+            state: self.state(),
+        }
+    }
+
+    fn set(&self, node: &Inner, state: SeedState) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        node.seeds_changed.notify_waiters();
+    }
+}
+
+/// Begins to keep a connection to `address`. False if the node does so already.
+pub(crate) fn add_seed(node: &Arc<Inner>, address: Address) -> bool {
+    let seed = {
+        let mut seeds = node.seeds.lock();
+        if seeds.iter().any(|seed| seed.address == address) {
+            return false;
+        }
+        let seed = Arc::new(Seed {
+            address,
+            state: Mutex::default(),
+            given_up: node.stop.child_token(),
+        });
+        seeds.push(seed.clone());
+        seed
+    };
+    node.seeds_changed.notify_waiters();
+    if !node.spawn(keep_seed(node.clone(), seed.clone())) {
+        seed.set(node, SeedState::Failed(STOPPED.into()));
+    }
+    true
+}
+
+/// Tries no more to connect to `address`. False if it is no seed.
+pub(crate) fn remove_seed(node: &Inner, address: &Address) -> bool {
+    let removed = {
+        let mut seeds = node.seeds.lock();
+        let at = seeds.iter().position(|seed| seed.address == *address);
+        at.map(|at| seeds.remove(at))
+    };
+    let Some(seed) = removed else { return false };
+    seed.given_up.cancel();
+    node.seeds_changed.notify_waiters();
+    true
+}
+
+/// Waits until one of the seeds is connected, or all have failed. Without seeds there is nothing to wait for.
+///
+/// # Errors
+/// The address of a seed that failed, and why it did.
+pub(crate) async fn joined(node: &Inner) -> Result<(), (String, String)> {
+    loop {
+        let changed = node.seeds_changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let mut failed = None;
+        let mut trying = false;
+        for seed in node.seeds() {
+            match seed.state() {
+                SeedState::Connected(_) => return Ok(()),
+                SeedState::Trying => trying = true,
+                SeedState::Itself => {}
+                SeedState::Failed(why) | SeedState::Refused(why) => {
+                    failed = Some((seed.address.to_string(), why))
+                }
+            }
+        }
+        match failed {
+            _ if trying => tokio::select! {
+                biased;
+                () = changed => {}
+                () = node.stop.cancelled() => return Err((String::from("its seeds"), STOPPED.into())),
+            },
+            Some(failed) => return Err(failed),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Keeps a connection to `seed` until that is given up. A connection that is open then stays until it ends.
+async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let outcome = tokio::select! {
+            biased;
+            outcome = dial(&node, &seed.address, None) => outcome,
+            () = seed.given_up.cancelled() => return,
+        };
+        let state = match outcome {
+            Ok(opened) => {
+                let peer = opened.peer.id.clone();
+                let why = run(&node, opened, || {
+                    pause = FIRST_PAUSE;
+                    seed.set(&node, SeedState::Connected(peer));
+                })
+                .await;
+                SeedState::Failed(why)
+            }
+            Err(Failed {
+                error: OpenError::Handshake(HandshakeError::Myself { nonce, .. }),
+                ..
+            }) if node.nonces.contains(&nonce) => {
+                // Dropped, as protocol.md section 6 says.
+                tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
+                seed.set(&node, SeedState::Itself);
+                return;
+            }
+            Err(Failed {
+                error,
+                peer: Some(peer),
+            }) if matches!(error, OpenError::Refused(_)) || peer.link().is_some() => {
+                // There is another connection to the same node, which serves as well.
+                if peer.link().is_some() {
+                    seed.set(&node, SeedState::Connected(peer.id.clone()));
+                }
+                tokio::select! {
+                    biased;
+                    () = peer.is_down() => {}
+                    () = seed.given_up.cancelled() => return,
+                }
+                SeedState::Failed(error.to_string())
+            }
+            Err(Failed { error, .. }) => {
+                tracing::warn!(target: "aemp::link", address = %seed.address, %error, "cannot connect to a seed");
+                match error {
+                    OpenError::Handshake(_) => SeedState::Refused(error.to_string()),
+                    _ => SeedState::Failed(error.to_string()),
+                }
+            }
+        };
+        seed.set(&node, state);
+        let wait = pause.mul_f64(node.entropy.between(0.5, 1.0));
+        pause = (2 * pause).min(node.config.monitor_timeout.max(FIRST_PAUSE));
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(wait) => {}
+            () = seed.given_up.cancelled() => return,
+        }
+    }
+}
