@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::DirectoryLimits;
 use crate::codec::Limits;
 
 /// The settings of a node that most programs leave alone. Times and limits are per node unless they say otherwise.
@@ -40,6 +41,8 @@ pub struct Config {
     pub inbox_limit: usize,
     /// Monitors that a peer may hold on our ports; 100,000.
     pub peer_monitors: usize,
+    /// What a peer may make this node hold in the directory.
+    pub directory: DirectoryLimits,
     /// Connections that are not authenticated yet; 128.
     pub openings: usize,
     /// The same from one address other than loopback; 16.
@@ -77,6 +80,7 @@ impl Default for Config {
             queue_limit: 64 << 20,
             inbox_limit: 64 << 20,
             peer_monitors: 100_000,
+            directory: DirectoryLimits::default(),
             openings: 128,
             openings_per_address: 16,
             min_secret: 16,

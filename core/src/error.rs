@@ -8,7 +8,7 @@ use crate::codec::EncodeError;
 use crate::handshake::SecretError;
 use crate::id::ParseIdError;
 use crate::message::ParseError;
-use crate::{PortId, Reason, Text};
+use crate::{DirectoryError, PortId, Reason, Text};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -35,6 +35,9 @@ pub enum Error {
     /// A text is no address.
     #[error(transparent)]
     Address(#[from] ParseAddressError),
+    /// The directory did not do what it was asked for.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// No connection.
     #[error(transparent)]
     Join(#[from] JoinError),

@@ -14,6 +14,7 @@
 mod address;
 pub mod codec;
 mod config;
+mod directory;
 mod entropy;
 mod error;
 #[cfg(aemp_faults)]
@@ -37,14 +38,16 @@ pub mod value;
 
 pub use address::{Address, ParseAddressError};
 pub use config::Config;
+pub use directory::{Change, DirectoryLimits};
 pub use error::{CallError, Error, JoinError, Result, SendError, StartError};
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 pub use link::{LinkInfo, SeedInfo, SeedState};
 pub use message::{IntoMessage, Message, ParseError, Values};
 pub use monitor::{Action, IntoAction, Monitor, Notify};
 pub use node::{
-    Builder, Call, Events, LinkStats, LocalNode, Node, NodeEvent, NodeStats, PortStats, ShardStats,
-    Shutdown, Timer, Traffic,
+    Ask, Builder, Call, Directory, DirectoryError, DirectoryRole, Events, FamilyWatch, Group,
+    Lease, LinkStats, LocalNode, Members, Node, NodeEvent, NodeStats, Pick, PortStats,
+    Registration, ShardStats, Shutdown, Timer, Traffic,
 };
 pub use port::{Context, Inbox, InboxBounds, Outcome, Port, Routes, routes};
 pub use reason::Reason;

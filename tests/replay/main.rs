@@ -2,6 +2,7 @@
 //! turn.
 #![allow(clippy::unwrap_used)]
 
+mod directory;
 mod opening;
 mod own_seed;
 #[path = "../common/pipe.rs"]

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use aemp::Value;
 use tokio::sync::mpsc;
 
+use crate::directory::Asked;
 use crate::programs;
 use crate::recording::What;
 use crate::replay::{Actor, Link, Replay, SOON};
@@ -61,7 +62,14 @@ impl Replay<'_> {
         if let Some(secret) = session.secret(self.side) {
             builder = builder.secret(secret);
         }
-        for bind in session.list(self.side, "binds") {
+        let (entries, listens) = self.published(number);
+        let mut binds = session.list(self.side, "binds");
+        if number.is_some() {
+            // A hand-written client says so, and listens nowhere.
+            binds = listens.iter().map(ToString::to_string).collect();
+        }
+        self.relay.publish(&binds, &listens);
+        for bind in binds {
             builder = builder.bind(bind);
         }
         for seed in seeds {
@@ -77,6 +85,16 @@ impl Replay<'_> {
             }
         };
         // Nobody has been read from yet: this thread did not rest.
+        for (family, key, value) in entries {
+            node.directory().set(&family, key, &value).unwrap();
+        }
+        let services = session.list(self.side, "services");
+        if services
+            .iter()
+            .any(|service| service == "AnyEvent::MP::Global::")
+        {
+            node.directory().become_global();
+        }
         let scripts = session.scripts(self.side);
         let mut shown = programs::run(&node, &scripts, session.is_secure(self.side), &tell);
         for name in self.ports_of_a_client(number) {
@@ -91,6 +109,7 @@ impl Replay<'_> {
             monitors: BTreeMap::new(),
             calls: BTreeMap::new(),
             names: Names::default(),
+            asked: Asked::default(),
         };
         self.actors.insert(key, actor);
     }
@@ -143,8 +162,9 @@ impl Replay<'_> {
                 return;
             }
             let seeds = self.session.list(self.side, "seeds");
-            if self.side != "py" && !seeds.contains(&connection.relay) {
-                self.connect_on_demand(number).await;
+            let wanted = self.wanted.remove(&number);
+            if self.side != "py" && !seeds.contains(&connection.relay) && !wanted {
+                self.fail("no seed", "a reason to connect");
             }
             // As the acceptor saw our node; that is what the relay used towards it.
             let local = peeraddr(connection.greetings.get(&connection.acceptor));
@@ -180,13 +200,9 @@ impl Replay<'_> {
         self.links.insert(number, link);
     }
 
-    /// The other node's address is known from the directory in the recording; here the program knows it. What it
-    /// sends first makes our node connect.
-    async fn connect_on_demand(&mut self, number: u64) {
-        let (them, relay) = (self.them(number), self.connection(number).relay.clone());
-        let id = them.parse().unwrap();
-        let address = relay.parse().unwrap();
-        self.actor(number).node.add_peer(&id, [address]);
+    /// Does what our side's program did first on connection `number`, which makes our node look for the other and connect.
+    pub(crate) fn act_first(&mut self, number: u64) {
+        self.wanted.insert(number);
         let framing = self.our_framing(number);
         for at in self.at..self.session.events.len() {
             let event = &self.session.events[at];

@@ -24,6 +24,8 @@ struct State {
     /// Attempts of the node to connect, which wait until the script comes to them.
     attempts: HashMap<String, mpsc::UnboundedSender<Attempt>>,
     waiting: HashMap<String, mpsc::UnboundedReceiver<Attempt>>,
+    /// What is told of a listener's address, where that is another: the relay's own.
+    published: HashMap<String, Address>,
 }
 
 type Attempt = oneshot::Sender<Pipe>;
@@ -31,6 +33,13 @@ type Attempt = oneshot::Sender<Pipe>;
 impl Relay {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
+    }
+
+    /// The node that is to listen at `binds` tells others these addresses.
+    pub(crate) fn publish(&self, binds: &[String], addresses: &[aemp::Text]) {
+        let pairs = binds.iter().zip(addresses);
+        let pairs = pairs.map(|(bind, address)| (bind.clone(), address.parse().unwrap()));
+        self.lock().published.extend(pairs);
     }
 
     /// Connects to the node that listens at `target`, which sees itself at `local` and the other end at `peer`.
@@ -100,7 +109,11 @@ impl Transport for Relay {
     async fn listen(&self, at: &Address, _: &Options) -> io::Result<Box<dyn Listener>> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.lock().listeners.insert(at.rest().into(), sender);
-        Ok(Box::new(Accepting(at.clone(), receiver)))
+        let published = self.lock().published.get(at.rest()).cloned();
+        Ok(Box::new(Accepting(
+            published.unwrap_or_else(|| at.clone()),
+            receiver,
+        )))
     }
 
     async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {

@@ -15,11 +15,12 @@ use aemp::{CallError, LocalNode, Monitor, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 
+use crate::directory::{APART, Asked, extra, is_directory};
 use crate::programs::News;
 use crate::recording::{Connection, Session, What};
 use crate::relay::Relay;
 use crate::rules::{Rule, Tally};
-use crate::script::Script;
+use crate::script::{Script, is_probe};
 use crate::values::{self, Names};
 
 /// How long something may take that has to come; the clock is virtual.
@@ -37,6 +38,8 @@ pub(crate) struct Replay<'a> {
     pub(crate) links: BTreeMap<u64, Link>,
     /// Own units that have been done already, together with an earlier one.
     pub(crate) done: HashSet<usize>,
+    /// Connections that our program has given a reason for.
+    pub(crate) wanted: HashSet<u64>,
     /// Where the replay is.
     pub(crate) at: usize,
     pub(crate) tally: Tally,
@@ -54,6 +57,7 @@ pub(crate) struct Actor {
     /// By the recorded name of the port that waits for the answer: whether it watches the port, and the answer.
     pub(crate) calls: BTreeMap<String, Calling>,
     pub(crate) names: Names,
+    pub(crate) asked: Asked,
 }
 
 pub(crate) struct Calling {
@@ -92,6 +96,7 @@ pub(crate) async fn replay(session: &Session, side: &str) -> Tally {
         actors: BTreeMap::new(),
         links: BTreeMap::new(),
         done: HashSet::new(),
+        wanted: HashSet::new(),
         at: 0,
         tally: Tally::default(),
     };
@@ -115,12 +120,6 @@ pub(crate) async fn replay(session: &Session, side: &str) -> Tally {
 fn is_question(message: &[Value]) -> bool {
     let is = |at: usize, word| message.get(at).and_then(Value::as_str) == Some(word);
     is(1, "time") && is(3, "aemp::alive")
-}
-
-/// Whether a message is one of the directory, or of the network's nodes among themselves.
-fn is_directory(message: &[Value]) -> bool {
-    let request = message.get(1).and_then(Value::as_str);
-    message[0].as_str() == Some("") && request.is_some_and(|request| request.starts_with("g_"))
 }
 
 impl Replay<'_> {
@@ -230,9 +229,12 @@ impl Replay<'_> {
     /// A message of our side: done through our API if it was the program's own doing, then expected.
     async fn ours(&mut self, number: u64, bytes: &[u8]) {
         let message = values::read(&self.our_framing(number), bytes);
+        if let Some(rule) = self.is_over(number) {
+            self.tally.withheld += 1;
+            return self.tally.apply(rule);
+        }
         if is_directory(&message) {
-            self.tally.skipped += 1;
-            return;
+            return self.our_directory(number, &message).await;
         }
         let answers = |due: &Vec<Value>| {
             let lead = due.len() - 1;
@@ -320,19 +322,30 @@ impl Replay<'_> {
     async fn theirs(&mut self, number: u64, bytes: Vec<u8>) {
         let framing = self.link(number).their_framing.clone();
         let message = values::read(&framing, &bytes);
-        if is_directory(&message) {
-            self.tally.skipped += 1;
-            return;
-        }
-        let link = self.link(number);
-        if link.lost || link.finished {
+        if let Some(rule) = self.is_over(number) {
             self.tally.unsaid += 1;
-            return self.tally.apply(Rule::Stays);
+            return self.tally.apply(rule);
         }
         let bytes = self.actor(number).names.rewrite(&framing, bytes);
+        let bytes = self.with_our_ids(number, &framing, &message, bytes);
+        if is_directory(&message) {
+            tokio::time::sleep(APART).await;
+        }
         self.link(number).script.send(&bytes).await;
         self.tally.received += 1;
-        self.arrives(number, &message).await;
+        match is_directory(&message) {
+            true => self.directory_arrives(number, &message).await,
+            false => self.arrives(number, &message).await,
+        }
+    }
+
+    /// Why nothing more is said on connection `number`, if that is so.
+    fn is_over(&mut self, number: u64) -> Option<Rule> {
+        if self.is_refused(number) {
+            return self.otherwise(number);
+        }
+        let link = self.link(number);
+        (link.lost || link.finished).then_some(Rule::Stays)
     }
 
     /// Ends connection `number` as the recorded side did: because it had to, or since its process ended.
@@ -399,7 +412,9 @@ impl Replay<'_> {
             } else if link.evaluated.contains(&message) {
                 link.evaluated.retain(|due| *due != message);
                 self.tally.apply(Rule::EvalSecure);
-            } else if is_question(&message) {
+            } else if let Some(rule) = extra(&self.session.name, self.side, &message) {
+                self.tally.apply(rule);
+            } else if is_question(&message) || is_probe(&message) {
                 self.tally.apply(Rule::Probe);
             } else {
                 self.fail(message, "nothing more");
@@ -421,17 +436,16 @@ impl Replay<'_> {
     fn check_sums(&self) {
         let (mut ours, mut theirs) = (0, 0);
         for event in &self.session.events {
-            let Some(number) = event.connection.filter(|n| self.links.contains_key(n)) else {
+            if !event
+                .connection
+                .is_some_and(|n| self.links.contains_key(&n))
+            {
                 continue;
-            };
-            let unit = match &event.what {
-                What::Greeting(_) | What::Nonce(_) | What::Auth(_) => true,
-                What::Message(bytes) => {
-                    let framing = self.framing_of(number, &event.from);
-                    !is_directory(&values::read(&framing, bytes))
-                }
-                _ => false,
-            };
+            }
+            let unit = matches!(
+                &event.what,
+                What::Greeting(_) | What::Nonce(_) | What::Auth(_) | What::Message(_)
+            );
             match event.from == self.side {
                 true => ours += usize::from(unit),
                 false => theirs += usize::from(unit),

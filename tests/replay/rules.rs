@@ -27,10 +27,16 @@ pub(crate) enum Rule {
     Rivals,
     Stays,
     Probe,
+    AsksOnce,
+    KnowsSeed,
+    InSet,
+    ByHand,
+    WatchEnds,
+    Outlives,
 }
 
 impl Rule {
-    pub(crate) const ALL: [(Self, &'static str); 17] = [
+    pub(crate) const ALL: [(Self, &'static str); 23] = [
         (
             Self::Methods,
             "the greeting lists hmac_sha3_512, and cleartext where the session needs it: the methods under TLS come \
@@ -106,6 +112,33 @@ impl Rule {
             "an open connection is asked for a sign of life when the same node connects anew (protocol.md section 2), and \
              after a silence",
         ),
+        (
+            Self::AsksOnce,
+            "a seed is asked once to be a global node; a Perl node usually asks twice (protocol.md section 6)",
+        ),
+        (
+            Self::KnowsSeed,
+            "a node that is connected to its seed does not ask where that listens, as Perl nodes do (protocol.md section 6)",
+        ),
+        (
+            Self::InSet,
+            "what `'l` and `'g` hold of the two nodes that meet is said once more, or once less, beside `g_set`, which has \
+             it all",
+        ),
+        (
+            Self::ByHand,
+            "a hand-written client says what no node says: sets twice what is the same, watches twice, makes up slaves, \
+             and does without what nodes say by themselves",
+        ),
+        (
+            Self::WatchEnds,
+            "what a peer watches ends with its connection; a Perl node goes on at the next (protocol.md section 6)",
+        ),
+        (
+            Self::Outlives,
+            "when a recording ends, all its nodes end at once; ours is the last, and tells of the deletion of what the \
+             others held",
+        ),
     ];
 }
 
@@ -122,8 +155,6 @@ pub(crate) struct Tally {
     pub(crate) unsaid: usize,
     /// Of those, what was seen to arrive: at a port, a monitor or a call of ours.
     pub(crate) arrived: usize,
-    /// Units of the directory, in both directions.
-    pub(crate) skipped: usize,
     pub(crate) rules: BTreeMap<Rule, usize>,
     /// What became of each connection.
     pub(crate) outcomes: BTreeMap<String, usize>,
@@ -144,7 +175,6 @@ impl Tally {
         self.unsaid += other.unsaid;
         self.received += other.received;
         self.arrived += other.arrived;
-        self.skipped += other.skipped;
         for (rule, times) in &other.rules {
             *self.rules.entry(*rule).or_default() += times;
         }

@@ -46,6 +46,20 @@ pub(crate) fn sorted(value: Value) -> Value {
     }
 }
 
+/// The recorded bytes of a message with another text as element `at`.
+pub(crate) fn with_text(framing: &str, bytes: &[u8], at: usize, text: &str) -> Vec<u8> {
+    if framing == "json" {
+        let mut message: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        message[at] = text.into();
+        return serde_json::to_vec(&message).unwrap();
+    }
+    let mut message: ciborium::Value = ciborium::from_reader(bytes).unwrap();
+    message.as_array_mut().unwrap()[at] = ciborium::Value::Bytes(text.into());
+    let mut changed = Vec::new();
+    ciborium::into_writer(&message, &mut changed).unwrap();
+    changed
+}
+
 /// Recorded names, and those that our node made up in their place.
 #[derive(Debug, Default)]
 pub(crate) struct Names(Vec<(String, String)>);
@@ -71,6 +85,28 @@ impl Names {
             None => value.clone(),
         };
         values.iter().map(replace).collect()
+    }
+
+    /// The same at every level, in keys as well.
+    pub(crate) fn apply_deep(&self, values: &[Value]) -> Vec<Value> {
+        values
+            .iter()
+            .map(|value| sorted(self.deep(value)))
+            .collect()
+    }
+
+    fn deep(&self, value: &Value) -> Value {
+        match value {
+            Value::Text(text) => self.text(text).into(),
+            Value::Array(items) => Value::Array(items.iter().map(|item| self.deep(item)).collect()),
+            Value::Map(map) => {
+                let pairs = map
+                    .iter()
+                    .map(|(key, value)| (self.deep(key), self.deep(value)));
+                Value::Map(pairs.collect())
+            }
+            other => other.clone(),
+        }
     }
 
     /// The recorded bytes, with our names in them. Bytes without names stay as they are.

@@ -10,6 +10,7 @@ mod hung;
 mod links;
 #[path = "../common/log.rs"]
 mod log;
+mod network;
 mod overload;
 #[path = "../common/pipe.rs"]
 mod pipe;

@@ -8,7 +8,7 @@ use super::open::{OpenError, Opened, open};
 use super::run::run;
 use super::seed::SeedState;
 use crate::handshake::Role;
-use crate::node::Inner;
+use crate::node::{Inner, parse_addresses};
 use crate::peer::Peer;
 use crate::{Address, NodeId};
 
@@ -47,9 +47,9 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
 
 /// Tries the addresses of `peer` in turn, again and again for `connect_interval`.
 async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, String> {
-    let addresses = peer.addresses();
+    let mut addresses = peer.addresses();
     if addresses.is_empty() {
-        return Err(wait_for_seeds(node).await);
+        addresses = look_up(node, &peer.id).await?;
     }
     let until = Instant::now() + node.config.connect_interval;
     loop {
@@ -76,6 +76,22 @@ async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, St
             return Err(last);
         }
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Asks the network where `peer` listens.
+async fn look_up(node: &Arc<Inner>, peer: &NodeId) -> Result<Vec<Address>, String> {
+    let found = timeout(node.config.monitor_timeout, node.directory.find(node, peer));
+    let found = tokio::select! {
+        biased;
+        found = found => found,
+        why = wait_for_seeds(node), if !node.directory.can_find() => return Err(why),
+    };
+    let found = found.ok().flatten().unwrap_or_default();
+    let addresses = parse_addresses(&found);
+    match addresses.is_empty() {
+        true => Err(String::from("no known address")),
+        false => Ok(addresses),
     }
 }
 

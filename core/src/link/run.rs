@@ -54,8 +54,10 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let generation = peer.up(sends.clone(), facts.clone(), info, cancel.clone());
     drop(opening);
     up();
+    node.directory.up(node, &peer, generation, facts.is_perl());
     // Should this task panic, the connection is lost like any other.
     let _lost = Lost {
+        node,
         peer: &peer,
         generation,
     };
@@ -102,6 +104,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
 
 /// Settles a connection whose task ends before it did.
 struct Lost<'a> {
+    node: &'a Arc<Inner>,
     peer: &'a Arc<Peer>,
     generation: Generation,
 }
@@ -110,6 +113,9 @@ impl Drop for Lost<'_> {
     fn drop(&mut self) {
         self.peer
             .down(self.generation, "the connection's task ended");
+        self.node
+            .directory
+            .down(self.node, &self.peer.id, self.generation);
     }
 }
 

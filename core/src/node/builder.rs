@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use super::inner::{Clock, Parts};
-use super::{Inner, LocalNode};
+use super::{Inner, LocalNode, directory};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -218,6 +218,7 @@ impl Builder {
                 .flat_map(|listener| listener.addresses())
                 .collect(),
         );
+        inner.directory.listens(&inner, &inner.addresses());
         for (id, address) in peers {
             inner.peer(&id).add_address(address);
         }
@@ -237,6 +238,7 @@ impl Builder {
         for address in seeds {
             link::add_seed(&inner, address);
         }
+        inner.spawn(directory::run(inner.clone()));
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = ?inner.addresses(), "node started");
         Ok(node)
     }

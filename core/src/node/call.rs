@@ -26,18 +26,21 @@ pub struct Call<'m, M, T> {
     to: PortId,
     message: M,
     within: Option<Duration>,
+    /// What is held until the call is dropped.
+    held: Option<Box<dyn Held + 'm>>,
     /// How long what the message borrows lives.
     lifetime: PhantomData<&'m ()>,
     answer: PhantomData<fn() -> T>,
 }
 
-impl<M: IntoMessage, T: DeserializeOwned> Call<'_, M, T> {
+impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
     pub(super) fn new(node: Arc<Inner>, to: PortId, message: M) -> Self {
         Self {
             node,
             to,
             message,
             within: None,
+            held: None,
             lifetime: PhantomData,
             answer: PhantomData,
         }
@@ -52,12 +55,19 @@ impl<M: IntoMessage, T: DeserializeOwned> Call<'_, M, T> {
         self
     }
 
+    /// Keeps `held` as long as the call is.
+    pub(super) fn holding(mut self, held: Box<dyn Held + 'm>) -> Self {
+        self.held = Some(held);
+        self
+    }
+
     async fn run(self) -> Result<T, CallError> {
         let Self {
             node,
             to,
             message,
             within,
+            held: _held,
             ..
         } = self;
         let (answer, answered) = oneshot::channel();
@@ -106,6 +116,10 @@ where
         Box::pin(self.run())
     }
 }
+
+/// Anything that does something when it is dropped.
+pub(super) trait Held: Send {}
+impl<T: Send> Held for T {}
 
 type Answer = Result<Message, Reason>;
 

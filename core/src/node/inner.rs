@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::Driver;
 use super::functions::Functions;
 use super::local::Keep;
 use super::peers::Peers;
@@ -66,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) seeds_changed: Notify,
     pub(super) keep: Mutex<Weak<Keep>>,
     peers: Peers,
+    pub(crate) directory: Driver,
     /// How many connections have come up.
     generations: AtomicU64,
     /// Names that were given to ports and not made up.
@@ -123,6 +125,7 @@ impl Inner {
                 u64::from_le_bytes(entropy.bytes()),
             )),
             unique: unique_word(&id, &entropy),
+            directory: Driver::new(id.clone(), &config),
             door: Door::new(&config),
             nonces: Nonces::default(),
             cleartext: Ration::default(),
@@ -522,6 +525,7 @@ impl Inner {
             // A handler that blocks must not keep the others from their end.
             let _ = tokio::time::timeout(GRACE, shard).await;
         }
+        self.directory.close();
         self.peers.clear();
         let events = self
             .events

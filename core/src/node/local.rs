@@ -8,7 +8,10 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Call, Events, Inner, Node, NodeStats, PortStats, Shutdown, Timer, node_port};
+use super::{
+    Builder, Call, Directory, Events, Group, Inner, Node, NodeStats, PortStats, Shutdown, Timer,
+    node_port,
+};
 use crate::codec::Frame;
 use crate::error::{JoinError, SendError};
 use crate::link::{self, LinkInfo, SeedInfo};
@@ -299,6 +302,17 @@ impl LocalNode {
     pub fn seeds(&self) -> Vec<SeedInfo> {
         let seeds = self.inner.seeds();
         seeds.iter().map(|seed| seed.info()).collect()
+    }
+
+    /// The directory that the nodes of the network share.
+    pub fn directory(&self) -> Directory {
+        Directory::new(self.inner.clone())
+    }
+
+    /// The group of ports called `name`: whoever joins it on any node of the network.
+    #[doc(alias = "grp_reg")]
+    pub fn group(&self, name: &str) -> Group {
+        Group::new(self.inner.clone(), name)
     }
 
     /// The addresses at which this node listens, as others reach it.

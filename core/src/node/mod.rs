@@ -2,6 +2,7 @@
 
 mod builder;
 mod call;
+mod directory;
 mod events;
 mod functions;
 mod inner;
@@ -17,6 +18,12 @@ mod timer;
 
 pub use builder::Builder;
 pub use call::Call;
+use directory::Driver;
+pub(crate) use directory::parse_all as parse_addresses;
+pub use directory::{
+    Ask, Directory, DirectoryError, DirectoryRole, FamilyWatch, Group, Lease, Members, Pick,
+    Registration,
+};
 pub use events::{Events, NodeEvent};
 pub(crate) use inner::Inner;
 pub use local::LocalNode;

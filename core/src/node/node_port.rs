@@ -103,7 +103,7 @@ pub(crate) fn handle(
     let name = arguments.text().unwrap_or_default();
     let Some(request) = Request::named(&name) else {
         if name.starts_with("g_") {
-            tracing::debug!(target: "aemp::node", %from, request = %name, "a request to the directory, which this node has not");
+            network(node, from, &name, arguments);
         } else {
             call(node, from, &name, arguments);
         }
@@ -298,6 +298,19 @@ pub(super) fn start(
         Err(reason) => {
             tracing::warn!(target: "aemp::node", %from, %function, %reason, "a spawned port did not start");
         }
+    }
+}
+
+/// A request of the directory. They pass between nodes only.
+fn network(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
+    let Sender::Peer(peer, generation) = from else {
+        tracing::warn!(target: "aemp::directory", %from, request = name, "a request that only other nodes send");
+        return;
+    };
+    let sender = (&peer.id, generation);
+    if let Err(why) = node.directory.request(node, sender, name, arguments.0) {
+        tracing::warn!(target: "aemp::directory", %from, request = name, why, "not taken");
+        peer.count_odd(generation);
     }
 }
 

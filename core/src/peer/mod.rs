@@ -202,6 +202,26 @@ impl Peer {
         }
     }
 
+    /// The same over the connection `generation` and no other: nothing is sent if that is not up.
+    pub(crate) fn tell_over(self: &Arc<Self>, generation: Generation, values: Values) {
+        let mut state = self.lock();
+        if state.up(generation).is_some() {
+            self.request(&mut state, values);
+        }
+    }
+
+    /// Connects to the peer at `addresses`, unless it is connected or about to be.
+    pub(crate) fn connect_to(self: &Arc<Self>, addresses: Vec<Address>) {
+        let mut state = self.lock();
+        if state.link.wanted() {
+            if state.addresses.is_empty() {
+                state.addresses = addresses;
+            }
+            drop(state);
+            self.connect();
+        }
+    }
+
     /// A port of ours that the peer watches over connection `generation` has died.
     pub(crate) fn port_died(
         self: &Arc<Self>,

@@ -1,0 +1,405 @@
+//! The global role: slaves, other global nodes, and what peers watch and ask here.
+
+use std::time::Duration;
+
+use super::machine::{Machine, Output, Role};
+use super::name::{self, GLOBALS, LISTENERS};
+use super::pieces::cut;
+use super::request::{self, Family, Query, Update};
+use super::store::size_of_entry;
+use crate::{NodeId, Text, Value};
+
+/// What could not be taken of a request, since it is not for its sender to say, or too much.
+#[derive(Default)]
+struct Left {
+    entries: usize,
+    why: &'static str,
+}
+
+impl Left {
+    fn add(&mut self, why: &'static str) {
+        self.entries += 1;
+        self.why = why;
+    }
+
+    fn outcome(self) -> Result<(), String> {
+        match self.entries {
+            0 => Ok(()),
+            n => Err(format!("{n} entries were not taken: {}", self.why)),
+        }
+    }
+}
+
+impl Machine {
+    /// Takes on the global role, for good.
+    pub(crate) fn become_global(&mut self, now: Duration) {
+        if std::mem::replace(&mut self.role, Role::Global) == Role::Global {
+            return;
+        }
+        self.begin_to_settle(now);
+        self.to_master.clear();
+        let own = self.own.clone();
+        let key = Text::from(own.as_str());
+        self.hold(now, GLOBALS, key, Value::Null);
+        let peers: Vec<(NodeId, bool)> = self
+            .peers
+            .iter()
+            .map(|(node, peer)| (node.clone(), peer.global))
+            .collect();
+        let to = peers.iter().map(|(node, _)| node.clone()).collect();
+        let request = request::global();
+        self.push(Output::Send { to, request });
+        for (node, _) in peers.into_iter().filter(|(_, global)| *global) {
+            self.meet(now, &node);
+        }
+        self.settle(now);
+        self.pump(now);
+    }
+
+    /// Holds an entry of the nodes' own families in this node's name.
+    fn hold(&mut self, now: Duration, family: &'static str, key: Text, value: Value) {
+        let own = self.own.clone();
+        let family = Text::from_static(family);
+        let told = self.store.set(&own, &family, key.clone(), value);
+        self.tell(now, &family, key, told);
+    }
+
+    fn release(&mut self, now: Duration, family: &'static str, key: &str) {
+        let own = self.own.clone();
+        if self.store.holds(&own, family, key) {
+            let told = self.store.delete(&own, family, key);
+            self.tell(now, &Text::from_static(family), key.into(), told);
+        }
+    }
+
+    pub(super) fn on_global(&mut self, now: Duration, from: &NodeId) -> Result<(), String> {
+        let Some(peer) = self.peers.get_mut(from) else {
+            return Ok(());
+        };
+        if std::mem::replace(&mut peer.global, true) {
+            return Err(String::from("it has said before that it is a global node"));
+        }
+        peer.slave = false;
+        let watches = std::mem::take(&mut peer.watches);
+        // It tells anew what it holds, and is its own master from now on.
+        self.forget_watches(from, watches);
+        self.forget(now, from);
+        if self.role == Role::Global {
+            self.meet(now, from);
+        }
+        Ok(())
+    }
+
+    /// Another global node is there, and so are we: both tell what they hold.
+    fn meet(&mut self, now: Duration, node: &NodeId) {
+        self.store.add_owner(node, false);
+        self.wait_for(node);
+        self.mesh.met(now, node);
+        self.push(Output::Keep {
+            node: node.clone(),
+            keep: true,
+        });
+        self.hold(now, GLOBALS, node.as_str().into(), Value::Null);
+        self.send_database(node, "g_set");
+    }
+
+    /// A global node is gone.
+    pub(super) fn part(&mut self, now: Duration, node: &NodeId) {
+        self.push(Output::Keep {
+            node: node.clone(),
+            keep: false,
+        });
+        self.release(now, GLOBALS, node.as_str());
+        self.release(now, LISTENERS, node.as_str());
+    }
+
+    pub(super) fn on_slave(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        families: Vec<Family>,
+    ) -> Result<(), String> {
+        self.become_global(now);
+        let Some(peer) = self.peers.get_mut(from) else {
+            return Ok(());
+        };
+        if peer.global {
+            return Err(String::from("a global node is its own master"));
+        }
+        peer.slave = true;
+        self.store.add_owner(from, true);
+        self.replace(now, from, families)
+    }
+
+    pub(super) fn on_set(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        families: Vec<Family>,
+    ) -> Result<(), String> {
+        self.expect_global(from)?;
+        let outcome = self.replace(now, from, families);
+        self.settled_with(now, from);
+        outcome
+    }
+
+    fn expect_global(&self, from: &NodeId) -> Result<(), String> {
+        match self.peers.get(from) {
+            Some(peer) if peer.global && self.role == Role::Global => Ok(()),
+            Some(peer) if !peer.global => Err(String::from("it is not a global node")),
+            _ => Err(String::from("this node is not a global node")),
+        }
+    }
+
+    /// `from` holds this and nothing else.
+    fn replace(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        families: Vec<Family>,
+    ) -> Result<(), String> {
+        let mut gone: std::collections::BTreeSet<(Text, Text)> = self
+            .store
+            .families_of(from)
+            .flat_map(|family| {
+                let keys = self.store.held_by(from, family);
+                keys.map(|key| (family.clone(), key.clone()))
+            })
+            .collect();
+        let mut left = Left::default();
+        for (family, pairs) in families {
+            if !name::is_known_family(&family) {
+                left.add("there is no such family");
+                continue;
+            }
+            for (key, value) in pairs {
+                match self.put(now, from, &family, key, value) {
+                    Ok(key) if gone.is_empty() => drop(key),
+                    Ok(key) => drop(gone.remove(&(family.clone(), key))),
+                    Err(why) => left.add(why),
+                }
+            }
+        }
+        for (family, key) in gone {
+            self.take_away(now, from, &family, key);
+        }
+        left.outcome()
+    }
+
+    pub(super) fn on_update(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        update: Update,
+    ) -> Result<(), String> {
+        let perl = match self.peers.get(from) {
+            Some(peer) if peer.slave => peer.perl,
+            Some(peer) => {
+                let perl = peer.perl;
+                self.expect_global(from)?;
+                perl
+            }
+            None => return Ok(()),
+        };
+        let mut left = Left::default();
+        for (key, value) in update.set {
+            if let Err(why) = self.put(now, from, &update.family, key, value) {
+                left.add(why);
+            }
+        }
+        for key in update.deleted {
+            match name::key(key, perl) {
+                Some(key) => self.take_away(now, from, &update.family, key),
+                None => left.add("a key is no text"),
+            }
+        }
+        left.outcome()
+    }
+
+    /// Lets `from` hold an entry, if it may.
+    fn put(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        family: &Text,
+        key: Value,
+        value: Value,
+    ) -> Result<Text, &'static str> {
+        let Some(peer) = self.peers.get(from) else {
+            return Err("its connection is lost");
+        };
+        let perl = peer.perl;
+        let key = name::key(key, perl).ok_or("a key is no text")?;
+        let mut value = name::value(value, perl);
+        match family.as_str() {
+            LISTENERS if !is_addresses(&value) => {
+                return Err("listeners are arrays of addresses");
+            }
+            // A global node speaks for its slaves as well.
+            LISTENERS | GLOBALS if !peer.global && key != *from.as_str() => {
+                return Err("a node's own entries are not for another to set");
+            }
+            GLOBALS => value = Value::Null,
+            _ => {}
+        }
+        if name::not_json(&value).is_some() {
+            return Err("a value is not what JSON can carry");
+        }
+        let limits = &self.settings.limits;
+        let size = size_of_entry(&key, &value);
+        if size > limits.entry {
+            return Err("an entry is too large (directory.entry)");
+        }
+        let usage = self.store.usage(from);
+        let new = !self.store.holds(from, family, &key);
+        if new && usage.keys >= limits.keys {
+            return Err("it holds too many keys (directory.keys)");
+        }
+        if usage.bytes + size > limits.bytes {
+            return Err("it holds too many bytes (directory.bytes)");
+        }
+        if new
+            && usage.families >= limits.families
+            && self.store.held_by(from, family).next().is_none()
+        {
+            return Err("it holds keys in too many families (directory.families)");
+        }
+        if *family == *LISTENERS && peer.global && key == *from.as_str() {
+            let addresses = request::addresses(&value);
+            self.mesh.listens(from, addresses);
+            // So that others learn it who are not connected to it (protocol.md section 6).
+            self.hold(now, LISTENERS, key.clone(), value.clone());
+        }
+        let told = self.store.set(from, family, key.clone(), value);
+        self.tell(now, family, key.clone(), told);
+        Ok(key)
+    }
+
+    fn take_away(&mut self, now: Duration, from: &NodeId, family: &Text, key: Text) {
+        if *family == *LISTENERS && key == *from.as_str() {
+            self.release(now, LISTENERS, &key);
+        }
+        let told = self.store.delete(from, family, &key);
+        self.tell(now, family, key, told);
+    }
+
+    pub(super) fn on_find(&mut self, from: &NodeId, node: Text) {
+        let addresses = self.store.seen(LISTENERS, &node).cloned();
+        self.send(from, request::found(node, addresses));
+    }
+
+    pub(super) fn on_query(
+        &mut self,
+        from: &NodeId,
+        query: Query,
+        family: &Text,
+        id: Value,
+    ) -> Result<(), String> {
+        let mut bytes = 0;
+        let limit = self.settings.largest_reply;
+        let fits = self.store.family(family).all(|(key, value)| {
+            bytes += size_of_entry(key, value);
+            bytes <= limit
+        });
+        if !fits {
+            return Err(format!(
+                "it asks for more of {family:?} than fits into a message; it can be watched"
+            ));
+        }
+        let answer = query.answer(self.store.family(family));
+        self.send(from, request::reply(id, answer));
+        Ok(())
+    }
+
+    pub(super) fn on_watch(&mut self, from: &NodeId, family: Text) -> Result<(), String> {
+        if self.role != Role::Global {
+            return Err(String::from("this node is not a global node"));
+        }
+        let watched = self.watchers.get(&family);
+        let new = !watched.is_some_and(|watchers| watchers.contains(from));
+        let limit = self.settings.limits.watches;
+        if let Some(peer) = self.peers.get_mut(from)
+            && new
+        {
+            if peer.watches >= limit {
+                return Err(format!(
+                    "it watches more than {limit} families (directory.watches)"
+                ));
+            }
+            peer.watches += 1;
+        }
+        self.watchers
+            .entry(family.clone())
+            .or_default()
+            .insert(from.clone());
+        let entries = self.store.family(&family);
+        let pieces: Vec<_> = cut(entries.map(|(key, value)| (key, Some(value)))).collect();
+        for (n, piece) in pieces.into_iter().enumerate() {
+            let (set, deleted) = piece.into_parts();
+            let request = match n {
+                0 => request::content(&family, set),
+                _ => request::update("g_chg2", &family, set, deleted),
+            };
+            self.send(from, request);
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_unwatch(&mut self, from: &NodeId, family: &Text) -> Result<(), String> {
+        let Some(watchers) = self.watchers.get_mut(family) else {
+            return Err(String::from("it does not watch this family"));
+        };
+        if !watchers.remove(from) {
+            return Err(String::from("it does not watch this family"));
+        }
+        if watchers.is_empty() {
+            self.watchers.remove(family);
+        }
+        if let Some(peer) = self.peers.get_mut(from) {
+            peer.watches -= 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_watches(&mut self, node: &NodeId, watches: usize) {
+        if watches > 0 {
+            self.watchers.retain(|_, watchers| {
+                watchers.remove(node);
+                !watchers.is_empty()
+            });
+        }
+    }
+
+    /// Looks which global nodes there are, and tries those that are not connected.
+    pub(super) fn mesh_step(&mut self, now: Duration) {
+        if self.role != Role::Global {
+            return;
+        }
+        if std::mem::take(&mut self.mesh_changed) {
+            let own = self.own.as_str();
+            let named = self.store.family(GLOBALS).map(|(key, _)| key);
+            let named = named.filter(|key| **key != *own);
+            let named = named.filter_map(|key| NodeId::new(key).ok());
+            self.mesh.named(now, named);
+            for node in self.peers.keys() {
+                self.mesh.up(node);
+            }
+        }
+        while let Some((node, mut addresses)) = self.mesh.take(now, self.settings.monitor_timeout) {
+            let seen = self.listeners(&node);
+            if !seen.is_empty() {
+                addresses = seen;
+            }
+            if !addresses.is_empty() {
+                self.push(Output::Connect { node, addresses });
+            }
+        }
+    }
+}
+
+fn is_addresses(value: &Value) -> bool {
+    let is_text = |item: &Value| item.as_str().is_some();
+    value
+        .as_array()
+        .is_some_and(|items| items.iter().all(is_text))
+}

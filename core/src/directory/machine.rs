@@ -1,0 +1,516 @@
+//! `Machine`: the peers that come and go, the role of this node, and what goes out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::limits::DirectoryLimits;
+use super::mesh::Mesh;
+use super::name::{GLOBALS, LISTENERS};
+use super::outlet::Outlet;
+use super::pieces::{Piece, cut};
+use super::request::{self, Request};
+use super::slave::Question;
+use super::store::{Store, Told};
+use super::watched::{Change, Watched};
+use crate::message::{IntoIter, Values};
+use crate::{NodeId, Text, Value};
+
+/// The directory as one node has it.
+pub(crate) struct Machine {
+    pub(super) own: NodeId,
+    pub(super) settings: Settings,
+    pub(super) role: Role,
+    pub(super) store: Store,
+    pub(super) peers: BTreeMap<NodeId, Peer>,
+    /// Who watches what, of the peers.
+    pub(super) watchers: BTreeMap<Text, BTreeSet<NodeId>>,
+    /// Families that programs here watch.
+    pub(super) watched: BTreeMap<Text, Watched>,
+    /// What programs here have asked and is not answered yet.
+    pub(super) questions: BTreeMap<u64, Question>,
+    /// Nodes whose listeners are asked for.
+    pub(super) sought: BTreeSet<NodeId>,
+    pub(super) settling: Option<Settling>,
+    /// What was asked meanwhile by peers.
+    pub(super) held: Vec<(NodeId, u64, Request)>,
+    /// This node has seeds, connected or not.
+    seeds: bool,
+    /// One of them has not been tried yet.
+    pub(super) untried: bool,
+    /// What is on its way to the master, to other global nodes, and to those who watch.
+    pub(super) to_master: Outlet,
+    pub(super) to_globals: Outlet,
+    pub(super) to_watchers: Outlet,
+    pub(super) mesh: Mesh,
+    /// Who is in `'g`, or listens where, has changed.
+    pub(super) mesh_changed: bool,
+    out: VecDeque<Output>,
+}
+
+/// What the directory is told once.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) limits: DirectoryLimits,
+    /// The longest pause between attempts at a global node.
+    pub(crate) monitor_timeout: Duration,
+    /// Bytes of an answer to a query that fit into a message.
+    pub(crate) largest_reply: usize,
+}
+
+/// What this node is in the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It has no seeds and nobody made it global: a network of its own.
+    Alone,
+    /// It waits for a seed that becomes its master.
+    Searching,
+    /// A global node works for it.
+    Slave(NodeId),
+    /// It works for others.
+    Global,
+}
+
+/// A peer that is connected.
+pub(super) struct Peer {
+    pub(super) generation: u64,
+    /// It is an AnyEvent::MP node.
+    pub(super) perl: bool,
+    pub(super) seed: bool,
+    /// It has said so.
+    pub(super) global: bool,
+    pub(super) slave: bool,
+    /// How many families it watches.
+    pub(super) watches: usize,
+    /// What we hold goes to it in pieces: the last that it has been sent.
+    pub(super) sent: Option<(Text, Text)>,
+}
+
+/// A node that has become global, and waits for what others hold before it says what is in the directory.
+pub(super) struct Settling {
+    /// No longer than this.
+    pub(super) until: Duration,
+    /// Those who are about to tell.
+    pub(super) waiting: BTreeSet<NodeId>,
+}
+
+/// How the seeds of this node stand.
+pub(crate) struct Seeds {
+    /// There are some, connected or not.
+    pub(crate) any: bool,
+    /// One has not been tried yet.
+    pub(crate) untried: bool,
+    /// The nodes that answer at them.
+    pub(crate) connected: BTreeSet<NodeId>,
+}
+
+/// A connection that comes up.
+pub(crate) struct Arrival {
+    pub(crate) node: NodeId,
+    pub(crate) generation: u64,
+    pub(crate) perl: bool,
+    /// It is one of our seeds.
+    pub(crate) seed: bool,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// Send this to the node ports of these peers, over the connections that are up now.
+    Send { to: Vec<NodeId>, request: Values },
+    /// Call [`handle_ready`](Machine::handle_ready) when little waits for this peer.
+    Pace { to: NodeId },
+    /// A question is answered.
+    Answer { question: u64, answer: Value },
+    /// Where a node listens, if anybody knows.
+    Found { node: NodeId, addresses: Vec<Text> },
+    /// A watched family has changed.
+    Changed { family: Text, change: Change },
+    /// Connect to a global node, if it is not connected.
+    Connect { node: NodeId, addresses: Vec<Text> },
+    /// The connection to this node is kept even when it is idle, or no longer.
+    Keep { node: NodeId, keep: bool },
+}
+
+impl Machine {
+    /// The directory of a node that listens nowhere and has no seeds yet.
+    pub(crate) fn new(own: NodeId, settings: Settings) -> Self {
+        let mut store = Store::new(own.clone());
+        store.add_owner(&own, true);
+        let listeners = Text::from_static(LISTENERS);
+        store.set(&own, &listeners, own.as_str().into(), Vec::new().into());
+        Self {
+            own,
+            settings,
+            role: Role::Alone,
+            store,
+            peers: BTreeMap::new(),
+            watchers: BTreeMap::new(),
+            watched: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            sought: BTreeSet::new(),
+            settling: None,
+            held: Vec::new(),
+            seeds: false,
+            untried: false,
+            to_master: Outlet::default(),
+            to_globals: Outlet::default(),
+            to_watchers: Outlet::default(),
+            mesh: Mesh::default(),
+            mesh_changed: false,
+            out: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// The connection to `node` that is up, as far as the machine has been told.
+    pub(crate) fn generation(&self, node: &NodeId) -> Option<u64> {
+        self.peers.get(node).map(|peer| peer.generation)
+    }
+
+    /// What is to be done next, in order.
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        let outlets = [&self.to_master, &self.to_globals, &self.to_watchers];
+        let dues = outlets.iter().filter_map(|outlet| outlet.due());
+        let settled = self.settling.as_ref().map(|settling| settling.until);
+        dues.chain(self.mesh.due()).chain(settled).min()
+    }
+
+    /// Time has passed.
+    pub(crate) fn handle_timeout(&mut self, now: Duration) {
+        self.settle(now);
+        self.pump(now);
+    }
+
+    /// A connection is up. What comes over it is told after this.
+    pub(crate) fn handle_up(&mut self, now: Duration, arrival: Arrival) {
+        let Arrival {
+            node,
+            generation,
+            perl,
+            seed,
+        } = arrival;
+        if let Some(before) = self.peers.get(&node) {
+            // The news of its end is still on the way.
+            let before = before.generation;
+            self.lose(now, &node, before);
+        }
+        let peer = Peer {
+            generation,
+            perl,
+            seed: false,
+            global: false,
+            slave: false,
+            watches: 0,
+            sent: None,
+        };
+        self.peers.insert(node.clone(), peer);
+        self.mesh.up(&node);
+        if self.role == Role::Global {
+            self.send(&node, request::global());
+        }
+        if seed {
+            self.greet_seed(node);
+        }
+        self.pump(now);
+    }
+
+    /// The connection `generation` to `node` is lost.
+    pub(crate) fn handle_down(&mut self, now: Duration, node: &NodeId, generation: u64) {
+        self.lose(now, node, generation);
+        self.pump(now);
+    }
+
+    fn lose(&mut self, now: Duration, node: &NodeId, generation: u64) {
+        let is_it = |peer: &Peer| peer.generation == generation;
+        if !self.peers.get(node).is_some_and(is_it) {
+            return;
+        }
+        let Some(peer) = self.peers.remove(node) else {
+            return;
+        };
+        self.forget(now, node);
+        self.forget_watches(node, peer.watches);
+        if peer.global && self.role == Role::Global {
+            self.part(now, node);
+        }
+        self.mesh.down(now, node);
+        self.settled_with(now, node);
+        if self.role == Role::Slave(node.clone()) {
+            self.search();
+        }
+    }
+
+    /// Looks for a master among the connected seeds. A node without any seed, connected or not, is alone.
+    fn search(&mut self) {
+        self.role = if self.seeds {
+            Role::Searching
+        } else {
+            Role::Alone
+        };
+        self.choose_master();
+    }
+
+    /// The seeds of this node stand so.
+    pub(crate) fn handle_seeds(&mut self, now: Duration, seeds: &Seeds) {
+        self.seeds = seeds.any;
+        self.untried = seeds.untried;
+        if matches!(self.role, Role::Alone | Role::Searching) {
+            self.search();
+            if self.role == Role::Alone {
+                self.answer_all(now);
+            }
+        }
+        let fresh: Vec<NodeId> = self
+            .peers
+            .iter_mut()
+            .filter_map(|(node, peer)| {
+                let before = std::mem::replace(&mut peer.seed, seeds.connected.contains(node));
+                (peer.seed && !before).then(|| node.clone())
+            })
+            .collect();
+        fresh.into_iter().for_each(|node| self.greet_seed(node));
+        self.settle(now);
+        self.pump(now);
+    }
+
+    /// A peer that sends `g_*` requests sent this one. Of a connection that is not up nothing is taken.
+    ///
+    /// # Errors
+    /// What is the matter with it. Nothing has changed then, or all that could be taken was.
+    pub(crate) fn handle_request(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        word: &str,
+        arguments: IntoIter,
+    ) -> Result<(), String> {
+        if !self.peers.contains_key(from) {
+            return Err(String::from("the connection is not up"));
+        }
+        let request = Request::parse(word, arguments)?;
+        let outcome = self.handle_parsed(now, from, request);
+        self.pump(now);
+        outcome
+    }
+
+    pub(super) fn handle_parsed(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        request: Request,
+    ) -> Result<(), String> {
+        let Some(request) = self.hold_back(from, request) else {
+            return Ok(());
+        };
+        match request {
+            Request::Global => self.on_global(now, from),
+            Request::BeGlobal => {
+                self.become_global(now);
+                Ok(())
+            }
+            Request::Slave(families) => self.on_slave(now, from, families),
+            Request::Set(families) => self.on_set(now, from, families),
+            Request::Update(update) => self.on_update(now, from, update),
+            Request::Find(node) => {
+                self.on_find(from, node);
+                Ok(())
+            }
+            Request::Query(query, family, id) => self.on_query(from, query, &family, id),
+            Request::Watch(family) => self.on_watch(from, family),
+            Request::Unwatch(family) => self.on_unwatch(from, &family),
+            Request::Found(node, addresses) => self.on_found(from, &node, addresses),
+            Request::Reply(id, result) => self.on_reply(from, &id, result),
+            Request::Content(family) => self.on_content(from, family),
+            Request::Changed(update) => self.on_changed(from, update),
+        }
+    }
+
+    /// Little waits for `node` now: the next piece can go out.
+    pub(crate) fn handle_ready(&mut self, now: Duration, node: &NodeId) {
+        self.send_piece(node);
+        self.pump(now);
+    }
+
+    pub(super) fn push(&mut self, output: Output) {
+        self.out.push_back(output);
+    }
+
+    pub(super) fn send(&mut self, to: &NodeId, request: Values) {
+        let to = vec![to.clone()];
+        self.push(Output::Send { to, request });
+    }
+
+    /// Drops what `node` holds.
+    pub(super) fn forget(&mut self, now: Duration, node: &NodeId) {
+        let mut forgotten = Vec::new();
+        self.store.forget(node, |family, key, told| {
+            forgotten.push((family.clone(), key, told));
+        });
+        for (family, key, told) in forgotten {
+            self.tell(now, &family, key, told);
+        }
+    }
+
+    /// Lets those who are concerned know that `key` has changed.
+    pub(super) fn tell(&mut self, now: Duration, family: &Text, key: Text, told: Told) {
+        if told.watchers && matches!(family.as_str(), GLOBALS | LISTENERS) {
+            self.mesh_changed = true;
+        }
+        if told.globals && self.role == Role::Global {
+            self.to_globals.changed(now, family, key.clone());
+        }
+        // What a slave's programs watch, the master tells.
+        let watched = self.watched.contains_key(family) && self.knows_all();
+        if told.watchers && (watched || self.watchers.contains_key(family)) {
+            self.to_watchers.changed(now, family, key);
+        }
+    }
+
+    /// Whether what is in the store is all that the network holds, as far as anybody knows.
+    pub(super) fn knows_all(&self) -> bool {
+        matches!(self.role, Role::Alone | Role::Global) && self.settling.is_none()
+    }
+
+    /// Sends what is due.
+    pub(super) fn pump(&mut self, now: Duration) {
+        self.mesh_step(now);
+        while let Some((family, keys)) = self.to_globals.take(now) {
+            let to: Vec<NodeId> = self.globals().cloned().collect();
+            if !to.is_empty() {
+                let keys = keys.iter().map(|key| (key, self.store.ours(&family, key)));
+                self.send_changes(to, "g_upd", &family, cut(keys).collect());
+            }
+        }
+        while let Some((family, keys)) = self.to_master.take(now) {
+            if let Role::Slave(master) = self.role.clone() {
+                let keys = keys.iter().map(|key| (key, self.store.ours(&family, key)));
+                for piece in cut(keys).collect::<Vec<_>>() {
+                    let (set, deleted) = piece.into_parts();
+                    self.send(&master, request::slave_update(&family, set, deleted));
+                }
+            }
+        }
+        while let Some((family, keys)) = self.to_watchers.take(now) {
+            if let Some(watchers) = self.watchers.get(&family) {
+                let to = watchers.iter().cloned().collect();
+                let keys = keys.iter().map(|key| (key, self.store.seen(&family, key)));
+                self.send_changes(to, "g_chg2", &family, cut(keys).collect());
+            }
+            if self.knows_all()
+                && let Some(watched) = self.watched.get_mut(&family)
+            {
+                let store = &self.store;
+                let change = watched.changed(keys.into_iter().map(|key| {
+                    let value = store.seen(&family, &key).cloned();
+                    (key, value)
+                }));
+                self.push_change(family, change);
+            }
+        }
+    }
+
+    pub(super) fn push_change(&mut self, family: Text, change: Option<Change>) {
+        if let Some(change) = change {
+            self.push(Output::Changed { family, change });
+        }
+    }
+
+    fn send_changes(
+        &mut self,
+        to: Vec<NodeId>,
+        word: &'static str,
+        family: &Text,
+        pieces: Vec<Piece>,
+    ) {
+        for piece in pieces {
+            let (set, deleted) = piece.into_parts();
+            let request = request::update(word, family, set, deleted);
+            self.push(Output::Send {
+                to: to.clone(),
+                request,
+            });
+        }
+    }
+
+    /// Sends `word` with what we hold for the network, and the rest of it when the peer has room.
+    pub(super) fn send_database(&mut self, to: &NodeId, word: &'static str) {
+        let mut families = Vec::new();
+        let mut piece = Piece::default();
+        let mut last: Option<(Text, Text)> = None;
+        for (family, key, value) in self.store.ours_after(&(Text::default(), Text::default())) {
+            if let Some((before, _)) = &last
+                && before != family
+            {
+                families.push((before.clone(), std::mem::take(&mut piece).into_parts().0));
+            }
+            piece.add(key, Some(value));
+            last = Some((family.clone(), key.clone()));
+            if piece.is_full() || families.len() >= MOST_FAMILIES {
+                break;
+            }
+        }
+        if let Some((family, _)) = &last {
+            families.push((family.clone(), piece.into_parts().0));
+        }
+        let families = families.into_iter().collect();
+        self.send(to, request::database(word, families));
+        self.continue_after(to, last);
+    }
+
+    /// Sends the next piece of what we hold, as an update.
+    fn send_piece(&mut self, to: &NodeId) {
+        let Some(after) = self.peers.get_mut(to).and_then(|peer| peer.sent.take()) else {
+            return;
+        };
+        let mut piece = Piece::default();
+        let mut last: Option<(Text, Text)> = None;
+        for (family, key, value) in self.store.ours_after(&after) {
+            if piece.is_full() || last.as_ref().is_some_and(|(before, _)| before != family) {
+                break;
+            }
+            piece.add(key, Some(value));
+            last = Some((family.clone(), key.clone()));
+        }
+        let Some((family, _)) = &last else { return };
+        self.send_changes(vec![to.clone()], "g_upd", family, vec![piece]);
+        self.continue_after(to, last);
+    }
+
+    /// What is behind `last` goes out when `to` has room.
+    fn continue_after(&mut self, to: &NodeId, last: Option<(Text, Text)>) {
+        let more = last.filter(|last| self.store.ours_after(last).next().is_some());
+        let Some(peer) = self.peers.get_mut(to) else {
+            return;
+        };
+        let asked = peer.sent.is_some();
+        peer.sent = more;
+        if peer.sent.is_some() && !asked {
+            self.push(Output::Pace { to: to.clone() });
+        }
+    }
+
+    /// The other global nodes that are connected.
+    pub(super) fn globals(&self) -> impl Iterator<Item = &NodeId> {
+        let peers = self.peers.iter();
+        peers.filter(|(_, peer)| peer.global).map(|(node, _)| node)
+    }
+}
+
+/// Families that go into one message with what we hold.
+const MOST_FAMILIES: usize = 4096;
+
+#[cfg(test)]
+impl Machine {
+    /// How much `node` holds here.
+    pub(super) fn usage_of(&self, node: &str) -> super::store::Usage {
+        self.store.usage(&NodeId::new(node).unwrap())
+    }
+}

@@ -1,0 +1,135 @@
+//! `Mesh`: the other global nodes that a global node keeps connections to, and when it tries them again.
+//!
+//! Those that are in the family `'g` are tried as long as they are there. One that we were connected to is remembered
+//! for longer, so that two halves of a network that fell in two find each other again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::{NodeId, Text};
+
+/// The first pause between attempts; it doubles up to `monitor_timeout`.
+const FIRST_PAUSE: Duration = Duration::from_millis(1200);
+
+/// How long a global node is remembered that nobody names any more.
+const MEMORY: Duration = Duration::from_secs(3600);
+
+#[derive(Default)]
+pub(super) struct Mesh {
+    known: BTreeMap<NodeId, Known>,
+}
+
+struct Known {
+    /// Where it listened when that was last known.
+    addresses: Vec<Text>,
+    /// It is in `'g`.
+    named: bool,
+    /// Whether it is connected, or since when it is not.
+    state: State,
+}
+
+enum State {
+    Up,
+    Down {
+        /// When it was lost, if we ever had it.
+        lost: Option<Duration>,
+        next: Duration,
+        pause: Duration,
+    },
+}
+
+impl Mesh {
+    /// These are the global nodes that somebody names now.
+    pub(super) fn named(&mut self, now: Duration, nodes: impl Iterator<Item = NodeId>) {
+        self.known
+            .values_mut()
+            .for_each(|known| known.named = false);
+        for node in nodes {
+            self.known
+                .entry(node)
+                .or_insert_with(|| Known::new(now))
+                .named = true;
+        }
+        self.known.retain(|_, known| !known.is_forgotten(now));
+    }
+
+    /// A node is up.
+    pub(super) fn up(&mut self, node: &NodeId) {
+        if let Some(known) = self.known.get_mut(node) {
+            known.state = State::Up;
+        }
+    }
+
+    /// A global node that is up.
+    pub(super) fn met(&mut self, now: Duration, node: &NodeId) {
+        let known = self.known.entry(node.clone());
+        known.or_insert_with(|| Known::new(now)).state = State::Up;
+    }
+
+    pub(super) fn down(&mut self, now: Duration, node: &NodeId) {
+        if let Some(known) = self.known.get_mut(node)
+            && matches!(known.state, State::Up)
+        {
+            known.state = State::Down {
+                lost: Some(now),
+                next: now + FIRST_PAUSE / 2,
+                pause: FIRST_PAUSE,
+            };
+        }
+    }
+
+    /// A global node listens there.
+    pub(super) fn listens(&mut self, node: &NodeId, addresses: Vec<Text>) {
+        if let Some(known) = self.known.get_mut(node)
+            && !addresses.is_empty()
+        {
+            known.addresses = addresses;
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<Duration> {
+        let nexts = self.known.values().filter_map(|known| match known.state {
+            State::Down { next, .. } => Some(next),
+            State::Up => None,
+        });
+        nexts.min()
+    }
+
+    /// The next node that is to be tried now, and where.
+    pub(super) fn take(&mut self, now: Duration, longest: Duration) -> Option<(NodeId, Vec<Text>)> {
+        self.known.retain(|_, known| !known.is_forgotten(now));
+        for (node, known) in &mut self.known {
+            if let State::Down { next, pause, .. } = &mut known.state
+                && *next <= now
+            {
+                *next = now + *pause;
+                *pause = (2 * *pause).min(longest.max(FIRST_PAUSE));
+                return Some((node.clone(), known.addresses.clone()));
+            }
+        }
+        None
+    }
+}
+
+impl Known {
+    fn new(now: Duration) -> Self {
+        Self {
+            addresses: Vec::new(),
+            named: false,
+            state: State::Down {
+                lost: None,
+                next: now,
+                pause: FIRST_PAUSE,
+            },
+        }
+    }
+
+    fn is_forgotten(&self, now: Duration) -> bool {
+        match self.state {
+            State::Up => false,
+            State::Down { lost, .. } => {
+                !self.named && lost.is_none_or(|lost| now.saturating_sub(lost) > MEMORY)
+            }
+        }
+    }
+}

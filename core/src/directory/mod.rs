@@ -1,0 +1,43 @@
+//! The distributed directory (protocol.md section 6) as a state machine: families of keys and values that all nodes of a
+//! network see, and the roles that nodes play for it.
+//!
+//! It does no I/O, starts no task and reads no clock. [`Machine`] is told what happens, with the time, and asked for
+//! what is to be done; `node/network.rs` drives it. In which order: any `handle_*` or call, then
+//! [`poll_output`](Machine::poll_output) until it gives nothing, then wait until
+//! [`poll_timeout`](Machine::poll_timeout) for [`handle_timeout`](Machine::handle_timeout).
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `machine` | `Machine`: peers that come and go, roles, what goes out |
+//! | `global` | the global role: slaves, other global nodes, the network's watches and queries |
+//! | `slave` | the slave role: the master, open questions, what it answers |
+//! | `local` | what programs on this node do: set, delete, ask, watch |
+//! | `settle` | the time in which a new global node does not know yet what others hold |
+//! | `store` | who holds what, and which value of a key is seen |
+//! | `outlet`, `pieces` | changes on their way out: paced, and cut into messages |
+//! | `mesh` | which global nodes to connect to, and when |
+//! | `watched` | what programs have been told of a family |
+//! | `request`, `name`, `limits` | the words on the wire, what may stand in an entry, how much a peer may hold |
+
+mod global;
+mod limits;
+mod local;
+mod machine;
+mod mesh;
+mod name;
+mod outlet;
+mod pieces;
+mod request;
+mod settle;
+mod slave;
+mod store;
+#[cfg(test)]
+mod tests;
+mod watched;
+
+pub use limits::DirectoryLimits;
+pub(crate) use local::Refused;
+pub(crate) use machine::{Arrival, Machine, Output, Role, Seeds, Settings};
+pub(crate) use name::{is_family, is_known_family};
+pub(crate) use request::Query;
+pub use watched::Change;

@@ -1,0 +1,149 @@
+//! `Outlet`: changes on their way to somebody, so paced that a storm of them costs a few messages.
+//!
+//! Only which keys have changed is kept; what is told of them is looked up when it goes out. So a key that changes a
+//! thousand times meanwhile is told once, with its last value, and memory is bounded by the family. The first change of
+//! a family goes out at once. The next waits for [`SHORTEST`], and as long as more come, for twice as long each time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::Text;
+
+/// The pause after a message about a family, if nothing came for a while before.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// The longest pause, while a storm lasts.
+const LONGEST: Duration = Duration::from_millis(160);
+
+/// How many keys go into one message.
+pub(super) const MOST_KEYS: usize = 4096;
+
+#[derive(Default)]
+pub(super) struct Outlet {
+    families: BTreeMap<Text, Pending>,
+    /// When to look at which family again. Each family that is in `families` is here once.
+    due: BTreeSet<(Duration, Text)>,
+}
+
+struct Pending {
+    keys: BTreeSet<Text>,
+    due: Duration,
+    pause: Duration,
+}
+
+impl Outlet {
+    /// Notes that `key` has changed.
+    pub(super) fn changed(&mut self, now: Duration, family: &Text, key: Text) {
+        if let Some(pending) = self.families.get_mut(family) {
+            pending.keys.insert(key);
+            return;
+        }
+        self.due.insert((now, family.clone()));
+        let pending = Pending {
+            keys: BTreeSet::from([key]),
+            due: now,
+            pause: Duration::ZERO,
+        };
+        self.families.insert(family.clone(), pending);
+    }
+
+    /// When [`take`](Self::take) gives something, or has to be asked at least.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// The next family whose time has come, and which of its keys have changed.
+    pub(super) fn take(&mut self, now: Duration) -> Option<(Text, BTreeSet<Text>)> {
+        loop {
+            let (due, _) = self.due.first()?;
+            if *due > now {
+                return None;
+            }
+            let (_, family) = self.due.pop_first()?;
+            let pending = self.families.get_mut(&family)?;
+            if pending.keys.is_empty() {
+                // Nothing came for a whole pause.
+                self.families.remove(&family);
+                continue;
+            }
+            let rest = match pending.keys.iter().nth(MOST_KEYS).cloned() {
+                Some(first) => pending.keys.split_off(&first),
+                None => BTreeSet::new(),
+            };
+            let keys = std::mem::replace(&mut pending.keys, rest);
+            // What is left over has waited long enough.
+            if pending.keys.is_empty() {
+                pending.pause = (2 * pending.pause).clamp(SHORTEST, LONGEST);
+                pending.due = now + pending.pause;
+            }
+            self.due.insert((pending.due, family.clone()));
+            return Some((family, keys));
+        }
+    }
+
+    /// Takes back all that is not out yet.
+    pub(super) fn clear(&mut self) {
+        self.families.clear();
+        self.due.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn the_first_change_goes_out_at_once_and_a_storm_costs_a_few_messages() {
+        let mut outlet = Outlet::default();
+        let family = Text::from("f");
+        let mut messages = 0;
+        for n in 0..10_000_u64 {
+            // Ten changes a millisecond, for a second.
+            let now = Duration::from_micros(100 * n);
+            outlet.changed(now, &family, format!("k{}", n % 7).into());
+            while outlet.take(now).is_some() {
+                messages += 1;
+            }
+            if n == 0 {
+                assert_eq!(messages, 1);
+            }
+        }
+        assert!((8..=12).contains(&messages), "{messages}");
+        let (_, keys) = outlet.take(at(2000)).unwrap();
+        assert!(!keys.is_empty() && keys.len() <= 7);
+    }
+
+    #[test]
+    fn after_a_quiet_pause_nothing_is_kept_and_the_next_goes_out_at_once() {
+        let mut outlet = Outlet::default();
+        outlet.changed(at(0), &"f".into(), "a".into());
+        assert!(outlet.take(at(0)).is_some());
+        outlet.changed(at(3), &"f".into(), "b".into());
+        assert!(outlet.take(at(3)).is_none());
+        assert_eq!(outlet.due(), Some(at(10)));
+        assert!(outlet.take(at(10)).is_some());
+        assert!(outlet.take(at(30)).is_none());
+        assert_eq!(outlet.due(), None);
+        outlet.changed(at(31), &"f".into(), "c".into());
+        assert!(outlet.take(at(31)).is_some());
+    }
+
+    #[test]
+    fn many_keys_go_out_in_several_messages_and_none_twice() {
+        let mut outlet = Outlet::default();
+        for n in 0..10_000 {
+            outlet.changed(at(0), &"f".into(), n.to_string().into());
+        }
+        let mut all = BTreeSet::new();
+        let mut messages = 0;
+        while let Some((_, keys)) = outlet.take(at(0)) {
+            messages += 1;
+            keys.into_iter().for_each(|key| assert!(all.insert(key)));
+        }
+        assert_eq!((messages, all.len()), (3, 10_000));
+    }
+}

@@ -1,0 +1,75 @@
+//! A node that becomes global does not know yet what other global nodes hold. Until they have told, or a time has passed,
+//! it answers nobody, so that who watches here or has lost another master sees no gap.
+
+use std::time::Duration;
+
+use super::machine::{Machine, Settling};
+use super::request::Request;
+use crate::NodeId;
+
+/// The longest that answers are held back.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// So many requests are held back at most; more are answered with what is known.
+const MOST_HELD: usize = 100_000;
+
+impl Machine {
+    /// This node has become global: its seeds and former master, and the global nodes that it is connected to, will tell.
+    pub(super) fn begin_to_settle(&mut self, now: Duration) {
+        let peers = self.peers.iter();
+        let telling = peers.filter(|(_, peer)| peer.global || peer.seed);
+        self.settling = Some(Settling {
+            until: now + LONGEST.min(self.settings.monitor_timeout),
+            waiting: telling.map(|(node, _)| node.clone()).collect(),
+        });
+    }
+
+    /// `node` will tell what it holds.
+    pub(super) fn wait_for(&mut self, node: &NodeId) {
+        if let Some(settling) = &mut self.settling {
+            settling.waiting.insert(node.clone());
+        }
+    }
+
+    /// It has, or is gone.
+    pub(super) fn settled_with(&mut self, now: Duration, node: &NodeId) {
+        if let Some(settling) = &mut self.settling {
+            settling.waiting.remove(node);
+            self.settle(now);
+        }
+    }
+
+    /// Answers what is open, if there is nothing more to wait for.
+    pub(super) fn settle(&mut self, now: Duration) {
+        let Some(settling) = &self.settling else {
+            return;
+        };
+        let waits = !settling.waiting.is_empty() || self.untried;
+        if waits && now < settling.until {
+            return;
+        }
+        self.settling = None;
+        self.answer_all(now);
+        for (node, generation, request) in std::mem::take(&mut self.held) {
+            if self.generation(&node) == Some(generation)
+                && let Err(why) = self.handle_parsed(now, &node, request)
+            {
+                tracing::warn!(target: "aemp::directory", peer = %node, why, "not taken");
+            }
+        }
+    }
+
+    /// Keeps a question for later, if it cannot be answered yet.
+    pub(super) fn hold_back(&mut self, from: &NodeId, request: Request) -> Option<Request> {
+        let is_question = matches!(
+            request,
+            Request::Query(..) | Request::Find(_) | Request::Watch(_) | Request::Unwatch(_)
+        );
+        if self.settling.is_none() || !is_question || self.held.len() >= MOST_HELD {
+            return Some(request);
+        }
+        let generation = self.generation(from)?;
+        self.held.push((from.clone(), generation, request));
+        None
+    }
+}

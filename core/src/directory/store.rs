@@ -1,0 +1,394 @@
+//! `Store`: who holds which entries of the directory, and what of it is seen.
+//!
+//! A key of a family can be held by several nodes, each with a value of its own. For a global node those that hold are
+//! itself, its slaves, and the other global nodes, each of which stands for its own slaves. The first two are *ours*:
+//! what we hold for the network, and tell the other global nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::name;
+use crate::{NodeId, Text, Value};
+
+/// A node that holds entries, by its place in [`Store::owners`].
+type OwnerIndex = u32;
+
+pub(super) struct Store {
+    own: NodeId,
+    families: BTreeMap<Text, BTreeMap<Text, Entry>>,
+    /// By index; `None` is a free place.
+    owners: Vec<Option<Owner>>,
+    by_id: BTreeMap<NodeId, OwnerIndex>,
+}
+
+/// Almost every key is held once.
+struct Entry {
+    first: Held,
+    /// Later ones, in the order in which they were set.
+    #[allow(clippy::box_collection)] // An entry is smaller than a vector would be.
+    more: Option<Box<Vec<Held>>>,
+}
+
+struct Held {
+    by: OwnerIndex,
+    value: Value,
+}
+
+struct Owner {
+    id: NodeId,
+    /// We ourselves, or a slave of ours.
+    ours: bool,
+    families: BTreeMap<Text, BTreeSet<Text>>,
+    usage: Usage,
+}
+
+/// How much one node holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Usage {
+    pub(super) keys: usize,
+    pub(super) bytes: usize,
+    pub(super) families: usize,
+}
+
+/// Whom a change concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Told {
+    /// What is seen of the key may have changed.
+    pub(super) watchers: bool,
+    /// What we hold of it may have.
+    pub(super) globals: bool,
+}
+
+impl Store {
+    pub(super) fn new(own: NodeId) -> Self {
+        Self {
+            own,
+            families: BTreeMap::new(),
+            owners: Vec::new(),
+            by_id: BTreeMap::new(),
+        }
+    }
+
+    /// Makes `id` a holder, one of ours or not. What it held before is kept.
+    pub(super) fn add_owner(&mut self, id: &NodeId, ours: bool) {
+        if let Some(index) = self.by_id.get(id) {
+            if let Some(Some(owner)) = self.owners.get_mut(*index as usize) {
+                owner.ours = ours;
+            }
+            return;
+        }
+        let owner = Owner {
+            id: id.clone(),
+            ours,
+            families: BTreeMap::new(),
+            usage: Usage::default(),
+        };
+        let free = self.owners.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.owners.len());
+        match self.owners.get_mut(index) {
+            Some(place) => *place = Some(owner),
+            None => self.owners.push(Some(owner)),
+        }
+        self.by_id.insert(id.clone(), index as OwnerIndex);
+    }
+
+    fn owner(&self, index: OwnerIndex) -> Option<&Owner> {
+        self.owners.get(index as usize)?.as_ref()
+    }
+
+    fn owner_of(&self, id: &NodeId) -> Option<&Owner> {
+        self.owner(*self.by_id.get(id)?)
+    }
+
+    /// How much `id` holds.
+    pub(super) fn usage(&self, id: &NodeId) -> Usage {
+        self.owner_of(id)
+            .map(|owner| owner.usage)
+            .unwrap_or_default()
+    }
+
+    /// Whether `id` holds `key`.
+    pub(super) fn holds(&self, id: &NodeId, family: &str, key: &str) -> bool {
+        let owner = self.owner_of(id);
+        owner.is_some_and(|owner| {
+            owner
+                .families
+                .get(family)
+                .is_some_and(|keys| keys.contains(key))
+        })
+    }
+
+    /// Lets `id`, which is a holder, hold `key` with `value`.
+    pub(super) fn set(&mut self, id: &NodeId, family: &Text, key: Text, value: Value) -> Told {
+        let Some(&by) = self.by_id.get(id) else {
+            return Told::default();
+        };
+        let size = size_of_entry(&key, &value);
+        let Some(owner) = self.owners.get_mut(by as usize).and_then(Option::as_mut) else {
+            return Told::default();
+        };
+        let ours = owner.ours;
+        let families = owner.families.len();
+        let keys = owner.families.entry(family.clone()).or_default();
+        if keys.insert(key.clone()) {
+            owner.usage.keys += 1;
+        }
+        owner.usage.bytes += size;
+        owner.usage.families += owner.families.len() - families;
+        let entries = self.families.entry(family.clone()).or_default();
+        let held = Held { by, value };
+        let replaced = match entries.get_mut(&key) {
+            None => {
+                entries.insert(
+                    key.clone(),
+                    Entry {
+                        first: held,
+                        more: None,
+                    },
+                );
+                None
+            }
+            // Of listeners the first who told counts, so a place is kept; of others the last of ours.
+            Some(entry) => entry.set(held, name::is_listeners(family)),
+        };
+        if let Some(replaced) = replaced
+            && let Some(Some(owner)) = self.owners.get_mut(by as usize)
+        {
+            owner.usage.bytes -= size_of_entry(&key, &replaced);
+        }
+        Told {
+            watchers: self.holder_seen(family, &key) == Some(by),
+            globals: ours,
+        }
+    }
+
+    /// Lets `id` no longer hold `key`. A key that it did not hold is told as deleted all the same, if nobody else holds
+    /// it either, as AnyEvent::MP does.
+    pub(super) fn delete(&mut self, id: &NodeId, family: &str, key: &str) -> Told {
+        let Some(&by) = self.by_id.get(id) else {
+            return Told::default();
+        };
+        let seen_was_its = self.holder_seen(family, key).is_none_or(|seen| seen == by);
+        let Some(owner) = self.owners.get_mut(by as usize).and_then(Option::as_mut) else {
+            return Told::default();
+        };
+        let told = Told {
+            watchers: seen_was_its,
+            globals: owner.ours,
+        };
+        let Some(keys) = owner.families.get_mut(family) else {
+            return told;
+        };
+        if !keys.remove(key) {
+            return told;
+        }
+        owner.usage.keys -= 1;
+        if keys.is_empty() {
+            owner.families.remove(family);
+            owner.usage.families -= 1;
+        }
+        if let Some(value) = self.remove(by, family, key)
+            && let Some(Some(owner)) = self.owners.get_mut(by as usize)
+        {
+            owner.usage.bytes -= size_of_entry(key, &value);
+        }
+        told
+    }
+
+    fn remove(&mut self, by: OwnerIndex, family: &str, key: &str) -> Option<Value> {
+        let entries = self.families.get_mut(family)?;
+        let entry = entries.get_mut(key)?;
+        let removed = if entry.first.by == by {
+            match entry.take_second() {
+                Some(second) => Some(std::mem::replace(&mut entry.first, second).value),
+                None => entries.remove(key).map(|entry| entry.first.value),
+            }
+        } else {
+            entry.remove_later(by)
+        };
+        if entries.is_empty() {
+            self.families.remove(family);
+        }
+        removed
+    }
+
+    /// Takes all that `id` holds, and tells of each key what [`delete`](Self::delete) would.
+    pub(super) fn forget(&mut self, id: &NodeId, mut tell: impl FnMut(&Text, Text, Told)) {
+        let Some(&by) = self.by_id.get(id) else {
+            return;
+        };
+        let Some(owner) = self.owners.get_mut(by as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        let globals = owner.ours;
+        for (family, keys) in std::mem::take(&mut owner.families) {
+            for key in keys {
+                let watchers = self.holder_seen(&family, &key) == Some(by);
+                self.remove(by, &family, &key);
+                tell(&family, key, Told { watchers, globals });
+            }
+        }
+        if let Some(place) = self.owners.get_mut(by as usize) {
+            *place = None;
+        }
+        self.by_id.remove(id);
+    }
+
+    /// What is seen of `key`.
+    pub(super) fn seen(&self, family: &str, key: &str) -> Option<&Value> {
+        let entry = self.families.get(family)?.get(key)?;
+        Some(&self.choose(family, key, entry).value)
+    }
+
+    fn holder_seen(&self, family: &str, key: &str) -> Option<OwnerIndex> {
+        let entry = self.families.get(family)?.get(key)?;
+        Some(self.choose(family, key, entry).by)
+    }
+
+    /// The keys of a family in order, with what is seen of them.
+    pub(super) fn family<'s>(
+        &'s self,
+        family: &'s str,
+    ) -> impl Iterator<Item = (&'s Text, &'s Value)> {
+        let entries = self.families.get(family).into_iter().flatten();
+        entries.map(move |(key, entry)| (key, &self.choose(family, key, entry).value))
+    }
+
+    /// What we hold of `key` for the network.
+    pub(super) fn ours(&self, family: &str, key: &str) -> Option<&Value> {
+        self.our_value(self.families.get(family)?.get(key)?)
+    }
+
+    fn our_value<'s>(&'s self, entry: &'s Entry) -> Option<&'s Value> {
+        let held = entry
+            .holders()
+            .filter(|held| self.is_ours(held.by))
+            .last()?;
+        Some(&held.value)
+    }
+
+    /// What we hold for the network behind `after`, in order: family, key and value.
+    pub(super) fn ours_after<'s>(
+        &'s self,
+        after: &'s (Text, Text),
+    ) -> impl Iterator<Item = (&'s Text, &'s Text, &'s Value)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let families = self.families.range(after.0.clone()..);
+        families.flat_map(move |(family, entries)| {
+            let from = if *family == after.0 {
+                Excluded(&after.1)
+            } else {
+                Unbounded
+            };
+            let entries = entries.range::<Text, _>((from, Unbounded));
+            entries.filter_map(move |(key, entry)| Some((family, key, self.our_value(entry)?)))
+        })
+    }
+
+    /// The keys that `id` holds in `family`.
+    pub(super) fn held_by(&self, id: &NodeId, family: &str) -> impl Iterator<Item = &Text> {
+        let owner = self.owner_of(id);
+        owner
+            .and_then(|owner| owner.families.get(family))
+            .into_iter()
+            .flatten()
+    }
+
+    /// The families in which `id` holds keys.
+    pub(super) fn families_of(&self, id: &NodeId) -> impl Iterator<Item = &Text> {
+        self.owner_of(id)
+            .into_iter()
+            .flat_map(|owner| owner.families.keys())
+    }
+
+    fn is_ours(&self, index: OwnerIndex) -> bool {
+        self.owner(index).is_some_and(|owner| owner.ours)
+    }
+
+    /// Of those who hold a key, whose value is seen. All global nodes have to come to the same answer, though they learn
+    /// of the holders in different order and know only their own slaves apart.
+    fn choose<'e>(&self, family: &str, key: &str, entry: &'e Entry) -> &'e Held {
+        let mut best = &entry.first;
+        let Some(more) = &entry.more else {
+            return best;
+        };
+        let listeners = name::is_listeners(family);
+        let mut rank = self.rank(best, key, listeners);
+        for held in more.iter() {
+            let other = self.rank(held, key, listeners);
+            // Of ours the last that was set.
+            if other < rank || (other == rank && self.is_ours(held.by)) {
+                (best, rank) = (held, other);
+            }
+        }
+        best
+    }
+
+    /// The lowest is seen. A node's listeners are best known by itself, then by its global node, which is this one if it
+    /// is a slave of ours; of others the first to tell. Of all other families, one global node's before another's, so
+    /// that it is the same everywhere.
+    fn rank<'s>(&'s self, held: &Held, key: &str, listeners: bool) -> (u8, &'s str) {
+        let Some(owner) = self.owner(held.by) else {
+            return (3, "");
+        };
+        match listeners {
+            true if owner.id.as_str() == key => (0, ""),
+            true if owner.ours => (1, ""),
+            true => (2, ""),
+            false if owner.ours => (0, self.own.as_str()),
+            false => (0, owner.id.as_str()),
+        }
+    }
+}
+
+impl Entry {
+    fn holders(&self) -> impl Iterator<Item = &Held> {
+        std::iter::once(&self.first).chain(self.more.iter().flat_map(|more| more.iter()))
+    }
+
+    /// Sets what `held.by` holds, as the last unless its place is kept, and gives what it held before.
+    fn set(&mut self, held: Held, keep_place: bool) -> Option<Value> {
+        if self.first.by == held.by {
+            if let Some(second) = (!keep_place).then(|| self.take_second()).flatten() {
+                let before = std::mem::replace(&mut self.first, second).value;
+                self.more.get_or_insert_default().push(held);
+                return Some(before);
+            }
+            return Some(std::mem::replace(&mut self.first, held).value);
+        }
+        let more = self.more.get_or_insert_default();
+        let Some(at) = more.iter().position(|other| other.by == held.by) else {
+            more.push(held);
+            return None;
+        };
+        if keep_place {
+            return Some(std::mem::replace(&mut more[at], held).value);
+        }
+        let before = more.remove(at).value;
+        more.push(held);
+        Some(before)
+    }
+
+    fn take_second(&mut self) -> Option<Held> {
+        let more = self.more.as_mut()?;
+        let second = more.remove(0);
+        if more.is_empty() {
+            self.more = None;
+        }
+        Some(second)
+    }
+
+    fn remove_later(&mut self, by: OwnerIndex) -> Option<Value> {
+        let more = self.more.as_mut()?;
+        let at = more.iter().position(|held| held.by == by)?;
+        let value = more.remove(at).value;
+        if more.is_empty() {
+            self.more = None;
+        }
+        Some(value)
+    }
+}
+
+/// What an entry counts towards a peer's limit of bytes.
+pub(super) fn size_of_entry(key: &str, value: &Value) -> usize {
+    key.len() + crate::message::cost_of(std::slice::from_ref(value))
+}

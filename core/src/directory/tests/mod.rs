@@ -1,0 +1,30 @@
+//! The directory's machine, alone and in small networks without a wire.
+
+mod net;
+mod peers;
+mod properties;
+mod roles;
+
+use net::Net;
+
+use crate::Value;
+
+fn map(value: serde_json::Value) -> Value {
+    let serde_json::Value::Object(pairs) = value else {
+        panic!("no map: {value}");
+    };
+    Value::Map(
+        pairs
+            .into_iter()
+            .map(|(key, value)| (key, json(value)))
+            .collect(),
+    )
+}
+
+/// A value as JSON writes it.
+fn json(value: serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Object(_) => map(value),
+        other => crate::value::to_value(&other).unwrap(),
+    }
+}

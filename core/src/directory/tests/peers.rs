@@ -1,0 +1,303 @@
+//! Peers that say what is not theirs to say, too much, or nonsense.
+
+use super::Net;
+use crate::Value;
+use crate::directory::DirectoryLimits;
+
+use serde_json::json;
+
+/// A global node with an honest slave, and a stranger that is connected.
+fn net() -> Net {
+    let mut net = Net::default();
+    net.add("a", &[]);
+    net.become_global("a");
+    net.add("honest", &["a"]);
+    net.set("honest", "f", "k", 1);
+    net.stranger("a", "evil", false);
+    net.heard("a", "evil");
+    net
+}
+
+fn words<const N: usize>(words: [serde_json::Value; N]) -> [Value; N] {
+    words.map(super::json)
+}
+
+#[test]
+fn a_slave_speaks_for_itself_only() {
+    let mut net = net();
+    let said = net.says(
+        "a",
+        "evil",
+        words([
+            json!("g_slave"),
+            json!({
+                "'l": {"honest": ["evil:1"], "a": ["evil:1"], "evil": ["evil:1"]},
+                "'g": {"honest": null, "b": null},
+                "f": {"x": 2},
+                "1f": {"x": 2}
+            }),
+        ]),
+    );
+    assert!(said.unwrap_err().starts_with("5 entries were not taken"));
+    assert_eq!(
+        net.family("honest", "'l"),
+        r#"{"a": ["a:1"], "evil": ["evil:1"], "honest": ["honest:1"]}"#
+    );
+    assert_eq!(net.family("honest", "'g"), r#"{"a": null}"#);
+    assert_eq!(net.family("honest", "f"), r#"{"k": 1, "x": 2}"#);
+    // Nor does it delete what is not its own.
+    net.says(
+        "a",
+        "evil",
+        words([json!("g_upd"), json!("f"), json!(null), json!(["k"])]),
+    )
+    .unwrap();
+    assert_eq!(net.family("honest", "f"), r#"{"k": 1, "x": 2}"#);
+    net.stranger_gone("a", "evil");
+    assert_eq!(net.family("honest", "f"), r#"{"k": 1}"#);
+}
+
+#[test]
+fn another_global_node_does_not_move_our_slaves_nor_itself() {
+    let mut net = net();
+    net.says("a", "evil", words([json!("g_global")])).unwrap();
+    let said = net.says("a", "evil", words([json!("g_set"), json!({
+        "'l": {"honest": ["evil:1"], "a": ["evil:1"], "evil": ["evil:2"], "other": ["other:1"]},
+        "'g": {"evil": 7}
+    })]));
+    said.unwrap();
+    let listeners =
+        r#"{"a": ["a:1"], "evil": ["evil:2"], "honest": ["honest:1"], "other": ["other:1"]}"#;
+    assert_eq!(net.family("honest", "'l"), listeners);
+    assert_eq!(net.family("honest", "'g"), r#"{"a": null, "evil": null}"#);
+    // A second that contradicts the first about a third node does not move it either.
+    net.stranger("a", "worse", false);
+    net.says("a", "worse", words([json!("g_global")])).unwrap();
+    net.says(
+        "a",
+        "worse",
+        words([json!("g_set"), json!({"'l": {"other": ["worse:1"]}})]),
+    )
+    .unwrap();
+    assert_eq!(net.family("honest", "'l"), listeners);
+    // What it holds now replaces what it held.
+    net.says("a", "evil", words([json!("g_set"), json!({})]))
+        .unwrap();
+    assert_eq!(
+        net.family("honest", "'l"),
+        r#"{"a": ["a:1"], "honest": ["honest:1"], "other": ["worse:1"]}"#
+    );
+    assert!(
+        net.says("a", "evil", words([json!("g_global")]))
+            .unwrap_err()
+            .contains("before")
+    );
+}
+
+#[test]
+fn what_comes_from_the_wrong_side_changes_nothing() {
+    let mut net = net();
+    for (said, why) in [
+        (
+            vec![json!("g_upd"), json!("f"), json!({"k": 9})],
+            "not a global node",
+        ),
+        (
+            vec![json!("g_set"), json!({"f": {"k": 9}})],
+            "not a global node",
+        ),
+        (
+            vec![json!("g_chg1"), json!("f"), json!({"k": 9})],
+            "not this node's master",
+        ),
+        (
+            vec![json!("g_chg2"), json!("f"), json!({"k": 9}), json!([])],
+            "not this node's master",
+        ),
+        (
+            vec![json!("g_found"), json!("honest"), json!(["evil:1"])],
+            "not this node's master",
+        ),
+        (
+            vec![json!("g_reply"), json!("1"), json!({})],
+            "not this node's master",
+        ),
+        (vec![json!("g_mon0"), json!("f")], "does not watch"),
+        (vec![json!("g_set"), json!(null)], "no map"),
+        (vec![json!("g_mon1"), json!("1f")], "no family"),
+    ] {
+        let [a, b, c, d] =
+            std::array::from_fn(|at| super::json(said.get(at).cloned().unwrap_or_default()));
+        let told = net.says("a", "evil", [a, b, c, d]);
+        assert!(told.clone().unwrap_err().contains(why), "{said:?} {told:?}");
+    }
+    assert_eq!(net.family("honest", "f"), r#"{"k": 1}"#);
+    // Not even from the master, if nobody asked.
+    net.add("a2", &[]);
+    assert!(
+        net.says(
+            "honest",
+            "a",
+            words([json!("g_reply"), json!("77"), json!({})])
+        )
+        .is_err()
+    );
+    assert!(
+        net.says(
+            "honest",
+            "a",
+            words([json!("g_found"), json!("x"), json!([])])
+        )
+        .is_err()
+    );
+    assert!(
+        net.says(
+            "honest",
+            "a",
+            words([json!("g_chg2"), json!("f"), json!({}), json!([])])
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn a_peer_holds_and_watches_no_more_than_it_may() {
+    let mut net = Net::default();
+    let limits = DirectoryLimits {
+        families: 2,
+        keys: 3,
+        bytes: 300,
+        entry: 100,
+        watches: 2,
+    };
+    net.add_with("a", &[], limits);
+    net.become_global("a");
+    net.stranger("a", "evil", false);
+    let said = net.says(
+        "a",
+        "evil",
+        words([
+            json!("g_slave"),
+            json!({
+                "f": {"k1": 1, "k2": 2}, "g": {"k1": 1, "k2": 2}, "h": {"k": 1}
+            }),
+        ]),
+    );
+    assert!(said.unwrap_err().starts_with("2 entries"));
+    // In the place of what it has, and of what it deletes, it may set others.
+    net.says(
+        "a",
+        "evil",
+        words([json!("g_upd"), json!("f"), json!({"k1": 7})]),
+    )
+    .unwrap();
+    net.says(
+        "a",
+        "evil",
+        words([json!("g_upd"), json!("f"), json!(null), json!(["k1", "k2"])]),
+    )
+    .unwrap();
+    net.says(
+        "a",
+        "evil",
+        words([json!("g_upd"), json!("h"), json!({"k": 1})]),
+    )
+    .unwrap();
+    let large = json!({"large": "x".repeat(100)});
+    let told = net.says("a", "evil", words([json!("g_upd"), json!("h"), large]));
+    assert!(told.unwrap_err().contains("directory.entry"));
+    for n in 0..2 {
+        net.says(
+            "a",
+            "evil",
+            words([json!("g_mon1"), json!(format!("w{n}"))]),
+        )
+        .unwrap();
+    }
+    assert!(
+        net.says("a", "evil", words([json!("g_mon1"), json!("w2")]))
+            .unwrap_err()
+            .contains("directory.watches")
+    );
+    net.says("a", "evil", words([json!("g_mon1"), json!("w1")]))
+        .unwrap();
+}
+
+#[test]
+fn perl_nodes_send_bytes_for_text_and_others_do_not() {
+    use bytes::Bytes;
+    let latin = || Value::from(Bytes::from_static(b"caf\xe9"));
+    let entry = |n: i64| {
+        let pair = [(latin(), Value::from(n)), ("v".into(), latin())];
+        Value::Map(
+            [("f", Value::Map(pair.into_iter().collect()))]
+                .into_iter()
+                .collect(),
+        )
+    };
+    let mut net = net();
+    net.stranger("a", "perl", true);
+    net.says("a", "perl", ["g_slave".into(), entry(1)]).unwrap();
+    assert_eq!(
+        net.family("honest", "f"),
+        r#"{"café": 1, "k": 1, "v": "café"}"#
+    );
+    let said = net.says("a", "evil", ["g_slave".into(), entry(2)]);
+    assert!(said.unwrap_err().starts_with("2 entries"));
+    assert_eq!(
+        net.family("honest", "f"),
+        r#"{"café": 1, "k": 1, "v": "café"}"#
+    );
+}
+
+#[test]
+fn what_the_recorded_client_was_told_of_its_own_writes() {
+    // Session s07.
+    let mut net = net();
+    let says = |net: &mut Net, said: Vec<serde_json::Value>| {
+        let [a, b, c, d] =
+            std::array::from_fn(|at| super::json(said.get(at).cloned().unwrap_or_default()));
+        net.says("a", "evil", [a, b, c, d]).unwrap();
+        net.heard("a", "evil")
+    };
+    says(
+        &mut net,
+        vec![
+            json!("g_slave"),
+            json!({"'l": {"evil": ["e:1"]}, "famx": {"pk": "pv"}}),
+        ],
+    );
+    assert_eq!(
+        says(&mut net, vec![json!("g_mon1"), json!("famx")]),
+        [r#""g_chg1" "famx" {"pk": "pv"}"#]
+    );
+    assert_eq!(
+        says(&mut net, vec![json!("g_mon1"), json!("none")]),
+        [r#""g_chg1" "none" null"#]
+    );
+    let upd = |set, del| vec![json!("g_upd"), json!("famx"), set, del];
+    for (set, del, told) in [
+        (json!({"k2": [1, 2]}), json!(null), r#"{"k2": [1, 2]} []"#),
+        (json!({"k3": "v3"}), json!(["k2"]), r#"{"k3": "v3"} ["k2"]"#),
+        (json!({"k3": "v3"}), json!(null), r#"{"k3": "v3"} []"#),
+        (json!(null), json!(["zz"]), r#"{} ["zz"]"#),
+        (json!(null), json!(["k3"]), r#"{} ["k3"]"#),
+    ] {
+        assert_eq!(
+            says(&mut net, upd(set, del)),
+            [format!(r#""g_chg2" "famx" {told}"#)]
+        );
+    }
+    net.set("a", "famx", "pk", "from B");
+    assert_eq!(
+        net.heard("a", "evil"),
+        [r#""g_chg2" "famx" {"pk": "from B"} []"#]
+    );
+    // Another holds it, and its value was seen already.
+    assert_eq!(says(&mut net, upd(json!(null), json!(["pk"]))), [""; 0]);
+    assert_eq!(
+        says(&mut net, vec![json!("g_mon0"), json!("famx")]),
+        [""; 0]
+    );
+    assert_eq!(says(&mut net, upd(json!({"x": 1}), json!(null))), [""; 0]);
+}

@@ -1,0 +1,129 @@
+//! `Ask`: a question to the directory.
+
+use std::collections::BTreeMap;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Directory, DirectoryError, DirectoryRole};
+use crate::directory::{Query, is_known_family};
+use crate::node::Inner;
+use crate::{Text, Value};
+
+/// A question to the directory, asked when it is awaited; made by [`Directory::family`] and its like.
+///
+/// It is answered when there is a global node that can, and asked again when that is lost meanwhile. Without
+/// [`within`](Self::within) it gives up after `monitor_timeout`.
+///
+/// # Cancel safety
+/// Dropping the future gives the question up.
+#[must_use = "a question is asked when it is awaited"]
+pub struct Ask<T> {
+    node: Arc<Inner>,
+    query: Query,
+    family: Text,
+    limit: Duration,
+    read: fn(Value) -> T,
+}
+
+impl<T: Send + 'static> Ask<T> {
+    pub(super) fn new(node: &Arc<Inner>, query: Query, family: &str, read: fn(Value) -> T) -> Self {
+        Self {
+            node: node.clone(),
+            query,
+            family: family.into(),
+            limit: node.config.monitor_timeout,
+            read,
+        }
+    }
+
+    /// Gives up after `limit` with [`DirectoryError::TimedOut`].
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    async fn run(self) -> Result<T, DirectoryError> {
+        let Self {
+            node,
+            query,
+            family,
+            limit,
+            read,
+        } = self;
+        if !is_known_family(&family) {
+            return Err(DirectoryError::Family {
+                family: family.to_string(),
+            });
+        }
+        let (id, answered) = node.directory.ask(&node, query, family.clone());
+        let open = Open { node: &node, id };
+        let outcome = tokio::time::timeout(limit, answered).await;
+        drop(open);
+        match outcome {
+            Ok(Ok(answer)) => Ok(read(answer)),
+            Ok(Err(_)) => Err(DirectoryError::Stopped),
+            Err(_) => {
+                let why = match Directory::new(node.clone()).role() {
+                    DirectoryRole::Slave(master) => format!("{master} did not answer"),
+                    _ => String::from("none of the seeds is connected"),
+                };
+                Err(DirectoryError::TimedOut { family, limit, why })
+            }
+        }
+    }
+}
+
+/// The answer to [`Query::Family`].
+pub(super) fn pairs(answer: Value) -> BTreeMap<Text, Value> {
+    let Value::Map(map) = answer else {
+        return BTreeMap::new();
+    };
+    let pairs = map.into_iter();
+    pairs
+        .filter_map(|(key, value)| Some((text(key)?, value)))
+        .collect()
+}
+
+/// The answer to [`Query::Keys`].
+pub(super) fn keys(answer: Value) -> Vec<Text> {
+    values(answer).into_iter().filter_map(text).collect()
+}
+
+/// The answer to [`Query::Values`].
+pub(super) fn values(answer: Value) -> Vec<Value> {
+    match answer {
+        Value::Array(items) => items.into_vec(),
+        _ => Vec::new(),
+    }
+}
+
+fn text(value: Value) -> Option<Text> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Integer(n) => Some(n.to_string().into()),
+        _ => None,
+    }
+}
+
+/// Takes the question back, if it is not answered.
+struct Open<'a> {
+    node: &'a Inner,
+    id: u64,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.node.directory.give_up(self.id);
+    }
+}
+
+impl<T: Send + 'static> IntoFuture for Ask<T> {
+    type Output = Result<T, DirectoryError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}

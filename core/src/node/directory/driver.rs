@@ -1,0 +1,385 @@
+//! Drives the directory's state machine: tells it what happens, and does what it says.
+//!
+//! The machine and those who wait for its answers stand behind one lock, which the links' tasks, programs and the
+//! [`run`] task take for a step. Under it peers are locked, to send; it is never taken under a peer's lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::watch::Feed;
+use crate::directory::{Arrival, Change, Machine, Output, Query, Refused, Role, Seeds, Settings};
+use crate::link::SeedState;
+use crate::message::IntoIter;
+use crate::node::Inner;
+use crate::peer::{Generation, Peer};
+use crate::{Address, NodeId, Text, Value};
+
+/// The directory of one node, and who waits for something of it.
+pub(crate) struct Driver {
+    state: Mutex<State>,
+    /// The machine may want to be called earlier than it said.
+    sooner: Notify,
+    start: Instant,
+}
+
+struct State {
+    machine: Machine,
+    questions: BTreeMap<u64, oneshot::Sender<Value>>,
+    /// Who waits to hear where a node listens.
+    sought: BTreeMap<NodeId, Vec<oneshot::Sender<Vec<Text>>>>,
+    feeds: BTreeMap<Text, Vec<Weak<Feed>>>,
+    /// How many guards hold a registered entry.
+    registered: BTreeMap<(Text, Text), usize>,
+    next: u64,
+}
+
+impl Driver {
+    pub(crate) fn new(own: NodeId, config: &crate::Config) -> Self {
+        let settings = Settings {
+            limits: config.directory.clone(),
+            monitor_timeout: config.monitor_timeout,
+            largest_reply: config.limits.message_size / 2,
+        };
+        Self {
+            state: Mutex::new(State {
+                machine: Machine::new(own, settings),
+                questions: BTreeMap::new(),
+                sought: BTreeMap::new(),
+                feeds: BTreeMap::new(),
+                registered: BTreeMap::new(),
+                next: 1,
+            }),
+            sooner: Notify::new(),
+            start: Instant::now(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the machine take a step, and does what it says then.
+    fn step<T>(&self, node: &Arc<Inner>, run: impl FnOnce(&mut State, Duration) -> T) -> T {
+        let mut state = self.lock();
+        let before = state.machine.poll_timeout();
+        let outcome = run(&mut state, self.start.elapsed());
+        state.carry_out(node);
+        let after = state.machine.poll_timeout();
+        drop(state);
+        if after.is_some() && before.is_none_or(|before| after < Some(before)) {
+            self.sooner.notify_one();
+        }
+        outcome
+    }
+
+    /// This node listens there.
+    pub(crate) fn listens(&self, node: &Arc<Inner>, addresses: &[Address]) {
+        // The family holds what AnyEvent::MP can connect to, unless there is nothing of the kind.
+        let tcp = addresses.iter().filter(|address| address.scheme() == "tcp");
+        let mut published: Vec<Text> = tcp.map(|address| address.rest().into()).collect();
+        if published.is_empty() {
+            published = addresses.iter().map(|a| a.to_string().into()).collect();
+        }
+        let addresses = published;
+        self.step(node, |state, now| state.machine.listens(now, addresses));
+    }
+
+    pub(crate) fn become_global(&self, node: &Arc<Inner>) {
+        self.step(node, |state, now| state.machine.become_global(now));
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.lock().machine.role().clone()
+    }
+
+    /// A connection is up, and nothing of it has been read yet.
+    pub(crate) fn up(&self, node: &Arc<Inner>, peer: &Peer, generation: Generation, perl: bool) {
+        let arrival = Arrival {
+            node: peer.id.clone(),
+            generation,
+            perl,
+            seed: node.seeds.connected().contains(&peer.id),
+        };
+        self.step(node, |state, now| state.machine.handle_up(now, arrival));
+    }
+
+    /// The connection is lost, and nothing more of it is read.
+    pub(crate) fn down(&self, node: &Arc<Inner>, peer: &NodeId, generation: Generation) {
+        self.step(node, |state, now| {
+            state.machine.handle_down(now, peer, generation);
+        });
+    }
+
+    /// The peer sent a `g_*` request over the connection `generation`.
+    ///
+    /// # Errors
+    /// What is the matter with it.
+    pub(crate) fn request(
+        &self,
+        node: &Arc<Inner>,
+        from: (&NodeId, Generation),
+        word: &str,
+        arguments: IntoIter,
+    ) -> Result<(), String> {
+        self.step(node, |state, now| {
+            if state.machine.generation(from.0) != Some(from.1) {
+                return Err(String::from("the connection is not up"));
+            }
+            state.machine.handle_request(now, from.0, word, arguments)
+        })
+    }
+
+    pub(super) fn set(
+        &self,
+        node: &Arc<Inner>,
+        family: &Text,
+        key: Text,
+        value: Value,
+    ) -> Result<(), Refused> {
+        self.step(node, |state, now| {
+            state.machine.set(now, family, key, value)
+        })
+    }
+
+    pub(super) fn delete(&self, node: &Arc<Inner>, family: &Text, keys: &[Text]) {
+        self.step(node, |state, now| state.machine.delete(now, family, keys));
+    }
+
+    /// Sets an entry that stays until [`unregister`](Self::unregister) has been called as often.
+    pub(super) fn register(
+        &self,
+        node: &Arc<Inner>,
+        family: &Text,
+        key: Text,
+        value: Value,
+    ) -> Result<(), Refused> {
+        self.step(node, |state, now| {
+            state.machine.set(now, family, key.clone(), value)?;
+            *state.registered.entry((family.clone(), key)).or_default() += 1;
+            Ok(())
+        })
+    }
+
+    pub(super) fn unregister(&self, node: &Arc<Inner>, family: &Text, key: &Text) {
+        self.step(node, |state, now| {
+            let entry = (family.clone(), key.clone());
+            if let Some(guards) = state.registered.get_mut(&entry) {
+                *guards -= 1;
+                if *guards == 0 {
+                    state.registered.remove(&entry);
+                    state.machine.delete(now, family, std::slice::from_ref(key));
+                }
+            }
+        });
+    }
+
+    /// Asks what is in a family. Who drops the receiver calls [`give_up`](Self::give_up).
+    pub(super) fn ask(
+        &self,
+        node: &Arc<Inner>,
+        query: Query,
+        family: Text,
+    ) -> (u64, oneshot::Receiver<Value>) {
+        let (answer, answered) = oneshot::channel();
+        self.step(node, |state, _| {
+            let id = state.next;
+            state.next += 1;
+            state.questions.insert(id, answer);
+            state.machine.ask(id, query, family);
+            (id, answered)
+        })
+    }
+
+    pub(super) fn give_up(&self, id: u64) {
+        let mut state = self.lock();
+        state.questions.remove(&id);
+        state.machine.give_up(id);
+    }
+
+    /// Where `peer` listens, as far as the network knows. `None` if the node stops.
+    pub(crate) async fn find(&self, node: &Arc<Inner>, peer: &NodeId) -> Option<Vec<Text>> {
+        let (told, found) = oneshot::channel();
+        self.step(node, |state, _| {
+            let waiting = state.sought.entry(peer.clone()).or_default();
+            waiting.push(told);
+            state.machine.find(peer);
+        });
+        let _given_up = GivenUp { driver: self, peer };
+        found.await.ok()
+    }
+
+    /// Whether a master, or this node itself, can say now where others listen.
+    pub(crate) fn can_find(&self) -> bool {
+        matches!(self.role(), Role::Slave(_) | Role::Global)
+    }
+
+    /// Lets `feed` be told of a family from now on.
+    pub(super) fn watch(&self, node: &Arc<Inner>, family: &Text, feed: &Arc<Feed>) {
+        self.step(node, |state, _| {
+            if let Some(content) = state.machine.watch(family) {
+                feed.push(content);
+            }
+            let feeds = state.feeds.entry(family.clone()).or_default();
+            feeds.push(Arc::downgrade(feed));
+        });
+    }
+
+    /// A feed of this family is gone.
+    pub(super) fn unwatch(&self, node: &Arc<Inner>, family: &Text) {
+        self.step(node, |state, _| {
+            let Some(feeds) = state.feeds.get_mut(family) else {
+                return;
+            };
+            feeds.retain(|feed| feed.strong_count() > 0);
+            if feeds.is_empty() {
+                state.feeds.remove(family);
+                state.machine.unwatch(family);
+            }
+        });
+    }
+
+    /// The node has stopped: nothing is answered any more.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        let questions = std::mem::take(&mut state.questions);
+        let sought = std::mem::take(&mut state.sought);
+        let feeds = std::mem::take(&mut state.feeds);
+        drop(state);
+        drop((questions, sought));
+        let feeds = feeds.into_values().flatten();
+        feeds
+            .filter_map(|feed| feed.upgrade())
+            .for_each(|feed| feed.close());
+    }
+}
+
+/// Takes a question for a node's listeners back when the last who waits for it is gone.
+struct GivenUp<'a> {
+    driver: &'a Driver,
+    peer: &'a NodeId,
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        let mut state = self.driver.lock();
+        let Some(waiting) = state.sought.get_mut(self.peer) else {
+            return;
+        };
+        waiting.retain(|told| !told.is_closed());
+        if waiting.is_empty() {
+            state.sought.remove(self.peer);
+            state.machine.give_up_finding(self.peer);
+        }
+    }
+}
+
+impl State {
+    fn carry_out(&mut self, node: &Arc<Inner>) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Send { to, request } => {
+                    for to in to {
+                        let up = self.machine.generation(&to);
+                        if let (Some(generation), Some(peer)) = (up, node.known_peer(&to)) {
+                            peer.tell_over(generation, request.clone());
+                        }
+                    }
+                }
+                Output::Pace { to } => {
+                    if let Some(peer) = node.known_peer(&to) {
+                        let (node, high) = (node.clone(), node.config.high_water);
+                        node.clone().spawn(async move {
+                            peer.ready(high).await;
+                            node.directory.step(&node, |state, now| {
+                                state.machine.handle_ready(now, &to);
+                            });
+                        });
+                    }
+                }
+                // Who has given up has dropped the receiver.
+                Output::Answer { question, answer } => {
+                    if let Some(asked) = self.questions.remove(&question) {
+                        let _ = asked.send(answer);
+                    }
+                }
+                Output::Found { node, addresses } => {
+                    for told in self.sought.remove(&node).into_iter().flatten() {
+                        let _ = told.send(addresses.clone());
+                    }
+                }
+                Output::Changed { family, change } => self.feed(&family, &change),
+                Output::Connect {
+                    node: peer,
+                    addresses,
+                } => {
+                    let addresses = parse_all(&addresses);
+                    node.peer(&peer).connect_to(addresses);
+                }
+                Output::Keep { node: peer, keep } => {
+                    let _ = (peer, keep);
+                }
+            }
+        }
+    }
+
+    fn feed(&mut self, family: &Text, change: &Change) {
+        let feeds = self.feeds.get(family).into_iter().flatten();
+        for feed in feeds.filter_map(Weak::upgrade) {
+            feed.push(change.clone());
+        }
+    }
+}
+
+/// The addresses that are some; a peer may have published anything.
+pub(crate) fn parse_all(addresses: &[Text]) -> Vec<Address> {
+    addresses
+        .iter()
+        .filter_map(|address| address.parse().ok())
+        .collect()
+}
+
+/// Tells the machine the time when it wants to know, and how the seeds stand.
+pub(crate) async fn run(node: Arc<Inner>) {
+    let driver = &node.directory;
+    loop {
+        let seeds_changed = node.seeds_changed.notified();
+        tokio::pin!(seeds_changed);
+        seeds_changed.as_mut().enable();
+        look_at_seeds(&node);
+        let due = driver.lock().machine.poll_timeout();
+        let timeout = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(driver.start + due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = node.stop.cancelled() => return,
+            () = seeds_changed => {}
+            () = driver.sooner.notified() => {}
+            () = timeout => driver.step(&node, |state, now| state.machine.handle_timeout(now)),
+        }
+    }
+}
+
+fn look_at_seeds(node: &Arc<Inner>) {
+    let seeds = node.seeds();
+    if seeds.iter().any(|seed| seed.state() == SeedState::Itself) {
+        // A node that is a seed of its network works for it (protocol.md section 6).
+        node.directory.become_global(node);
+    }
+    let connected: BTreeSet<NodeId> = node.seeds.connected().into_iter().collect();
+    let seeds = Seeds {
+        any: seeds.iter().any(|seed| seed.state() != SeedState::Itself),
+        untried: seeds.iter().any(|seed| seed.state() == SeedState::Trying),
+        connected,
+    };
+    node.directory.step(node, |state, now| {
+        state.machine.handle_seeds(now, &seeds);
+    });
+}

@@ -1,0 +1,315 @@
+//! `Group`: ports that do the same work, found by the name of their family.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::{Directory, DirectoryError, FamilyWatch, Registration};
+use crate::node::{Call, Inner};
+use crate::{IntoMessage, PortId, Text};
+
+/// A group of ports: a family of the directory whose keys are port IDs; from
+/// [`LocalNode::group`](crate::LocalNode::group).
+///
+/// ```
+/// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
+/// use aemp_core::routes;
+/// let worker = node.port(routes().on("job", |_, (n,): (u64,)| println!("job {n}")));
+/// let _member = node.group("workers").join(&worker)?;
+///
+/// let workers = node.group("workers").live().await?;
+/// workers.any().send(("job", 7))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Group {
+    directory: Directory,
+    family: Text,
+}
+
+impl Group {
+    pub(crate) fn new(node: Arc<Inner>, family: &str) -> Self {
+        Self {
+            directory: Directory::new(node),
+            family: family.into(),
+        }
+    }
+
+    /// Makes `port` a member as long as the guard is kept and the port lives.
+    ///
+    /// # Errors
+    /// If there can be no family of the group's name.
+    pub fn join(&self, port: &PortId) -> Result<Registration, DirectoryError> {
+        self.directory.register(&self.family, port, ())
+    }
+
+    /// The members, which from then on are those that live. Waits until the network has told who they are, at most
+    /// `monitor_timeout`.
+    ///
+    /// # Errors
+    /// If there can be no family of the group's name, or nobody told in time.
+    pub async fn live(&self) -> Result<Members, DirectoryError> {
+        self.live_within(self.directory.node.config.monitor_timeout)
+            .await
+    }
+
+    /// The same with another limit.
+    ///
+    /// # Errors
+    /// As [`live`](Self::live).
+    pub async fn live_within(&self, limit: Duration) -> Result<Members, DirectoryError> {
+        Directory::check_family(&self.family)?;
+        let mut watch = self.directory.watch(&self.family)?;
+        let first = tokio::time::timeout(limit, watch.recv()).await;
+        let first = first.map_err(|_| DirectoryError::TimedOut {
+            family: self.family.clone(),
+            limit,
+            why: String::from("no global node has told who is in the group"),
+        })?;
+        let mut state = State {
+            watch,
+            ports: Vec::new(),
+            open: BTreeMap::new(),
+            turn: 0,
+        };
+        state.apply(first.ok_or(DirectoryError::Stopped)?);
+        Ok(Members {
+            group: self.clone(),
+            state: Mutex::new(state),
+        })
+    }
+}
+
+/// The living members of a group, a set that follows the network: each use looks at what has changed.
+///
+/// A member is gone when its port dies, its guard is dropped, or its node is lost to the network, as soon as that is
+/// known here. What was sent to it shortly before may be lost; a monitor or a call tells.
+pub struct Members {
+    group: Group,
+    state: Mutex<State>,
+}
+
+struct State {
+    watch: FamilyWatch,
+    /// In order.
+    ports: Vec<PortId>,
+    /// How many leases there are.
+    open: BTreeMap<PortId, usize>,
+    /// Whose turn it is, of [`Members::any`].
+    turn: usize,
+}
+
+impl State {
+    fn apply(&mut self, change: crate::directory::Change) {
+        if change.whole {
+            self.ports.clear();
+        }
+        let parse = |key: &Text| key.parse::<PortId>().ok();
+        let gone: Vec<PortId> = change.deleted.iter().filter_map(parse).collect();
+        self.ports.retain(|port| !gone.contains(port));
+        self.ports.extend(change.set.keys().filter_map(parse));
+        self.ports.sort_unstable();
+        self.ports.dedup();
+    }
+
+    fn refresh(&mut self) {
+        while let Some(change) = self.watch.try_recv() {
+            self.apply(change);
+        }
+    }
+}
+
+impl Members {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.refresh();
+        state
+    }
+
+    /// Who is in the group now, in order of their IDs.
+    pub fn ports(&self) -> Vec<PortId> {
+        self.lock().ports.clone()
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.lock().ports.len()
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits until somebody has come or gone since the last use. False if the node has stopped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn changed(&mut self) -> bool {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match state.watch.recv().await {
+            Some(change) => {
+                state.apply(change);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// One after the other in turn.
+    pub fn any(&self) -> Pick<'_> {
+        let mut state = self.lock();
+        state.turn = state.turn.wrapping_add(1);
+        let port = state.ports.get(state.turn % state.ports.len().max(1));
+        self.pick(port.cloned())
+    }
+
+    /// One at random.
+    pub fn random(&self) -> Pick<'_> {
+        let state = self.lock();
+        let at = self.node().entropy.between(0.0, state.ports.len() as f64) as usize;
+        self.pick(state.ports.get(at).or_else(|| state.ports.last()).cloned())
+    }
+
+    /// The one with the fewest leases: calls that are not answered yet and [`Lease`]s that are held, of this `Members`.
+    /// Of several, one after the other.
+    pub fn least_loaded(&self) -> Pick<'_> {
+        let mut state = self.lock();
+        state.turn = state.turn.wrapping_add(1);
+        let count = state.ports.len().max(1);
+        let from = state.turn % count;
+        let (before, behind) = state.ports.split_at(from.min(state.ports.len()));
+        let load = |port: &&PortId| state.open.get(*port).copied().unwrap_or_default();
+        let port = behind.iter().chain(before).min_by_key(load);
+        self.pick(port.cloned())
+    }
+
+    /// Sends a message to all, and says to how many. One that cannot be encoded for a member's connection is treated as
+    /// [`LocalNode::send`](crate::LocalNode::send) does.
+    ///
+    /// # Errors
+    /// If the message cannot be built; then it was sent to nobody.
+    pub fn send_all(&self, message: impl IntoMessage) -> Result<usize, DirectoryError> {
+        let ports = self.ports();
+        let Some(first) = ports.first() else {
+            return Ok(0);
+        };
+        let message = message
+            .into_message()
+            .map_err(|error| crate::SendError::Encode {
+                to: first.clone(),
+                error,
+            })?;
+        for port in &ports {
+            self.node().send(port, message.clone());
+        }
+        Ok(ports.len())
+    }
+
+    fn pick(&self, port: Option<PortId>) -> Pick<'_> {
+        Pick {
+            members: self,
+            port,
+        }
+    }
+
+    fn node(&self) -> &Arc<Inner> {
+        &self.group.directory.node
+    }
+}
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members")
+            .field("group", &self.group.family)
+            .field("ports", &self.ports())
+            .finish()
+    }
+}
+
+/// A member that was chosen, or nobody.
+#[derive(Debug)]
+#[must_use = "nothing is sent to a member that is only chosen"]
+pub struct Pick<'m> {
+    members: &'m Members,
+    port: Option<PortId>,
+}
+
+impl<'m> Pick<'m> {
+    /// Whom.
+    pub fn port(&self) -> Option<&PortId> {
+        self.port.as_ref()
+    }
+
+    fn chosen(self) -> Result<PortId, DirectoryError> {
+        self.port.ok_or_else(|| DirectoryError::Empty {
+            group: self.members.group.family.clone(),
+        })
+    }
+
+    /// Sends it a message, and says whom it was.
+    ///
+    /// # Errors
+    /// If the group is empty, or the message cannot be encoded.
+    pub fn send(self, message: impl IntoMessage) -> Result<PortId, DirectoryError> {
+        let node = self.members.node().clone();
+        let port = self.chosen()?;
+        node.try_send(&port, message, None)?;
+        Ok(port)
+    }
+
+    /// Calls it, as [`LocalNode::call`](crate::LocalNode::call) does. Until the call is dropped it counts as load.
+    ///
+    /// # Errors
+    /// If the group is empty.
+    pub fn call<M: IntoMessage + 'm, T: DeserializeOwned>(
+        self,
+        message: M,
+    ) -> Result<Call<'m, M, T>, DirectoryError> {
+        let lease = self.lease()?;
+        let node = lease.members.node().clone();
+        let to = lease.port.clone();
+        Ok(Call::new(node, to, message).holding(Box::new(lease)))
+    }
+
+    /// Makes it count as load as long as the lease is held.
+    ///
+    /// # Errors
+    /// If the group is empty.
+    pub fn lease(self) -> Result<Lease<'m>, DirectoryError> {
+        let members = self.members;
+        let port = self.chosen()?;
+        *members.lock().open.entry(port.clone()).or_default() += 1;
+        Ok(Lease { members, port })
+    }
+}
+
+/// Counts as load of a member until it is dropped.
+#[derive(Debug)]
+pub struct Lease<'m> {
+    members: &'m Members,
+    port: PortId,
+}
+
+impl Lease<'_> {
+    /// Whose load.
+    pub fn port(&self) -> &PortId {
+        &self.port
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut state = self.members.lock();
+        if let Some(open) = state.open.get_mut(&self.port) {
+            *open -= 1;
+            if *open == 0 {
+                state.open.remove(&self.port);
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! `Directory`: what programs do with the directory.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Ask, FamilyWatch, Registration, ask};
+use crate::codec::EncodeError;
+use crate::directory::{Query, Refused, Role, is_family, is_known_family};
+use crate::node::Inner;
+use crate::value::to_value;
+use crate::{NodeId, PortId, Text};
+
+/// The directory that all nodes of a network share: families of keys and values; from
+/// [`LocalNode::directory`](crate::LocalNode::directory).
+///
+/// An entry belongs to the node that set it, and is gone when that node deletes it, stops, or is lost by the global
+/// node that works for it. Families are named `[A-Za-z][A-Za-z0-9_:]*`. Keys are texts, values what JSON can carry. All
+/// that is set here is seen here at once only if this node is a global one; otherwise it goes through the network.
+///
+/// Where several nodes hold one key, one value is seen everywhere: of nodes with the same global node what was set last,
+/// else that of the global node with the lowest ID. Keys that name their owner avoid the question.
+///
+/// ```
+/// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
+/// let directory = node.directory();
+/// directory.set("config", "limit", 20)?;
+/// let limits = directory.family("config").await?;
+/// assert_eq!(limits["limit"].as_i64(), Some(20));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Directory {
+    pub(super) node: Arc<Inner>,
+}
+
+/// Why the directory did not do what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// The name is none that a family can have.
+    #[error(
+        "{family:?} is no family: its name has letters, digits, _ and :, and begins with a letter"
+    )]
+    Family {
+        /// The name.
+        family: String,
+    },
+    /// The value is not what JSON can carry: every JSON peer of the network would miss it.
+    #[error(
+        "{key:?} of family {family:?} not set: the directory holds what JSON can carry, and this has {what}"
+    )]
+    Value {
+        /// The family.
+        family: Text,
+        /// The key.
+        key: Text,
+        /// What is the matter, and where.
+        what: String,
+    },
+    /// Key and value are too large.
+    #[error(
+        "{key:?} of family {family:?} not set: it has {bytes} bytes, of at most {limit} (directory.entry)"
+    )]
+    TooLarge {
+        /// The family.
+        family: Text,
+        /// The key.
+        key: Text,
+        /// The size of both, about.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The value does not serialise.
+    #[error("{key:?} of family {family:?} not set: {error}")]
+    Serialize {
+        /// The family.
+        family: Text,
+        /// The key.
+        key: Text,
+        /// What serde said.
+        error: EncodeError,
+    },
+    /// No answer came in time.
+    #[error("no answer about family {family:?} within {limit:?}: {why}")]
+    TimedOut {
+        /// The family.
+        family: Text,
+        /// The limit.
+        limit: std::time::Duration,
+        /// What is known about why.
+        why: String,
+    },
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Stopped,
+    /// Nobody is in the group.
+    #[error("group {group:?} has no members")]
+    Empty {
+        /// The group.
+        group: Text,
+    },
+    /// A message to a member was not sent.
+    #[error(transparent)]
+    Send(#[from] crate::SendError),
+}
+
+/// What a node is in the directory (protocol.md section 6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DirectoryRole {
+    /// It has no seeds, and nobody uses it as one: it sees what it has set itself.
+    Alone,
+    /// None of its seeds is connected.
+    Searching,
+    /// This global node works for it.
+    Slave(NodeId),
+    /// It holds the merged directory, and works for others.
+    Global,
+}
+
+impl Directory {
+    pub(crate) fn new(node: Arc<Inner>) -> Self {
+        Self { node }
+    }
+
+    /// What this node is in the directory now.
+    pub fn role(&self) -> DirectoryRole {
+        match self.node.directory.role() {
+            Role::Alone => DirectoryRole::Alone,
+            Role::Searching => DirectoryRole::Searching,
+            Role::Slave(master) => DirectoryRole::Slave(master),
+            Role::Global => DirectoryRole::Global,
+        }
+    }
+
+    /// Makes this node a global node, which it stays. A node becomes one by itself when another uses it as a seed.
+    pub fn become_global(&self) {
+        self.node.directory.become_global(&self.node);
+    }
+
+    /// Sets an entry of this node's own, in the place of the one that it had.
+    ///
+    /// # Errors
+    /// If there can be no such family, or the value does not serialise, is not what JSON can carry, or is too large.
+    #[doc(alias = "db_set")]
+    pub fn set(
+        &self,
+        family: &str,
+        key: impl Into<Text>,
+        value: impl Serialize,
+    ) -> Result<(), DirectoryError> {
+        let (family, key) = (Text::from(family), key.into());
+        let value = to_value(&value).map_err(|error| DirectoryError::Serialize {
+            family: family.clone(),
+            key: key.clone(),
+            error,
+        })?;
+        let set = self
+            .node
+            .directory
+            .set(&self.node, &family, key.clone(), value);
+        set.map_err(|refused| refusal(family, key, refused))
+    }
+
+    /// Deletes an entry of this node's own. One that another node holds stays.
+    #[doc(alias = "db_del")]
+    pub fn delete(&self, family: &str, key: impl Into<Text>) {
+        self.delete_all(family, [key]);
+    }
+
+    /// Deletes several of them at once.
+    pub fn delete_all<K: Into<Text>>(&self, family: &str, keys: impl IntoIterator<Item = K>) {
+        let keys: Vec<Text> = keys.into_iter().map(Into::into).collect();
+        self.node
+            .directory
+            .delete(&self.node, &family.into(), &keys);
+    }
+
+    /// Sets an entry whose key is the port's ID, which is deleted when the guard is dropped or the port dies.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    #[doc(alias = "db_reg")]
+    pub fn register(
+        &self,
+        family: &str,
+        port: &PortId,
+        value: impl Serialize,
+    ) -> Result<Registration, DirectoryError> {
+        let (family, key) = (Text::from(family), Text::from(port.to_string()));
+        let value = to_value(&value).map_err(|error| DirectoryError::Serialize {
+            family: family.clone(),
+            key: key.clone(),
+            error,
+        })?;
+        let registered = self
+            .node
+            .directory
+            .register(&self.node, &family, key.clone(), value);
+        registered.map_err(|refused| refusal(family.clone(), key.clone(), refused))?;
+        Ok(Registration::new(&self.node, family, key, port))
+    }
+
+    /// Asks for all that is in a family, by key. Of an unknown family that is nothing.
+    #[doc(alias = "db_family")]
+    pub fn family(&self, family: &str) -> Ask<std::collections::BTreeMap<Text, crate::Value>> {
+        Ask::new(&self.node, Query::Family, family, ask::pairs)
+    }
+
+    /// Asks for the keys of a family.
+    #[doc(alias = "db_keys")]
+    pub fn keys(&self, family: &str) -> Ask<Vec<Text>> {
+        Ask::new(&self.node, Query::Keys, family, ask::keys)
+    }
+
+    /// Asks for the values of a family.
+    #[doc(alias = "db_values")]
+    pub fn values(&self, family: &str) -> Ask<Vec<crate::Value>> {
+        Ask::new(&self.node, Query::Values, family, ask::values)
+    }
+
+    /// Follows a family: all that is in it, then each change. `'l` (node IDs and where they listen) and `'g` (global
+    /// nodes) can be followed as well.
+    ///
+    /// # Errors
+    /// If there can be no such family.
+    #[doc(alias = "db_mon")]
+    pub fn watch(&self, family: &str) -> Result<FamilyWatch, DirectoryError> {
+        if is_known_family(family) {
+            return Ok(FamilyWatch::new(&self.node, family.into()));
+        }
+        Err(DirectoryError::Family {
+            family: family.into(),
+        })
+    }
+
+    pub(super) fn check_family(family: &str) -> Result<(), DirectoryError> {
+        match is_family(family) {
+            true => Ok(()),
+            false => Err(DirectoryError::Family {
+                family: family.into(),
+            }),
+        }
+    }
+}
+
+fn refusal(family: Text, key: Text, refused: Refused) -> DirectoryError {
+    match refused {
+        Refused::Family => DirectoryError::Family {
+            family: family.to_string(),
+        },
+        Refused::NotJson(what) => DirectoryError::Value { family, key, what },
+        Refused::TooLarge { bytes, limit } => DirectoryError::TooLarge {
+            family,
+            key,
+            bytes,
+            limit,
+        },
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Directory({:?})", self.role())
+    }
+}

@@ -1,0 +1,16 @@
+//! The distributed directory as programs have it: [`Directory`] and what it gives, and the driver of its state machine
+//! (`directory/` of this crate).
+
+mod ask;
+mod driver;
+mod group;
+mod handle;
+mod registration;
+mod watch;
+
+pub use ask::Ask;
+pub(crate) use driver::{Driver, parse_all, run};
+pub use group::{Group, Lease, Members, Pick};
+pub use handle::{Directory, DirectoryError, DirectoryRole};
+pub use registration::Registration;
+pub use watch::FamilyWatch;

@@ -1,0 +1,211 @@
+//! Nodes that know nothing but a seed find each other, and groups of ports by name.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aemp::{
+    DirectoryError, DirectoryRole, LocalNode, Members, NodeId, PortId, Text, Value, routes,
+};
+
+use crate::common::{Network, linked, node, soon, unlinked, until};
+
+async fn start(id: &str, network: &Network, seeds: &[&str]) -> LocalNode {
+    let builder = node(id, network)
+        .bind(format!("mem:{id}"))
+        .configure(|config| config.monitor_timeout = Duration::from_secs(5));
+    let builder = seeds
+        .iter()
+        .fold(builder, |builder, seed| builder.seed(format!("mem:{seed}")));
+    builder.start().await.unwrap()
+}
+
+fn slave_of(master: &str) -> DirectoryRole {
+    DirectoryRole::Slave(NodeId::new(master).unwrap())
+}
+
+async fn role(node: &LocalNode, role: DirectoryRole) {
+    until("the node has its role", || node.directory().role() == role).await;
+}
+
+/// Waits until the group's members are those.
+async fn members(members: &Members, ports: &[&PortId]) {
+    let mut expected: Vec<PortId> = ports.iter().map(|&port| port.clone()).collect();
+    expected.sort();
+    until("the group has its members", || members.ports() == expected).await;
+}
+
+#[tokio::test]
+async fn a_node_told_nothing_but_a_seed_finds_a_group_and_reaches_its_members() {
+    let network = Network::default();
+    let seed = start("seed", &network, &[]).await;
+    let worker = start("worker", &network, &["seed"]).await;
+    let port = worker.port(routes().on("job", |cx, (n, reply): (u64, PortId)| {
+        cx.send(&reply, (2 * n,));
+    }));
+    let member = worker.group("workers").join(&port).unwrap();
+
+    let client = start("client", &network, &["seed"]).await;
+    let workers = soon(client.group("workers").live()).await.unwrap();
+    members(&workers, &[&port]).await;
+    assert!(client.links().iter().all(|link| link.peer() == "seed"));
+    let (twice,): (u64,) = soon(workers.any().call(("job", 21)).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(twice, 42);
+    linked(&client, "worker").await;
+    role(&seed, DirectoryRole::Global).await;
+    role(&client, slave_of("seed")).await;
+
+    drop(member);
+    members(&workers, &[]).await;
+    assert!(matches!(
+        workers.any().send(("job", 1)),
+        Err(DirectoryError::Empty { .. })
+    ));
+    // The port of a guard that was given up is gone when it dies, and those of a node with it.
+    worker.group("workers").join(&port).unwrap().detach();
+    let other = worker.port(|_: &mut aemp::Context<'_>, _: aemp::Message| ());
+    let _kept = worker.group("workers").join(&other).unwrap();
+    members(&workers, &[&port, &other]).await;
+    worker.kill(&port, aemp::reason!["done"]);
+    members(&workers, &[&other]).await;
+    worker.shutdown().await;
+    members(&workers, &[]).await;
+}
+
+#[tokio::test]
+async fn a_message_to_a_node_that_nobody_knows_fails_at_once() {
+    let network = Network::default();
+    let _seed = start("seed", &network, &[]).await;
+    let client = start("client", &network, &["seed"]).await;
+    soon(client.joined()).await.unwrap();
+    let gone = client.gone(&"nobody#port".parse().unwrap());
+    let why = soon(gone).await;
+    assert_eq!(why.to_string(), "transport_error: nobody, no known address");
+}
+
+#[tokio::test]
+async fn entries_are_set_asked_for_and_watched_through_two_global_nodes() {
+    let network = Network::default();
+    let a = start("a", &network, &["b"]).await;
+    let b = start("b", &network, &["a"]).await;
+    let c = start("c", &network, &["a"]).await;
+    let d = start("d", &network, &["b"]).await;
+    for node in [&a, &b, &c, &d] {
+        soon(node.joined()).await.unwrap();
+    }
+    role(&c, slave_of("a")).await;
+    role(&d, slave_of("b")).await;
+    c.directory().set("config", "limit", 20).unwrap();
+    let mut watch = d.directory().watch("config").unwrap();
+    let mut seen = BTreeMap::<Text, Value>::new();
+    while seen.get("limit").and_then(Value::as_i64) != Some(20) {
+        soon(watch.recv()).await.unwrap().apply(&mut seen);
+    }
+    c.directory().set("config", "limit", 30).unwrap();
+    c.directory().set("config", "mode", "fast").unwrap();
+    while seen.len() < 2 {
+        soon(watch.recv()).await.unwrap().apply(&mut seen);
+    }
+    assert_eq!(soon(d.directory().family("config")).await.unwrap(), seen);
+    assert_eq!(
+        soon(a.directory().keys("config")).await.unwrap(),
+        ["limit", "mode"]
+    );
+    let values = soon(b.directory().values("config")).await.unwrap();
+    assert_eq!(values, [Value::from(30), Value::from("fast")]);
+    assert_eq!(
+        soon(d.directory().keys("'l")).await.unwrap(),
+        ["a", "b", "c", "d"]
+    );
+    assert_eq!(soon(c.directory().keys("'g")).await.unwrap(), ["a", "b"]);
+    c.directory().delete("config", "limit");
+    while seen.len() > 1 {
+        soon(watch.recv()).await.unwrap().apply(&mut seen);
+    }
+
+    // The master dies: a slave without another seed waits, and what it asks is answered at its return.
+    b.shutdown().await;
+    unlinked(&d, "b").await;
+    role(&d, DirectoryRole::Searching).await;
+    let asked = d
+        .directory()
+        .family("config")
+        .within(Duration::from_millis(50))
+        .await;
+    let error = asked.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        r#"no answer about family "config" within 50ms: none of the seeds is connected"#
+    );
+    c.directory().set("config", "late", true).unwrap();
+    let b = start("b", &network, &["a"]).await;
+    while !seen.contains_key("late") {
+        soon(watch.recv()).await.unwrap().apply(&mut seen);
+    }
+    assert_eq!(soon(d.directory().family("config")).await.unwrap(), seen);
+    drop(b);
+}
+
+#[tokio::test]
+async fn what_the_directory_cannot_hold_is_refused_with_words() {
+    let network = Network::default();
+    let alone = start("alone", &network, &[]).await;
+    let directory = alone.directory();
+    assert_eq!(directory.role(), DirectoryRole::Alone);
+    directory.set("f", "k", 1).unwrap();
+    assert_eq!(soon(directory.keys("f")).await.unwrap(), ["k"]);
+    let error = |refused: Result<(), DirectoryError>| refused.unwrap_err().to_string();
+    assert_eq!(
+        error(directory.set("'l", "k", 1)),
+        r#""'l" is no family: its name has letters, digits, _ and :, and begins with a letter"#
+    );
+    let bytes = Value::from(bytes::Bytes::from_static(b"\x00"));
+    assert_eq!(
+        error(directory.set("f", "k", vec![bytes])),
+        r#""k" of family "f" not set: the directory holds what JSON can carry, and this has bytes at [0]"#
+    );
+    let large = "x".repeat(2 << 20);
+    assert!(error(directory.set("f", "k", large)).contains("of at most 1048576"));
+    assert!(directory.watch("1").is_err());
+    assert!(soon(directory.family("")).await.is_err());
+    assert!(soon(alone.group("no group").live()).await.is_err());
+    assert_eq!(soon(directory.values("f")).await.unwrap(), [Value::from(1)]);
+}
+
+#[tokio::test]
+async fn work_goes_round_and_to_the_least_loaded() {
+    let network = Network::default();
+    let node = start("alone", &network, &[]).await;
+    let group = node.group("workers");
+    let mut inboxes: Vec<_> = (0..3).map(|_| node.inbox()).collect();
+    let guards: Vec<_> = inboxes
+        .iter()
+        .map(|inbox| group.join(inbox.id()).unwrap())
+        .collect();
+    let workers = soon(group.live()).await.unwrap();
+    assert_eq!(workers.len(), 3);
+    for n in 0..6 {
+        workers.any().send((n,)).unwrap();
+    }
+    assert_eq!(workers.send_all(("all",)).unwrap(), 3);
+    for inbox in &mut inboxes {
+        let mut got = Vec::new();
+        for _ in 0..3 {
+            got.push(soon(inbox.recv()).await.unwrap());
+        }
+        assert_eq!(got[2].tag().as_deref(), Some("all"));
+    }
+    let first = workers.least_loaded().lease().unwrap();
+    let second = workers.least_loaded().lease().unwrap();
+    let third = workers.least_loaded().port().unwrap().clone();
+    assert!(first.port() != second.port() && ![first.port(), second.port()].contains(&&third));
+    drop(first);
+    for _ in 0..10 {
+        assert_ne!(workers.least_loaded().port(), Some(second.port()));
+        assert!(workers.random().port().is_some());
+    }
+    drop(guards);
+    members(&workers, &[]).await;
+    assert!(workers.random().port().is_none());
+}
