@@ -19,7 +19,7 @@ pub struct Config {
     /// seed, and how long messages wait for seeds that cannot be reached. 30 s (protocol.md section 9).
     pub monitor_timeout: Duration,
     /// For how long in all the addresses of a node are tried before what waits for it fails; 2 s (protocol.md
-    /// section 9).
+    /// section 9). Where a connection is made in that time, its opening may take `opening_timeout`.
     pub connect_interval: Duration,
     /// The longest that a connection may take from its first byte to the last of both auth lines; 10 s.
     pub opening_timeout: Duration,

@@ -1,6 +1,7 @@
 //! Whole-system tests: nodes that talk to each other and to scripted peers.
 #![allow(clippy::unwrap_used)]
 
+mod addresses;
 mod cbor;
 mod common;
 mod dialled;

@@ -54,6 +54,8 @@ struct State {
     link: Link,
     monitors: MonitorTable<Action>,
     addresses: Vec<Address>,
+    /// The address that gave a connection last.
+    reached_at: Option<Address>,
     admission: Admission,
     generation: Generation,
 }
@@ -89,6 +91,7 @@ impl Peer {
             link: Link::Down,
             monitors: MonitorTable::default(),
             addresses: Vec::new(),
+            reached_at: None,
             admission: Admission::default(),
             generation: 0,
         };
@@ -421,8 +424,18 @@ impl Peer {
             && state.admission.is_empty()
     }
 
+    /// Where to connect to, best first: what worked last, then in the order given.
     pub(crate) fn addresses(&self) -> Vec<Address> {
-        self.lock().addresses.clone()
+        let state = self.lock();
+        let mut addresses = state.addresses.clone();
+        // Stable; `false` sorts first.
+        addresses.sort_by_key(|address| Some(address) != state.reached_at.as_ref());
+        addresses
+    }
+
+    /// `address` gave a connection.
+    pub(crate) fn reached_at(&self, address: &Address) {
+        self.lock().reached_at = Some(address.clone());
     }
 
     pub(crate) fn add_address(&self, address: Address) {

@@ -25,7 +25,8 @@ pub trait Transport: Send + Sync {
     /// Say what is wrong with the address or who has it already; the node adds the address.
     async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>>;
 
-    /// Connects to `to`. The node bounds the time; a dropped future must leave nothing behind.
+    /// Connects to `to`. Called anew for each attempt, so a name that `to` holds is looked up here and not kept. The node
+    /// bounds the time; a dropped future must leave nothing behind.
     async fn connect(&self, to: &Address, options: &Options) -> io::Result<Box<dyn Stream>>;
 }
 
