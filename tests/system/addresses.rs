@@ -283,3 +283,26 @@ async fn a_name_is_looked_up_anew_at_each_attempt_at_a_seed() {
     let asked = names.asked();
     assert!(asked.len() >= 3, "{asked:?}");
 }
+
+#[tokio::test]
+async fn addresses_are_published_best_first_whatever_the_order_of_the_binds() {
+    let network = Network::default();
+    let node = node("a", &network)
+        .bind("127.0.0.1:*")
+        .bind("mem:a")
+        .bind("mem:169.254.1.1:4")
+        .bind("mem:10.0.0.1:4")
+        .start()
+        .await
+        .unwrap();
+    let published = node.addresses();
+    let published: Vec<_> = published.iter().map(Address::to_string).collect();
+    let [a, ten, local, loopback] = published.as_slice() else {
+        panic!("{published:?}");
+    };
+    assert_eq!(
+        [a.as_str(), ten, local],
+        ["mem:a", "mem:10.0.0.1:4", "mem:169.254.1.1:4"]
+    );
+    assert!(loopback.starts_with("127.0.0.1:"));
+}

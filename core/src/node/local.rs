@@ -273,7 +273,7 @@ impl LocalNode {
     }
 
     /// Tells where `node` can be reached, best address first, so that sending to it connects on demand. Replaces
-    /// what was known before.
+    /// what was known before. The address that worked last is tried first all the same.
     pub fn add_peer(&self, node: &NodeId, addresses: impl IntoIterator<Item = Address>) {
         self.inner
             .peer(node)
@@ -301,7 +301,8 @@ impl LocalNode {
         seeds.iter().map(|seed| seed.info()).collect()
     }
 
-    /// The addresses at which this node listens, as others reach it.
+    /// The addresses at which this node listens, as others reach it, best first: in the order of the binds and within
+    /// one as its transport says, but link-local addresses after all others and loopback ones last.
     #[doc(alias = "binds")]
     pub fn addresses(&self) -> Vec<Address> {
         self.inner.addresses()
