@@ -8,6 +8,7 @@ mod dialled;
 mod failures;
 mod gaps;
 mod hung;
+mod idle;
 mod links;
 #[path = "../common/log.rs"]
 mod log;

@@ -3,14 +3,16 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout_at;
+use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::LinkInfo;
+use super::idle::{idle, is_seed};
 use super::open::Opened;
 use super::pulse::Pulse;
 use super::watch::hung;
@@ -24,6 +26,9 @@ use crate::shard::Batch;
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
 const LARGEST_READ: usize = 256 << 10;
+
+/// How long a connection that is closing may make no progress.
+const LINGER: Duration = Duration::from_secs(3);
 
 /// Carries messages until the connection is lost, settles what that means, and says why it was. Calls `up` once
 /// they flow.
@@ -73,31 +78,57 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     tokio::pin!(read, write);
     let why = tokio::select! {
         biased;
-        why = &mut read => why,
+        end = &mut read => match end {
+            End::Failed(why) => why,
+            End::Closed(why) => {
+                peer.peer_closed(generation, &why);
+                let last = async { drop((&mut write).await) };
+                link.linger(last, &pulse, &cancel).await;
+                why
+            }
+        },
         why = &mut write => why,
         () = link.keepalive(sends.keepalive()) => String::new(),
         why = hung(&node.config, &peer, generation, &pulse) => why,
+        why = idle(node, &peer, generation) => {
+            let last = both(&mut write, &mut read);
+            link.linger(last, &pulse, &cancel).await;
+            why
+        }
         () = cancel.cancelled() => String::from("the link was given up"),
         () = node.stop.cancelled() => {
             peer.finish(generation);
-            // What cannot be sent in time is lost. Reading goes on until the peer closes as well: a connection that
-            // is closed with bytes unread is reset, and what was sent last goes with it.
-            let mut written = false;
-            let last = async {
-                loop {
-                    tokio::select! {
-                        biased;
-                        _ = &mut write, if !written => written = true,
-                        _ = &mut read => return,
-                    }
-                }
-            };
+            // What cannot be sent in time is lost.
+            let last = both(&mut write, &mut read);
             let _ = timeout_at(node.ending.deadline(), last).await;
             String::from("this node stopped")
         }
     };
     peer.down(generation, &why);
     why
+}
+
+/// Writes to the end, and reads until the peer closes as well: a connection that is closed with bytes unread is reset,
+/// and what was sent last goes with it.
+async fn both(
+    mut write: impl Future<Output = String> + Unpin,
+    mut read: impl Future<Output = End> + Unpin,
+) {
+    let mut written = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut write, if !written => written = true,
+            _ = &mut read => return,
+        }
+    }
+}
+
+/// How reading has ended, and why.
+enum End {
+    /// The peer closed its direction, or the connection.
+    Closed(String),
+    Failed(String),
 }
 
 /// Settles a connection whose task ends before it did.
@@ -120,6 +151,39 @@ struct Link<'a> {
 }
 
 impl Link<'_> {
+    /// Carries out what is `last` on a connection that is closing, as long as it makes progress.
+    async fn linger(
+        &self,
+        last: impl Future<Output = ()>,
+        pulse: &Pulse,
+        cancel: &CancellationToken,
+    ) {
+        let limit = LINGER.min(self.node.config.monitor_timeout);
+        pulse.progress();
+        let stuck = async {
+            loop {
+                let silence = pulse.silence();
+                match limit.checked_sub(silence) {
+                    Some(left) if !left.is_zero() => sleep(left).await,
+                    // What our own shards have not worked off is no fault of the peer.
+                    _ if pulse.is_parked() => sleep(limit).await,
+                    _ => return,
+                }
+            }
+        };
+        let stopped = async {
+            self.node.stop.cancelled().await;
+            sleep_until(self.node.ending.deadline()).await;
+        };
+        tokio::select! {
+            biased;
+            () = last => {}
+            () = cancel.cancelled() => {}
+            () = stopped => {}
+            () = stuck => {}
+        }
+    }
+
     /// Reads until the connection ends, and says why it did; `early` does if it ends before it has brought anything.
     async fn read<R: AsyncRead + Unpin>(
         &self,
@@ -128,7 +192,7 @@ impl Link<'_> {
         mut buffer: BytesMut,
         pulse: &Pulse,
         early: impl Fn() -> String,
-    ) -> String {
+    ) -> End {
         let mut fresh = buffer.is_empty();
         let mut batch = Batch::new(self.node.shards.clone());
         let mut room = SMALLEST_READ;
@@ -138,7 +202,7 @@ impl Link<'_> {
                 Err(why) => {
                     // What arrived whole before it is delivered.
                     batch.flush();
-                    return why;
+                    return End::Failed(why);
                 }
             };
             batch.flush();
@@ -148,8 +212,8 @@ impl Link<'_> {
                 buffer.reserve(room);
             }
             match stream.read_buf(&mut buffer).await {
-                Ok(0) if fresh => return early(),
-                Ok(0) => return String::from("the peer closed the connection"),
+                Ok(0) if fresh => return End::Closed(early()),
+                Ok(0) => return End::Closed(String::from("the peer closed the connection")),
                 Ok(n) => {
                     fresh = false;
                     pulse.beat(n);
@@ -159,7 +223,7 @@ impl Link<'_> {
                         (room / 2).max(n).max(SMALLEST_READ)
                     };
                 }
-                Err(error) => return error.to_string(),
+                Err(error) => return End::Failed(error.to_string()),
             }
         }
     }
@@ -266,7 +330,8 @@ impl Link<'_> {
         ticks.tick().await;
         loop {
             ticks.tick().await;
-            self.peer.keepalive(self.generation, bytes);
+            let seed = is_seed(self.node, self.peer);
+            self.peer.keepalive(self.generation, bytes, seed);
         }
     }
 }

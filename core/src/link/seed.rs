@@ -65,7 +65,6 @@ impl Seeds {
     }
 
     /// The nodes that answer at seeds and are connected, each once.
-    #[allow(dead_code, reason = "the directory chooses its master among them")]
     pub(crate) fn connected(&self) -> Vec<NodeId> {
         let mut nodes = Vec::new();
         for seed in &*self.lock() {

@@ -182,7 +182,6 @@ impl Inner {
 
     /// The nodes that answer at seeds and are connected, each once, in the order of the seeds. `seeds_changed` tells
     /// when to look again.
-    #[allow(dead_code, reason = "the directory chooses its master among them")]
     pub(crate) fn connected_seeds(&self) -> Vec<NodeId> {
         self.seeds.connected()
     }

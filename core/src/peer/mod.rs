@@ -8,6 +8,7 @@
 mod admission;
 #[cfg(aemp_faults)]
 mod broken;
+mod closing;
 mod outgoing;
 mod request;
 mod waiting;
@@ -58,6 +59,8 @@ struct State {
     reached_at: Option<Address>,
     admission: Admission,
     generation: Generation,
+    /// A connection is wanted although nothing may be sent over it.
+    kept: bool,
 }
 
 enum Link {
@@ -83,6 +86,8 @@ struct Up {
     cancel: CancellationToken,
     /// Why the link is given up, if it is: nothing more is sent on it.
     failed: Option<String>,
+    /// What waits for the next connection, if this one is being closed in order.
+    closing: Option<Waiting>,
 }
 
 impl Peer {
@@ -94,6 +99,7 @@ impl Peer {
             reached_at: None,
             admission: Admission::default(),
             generation: 0,
+            kept: false,
         };
         Arc::new(Self {
             id,
@@ -117,7 +123,7 @@ impl Peer {
         };
         let mut state = self.lock();
         match &mut state.link {
-            Link::Up(up) => {
+            Link::Up(up) if !up.is_closing() => {
                 let late = up.out.is_late();
                 up.send(frame, self.queue_limit).map_err(refused)?;
                 if late {
@@ -126,7 +132,7 @@ impl Peer {
                 }
                 Ok(())
             }
-            Link::Waiting(_) | Link::Down => {
+            _ => {
                 let values = frame.to_values().map_err(refused)?;
                 let message = Waited {
                     port: frame.port.into(),
@@ -216,7 +222,8 @@ impl Peer {
         let Link::Up(up) = &mut state.link else {
             return;
         };
-        if up.generation != generation || !up.forget_watch(port) {
+        // Where the connection is closing, the peer's monitors fire with its end.
+        if up.generation != generation || !up.forget_watch(port) || up.is_closing() {
             return;
         }
         self.request(&mut state, request::kil0(port, reason));
@@ -278,6 +285,7 @@ impl Peer {
             watches: 0,
             cancel,
             failed: None,
+            closing: None,
         };
         let before = std::mem::replace(&mut state.link, Link::Up(Box::new(up)));
         #[cfg(aemp_faults)]
@@ -303,14 +311,24 @@ impl Peer {
             Link::Up(up) if up.generation == generation => {}
             _ => return,
         }
-        let Link::Up(up) = std::mem::replace(&mut state.link, Link::Down) else {
+        let Link::Up(mut up) = std::mem::replace(&mut state.link, Link::Down) else {
             return;
         };
+        let (said, next) = (up.is_closing(), up.take_next());
         let text = up.failed.as_deref().unwrap_or(text);
-        tracing::info!(target: "aemp::link", peer = %self.id, generation, reason = text, "node down");
         #[cfg(aemp_faults)]
-        self.break_down(&mut state, &up, text);
-        self.fire_all(&mut state, text);
+        if !said {
+            self.break_down(&mut state, &up, text);
+        }
+        match next {
+            // What was monitored before it began to close has fired.
+            Some(next) if !(next.queue.is_empty() && state.monitors.is_empty()) => {
+                state.link = Link::Waiting(next);
+            }
+            Some(_) => {}
+            None => self.fire_all(&mut state, text),
+        }
+        let wanted = matches!(state.link, Link::Waiting(_));
         if let Some(node) = self.node.upgrade() {
             if node.stop.is_cancelled() {
                 node.ending.lost(&self.id, up.out.queued());
@@ -320,12 +338,23 @@ impl Peer {
                 node.shards.push(Item::new(port, what));
             }
         }
+        if !said {
+            self.say_down(generation, text);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        if wanted {
+            self.connect();
+        }
+    }
+
+    /// Tells that the connection `generation` is down.
+    fn say_down(&self, generation: Generation, text: &str) {
+        tracing::info!(target: "aemp::link", peer = %self.id, generation, reason = text, "node down");
         self.event(NodeEvent::Down {
             node: self.id.clone(),
             reason: Reason::transport_error(&self.id, text),
         });
-        drop(state);
-        self.changed.notify_waiters();
     }
 
     /// No connection can be had: what waits is dropped and our monitors fire.
@@ -387,8 +416,9 @@ impl Peer {
     /// What the link has done so far, while it is up.
     pub(crate) fn stats(&self) -> Option<LinkStats> {
         let state = self.lock();
-        let Link::Up(up) = &state.link else {
-            return None;
+        let up = match &state.link {
+            Link::Up(up) if !up.is_closing() => up,
+            _ => return None,
         };
         let pulse = up.info.pulse();
         Some(LinkStats {
@@ -410,7 +440,7 @@ impl Peer {
     /// The link while it is up.
     pub(crate) fn link(&self) -> Option<LinkInfo> {
         match &self.lock().link {
-            Link::Up(up) => Some(up.info.clone()),
+            Link::Up(up) if !up.is_closing() => Some(up.info.clone()),
             _ => None,
         }
     }
@@ -422,6 +452,7 @@ impl Peer {
             && state.monitors.is_empty()
             && state.addresses.is_empty()
             && state.admission.is_empty()
+            && !state.kept
     }
 
     /// Where to connect to, best first: what worked last, then in the order given.
@@ -517,7 +548,7 @@ impl Link {
         match self {
             Self::Down => 0,
             Self::Waiting(waiting) => waiting.bytes,
-            Self::Up(up) => up.out.queued(),
+            Self::Up(up) => up.out.queued() + up.closing.as_ref().map_or(0, |next| next.bytes),
         }
     }
 }

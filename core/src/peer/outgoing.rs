@@ -50,7 +50,7 @@ impl Outbox {
         self.close();
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.closed = true;
         self.wake();
     }
@@ -189,12 +189,21 @@ impl Peer {
         }
     }
 
-    /// Lets a keepalive (`[]`) go out if nothing else waits.
-    pub(crate) fn keepalive(&self, generation: Generation, bytes: &[u8]) {
-        if let Some(up) = self.lock().up(generation)
-            && up.out.queued() == 0
-            && !up.out.closed
-        {
+    /// Lets a keepalive (`[]`) go out if nothing else waits. Where this end holds the connection and the peer cannot
+    /// see that, it is an empty request, which is ignored as well but is a message: so a peer with an `idle_timeout`
+    /// knows. AnyEvent::MP nodes have none.
+    pub(crate) fn keepalive(&self, generation: Generation, bytes: &[u8], seed: bool) {
+        let mut state = self.lock();
+        let holds = state.holds_unseen(seed);
+        let Some(up) = state.up(generation) else {
+            return;
+        };
+        if up.out.queued() > 0 || up.out.closed {
+            return;
+        }
+        if holds && !up.facts.is_perl() {
+            up.send_fitting(&PortName::NODE_PORT, &[Value::from("")], self.queue_limit);
+        } else {
             up.out.buffer.extend_from_slice(bytes);
             up.out.wake();
         }

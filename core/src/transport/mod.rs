@@ -59,7 +59,8 @@ pub trait Listener: Send {
     async fn accept(&mut self) -> io::Result<Box<dyn Stream>>;
 }
 
-/// A connection: bytes both ways, in order. An end of file or error of either direction ends it.
+/// A connection: bytes both ways, in order. An error of either direction ends it. A node that closes shuts its writing
+/// direction down and reads to the end of the other; what was written before must arrive.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     /// Our socket address on this connection, if this transport has such addresses.
     fn local(&self) -> Option<SocketAddr> {
