@@ -183,7 +183,13 @@ impl Inner {
     /// The nodes that answer at seeds and are connected, each once, in the order of the seeds. `seeds_changed` tells
     /// when to look again.
     pub(crate) fn connected_seeds(&self) -> Vec<NodeId> {
-        self.seeds.connected()
+        let mut nodes = self.seeds.connected();
+        // A seed hears of the end of its connection when that is closed to the last byte.
+        nodes.retain(|node| {
+            let peer = self.known_peer(node);
+            peer.is_some_and(|peer| peer.link().is_some())
+        });
+        nodes
     }
 
     fn next(&self) -> u64 {
