@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use super::functions::Functions;
 use super::local::Keep;
-use super::peers::Peers;
+use super::peers::{Peers, keep_last, take_last};
 use super::tasks::Tasks;
 use super::{Ending, NodeEvent, NodePort, NodeStats, Shutdown, Timer};
 use crate::codec::{Codecs, EncodeError, Frame};
@@ -261,6 +261,16 @@ impl Inner {
         })
     }
 
+    /// The same for what a thread does again and again with the same peer. What `with` runs may do so itself.
+    #[inline]
+    fn with_peer<R>(self: &Arc<Self>, id: &NodeId, with: impl FnOnce(&Arc<Peer>) -> R) -> R {
+        let last = take_last().filter(|peer| peer.is(self, id));
+        let peer = last.unwrap_or_else(|| self.peer(id));
+        let result = with(&peer);
+        keep_last(peer);
+        result
+    }
+
     pub(crate) fn known_peer(&self, id: &NodeId) -> Option<Arc<Peer>> {
         self.peers.get(id)
     }
@@ -314,7 +324,7 @@ impl Inner {
                 body: message.outgoing(),
                 reply,
             };
-            return self.peer(to.node()).send(&frame);
+            return self.with_peer(to.node(), |peer| peer.send(&frame));
         }
         let mut message = message.into_message().map_err(refused)?;
         if let Some(reply) = reply {

@@ -101,6 +101,13 @@ impl Peer {
         })
     }
 
+    /// Whether this is what `node` knows of the node called `id`.
+    #[inline]
+    pub(crate) fn is(&self, node: &Arc<Inner>, id: &NodeId) -> bool {
+        // Its memory stays taken while we refer to it, so no later node has that address.
+        std::ptr::eq(self.node.as_ptr(), Arc::as_ptr(node)) && self.id == *id
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock can only come from a message's own `Serialize`, and that step undoes itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
