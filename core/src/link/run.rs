@@ -51,7 +51,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let info = LinkInfo::new(&established, stream.peer());
     let pulse = info.pulse().clone();
     let cancel = CancellationToken::new();
-    let generation = peer.up(sends.clone(), facts.clone(), info, cancel.clone());
+    let generation = peer.up(sends.clone(), &facts, info, cancel.clone());
     drop(opening);
     up();
     // Should this task panic, the connection is lost like any other.

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::codec::{Codec, Frame, PeerInfo};
+use crate::codec::{Capabilities, Codec, Frame, PeerInfo, Sink};
 use crate::error::SendError;
 use crate::link::LinkInfo;
 use crate::map::HashMap;
@@ -69,8 +69,9 @@ enum Link {
 struct Up {
     generation: Generation,
     codec: Arc<dyn Codec>,
-    /// What the codec may know of the peer.
-    facts: PeerInfo,
+    /// What the codec can carry to the peer, and how it writes: asked once, since each message needs both.
+    capabilities: Capabilities,
+    sink: &'static dyn Sink,
     info: LinkInfo,
     out: Outbox,
     sent: Traffic,
@@ -258,7 +259,7 @@ impl Peer {
     pub(crate) fn up(
         self: &Arc<Self>,
         codec: Arc<dyn Codec>,
-        facts: PeerInfo,
+        facts: &PeerInfo,
         info: LinkInfo,
         cancel: CancellationToken,
     ) -> Generation {
@@ -273,8 +274,9 @@ impl Peer {
         let out = Outbox::default();
         let up = Up {
             generation,
+            capabilities: codec.capabilities(facts),
+            sink: codec.sink(),
             codec,
-            facts,
             info: info.clone(),
             out,
             sent: Traffic::default(),

@@ -79,7 +79,12 @@ impl Up {
             len: self.out.buffer.len(),
             buffer: &mut self.out.buffer,
         };
-        self.codec.encode(frame, &self.facts, undo.buffer)?;
+        frame.encode(
+            self.sink,
+            &self.capabilities,
+            self.codec.name(),
+            undo.buffer,
+        )?;
         self.sent.messages += 1;
         self.sent.bytes += (undo.buffer.len() - undo.len) as u64;
         undo.len = undo.buffer.len();
@@ -95,7 +100,7 @@ impl Up {
 
     /// Sends what the node itself says: an element that the codec lacks is replaced by its diagnostic text.
     pub(super) fn send_fitting(&mut self, port: &PortName, values: &[Value], limit: usize) {
-        let fitting = self.codec.capabilities(&self.facts).fit(values);
+        let fitting = self.capabilities.fit(values);
         if let Err(error) = self.send(&Frame::of(port.as_str(), &fitting), limit) {
             // Nothing is left in it that the codec lacks; a codec that refuses it all the same has a fault.
             self.fail(format!(
