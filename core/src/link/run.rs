@@ -18,12 +18,20 @@ use crate::Message;
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
 use crate::message::COPY_BELOW;
 use crate::node::{Inner, Sender, handle_node_port};
-use crate::peer::{Chunk, Generation, Peer};
+use crate::peer::{Chunk, Generation, Peer, Written};
+use crate::runtime::step_back;
 use crate::shard::Batch;
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
 const LARGEST_READ: usize = 256 << 10;
+
+/// So many bytes in one batch are the sign of senders at work.
+const BUSY: usize = 2 << 10;
+
+/// How often the writer then lets others have their turn before it takes the next batch, unless much waits: with senders
+/// at work, each batch costs them a wait for the lock, and the system a call.
+const LOOKS: usize = 8;
 
 /// Carries messages until the connection is lost, settles what that means, and says why it was. Calls `up` once
 /// they flow.
@@ -214,9 +222,10 @@ impl Link<'_> {
 
     /// Writes until nothing more will come, or the connection fails, and says what happened.
     async fn write<W: AsyncWrite + Unpin>(&self, mut stream: W, pulse: &Pulse) -> String {
-        let high_water = self.node.config.high_water;
+        let mut written = Written::nothing(self.node.config.high_water);
+        let mut looks = 0;
         loop {
-            let mut chunk = match poll_fn(|cx| self.peer.poll_chunk(self.generation, cx)).await {
+            let chunk = match self.next_chunk(looks, &mut written).await {
                 Chunk::Bytes(chunk) => chunk,
                 Chunk::End => {
                     let closed = stream.shutdown().await;
@@ -229,24 +238,21 @@ impl Link<'_> {
             let mut at = 0;
             while at < chunk.len() {
                 let mut waited = false;
-                let written = poll_fn(|cx| {
-                    let written = Pin::new(&mut stream).poll_write(cx, &chunk[at..]);
-                    waited |= written.is_pending();
-                    written
+                let bytes = poll_fn(|cx| {
+                    let bytes = Pin::new(&mut stream).poll_write(cx, &chunk[at..]);
+                    waited |= bytes.is_pending();
+                    bytes
                 });
-                match written.await {
+                match bytes.await {
                     Ok(0) => return String::from("the transport takes no more bytes"),
                     Ok(n) => {
                         if waited {
                             pulse.progress();
                         }
                         at += n;
-                        if at == chunk.len() {
-                            chunk.clear();
-                        }
-                        self.peer.wrote(self.generation, n, &mut chunk, high_water);
-                        if chunk.is_empty() {
-                            break;
+                        written.add(n);
+                        if at < chunk.len() {
+                            self.peer.wrote(self.generation, &mut written);
                         }
                     }
                     Err(error) => return error.to_string(),
@@ -255,7 +261,20 @@ impl Link<'_> {
             if let Err(error) = stream.flush().await {
                 return error.to_string();
             }
+            looks = if chunk.len() >= BUSY { LOOKS } else { 0 };
+            written.whole(chunk);
         }
+    }
+
+    /// The next bytes to write; after a batch that was large only once there are many, or after so many looks.
+    async fn next_chunk(&self, looks: usize, written: &mut Written) -> Chunk {
+        for _ in 0..looks {
+            if let Some(chunk) = self.peer.try_chunk(self.generation, written) {
+                return chunk;
+            }
+            step_back().await;
+        }
+        poll_fn(|cx| self.peer.poll_chunk(self.generation, written, cx)).await
     }
 
     /// Sends `[]` now and then, so that the transport notices a dead host. Never ends.

@@ -31,8 +31,8 @@ use crate::{Address, NodeId, PortName, Reason};
 
 use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
-pub(crate) use outgoing::Chunk;
 use outgoing::Outbox;
+pub(crate) use outgoing::{Chunk, Written};
 pub(crate) use request::ALIVE;
 use waiting::{Waited, Waiting};
 
