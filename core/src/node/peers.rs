@@ -104,4 +104,19 @@ mod tests {
         }
         assert!(Arc::ptr_eq(&kept, &add(0)));
     }
+
+    #[test]
+    fn the_peer_that_a_thread_sent_to_last_is_not_forgotten() {
+        let peers = Peers::default();
+        let add = |n: u32| {
+            let id: NodeId = format!("client{n}").parse().unwrap();
+            peers.get_or_add(&id, || Peer::new(id.clone(), Weak::new(), 0))
+        };
+        keep_last(add(0));
+        for n in 1..1_000 {
+            add(n);
+        }
+        assert!(Arc::ptr_eq(&take_last().unwrap(), &add(0)));
+        assert!(take_last().is_none());
+    }
 }
