@@ -10,34 +10,31 @@ pub(crate) struct Tokens;
 impl WireFormat for Tokens {
     #[inline]
     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
-        // What is most common needs no more than its first byte.
         let initial = *bytes.get(*at)?;
-        let (argument, start) = match initial & 0x1f {
-            info @ 0..24 => (u64::from(info), *at + 1),
-            31 => return indefinite(bytes, at, initial >> 5),
-            _ => {
-                let head = Head::read(bytes, *at).ok()?;
-                (head.argument, *at + head.len)
+        let start = *at + 1;
+        // What is most common, told by the first byte alone.
+        let (content, len) = match initial {
+            0x00..=0x17 => {
+                *at = start;
+                return Some(Token::Unsigned(initial.into()));
             }
+            0x18..=0x1b => return integer(bytes, at, initial).map(Token::Unsigned),
+            0x20..=0x37 => {
+                *at = start;
+                return Some(Token::Negative((initial & 0x1f).into()));
+            }
+            0x38..=0x3b => return integer(bytes, at, initial).map(Token::Negative),
+            0x60..=0x77 => (start, usize::from(initial & 0x1f)),
+            0x78 => (start + 1, usize::from(*bytes.get(start)?)),
+            0xfb => {
+                let bits = bytes.get(start..)?.first_chunk()?;
+                *at = start + bits.len();
+                return Some(Token::Float(u64::from_be_bytes(*bits)));
+            }
+            _ => return other(bytes, at),
         };
-        *at = start;
-        let len = usize::try_from(argument).unwrap_or(usize::MAX);
-        Some(match initial >> 5 {
-            0 => Token::Unsigned(argument),
-            1 => Token::Negative(argument),
-            2 => {
-                *at = end(bytes, start, len)?;
-                Token::Bytes(len)
-            }
-            3 => {
-                *at = end(bytes, start, len)?;
-                Token::Text(len)
-            }
-            4 => Token::Array(len),
-            5 => Token::Map(len),
-            6 => Token::Tag(argument),
-            _ => simple(initial & 0x1f, argument),
-        })
+        *at = end(bytes, content, len)?;
+        Some(Token::Text(len))
     }
 
     fn join(&self, string: &[u8]) -> Option<Vec<u8>> {
@@ -45,6 +42,44 @@ impl WireFormat for Tokens {
         chunks(string, &mut 0, |chunk| joined.extend_from_slice(chunk))?;
         Some(joined)
     }
+}
+
+/// The argument of the integer at `at`, which has it behind its first byte.
+#[inline(always)]
+fn integer(bytes: &[u8], at: &mut usize, initial: u8) -> Option<u64> {
+    let behind = bytes.get(*at + 1..)?;
+    let (argument, len) = match initial & 3 {
+        0 => (u64::from(*behind.first()?), 1),
+        1 => (u16::from_be_bytes(*behind.first_chunk()?).into(), 2),
+        2 => (u32::from_be_bytes(*behind.first_chunk()?).into(), 4),
+        _ => (u64::from_be_bytes(*behind.first_chunk()?), 8),
+    };
+    *at += 1 + len;
+    Some(argument)
+}
+
+/// The token at `at`, whichever it is.
+fn other(bytes: &[u8], at: &mut usize) -> Option<Token> {
+    let head = Head::read(bytes, *at).ok()?;
+    if head.is_indefinite() {
+        return indefinite(bytes, at, head.major());
+    }
+    let start = *at + head.len;
+    let len = head.length();
+    *at = match head.major() {
+        2 | 3 => end(bytes, start, len)?,
+        _ => start,
+    };
+    Some(match head.major() {
+        0 => Token::Unsigned(head.argument),
+        1 => Token::Negative(head.argument),
+        2 => Token::Bytes(len),
+        3 => Token::Text(len),
+        4 => Token::Array(len),
+        5 => Token::Map(len),
+        6 => Token::Tag(head.argument),
+        _ => simple(head.initial & 0x1f, head.argument),
+    })
 }
 
 /// Where the string of this length ends that begins at `start`.

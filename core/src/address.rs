@@ -1,6 +1,7 @@
 //! `Address`: where a node listens or is reached, with the transport's scheme in front.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use crate::Text;
@@ -43,6 +44,19 @@ impl Address {
     /// What only the transport understands.
     pub fn rest(&self) -> &str {
         &self.rest
+    }
+
+    /// Its place among the addresses of one node, lowest first: what others may reach before what one network segment
+    /// does, and that before what this machine alone does. Of what is no socket address, a name for one, nothing is
+    /// known, so it is taken for the best.
+    pub(crate) fn rank(&self) -> u8 {
+        let socket: Option<SocketAddr> = self.rest.parse().ok();
+        match socket.map(|socket| socket.ip().to_canonical()) {
+            Some(ip) if ip.is_loopback() => 2,
+            Some(IpAddr::V4(ip)) if ip.is_link_local() => 1,
+            Some(IpAddr::V6(ip)) if ip.is_unicast_link_local() => 1,
+            _ => 0,
+        }
     }
 }
 
@@ -128,6 +142,37 @@ mod tests {
             let address: Address = text.parse().unwrap();
             assert_eq!((address.scheme(), address.rest()), (scheme, rest));
         }
+    }
+
+    #[test]
+    fn what_reaches_farther_goes_first() {
+        let mut all = [
+            "127.0.0.1:1",
+            "[fe80::1%2]:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+            "169.254.1.1:1",
+            "10.0.0.1:1",
+            "unix:/run/a",
+            "host:1",
+            "[2001:db8::1]:1",
+        ]
+        .map(|text| text.parse::<Address>().unwrap());
+        all.sort_by_key(Address::rank);
+        assert_eq!(
+            all.map(|address| address.to_string()),
+            [
+                "10.0.0.1:1",
+                "unix:/run/a",
+                "host:1",
+                "[2001:db8::1]:1",
+                "[fe80::1%2]:1",
+                "169.254.1.1:1",
+                "127.0.0.1:1",
+                "[::1]:1",
+                "[::ffff:127.0.0.1]:1",
+            ]
+        );
     }
 
     #[test]

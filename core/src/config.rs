@@ -20,13 +20,21 @@ pub struct Config {
     /// seed, and how long messages wait for seeds that cannot be reached. 30 s (protocol.md section 9).
     pub monitor_timeout: Duration,
     /// For how long in all the addresses of a node are tried before what waits for it fails; 2 s (protocol.md
-    /// section 9).
+    /// section 9). Where a connection is made in that time, its opening may take `opening_timeout`.
     pub connect_interval: Duration,
     /// The longest that a connection may take from its first byte to the last of both auth lines; 10 s.
     pub opening_timeout: Duration,
     /// How often a keepalive (`[]`) goes out on a connection that has nothing else to send; 10 s, and at most a
     /// quarter of `monitor_timeout`, so that the transport notices a dead host in time.
     pub keepalive: Duration,
+    /// After how long a connection is closed that nobody needs; `None`, never.
+    ///
+    /// That is one that no message has crossed for that time, across which nothing is monitored in either direction, and
+    /// which is not one to a seed at either end. This node has to know an address of the peer. Nothing is lost by it, and
+    /// what is sent later connects again. It takes up to a quarter longer, and three keepalives at least: the other end
+    /// says by its own (at its `keepalive`, which should not be longer than here) what only it knows, that it calls or
+    /// monitors this node, or that this node is a seed of it.
+    pub idle_timeout: Option<Duration>,
     /// Treat a peer as dead that gives no sign of life within `monitor_timeout` although its machine does; on. A peer
     /// that is silent is asked for the time then, which a peer of a few lines may not answer. Off, dead hosts are still
     /// noticed, and so is a peer that takes no bytes for that long (protocol.md section 9).
@@ -74,6 +82,7 @@ impl Default for Config {
             connect_interval: Duration::from_secs(2),
             opening_timeout: Duration::from_secs(10),
             keepalive: Duration::from_secs(10),
+            idle_timeout: None,
             hung_check: true,
             limits: Limits::default(),
             high_water: 1 << 20,

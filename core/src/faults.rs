@@ -33,11 +33,20 @@ pub enum Fault {
     SameNames,
     /// A connection comes up twice, as events say.
     UpTwice,
+    /// A global node ignores that a peer deletes an entry.
+    DeletionIgnored,
+    /// One who watches a family misses one change.
+    WatchSkips,
+    /// What a node held is kept after its death.
+    EntryKept,
 }
 
 impl Fault {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
+    /// Those of the directory.
+    pub const DIRECTORY: [Self; 3] = [Self::DeletionIgnored, Self::WatchSkips, Self::EntryKept];
+
+    /// Those of messages and monitors.
+    pub const GUARANTEE: [Self; 11] = [
         Self::FiresTwice,
         Self::FiresLate,
         Self::FiresNever,
@@ -54,6 +63,8 @@ impl Fault {
 
 thread_local! {
     static CHOSEN: Cell<Option<Fault>> = const { Cell::new(None) };
+    /// It has happened once.
+    static DONE: Cell<bool> = const { Cell::new(false) };
     /// What lost connections had not written, by sender and receiver.
     static UNWRITTEN: RefCell<HashMap<[String; 2], BytesMut>> = RefCell::default();
 }
@@ -61,12 +72,18 @@ thread_local! {
 /// Breaks what this thread runs from now on, or nothing.
 pub fn choose(fault: Option<Fault>) {
     CHOSEN.set(fault);
+    DONE.set(false);
     UNWRITTEN.take();
 }
 
 /// Whether this is broken.
 pub(crate) fn is(fault: Fault) -> bool {
     CHOSEN.get() == Some(fault)
+}
+
+/// The same, the first time only.
+pub(crate) fn once(fault: Fault) -> bool {
+    is(fault) && !DONE.replace(true)
 }
 
 /// Keeps what a connection had not written.

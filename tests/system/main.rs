@@ -1,12 +1,14 @@
 //! Whole-system tests: nodes that talk to each other and to scripted peers.
 #![allow(clippy::unwrap_used)]
 
+mod addresses;
 mod cbor;
 mod common;
 mod dialled;
 mod failures;
 mod gaps;
 mod hung;
+mod idle;
 mod links;
 #[path = "../common/log.rs"]
 mod log;

@@ -22,15 +22,36 @@ impl Stranger {
     /// The same as a node that speaks `framing`.
     pub(crate) async fn join_in(framing: &str, network: &Network, to: &str, id: &str) -> Self {
         let mut stranger = Self::dial(network, to);
+        stranger.greet(id, framing).await;
+        stranger
+    }
+
+    /// Greets and proves itself as node `id` that speaks `framing`, and hears the same of the node.
+    pub(crate) async fn greet(&mut self, id: &str, framing: &str) {
+        self.prove(id, framing).await;
+        for _ in 0..3 {
+            self.line().await;
+        }
+    }
+
+    /// The same without waiting for what the node says.
+    pub(crate) async fn prove(&mut self, id: &str, framing: &str) {
         let lines = format!(
             "aemp;1;{id};hmac_sha3_512;{framing}\nnonce\n{}\n",
             cleartext(SECRET, framing)
         );
-        stranger.send(lines.as_bytes()).await;
-        for _ in 0..3 {
-            stranger.line().await;
-        }
-        stranger
+        self.send(lines.as_bytes()).await;
+    }
+
+    /// Closes its direction, and reads on.
+    pub(crate) async fn close(&mut self) {
+        soon(self.0.shutdown()).await.expect("it is open");
+    }
+
+    /// Waits until the node has closed its direction, whatever it sends before.
+    pub(crate) async fn end(&mut self) {
+        let end = self.0.read_to_end(&mut Vec::new()).await;
+        end.expect("an end in order");
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {

@@ -123,12 +123,15 @@ fn bind_one(at: SocketAddr) -> io::Result<Inner> {
 
 impl TcpListener {
     fn new(sockets: Vec<Inner>, settings: Settings) -> io::Result<Self> {
-        let mut addresses = Vec::new();
+        let mut reached = Vec::new();
         for socket in &sockets {
-            for address in reached_at(socket.local_addr()?)? {
-                addresses.push(Address::new("tcp", &address.to_string()));
-            }
+            reached.extend(reached_at(socket.local_addr()?)?);
         }
+        reached.sort_by_key(|address| resolve::rank(&address.ip()));
+        let addresses = reached
+            .iter()
+            .map(|address| Address::new("tcp", &address.to_string()))
+            .collect();
         Ok(Self {
             sockets,
             addresses,

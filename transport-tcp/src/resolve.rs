@@ -1,7 +1,7 @@
 //! From a place to socket addresses: names, this machine's own name, its interfaces.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::net::lookup_host;
 
@@ -43,8 +43,8 @@ pub(crate) async fn to_connect(place: &Place) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// The addresses of this machine that others can use, best first: IPv4, then IPv6, those last that hold in one
-/// network segment only. IPv6 link-local addresses are left out, as they mean nothing without an interface.
+/// The addresses of this machine that others can use, best first ([`rank`]). IPv6 link-local addresses are left out, as
+/// they mean nothing without an interface.
 pub(crate) fn interfaces() -> io::Result<Vec<IpAddr>> {
     let found = if_addrs::get_if_addrs().map_err(|error| {
         let text = format!("this machine's addresses cannot be read: {error}");
@@ -55,13 +55,31 @@ pub(crate) fn interfaces() -> io::Result<Vec<IpAddr>> {
 
 fn order(found: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
     let mut found: Vec<_> = found.filter(useful).collect();
-    found.sort_by_key(|ip| match ip {
-        IpAddr::V4(ip) if ip.is_link_local() => 3,
-        IpAddr::V4(_) => 0,
-        IpAddr::V6(ip) if ip.is_unique_local() => 2,
-        IpAddr::V6(_) => 1,
-    });
+    found.sort_by_key(rank);
     unique(found)
+}
+
+/// The place of an address among those that one listener publishes, lowest first.
+///
+/// A peer loses next to nothing with an address that fails at once, and seconds with one that does not answer (an
+/// AnyEvent::MP node 2 s with either). So what reaches farthest goes first; and IPv4 before IPv6, since every host of
+/// an AEMP network has it, while IPv6 may be there in name only.
+pub(crate) fn rank(ip: &IpAddr) -> u8 {
+    match ip.to_canonical() {
+        ip if ip.is_loopback() => 5,
+        IpAddr::V4(ip) if ip.is_link_local() => 4,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => 4,
+        IpAddr::V4(ip) if ip.is_private() || is_shared(ip) => 1,
+        IpAddr::V4(_) => 0,
+        IpAddr::V6(ip) if ip.is_unique_local() => 3,
+        IpAddr::V6(_) => 2,
+    }
+}
+
+/// 100.64.0.0/10, which providers use behind their own address translation.
+fn is_shared(ip: Ipv4Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    first == 100 && second & 0xc0 == 64
 }
 
 fn useful(ip: &IpAddr) -> bool {
@@ -151,7 +169,9 @@ mod tests {
             "169.254.7.7",
             "fd00::1",
             "2001:db8::1",
+            "100.64.0.1",
             "10.0.0.1",
+            "192.0.2.1",
             "192.168.1.1",
             "10.0.0.1",
         ];
@@ -160,6 +180,8 @@ mod tests {
         assert_eq!(
             ordered,
             [
+                "192.0.2.1",
+                "100.64.0.1",
                 "10.0.0.1",
                 "192.168.1.1",
                 "2001:db8::1",

@@ -23,8 +23,11 @@ use crate::{connect, listener, resolve};
 /// | `port` (digits alone) | on the addresses of this machine's own name | to them |
 /// | `host:*`, `host`, `*` | on a port that the system chooses | an error |
 ///
-/// * What `*` and names stand for is looked up once. `0.0.0.0:port` and `[::]:port` also take connections for
+/// * What a listener's `*` and names stand for is looked up once; to connect, a name is looked up each time.
+///   `0.0.0.0:port` and `[::]:port` also take connections for
 ///   addresses that the machine gets later; the IPv6 one takes no IPv4 connections.
+/// * A listener publishes what reaches farthest first: public IPv4 addresses, private ones, IPv6, unique local IPv6,
+///   link-local, loopback.
 /// * A port chosen by the system is the same on all addresses of one listener where that is possible.
 /// * Of a name's addresses, those that this machine lacks are left out; only if none is left it is an error.
 /// * Connecting tries a name's addresses in the system's order, the next one once the last has failed or 250 ms

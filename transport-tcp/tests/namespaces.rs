@@ -153,6 +153,34 @@ fn a_silent_address_holds_up_the_next_for_a_moment_only() {
 
 #[test]
 #[ignore = "needs root and network namespaces"]
+fn a_name_that_moves_is_found_at_its_new_address() {
+    let lab = Lab::new();
+    lab.ip(At::A, "address add 10.77.1.9/24 dev eth");
+    let server = lab.start(At::A, "serve 0.0.0.0:4040");
+    server.hear("listening");
+    lab.hosts(At::B, "10.77.1.2 server\n");
+    let mut visitor = lab.start(At::B, "return server:4040");
+    assert_eq!(visitor.hear("at"), "10.77.1.2:4040");
+    for (hosts, expected) in [
+        ("10.77.1.9 server\n", "10.77.1.9:4040"),
+        // Nobody listens at the first of the two.
+        ("10.77.2.1 server\n10.77.1.2 server\n", "10.77.1.2:4040"),
+    ] {
+        lab.hosts(At::B, hosts);
+        visitor.tell("again");
+        assert_eq!(visitor.hear("at"), expected);
+    }
+    lab.hosts(At::B, "");
+    visitor.tell("again");
+    let error = visitor.hear("failed:");
+    assert!(
+        error.starts_with("the name \"server\" cannot be looked up ("),
+        "{error}"
+    );
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
 fn a_vanished_host_is_noticed_on_an_idle_connection() {
     vanish("idle", "10.77.1.2:*");
 }
@@ -286,6 +314,7 @@ fn play_a_part() {
         let address: Address = words[1].parse().unwrap();
         match words[0] {
             "serve" => serve(&tcp, &address, words.get(2).copied()).await,
+            "return" => come_back(&tcp, &address).await,
             "reach" | "visit" => visit(&tcp, &address, words.get(2).copied()).await,
             other => panic!("no such part: {other}"),
         }
@@ -321,6 +350,16 @@ async fn visit(tcp: &Tcp, to: &Address, mode: Option<&str>) -> std::io::Result<(
         None => {}
     }
     Ok(())
+}
+
+/// Connects anew at each word `again`, and says whom it has reached.
+async fn come_back(tcp: &Tcp, to: &Address) -> std::io::Result<()> {
+    loop {
+        let stream = tcp.connect(to, &Options::new(DEAD_AFTER)).await?;
+        let peer = stream.peer().unwrap();
+        say(format_args!("at {peer}"));
+        told("again").await;
+    }
 }
 
 /// Says how long after the word `vanished` the connection ended, and how.

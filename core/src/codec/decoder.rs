@@ -99,6 +99,8 @@ impl Front {
 #[derive(Debug, Clone, Copy)]
 pub struct Incoming<'a> {
     pub(crate) front: &'a Front,
+    /// Whether the message that the decoder found before has the same front.
+    pub(crate) again: bool,
     bytes: &'a [u8],
 }
 
@@ -106,7 +108,12 @@ impl<'a> Incoming<'a> {
     /// The message in `bytes`, one whole array, which begin with `front`.
     #[inline]
     pub fn new(front: &'a Front, bytes: &'a [u8]) -> Self {
-        Self { front, bytes }
+        let again = false;
+        Self {
+            front,
+            again,
+            bytes,
+        }
     }
 
     /// The name of the port on this node.
@@ -234,9 +241,10 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
         &self.scanner
     }
 
-    /// Begins the message in front of `src`, behind what it has in common with the last one.
+    /// Begins the message in front of `src`, behind what it has in common with the last one, and says how long it is if
+    /// that is found at once.
     #[inline]
-    fn begin(&mut self, src: &[u8]) {
+    fn begin(&mut self, src: &[u8]) -> Option<usize> {
         self.alike = false;
         if let Some(Front { rest, .. }) = &self.front
             && !self.read_from.is_empty()
@@ -244,8 +252,9 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
         {
             self.alike = true;
             let (len, left) = rest.parts();
-            self.scanner.begin_behind(len, left);
+            return self.scanner.begin_behind(src, len, left);
         }
+        None
     }
 
     /// Reads the front of the message in `bytes`. False in an empty array.
@@ -278,6 +287,7 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
     fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError> {
         let mut used = 0;
         let bytes = loop {
+            let mut whole = None;
             if !self.scanner.is_inside() {
                 let is_space = |&&byte: &&u8| self.scanner.begins(byte) == Begins::Space;
                 used += src[used..].iter().take_while(is_space).count();
@@ -289,12 +299,15 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
                             codec: self.codec.clone(),
                         });
                     }
-                    Some(_) => self.begin(&src[used..]),
+                    Some(_) => whole = self.begin(&src[used..]),
                 }
             }
-            let len = match self.scanner.scan(&src[used..])? {
-                Scanned::Need(more) => return Ok(Found::Need { used, more }),
-                Scanned::Message(len) => len,
+            let len = match whole {
+                Some(len) => len,
+                None => match self.scanner.scan(&src[used..])? {
+                    Scanned::Need(more) => return Ok(Found::Need { used, more }),
+                    Scanned::Message(len) => len,
+                },
             };
             let bytes = &src[used..used + len];
             used += len;
@@ -307,7 +320,12 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
             // It was read, now or before.
             return Ok(Found::Need { used, more: 0 });
         };
-        let message = Incoming { front, bytes };
+        let again = self.alike;
+        let message = Incoming {
+            front,
+            again,
+            bytes,
+        };
         Ok(Found::Message { used, message })
     }
 }

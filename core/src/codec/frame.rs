@@ -33,7 +33,7 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// As [`Codec::encode`](super::Codec::encode) says.
     #[inline]
-    pub(super) fn encode(
+    pub(crate) fn encode(
         &self,
         sink: &'static dyn Sink,
         capabilities: &Capabilities,

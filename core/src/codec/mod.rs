@@ -50,6 +50,9 @@ pub trait Codec: Send + Sync {
 
     /// Appends `frame`, which goes to `peer`, to `out` as one array: the port's name, the elements, the reply.
     ///
+    /// Not to be written anew: a node asks for the sink and the capabilities when a connection comes up, and does the same
+    /// with them for each message.
+    ///
     /// # Errors
     /// Where this codec cannot carry an element exactly, or it nests deeper than [`MAX_DEPTH`]; `out` is then
     /// left as it was.

@@ -172,17 +172,40 @@ impl<H: Heads> Scanner<H> {
         self.steps
     }
 
-    /// Begins a message behind its front, which is known to be well-formed: `len` bytes, the beginning of its array and
-    /// one element, with `left` more to come.
+    /// Begins the message in `src` behind its front, which is known to be well-formed: `len` bytes, the beginning of its
+    /// array and one element, with `left` more to come. Says how long the message is if those are scalars and all there.
     #[inline]
-    pub(super) fn begin_behind(&mut self, len: usize, left: Option<usize>) {
-        self.at = len;
-        self.items = 1;
+    pub(super) fn begin_behind(
+        &mut self,
+        src: &[u8],
+        len: usize,
+        left: Option<usize>,
+    ) -> Option<usize> {
+        let (mut at, mut come) = (len, 1);
+        if let Some(left) = left {
+            let inside = Inside::Array {
+                first: false,
+                open: false,
+            };
+            let most = left.min(self.limits.items.saturating_sub(1));
+            let end = src.len().min(self.limits.message_size);
+            let rest = src.get(len..end).unwrap_or_default();
+            let (taken, scalars) = self.heads.scalars(rest, inside, most);
+            self.steps += 1;
+            at += taken;
+            if scalars == left {
+                return Some(at);
+            }
+            come += scalars;
+        }
+        self.at = at;
+        self.items = come;
         self.stack.push(Level {
             kind: Kind::Array,
-            left: left.map(|left| left as u64),
-            come: 1,
+            left: left.map(|left| (left + 1 - come) as u64),
+            come: come as u64,
         });
+        None
     }
 
     /// Goes on looking for the end of the message that `src` begins with. After [`Scanned::Need`] call again with

@@ -105,10 +105,6 @@ impl Machine {
 
     /// A global node is gone.
     pub(super) fn part(&mut self, now: Duration, node: &NodeId) {
-        self.push(Output::Keep {
-            node: node.clone(),
-            keep: false,
-        });
         self.release(now, GLOBALS, node.as_str());
         self.release(now, LISTENERS, node.as_str());
     }
@@ -127,6 +123,11 @@ impl Machine {
             return Err(String::from("a global node is its own master"));
         }
         peer.slave = true;
+        // It knows where we listen, and does not say that it holds the connection if it is a Perl node.
+        self.push(Output::Keep {
+            node: from.clone(),
+            keep: true,
+        });
         self.store.add_owner(from, true);
         self.replace(now, from, families)
     }
@@ -276,6 +277,10 @@ impl Machine {
     }
 
     fn take_away(&mut self, now: Duration, from: &NodeId, family: &Text, key: Text) {
+        #[cfg(aemp_faults)]
+        if crate::faults::is(crate::faults::Fault::DeletionIgnored) {
+            return;
+        }
         if *family == *LISTENERS && key == *from.as_str() {
             self.release(now, LISTENERS, &key);
         }

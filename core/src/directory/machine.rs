@@ -236,8 +236,20 @@ impl Machine {
         let Some(peer) = self.peers.remove(node) else {
             return;
         };
-        self.forget(now, node);
+        #[cfg(aemp_faults)]
+        let kept = crate::faults::is(crate::faults::Fault::EntryKept);
+        #[cfg(not(aemp_faults))]
+        let kept = false;
+        if !kept {
+            self.forget(now, node);
+        }
         self.forget_watches(node, peer.watches);
+        if peer.slave || peer.global {
+            self.push(Output::Keep {
+                node: node.clone(),
+                keep: false,
+            });
+        }
         if peer.global && self.role == Role::Global {
             self.part(now, node);
         }

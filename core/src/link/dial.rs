@@ -1,16 +1,20 @@
 //! Makes connections to nodes that something is to be sent to, and dials for [`seed`](super::seed) as well.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::open::{OpenError, Opened, open};
 use super::run::run;
 use super::seed::SeedState;
+use super::turns::Turns;
 use crate::handshake::Role;
 use crate::node::{Inner, parse_addresses};
 use crate::peer::Peer;
-use crate::{Address, NodeId};
+use crate::{Address, Config, NodeId};
 
 /// Why a node that has stopped connects to nobody.
 pub(super) const STOPPED: &str = "this node stopped";
@@ -45,43 +49,74 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
     }
 }
 
-/// Tries the addresses of `peer` in turn, again and again for `connect_interval`.
+/// Tries the addresses of `peer`, best first, again and again for `connect_interval`.
 async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, String> {
     let mut addresses = peer.addresses();
     if addresses.is_empty() {
-        addresses = look_up(node, &peer.id).await?;
+        addresses = look_up(node, peer).await?;
     }
-    let until = Instant::now() + node.config.connect_interval;
+    match first_of(node, peer, &addresses).await {
+        Ok(Some(opened)) => Ok(opened),
+        Ok(None) => {
+            peer.settled().await;
+            Err("another connection was made".into())
+        }
+        Err(text) => Err(text),
+    }
+}
+
+/// A connection to `peer` by whichever address gives one first. Attempts overlap; those that are dropped have said no
+/// more than a greeting, since of several openings one alone goes on from there (`peer/admission.rs`). `None` if
+/// another connection is up or about to be, which takes the messages.
+async fn first_of(
+    node: &Arc<Inner>,
+    peer: &Arc<Peer>,
+    addresses: &[Address],
+) -> Result<Option<Opened>, String> {
+    let interval = node.config.connect_interval;
+    let until = Instant::now() + interval;
+    let mut turns = Turns::new(addresses.len(), Instant::now(), interval);
+    let mut errors = vec![None; addresses.len()];
+    let mut running = Vec::new();
     loop {
-        let mut last = String::new();
-        for address in &addresses {
-            match dial(node, address, Some(&peer.id)).await {
-                Ok(opened) => return Ok(opened),
-                Err(Failed {
-                    error: OpenError::Refused(_),
-                    ..
-                }) => {
-                    // Another connection is up or about to be; it takes the messages.
-                    peer.settled().await;
-                    return Err("another connection was made".into());
-                }
-                Err(Failed { error, .. }) => last = format!("{address}: {error}"),
+        while let Some(at) = turns.start(Instant::now()) {
+            let attempt = dial(node, &addresses[at], Some(&peer.id), Some(until));
+            running.push((at, Box::pin(attempt)));
+        }
+        let wake = turns.wake(Instant::now());
+        if running.is_empty() && wake.is_none() {
+            let errors: Vec<String> = errors.into_iter().flatten().collect();
+            return Err(errors.join("; "));
+        }
+        let (at, outcome) = tokio::select! {
+            biased;
+            done = any(&mut running) => done,
+            () = sleep_until(wake.unwrap_or(until)), if wake.is_some() => continue,
+        };
+        match outcome {
+            Ok(opened) => {
+                peer.reached_at(&addresses[at]);
+                return Ok(Some(opened));
+            }
+            Err(Failed {
+                error: OpenError::Refused(_),
+                ..
+            }) => return Ok(None),
+            Err(Failed { error, .. }) => {
+                errors[at] = Some(format!("{}: {error}", addresses[at]));
+                let pause = interval.mul_f64(node.entropy.between(0.1, 0.2));
+                turns.failed(at, Instant::now(), pause);
             }
         }
-        let pause = node
-            .config
-            .connect_interval
-            .mul_f64(node.entropy.between(0.1, 0.2));
-        if Instant::now() + pause >= until {
-            return Err(last);
-        }
-        tokio::time::sleep(pause).await;
     }
 }
 
 /// Asks the network where `peer` listens.
-async fn look_up(node: &Arc<Inner>, peer: &NodeId) -> Result<Vec<Address>, String> {
-    let found = timeout(node.config.monitor_timeout, node.directory.find(node, peer));
+async fn look_up(node: &Arc<Inner>, peer: &Peer) -> Result<Vec<Address>, String> {
+    let found = timeout(
+        node.config.monitor_timeout,
+        node.directory.find(node, &peer.id),
+    );
     let found = tokio::select! {
         biased;
         found = found => found,
@@ -89,10 +124,26 @@ async fn look_up(node: &Arc<Inner>, peer: &NodeId) -> Result<Vec<Address>, Strin
     };
     let found = found.ok().flatten().unwrap_or_default();
     let addresses = parse_addresses(&found);
-    match addresses.is_empty() {
-        true => Err(String::from("no known address")),
-        false => Ok(addresses),
+    if addresses.is_empty() {
+        return Err(String::from("no known address"));
     }
+    peer.can_be_found();
+    Ok(addresses)
+}
+
+/// The first of the futures that ends, which is taken out; never if there is none.
+async fn any<F: Future>(running: &mut Vec<(usize, Pin<Box<F>>)>) -> (usize, F::Output) {
+    poll_fn(|cx| {
+        for (at, (which, future)) in running.iter_mut().enumerate() {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                let which = *which;
+                drop(running.remove(at));
+                return Poll::Ready((which, output));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Nobody knows an address of the peer, but it may be one of the seeds that are not connected yet.
@@ -126,23 +177,36 @@ pub(super) struct Failed {
     pub(super) peer: Option<Arc<Peer>>,
 }
 
-/// Connects to `address` and opens the connection.
+/// Connects to `address` and opens the connection. To connect may take until `until`, or `opening_timeout`; the opening
+/// has that of its own.
 pub(super) async fn dial(
     node: &Arc<Inner>,
     address: &Address,
     expected: Option<&NodeId>,
+    until: Option<Instant>,
 ) -> Result<Opened, Failed> {
     let failed = |error| Failed { error, peer: None };
     let transport = node
         .transports
         .of(address)
         .map_err(|error| failed(OpenError::Connect(error)))?;
-    let limit = node.config.opening_timeout;
-    let connected = timeout(limit, transport.connect(address, &node.options)).await;
+    let Config {
+        opening_timeout,
+        connect_interval,
+        ..
+    } = node.config;
+    let latest = Instant::now() + opening_timeout;
+    let (until, limit) = match until {
+        Some(until) if until < latest => {
+            (until, format!("{connect_interval:?} (connect_interval)"))
+        }
+        _ => (latest, format!("{opening_timeout:?}")),
+    };
+    let connected = timeout_at(until, transport.connect(address, &node.options)).await;
     let late = || {
         std::io::Error::new(
             std::io::ErrorKind::TimedOut,
-            format!("no connection within {limit:?}"),
+            format!("no connection within {limit}"),
         )
     };
     let stream = connected

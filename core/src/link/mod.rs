@@ -1,11 +1,12 @@
 //! Links: what drives a connection from its first byte to its last.
 //!
 //! `open` drives the handshake, `run` carries messages, `watch` notices
-//! a peer that hangs, `dial`, `seed` and `listen` make connections. What is shared about
+//! a peer that hangs, `idle` ends what nobody needs, `dial`, `seed` and `listen` make connections, `turns` says when which address is tried. What is shared about
 //! a peer is in [`peer`](crate::peer); here are the tasks, one for each connection.
 
 mod dial;
 mod door;
+mod idle;
 mod info;
 mod listen;
 mod nonces;
@@ -13,6 +14,7 @@ mod open;
 mod pulse;
 mod run;
 mod seed;
+mod turns;
 mod watch;
 
 pub(crate) use dial::connect_on_demand;

@@ -30,6 +30,8 @@ struct State {
     asked_at: AtomicU64,
     /// How long the last answer took; [`NEVER`] before the first.
     round_trip: AtomicU64,
+    /// How many messages, in both directions, were questions for a sign of life and answers to them.
+    probes: AtomicU64,
     odd: AtomicU64,
 }
 
@@ -49,6 +51,7 @@ impl Pulse {
             asked: AtomicU64::new(0),
             asked_at: AtomicU64::new(0),
             round_trip: AtomicU64::new(NEVER),
+            probes: AtomicU64::new(0),
             odd: AtomicU64::new(0),
         }))
     }
@@ -107,11 +110,13 @@ impl Pulse {
     /// The peer is asked for a sign of life; the number of the question.
     pub(crate) fn ask(&self) -> u64 {
         self.0.asked_at.store(self.now(), Ordering::Relaxed);
+        self.count_probes(1);
         1 + self.0.asked.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The peer answers question `number`. False if that is not the last one.
     pub(crate) fn answered(&self, number: u64) -> bool {
+        self.count_probes(1);
         let asked = self.0.asked.load(Ordering::Relaxed);
         if number != asked || asked == 0 {
             return false;
@@ -119,6 +124,17 @@ impl Pulse {
         let took = self.now() - self.0.asked_at.load(Ordering::Relaxed);
         self.0.round_trip.store(took, Ordering::Relaxed);
         true
+    }
+
+    /// So many messages more were mere signs of life.
+    pub(crate) fn count_probes(&self, count: u64) {
+        self.0.probes.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many messages have crossed for the sake of something else, of which `sent` went out in all.
+    pub(crate) fn crossed(&self, sent: u64) -> u64 {
+        let probes = self.0.probes.load(Ordering::Relaxed);
+        sent.wrapping_add(self.messages()).wrapping_sub(probes)
     }
 
     /// A request came that means nothing here.

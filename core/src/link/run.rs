@@ -3,14 +3,16 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout_at;
+use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::LinkInfo;
+use super::idle::{idle, is_seed};
 use super::open::Opened;
 use super::pulse::Pulse;
 use super::watch::hung;
@@ -18,12 +20,23 @@ use crate::Message;
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
 use crate::message::COPY_BELOW;
 use crate::node::{Inner, Sender, handle_node_port};
-use crate::peer::{Chunk, Generation, Peer};
+use crate::peer::{Chunk, Generation, Peer, Written};
+use crate::runtime::step_back;
 use crate::shard::Batch;
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
 const LARGEST_READ: usize = 256 << 10;
+
+/// How long a connection that is closing may make no progress.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// So many bytes in one batch are the sign of senders at work.
+const BUSY: usize = 2 << 10;
+
+/// How often the writer then lets others have their turn before it takes the next batch, unless much waits: with senders
+/// at work, each batch costs them a wait for the lock, and the system a call.
+const LOOKS: usize = 8;
 
 /// Carries messages until the connection is lost, settles what that means, and says why it was. Calls `up` once
 /// they flow.
@@ -51,7 +64,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let info = LinkInfo::new(&established, stream.peer());
     let pulse = info.pulse().clone();
     let cancel = CancellationToken::new();
-    let generation = peer.up(sends.clone(), facts.clone(), info, cancel.clone());
+    let generation = peer.up(sends.clone(), &facts, info, cancel.clone());
     drop(opening);
     up();
     node.directory.up(node, &peer, generation, facts.is_perl());
@@ -75,31 +88,57 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     tokio::pin!(read, write);
     let why = tokio::select! {
         biased;
-        why = &mut read => why,
+        end = &mut read => match end {
+            End::Failed(why) => why,
+            End::Closed(why) => {
+                peer.peer_closed(generation, &why);
+                let last = async { drop((&mut write).await) };
+                link.linger(last, &pulse, &cancel).await;
+                why
+            }
+        },
         why = &mut write => why,
         () = link.keepalive(sends.keepalive()) => String::new(),
         why = hung(&node.config, &peer, generation, &pulse) => why,
+        why = idle(node, &peer, generation) => {
+            let last = both(&mut write, &mut read);
+            link.linger(last, &pulse, &cancel).await;
+            why
+        }
         () = cancel.cancelled() => String::from("the link was given up"),
         () = node.stop.cancelled() => {
             peer.finish(generation);
-            // What cannot be sent in time is lost. Reading goes on until the peer closes as well: a connection that
-            // is closed with bytes unread is reset, and what was sent last goes with it.
-            let mut written = false;
-            let last = async {
-                loop {
-                    tokio::select! {
-                        biased;
-                        _ = &mut write, if !written => written = true,
-                        _ = &mut read => return,
-                    }
-                }
-            };
+            // What cannot be sent in time is lost.
+            let last = both(&mut write, &mut read);
             let _ = timeout_at(node.ending.deadline(), last).await;
             String::from("this node stopped")
         }
     };
     peer.down(generation, &why);
     why
+}
+
+/// Writes to the end, and reads until the peer closes as well: a connection that is closed with bytes unread is reset,
+/// and what was sent last goes with it.
+async fn both(
+    mut write: impl Future<Output = String> + Unpin,
+    mut read: impl Future<Output = End> + Unpin,
+) {
+    let mut written = false;
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut write, if !written => written = true,
+            _ = &mut read => return,
+        }
+    }
+}
+
+/// How reading has ended, and why.
+enum End {
+    /// The peer closed its direction, or the connection.
+    Closed(String),
+    Failed(String),
 }
 
 /// Settles a connection whose task ends before it did.
@@ -126,6 +165,39 @@ struct Link<'a> {
 }
 
 impl Link<'_> {
+    /// Carries out what is `last` on a connection that is closing, as long as it makes progress.
+    async fn linger(
+        &self,
+        last: impl Future<Output = ()>,
+        pulse: &Pulse,
+        cancel: &CancellationToken,
+    ) {
+        let limit = LINGER.min(self.node.config.monitor_timeout);
+        pulse.progress();
+        let stuck = async {
+            loop {
+                let silence = pulse.silence();
+                match limit.checked_sub(silence) {
+                    Some(left) if !left.is_zero() => sleep(left).await,
+                    // What our own shards have not worked off is no fault of the peer.
+                    _ if pulse.is_parked() => sleep(limit).await,
+                    _ => return,
+                }
+            }
+        };
+        let stopped = async {
+            self.node.stop.cancelled().await;
+            sleep_until(self.node.ending.deadline()).await;
+        };
+        tokio::select! {
+            biased;
+            () = last => {}
+            () = cancel.cancelled() => {}
+            () = stopped => {}
+            () = stuck => {}
+        }
+    }
+
     /// Reads until the connection ends, and says why it did; `early` does if it ends before it has brought anything.
     async fn read<R: AsyncRead + Unpin>(
         &self,
@@ -134,7 +206,7 @@ impl Link<'_> {
         mut buffer: BytesMut,
         pulse: &Pulse,
         early: impl Fn() -> String,
-    ) -> String {
+    ) -> End {
         let mut fresh = buffer.is_empty();
         let mut batch = Batch::new(self.node.shards.clone());
         let mut room = SMALLEST_READ;
@@ -144,7 +216,7 @@ impl Link<'_> {
                 Err(why) => {
                     // What arrived whole before it is delivered.
                     batch.flush();
-                    return why;
+                    return End::Failed(why);
                 }
             };
             batch.flush();
@@ -154,8 +226,8 @@ impl Link<'_> {
                 buffer.reserve(room);
             }
             match stream.read_buf(&mut buffer).await {
-                Ok(0) if fresh => return early(),
-                Ok(0) => return String::from("the peer closed the connection"),
+                Ok(0) if fresh => return End::Closed(early()),
+                Ok(0) => return End::Closed(String::from("the peer closed the connection")),
                 Ok(n) => {
                     fresh = false;
                     pulse.beat(n);
@@ -165,7 +237,7 @@ impl Link<'_> {
                         (room / 2).max(n).max(SMALLEST_READ)
                     };
                 }
-                Err(error) => return error.to_string(),
+                Err(error) => return End::Failed(error.to_string()),
             }
         }
     }
@@ -220,9 +292,10 @@ impl Link<'_> {
 
     /// Writes until nothing more will come, or the connection fails, and says what happened.
     async fn write<W: AsyncWrite + Unpin>(&self, mut stream: W, pulse: &Pulse) -> String {
-        let high_water = self.node.config.high_water;
+        let mut written = Written::nothing(self.node.config.high_water);
+        let mut looks = 0;
         loop {
-            let mut chunk = match poll_fn(|cx| self.peer.poll_chunk(self.generation, cx)).await {
+            let chunk = match self.next_chunk(looks, &mut written).await {
                 Chunk::Bytes(chunk) => chunk,
                 Chunk::End => {
                     let closed = stream.shutdown().await;
@@ -235,24 +308,21 @@ impl Link<'_> {
             let mut at = 0;
             while at < chunk.len() {
                 let mut waited = false;
-                let written = poll_fn(|cx| {
-                    let written = Pin::new(&mut stream).poll_write(cx, &chunk[at..]);
-                    waited |= written.is_pending();
-                    written
+                let bytes = poll_fn(|cx| {
+                    let bytes = Pin::new(&mut stream).poll_write(cx, &chunk[at..]);
+                    waited |= bytes.is_pending();
+                    bytes
                 });
-                match written.await {
+                match bytes.await {
                     Ok(0) => return String::from("the transport takes no more bytes"),
                     Ok(n) => {
                         if waited {
                             pulse.progress();
                         }
                         at += n;
-                        if at == chunk.len() {
-                            chunk.clear();
-                        }
-                        self.peer.wrote(self.generation, n, &mut chunk, high_water);
-                        if chunk.is_empty() {
-                            break;
+                        written.add(n);
+                        if at < chunk.len() {
+                            self.peer.wrote(self.generation, &mut written);
                         }
                     }
                     Err(error) => return error.to_string(),
@@ -261,7 +331,20 @@ impl Link<'_> {
             if let Err(error) = stream.flush().await {
                 return error.to_string();
             }
+            looks = if chunk.len() >= BUSY { LOOKS } else { 0 };
+            written.whole(chunk);
         }
+    }
+
+    /// The next bytes to write; after a batch that was large only once there are many, or after so many looks.
+    async fn next_chunk(&self, looks: usize, written: &mut Written) -> Chunk {
+        for _ in 0..looks {
+            if let Some(chunk) = self.peer.try_chunk(self.generation, written) {
+                return chunk;
+            }
+            step_back().await;
+        }
+        poll_fn(|cx| self.peer.poll_chunk(self.generation, written, cx)).await
     }
 
     /// Sends `[]` now and then, so that the transport notices a dead host. Never ends.
@@ -272,7 +355,8 @@ impl Link<'_> {
         ticks.tick().await;
         loop {
             ticks.tick().await;
-            self.peer.keepalive(self.generation, bytes);
+            let seed = is_seed(self.node, self.peer);
+            self.peer.keepalive(self.generation, bytes, seed);
         }
     }
 }

@@ -173,7 +173,7 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
     loop {
         let outcome = tokio::select! {
             biased;
-            outcome = dial(&node, &seed.address, None) => outcome,
+            outcome = dial(&node, &seed.address, None, None) => outcome,
             () = seed.given_up.cancelled() => return,
         };
         let state = match outcome {

@@ -68,6 +68,11 @@ impl<A> MonitorTable<A> {
             .collect()
     }
 
+    /// Whether a port is monitored.
+    pub(crate) fn has(&self, port: &PortName) -> bool {
+        self.ports.contains_key(port)
+    }
+
     /// How many ports are monitored.
     pub(crate) fn len(&self) -> usize {
         self.ports.len()

@@ -212,12 +212,13 @@ impl Builder {
                 error,
             })?);
         }
-        inner.set_addresses(
-            listeners
-                .iter()
-                .flat_map(|listener| listener.addresses())
-                .collect(),
-        );
+        let mut addresses: Vec<_> = listeners
+            .iter()
+            .flat_map(|listener| listener.addresses())
+            .collect();
+        // Each listener has its best first; among those of all, an AnyEvent::MP node tries one every 2 s.
+        addresses.sort_by_key(Address::rank);
+        inner.set_addresses(addresses);
         inner.directory.listens(&inner, &inner.addresses());
         for (id, address) in peers {
             inner.peer(&id).add_address(address);

@@ -11,7 +11,7 @@ use crate::{NodeId, Reason};
 pub enum NodeEvent {
     /// A connection is authenticated and carries messages.
     Up(LinkInfo),
-    /// The connection is lost. Monitors on ports of that node have fired.
+    /// The connection is lost, or was closed since nobody needed it. Monitors on ports of that node have fired.
     Down {
         /// Which node.
         node: NodeId,

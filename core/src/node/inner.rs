@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::Driver;
 use super::functions::Functions;
 use super::local::Keep;
-use super::peers::Peers;
+use super::peers::{Peers, keep_last, take_last};
 use super::tasks::Tasks;
 use super::{Ending, NodeEvent, NodePort, NodeStats, Shutdown, Timer};
 use crate::codec::{Codecs, EncodeError, Frame};
@@ -185,9 +185,14 @@ impl Inner {
 
     /// The nodes that answer at seeds and are connected, each once, in the order of the seeds. `seeds_changed` tells
     /// when to look again.
-    #[allow(dead_code, reason = "the directory chooses its master among them")]
     pub(crate) fn connected_seeds(&self) -> Vec<NodeId> {
-        self.seeds.connected()
+        let mut nodes = self.seeds.connected();
+        // A seed hears of the end of its connection when that is closed to the last byte.
+        nodes.retain(|node| {
+            let peer = self.known_peer(node);
+            peer.is_some_and(|peer| peer.link().is_some())
+        });
+        nodes
     }
 
     fn next(&self) -> u64 {
@@ -261,6 +266,16 @@ impl Inner {
         })
     }
 
+    /// The same for what a thread does again and again with the same peer. What `with` runs may do so itself.
+    #[inline]
+    fn with_peer<R>(self: &Arc<Self>, id: &NodeId, with: impl FnOnce(&Arc<Peer>) -> R) -> R {
+        let last = take_last().filter(|peer| peer.is(self, id));
+        let peer = last.unwrap_or_else(|| self.peer(id));
+        let result = with(&peer);
+        keep_last(peer);
+        result
+    }
+
     pub(crate) fn known_peer(&self, id: &NodeId) -> Option<Arc<Peer>> {
         self.peers.get(id)
     }
@@ -314,7 +329,7 @@ impl Inner {
                 body: message.outgoing(),
                 reply,
             };
-            return self.peer(to.node()).send(&frame);
+            return self.with_peer(to.node(), |peer| peer.send(&frame));
         }
         let mut message = message.into_message().map_err(refused)?;
         if let Some(reply) = reply {

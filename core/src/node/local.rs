@@ -276,7 +276,7 @@ impl LocalNode {
     }
 
     /// Tells where `node` can be reached, best address first, so that sending to it connects on demand. Replaces
-    /// what was known before.
+    /// what was known before. The address that worked last is tried first all the same.
     pub fn add_peer(&self, node: &NodeId, addresses: impl IntoIterator<Item = Address>) {
         self.inner
             .peer(node)
@@ -315,7 +315,8 @@ impl LocalNode {
         Group::new(self.inner.clone(), name)
     }
 
-    /// The addresses at which this node listens, as others reach it.
+    /// The addresses at which this node listens, as others reach it, best first: in the order of the binds and within
+    /// one as its transport says, but link-local addresses after all others and loopback ones last.
     #[doc(alias = "binds")]
     pub fn addresses(&self) -> Vec<Address> {
         self.inner.addresses()

@@ -98,6 +98,7 @@ pub(crate) fn handle(
             return Ok(());
         }
     };
+    let probes = matches!(&values[..], [_, _, word, _] if word.as_str() == Some(ALIVE));
     let mut arguments = Arguments(values.into_iter());
     // A message without elements has no request: ignored like the empty one.
     let name = arguments.text().unwrap_or_default();
@@ -154,6 +155,10 @@ pub(crate) fn handle(
             arguments.answer(node, from, batch, [answer]);
         }
         Request::Time => {
+            if let (Sender::Peer(peer, generation), true) = (from, probes) {
+                // And its answer.
+                peer.count_probes(generation, 2);
+            }
             let now = (node.clock)().duration_since(UNIX_EPOCH);
             let now = now.unwrap_or_default();
             arguments.answer(node, from, batch, [Value::from(now.as_secs_f64())]);

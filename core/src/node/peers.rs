@@ -1,5 +1,6 @@
 //! `Peers`: the peers that a node knows, by ID.
 
+use std::cell::Cell;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::NodeId;
@@ -18,6 +19,23 @@ struct Known {
     by_id: HashMap<NodeId, Arc<Peer>>,
     /// When so many are known, the idle ones are forgotten.
     sweep_at: usize,
+}
+
+thread_local! {
+    /// The peer that this thread sent to last: most often it is the next as well, and to look one up and hold it costs
+    /// as much as to encode half a message. While a thread keeps it, it is not forgotten, so there is never a second
+    /// peer of that ID that gets messages as well.
+    static LAST: Cell<Option<Arc<Peer>>> = const { Cell::new(None) };
+}
+
+/// Takes the peer that this thread sent to last. Give one back with [`keep_last`].
+pub(super) fn take_last() -> Option<Arc<Peer>> {
+    // A thread that ends keeps none.
+    LAST.try_with(Cell::take).ok().flatten()
+}
+
+pub(super) fn keep_last(peer: Arc<Peer>) {
+    let _ = LAST.try_with(|last| last.set(Some(peer)));
 }
 
 impl Peers {
@@ -85,5 +103,20 @@ mod tests {
             assert!(peers.all().len() <= FEW + 1);
         }
         assert!(Arc::ptr_eq(&kept, &add(0)));
+    }
+
+    #[test]
+    fn the_peer_that_a_thread_sent_to_last_is_not_forgotten() {
+        let peers = Peers::default();
+        let add = |n: u32| {
+            let id: NodeId = format!("client{n}").parse().unwrap();
+            peers.get_or_add(&id, || Peer::new(id.clone(), Weak::new(), 0))
+        };
+        keep_last(add(0));
+        for n in 1..1_000 {
+            add(n);
+        }
+        assert!(Arc::ptr_eq(&take_last().unwrap(), &add(0)));
+        assert!(take_last().is_none());
     }
 }

@@ -105,6 +105,8 @@ impl Opening {
         };
         let mut state = self.peer.lock();
         let open = match &state.link {
+            // It brings what the peer has sent before: that comes first.
+            Link::Up(up) if up.is_closing() => return Look::Wait,
             Link::Up(up) => Some(up.generation),
             _ => None,
         };

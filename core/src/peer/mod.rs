@@ -8,6 +8,7 @@
 mod admission;
 #[cfg(aemp_faults)]
 mod broken;
+mod closing;
 mod outgoing;
 mod request;
 mod waiting;
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::codec::{Codec, Frame, PeerInfo};
+use crate::codec::{Capabilities, Codec, Frame, PeerInfo, Sink};
 use crate::error::SendError;
 use crate::link::LinkInfo;
 use crate::map::HashMap;
@@ -31,8 +32,8 @@ use crate::{Address, NodeId, PortName, Reason};
 
 use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
-pub(crate) use outgoing::Chunk;
 use outgoing::Outbox;
+pub(crate) use outgoing::{Chunk, Written};
 pub(crate) use request::ALIVE;
 use waiting::{Waited, Waiting};
 
@@ -54,8 +55,14 @@ struct State {
     link: Link,
     monitors: MonitorTable<Action>,
     addresses: Vec<Address>,
+    /// The address that gave a connection last.
+    reached_at: Option<Address>,
     admission: Admission,
     generation: Generation,
+    /// A connection is wanted although nothing may be sent over it.
+    kept: bool,
+    /// The directory knows where it listens.
+    findable: bool,
 }
 
 enum Link {
@@ -69,8 +76,11 @@ enum Link {
 struct Up {
     generation: Generation,
     codec: Arc<dyn Codec>,
-    /// What the codec may know of the peer.
-    facts: PeerInfo,
+    /// What the codec can carry to the peer, and how it writes: asked once, since each message needs both.
+    capabilities: Capabilities,
+    sink: &'static dyn Sink,
+    /// It is an AnyEvent::MP node.
+    perl: bool,
     info: LinkInfo,
     out: Outbox,
     sent: Traffic,
@@ -81,6 +91,8 @@ struct Up {
     cancel: CancellationToken,
     /// Why the link is given up, if it is: nothing more is sent on it.
     failed: Option<String>,
+    /// What waits for the next connection, if this one is being closed in order.
+    closing: Option<Waiting>,
 }
 
 impl Peer {
@@ -89,8 +101,11 @@ impl Peer {
             link: Link::Down,
             monitors: MonitorTable::default(),
             addresses: Vec::new(),
+            reached_at: None,
             admission: Admission::default(),
             generation: 0,
+            kept: false,
+            findable: false,
         };
         Arc::new(Self {
             id,
@@ -99,6 +114,13 @@ impl Peer {
             state: Mutex::new(state),
             changed: Notify::new(),
         })
+    }
+
+    /// Whether this is what `node` knows of the node called `id`.
+    #[inline]
+    pub(crate) fn is(&self, node: &Arc<Inner>, id: &NodeId) -> bool {
+        // Its memory stays taken while we refer to it, so no later node has that address.
+        std::ptr::eq(self.node.as_ptr(), Arc::as_ptr(node)) && self.id == *id
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -114,7 +136,7 @@ impl Peer {
         };
         let mut state = self.lock();
         match &mut state.link {
-            Link::Up(up) => {
+            Link::Up(up) if !up.is_closing() => {
                 let late = up.out.is_late();
                 up.send(frame, self.queue_limit).map_err(refused)?;
                 if late {
@@ -123,7 +145,7 @@ impl Peer {
                 }
                 Ok(())
             }
-            Link::Waiting(_) | Link::Down => {
+            _ => {
                 let values = frame.to_values().map_err(refused)?;
                 let message = Waited {
                     port: frame.port.into(),
@@ -233,7 +255,8 @@ impl Peer {
         let Link::Up(up) = &mut state.link else {
             return;
         };
-        if up.generation != generation || !up.forget_watch(port) {
+        // Where the connection is closing, the peer's monitors fire with its end.
+        if up.generation != generation || !up.forget_watch(port) || up.is_closing() {
             return;
         }
         self.request(&mut state, request::kil0(port, reason));
@@ -271,7 +294,7 @@ impl Peer {
     pub(crate) fn up(
         self: &Arc<Self>,
         codec: Arc<dyn Codec>,
-        facts: PeerInfo,
+        facts: &PeerInfo,
         info: LinkInfo,
         cancel: CancellationToken,
     ) -> Generation {
@@ -286,8 +309,10 @@ impl Peer {
         let out = Outbox::default();
         let up = Up {
             generation,
+            capabilities: codec.capabilities(facts),
+            sink: codec.sink(),
+            perl: facts.is_perl(),
             codec,
-            facts,
             info: info.clone(),
             out,
             sent: Traffic::default(),
@@ -295,6 +320,7 @@ impl Peer {
             watches: 0,
             cancel,
             failed: None,
+            closing: None,
         };
         let before = std::mem::replace(&mut state.link, Link::Up(Box::new(up)));
         #[cfg(aemp_faults)]
@@ -320,14 +346,24 @@ impl Peer {
             Link::Up(up) if up.generation == generation => {}
             _ => return,
         }
-        let Link::Up(up) = std::mem::replace(&mut state.link, Link::Down) else {
+        let Link::Up(mut up) = std::mem::replace(&mut state.link, Link::Down) else {
             return;
         };
+        let (said, next) = (up.is_closing(), up.take_next());
         let text = up.failed.as_deref().unwrap_or(text);
-        tracing::info!(target: "aemp::link", peer = %self.id, generation, reason = text, "node down");
         #[cfg(aemp_faults)]
-        self.break_down(&mut state, &up, text);
-        self.fire_all(&mut state, text);
+        if !said {
+            self.break_down(&mut state, &up, text);
+        }
+        match next {
+            // What was monitored before it began to close has fired.
+            Some(next) if !(next.queue.is_empty() && state.monitors.is_empty()) => {
+                state.link = Link::Waiting(next);
+            }
+            Some(_) => {}
+            None => self.fire_all(&mut state, text),
+        }
+        let wanted = matches!(state.link, Link::Waiting(_));
         if let Some(node) = self.node.upgrade() {
             if node.stop.is_cancelled() {
                 node.ending.lost(&self.id, up.out.queued());
@@ -337,12 +373,23 @@ impl Peer {
                 node.shards.push(Item::new(port, what));
             }
         }
+        if !said {
+            self.say_down(generation, text);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        if wanted {
+            self.connect();
+        }
+    }
+
+    /// Tells that the connection `generation` is down.
+    fn say_down(&self, generation: Generation, text: &str) {
+        tracing::info!(target: "aemp::link", peer = %self.id, generation, reason = text, "node down");
         self.event(NodeEvent::Down {
             node: self.id.clone(),
             reason: Reason::transport_error(&self.id, text),
         });
-        drop(state);
-        self.changed.notify_waiters();
     }
 
     /// No connection can be had: what waits is dropped and our monitors fire.
@@ -404,8 +451,9 @@ impl Peer {
     /// What the link has done so far, while it is up.
     pub(crate) fn stats(&self) -> Option<LinkStats> {
         let state = self.lock();
-        let Link::Up(up) = &state.link else {
-            return None;
+        let up = match &state.link {
+            Link::Up(up) if !up.is_closing() => up,
+            _ => return None,
         };
         let pulse = up.info.pulse();
         Some(LinkStats {
@@ -427,7 +475,7 @@ impl Peer {
     /// The link while it is up.
     pub(crate) fn link(&self) -> Option<LinkInfo> {
         match &self.lock().link {
-            Link::Up(up) => Some(up.info.clone()),
+            Link::Up(up) if !up.is_closing() => Some(up.info.clone()),
             _ => None,
         }
     }
@@ -439,10 +487,21 @@ impl Peer {
             && state.monitors.is_empty()
             && state.addresses.is_empty()
             && state.admission.is_empty()
+            && !state.kept
     }
 
+    /// Where to connect to, best first: what worked last, then in the order given.
     pub(crate) fn addresses(&self) -> Vec<Address> {
-        self.lock().addresses.clone()
+        let state = self.lock();
+        let mut addresses = state.addresses.clone();
+        // Stable; `false` sorts first.
+        addresses.sort_by_key(|address| Some(address) != state.reached_at.as_ref());
+        addresses
+    }
+
+    /// `address` gave a connection.
+    pub(crate) fn reached_at(&self, address: &Address) {
+        self.lock().reached_at = Some(address.clone());
     }
 
     pub(crate) fn add_address(&self, address: Address) {
@@ -524,7 +583,7 @@ impl Link {
         match self {
             Self::Down => 0,
             Self::Waiting(waiting) => waiting.bytes,
-            Self::Up(up) => up.out.queued(),
+            Self::Up(up) => up.out.queued() + up.closing.as_ref().map_or(0, |next| next.bytes),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 
 use super::{Generation, Peer, Up};
 use crate::codec::{EncodeError, Frame};
@@ -39,6 +39,38 @@ pub(crate) enum Chunk {
     End,
 }
 
+/// What the writer has written and the outbox does not know of.
+pub(crate) struct Written {
+    bytes: usize,
+    /// A buffer that was written whole, to be used again.
+    buffer: Option<BytesMut>,
+    /// The node's setting.
+    high_water: usize,
+}
+
+impl Written {
+    /// Nothing yet.
+    pub(crate) fn nothing(high_water: usize) -> Self {
+        Self {
+            bytes: 0,
+            buffer: None,
+            high_water,
+        }
+    }
+
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    /// A chunk is written whole.
+    pub(crate) fn whole(&mut self, mut buffer: BytesMut) {
+        if buffer.capacity() <= KEEP {
+            buffer.clear();
+            self.buffer = Some(buffer);
+        }
+    }
+}
+
 impl Outbox {
     pub(super) fn queued(&self) -> usize {
         self.buffer.len() + self.in_flight
@@ -50,7 +82,7 @@ impl Outbox {
         self.close();
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.closed = true;
         self.wake();
     }
@@ -60,6 +92,33 @@ impl Outbox {
             self.awaited = true;
             writer.wake();
         }
+    }
+
+    /// Takes all that waits.
+    fn take(&mut self) -> Poll<Chunk> {
+        if self.buffer.is_empty() {
+            return match self.closed {
+                true => Poll::Ready(Chunk::End),
+                false => Poll::Pending,
+            };
+        }
+        self.awaited = false;
+        let spare = std::mem::take(&mut self.spare);
+        let chunk = std::mem::replace(&mut self.buffer, spare);
+        self.in_flight = chunk.len();
+        Poll::Ready(Chunk::Bytes(chunk))
+    }
+
+    /// Takes note of what was written. Whether senders that waited need wait no longer.
+    fn settle(&mut self, written: &mut Written) -> bool {
+        let before = self.queued();
+        self.in_flight = self
+            .in_flight
+            .saturating_sub(std::mem::take(&mut written.bytes));
+        if let Some(buffer) = written.buffer.take() {
+            self.spare = buffer;
+        }
+        before >= written.high_water && self.queued() < written.high_water
     }
 
     /// Whether much waits already for a writer that was woken and has not come. Says so once.
@@ -79,7 +138,12 @@ impl Up {
             len: self.out.buffer.len(),
             buffer: &mut self.out.buffer,
         };
-        self.codec.encode(frame, &self.facts, undo.buffer)?;
+        frame.encode(
+            self.sink,
+            &self.capabilities,
+            self.codec.name(),
+            undo.buffer,
+        )?;
         self.sent.messages += 1;
         self.sent.bytes += (undo.buffer.len() - undo.len) as u64;
         undo.len = undo.buffer.len();
@@ -95,7 +159,7 @@ impl Up {
 
     /// Sends what the node itself says: an element that the codec lacks is replaced by its diagnostic text.
     pub(super) fn send_fitting(&mut self, port: &PortName, values: &[Value], limit: usize) {
-        let fitting = self.codec.capabilities(&self.facts).fit(values);
+        let fitting = self.capabilities.fit(values);
         if let Err(error) = self.send(&Frame::of(port.as_str(), &fitting), limit) {
             // Nothing is left in it that the codec lacks; a codec that refuses it all the same has a fault.
             self.fail(format!(
@@ -137,46 +201,54 @@ impl Drop for Undo<'_> {
 }
 
 impl Peer {
-    /// The next batch for the writer of `generation`. Give what was written back to [`wrote`](Self::wrote).
-    pub(crate) fn poll_chunk(&self, generation: Generation, cx: &mut Context<'_>) -> Poll<Chunk> {
+    /// Settles what was written over `generation`, and takes the next batch for its writer.
+    pub(crate) fn poll_chunk(
+        &self,
+        generation: Generation,
+        written: &mut Written,
+        cx: &mut Context<'_>,
+    ) -> Poll<Chunk> {
         let mut state = self.lock();
         let Some(Up { out, .. }) = state.up(generation) else {
             return Poll::Ready(Chunk::End);
         };
-        if out.buffer.is_empty() {
-            if out.closed {
-                return Poll::Ready(Chunk::End);
-            }
+        let now_ready = out.settle(written);
+        let chunk = out.take();
+        if chunk.is_pending() {
             out.writer = Some(cx.waker().clone());
-            return Poll::Pending;
         }
-        out.awaited = false;
-        let spare = std::mem::take(&mut out.spare);
-        let chunk = std::mem::replace(&mut out.buffer, spare);
-        out.in_flight = chunk.len();
-        Poll::Ready(Chunk::Bytes(chunk))
+        drop(state);
+        self.tell_ready(now_ready);
+        chunk
     }
 
-    /// `bytes` of a chunk are written; `buffer` is what is left of it.
-    pub(crate) fn wrote(
-        &self,
-        generation: Generation,
-        bytes: usize,
-        buffer: &mut BytesMut,
-        high_water: usize,
-    ) {
-        let mut state = self.lock();
-        let Some(up) = state.up(generation) else {
-            return;
-        };
-        let before = up.out.queued();
-        up.out.in_flight = up.out.in_flight.saturating_sub(bytes);
-        if !buffer.has_remaining() && buffer.capacity() <= KEEP {
-            buffer.clear();
-            up.out.spare = std::mem::take(buffer);
-        }
-        let now_ready = before >= high_water && up.out.queued() < high_water;
+    /// The same, but nothing while a sender is at it, or while so little waits that it is better to wait for more.
+    pub(crate) fn try_chunk(&self, generation: Generation, written: &mut Written) -> Option<Chunk> {
+        // Poisoned: `poll_chunk` sorts that out.
+        let mut state = self.state.try_lock().ok()?;
+        let Up { out, .. } = state.up(generation)?;
+        let now_ready = out.settle(written);
+        let enough = out.buffer.len() >= LATE;
+        let chunk = enough.then(|| out.take());
         drop(state);
+        self.tell_ready(now_ready);
+        match chunk {
+            Some(Poll::Ready(chunk)) => Some(chunk),
+            _ => None,
+        }
+    }
+
+    /// Settles what was written of a chunk that is not written whole.
+    pub(crate) fn wrote(&self, generation: Generation, written: &mut Written) {
+        let mut state = self.lock();
+        let now_ready = state
+            .up(generation)
+            .is_some_and(|up| up.out.settle(written));
+        drop(state);
+        self.tell_ready(now_ready);
+    }
+
+    fn tell_ready(&self, now_ready: bool) {
         if now_ready {
             self.changed.notify_waiters();
         }
@@ -189,12 +261,21 @@ impl Peer {
         }
     }
 
-    /// Lets a keepalive (`[]`) go out if nothing else waits.
-    pub(crate) fn keepalive(&self, generation: Generation, bytes: &[u8]) {
-        if let Some(up) = self.lock().up(generation)
-            && up.out.queued() == 0
-            && !up.out.closed
-        {
+    /// Lets a keepalive (`[]`) go out if nothing else waits. Where this end holds the connection and the peer cannot
+    /// see that, it is an empty request, which is ignored as well but is a message: so a peer with an `idle_timeout`
+    /// knows. AnyEvent::MP nodes have none.
+    pub(crate) fn keepalive(&self, generation: Generation, bytes: &[u8], seed: bool) {
+        let mut state = self.lock();
+        let holds = state.holds_unseen(seed);
+        let Some(up) = state.up(generation) else {
+            return;
+        };
+        if up.out.queued() > 0 || up.out.closed {
+            return;
+        }
+        if holds && !up.perl {
+            up.send_fitting(&PortName::NODE_PORT, &[Value::from("")], self.queue_limit);
+        } else {
             up.out.buffer.extend_from_slice(bytes);
             up.out.wake();
         }

@@ -60,6 +60,7 @@ impl Peer {
         let mut state = self.lock();
         if let Link::Up(up) = &state.link
             && up.generation == generation
+            && !up.is_closing()
         {
             let number = up.info.pulse().ask();
             self.request(&mut state, time(&node.id, number));
@@ -77,7 +78,9 @@ impl Peer {
         port: &PortName,
         values: Values,
     ) -> bool {
-        if let Link::Up(up) = &mut state.link {
+        if let Link::Up(up) = &mut state.link
+            && !up.is_closing()
+        {
             up.send_fitting(port, &values, self.queue_limit);
             return false;
         }

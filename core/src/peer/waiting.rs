@@ -28,13 +28,14 @@ impl Peer {
     pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> bool {
         let limit = self.queue_limit;
         let start = state.link.wanted();
-        if let Link::Waiting(waiting) = &mut state.link
+        if let Some(waiting) = state.link.waiting()
             && !waiting.push(message, limit)
         {
-            self.give_up(
-                state,
-                &format!("more than {limit} bytes wait for a connection"),
-            );
+            let text = format!("more than {limit} bytes wait for a connection");
+            match &mut state.link {
+                Link::Up(up) => up.fail(text),
+                _ => self.give_up(state, &text),
+            }
         }
         start
     }

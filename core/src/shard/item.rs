@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::codec::Rest;
+use crate::codec::{Front, Incoming, Rest};
 use crate::message::{COPY_BELOW, Parts, Source, Values};
 use crate::monitor::{Action, MonitorKey};
 use crate::node::PortStats;
@@ -173,17 +173,33 @@ impl Chunk {
         self.items.push(Item::new(port.clone(), what));
     }
 
+    /// Adds a message that is still in its connection's buffer. If it is said to begin as the one before, that one was
+    /// the last that was added here, if anything was.
+    #[inline]
+    pub(super) fn incoming(&mut self, message: Incoming<'_>) {
+        self.count += 1;
+        if message.again
+            && let Some(Item {
+                what: What::Wire { times, .. },
+                ..
+            }) = self.items.last_mut()
+        {
+            *times += 1;
+            return self.append_bytes(message.bytes());
+        }
+        let Front { port, source, rest } = message.front;
+        self.wire(port, message.bytes(), *source, *rest);
+    }
+
     /// Adds a message from a peer for `port`: its bytes, and what is known of them.
     #[inline]
-    pub(super) fn wire(&mut self, port: &PortName, bytes: &[u8], source: Source, rest: Rest) {
+    fn wire(&mut self, port: &PortName, bytes: &[u8], source: Source, rest: Rest) {
         if self.source.is_none_or(|last| !last.is(source)) {
             self.source = Some(source);
             let from = What::From(Box::new(source));
             self.items.push(Item::new(PortName::NODE_PORT, from));
         }
-        let len = bytes.len() as Len;
-        self.bytes.extend_from_slice(&len.to_ne_bytes());
-        self.bytes.extend_from_slice(bytes);
+        self.append_bytes(bytes);
         let (begin, number) = rest.parts();
         let (begin, number) = (begin as u32, number.map_or(UNKNOWN, |number| number as u32));
         match self.items.last_mut() {
@@ -200,6 +216,13 @@ impl Chunk {
                 },
             )),
         }
+    }
+
+    #[inline]
+    fn append_bytes(&mut self, message: &[u8]) {
+        let len = message.len() as Len;
+        self.bytes.extend_from_slice(&len.to_ne_bytes());
+        self.bytes.extend_from_slice(message);
     }
 
     /// Whether the last item can stand for one more message.

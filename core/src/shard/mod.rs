@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::codec::{Front, Incoming};
+use crate::codec::Incoming;
 use crate::map::SeededState;
 use crate::monitor::MonitorKey;
 use crate::node::{PortStats, ShardStats};
@@ -133,6 +133,8 @@ pub(crate) fn new_port(port: impl Port + 'static) -> NewPort {
 pub(crate) struct Batch {
     shards: Arc<Shards>,
     parts: Box<[Part]>,
+    /// Which shard has the port of the last message.
+    last: usize,
 }
 
 /// What of a batch is for one shard.
@@ -146,7 +148,11 @@ struct Part {
 impl Batch {
     pub(crate) fn new(shards: Arc<Shards>) -> Self {
         let parts = (0..shards.count()).map(|_| Part::default()).collect();
-        Self { shards, parts }
+        Self {
+            shards,
+            parts,
+            last: 0,
+        }
     }
 
     /// Adds an item that keeps about `bytes` bytes alive besides itself.
@@ -159,6 +165,7 @@ impl Batch {
     #[inline]
     pub(crate) fn deliver(&mut self, port: &PortName, message: Message) {
         let shard = self.shards.of(port);
+        self.last = shard;
         let bytes = size_of::<Item>() + message.cost();
         self.add(shard, bytes, |items| items.deliver(port, message));
     }
@@ -166,12 +173,12 @@ impl Batch {
     /// Adds a short message that is still in its connection's buffer.
     #[inline]
     pub(crate) fn deliver_incoming(&mut self, message: Incoming<'_>) {
-        let shard = self.shards.of(message.port());
+        // The message before it came here as well, unless it was for the node port, and then this is, too.
+        if !message.again {
+            self.last = self.shards.of(message.port());
+        }
         let bytes = size_of::<Item>() + size_of::<Message>() + message.bytes().len();
-        self.add(shard, bytes, |items| {
-            let Front { port, source, rest } = message.front;
-            items.wire(port, message.bytes(), *source, *rest);
-        });
+        self.add(self.last, bytes, |items| items.incoming(message));
     }
 
     #[inline]

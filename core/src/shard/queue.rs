@@ -14,8 +14,12 @@ use crate::node::ShardStats;
 use crate::runtime::make_way;
 use crate::{Message, PortName};
 
-/// Empty chunks that are kept for later: memory fresh from the system costs more than the messages.
-const SPARE: usize = 32;
+/// Empty chunks that are kept for later at most: memory fresh from the system costs more than the messages. When senders
+/// are faster than the shard for a while, so many fill up.
+const SPARE: usize = 1024;
+
+/// Empty chunks that are kept for good. Of what is above, a part goes back to the system each time the shard sleeps.
+const KEEP: usize = 32;
 
 /// Bytes from readers above which they wait for the shard.
 const HIGH: usize = 8 << 20;
@@ -93,6 +97,12 @@ impl State {
         let full = std::mem::replace(&mut self.items.last, next);
         self.items.full.push_back(full);
         std::mem::take(&mut self.awaited)
+    }
+
+    /// Some of the empty chunks that were needed once and may not be again.
+    fn unused(&mut self) -> Vec<Chunk> {
+        let spare = self.spare.len();
+        self.spare.split_off(spare - spare.saturating_sub(KEEP) / 8)
     }
 
     /// Hands all items over, if there are any.
@@ -211,6 +221,9 @@ impl Queue {
                 return Poll::Ready(());
             }
             state.waker = Some(cx.waker().clone());
+            let unused = state.unused();
+            drop(state);
+            drop(unused);
             Poll::Pending
         })
         .await;

@@ -25,7 +25,8 @@ pub trait Transport: Send + Sync {
     /// Say what is wrong with the address or who has it already; the node adds the address.
     async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>>;
 
-    /// Connects to `to`. The node bounds the time; a dropped future must leave nothing behind.
+    /// Connects to `to`. Called anew for each attempt, so a name that `to` holds is looked up here and not kept. The node
+    /// bounds the time; a dropped future must leave nothing behind.
     async fn connect(&self, to: &Address, options: &Options) -> io::Result<Box<dyn Stream>>;
 }
 
@@ -58,7 +59,8 @@ pub trait Listener: Send {
     async fn accept(&mut self) -> io::Result<Box<dyn Stream>>;
 }
 
-/// A connection: bytes both ways, in order. An end of file or error of either direction ends it.
+/// A connection: bytes both ways, in order. An error of either direction ends it. A node that closes shuts its writing
+/// direction down and reads to the end of the other; what was written before must arrive.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     /// Our socket address on this connection, if this transport has such addresses.
     fn local(&self) -> Option<SocketAddr> {

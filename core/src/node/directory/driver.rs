@@ -102,7 +102,7 @@ impl Driver {
             node: peer.id.clone(),
             generation,
             perl,
-            seed: node.seeds.connected().contains(&peer.id),
+            seed: node.connected_seeds().contains(&peer.id),
         };
         self.step(node, |state, now| state.machine.handle_up(now, arrival));
     }
@@ -320,13 +320,19 @@ impl State {
                     node.peer(&peer).connect_to(addresses);
                 }
                 Output::Keep { node: peer, keep } => {
-                    let _ = (peer, keep);
+                    if let Some(peer) = node.known_peer(&peer) {
+                        peer.keep(keep);
+                    }
                 }
             }
         }
     }
 
     fn feed(&mut self, family: &Text, change: &Change) {
+        #[cfg(aemp_faults)]
+        if !change.whole && crate::faults::once(crate::faults::Fault::WatchSkips) {
+            return;
+        }
         let feeds = self.feeds.get(family).into_iter().flatten();
         for feed in feeds.filter_map(Weak::upgrade) {
             feed.push(change.clone());
@@ -373,7 +379,7 @@ fn look_at_seeds(node: &Arc<Inner>) {
         // A node that is a seed of its network works for it (protocol.md section 6).
         node.directory.become_global(node);
     }
-    let connected: BTreeSet<NodeId> = node.seeds.connected().into_iter().collect();
+    let connected: BTreeSet<NodeId> = node.connected_seeds().into_iter().collect();
     let seeds = Seeds {
         any: seeds.iter().any(|seed| seed.state() != SeedState::Itself),
         untried: seeds.iter().any(|seed| seed.state() == SeedState::Trying),
