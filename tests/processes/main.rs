@@ -4,6 +4,7 @@
 //! the variable [`child::ROLE`] says what to be.
 #![allow(clippy::unwrap_used)]
 
+mod chat;
 mod child;
 mod hung;
 

@@ -59,6 +59,8 @@ pub(crate) struct Cluster {
     /// By the number in the name.
     pub(crate) lives: BTreeMap<usize, Life>,
     settings: Vec<Settings>,
+    /// Three of them are the shortest time after which a node closes a connection that nobody needs.
+    keepalive: Duration,
     last: Process,
     /// Nodes that have ended and come back.
     absent: BTreeMap<usize, Instant>,
@@ -76,6 +78,8 @@ struct Settings {
     high_water: usize,
     peer_monitors: usize,
     message_size: usize,
+    /// Whether connections that nobody needs are closed.
+    idle: bool,
 }
 
 impl Cluster {
@@ -86,6 +90,7 @@ impl Cluster {
             world: world.clone(),
             lives: BTreeMap::new(),
             settings: settings.collect(),
+            keepalive: Duration::from_millis(random.between(10, 500)),
             last: 0,
             absent: BTreeMap::new(),
             traces: Vec::new(),
@@ -100,6 +105,7 @@ impl Cluster {
     async fn begin(&mut self, at: usize, random: &mut Random) {
         self.last += 1;
         let (process, settings) = (self.last, &self.settings[at]);
+        let keepalive = self.keepalive;
         let entropy = Arc::new(Mutex::new(random.fork()));
         self.traces.push(Arc::downgrade(&entropy));
         let mut node = aemp::node()
@@ -119,6 +125,8 @@ impl Cluster {
                 config.high_water = settings.high_water;
                 config.peer_monitors = settings.peer_monitors;
                 config.limits.message_size = settings.message_size;
+                config.keepalive = keepalive;
+                config.idle_timeout = settings.idle.then_some(Duration::ZERO);
                 config.cleartext = true;
             });
         for seed in &settings.seeds {
@@ -144,7 +152,12 @@ impl Cluster {
                     NodeEvent::Up(link) => {
                         model.event(process, link.peer().as_str(), Some(link.generation()));
                     }
-                    NodeEvent::Down { node, .. } => model.event(process, node.as_str(), None),
+                    NodeEvent::Down { node, reason } => {
+                        if reason.to_string().contains("idle_timeout") {
+                            world.network.count("an idle connection is closed");
+                        }
+                        model.event(process, node.as_str(), None);
+                    }
                     _ => {}
                 }
             }
@@ -256,6 +269,7 @@ impl Settings {
             high_water: *random.pick(&[256, 1 << 20]).unwrap_or(&256),
             peer_monitors: *random.pick(&[6, 100, 100_000, 100_000]).unwrap_or(&6),
             message_size: *random.pick(&[8 << 10, 16 << 20, 16 << 20]).unwrap_or(&8192),
+            idle: random.chance(30),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use aemp::faults::{Fault, choose};
 
+use crate::formation;
 use crate::schedule::run;
 
 /// Within so many schedules.
@@ -9,14 +10,25 @@ const WITHIN: u64 = 1000;
 
 #[test]
 fn each_deliberate_fault_is_found() {
+    all_found(&Fault::GUARANTEE, |seed| run(seed).broken);
+}
+
+#[test]
+fn each_deliberate_fault_of_the_directory_is_found() {
+    all_found(&Fault::DIRECTORY, |seed| {
+        formation::run(seed, crate::TWENTY).broken
+    });
+}
+
+fn all_found(faults: &[Fault], run: impl Fn(u64) -> Option<String>) {
     let mut missed = Vec::new();
     println!("{:<16} {:>9}  rule", "fault", "schedules");
-    for fault in Fault::ALL {
+    for &fault in faults {
         let found = (0..WITHIN).find_map(|seed| {
             choose(Some(fault));
-            let outcome = run(seed);
+            let broken = run(seed);
             choose(None);
-            Some((seed + 1, outcome.broken?))
+            Some((seed + 1, broken?))
         });
         match found {
             Some((schedules, how)) => {
@@ -35,5 +47,12 @@ fn each_deliberate_fault_is_found() {
 fn without_a_fault_the_same_build_breaks_nothing() {
     for seed in 0..WITHIN {
         assert_eq!(run(seed).broken, None, "seed {seed}");
+        if seed < 100 {
+            assert_eq!(
+                formation::run(seed, crate::TWENTY).broken,
+                None,
+                "network {seed}"
+            );
+        }
     }
 }

@@ -1,14 +1,18 @@
 //! The simulation: whole clusters of nodes in one thread, on a simulated clock, over a network that breaks, with a model
 //! that checks the guarantee (docs/guarantee.md) after every step.
 //!
+//! `formation` does the same for the directory (docs/network.md), with networks of twenty and of two hundred nodes.
+//!
 //! A seed decides everything. `AEMP_SEEDS=N cargo test --release --test simulation` runs N schedules, and
-//! `AEMP_SEED=S` one, with its history; both together run N from S on. Tokio's paused clock and our own transport make it deterministic; libraries that
+//! `AEMP_SEED=S` one, with its history; both together run N from S on; `AEMP_NETWORKS` is for networks what `AEMP_SEEDS` is. Tokio's paused clock and our own transport make it deterministic; libraries that
 //! bring a network of their own (turmoil, madsim) would have to stand in for tokio's, where our transports are traits.
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+mod costs;
 #[cfg(aemp_faults)]
 mod faults;
+mod formation;
 mod model;
 mod network;
 mod random;
@@ -20,6 +24,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use schedule::{Outcome, run};
 
@@ -153,4 +158,102 @@ fn a_seed_means_the_same_history_every_time() {
         }
         assert_eq!(first.history.len(), second.history.len(), "seed {seed}");
     }
+}
+
+/// Networks of twenty nodes, four of them global.
+const TWENTY: formation::Shape = formation::Shape {
+    nodes: 20,
+    globals: 4,
+    entries: 5,
+    steps: 40,
+    watches: true,
+    monitor_timeout: formation::MONITOR_TIMEOUT,
+};
+
+#[test]
+fn a_directory_converges_whatever_happens() {
+    let (from, seeds) = (number("AEMP_SEED"), number("AEMP_NETWORKS"));
+    if let (Some(seed), None) = (from, seeds) {
+        let outcome = formation::run(seed, TWENTY);
+        show(&outcome.history);
+        println!(
+            "{:?} after the faults; {:?}",
+            outcome.healed, outcome.faults
+        );
+        assert_eq!(outcome.broken, None);
+        return;
+    }
+    let from = from.unwrap_or(0);
+    let end = from + seeds.unwrap_or(20);
+    let next = Arc::new(AtomicU64::new(from));
+    let workers: Vec<_> = (0..2)
+        .map(|_| {
+            let next = next.clone();
+            std::thread::spawn(move || {
+                let (mut slowest, mut faults) = (Duration::ZERO, BTreeMap::new());
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return (slowest, faults);
+                    }
+                    let outcome = formation::run(seed, TWENTY);
+                    if let Some(why) = outcome.broken {
+                        next.store(end, Ordering::Relaxed);
+                        show(&outcome.history);
+                        panic!(
+                            "network {seed}: {why}\nto see it again: AEMP_SEED={seed} cargo test --release --test \
+                             simulation a_directory_converges -- --nocapture"
+                        );
+                    }
+                    slowest = slowest.max(outcome.healed);
+                    for (fault, count) in outcome.faults {
+                        *faults.entry(fault).or_insert(0) += count;
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut faults = BTreeMap::<&str, u64>::new();
+    let mut slowest = Duration::ZERO;
+    for worker in workers {
+        match worker.join() {
+            Ok((time, some)) => {
+                slowest = slowest.max(time);
+                some.into_iter()
+                    .for_each(|(fault, count)| *faults.entry(fault).or_default() += count);
+            }
+            Err(failure) => std::panic::resume_unwind(failure),
+        }
+    }
+    println!(
+        "{} networks of {} nodes: all agree at most {slowest:?} after the faults (monitor_timeout {:?}); {faults:?}",
+        end - from,
+        TWENTY.nodes,
+        formation::MONITOR_TIMEOUT,
+    );
+}
+
+#[test]
+fn two_hundred_nodes_lose_three_global_ones_fall_in_two_and_agree_again() {
+    // In a build without optimisation it takes minutes.
+    let (nodes, entries) = match cfg!(debug_assertions) {
+        true => (30, 10),
+        false => (200, 100),
+    };
+    let shape = formation::Shape {
+        nodes,
+        globals: 10,
+        entries,
+        steps: 0,
+        ..TWENTY
+    };
+    let outcome = formation::disaster(1, shape);
+    if let Some(why) = outcome.broken {
+        show(&outcome.history);
+        panic!("{why}");
+    }
+    println!(
+        "{nodes} nodes agree {:?} after the network came together",
+        outcome.healed
+    );
 }

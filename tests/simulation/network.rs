@@ -65,6 +65,8 @@ struct State {
     faults: BTreeMap<&'static str, u64>,
     /// No faults any more.
     healed: bool,
+    /// Connections hold much on their way.
+    wide: bool,
     history: Vec<String>,
     start: Instant,
 }
@@ -92,6 +94,7 @@ impl Network {
             cuts: BTreeMap::new(),
             faults: BTreeMap::new(),
             healed: false,
+            wide: false,
             history: Vec::new(),
             start: Instant::now(),
         })))
@@ -220,6 +223,11 @@ impl Network {
         }
     }
 
+    /// From now on connections hold much on their way: where it matters what nodes say, and not how slowly.
+    pub(crate) fn widen(&self) {
+        self.lock().wide = true;
+    }
+
     /// Connects at once, to a stranger's process (0) or another.
     pub(crate) fn dial(&self, process: u64, from: &str, to: &str) -> io::Result<End> {
         let mut state = self.lock();
@@ -245,6 +253,9 @@ impl Network {
             let mut wire = Wire::new(state.random.fork(), fate);
             if state.healed {
                 wire.flow();
+            }
+            if state.wide {
+                wire.widen();
             }
             wire
         });

@@ -45,6 +45,11 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
+    /// Holds as much as systems do.
+    pub(crate) fn widen(&mut self) {
+        self.capacity = 1 << 20;
+    }
+
     pub(crate) fn new(mut random: Random, fate: Option<(usize, Health)>) -> Self {
         let capacity = *random.pick(&[64, 512, 4 << 10, 64 << 10]).unwrap_or(&512);
         let latency = Duration::from_micros(random.between(10, 20_000));
