@@ -123,11 +123,14 @@ impl Machine {
             return Err(String::from("a global node is its own master"));
         }
         peer.slave = true;
-        // It knows where we listen, and does not say that it holds the connection if it is a Perl node.
-        self.push(Output::Keep {
-            node: from.clone(),
-            keep: true,
-        });
+        let perl = peer.perl;
+        if perl {
+            // One of ours says itself that it holds the connection to its seed.
+            self.push(Output::Keep {
+                node: from.clone(),
+                keep: true,
+            });
+        }
         self.store.add_owner(from, true);
         self.replace(now, from, families)
     }
