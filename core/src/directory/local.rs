@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Role};
+use super::machine::{Machine, Output, Question, Role};
 use super::name::{self, LISTENERS};
 use super::request::{self, Query};
-use super::slave::Question;
 use super::store::size_of_entry;
 use super::watched::Change;
 use crate::{NodeId, Text, Value};

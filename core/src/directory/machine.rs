@@ -8,8 +8,7 @@ use super::mesh::Mesh;
 use super::name::{GLOBALS, LISTENERS};
 use super::outlet::Outlet;
 use super::pieces::{Piece, cut};
-use super::request::{self, Request};
-use super::slave::Question;
+use super::request::{self, Query, Request};
 use super::store::{Store, Told};
 use super::watched::{Change, Watched};
 use crate::message::{IntoIter, Values};
@@ -68,6 +67,12 @@ pub(crate) enum Role {
     Slave(NodeId),
     /// It works for others.
     Global,
+}
+
+/// What a program has asked.
+pub(super) struct Question {
+    pub(super) query: Query,
+    pub(super) family: Text,
 }
 
 /// A peer that is connected.

@@ -4,14 +4,8 @@ use std::collections::BTreeMap;
 
 use super::machine::{Machine, Output, Role};
 use super::name;
-use super::request::{self, Family, Query, Update};
+use super::request::{self, Family, Update};
 use crate::{NodeId, Text, Value};
-
-/// What a program has asked.
-pub(super) struct Question {
-    pub(super) query: Query,
-    pub(super) family: Text,
-}
 
 impl Machine {
     /// A seed is connected.

@@ -1,176 +1,19 @@
-//! Makes connections to nodes that something is to be sent to, and dials for [`seed`](super::seed) as well.
+//! Dials: connects to one address and opens the connection.
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::open::{OpenError, Opened, open};
-use super::run::run;
-use super::seed::SeedState;
-use super::turns::Turns;
 use crate::handshake::Role;
-use crate::node::{Inner, parse_addresses};
+use crate::node::Inner;
 use crate::peer::Peer;
 use crate::{Address, Config, NodeId};
 
 /// Why a node that has stopped connects to nobody.
 pub(super) const STOPPED: &str = "this node stopped";
 
-/// Connects to `peer`, for which messages wait, or gives up and lets them fail.
-pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>) {
-    if !node.spawn(connect(node.clone(), peer.clone())) {
-        peer.unreachable(STOPPED);
-    }
-}
-
-async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
-    let attempt = async {
-        let outcome = try_addresses(&node, &peer).await;
-        if outcome.is_err() {
-            // The peer itself may be about to complete a connection, and think that it has.
-            peer.no_openings().await;
-        }
-        outcome
-    };
-    let outcome = tokio::select! {
-        biased;
-        outcome = attempt => outcome,
-        () = peer.settled() => return,
-        () = node.stop.cancelled() => Err(STOPPED.into()),
-    };
-    match outcome {
-        Ok(opened) => {
-            run(&node, opened, || {}).await;
-        }
-        Err(text) => peer.unreachable(&text),
-    }
-}
-
-/// Tries the addresses of `peer`, best first, again and again for `connect_interval`.
-async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, String> {
-    let mut addresses = peer.addresses();
-    if addresses.is_empty() {
-        addresses = look_up(node, peer).await?;
-    }
-    match first_of(node, peer, &addresses).await {
-        Ok(Some(opened)) => Ok(opened),
-        Ok(None) => {
-            peer.settled().await;
-            Err("another connection was made".into())
-        }
-        Err(text) => Err(text),
-    }
-}
-
-/// A connection to `peer` by whichever address gives one first. Attempts overlap; those that are dropped have said no
-/// more than a greeting, since of several openings one alone goes on from there (`peer/admission.rs`). `None` if
-/// another connection is up or about to be, which takes the messages.
-async fn first_of(
-    node: &Arc<Inner>,
-    peer: &Arc<Peer>,
-    addresses: &[Address],
-) -> Result<Option<Opened>, String> {
-    let interval = node.config.connect_interval;
-    let until = Instant::now() + interval;
-    let mut turns = Turns::new(addresses.len(), Instant::now(), interval);
-    let mut errors = vec![None; addresses.len()];
-    let mut running = Vec::new();
-    loop {
-        while let Some(at) = turns.start(Instant::now()) {
-            let attempt = dial(node, &addresses[at], Some(&peer.id), Some(until));
-            running.push((at, Box::pin(attempt)));
-        }
-        let wake = turns.wake(Instant::now());
-        if running.is_empty() && wake.is_none() {
-            let errors: Vec<String> = errors.into_iter().flatten().collect();
-            return Err(errors.join("; "));
-        }
-        let (at, outcome) = tokio::select! {
-            biased;
-            done = any(&mut running) => done,
-            () = sleep_until(wake.unwrap_or(until)), if wake.is_some() => continue,
-        };
-        match outcome {
-            Ok(opened) => {
-                peer.reached_at(&addresses[at]);
-                return Ok(Some(opened));
-            }
-            Err(Failed {
-                error: OpenError::Refused(_),
-                ..
-            }) => return Ok(None),
-            Err(Failed { error, .. }) => {
-                errors[at] = Some(format!("{}: {error}", addresses[at]));
-                let pause = interval.mul_f64(node.entropy.between(0.1, 0.2));
-                turns.failed(at, Instant::now(), pause);
-            }
-        }
-    }
-}
-
-/// Asks the network where `peer` listens.
-async fn look_up(node: &Arc<Inner>, peer: &Peer) -> Result<Vec<Address>, String> {
-    let found = timeout(
-        node.config.monitor_timeout,
-        node.directory.find(node, &peer.id),
-    );
-    let found = tokio::select! {
-        biased;
-        found = found => found,
-        why = wait_for_seeds(node), if !node.directory.can_find() => return Err(why),
-    };
-    let found = found.ok().flatten().unwrap_or_default();
-    let addresses = parse_addresses(&found);
-    if addresses.is_empty() {
-        return Err(String::from("no known address"));
-    }
-    peer.can_be_found();
-    Ok(addresses)
-}
-
-/// The first of the futures that ends, which is taken out; never if there is none.
-async fn any<F: Future>(running: &mut Vec<(usize, Pin<Box<F>>)>) -> (usize, F::Output) {
-    poll_fn(|cx| {
-        for (at, (which, future)) in running.iter_mut().enumerate() {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                let which = *which;
-                drop(running.remove(at));
-                return Poll::Ready((which, output));
-            }
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-/// Nobody knows an address of the peer, but it may be one of the seeds that are not connected yet.
-async fn wait_for_seeds(node: &Arc<Inner>) -> String {
-    let deadline = Instant::now() + node.config.monitor_timeout;
-    loop {
-        let changed = node.seeds_changed.notified();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
-        let (mut tried, mut hope) = (String::new(), false);
-        for seed in node.seeds() {
-            match seed.state() {
-                SeedState::Connected(_) | SeedState::Itself => {}
-                SeedState::Trying => hope = true,
-                SeedState::Failed(why) => {
-                    hope = true;
-                    tried += &format!("; seed {}: {why}", seed.address);
-                }
-                SeedState::Refused(why) => tried += &format!("; seed {}: {why}", seed.address),
-            }
-        }
-        if !hope || timeout_at(deadline, changed).await.is_err() {
-            return format!("no known address{tried}");
-        }
-    }
-}
-
+/// Why there is no connection.
 pub(super) struct Failed {
     pub(super) error: OpenError,
     /// Who answered, if that is known.

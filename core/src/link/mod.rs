@@ -1,9 +1,10 @@
 //! Links: what drives a connection from its first byte to its last.
 //!
-//! `open` drives the handshake, `run` carries messages, `watch` notices
-//! a peer that hangs, `idle` ends what nobody needs, `dial`, `seed` and `listen` make connections, `turns` says when which address is tried. What is shared about
-//! a peer is in [`peer`](crate::peer); here are the tasks, one for each connection.
+//! `open` drives the handshake, `run` carries messages, `watch` notices a peer that hangs, `idle` ends what nobody needs.
+//! `connect`, `seed` and `listen` make connections, `dial` one of them, and `turns` says when which address is tried. What
+//! is shared about a peer is in [`peer`](crate::peer); here are the tasks, one for each connection.
 
+mod connect;
 mod dial;
 mod door;
 mod idle;
@@ -17,7 +18,7 @@ mod seed;
 mod turns;
 mod watch;
 
-pub(crate) use dial::connect_on_demand;
+pub(crate) use connect::connect_on_demand;
 pub(crate) use door::{Door, Ration};
 pub use info::LinkInfo;
 pub(crate) use listen::accept_all;
