@@ -42,7 +42,17 @@ fn key(n: usize) -> String {
 
 /// Lets a slave hold a million entries, ten families of them.
 async fn hold() {
-    let node = stranger::node("global").await;
+    let node = aemp::node()
+        .id("global")
+        .secret(stranger::SECRET)
+        .bind("127.0.0.1:0");
+    let node = node.configure(|config| {
+        config.cleartext = true;
+        // All of it comes from one slave.
+        config.directory.keys = 2 * ENTRIES;
+        config.directory.bytes = 1 << 30;
+    });
+    let node = node.start().await.expect("it starts");
     let mut slave = stranger::join(&node, "slave").await;
     slave
         .write_all(br#"["","g_slave",{}]"#)

@@ -209,3 +209,62 @@ async fn work_goes_round_and_to_the_least_loaded() {
     members(&workers, &[]).await;
     assert!(workers.random().port().is_none());
 }
+
+#[tokio::test]
+async fn what_is_sent_before_the_seed_is_connected_finds_its_way() {
+    let network = Network::default();
+    let seed = start("seed", &network, &[]).await;
+    let worker = start("worker", &network, &["seed"]).await;
+    let mut inbox = worker.inbox();
+    soon(worker.joined()).await.unwrap();
+    // Nothing is known yet, not even whether there is a seed.
+    let client = start("client", &network, &["seed"]).await;
+    client.send(inbox.id(), ("hello",));
+    let nobody = client.group("nobody");
+    let group = nobody.live_within(Duration::from_secs(10));
+    let told = soon(inbox.recv()).await.unwrap();
+    assert_eq!(told.tag().as_deref(), Some("hello"));
+    assert!(soon(group).await.unwrap().is_empty());
+    // So it is where the seed comes later.
+    let late = start("late", &network, &["other"]).await;
+    let called = late.call::<_, (u64,)>(&"other#port".parse().unwrap(), ("twice", 4));
+    let called = tokio::spawn(called.into_future());
+    let other = node("other", &network).bind("mem:other").on_start(|node| {
+        node.port_named(
+            "port",
+            routes().on("twice", |cx, (n, reply): (u64, PortId)| {
+                cx.send(&reply, (2 * n,));
+            }),
+        );
+    });
+    let _other = other.start().await.unwrap();
+    assert_eq!(soon(called).await.unwrap().unwrap(), (8,));
+    drop(seed);
+}
+
+#[tokio::test]
+async fn a_node_with_seeds_does_not_answer_before_it_has_a_master() {
+    let network = Network::default();
+    let _seed = start("seed", &network, &[]).await;
+    let first = start("first", &network, &["seed"]).await;
+    first.directory().set("f", "k", 1).unwrap();
+    let asked = tokio::sync::oneshot::channel();
+    let (tell, told) = asked;
+    let builder = node("second", &network).bind("mem:second").seed("mem:seed");
+    let second = builder.on_start(move |node| {
+        assert_eq!(node.directory().role(), DirectoryRole::Searching);
+        let ask = node.directory().keys("f");
+        tokio::spawn(async move { tell.send(ask.await) });
+    });
+    let second = second.start().await.unwrap();
+    assert_eq!(soon(told).await.unwrap().unwrap(), ["k"]);
+
+    // One that has stopped says so.
+    let directory = second.directory();
+    second.shutdown().await;
+    assert_eq!(
+        soon(directory.keys("f")).await,
+        Err(DirectoryError::Stopped)
+    );
+    assert_eq!(soon(directory.watch("f").unwrap().recv()).await, None);
+}

@@ -1,13 +1,19 @@
 //! The global role: slaves, other global nodes, and what peers watch and ask here.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::machine::{Machine, Output, Role};
 use super::name::{self, GLOBALS, LISTENERS};
-use super::pieces::cut;
-use super::request::{self, Family, Query, Update};
+use super::request::{self, Query, Update};
 use super::store::size_of_entry;
 use crate::{NodeId, Text, Value};
+
+/// Addresses at which a node listens.
+const MOST_ADDRESSES: usize = 64;
+
+/// Global nodes that one global node names.
+const MOST_GLOBALS: usize = 1000;
 
 /// What could not be taken of a request, since it is not for its sender to say, or too much.
 #[derive(Default)]
@@ -113,7 +119,7 @@ impl Machine {
         &mut self,
         now: Duration,
         from: &NodeId,
-        families: Vec<Family>,
+        families: Vec<(Value, Value)>,
     ) -> Result<(), String> {
         self.become_global(now);
         let Some(peer) = self.peers.get_mut(from) else {
@@ -139,11 +145,16 @@ impl Machine {
         &mut self,
         now: Duration,
         from: &NodeId,
-        families: Vec<Family>,
+        families: Vec<(Value, Value)>,
     ) -> Result<(), String> {
         self.expect_global(from)?;
         let outcome = self.replace(now, from, families);
-        self.settled_with(now, from);
+        // It may name others, which will tell as well.
+        self.mesh_step(now);
+        // One that is full is followed by more; then the time decides.
+        if self.store.usage(from).bytes < self.settings.full() {
+            self.settled_with(now, from);
+        }
         outcome
     }
 
@@ -160,32 +171,42 @@ impl Machine {
         &mut self,
         now: Duration,
         from: &NodeId,
-        families: Vec<Family>,
+        families: Vec<(Value, Value)>,
     ) -> Result<(), String> {
-        let mut gone: std::collections::BTreeSet<(Text, Text)> = self
-            .store
-            .families_of(from)
-            .flat_map(|family| {
-                let keys = self.store.held_by(from, family);
-                keys.map(|key| (family.clone(), key.clone()))
-            })
-            .collect();
         let mut left = Left::default();
-        for (family, pairs) in families {
-            if !name::is_known_family(&family) {
-                left.add("there is no such family");
-                continue;
-            }
-            for (key, value) in pairs {
-                match self.put(now, from, &family, key, value) {
-                    Ok(key) if gone.is_empty() => drop(key),
-                    Ok(key) => drop(gone.remove(&(family.clone(), key))),
-                    Err(why) => left.add(why),
+        let perl = self.is_perl(from);
+        let mut entries = Vec::new();
+        for (family, content) in families {
+            let family = name::key(family, perl).filter(|family| name::is_known_family(family));
+            match (family, request::pairs(content)) {
+                (Some(family), Ok(pairs)) => {
+                    let pairs = pairs.into_iter();
+                    entries.extend(pairs.map(|(key, value)| (family.clone(), key, value)));
                 }
+                (None, _) => left.add("there is no such family"),
+                (_, Err(_)) => left.add("the content of a family is no map"),
             }
         }
+        let kept: BTreeSet<(&Text, Text)> = entries
+            .iter()
+            .filter_map(|(family, key, _)| Some((family, name::key(key.clone(), perl)?)))
+            .collect();
+        let held = self.store.families_of(from).flat_map(|family| {
+            let keys = self.store.held_by(from, family);
+            keys.map(move |key| (family, key.clone()))
+        });
+        let gone: Vec<(Text, Text)> = held
+            .filter(|entry| !kept.contains(entry))
+            .map(|(family, key)| (family.clone(), key))
+            .collect();
+        // First, so that there is room for what is new.
         for (family, key) in gone {
             self.take_away(now, from, &family, key);
+        }
+        for (family, key, value) in entries {
+            if let Err(why) = self.put(now, from, &family, key, value) {
+                left.add(why);
+            }
         }
         left.outcome()
     }
@@ -213,6 +234,9 @@ impl Machine {
         }
         for key in update.deleted {
             match name::key(key, perl) {
+                Some(key) if key.len() > self.settings.largest_entry() => {
+                    left.add("a key is too long (directory.entry)");
+                }
                 Some(key) => self.take_away(now, from, &update.family, key),
                 None => left.add("a key is no text"),
             }
@@ -220,7 +244,8 @@ impl Machine {
         left.outcome()
     }
 
-    /// Lets `from` hold an entry, if it may.
+    /// Lets `from` hold an entry, if it may. If it may not, it holds no value of that key: an old one would be seen as what
+    /// it holds now.
     fn put(
         &mut self,
         now: Duration,
@@ -228,55 +253,85 @@ impl Machine {
         family: &Text,
         key: Value,
         value: Value,
-    ) -> Result<Text, &'static str> {
+    ) -> Result<(), &'static str> {
         let Some(peer) = self.peers.get(from) else {
             return Err("its connection is lost");
         };
-        let perl = peer.perl;
-        let key = name::key(key, perl).ok_or("a key is no text")?;
-        let mut value = name::value(value, perl);
-        match family.as_str() {
-            LISTENERS if !is_addresses(&value) => {
-                return Err("listeners are arrays of addresses");
+        let global = peer.global;
+        let key = name::key(key, peer.perl).ok_or("a key is no text")?;
+        let value = match *family == *GLOBALS {
+            true => Value::Null,
+            false => name::value(value, peer.perl),
+        };
+        if let Err(why) = self.admit(from, global, family, &key, &value) {
+            if self.store.holds(from, family, &key) {
+                self.take_away(now, from, family, key);
             }
-            // A global node speaks for its slaves as well.
-            LISTENERS | GLOBALS if !peer.global && key != *from.as_str() => {
-                return Err("a node's own entries are not for another to set");
-            }
-            GLOBALS => value = Value::Null,
-            _ => {}
+            return Err(why);
         }
-        if name::not_json(&value).is_some() {
-            return Err("a value is not what JSON can carry");
-        }
-        let limits = &self.settings.limits;
-        let size = size_of_entry(&key, &value);
-        if size > limits.entry {
-            return Err("an entry is too large (directory.entry)");
-        }
-        let usage = self.store.usage(from);
-        let new = !self.store.holds(from, family, &key);
-        if new && usage.keys >= limits.keys {
-            return Err("it holds too many keys (directory.keys)");
-        }
-        if usage.bytes + size > limits.bytes {
-            return Err("it holds too many bytes (directory.bytes)");
-        }
-        if new
-            && usage.families >= limits.families
-            && self.store.held_by(from, family).next().is_none()
-        {
-            return Err("it holds keys in too many families (directory.families)");
-        }
-        if *family == *LISTENERS && peer.global && key == *from.as_str() {
+        if *family == *LISTENERS && global && *key == *from.as_str() {
             let addresses = request::addresses(&value);
             self.mesh.listens(from, addresses);
             // So that others learn it who are not connected to it (protocol.md section 6).
             self.hold(now, LISTENERS, key.clone(), value.clone());
         }
         let told = self.store.set(from, family, key.clone(), value);
-        self.tell(now, family, key.clone(), told);
-        Ok(key)
+        self.tell(now, family, key, told);
+        Ok(())
+    }
+
+    /// Whether `from` may hold this.
+    fn admit(
+        &self,
+        from: &NodeId,
+        global: bool,
+        family: &Text,
+        key: &Text,
+        value: &Value,
+    ) -> Result<(), &'static str> {
+        match family.as_str() {
+            LISTENERS if !is_addresses(value) => {
+                return Err("listeners are arrays of at most 64 addresses");
+            }
+            // A global node speaks for its slaves as well.
+            LISTENERS | GLOBALS if !global && **key != *from.as_str() => {
+                return Err("a node's own entries are not for another to set");
+            }
+            _ => {}
+        }
+        if name::not_json(value).is_some() {
+            return Err("a value is not what JSON can carry");
+        }
+        let size = size_of_entry(key, value);
+        if size > self.settings.largest_entry() {
+            return Err("an entry is too large (directory.entry)");
+        }
+        // As a global node it holds what its slaves do.
+        let times = if global {
+            self.settings.limits.of_global
+        } else {
+            1
+        };
+        let limits = &self.settings.limits;
+        let usage = self.store.usage(from);
+        let before = self.store.held(from, family, key);
+        if before.is_none() && usage.keys >= limits.keys.saturating_mul(times) {
+            return Err("it holds too many keys (directory.keys)");
+        }
+        let before_size = before.map_or(0, |before| size_of_entry(key, before));
+        if usage.bytes - before_size + size > limits.bytes.saturating_mul(times) {
+            return Err("it holds too many bytes (directory.bytes)");
+        }
+        let mut others = self.store.held_by(from, family);
+        if before.is_none() {
+            if *family == *GLOBALS && others.by_ref().take(MOST_GLOBALS).count() == MOST_GLOBALS {
+                return Err("it names too many global nodes");
+            }
+            if usage.families >= limits.families.saturating_mul(times) && others.next().is_none() {
+                return Err("it holds keys in too many families (directory.families)");
+            }
+        }
+        Ok(())
     }
 
     fn take_away(&mut self, now: Duration, from: &NodeId, family: &Text, key: Text) {
@@ -291,9 +346,19 @@ impl Machine {
         self.tell(now, family, key, told);
     }
 
-    pub(super) fn on_find(&mut self, from: &NodeId, node: Text) {
+    /// Questions are for global nodes.
+    fn expect_role(&self) -> Result<(), String> {
+        match self.role {
+            Role::Global => Ok(()),
+            _ => Err(String::from("this node is not a global node")),
+        }
+    }
+
+    pub(super) fn on_find(&mut self, from: &NodeId, node: Text) -> Result<(), String> {
+        self.expect_role()?;
         let addresses = self.store.seen(LISTENERS, &node).cloned();
         self.send(from, request::found(node, addresses));
+        Ok(())
     }
 
     pub(super) fn on_query(
@@ -303,8 +368,9 @@ impl Machine {
         family: &Text,
         id: Value,
     ) -> Result<(), String> {
+        self.expect_role()?;
         let mut bytes = 0;
-        let limit = self.settings.largest_reply;
+        let limit = self.settings.largest_reply();
         let fits = self.store.family(family).all(|(key, value)| {
             bytes += size_of_entry(key, value);
             bytes <= limit
@@ -320,9 +386,7 @@ impl Machine {
     }
 
     pub(super) fn on_watch(&mut self, from: &NodeId, family: Text) -> Result<(), String> {
-        if self.role != Role::Global {
-            return Err(String::from("this node is not a global node"));
-        }
+        self.expect_role()?;
         let watched = self.watchers.get(&family);
         let new = !watched.is_some_and(|watchers| watchers.contains(from));
         let limit = self.settings.limits.watches;
@@ -340,16 +404,7 @@ impl Machine {
             .entry(family.clone())
             .or_default()
             .insert(from.clone());
-        let entries = self.store.family(&family);
-        let pieces: Vec<_> = cut(entries.map(|(key, value)| (key, Some(value)))).collect();
-        for (n, piece) in pieces.into_iter().enumerate() {
-            let (set, deleted) = piece.into_parts();
-            let request = match n {
-                0 => request::content(&family, set),
-                _ => request::update("g_chg2", &family, set, deleted),
-            };
-            self.send(from, request);
-        }
+        self.send_family(from, &family);
         Ok(())
     }
 
@@ -365,6 +420,7 @@ impl Machine {
         }
         if let Some(peer) = self.peers.get_mut(from) {
             peer.watches -= 1;
+            peer.sending.forget(family);
         }
         Ok(())
     }
@@ -386,19 +442,18 @@ impl Machine {
         if std::mem::take(&mut self.mesh_changed) {
             let own = self.own.as_str();
             let named = self.store.family(GLOBALS).map(|(key, _)| key);
-            let named = named.filter(|key| **key != *own);
+            let named = named.filter(|key| ***key != *own);
             let named = named.filter_map(|key| NodeId::new(key).ok());
-            self.mesh.named(now, named);
-            for node in self.peers.keys() {
-                self.mesh.up(node);
-            }
+            let peers = &self.peers;
+            self.mesh.named(now, named, |node| peers.contains_key(node));
         }
-        while let Some((node, mut addresses)) = self.mesh.take(now, self.settings.monitor_timeout) {
+        for (node, mut addresses) in self.mesh.take(now, self.settings.monitor_timeout) {
             let seen = self.listeners(&node);
             if !seen.is_empty() {
                 addresses = seen;
             }
             if !addresses.is_empty() {
+                self.wait_for(&node);
                 self.push(Output::Connect { node, addresses });
             }
         }
@@ -407,7 +462,6 @@ impl Machine {
 
 fn is_addresses(value: &Value) -> bool {
     let is_text = |item: &Value| item.as_str().is_some();
-    value
-        .as_array()
-        .is_some_and(|items| items.iter().all(is_text))
+    let items = value.as_array();
+    items.is_some_and(|items| items.len() <= MOST_ADDRESSES && items.iter().all(is_text))
 }

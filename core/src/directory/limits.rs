@@ -5,14 +5,16 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DirectoryLimits {
-    /// Families in which a peer holds keys; 10,000.
+    /// Families in which a peer holds keys; 1,000.
     pub families: usize,
-    /// Keys; 2,000,000.
+    /// Keys; 100,000.
     pub keys: usize,
-    /// Bytes of keys and values; 256 MiB.
+    /// Bytes of keys and values; 64 MiB.
     pub bytes: usize,
     /// Bytes of one key with its value, those of this node included; 1 MiB.
     pub entry: usize,
+    /// How many times as much a global node holds, since that is what its slaves do; 32.
+    pub of_global: usize,
     /// Families that a peer watches here; 10,000.
     pub watches: usize,
 }
@@ -20,10 +22,11 @@ pub struct DirectoryLimits {
 impl Default for DirectoryLimits {
     fn default() -> Self {
         Self {
-            families: 10_000,
-            keys: 2_000_000,
-            bytes: 256 << 20,
+            families: 1000,
+            keys: 100_000,
+            bytes: 64 << 20,
             entry: 1 << 20,
+            of_global: 32,
             watches: 10_000,
         }
     }

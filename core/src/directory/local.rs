@@ -33,7 +33,7 @@ impl Machine {
         if let Some(what) = name::not_json(&value) {
             return Err(Refused::NotJson(what));
         }
-        let (bytes, limit) = (size_of_entry(&key, &value), self.settings.limits.entry);
+        let (bytes, limit) = (size_of_entry(&key, &value), self.settings.largest_entry());
         if bytes > limit {
             return Err(Refused::TooLarge { bytes, limit });
         }

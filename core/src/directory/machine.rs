@@ -1,4 +1,4 @@
-//! `Machine`: the peers that come and go, the role of this node, and what goes out.
+//! `Machine`: the peers that come and go, and the role of this node.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::limits::DirectoryLimits;
 use super::mesh::Mesh;
 use super::name::{GLOBALS, LISTENERS};
+use super::outgoing::Sending;
 use super::outlet::Outlet;
-use super::pieces::{Piece, cut};
 use super::request::{self, Query, Request};
 use super::store::{Store, Told};
 use super::watched::{Change, Watched};
@@ -52,9 +52,29 @@ pub(crate) struct Settings {
     pub(crate) limits: DirectoryLimits,
     /// The longest pause between attempts at a global node.
     pub(crate) monitor_timeout: Duration,
-    /// Bytes of an answer to a query that fit into a message.
-    pub(crate) largest_reply: usize,
+    /// The largest message that this node takes, and so the largest that it sends.
+    pub(crate) message_size: usize,
 }
+
+impl Settings {
+    /// Bytes after which a message is full, about. Then there is room for the largest entry as well.
+    pub(super) fn full(&self) -> usize {
+        FULL.min(self.message_size / 4)
+    }
+
+    /// Bytes of an answer to a query that fit into a message.
+    pub(super) fn largest_reply(&self) -> usize {
+        self.message_size / 2
+    }
+
+    /// The largest entry.
+    pub(super) fn largest_entry(&self) -> usize {
+        self.limits.entry.min(self.full())
+    }
+}
+
+/// Bytes after which a message is full, if it may be as large.
+const FULL: usize = 4 << 20;
 
 /// What this node is in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +106,10 @@ pub(super) struct Peer {
     pub(super) slave: bool,
     /// How many families it watches.
     pub(super) watches: usize,
-    /// What we hold goes to it in pieces: the last that it has been sent.
-    pub(super) sent: Option<(Text, Text)>,
+    /// How many of its requests are held back.
+    pub(super) held: usize,
+    /// What goes to it in pieces.
+    pub(super) sending: Sending,
 }
 
 /// A node that has become global, and waits for what others hold before it says what is in the directory.
@@ -214,7 +236,8 @@ impl Machine {
             global: false,
             slave: false,
             watches: 0,
-            sent: None,
+            held: 0,
+            sending: Sending::default(),
         };
         self.peers.insert(node.clone(), peer);
         self.mesh.up(&node);
@@ -261,29 +284,31 @@ impl Machine {
         self.mesh.down(now, node);
         self.settled_with(now, node);
         if self.role == Role::Slave(node.clone()) {
-            self.search();
+            self.search(now);
         }
     }
 
     /// Looks for a master among the connected seeds. A node without any seed, connected or not, is alone.
-    fn search(&mut self) {
-        self.role = if self.seeds {
-            Role::Searching
-        } else {
-            Role::Alone
+    fn search(&mut self, now: Duration) {
+        let role = match self.seeds {
+            true => Role::Searching,
+            false => Role::Alone,
         };
+        let before = std::mem::replace(&mut self.role, role);
         self.choose_master();
+        if self.role == Role::Alone && before != Role::Alone {
+            self.answer_all(now);
+        }
     }
 
     /// The seeds of this node stand so.
     pub(crate) fn handle_seeds(&mut self, now: Duration, seeds: &Seeds) {
         self.seeds = seeds.any;
-        self.untried = seeds.untried;
+        // One that is connected and has not been told of yet will be in a moment.
+        let untold = |node: &NodeId| !self.peers.contains_key(node);
+        self.untried = seeds.untried || seeds.connected.iter().any(untold);
         if matches!(self.role, Role::Alone | Role::Searching) {
-            self.search();
-            if self.role == Role::Alone {
-                self.answer_all(now);
-            }
+            self.search(now);
         }
         let fresh: Vec<NodeId> = self
             .peers
@@ -336,10 +361,7 @@ impl Machine {
             Request::Slave(families) => self.on_slave(now, from, families),
             Request::Set(families) => self.on_set(now, from, families),
             Request::Update(update) => self.on_update(now, from, update),
-            Request::Find(node) => {
-                self.on_find(from, node);
-                Ok(())
-            }
+            Request::Find(node) => self.on_find(from, node),
             Request::Query(query, family, id) => self.on_query(from, query, &family, id),
             Request::Watch(family) => self.on_watch(from, family),
             Request::Unwatch(family) => self.on_unwatch(from, &family),
@@ -348,12 +370,6 @@ impl Machine {
             Request::Content(family) => self.on_content(from, family),
             Request::Changed(update) => self.on_changed(from, update),
         }
-    }
-
-    /// Little waits for `node` now: the next piece can go out.
-    pub(crate) fn handle_ready(&mut self, now: Duration, node: &NodeId) {
-        self.send_piece(node);
-        self.pump(now);
     }
 
     pub(super) fn push(&mut self, output: Output) {
@@ -378,7 +394,7 @@ impl Machine {
 
     /// Lets those who are concerned know that `key` has changed.
     pub(super) fn tell(&mut self, now: Duration, family: &Text, key: Text, told: Told) {
-        if told.watchers && matches!(family.as_str(), GLOBALS | LISTENERS) {
+        if told.watchers && *family == *GLOBALS {
             self.mesh_changed = true;
         }
         if told.globals && self.role == Role::Global {
@@ -396,133 +412,12 @@ impl Machine {
         matches!(self.role, Role::Alone | Role::Global) && self.settling.is_none()
     }
 
-    /// Sends what is due.
-    pub(super) fn pump(&mut self, now: Duration) {
-        self.mesh_step(now);
-        while let Some((family, keys)) = self.to_globals.take(now) {
-            let to: Vec<NodeId> = self.globals().cloned().collect();
-            if !to.is_empty() {
-                let keys = keys.iter().map(|key| (key, self.store.ours(&family, key)));
-                self.send_changes(to, "g_upd", &family, cut(keys).collect());
-            }
-        }
-        while let Some((family, keys)) = self.to_master.take(now) {
-            if let Role::Slave(master) = self.role.clone() {
-                let keys = keys.iter().map(|key| (key, self.store.ours(&family, key)));
-                for piece in cut(keys).collect::<Vec<_>>() {
-                    let (set, deleted) = piece.into_parts();
-                    self.send(&master, request::slave_update(&family, set, deleted));
-                }
-            }
-        }
-        while let Some((family, keys)) = self.to_watchers.take(now) {
-            if let Some(watchers) = self.watchers.get(&family) {
-                let to = watchers.iter().cloned().collect();
-                let keys = keys.iter().map(|key| (key, self.store.seen(&family, key)));
-                self.send_changes(to, "g_chg2", &family, cut(keys).collect());
-            }
-            if self.knows_all()
-                && let Some(watched) = self.watched.get_mut(&family)
-            {
-                let store = &self.store;
-                let change = watched.changed(keys.into_iter().map(|key| {
-                    let value = store.seen(&family, &key).cloned();
-                    (key, value)
-                }));
-                self.push_change(family, change);
-            }
-        }
-    }
-
-    pub(super) fn push_change(&mut self, family: Text, change: Option<Change>) {
-        if let Some(change) = change {
-            self.push(Output::Changed { family, change });
-        }
-    }
-
-    fn send_changes(
-        &mut self,
-        to: Vec<NodeId>,
-        word: &'static str,
-        family: &Text,
-        pieces: Vec<Piece>,
-    ) {
-        for piece in pieces {
-            let (set, deleted) = piece.into_parts();
-            let request = request::update(word, family, set, deleted);
-            self.push(Output::Send {
-                to: to.clone(),
-                request,
-            });
-        }
-    }
-
-    /// Sends `word` with what we hold for the network, and the rest of it when the peer has room.
-    pub(super) fn send_database(&mut self, to: &NodeId, word: &'static str) {
-        let mut families = Vec::new();
-        let mut piece = Piece::default();
-        let mut last: Option<(Text, Text)> = None;
-        for (family, key, value) in self.store.ours_after(&(Text::default(), Text::default())) {
-            if let Some((before, _)) = &last
-                && before != family
-            {
-                families.push((before.clone(), std::mem::take(&mut piece).into_parts().0));
-            }
-            piece.add(key, Some(value));
-            last = Some((family.clone(), key.clone()));
-            if piece.is_full() || families.len() >= MOST_FAMILIES {
-                break;
-            }
-        }
-        if let Some((family, _)) = &last {
-            families.push((family.clone(), piece.into_parts().0));
-        }
-        let families = families.into_iter().collect();
-        self.send(to, request::database(word, families));
-        self.continue_after(to, last);
-    }
-
-    /// Sends the next piece of what we hold, as an update.
-    fn send_piece(&mut self, to: &NodeId) {
-        let Some(after) = self.peers.get_mut(to).and_then(|peer| peer.sent.take()) else {
-            return;
-        };
-        let mut piece = Piece::default();
-        let mut last: Option<(Text, Text)> = None;
-        for (family, key, value) in self.store.ours_after(&after) {
-            if piece.is_full() || last.as_ref().is_some_and(|(before, _)| before != family) {
-                break;
-            }
-            piece.add(key, Some(value));
-            last = Some((family.clone(), key.clone()));
-        }
-        let Some((family, _)) = &last else { return };
-        self.send_changes(vec![to.clone()], "g_upd", family, vec![piece]);
-        self.continue_after(to, last);
-    }
-
-    /// What is behind `last` goes out when `to` has room.
-    fn continue_after(&mut self, to: &NodeId, last: Option<(Text, Text)>) {
-        let more = last.filter(|last| self.store.ours_after(last).next().is_some());
-        let Some(peer) = self.peers.get_mut(to) else {
-            return;
-        };
-        let asked = peer.sent.is_some();
-        peer.sent = more;
-        if peer.sent.is_some() && !asked {
-            self.push(Output::Pace { to: to.clone() });
-        }
-    }
-
     /// The other global nodes that are connected.
     pub(super) fn globals(&self) -> impl Iterator<Item = &NodeId> {
         let peers = self.peers.iter();
         peers.filter(|(_, peer)| peer.global).map(|(node, _)| node)
     }
 }
-
-/// Families that go into one message with what we hold.
-const MOST_FAMILIES: usize = 4096;
 
 #[cfg(test)]
 impl Machine {

@@ -11,6 +11,9 @@ use crate::{NodeId, Text};
 /// The first pause between attempts; it doubles up to `monitor_timeout`.
 const FIRST_PAUSE: Duration = Duration::from_millis(1200);
 
+/// So many global nodes are known at most: each is tried again and again, wherever somebody says that it listens.
+const MOST: usize = 1000;
+
 /// How long a global node is remembered that nobody names any more.
 const MEMORY: Duration = Duration::from_secs(3600);
 
@@ -39,16 +42,26 @@ enum State {
 }
 
 impl Mesh {
-    /// These are the global nodes that somebody names now.
-    pub(super) fn named(&mut self, now: Duration, nodes: impl Iterator<Item = NodeId>) {
+    /// These are the global nodes that somebody names now, of which some are connected.
+    pub(super) fn named(
+        &mut self,
+        now: Duration,
+        nodes: impl Iterator<Item = NodeId>,
+        is_up: impl Fn(&NodeId) -> bool,
+    ) {
         self.known
             .values_mut()
             .for_each(|known| known.named = false);
         for node in nodes {
-            self.known
-                .entry(node)
-                .or_insert_with(|| Known::new(now))
-                .named = true;
+            if self.known.len() >= MOST && !self.known.contains_key(&node) {
+                continue;
+            }
+            let up = is_up(&node);
+            let known = self.known.entry(node).or_insert_with(|| Known::new(now));
+            known.named = true;
+            if up {
+                known.state = State::Up;
+            }
         }
         self.known.retain(|_, known| !known.is_forgotten(now));
     }
@@ -95,19 +108,23 @@ impl Mesh {
         nexts.min()
     }
 
-    /// The next node that is to be tried now, and where.
-    pub(super) fn take(&mut self, now: Duration, longest: Duration) -> Option<(NodeId, Vec<Text>)> {
-        self.known.retain(|_, known| !known.is_forgotten(now));
-        for (node, known) in &mut self.known {
+    /// The nodes that are to be tried now, and where.
+    pub(super) fn take(&mut self, now: Duration, longest: Duration) -> Vec<(NodeId, Vec<Text>)> {
+        let mut due = Vec::new();
+        self.known.retain(|node, known| {
+            if known.is_forgotten(now) {
+                return false;
+            }
             if let State::Down { next, pause, .. } = &mut known.state
                 && *next <= now
             {
                 *next = now + *pause;
                 *pause = (2 * *pause).min(longest.max(FIRST_PAUSE));
-                return Some((node.clone(), known.addresses.clone()));
+                due.push((node.clone(), known.addresses.clone()));
             }
-        }
-        None
+            true
+        });
+        due
     }
 }
 

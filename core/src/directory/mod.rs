@@ -2,19 +2,19 @@
 //! network see, and the roles that nodes play for it.
 //!
 //! It does no I/O, starts no task and reads no clock. [`Machine`] is told what happens, with the time, and asked for
-//! what is to be done; `node/network.rs` drives it. In which order: any `handle_*` or call, then
+//! what is to be done; `node/directory/driver.rs` drives it. In which order: any `handle_*` or call, then
 //! [`poll_output`](Machine::poll_output) until it gives nothing, then wait until
 //! [`poll_timeout`](Machine::poll_timeout) for [`handle_timeout`](Machine::handle_timeout).
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `machine` | `Machine`: peers that come and go, roles, what goes out |
+//! | `machine` | `Machine`: peers that come and go, roles |
 //! | `global` | the global role: slaves, other global nodes, the network's watches and queries |
 //! | `slave` | the slave role: the master, open questions, what it answers |
 //! | `local` | what programs on this node do: set, delete, ask, watch |
 //! | `settle` | the time in which a new global node does not know yet what others hold |
 //! | `store` | who holds what, and which value of a key is seen |
-//! | `outlet`, `pieces` | changes on their way out: paced, and cut into messages |
+//! | `outgoing`, `outlet`, `pieces` | what goes out: changes, paced, and what is large, piece by piece |
 //! | `mesh` | which global nodes to connect to, and when |
 //! | `watched` | what programs have been told of a family |
 //! | `request`, `name`, `limits` | the words on the wire, what may stand in an entry, how much a peer may hold |
@@ -25,6 +25,7 @@ mod local;
 mod machine;
 mod mesh;
 mod name;
+mod outgoing;
 mod outlet;
 mod pieces;
 mod request;

@@ -1,7 +1,7 @@
 //! `Outlet`: changes on their way to somebody, so paced that a storm of them costs a few messages.
 //!
 //! Only which keys have changed is kept; what is told of them is looked up when it goes out. So a key that changes a
-//! thousand times meanwhile is told once, with its last value, and memory is bounded by the family. The first change of
+//! thousand times meanwhile is told once, with its last value. The first change of
 //! a family goes out at once. The next waits for [`SHORTEST`], and as long as more come, for twice as long each time.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,14 +71,29 @@ impl Outlet {
                 None => BTreeSet::new(),
             };
             let keys = std::mem::replace(&mut pending.keys, rest);
-            // What is left over has waited long enough.
-            if pending.keys.is_empty() {
-                pending.pause = (2 * pending.pause).clamp(SHORTEST, LONGEST);
-                pending.due = now + pending.pause;
+            pending.pause = (2 * pending.pause).clamp(SHORTEST, LONGEST);
+            pending.due = now + pending.pause;
+            if !pending.keys.is_empty() {
+                // What is left over has waited, and goes out as fast as may be without filling the queues at once.
+                pending.due = now + SHORTEST;
             }
             self.due.insert((pending.due, family.clone()));
             return Some((family, keys));
         }
+    }
+
+    /// These keys did not fit into the message.
+    pub(super) fn put_back(&mut self, now: Duration, family: &Text, keys: BTreeSet<Text>) {
+        if keys.is_empty() {
+            return;
+        }
+        let Some(pending) = self.families.get_mut(family) else {
+            return;
+        };
+        pending.keys.extend(keys);
+        self.due.remove(&(pending.due, family.clone()));
+        pending.due = now + SHORTEST;
+        self.due.insert((pending.due, family.clone()));
     }
 
     /// Takes back all that is not out yet.
@@ -140,10 +155,15 @@ mod tests {
         }
         let mut all = BTreeSet::new();
         let mut messages = 0;
-        while let Some((_, keys)) = outlet.take(at(0)) {
-            messages += 1;
-            keys.into_iter().for_each(|key| assert!(all.insert(key)));
+        while let Some(due) = outlet.due() {
+            if let Some((family, keys)) = outlet.take(due) {
+                messages += 1;
+                let mut keys = keys.into_iter();
+                let fits: Vec<Text> = keys.by_ref().take(3000).collect();
+                outlet.put_back(due, &family, keys.collect());
+                fits.into_iter().for_each(|key| assert!(all.insert(key)));
+            }
         }
-        assert_eq!((messages, all.len()), (3, 10_000));
+        assert_eq!((messages, all.len()), (4, 10_000));
     }
 }

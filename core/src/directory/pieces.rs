@@ -1,12 +1,9 @@
-//! Cuts what is told of a family into messages that stay well below the limit on a message's size.
+//! `Piece`: what is told of a family in one message.
 
 use super::store::size_of_entry;
 use crate::{Map, Text, Value};
 
-/// Bytes after which a message is full. A single entry is smaller (`DirectoryLimits::entry`).
-pub(super) const FULL: usize = 4 << 20;
-
-/// A part of a change: what is set, and what is deleted after it.
+/// A part of what is in a family or has changed in it: what is set, and what is deleted after it.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
     set: Vec<(Value, Value)>,
@@ -24,33 +21,25 @@ impl Piece {
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.bytes >= FULL
+    /// About how many bytes of a message it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_full(&self, full: usize) -> bool {
+        self.bytes >= full
+    }
+
+    /// The keys, with their values where they are not gone.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Text, Option<Value>)> {
+        let text = |key: &Value| key.as_str().map(Text::from);
+        let set = self.set.iter();
+        let set = set.filter_map(move |(key, value)| Some((text(key)?, Some(value.clone()))));
+        let deleted = self.deleted.iter();
+        set.chain(deleted.filter_map(move |key| Some((text(key)?, None))))
     }
 
     pub(super) fn into_parts(self) -> (Map, Vec<Value>) {
         (self.set.into(), self.deleted)
     }
-}
-
-/// Cuts entries into pieces. There is at least one, which may be empty.
-pub(super) fn cut<'s>(
-    entries: impl Iterator<Item = (&'s Text, Option<&'s Value>)>,
-) -> impl Iterator<Item = Piece> {
-    let mut entries = entries.peekable();
-    let mut first = true;
-    std::iter::from_fn(move || {
-        let more = entries.peek().is_some();
-        if !more && !std::mem::take(&mut first) {
-            return None;
-        }
-        first = false;
-        let mut piece = Piece::default();
-        while !piece.is_full()
-            && let Some((key, value)) = entries.next()
-        {
-            piece.add(key, value);
-        }
-        Some(piece)
-    })
 }

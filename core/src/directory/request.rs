@@ -4,6 +4,12 @@ use super::name;
 use crate::message::{IntoIter, Values};
 use crate::{Map, NodeId, Text, Value};
 
+/// The longest ID of a question, in bytes.
+const LONGEST_ID: usize = 64;
+
+/// The longest node ID that may be asked for.
+const LONGEST_NODE: usize = 255;
+
 /// A request as it came, with everything in its place. What entries may hold is not looked at yet.
 #[derive(Debug, PartialEq)]
 pub(super) enum Request {
@@ -12,9 +18,9 @@ pub(super) enum Request {
     /// Be a global node.
     BeGlobal,
     /// Take the sender on as a slave, which holds this.
-    Slave(Vec<Family>),
+    Slave(Vec<(Value, Value)>),
     /// What another global node and its slaves hold.
-    Set(Vec<Family>),
+    Set(Vec<(Value, Value)>),
     /// The sender holds something else now.
     Update(Update),
     /// Where does this node listen?
@@ -88,7 +94,13 @@ impl Request {
             },
             "g_set" => Self::Set(families_of(arguments.next())?),
             "g_upd" => Self::Update(arguments.update()?),
-            "g_find" => Self::Find(arguments.text("a node")?),
+            "g_find" => {
+                let node = arguments.text("a node")?;
+                match node.len() <= LONGEST_NODE {
+                    true => Self::Find(node),
+                    false => return Err(String::from("the name of a node is too long")),
+                }
+            }
             "g_found" => {
                 let node = arguments.text("a node")?;
                 Self::Found(node, addresses(&arguments.next()))
@@ -151,22 +163,30 @@ impl Arguments {
 
     fn query(&mut self, query: Query) -> Result<Request, String> {
         let family = self.family()?;
-        Ok(Request::Query(query, family, self.next()))
+        let id = self.next();
+        // It is only sent back, but may have to wait here.
+        let short = match &id {
+            Value::Text(text) => text.len() <= LONGEST_ID,
+            Value::Integer(_) | Value::Null => true,
+            _ => false,
+        };
+        match short {
+            true => Ok(Request::Query(query, family, id)),
+            false => Err(String::from("the ID of a question is no short text")),
+        }
     }
 }
 
-fn families_of(value: Value) -> Result<Vec<Family>, String> {
-    let Value::Map(families) = value else {
-        return Err(String::from("a database is no map"));
-    };
-    let families = families.into_iter().map(|(family, content)| match family {
-        Value::Text(family) => Ok((family, pairs(content)?)),
-        _ => Err(String::from("the name of a family is no text")),
-    });
-    families.collect()
+/// The families of a database and their content; what of it is well-formed is looked at later, one by one.
+fn families_of(value: Value) -> Result<Vec<(Value, Value)>, String> {
+    match value {
+        Value::Map(families) => Ok(families.into_iter().collect()),
+        _ => Err(String::from("a database is no map")),
+    }
 }
 
-fn pairs(value: Value) -> Result<Vec<(Value, Value)>, String> {
+/// The pairs of a family's content, which is null if it is empty.
+pub(super) fn pairs(value: Value) -> Result<Vec<(Value, Value)>, String> {
     match value {
         Value::Null => Ok(Vec::new()),
         Value::Map(map) => Ok(map.into_iter().collect()),
@@ -270,13 +290,11 @@ mod tests {
         assert_eq!(parse(global()), Ok(Request::Global));
         assert_eq!(parse(be_global()), Ok(Request::BeGlobal));
         let families: Map = [("f", some.clone())].into_iter().collect();
+        let held = vec![(Value::from("f"), Value::from(some.clone()))];
         let slave = parse(database("g_slave", families.clone()));
-        assert_eq!(
-            slave,
-            Ok(Request::Slave(vec![(family.clone(), pairs.clone())]))
-        );
+        assert_eq!(slave, Ok(Request::Slave(held.clone())));
         let set = parse(database("g_set", families));
-        assert_eq!(set, Ok(Request::Set(vec![(family.clone(), pairs.clone())])));
+        assert_eq!(set, Ok(Request::Set(held)));
         let updated = Update {
             family: family.clone(),
             set: pairs.clone(),

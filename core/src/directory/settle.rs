@@ -8,10 +8,10 @@ use super::request::Request;
 use crate::NodeId;
 
 /// The longest that answers are held back.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(5);
 
-/// So many requests are held back at most; more are answered with what is known.
-const MOST_HELD: usize = 100_000;
+/// So many requests of a peer are held back at most; more are answered with what is known.
+const MOST_HELD: usize = 1000;
 
 impl Machine {
     /// This node has become global: its seeds and former master, and the global nodes that it is connected to, will tell.
@@ -50,6 +50,7 @@ impl Machine {
         }
         self.settling = None;
         self.answer_all(now);
+        self.peers.values_mut().for_each(|peer| peer.held = 0);
         for (node, generation, request) in std::mem::take(&mut self.held) {
             if self.generation(&node) == Some(generation)
                 && let Err(why) = self.handle_parsed(now, &node, request)
@@ -65,10 +66,15 @@ impl Machine {
             request,
             Request::Query(..) | Request::Find(_) | Request::Watch(_) | Request::Unwatch(_)
         );
-        if self.settling.is_none() || !is_question || self.held.len() >= MOST_HELD {
+        if self.settling.is_none() || !is_question {
             return Some(request);
         }
-        let generation = self.generation(from)?;
+        let peer = self.peers.get_mut(from)?;
+        if peer.held >= MOST_HELD {
+            return Some(request);
+        }
+        peer.held += 1;
+        let generation = peer.generation;
         self.held.push((from.clone(), generation, request));
         None
     }

@@ -25,8 +25,9 @@ impl Machine {
             return;
         }
         let seeds = self.peers.iter().filter(|(_, peer)| peer.seed);
-        // One that has said that it is global can answer at once.
-        let Some(master) = seeds.max_by_key(|(_, peer)| peer.global) else {
+        // One that has said that it is global can answer at once; of several, each node has its own favourite.
+        let rank = |node: &NodeId| mixed(&self.own, node);
+        let Some(master) = seeds.max_by_key(|(node, peer)| (peer.global, rank(node))) else {
             return;
         };
         let master = master.0.clone();
@@ -125,4 +126,12 @@ impl Machine {
     pub(super) fn is_perl(&self, node: &NodeId) -> bool {
         self.peers.get(node).is_some_and(|peer| peer.perl)
     }
+}
+
+/// A number that two nodes have together (FNV-1a), so that slaves spread over their seeds, and always the same way.
+fn mixed(own: &NodeId, other: &NodeId) -> u64 {
+    let bytes = own.as_str().bytes().chain(other.as_str().bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

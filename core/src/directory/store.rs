@@ -106,6 +106,14 @@ impl Store {
             .unwrap_or_default()
     }
 
+    /// What `id` holds of `key`.
+    pub(super) fn held(&self, id: &NodeId, family: &str, key: &str) -> Option<&Value> {
+        let by = self.by_id.get(id)?;
+        let entry = self.families.get(family)?.get(key)?;
+        let held = entry.holders().find(|held| held.by == *by)?;
+        Some(&held.value)
+    }
+
     /// Whether `id` holds `key`.
     pub(super) fn holds(&self, id: &NodeId, family: &str, key: &str) -> bool {
         let owner = self.owner_of(id);
@@ -253,6 +261,20 @@ impl Store {
         entries.map(move |(key, entry)| (key, &self.choose(family, key, entry).value))
     }
 
+    /// The same behind `after`.
+    pub(super) fn family_after<'s>(
+        &'s self,
+        family: &'s str,
+        after: Option<&Text>,
+    ) -> impl Iterator<Item = (&'s Text, &'s Value)> + use<'s> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, |key| Excluded(key.clone()));
+        let entries = self.families.get(family);
+        let entries = entries.map(|entries| entries.range::<Text, _>((from, Unbounded)));
+        let entries = entries.into_iter().flatten();
+        entries.map(move |(key, entry)| (key, &self.choose(family, key, entry).value))
+    }
+
     /// What we hold of `key` for the network.
     pub(super) fn ours(&self, family: &str, key: &str) -> Option<&Value> {
         self.our_value(self.families.get(family)?.get(key)?)
@@ -388,7 +410,34 @@ impl Entry {
     }
 }
 
-/// What an entry counts towards a peer's limit of bytes.
+/// What an entry counts towards limits: the bytes of it in JSON, about, and of the values in memory.
 pub(super) fn size_of_entry(key: &str, value: &Value) -> usize {
-    key.len() + crate::message::cost_of(std::slice::from_ref(value))
+    size_of_text(key) + size_of_value(value)
+}
+
+fn size_of_value(value: &Value) -> usize {
+    let content = match value {
+        Value::Text(text) => size_of_text(text),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(size_of_value).sum(),
+        Value::Map(map) => {
+            let pairs = map.iter();
+            pairs
+                .map(|(key, value)| size_of_value(key) + size_of_value(value))
+                .sum()
+        }
+        Value::Tag(_, value) => size_of_value(value),
+        _ => 0,
+    };
+    size_of::<Value>() + content
+}
+
+/// JSON writes a control character as six bytes, and a quote as two.
+fn size_of_text(text: &str) -> usize {
+    let escaped = text.bytes().map(|byte| match byte {
+        0..0x20 => 5,
+        b'"' | b'\\' => 1,
+        _ => 0,
+    });
+    text.len() + escaped.sum::<usize>()
 }

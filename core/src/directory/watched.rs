@@ -8,7 +8,8 @@ use crate::{Text, Value};
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Change {
-    /// `set` is all that is in the family: forget what was told before. So it is the first time.
+    /// `set` is all that is in the family: forget what was told before. So it is the first time. Of a family over 4 MiB it
+    /// may be the first part, and the others follow as changes.
     pub whole: bool,
     /// Keys that are new or have another value.
     pub set: BTreeMap<Text, Value>,

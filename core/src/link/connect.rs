@@ -50,6 +50,9 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
 async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, String> {
     let mut addresses = peer.addresses();
     if addresses.is_empty() {
+        addresses = peer.take_found();
+    }
+    if addresses.is_empty() {
         addresses = look_up(node, peer).await?;
     }
     match first_of(node, peer, &addresses).await {
@@ -153,7 +156,9 @@ async fn wait_for_seeds(node: &Arc<Inner>) -> String {
         let (mut tried, mut hope) = (String::new(), false);
         for seed in node.seeds() {
             match seed.state() {
-                SeedState::Connected(_) | SeedState::Itself => {}
+                // It is about to be asked.
+                SeedState::Connected(_) => hope = true,
+                SeedState::Itself => {}
                 SeedState::Trying => hope = true,
                 SeedState::Failed(why) => {
                     hope = true;

@@ -9,7 +9,7 @@ use super::dial::{Failed, STOPPED, dial};
 use super::open::OpenError;
 use super::run::run;
 use crate::handshake::HandshakeError;
-use crate::node::Inner;
+use crate::node::{Inner, look_at_seeds};
 use crate::{Address, NodeId};
 
 /// First pause between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
@@ -114,6 +114,7 @@ pub(crate) fn add_seed(node: &Arc<Inner>, address: Address) -> bool {
         seeds.push(seed.clone());
         seed
     };
+    look_at_seeds(node);
     node.seeds_changed.notify_waiters();
     if !node.spawn(keep_seed(node.clone(), seed.clone())) {
         seed.set(node, SeedState::Failed(STOPPED.into()));

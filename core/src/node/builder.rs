@@ -220,6 +220,10 @@ impl Builder {
         addresses.sort_by_key(Address::rank);
         inner.set_addresses(addresses);
         inner.directory.listens(&inner, &inner.addresses());
+        if !seeds.is_empty() {
+            // What runs at the start must not take this node for a network of its own.
+            inner.directory.expects_seeds(&inner);
+        }
         for (id, address) in peers {
             inner.peer(&id).add_address(address);
         }

@@ -19,11 +19,11 @@ mod timer;
 pub use builder::Builder;
 pub use call::Call;
 use directory::Driver;
-pub(crate) use directory::parse_all as parse_addresses;
 pub use directory::{
     Ask, Directory, DirectoryError, DirectoryRole, FamilyWatch, Group, Lease, Members, Pick,
     Registration,
 };
+pub(crate) use directory::{look_at_seeds, parse_all as parse_addresses};
 pub use events::{Events, NodeEvent};
 pub(crate) use inner::Inner;
 pub use local::LocalNode;

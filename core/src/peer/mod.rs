@@ -56,6 +56,8 @@ struct State {
     link: Link,
     monitors: MonitorTable<Action>,
     addresses: Vec<Address>,
+    /// Where the directory said that it listens, for the next attempt.
+    found: Vec<Address>,
     /// The address that gave a connection last.
     reached_at: Option<Address>,
     admission: Admission,
@@ -102,6 +104,7 @@ impl Peer {
             link: Link::Down,
             monitors: MonitorTable::default(),
             addresses: Vec::new(),
+            found: Vec::new(),
             reached_at: None,
             admission: Admission::default(),
             generation: 0,
@@ -225,21 +228,22 @@ impl Peer {
         }
     }
 
-    /// The same over the connection `generation` and no other: nothing is sent if that is not up.
-    pub(crate) fn tell_over(self: &Arc<Self>, generation: Generation, values: Values) {
+    /// Sends a request of the node's own over the connection `generation` and no other: nothing is sent if that is not up,
+    /// or about to close.
+    pub(crate) fn tell_over(&self, generation: Generation, values: &Values) {
         let mut state = self.lock();
-        if state.up(generation).is_some() {
-            self.request(&mut state, values);
+        if let Some(up) = state.up(generation)
+            && up.closing.is_none()
+        {
+            up.send_fitting(&PortName::NODE_PORT, values, self.queue_limit);
         }
     }
 
     /// Connects to the peer at `addresses`, unless it is connected or about to be.
     pub(crate) fn connect_to(self: &Arc<Self>, addresses: Vec<Address>) {
         let mut state = self.lock();
+        state.found = addresses;
         if state.link.wanted() {
-            if state.addresses.is_empty() {
-                state.addresses = addresses;
-            }
             drop(state);
             self.connect();
         }
@@ -492,6 +496,11 @@ impl Peer {
     }
 
     /// Where to connect to, best first: what worked last, then in the order given.
+    /// Where the directory has said that it listens, to be used once: it may listen elsewhere by the next time.
+    pub(crate) fn take_found(&self) -> Vec<Address> {
+        std::mem::take(&mut self.lock().found)
+    }
+
     pub(crate) fn addresses(&self) -> Vec<Address> {
         let state = self.lock();
         let mut addresses = state.addresses.clone();

@@ -50,7 +50,7 @@ impl Net {
         let settings = Settings {
             limits,
             monitor_timeout: TIMEOUT,
-            largest_reply: 8 << 20,
+            message_size: 16 << 20,
         };
         let mut machine = Machine::new(id(name), settings);
         machine.listens(self.now, vec![format!("{name}:1").into()]);

@@ -169,6 +169,7 @@ fn a_peer_holds_and_watches_no_more_than_it_may() {
         bytes: 300,
         entry: 100,
         watches: 2,
+        of_global: 1,
     };
     net.add_with("a", &[], limits);
     net.become_global("a");
@@ -300,4 +301,103 @@ fn what_the_recorded_client_was_told_of_its_own_writes() {
         [""; 0]
     );
     assert_eq!(says(&mut net, upd(json!({"x": 1}), json!(null))), [""; 0]);
+}
+
+#[test]
+fn a_value_that_is_refused_does_not_leave_an_old_one() {
+    let mut net = net();
+    net.says(
+        "a",
+        "evil",
+        words([json!("g_slave"), json!({"f": {"x": 1}})]),
+    )
+    .unwrap();
+    let large = json!({"x": "x".repeat(2 << 20)});
+    assert!(
+        net.says("a", "evil", words([json!("g_upd"), json!("f"), large]))
+            .is_err()
+    );
+    assert_eq!(net.family("honest", "f"), r#"{"k": 1}"#);
+}
+
+#[test]
+fn a_database_may_take_the_place_of_one_as_large() {
+    let mut net = Net::default();
+    let limits = DirectoryLimits {
+        bytes: 1000,
+        entry: 900,
+        ..DirectoryLimits::default()
+    };
+    net.add_with("a", &[], limits);
+    net.become_global("a");
+    net.stranger("a", "slave", false);
+    for n in 0..3 {
+        let held = json!({"f": {format!("k{n}"): "x".repeat(800)}});
+        net.says("a", "slave", words([json!("g_slave"), held]))
+            .unwrap();
+    }
+    let upd = |n: u8| {
+        words([
+            json!("g_upd"),
+            json!("f"),
+            json!({"k2": n.to_string().repeat(800)}),
+        ])
+    };
+    net.says("a", "slave", upd(1)).unwrap();
+    assert!(net.family("a", "f").starts_with(r#"{"k2": "111"#));
+}
+
+#[test]
+fn one_bad_family_does_not_spoil_the_others() {
+    let mut net = net();
+    net.stranger("a", "perl", true);
+    let bad = Value::from(bytes::Bytes::from_static(b"caf\xe9"));
+    let families = [
+        (bad, super::json(json!({"k": 1}))),
+        ("f".into(), super::json(json!({"p": 1}))),
+        ("g".into(), Value::from(1)),
+        ("'l".into(), super::json(json!({"perl": ["perl:1"]}))),
+    ];
+    let said = net.says(
+        "a",
+        "perl",
+        ["g_slave".into(), Value::Map(families.into_iter().collect())],
+    );
+    assert!(said.unwrap_err().starts_with("2 entries"));
+    assert_eq!(net.family("honest", "f"), r#"{"k": 1, "p": 1}"#);
+    assert_eq!(net.find("honest", "perl").unwrap(), ["perl:1"]);
+}
+
+#[test]
+fn a_key_too_long_to_hold_is_not_deleted_either() {
+    let mut net = net();
+    net.says("a", "evil", words([json!("g_slave"), json!({})]))
+        .unwrap();
+    net.watch("honest", "f");
+    let long = json!(["x".repeat(2 << 20)]);
+    assert!(
+        net.says(
+            "a",
+            "evil",
+            words([json!("g_upd"), json!("f"), json!(null), long])
+        )
+        .is_err()
+    );
+    assert!(net.log.iter().all(|line| line.len() < 1000));
+}
+
+#[test]
+fn so_many_global_nodes_are_named_and_known_and_no_more() {
+    let mut net = net();
+    net.says("a", "evil", words([json!("g_global")])).unwrap();
+    let names: serde_json::Map<_, _> = (0..5000).map(|n| (format!("g{n}"), json!(null))).collect();
+    let said = net.says("a", "evil", words([json!("g_set"), json!({"'g": names})]));
+    assert!(said.unwrap_err().contains("too many global nodes"));
+    let listens: serde_json::Map<_, _> = (0..100).map(|n| (n.to_string(), json!("x"))).collect();
+    let said = net.says(
+        "a",
+        "evil",
+        words([json!("g_set"), json!({"'l": {"evil": listens}})]),
+    );
+    assert!(said.is_err());
 }

@@ -97,7 +97,7 @@ proptest! {
         said in prop::collection::vec((0..2usize, request(), any::<bool>()), 0..60),
     ) {
         let mut net = Net::default();
-        let limits = DirectoryLimits { families: 5, keys: 20, bytes: 2000, entry: 500, watches: 5 };
+        let limits = DirectoryLimits { families: 5, keys: 20, bytes: 2000, entry: 500, of_global: 1, watches: 5 };
         net.add_with("a", &[], limits);
         net.become_global("a");
         net.add("honest", &["a"]);

@@ -271,3 +271,66 @@ fn a_storm_of_updates_costs_a_watcher_a_few_messages() {
     assert!(to_e <= 6, "{to_e}");
     assert!(net.seen("e", "f").contains(r#""k99": 9999"#));
 }
+
+#[test]
+fn a_database_of_many_families_goes_out_in_pieces_too() {
+    let mut net = Net::default();
+    net.add("a", &[]);
+    net.become_global("a");
+    net.add("b", &[]);
+    let now = net.now;
+    for n in 0..40 {
+        let family = format!("f{n:02}");
+        let value = "x".repeat(900_000);
+        let set = net
+            .machine("b")
+            .set(now, &family.into(), "k".into(), value.into());
+        set.unwrap();
+    }
+    net.become_global("b");
+    net.link("a", "b");
+    net.soon();
+    let largest = net.log.iter().map(String::len).max().unwrap();
+    assert!(largest < 6 << 20, "{largest}");
+    for n in 0..40 {
+        let question = net.ask("a", Query::Keys, &format!("f{n:02}"));
+        assert_eq!(net.answer("a", question).unwrap().to_string(), r#"["k"]"#);
+    }
+}
+
+#[test]
+fn a_slave_that_becomes_global_waits_for_those_that_it_hears_of() {
+    let mut net = five();
+    // Held by a slave of d, which b has never met.
+    net.set("e", "f", "ke", 1);
+    net.watch("b", "f");
+    net.changes("b");
+    net.add("z", &["b"]);
+    net.pass(Duration::from_secs(1));
+    assert_eq!(net.machine("b").role(), &Role::Global);
+    assert_eq!(net.changes("b"), []);
+    assert_eq!(net.family("z", "f"), r#"{"ke": 1}"#);
+}
+
+#[test]
+fn slaves_spread_over_their_seeds() {
+    let mut net = Net::default();
+    for seed in ["s1", "s2", "s3"] {
+        net.add(seed, &[]);
+        net.become_global(seed);
+    }
+    let mut masters = std::collections::BTreeSet::new();
+    for n in 0..20 {
+        let name = format!("n{n}");
+        net.add(&name, &["s1", "s2", "s3"]);
+        net.unlink(&name, "s1");
+        net.reseed();
+        net.unlink(&name, "s2");
+        if let Role::Slave(master) = net.machine(&name).role() {
+            masters.insert(master.to_string());
+        }
+        net.reseed();
+    }
+    net.soon();
+    assert!(masters.len() > 1, "{masters:?}");
+}

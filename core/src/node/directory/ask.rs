@@ -67,6 +67,9 @@ impl<T: Send + 'static> Ask<T> {
             Err(_) => {
                 let why = match Directory::new(node.clone()).role() {
                     DirectoryRole::Slave(master) => format!("{master} did not answer"),
+                    DirectoryRole::Global => {
+                        String::from("other global nodes have not told yet what they hold")
+                    }
                     _ => String::from("none of the seeds is connected"),
                 };
                 Err(DirectoryError::TimedOut { family, limit, why })

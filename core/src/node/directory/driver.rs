@@ -18,6 +18,9 @@ use crate::node::Inner;
 use crate::peer::{Generation, Peer};
 use crate::{Address, NodeId, Text, Value};
 
+/// So many addresses of a node are tried; a peer may publish any number.
+const MOST_ADDRESSES: usize = 16;
+
 /// The directory of one node, and who waits for something of it.
 pub(crate) struct Driver {
     state: Mutex<State>,
@@ -35,6 +38,8 @@ struct State {
     /// How many guards hold a registered entry.
     registered: BTreeMap<(Text, Text), usize>,
     next: u64,
+    /// The node has stopped: nothing is answered any more.
+    closed: bool,
 }
 
 impl Driver {
@@ -42,7 +47,7 @@ impl Driver {
         let settings = Settings {
             limits: config.directory.clone(),
             monitor_timeout: config.monitor_timeout,
-            largest_reply: config.limits.message_size / 2,
+            message_size: config.limits.message_size,
         };
         Self {
             state: Mutex::new(State {
@@ -52,6 +57,7 @@ impl Driver {
                 feeds: BTreeMap::new(),
                 registered: BTreeMap::new(),
                 next: 1,
+                closed: false,
             }),
             sooner: Notify::new(),
             start: Instant::now(),
@@ -74,6 +80,16 @@ impl Driver {
             self.sooner.notify_one();
         }
         outcome
+    }
+
+    /// This node is about to have seeds.
+    pub(crate) fn expects_seeds(&self, node: &Arc<Inner>) {
+        let seeds = Seeds {
+            any: true,
+            untried: true,
+            connected: BTreeSet::new(),
+        };
+        self.step(node, |state, now| state.machine.handle_seeds(now, &seeds));
     }
 
     /// This node listens there.
@@ -188,8 +204,10 @@ impl Driver {
         self.step(node, |state, _| {
             let id = state.next;
             state.next += 1;
-            state.questions.insert(id, answer);
-            state.machine.ask(id, query, family);
+            if !state.closed {
+                state.questions.insert(id, answer);
+                state.machine.ask(id, query, family);
+            }
             (id, answered)
         })
     }
@@ -204,9 +222,11 @@ impl Driver {
     pub(crate) async fn find(&self, node: &Arc<Inner>, peer: &NodeId) -> Option<Vec<Text>> {
         let (told, found) = oneshot::channel();
         self.step(node, |state, _| {
-            let waiting = state.sought.entry(peer.clone()).or_default();
-            waiting.push(told);
-            state.machine.find(peer);
+            if !state.closed {
+                let waiting = state.sought.entry(peer.clone()).or_default();
+                waiting.push(told);
+                state.machine.find(peer);
+            }
         });
         let _given_up = GivenUp { driver: self, peer };
         found.await.ok()
@@ -220,6 +240,9 @@ impl Driver {
     /// Lets `feed` be told of a family from now on.
     pub(super) fn watch(&self, node: &Arc<Inner>, family: &Text, feed: &Arc<Feed>) {
         self.step(node, |state, _| {
+            if state.closed {
+                return feed.close();
+            }
             if let Some(content) = state.machine.watch(family) {
                 feed.push(content);
             }
@@ -245,6 +268,7 @@ impl Driver {
     /// The node has stopped: nothing is answered any more.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
+        state.closed = true;
         let questions = std::mem::take(&mut state.questions);
         let sought = std::mem::take(&mut state.sought);
         let feeds = std::mem::take(&mut state.feeds);
@@ -285,7 +309,7 @@ impl State {
                     for to in to {
                         let up = self.machine.generation(&to);
                         if let (Some(generation), Some(peer)) = (up, node.known_peer(&to)) {
-                            peer.tell_over(generation, request.clone());
+                            peer.tell_over(generation, &request);
                         }
                     }
                 }
@@ -344,6 +368,7 @@ impl State {
 pub(crate) fn parse_all(addresses: &[Text]) -> Vec<Address> {
     addresses
         .iter()
+        .take(MOST_ADDRESSES)
         .filter_map(|address| address.parse().ok())
         .collect()
 }
@@ -373,7 +398,8 @@ pub(crate) async fn run(node: Arc<Inner>) {
     }
 }
 
-fn look_at_seeds(node: &Arc<Inner>) {
+/// Tells the machine how the seeds stand.
+pub(crate) fn look_at_seeds(node: &Arc<Inner>) {
     let seeds = node.seeds();
     if seeds.iter().any(|seed| seed.state() == SeedState::Itself) {
         // A node that is a seed of its network works for it (protocol.md section 6).

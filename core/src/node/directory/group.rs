@@ -1,6 +1,6 @@
 //! `Group`: ports that do the same work, found by the name of their family.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -109,7 +109,7 @@ impl State {
             self.ports.clear();
         }
         let parse = |key: &Text| key.parse::<PortId>().ok();
-        let gone: Vec<PortId> = change.deleted.iter().filter_map(parse).collect();
+        let gone: BTreeSet<PortId> = change.deleted.iter().filter_map(parse).collect();
         self.ports.retain(|port| !gone.contains(port));
         self.ports.extend(change.set.keys().filter_map(parse));
         self.ports.sort_unstable();

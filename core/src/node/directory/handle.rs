@@ -144,6 +144,9 @@ impl Directory {
 
     /// Sets an entry of this node's own, in the place of the one that it had.
     ///
+    /// Beyond what its global node lets it hold (`Config::directory` there), an entry is refused and logged there, and
+    /// seen by nobody.
+    ///
     /// # Errors
     /// If there can be no such family, or the value does not serialise, is not what JSON can carry, or is too large.
     #[doc(alias = "db_set")]
@@ -224,7 +227,8 @@ impl Directory {
     }
 
     /// Follows a family: all that is in it, then each change. `'l` (node IDs and where they listen) and `'g` (global
-    /// nodes) can be followed as well.
+    /// nodes) can be followed as well. A global node tells a slave of so many families only as its `Config::directory`
+    /// says; of others there is silence here and a line in its log.
     ///
     /// # Errors
     /// If there can be no such family.

@@ -9,7 +9,7 @@ mod registration;
 mod watch;
 
 pub use ask::Ask;
-pub(crate) use driver::{Driver, parse_all, run};
+pub(crate) use driver::{Driver, look_at_seeds, parse_all, run};
 pub use group::{Group, Lease, Members, Pick};
 pub use handle::{Directory, DirectoryError, DirectoryRole};
 pub use registration::Registration;
