@@ -233,6 +233,22 @@ fn every_key_has_a_name_of_its_own_and_an_example_that_it_takes() {
 }
 
 #[test]
+fn a_default_value_is_what_holds_without_it() {
+    let nothing = Sources::new("host", "WORD").resolve().unwrap();
+    let defaults: Map = Key::ALL
+        .map(|key| (key.name(), key.default_value("host")))
+        .into_iter()
+        .collect();
+    let mut sources = Sources::new("host", "WORD");
+    sources.program = Some(&defaults);
+    let mut written = sources.resolve().unwrap();
+    // Without a list of codecs all are taken, which are these two.
+    assert_eq!(show(&written, "framing_format"), "cbor json");
+    written.framing_format = None;
+    assert_eq!(format!("{written:?}"), format!("{nothing:?}"));
+}
+
+#[test]
 fn neither_a_secret_nor_a_key_shows_in_what_is_printed() {
     let program: Map = [("secret", SECRET), ("cert", "PRIVATE")]
         .into_iter()

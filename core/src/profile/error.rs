@@ -9,8 +9,10 @@ use crate::handshake::SecretError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Place {
-    /// In the program, or on its command line.
+    /// In the program.
     Program,
+    /// On a command line.
+    CommandLine,
     /// In the file, at top level.
     Global,
     /// In the file, in the profile of this name.
@@ -21,6 +23,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Program => f.write_str("in the program"),
+            Self::CommandLine => f.write_str("on the command line"),
             Self::Global => f.write_str("in the file's global keys"),
             Self::Profile(name) => write!(f, "in profile {name:?}"),
         }

@@ -3,7 +3,8 @@
 use super::nearest::nearest;
 use super::read;
 use super::{Place, ProfileError};
-use crate::Value;
+use crate::handshake::AuthMethod;
+use crate::{Config, Value};
 
 /// A key of a configuration file or a program's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -176,6 +177,30 @@ impl Key {
             Self::Autocork | Self::Nodelay | Self::TlsFallback | Self::HungCheck | Self::Secure => {
                 "true"
             }
+        }
+    }
+
+    /// The built-in default. Of the node's ID it is that of the profile `name`. `null` where there is none.
+    pub fn default_value(self, name: &str) -> Value {
+        let config = Config::default();
+        let methods = |methods: &[AuthMethod]| -> Value {
+            let names = methods.iter().map(|method| Value::from(method.name()));
+            names.collect::<Vec<_>>().into()
+        };
+        match self {
+            Self::NodeId => format!("{name}/").into(),
+            Self::Binds => vec![Value::from("*")].into(),
+            Self::Seeds | Self::Services => Vec::new().into(),
+            Self::Secret | Self::Cert | Self::Parent => Value::Null,
+            Self::MonitorTimeout => config.monitor_timeout.as_secs().into(),
+            Self::ConnectInterval => config.connect_interval.as_secs().into(),
+            Self::FramingFormat => vec![Value::from("cbor"), "json".into()].into(),
+            Self::AuthOffer => methods(&config.auth_offer),
+            Self::AuthAccept => methods(&config.auth_accept),
+            Self::MinSecret => (config.min_secret as u64).into(),
+            Self::Nodelay => config.nodelay.into(),
+            Self::HungCheck => config.hung_check.into(),
+            Self::Autocork | Self::TlsFallback | Self::Secure => false.into(),
         }
     }
 
