@@ -45,3 +45,22 @@ async fn two_profiles_of_one_file_make_a_network() {
     assert_eq!(answer, "hello, me");
     fs::remove_dir_all(folder).unwrap();
 }
+
+#[tokio::test]
+async fn auth_methods_are_those_of_the_configuration() {
+    let secret = "correct horse battery staple";
+    let node = |methods: &str| {
+        let builder = aemp::node().secret(secret).value("auth_accept", methods);
+        builder.value("auth_offer", methods)
+    };
+    let seed = node("cleartext").bind("127.0.0.1:*").start().await.unwrap();
+    let address = seed.addresses()[0].to_string();
+    // The same secret, and no method in common.
+    let apart = node("hmac_sha3_512").seed(&address).start().await.unwrap();
+    let joined = tokio::time::timeout(Duration::from_secs(20), apart.joined());
+    let error = joined.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("no auth method in common"), "{error}");
+    let alike = node("cleartext").seed(&address).start().await.unwrap();
+    let joined = tokio::time::timeout(Duration::from_secs(20), alike.joined());
+    joined.await.unwrap().unwrap();
+}

@@ -70,7 +70,7 @@ fn unknown(name: &str) -> Failure {
 /// The words as values: what begins like JSON is JSON, and a first one that begins with `[` is all of them.
 fn values(words: &[String]) -> Result<Vec<Value>, Failure> {
     if let Some(first) = words.first().filter(|first| first.starts_with('[')) {
-        let Value::Array(all) = json(first)? else {
+        let Value::Array(all) = json(first, true)? else {
             return Err(Failure::Usage("a JSON list was begun, and is none".into()));
         };
         if words.len() > 1 {
@@ -80,22 +80,33 @@ fn values(words: &[String]) -> Result<Vec<Value>, Failure> {
         }
         return Ok(all.into_vec());
     }
-    words.iter().map(|word| value(word)).collect()
+    let mut before = "";
+    let mut values = Vec::new();
+    for word in words {
+        let show = !matches!(before, "setsecret" | "secret");
+        values.push(value(word, show)?);
+        before = word;
+    }
+    Ok(values)
 }
 
-fn value(word: &str) -> Result<Value, Failure> {
+fn value(word: &str, show: bool) -> Result<Value, Failure> {
     if word.starts_with(['[', '{', '"']) {
-        json(word)
+        json(word, show)
     } else {
         Ok(word.into())
     }
 }
 
-fn json(word: &str) -> Result<Value, Failure> {
+/// The value that `word` is in JSON. Errors repeat it only if it is one to `show`.
+fn json(word: &str, show: bool) -> Result<Value, Failure> {
     serde_json::from_str(word).map_err(|error| {
-        let quoted = serde_json::to_string(word).unwrap_or_default();
-        Failure::Usage(format!(
-            "{word} begins like JSON and is none: {error}; a text that begins so is written as JSON: '{quoted}'"
-        ))
+        let written = "a text that begins so is written as JSON, in quotation marks";
+        Failure::Usage(if show {
+            let quoted = serde_json::to_string(word).unwrap_or_default();
+            format!("{word} begins like JSON and is none: {error}; {written}: '{quoted}'")
+        } else {
+            format!("the secret begins like JSON and is none: {error}; {written}")
+        })
     })
 }

@@ -337,6 +337,14 @@ secure            false  (built in)
     assert_eq!(json["secret"].as_str(), Some(SECRET));
     assert_eq!(json["monitor_timeout"].as_u64(), Some(5));
     home.aemp(&["showconfig"]).succeeds();
+    home.aemp(&["profile", "p", "min_secret", "99"]).succeeds();
+    let hints = home.aemp(&["showconfig", "p"]).succeeds().err;
+    assert!(
+        hints.starts_with("hint: a node that is told this does not start: the secret has 28 bytes"),
+        "{hints}"
+    );
+    let hints = home.aemp(&["showconfig", "P"]).succeeds().err;
+    assert!(hints.contains("has no profile \"P\""), "{hints}");
     let error = home.aemp(&["showconfig", "p", "sedes", "a:1"]).fails(2).err;
     assert_eq!(
         error,
@@ -364,7 +372,13 @@ fn completions_name_every_command() {
 fn man_is_a_manual_page() {
     let page = Home::new().aemp(&["man"]).succeeds().out;
     assert!(page.contains(".TH aemp 1"), "{page}");
-    assert!(page.contains("addservice"));
+    for text in [
+        "\n\\fBaddservice\\fR NAME|JSON\n",
+        "\n\\fBseeds\\fR HOST:PORT,...\n",
+        "aemp gensecret",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
 }
 
 #[test]
@@ -458,7 +472,7 @@ fn a_wrong_line_changes_nothing() {
         ),
         (
             &["nodeid", "a", "addseed", "[::1]:4040"],
-            "a text that begins so is written as JSON: '\"[::1]:4040\"'",
+            "a text that begins so is written as JSON, in quotation marks: '\"[::1]:4040\"'",
         ),
         (
             &["nodeid", "a", "--colour"],
@@ -470,6 +484,15 @@ fn a_wrong_line_changes_nothing() {
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains('\u{1b}'), "{error}");
         assert!(!home.has_file());
+    }
+}
+
+#[test]
+fn a_secret_that_looks_like_json_is_not_repeated() {
+    for line in [&["setsecret", "{hunter2"][..], &["secret", "\"hunter2"]] {
+        let error = Home::new().aemp(line).fails(2).err;
+        assert!(error.contains("begins like JSON and is none"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }
 
@@ -514,7 +537,7 @@ fn a_reader_that_has_gone_is_no_error() {
     for line in [
         &["man"][..],
         &["--help"],
-        &["showconfig", "p"],
+        &["showconfig"],
         &["completions", "bash"],
     ] {
         home.without_reader(line).succeeds_in_silence();

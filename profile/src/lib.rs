@@ -7,6 +7,9 @@
 //! * [`ConfigFile::update`] changes a [`Document`] in one step against other writers and against the machine's end:
 //!   the file is always whole, one version or the other.
 //!
+//! Beside the file lie its previous version, with `~` appended, and the lock of its writers, with `.lock`. All of them
+//! are for their owner's eyes only.
+//!
 //! ```
 //! use aemp_core::Value;
 //! use aemp_profile::{ConfigFile, Scope};

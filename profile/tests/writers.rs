@@ -92,7 +92,7 @@ fn a_writer_that_is_killed_at_any_moment_leaves_the_file_whole() {
         let mut writer = child("rewrite", &path).spawn().unwrap();
         // Its first version tells that it is at work; from there on any moment will do.
         wait_for_more_than(&file, reached);
-        thread::sleep(Duration::from_micros(random() % 10_000));
+        thread::sleep(Duration::from_micros(random() % 50_000));
         writer.kill().unwrap();
         writer.wait().unwrap();
         let found = whole(&path).expect("the file is there");

@@ -24,7 +24,7 @@ pub(super) const HELP: Description = Description {
 };
 
 /// What a chain is, and the codes it ends with.
-const AFTER: &str = "\
+pub(super) const AFTER: &str = "\
 Commands stand one behind the other on one line, and each takes the words that it
 needs. The whole line is checked before anything is done. A word that begins with
 [, { or \" is JSON; a first word that begins with [ is the whole line. Lists have
@@ -91,8 +91,9 @@ fn one(name: &str, command: Command) -> String {
             (command.about.to_owned(), lines.collect::<String>())
         }
         Command::Set(Key::Secret) => (
-            "Set the secret that all nodes of the network share.\n\nWithout SECRET, which lists of processes show, it is \
-             taken from --secret-file, else from AEMP_SECRET, else asked for, else read from the standard input."
+            "Set the secret that all nodes of the network share.\n\nWithout SECRET, which lists of \
+             processes show, it is taken from\n--secret-file, else from AEMP_SECRET, else asked for, else read from the \
+             standard input."
                 .to_owned(),
             "  aemp setsecret\n  aemp --secret-file FILE setsecret\n".to_owned(),
         ),
@@ -108,14 +109,14 @@ fn one(name: &str, command: Command) -> String {
     format!("{about}\n\nUsage: {usage}\n\nExamples:\n{examples}")
 }
 
-/// The command line with a subcommand for each command, for completions and the manual.
+/// The command line with a subcommand for each command, for completions.
 pub(super) fn described() -> clap::Command {
     let one = |name: &'static str, about: &str| {
         clap::Command::new(name)
             .about(about.to_owned())
             .disable_help_flag(true)
     };
-    let mut all = options::command().after_help(AFTER);
+    let mut all = options::command();
     for command in TABLE {
         all = all.subcommand(one(command.name, command.about));
     }

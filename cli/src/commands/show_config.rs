@@ -91,6 +91,13 @@ fn print(context: &mut Context, given: Given) -> Result<(), Failure> {
     sources.force = given.force;
     sources.norc = given.norc;
     let values = sources.values()?;
+    match sources.resolve() {
+        Ok(profile) => profile
+            .warnings
+            .iter()
+            .for_each(|warning| output::hint(&warning.to_string())),
+        Err(error) => output::hint(&format!("a node that is told this does not start: {error}")),
+    }
     let name = given.name.as_deref().unwrap_or(&host);
     let all = Key::ALL.map(|key| {
         let found = values.iter().find(|(known, ..)| *known == key);
