@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp_core::profile::ProfileSource;
+use aemp_core::profile::{ProfileSource, Sources};
 use aemp_core::{Builder, LocalNode, Reason, Value, reason};
 
 struct Given(&'static str);
@@ -181,4 +181,38 @@ async fn what_a_failed_source_says_is_passed_on() {
         .value("norc", true)
         .configure(|config| config.monitor_timeout = Duration::from_secs(5));
     node.start().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_value_that_follows_a_filled_in_profile_changes_that_alone() {
+    let file = serde_json::from_str(
+        r#"{"nodeid": "n", "binds": [], "secret": "caf\u00e9 correct horse", "services": [["s", 7]], "seeds": ["nowhere:1"]}"#,
+    );
+    let file: Value = file.unwrap();
+    let mut sources = Sources::new("host", "WORD");
+    sources.file = Some(&file);
+    let profile = sources.resolve().unwrap();
+    let builder = LocalNode::builder().service("s", |_, (_,): (u64,)| {});
+    // It has a secret, or the seed would be one error, and no codec, which is another.
+    let error = failure(builder.fill(profile).value("hung_check", false)).await;
+    assert!(error.contains("the node has no codec"), "{error}");
+
+    let local = serde_json::from_str(r#"{"nodeid": "n", "binds": [], "services": [["s", 7]]}"#);
+    let local: Value = local.unwrap();
+    sources.file = Some(&local);
+    let seen = Arc::new(Mutex::new(None));
+    let told = seen.clone();
+    let builder = LocalNode::builder().service("s", move |node, (n,): (u64,)| {
+        *told.lock().unwrap() = Some((node.id().to_string(), n));
+    });
+    let filled = builder.fill(sources.resolve().unwrap());
+    filled.value("hung_check", false).start().await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), Some(("n".to_owned(), 7)));
+
+    let secure = serde_json::from_str(r#"{"secure": true, "binds": []}"#);
+    let secure: Value = secure.unwrap();
+    sources.file = Some(&secure);
+    let filled = LocalNode::builder().fill(sources.resolve().unwrap());
+    let error = failure(filled.value("hung_check", false)).await;
+    assert!(error.contains("secure is configured"), "{error}");
 }

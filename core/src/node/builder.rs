@@ -55,12 +55,13 @@ impl SecretSource {
         }
     }
 
-    /// As a configuration writes it: one character for each byte. `None` where it came from a configuration.
-    pub(super) fn as_text(&self) -> Option<String> {
+    /// As a configuration writes it: one character for each byte.
+    pub(super) fn as_text(&self) -> String {
+        let latin = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect();
         match self {
-            Self::Text(text) => Some(text.clone()),
-            Self::Bytes(bytes) => Some(bytes.iter().copied().map(char::from).collect()),
-            Self::Checked(_) => None,
+            Self::Text(text) => text.clone(),
+            Self::Bytes(bytes) => latin(bytes),
+            Self::Checked(secret) => latin(secret.bytes()),
         }
     }
 }

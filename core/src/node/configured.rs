@@ -115,7 +115,7 @@ impl Builder {
         self
     }
 
-    /// Takes all settings from `profile`, in the place of those there are.
+    /// Takes all settings from `profile`, in the place of those there are. Those that are made later count.
     ///
     /// What a profile asks for and this version does not have is an error when the node starts.
     pub fn fill(mut self, profile: Profile) -> Self {
@@ -184,7 +184,14 @@ impl Builder {
         sources.force = force;
         sources.norc = norc;
         let profile = sources.resolve()?;
-        Ok(self.fill(profile))
+        // A profile that the program itself filled in may lack what no value here says again.
+        let before = self.configured.lacking.take();
+        let mut warnings = std::mem::take(&mut self.configured.warnings);
+        let mut filled = self.fill(profile);
+        filled.configured.lacking = filled.configured.lacking.or(before);
+        warnings.append(&mut filled.configured.warnings);
+        filled.configured.warnings = warnings;
+        Ok(filled)
     }
 
     /// That the node can do what its configuration asks for; says what is odd in it.
@@ -221,8 +228,16 @@ impl Builder {
         if !self.seeds.is_empty() {
             give(Key::Seeds, list(&self.seeds));
         }
-        if let Some(secret) = self.secret.as_ref().and_then(SecretSource::as_text) {
-            give(Key::Secret, secret.into());
+        if let Some(secret) = &self.secret {
+            give(Key::Secret, secret.as_text().into());
+        }
+        if !self.configured.services.is_empty() {
+            let services = self.configured.services.iter().map(|service| {
+                let name = Value::from(service.name.clone());
+                let parts = [name].into_iter().chain(service.arguments.iter().cloned());
+                Value::from(parts.collect::<Vec<_>>())
+            });
+            give(Key::Services, services.collect::<Vec<_>>().into());
         }
         if let Some(chosen) = &self.chosen {
             give(Key::FramingFormat, list(chosen));
