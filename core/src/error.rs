@@ -91,7 +91,7 @@ pub enum StartError {
     #[error(transparent)]
     Profile(#[from] ProfileError),
     /// The configuration cannot be read.
-    #[error("cannot read the configuration: {0}")]
+    #[error("the configuration cannot be had: {0}")]
     ReadProfile(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A profile was named, and nothing says where profiles are.
     #[error(

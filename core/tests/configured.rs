@@ -176,7 +176,7 @@ async fn what_a_failed_source_says_is_passed_on() {
             .profile("p")
     };
     let error = failure(builder()).await;
-    assert_eq!(error, "cannot read the configuration: line 3");
+    assert_eq!(error, "the configuration cannot be had: line 3");
     let node = builder()
         .value("norc", true)
         .configure(|config| config.monitor_timeout = Duration::from_secs(5));
