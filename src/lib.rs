@@ -36,6 +36,7 @@
 //! | `tcp` | yes | the TCP transport |
 //! | `json` | yes | the codec `json`, which peers in other languages speak |
 //! | `cbor` | yes | the codec `cbor` for rich values, preferred to `json` where both ends have it |
+//! | `profile` | yes | the configuration file, for [`Builder::profile`] |
 
 pub use aemp_core::*;
 
@@ -45,11 +46,15 @@ pub use aemp_codec_cbor::Cbor;
 #[cfg(feature = "json")]
 #[doc(no_inline)]
 pub use aemp_codec_json::Json;
+#[cfg(feature = "profile")]
+#[doc(no_inline)]
+pub use aemp_profile::{ConfigFile, Document, FileError, Scope, UsualFile, host_name};
 #[cfg(feature = "tcp")]
 #[doc(no_inline)]
 pub use aemp_transport_tcp::Tcp;
 
-/// A builder of a node with every transport and codec that a feature has enabled, CBOR before JSON.
+/// A builder of a node with every transport and codec that a feature has enabled, CBOR before JSON, and the
+/// configuration file that AnyEvent::MP has, too: `aemp::node().profile("seed")`.
 ///
 /// ```no_run
 /// # async fn example() -> aemp::Result<()> {
@@ -66,5 +71,7 @@ pub fn node() -> Builder {
     let builder = builder.codec(Json);
     #[cfg(feature = "tcp")]
     let builder = builder.transport(Tcp::new());
+    #[cfg(feature = "profile")]
+    let builder = builder.profiles(UsualFile);
     builder
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::DirectoryLimits;
 use crate::codec::Limits;
+use crate::handshake::AuthMethod;
 
 /// The settings of a node that most programs leave alone. Times and limits are per node unless they say otherwise.
 ///
@@ -60,6 +61,13 @@ pub struct Config {
     /// Accept the `cleartext` method on loopback connections, ten failures a second at most; off. It is never offered
     /// by this node itself.
     pub cleartext: bool,
+    /// The auth methods that this node produces, best first; `tls_sha3_512`, `hmac_sha3_512`. Those that begin with
+    /// `tls_` count only under TLS.
+    pub auth_offer: Vec<AuthMethod>,
+    /// The auth methods that it accepts, best first; the same. `cleartext` also needs [`cleartext`](Self::cleartext).
+    pub auth_accept: Vec<AuthMethod>,
+    /// Whether a transport that could hold back small writes sends them at once; on.
+    pub nodelay: bool,
     /// Refuse a peer that sees us under another address than our own socket's; on. It has to be off behind
     /// address translation (protocol.md section 2, the bridge).
     pub check_peeraddr: bool,
@@ -94,6 +102,9 @@ impl Default for Config {
             openings_per_address: 16,
             min_secret: 16,
             cleartext: false,
+            auth_offer: AuthMethod::DEFAULT.to_vec(),
+            auth_accept: AuthMethod::DEFAULT.to_vec(),
+            nodelay: true,
             check_peeraddr: true,
             shards: std::thread::available_parallelism().map_or(1, usize::from),
         }

@@ -8,6 +8,7 @@ use crate::codec::EncodeError;
 use crate::handshake::SecretError;
 use crate::id::ParseIdError;
 use crate::message::ParseError;
+use crate::profile::ProfileError;
 use crate::{DirectoryError, PortId, Reason, Text};
 
 /// `Result` with this crate's [`Error`].
@@ -86,6 +87,42 @@ pub enum StartError {
     /// The system gives no random bytes.
     #[error("the system has no source of random bytes: {0}")]
     Entropy(String),
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The configuration cannot be read.
+    #[error("the configuration cannot be had: {0}")]
+    ReadProfile(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A profile was named, and nothing says where profiles are.
+    #[error(
+        "a profile was named, and this node has no configuration file: enable the feature profile of aemp, \
+         or give the builder a source of profiles"
+    )]
+    NoProfiles,
+    /// The configuration asks for something that this version does not have.
+    #[error("{key} is configured, and cannot be had: {why}")]
+    Unsupported {
+        /// The key.
+        key: &'static str,
+        /// What is missing, and what to do.
+        why: &'static str,
+    },
+    /// The configuration names a service that this program does not have.
+    #[error("this program has no service {name:?}{}; services are what it registers", nearest.as_ref().map(|name| format!(", did you mean {name:?}")).unwrap_or_default())]
+    UnknownService {
+        /// Its name.
+        name: String,
+        /// The registered one that is most like it.
+        nearest: Option<String>,
+    },
+    /// A service did not start.
+    #[error("the service {name:?} did not start: {reason}")]
+    Service {
+        /// Its name.
+        name: String,
+        /// What it said.
+        reason: Reason,
+    },
     /// There is no tokio runtime to run on.
     #[error("a node is started inside a tokio runtime, and there is none here")]
     NoRuntime,

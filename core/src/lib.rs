@@ -28,6 +28,7 @@ mod monitor;
 mod node;
 mod peer;
 mod port;
+pub mod profile;
 mod reason;
 mod runtime;
 mod shard;

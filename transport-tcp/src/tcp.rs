@@ -102,7 +102,7 @@ impl Default for Tcp {
 impl Tcp {
     fn settings(&self, options: &Options) -> Settings {
         Settings {
-            nodelay: self.nodelay,
+            nodelay: self.nodelay && options.nodelay,
             life: Life::new(options.dead_after),
         }
     }

@@ -30,6 +30,9 @@ impl AuthMethod {
         Self::TlsAnon,
     ];
 
+    /// Those that are produced and accepted unless a configuration says otherwise, best first (protocol.md section 9).
+    pub const DEFAULT: [Self; 2] = [Self::TlsSha3_512, Self::HmacSha3_512];
+
     /// Its name in greetings, auth lines and the configuration.
     pub fn name(self) -> &'static str {
         match self {

@@ -39,7 +39,7 @@ impl Secret {
         Self::new(bytes.ok_or(SecretError::Wide)?, min)
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 }

@@ -152,7 +152,9 @@ pub(crate) fn settings(
     settings.secret = secret;
     settings.framings = codecs.names().map(crate::Text::from).collect();
     settings.check_peeraddr = config.check_peeraddr;
-    if config.cleartext {
+    settings.auth_offer.clone_from(&config.auth_offer);
+    settings.auth_accept.clone_from(&config.auth_accept);
+    if config.cleartext && !settings.auth_accept.contains(&AuthMethod::Cleartext) {
         settings.auth_accept.push(AuthMethod::Cleartext);
     }
     settings

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
+use super::configured::{Configured, Prepared};
 use super::inner::{Clock, Parts};
 use super::{Inner, LocalNode, directory};
 use crate::codec::{Codec, Codecs};
@@ -21,25 +22,28 @@ use crate::{Address, NodeId, shard};
 /// Settings of a node that is about to start. The last call of a setter counts, except for those that add.
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
-    id: Option<String>,
-    secret: Option<SecretSource>,
-    binds: Vec<String>,
-    seeds: Vec<String>,
+    pub(super) id: Option<String>,
+    pub(super) secret: Option<SecretSource>,
+    pub(super) binds: Vec<String>,
+    pub(super) seeds: Vec<String>,
     peers: Vec<(String, String)>,
     codecs: Codecs,
-    chosen: Option<Vec<String>>,
+    pub(super) chosen: Option<Vec<String>>,
     transports: Transports,
     entropy: Option<Entropy>,
     clock: Clock,
-    config: Config,
+    pub(super) config: Config,
     on_start: Vec<Prepare>,
+    pub(super) configured: Configured,
 }
 
 type Prepare = Box<dyn FnOnce(&LocalNode) + Send>;
 
-enum SecretSource {
+pub(super) enum SecretSource {
     Text(String),
     Bytes(Vec<u8>),
+    /// Its length was held against the `min_secret` that came with it.
+    Checked(Secret),
 }
 
 impl SecretSource {
@@ -47,6 +51,17 @@ impl SecretSource {
         match self {
             Self::Text(text) => Secret::from_text(&text, min),
             Self::Bytes(bytes) => Secret::new(bytes, min),
+            Self::Checked(secret) => Ok(secret),
+        }
+    }
+
+    /// As a configuration writes it: one character for each byte.
+    pub(super) fn as_text(&self) -> String {
+        let latin = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect();
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Bytes(bytes) => latin(bytes),
+            Self::Checked(secret) => latin(secret.bytes()),
         }
     }
 }
@@ -66,6 +81,7 @@ impl Builder {
             clock: Arc::new(SystemTime::now),
             config: Config::default(),
             on_start: Vec::new(),
+            configured: Configured::default(),
         }
     }
 
@@ -158,17 +174,29 @@ impl Builder {
         self
     }
 
-    /// Starts the node: binds every address, then begins to accept and to connect to the seeds, without waiting
-    /// for them ([`LocalNode::joined`] does).
+    /// Starts the node: gathers the configuration, binds every address, runs the services, then begins to accept and
+    /// to connect to the seeds, without waiting for them ([`LocalNode::joined`] does).
     ///
     /// # Errors
     /// If a setting is wrong or an address cannot be bound; nothing is left behind then.
     pub async fn start(self) -> Result<LocalNode, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let entropy = match self.entropy {
-            Some(entropy) => entropy,
+        let entropy = match &self.entropy {
+            Some(entropy) => entropy.clone(),
             None => Entropy::system().map_err(|error| StartError::Entropy(error.to_string()))?,
         };
+        let mut builder = self.gather(&runtime, &entropy).await?;
+        builder.look_at_configuration()?;
+        let services = builder.configured.services()?;
+        builder.start_gathered(runtime, entropy, services).await
+    }
+
+    async fn start_gathered(
+        self,
+        runtime: Handle,
+        entropy: Entropy,
+        services: Vec<Prepared>,
+    ) -> Result<LocalNode, StartError> {
         let id = match self.id {
             Some(id) => NodeId::new(&id)?,
             None => NodeId::new(&format!("anon/{}", entropy.word::<12>()))?,
@@ -237,6 +265,9 @@ impl Builder {
         inner.runtime.spawn(inner.clone().end(shards));
         let node = LocalNode::new(inner.clone());
         self.on_start.into_iter().for_each(|prepare| prepare(&node));
+        for service in services {
+            service.run(&node)?;
+        }
         for listener in listeners {
             inner.spawn(link::accept_all(inner.clone(), listener));
         }

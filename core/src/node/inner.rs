@@ -129,7 +129,10 @@ impl Inner {
             door: Door::new(&config),
             nonces: Nonces::default(),
             cleartext: Ration::default(),
-            options: Options::new(config.monitor_timeout),
+            options: Options {
+                nodelay: config.nodelay,
+                ..Options::new(config.monitor_timeout)
+            },
             settings: Arc::new(link::settings(id.clone(), secret, &config, &codecs)),
             id,
             config,

@@ -2,6 +2,7 @@
 
 mod builder;
 mod call;
+mod configured;
 mod directory;
 mod events;
 mod functions;

@@ -37,12 +37,17 @@ pub struct Options {
     /// After how long a connection fails whose other end has vanished without a word, as far as the transport can
     /// tell: the node's `monitor_timeout`.
     pub dead_after: Duration,
+    /// Whether small writes go out at once, where the transport could hold them back.
+    pub nodelay: bool,
 }
 
 impl Options {
     /// The options of a node that waits `dead_after` for a sign of life.
     pub fn new(dead_after: Duration) -> Self {
-        Self { dead_after }
+        Self {
+            dead_after,
+            nodelay: true,
+        }
     }
 }
 

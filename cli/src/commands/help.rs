@@ -1,0 +1,134 @@
+//! `help [COMMAND]` and `--help`.
+
+use std::fmt::Write;
+
+use aemp::profile::Key;
+
+use super::{Command, Description, TABLE, Takes, find, nearest, set, text};
+use crate::failure::{Failure, meant};
+use crate::{options, output};
+
+pub(super) const HELP: Description = Description {
+    name: "help",
+    arguments: "[COMMAND]",
+    about: "Explain a command, or list them all",
+    examples: &["help", "help showconfig"],
+    takes: Takes::AtMost(1),
+    prepare: |_, arguments| {
+        let word = match arguments.is_empty() {
+            true => None,
+            false => Some(text(&arguments, 0, "a command's name")?.to_string()),
+        };
+        Ok(Some(Box::new(move |_| show(word.as_slice()))))
+    },
+};
+
+/// What a chain is, and the codes it ends with.
+pub(super) const AFTER: &str = "\
+Commands stand one behind the other on one line, and each takes the words that it
+needs. The whole line is checked before anything is done. A word that begins with
+[, { or \" is JSON; a first word that begins with [ is the whole line. Lists have
+commas between their elements.
+
+Examples:
+  aemp gensecret seeds 192.0.2.1:4040
+  aemp profile seed nodeid seed binds '*:4040'
+  aemp profile worker parent common services app::hello
+  aemp showconfig seed
+
+The configuration is the file that AEMP_RC names, else the one that
+PERL_ANYEVENT_MP_RC names, else ~/.perl-anyevent-mp.
+
+Exit codes: 0 done; 1 a command failed; 2 the line is wrong, and nothing was done;
+3 the configuration file is broken, or cannot be read or rewritten.
+";
+
+/// Explains the last of `words` that is a command, or everything.
+pub(crate) fn show(words: &[String]) -> Result<(), Failure> {
+    let Some(word) = words.last() else {
+        return output::write(&everything());
+    };
+    let known = words
+        .iter()
+        .rev()
+        .find_map(|word| Some((word, find(word)?)));
+    let (name, command) = known.ok_or_else(|| {
+        let nearest = meant(nearest(word));
+        Failure::Usage(format!("there is no command {word:?}{nearest}"))
+    })?;
+    output::write(&one(name, command))
+}
+
+fn everything() -> String {
+    let mut help = options::command().render_help().to_string();
+    help.push_str("\nCommands:\n");
+    for command in TABLE {
+        let usage = format!("{} {}", command.name, command.arguments);
+        row(&mut help, &usage, command.about);
+    }
+    help.push_str("\nKeys, each with the commands setKEY or KEY alone, and delKEY:\n");
+    for key in Key::ALL {
+        let usage = format!("{} {}", key.name(), set::arguments(key));
+        row(&mut help, &usage, set::about(key));
+    }
+    help.push('\n');
+    help.push_str(AFTER);
+    help
+}
+
+fn row(help: &mut String, usage: &str, about: &str) {
+    let usage = usage.trim_end();
+    // Writing to a string does not fail.
+    let _ = writeln!(help, "  {usage:33} {about}");
+}
+
+fn one(name: &str, command: Command) -> String {
+    let arguments = command.arguments();
+    let usage = format!("aemp {name} {arguments}").trim_end().to_owned();
+    let (about, examples) = match command {
+        Command::Described(command) => {
+            let lines = command.examples.iter().map(|line| format!("  aemp {line}\n"));
+            (command.about.to_owned(), lines.collect::<String>())
+        }
+        Command::Set(Key::Secret) => (
+            "Set the secret that all nodes of the network share.\n\nWithout SECRET, which lists of \
+             processes show, it is taken from\n--secret-file, else from AEMP_SECRET, else asked for, else read from the \
+             standard input."
+                .to_owned(),
+            "  aemp setsecret\n  aemp --secret-file FILE setsecret\n".to_owned(),
+        ),
+        Command::Set(key) => (
+            format!("Set {}: {}.", key.name(), set::about(key)),
+            format!("  aemp set{} {}\n", key.name(), set::example(key)),
+        ),
+        Command::Delete(key) => (
+            format!("Take {} away, so that what is inherited or built in holds.", key.name()),
+            format!("  aemp del{0}\n  aemp profile seed del{0}\n", key.name()),
+        ),
+    };
+    format!("{about}\n\nUsage: {usage}\n\nExamples:\n{examples}")
+}
+
+/// The command line with a subcommand for each command, for completions.
+pub(super) fn described() -> clap::Command {
+    let one = |name: &'static str, about: &str| {
+        clap::Command::new(name)
+            .about(about.to_owned())
+            .disable_help_flag(true)
+    };
+    let mut all = options::command();
+    for command in TABLE {
+        all = all.subcommand(one(command.name, command.about));
+    }
+    for key in Key::ALL {
+        let about = set::about(key);
+        all = all
+            .subcommand(one(set::set_name(key), about))
+            .subcommand(one(key.name(), about))
+            .subcommand(one(
+                set::delete_name(key),
+                &format!("Take {} away", key.name()),
+            ));
+    }
+    all
+}

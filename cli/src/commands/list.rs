@@ -1,0 +1,161 @@
+//! `addseed`, `delseed` and the like: one element of a list more or fewer.
+
+use aemp::Value;
+use aemp::profile::{Key, Place, nearest};
+
+use super::{Description, Step, Takes, change};
+use crate::chain::Line;
+use crate::failure::{Failure, meant};
+use crate::output;
+
+const fn command(
+    name: &'static str,
+    arguments: &'static str,
+    about: &'static str,
+    examples: &'static [&'static str],
+    prepare: fn(&mut Line<'_>, Vec<Value>) -> Result<Option<Step>, Failure>,
+) -> Description {
+    Description {
+        name,
+        arguments,
+        about,
+        examples,
+        takes: Takes::Exactly(1),
+        prepare,
+    }
+}
+
+pub(super) const ADD_SEED: Description = command(
+    "addseed",
+    "HOST:PORT",
+    "Add a seed behind those there are",
+    &[
+        "addseed 192.0.2.1:4040",
+        r#"profile worker addseed '"[2001:db8::1]:4040"'"#,
+    ],
+    |line, arguments| add(line, Key::Seeds, arguments),
+);
+pub(super) const DEL_SEED: Description = command(
+    "delseed",
+    "HOST:PORT",
+    "Take a seed away",
+    &["delseed 192.0.2.1:4040"],
+    |line, arguments| delete(line, Key::Seeds, arguments),
+);
+pub(super) const ADD_BIND: Description = command(
+    "addbind",
+    "HOST:PORT",
+    "Add an address to listen on",
+    &["addbind '*:4040'", "profile local addbind 127.0.0.1:4041"],
+    |line, arguments| add(line, Key::Binds, arguments),
+);
+pub(super) const DEL_BIND: Description = command(
+    "delbind",
+    "HOST:PORT",
+    "Take an address to listen on away",
+    &["delbind '*:4040'"],
+    |line, arguments| delete(line, Key::Binds, arguments),
+);
+pub(super) const ADD_SERVICE: Description = command(
+    "addservice",
+    "NAME|JSON",
+    "Add a service, with arguments as a JSON list",
+    &[
+        "addservice app::hello",
+        r#"profile seed addservice '["app::hello","arg",2]'"#,
+    ],
+    |line, arguments| {
+        let step = add(line, Key::Services, arguments.clone())?;
+        Ok(step.map(|step| known(arguments, step)))
+    },
+);
+pub(super) const DEL_SERVICE: Description = command(
+    "delservice",
+    "NAME|JSON",
+    "Take a service away",
+    &["delservice app::hello"],
+    |line, arguments| delete(line, Key::Services, arguments),
+);
+
+/// The elements that one argument stands for.
+fn elements(key: Key, arguments: Vec<Value>) -> Result<Vec<Value>, Failure> {
+    let mut elements = Vec::new();
+    for argument in arguments {
+        match argument {
+            Value::Text(word) => match key.word(&word) {
+                Value::Array(parts) => elements.extend(parts),
+                one => elements.push(one),
+            },
+            // A service with its arguments is a list itself.
+            one => elements.push(one),
+        }
+    }
+    key.check(&elements.clone().into(), &Place::CommandLine)?;
+    Ok(elements)
+}
+
+/// The elements that the list has now.
+fn present(key: Key, list: Option<&Value>) -> Vec<Value> {
+    match list {
+        Some(Value::Array(items)) => items.to_vec(),
+        Some(Value::Text(text)) => match key.word(text) {
+            Value::Array(items) => items.into_vec(),
+            one => vec![one],
+        },
+        None | Some(Value::Null) => Vec::new(),
+        Some(other) => vec![other.clone()],
+    }
+}
+
+fn add(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
+    let more = elements(key, arguments)?;
+    Ok(Some(change(line, move |document, scope| {
+        let mut list = present(key, document.get(scope, key.name()));
+        for element in more {
+            if !list.contains(&element) {
+                list.push(element);
+            }
+        }
+        document.set(scope, key.name(), list.into());
+        Ok(())
+    })))
+}
+
+fn delete(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
+    let fewer = elements(key, arguments)?;
+    Ok(Some(change(line, move |document, scope| {
+        let before = present(key, document.get(scope, key.name()));
+        let mut list = before.clone();
+        list.retain(|element| !fewer.contains(element));
+        if list.len() < before.len() {
+            document.set(scope, key.name(), list.into());
+        } else {
+            let name = key.name();
+            output::hint(&format!(
+                "nothing was taken away: {name} has no such element there"
+            ));
+        }
+        Ok(())
+    })))
+}
+
+/// Says so if a program with services of its own has not the one that is added.
+fn known(arguments: Vec<Value>, step: Step) -> Step {
+    Box::new(move |context| {
+        let name = match arguments.first() {
+            Some(Value::Array(parts)) => parts.first().and_then(Value::as_str),
+            Some(one) => one.as_str(),
+            None => None,
+        };
+        if let Some(name) = name {
+            let names: Vec<_> = context.registry.names().collect();
+            if !names.is_empty() && !names.contains(&name) {
+                let nearest = meant(nearest(name, names));
+                output::hint(&format!(
+                    "this program has no service {name:?} itself{nearest}"
+                ));
+            }
+        }
+        step(context)
+    })
+}

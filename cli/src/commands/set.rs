@@ -1,0 +1,150 @@
+//! `setKEY VALUE`, `KEY VALUE` and `delKEY`, for every key of protocol.md section 9.
+
+use aemp::Value;
+use aemp::profile::{Key, Kind, Place};
+
+use super::{Step, change};
+use crate::chain::Line;
+use crate::failure::Failure;
+use crate::{output, secret};
+
+/// `setKEY`.
+pub(super) fn set_name(key: Key) -> &'static str {
+    names(key).0
+}
+
+/// `delKEY`.
+pub(super) fn delete_name(key: Key) -> &'static str {
+    names(key).1
+}
+
+macro_rules! names {
+    ($key:expr, $($variant:ident $name:literal),* $(,)?) => {
+        match $key {
+            $(Key::$variant => (concat!("set", $name), concat!("del", $name)),)*
+            // A key that core has and this table not is found all the same, and only not suggested.
+            _ => ("set", "del"),
+        }
+    };
+}
+
+fn names(key: Key) -> (&'static str, &'static str) {
+    names!(
+        key, NodeId "nodeid", Binds "binds", Seeds "seeds", Secret "secret", Cert "cert", Services "services",
+        Parent "parent", MonitorTimeout "monitor_timeout", ConnectInterval "connect_interval",
+        FramingFormat "framing_format", AuthOffer "auth_offer", AuthAccept "auth_accept", Autocork "autocork",
+        Nodelay "nodelay", MinSecret "min_secret", TlsFallback "tls_fallback", HungCheck "hung_check", Secure "secure",
+    )
+}
+
+/// What `setKEY` takes, for people.
+pub(super) fn arguments(key: Key) -> &'static str {
+    match (key, key.kind()) {
+        (Key::Secret, _) => "[SECRET]",
+        (Key::Cert, _) => "FILE",
+        (Key::Parent, _) => "PROFILE",
+        (_, Kind::Addresses) => "HOST:PORT,...",
+        (_, Kind::Seconds) => "SECONDS",
+        (_, Kind::Flag) => "on|off",
+        (_, Kind::Count) => "NUMBER",
+        (_, Kind::Text) => "TEXT",
+        _ => "NAME,...",
+    }
+}
+
+/// What a key means, for people.
+pub(super) fn about(key: Key) -> &'static str {
+    match key {
+        Key::NodeId => "The node's ID; %n is the host's name, %u or a / at the end a random word",
+        Key::Binds => "Addresses to listen on; * is every interface",
+        Key::Seeds => "Addresses to keep a connection to",
+        Key::Secret => "The secret that all nodes of the network share",
+        Key::Cert => "Private key, certificate and CA certificates, read from a PEM file",
+        Key::Services => "Functions to run at start; with arguments as JSON",
+        Key::Parent => "The profile to inherit from",
+        Key::MonitorTimeout => "After how long an unreachable node is declared down",
+        Key::ConnectInterval => "For how long the addresses of a node are tried",
+        Key::FramingFormat => "Codecs, best first",
+        Key::AuthOffer => "Auth methods to produce, best first",
+        Key::AuthAccept => "Auth methods to accept, best first",
+        Key::Autocork => "Gather small writes; aemp always does",
+        Key::Nodelay => "Send small writes at once",
+        Key::MinSecret => "The shortest secret in bytes",
+        Key::TlsFallback => "Allow plain connections although there is a certificate",
+        Key::HungCheck => "Treat silent peers as dead",
+        Key::Secure => "Allow no function calls from peers",
+        _ => "A key of the configuration",
+    }
+}
+
+/// An argument, as it stands on a command line.
+pub(super) fn example(key: Key) -> String {
+    match key {
+        Key::Cert => "node.pem".into(),
+        Key::Binds => "'*:4040'".into(),
+        Key::Seeds => "192.0.2.1:4040,192.0.2.2:4040".into(),
+        key if key.kind() == Kind::Flag => "on".into(),
+        key => {
+            let json = key.example();
+            let bare = json.trim_matches(['"', '[', ']']);
+            let plain = !bare.contains(['"', '[']);
+            if plain {
+                bare.into()
+            } else {
+                format!("'{json}'")
+            }
+        }
+    }
+}
+
+pub(super) fn set(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Step, Failure> {
+    let value = match (key, arguments.into_iter().next()) {
+        (Key::Secret, None) => secret::read(line.options)?.into(),
+        (Key::Secret, Some(given)) => {
+            output::hint(
+                "other users of this machine can see a secret on a command line: \"aemp setsecret\" asks for it, \
+                 and --secret-file FILE or AEMP_SECRET give it unseen",
+            );
+            given
+        }
+        (Key::Cert, Some(Value::Text(path))) => pem(&path)?.into(),
+        (_, Some(Value::Text(word))) => key.word(&word),
+        (_, Some(value)) => value,
+        (_, None) => Value::Null,
+    };
+    key.check(&value, &Place::CommandLine)?;
+    if key == Key::Secret && value.as_str() == Some("") {
+        return Err(Failure::Usage(
+            "the secret is empty; \"aemp gensecret\" makes one".into(),
+        ));
+    }
+    Ok(change(line, move |document, scope| {
+        document.set(scope, key.name(), value);
+        Ok(())
+    }))
+}
+
+pub(super) fn delete(line: &Line<'_>, key: Key) -> Step {
+    change(line, move |document, scope| {
+        document.remove(scope, key.name());
+        Ok(())
+    })
+}
+
+/// The content of a file with a private key and its certificate.
+fn pem(path: &str) -> Result<String, Failure> {
+    let failed =
+        |what: String| Failure::Failed(format!("cannot take the certificate from {path}: {what}"));
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    for (part, what) in [
+        ("PRIVATE KEY-----", "private key"),
+        ("BEGIN CERTIFICATE-----", "certificate"),
+    ] {
+        if !text.contains(part) {
+            return Err(failed(format!(
+                "it has no {what} in PEM; it holds a key, its certificate, then CA certificates"
+            )));
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,49 @@
+//! What can go wrong with a command line, and the exit code of each. The table is in the crate's documentation.
+
+use std::io;
+use std::process::ExitCode;
+
+use aemp::FileError;
+use aemp::profile::ProfileError;
+
+/// Why a command line came to an end before its own.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// It cannot be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// A value in it is none for its key.
+    #[error(transparent)]
+    Value(#[from] ProfileError),
+    /// A command did not do what it says.
+    #[error("{0}")]
+    Failed(String),
+    /// The configuration file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The output.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) | Self::Output(_) => 1,
+            Self::Usage(_) | Self::Value(_) => 2,
+            Self::File(_) => 3,
+        })
+    }
+
+    /// Whether only nobody reads any more.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// `; did you mean "NAME"?`, or nothing.
+pub(crate) fn meant(nearest: Option<&str>) -> String {
+    nearest
+        .map(|name| format!("; did you mean {name:?}?"))
+        .unwrap_or_default()
+}

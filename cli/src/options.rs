@@ -1,0 +1,70 @@
+//! The options that hold for the whole command line. Everything else on it is words, which `chain` reads.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+/// A command line, its options apart from its words.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Data is printed as JSON.
+    pub(crate) json: bool,
+    /// Secrets are printed as they are.
+    pub(crate) reveal: bool,
+    /// Where `setsecret` finds the secret.
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Help is asked for.
+    pub(crate) help: bool,
+    /// The words, in order.
+    pub(crate) words: Vec<String>,
+}
+
+impl Options {
+    /// Reads a command line, the program's name in front.
+    pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut found = command().try_get_matches_from(line)?;
+        Ok(Self {
+            json: found.get_flag("json"),
+            reveal: found.get_flag("reveal"),
+            secret_file: found.remove_one("secret-file"),
+            help: found.get_flag("help"),
+            words: found.remove_many("words").into_iter().flatten().collect(),
+        })
+    }
+}
+
+/// The command line as clap sees it.
+pub(crate) fn command() -> Command {
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .help(help)
+            .action(ArgAction::SetTrue)
+            .global(true)
+    };
+    Command::new("aemp")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Configures nodes that speak AEMP, the protocol of AnyEvent::MP")
+        .override_usage("aemp [OPTIONS] COMMAND ARGS [COMMAND ARGS ...]")
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .arg(flag("json", "Print data as JSON"))
+        .arg(flag("reveal", "Show secrets and keys instead of ***"))
+        .arg(
+            Arg::new("secret-file")
+                .long("secret-file")
+                .value_name("FILE")
+                .help("Let setsecret take the secret from the first line of FILE (- is the standard input)")
+                .value_parser(value_parser!(PathBuf))
+                .global(true),
+        )
+        .arg(flag("help", "Show help, for a COMMAND that stands before it too").short('h'))
+        .arg(
+            Arg::new("words")
+                .value_name("COMMAND ARGS")
+                .num_args(0..)
+                .allow_negative_numbers(true)
+                .hide(true),
+        )
+}

@@ -1,0 +1,44 @@
+//! `Registry`: the services that an `aemp` command has.
+
+use aemp::{Builder, LocalNode, Outcome, Text};
+
+/// Services by name, for configurations to name. A service is a function that a starting node calls with itself and the
+/// arguments that the configuration gives.
+#[derive(Default)]
+pub struct Registry {
+    names: Vec<Text>,
+    add: Vec<Box<dyn FnOnce(Builder) -> Builder>>,
+}
+
+impl Registry {
+    /// Without services yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a service; see [`Builder::service`](aemp::Builder::service).
+    pub fn service<A, R, F>(mut self, name: impl Into<Text>, run: F) -> Self
+    where
+        A: serde::de::DeserializeOwned + 'static,
+        R: Outcome + 'static,
+        F: Fn(&LocalNode, A) -> R + Send + Sync + 'static,
+    {
+        let name = name.into();
+        self.names.push(name.clone());
+        self.add
+            .push(Box::new(move |builder| builder.service(name, run)));
+        self
+    }
+
+    /// The names of all services.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(Text::as_str)
+    }
+
+    /// Gives all services to a node that is about to start.
+    pub fn fill(self, builder: Builder) -> Builder {
+        self.add
+            .into_iter()
+            .fold(builder, |builder, add| add(builder))
+    }
+}

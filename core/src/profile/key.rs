@@ -1,0 +1,297 @@
+//! The keys of a configuration: their names, what each takes, and an example (protocol.md section 9).
+
+use super::nearest::nearest;
+use super::read;
+use super::{Place, ProfileError};
+use crate::handshake::AuthMethod;
+use crate::{Config, Value};
+
+/// A key of a configuration file or a program's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Key {
+    /// The node's ID, with `%n` and `%u`.
+    NodeId,
+    /// Addresses to listen on.
+    Binds,
+    /// Addresses to keep a connection to.
+    Seeds,
+    /// The secret that the network's nodes share.
+    Secret,
+    /// A private key, its certificate and CA certificates, in PEM.
+    Cert,
+    /// Functions to run at start.
+    Services,
+    /// The profile to inherit from.
+    Parent,
+    /// Until an unreachable node is declared down.
+    MonitorTimeout,
+    /// For how long a node's addresses are tried.
+    ConnectInterval,
+    /// Codecs, best first.
+    FramingFormat,
+    /// Auth methods that we produce, best first.
+    AuthOffer,
+    /// Auth methods that we accept, best first.
+    AuthAccept,
+    /// Gather small writes; aemp always does.
+    Autocork,
+    /// Whether small writes go out at once.
+    Nodelay,
+    /// The shortest secret in bytes.
+    MinSecret,
+    /// Plain connections although there is a certificate.
+    TlsFallback,
+    /// Treat silent peers as dead.
+    HungCheck,
+    /// No function calls from peers.
+    Secure,
+}
+
+/// What form a key's value has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One text.
+    Text,
+    /// A list of addresses.
+    Addresses,
+    /// A list of functions, each with or without arguments.
+    Services,
+    /// A time in seconds, above 0.
+    Seconds,
+    /// A list of names.
+    Names,
+    /// A list of auth methods.
+    Methods,
+    /// On or off.
+    Flag,
+    /// A whole number, 0 or more.
+    Count,
+}
+
+impl Key {
+    /// All keys, in the order of protocol.md section 9.
+    pub const ALL: [Self; 18] = [
+        Self::NodeId,
+        Self::Binds,
+        Self::Seeds,
+        Self::Secret,
+        Self::Cert,
+        Self::Services,
+        Self::Parent,
+        Self::MonitorTimeout,
+        Self::ConnectInterval,
+        Self::FramingFormat,
+        Self::AuthOffer,
+        Self::AuthAccept,
+        Self::Autocork,
+        Self::Nodelay,
+        Self::MinSecret,
+        Self::TlsFallback,
+        Self::HungCheck,
+        Self::Secure,
+    ];
+
+    /// Its name in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NodeId => "nodeid",
+            Self::Binds => "binds",
+            Self::Seeds => "seeds",
+            Self::Secret => "secret",
+            Self::Cert => "cert",
+            Self::Services => "services",
+            Self::Parent => "parent",
+            Self::MonitorTimeout => "monitor_timeout",
+            Self::ConnectInterval => "connect_interval",
+            Self::FramingFormat => "framing_format",
+            Self::AuthOffer => "auth_offer",
+            Self::AuthAccept => "auth_accept",
+            Self::Autocork => "autocork",
+            Self::Nodelay => "nodelay",
+            Self::MinSecret => "min_secret",
+            Self::TlsFallback => "tls_fallback",
+            Self::HungCheck => "hung_check",
+            Self::Secure => "secure",
+        }
+    }
+
+    /// The key of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+
+    /// The name of the key that `name` most probably was meant to be.
+    pub fn nearest(name: &str) -> Option<&'static str> {
+        nearest(name, Self::ALL.map(Self::name))
+    }
+
+    /// The form of its value.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::NodeId | Self::Secret | Self::Cert | Self::Parent => Kind::Text,
+            Self::Binds | Self::Seeds => Kind::Addresses,
+            Self::Services => Kind::Services,
+            Self::MonitorTimeout | Self::ConnectInterval => Kind::Seconds,
+            Self::FramingFormat => Kind::Names,
+            Self::AuthOffer | Self::AuthAccept => Kind::Methods,
+            Self::MinSecret => Kind::Count,
+            Self::Autocork | Self::Nodelay | Self::TlsFallback | Self::HungCheck | Self::Secure => {
+                Kind::Flag
+            }
+        }
+    }
+
+    /// What it takes, for people.
+    pub const fn expected(self) -> &'static str {
+        match self.kind() {
+            Kind::Text => "a text",
+            Kind::Addresses => "a list of addresses",
+            Kind::Services => "a list of names, or of lists of a name and its arguments",
+            Kind::Seconds => "a number of seconds above 0",
+            Kind::Names => "a list of names",
+            Kind::Methods => {
+                "a list of the methods hmac_sha3_512, cleartext, tls_sha3_512, tls_anon"
+            }
+            Kind::Flag => "true or false",
+            Kind::Count => "a whole number of 0 or more",
+        }
+    }
+
+    /// A value, in JSON.
+    pub const fn example(self) -> &'static str {
+        match self {
+            Self::NodeId => r#""%n/%u""#,
+            Self::Binds => r#"["*:4040"]"#,
+            Self::Seeds => r#"["192.0.2.1:4040","[2001:db8::1]:4040"]"#,
+            Self::Secret => r#"what "aemp gensecret" makes"#,
+            Self::Cert => r#"what "aemp gencert" makes"#,
+            Self::Services => r#"["aemp::echo",["aemp::log",5]]"#,
+            Self::Parent => r#""common""#,
+            Self::MonitorTimeout => "30",
+            Self::ConnectInterval => "2",
+            Self::FramingFormat => r#"["cbor","json"]"#,
+            Self::AuthOffer | Self::AuthAccept => r#"["tls_sha3_512","hmac_sha3_512"]"#,
+            Self::MinSecret => "16",
+            Self::Autocork | Self::Nodelay | Self::TlsFallback | Self::HungCheck | Self::Secure => {
+                "true"
+            }
+        }
+    }
+
+    /// The built-in default. Of the node's ID it is that of the profile `name`. `null` where there is none.
+    pub fn default_value(self, name: &str) -> Value {
+        let config = Config::default();
+        let methods = |methods: &[AuthMethod]| -> Value {
+            let names = methods.iter().map(|method| Value::from(method.name()));
+            names.collect::<Vec<_>>().into()
+        };
+        match self {
+            Self::NodeId => format!("{name}/").into(),
+            Self::Binds => vec![Value::from("*")].into(),
+            Self::Seeds | Self::Services => Vec::new().into(),
+            Self::Secret | Self::Cert | Self::Parent => Value::Null,
+            Self::MonitorTimeout => config.monitor_timeout.as_secs().into(),
+            Self::ConnectInterval => config.connect_interval.as_secs().into(),
+            Self::FramingFormat => vec![Value::from("cbor"), "json".into()].into(),
+            Self::AuthOffer => methods(&config.auth_offer),
+            Self::AuthAccept => methods(&config.auth_accept),
+            Self::MinSecret => (config.min_secret as u64).into(),
+            Self::Nodelay => config.nodelay.into(),
+            Self::HungCheck => config.hung_check.into(),
+            Self::Autocork | Self::TlsFallback | Self::Secure => false.into(),
+        }
+    }
+
+    /// Whether a value of it is to be shown to nobody.
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::Cert)
+    }
+
+    /// Checks that `value` is one for this key. `null` always is: it stands for the built-in default.
+    ///
+    /// # Errors
+    /// [`ProfileError::Value`], with what was expected and an example.
+    ///
+    /// ```
+    /// use aemp_core::profile::{Key, Place};
+    /// let error = Key::MonitorTimeout.check(&"soon".into(), &Place::Program).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "monitor_timeout in the program takes a number of seconds above 0, and \"soon\" is none; for example 30"
+    /// );
+    /// ```
+    pub fn check(self, value: &Value, place: &Place) -> Result<(), ProfileError> {
+        if value.is_null() {
+            return Ok(());
+        }
+        let fits = match self.kind() {
+            Kind::Text => read::text(value).is_some(),
+            Kind::Addresses => read::addresses(value).is_some(),
+            Kind::Services => read::services(value).is_some(),
+            Kind::Seconds => read::seconds(value).is_some(),
+            Kind::Names => read::names(value).is_some(),
+            Kind::Methods => read::methods(value).is_some(),
+            Kind::Flag => read::flag(value).is_some(),
+            Kind::Count => read::count(value).is_some(),
+        };
+        fits.then_some(()).ok_or_else(|| self.wrong(value, place))
+    }
+
+    /// A flag that is given like a key, and has no place in a file: `force` and `norc`.
+    pub(crate) fn pseudo_flag(name: &'static str, value: &Value) -> Result<bool, ProfileError> {
+        read::flag(value).ok_or_else(|| ProfileError::Value {
+            key: name,
+            place: Place::Program,
+            expected: Self::Secure.expected(),
+            found: read::shown(value),
+            example: Self::Secure.example(),
+        })
+    }
+
+    pub(super) fn wrong(self, value: &Value, place: &Place) -> ProfileError {
+        ProfileError::Value {
+            key: self.name(),
+            place: place.clone(),
+            expected: self.expected(),
+            found: if self.is_secret() {
+                read::kind_of(value).into()
+            } else {
+                read::shown(value)
+            },
+            example: self.example(),
+        }
+    }
+
+    /// The value that one word of a command line stands for: a number, `on` or `off`, a list with commas.
+    /// A word that fits none stays a text, which [`check`](Self::check) then refuses.
+    ///
+    /// ```
+    /// use aemp_core::{Value, profile::Key};
+    /// assert_eq!(Key::MonitorTimeout.word("10"), Value::from(10));
+    /// assert_eq!(Key::Secure.word("on"), Value::from(true));
+    /// assert_eq!(Key::Seeds.word("a:1,b:2"), Value::from(vec!["a:1".into(), "b:2".into()]));
+    /// ```
+    pub fn word(self, word: &str) -> Value {
+        let text = Value::from(word);
+        match self.kind() {
+            Kind::Text => text,
+            Kind::Addresses | Kind::Services | Kind::Names | Kind::Methods => read::split(word)
+                .map(Value::from)
+                .collect::<Vec<_>>()
+                .into(),
+            Kind::Seconds => match (word.parse::<u64>(), word.parse::<f64>()) {
+                (Ok(whole), _) => whole.into(),
+                (_, Ok(seconds)) => seconds.into(),
+                _ => text,
+            },
+            Kind::Count => word.parse::<u64>().map_or(text, Value::from),
+            Kind::Flag => match word {
+                "1" | "on" | "true" | "yes" => true.into(),
+                "0" | "off" | "false" | "no" | "" => false.into(),
+                _ => text,
+            },
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Which value of a key holds: the program's, the file's, a parent's or the profile's (protocol.md section 9).
+
+use super::nearest::nearest;
+use super::read;
+use super::{Key, Place, Profile, ProfileError, Warning};
+use crate::{Map, Value};
+
+/// Everything that a configuration is made of. `null` as a value stands for the built-in default.
+///
+/// ```
+/// use aemp_core::{Map, profile::Sources};
+/// let mut sources = Sources::new("myhost", "r4nd0m");
+/// let program: Map = [("seeds", "192.0.2.1:4040")].into_iter().collect();
+/// sources.program = Some(&program);
+/// let profile = sources.resolve()?;
+/// assert_eq!(profile.node_id.as_str(), "myhost/r4nd0m");
+/// assert_eq!(profile.seeds, ["192.0.2.1:4040"]);
+/// # Ok::<(), aemp_core::profile::ProfileError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Sources<'a> {
+    /// The profile's name. `None`: the host's name is.
+    pub name: Option<&'a str>,
+    /// The file's content. `None`, or no pairs: built-in defaults and the program's values only.
+    pub file: Option<&'a Value>,
+    /// The program's values by key.
+    pub program: Option<&'a Map>,
+    /// Whether the program's values win over the file's.
+    pub force: bool,
+    /// Whether the file is left out.
+    pub norc: bool,
+    host: &'a str,
+    word: &'a str,
+}
+
+impl<'a> Sources<'a> {
+    /// No file and no values yet, on the host of that name. `word` is what `%u` becomes: letters and digits that no
+    /// other process has.
+    pub fn new(host: &'a str, word: &'a str) -> Self {
+        Self {
+            name: None,
+            file: None,
+            program: None,
+            force: false,
+            norc: false,
+            host,
+            word,
+        }
+    }
+
+    /// The configuration that holds, with every key checked.
+    ///
+    /// # Errors
+    /// If the file has not the form of one, profiles inherit in a circle, the program gives an unknown key, or a
+    /// value that holds is none for its key. Values that others override are not looked at.
+    pub fn resolve(&self) -> Result<Profile, ProfileError> {
+        Profile::read(self.profile_name(), self.host, self.word, self.layers()?)
+    }
+
+    /// The values that hold and where each was given, unchecked, in the order of protocol.md section 9: to be shown.
+    /// Keys whose built-in default holds are not among them. [`Key::is_secret`] says what to show to nobody.
+    ///
+    /// # Errors
+    /// If the file has not the form of one, profiles inherit in a circle, or the program gives an unknown key.
+    pub fn values(&self) -> Result<Vec<(Key, Value, Place)>, ProfileError> {
+        let mut values = self.layers()?.values;
+        values.retain(|(_, value, _)| !value.is_null());
+        values.sort_by_key(|(key, ..)| Key::ALL.iter().position(|known| known == key));
+        let owned = values
+            .into_iter()
+            .map(|(k, v, place)| (k, v.clone(), place));
+        Ok(owned.collect())
+    }
+
+    fn profile_name(&self) -> &'a str {
+        self.name.unwrap_or(self.host)
+    }
+
+    fn layers(&self) -> Result<Effective<'a>, ProfileError> {
+        let name = self.profile_name();
+        let mut effective = Effective::default();
+        let file = match self.file {
+            Some(file) if !self.norc => File::new(file)?,
+            _ => File::default(),
+        };
+        if !self.force {
+            self.add_program(&mut effective)?;
+        }
+        effective.add_global(file.global);
+        let chain = self.chain(name, &file, &mut effective.warnings)?;
+        for (name, keys) in chain.into_iter().rev() {
+            effective.add(keys, &Place::Profile(name.to_owned()));
+        }
+        if self.force {
+            self.add_program(&mut effective)?;
+        }
+        Ok(effective)
+    }
+
+    fn add_program(&self, effective: &mut Effective<'a>) -> Result<(), ProfileError> {
+        for (key, value) in self.program.into_iter().flatten() {
+            let name = key.as_str().unwrap_or_default();
+            let key = Key::from_name(name).ok_or_else(|| ProfileError::UnknownKey {
+                key: name.to_owned(),
+                nearest: Key::nearest(name).map(str::to_owned),
+            })?;
+            effective.set(key, value, &Place::Program);
+        }
+        Ok(())
+    }
+
+    /// The profile and its parents, the nearest first.
+    fn chain<'f>(
+        &self,
+        name: &'f str,
+        file: &File<'f>,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Vec<(&'f str, &'f Map)>, ProfileError> {
+        let mut chain: Vec<(&str, &Map)> = Vec::new();
+        // A profile that nobody wrote down is an ordinary case only for the host's name.
+        let mut named = self.name.map(|_| Place::Program);
+        let mut next = Some(name);
+        while let Some(name) = next {
+            if let Some(start) = chain.iter().position(|(passed, _)| *passed == name) {
+                let circle = chain[start..].iter().map(|(name, _)| *name);
+                let chain = circle.chain([name]).map(str::to_owned).collect();
+                return Err(ProfileError::Cycle { chain });
+            }
+            let Some(keys) = file.profile(name)? else {
+                if let Some(place) = named
+                    && !self.norc
+                {
+                    warnings.push(Warning::NoProfile {
+                        name: name.to_owned(),
+                        place,
+                        nearest: nearest(name, file.names()).map(str::to_owned),
+                    });
+                }
+                break;
+            };
+            chain.push((name, keys));
+            let place = Place::Profile(name.to_owned());
+            next = match keys.get(Key::Parent.name()) {
+                None | Some(Value::Null) => None,
+                Some(Value::Text(parent)) => Some(parent.as_str()),
+                Some(other) => return Err(Key::Parent.wrong(other, &place)),
+            };
+            named = Some(place);
+        }
+        Ok(chain)
+    }
+}
+
+/// A configuration file whose outer form has been checked.
+#[derive(Default)]
+struct File<'a> {
+    global: Option<&'a Map>,
+    profiles: Option<&'a Map>,
+}
+
+impl<'a> File<'a> {
+    fn new(file: &'a Value) -> Result<Self, ProfileError> {
+        let global = object(file, || "the whole".into())?;
+        match &file["version"] {
+            Value::Null => {}
+            version if read::count(version) == Some(1) => {}
+            other => {
+                let found = read::shown(other);
+                return Err(ProfileError::Version { found });
+            }
+        }
+        let profiles = match &file["profile"] {
+            Value::Null => None,
+            profiles => Some(object(profiles, || "\"profile\"".into())?),
+        };
+        Ok(Self {
+            global: Some(global),
+            profiles,
+        })
+    }
+
+    fn profile(&self, name: &str) -> Result<Option<&'a Map>, ProfileError> {
+        match self.profiles.and_then(|profiles| profiles.get(name)) {
+            None | Some(Value::Null) => Ok(None),
+            Some(keys) => object(keys, || format!("the profile {name:?}")).map(Some),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        let pairs = self.profiles.into_iter().flatten();
+        pairs.filter_map(|(name, _)| name.as_str())
+    }
+}
+
+fn object(value: &Value, what: impl Fn() -> String) -> Result<&Map, ProfileError> {
+    value.as_map().ok_or_else(|| ProfileError::Shape {
+        what: what(),
+        // Not the value itself, which may be a secret that stands in the wrong place.
+        found: read::kind_of(value).to_owned(),
+    })
+}
+
+/// The values that hold so far, and who gave them.
+#[derive(Default)]
+pub(super) struct Effective<'a> {
+    values: Vec<(Key, &'a Value, Place)>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl<'a> Effective<'a> {
+    fn set(&mut self, key: Key, value: &'a Value, place: &Place) {
+        self.values.retain(|(old, ..)| *old != key);
+        self.values.push((key, value, place.clone()));
+    }
+
+    fn add_global(&mut self, keys: Option<&'a Map>) {
+        for (name, value) in keys.into_iter().flatten() {
+            match name.as_str().unwrap_or_default() {
+                "profile" | "version" => {}
+                "parent" => self.warnings.push(Warning::GlobalParent),
+                name => self.add_one(name, value, &Place::Global),
+            }
+        }
+    }
+
+    fn add(&mut self, keys: &'a Map, place: &Place) {
+        for (name, value) in keys {
+            self.add_one(name.as_str().unwrap_or_default(), value, place);
+        }
+    }
+
+    fn add_one(&mut self, name: &str, value: &'a Value, place: &Place) {
+        match Key::from_name(name) {
+            Some(key) => self.set(key, value, place),
+            None => self.warnings.push(Warning::UnknownKey {
+                key: name.to_owned(),
+                place: place.clone(),
+                nearest: Key::nearest(name).map(str::to_owned),
+            }),
+        }
+    }
+
+    /// What `read` makes of the value of `key`; `None` where the built-in default holds.
+    pub(super) fn get<T>(
+        &self,
+        key: Key,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, ProfileError> {
+        match self.values.iter().find(|(name, ..)| *name == key) {
+            None | Some((_, Value::Null, _)) => Ok(None),
+            Some((_, value, place)) => read(value).map(Some).ok_or_else(|| key.wrong(value, place)),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! One value of a configuration, as the type that its key takes.
+//!
+//! Perl writes what came from a command line as text, so numbers and flags may be text here, and one text may be a
+//! whole list with commas (protocol.md section 10).
+
+use std::time::Duration;
+
+use super::Service;
+use crate::handshake::AuthMethod;
+use crate::{Address, Text, Value};
+
+/// A billion seconds, 30 years: what is longer is a mistake, and would overflow clocks.
+const MAX_SECONDS: f64 = 1e9;
+
+pub(super) fn text(value: &Value) -> Option<Text> {
+    match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The parts of a list that is written as one text. None of them is empty.
+pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+}
+
+pub(super) fn names(value: &Value) -> Option<Vec<Text>> {
+    match value {
+        Value::Text(text) => Some(split(text).map(Text::from).collect()),
+        Value::Array(items) => {
+            let name = |item: &Value| text(item).filter(|name| !name.is_empty());
+            items.iter().map(name).collect()
+        }
+        _ => None,
+    }
+}
+
+/// A port alone may be a number, and one text may hold several addresses (protocol.md section 1).
+pub(super) fn addresses(value: &Value) -> Option<Vec<String>> {
+    let items = match value {
+        Value::Array(items) => &items[..],
+        one => std::slice::from_ref(one),
+    };
+    let mut addresses = Vec::new();
+    for item in items {
+        match item {
+            Value::Text(several) => addresses.extend(split(several).map(str::to_owned)),
+            Value::Integer(port) => addresses.push(u16::try_from(*port).ok()?.to_string()),
+            _ => return None,
+        }
+    }
+    let valid = addresses.iter().all(|a| a.parse::<Address>().is_ok());
+    valid.then_some(addresses)
+}
+
+pub(super) fn methods(value: &Value) -> Option<Vec<AuthMethod>> {
+    let methods: Option<Vec<_>> = names(value)?
+        .iter()
+        .map(|name| AuthMethod::from_name(name))
+        .collect();
+    methods.filter(|methods| !methods.is_empty())
+}
+
+pub(super) fn services(value: &Value) -> Option<Vec<Service>> {
+    let Value::Array(items) = value else {
+        let bare = |name| Service {
+            name,
+            arguments: Vec::new(),
+        };
+        return Some(names(value)?.into_iter().map(bare).collect());
+    };
+    let service = |item: &Value| {
+        let (name, arguments) = match item {
+            Value::Array(parts) => parts.split_first()?,
+            name => (name, &[][..]),
+        };
+        Some(Service {
+            name: text(name).filter(|name| !name.is_empty())?,
+            arguments: arguments.to_vec(),
+        })
+    };
+    items.iter().map(service).collect()
+}
+
+pub(super) fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Text(text) => text.trim().parse().ok()?,
+        number => number.as_f64()?,
+    };
+    let sane = seconds > 0.0 && seconds <= MAX_SECONDS;
+    sane.then(|| Duration::from_secs_f64(seconds))
+        .filter(|time| !time.is_zero())
+}
+
+pub(super) fn count(value: &Value) -> Option<usize> {
+    match value {
+        Value::Text(text) => text.trim().parse().ok(),
+        number => number.as_u64()?.try_into().ok(),
+    }
+}
+
+/// Only what Perl and we read alike: to Perl, the text "off" is true.
+pub(super) fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::Text(text) => match text.as_str() {
+            "1" => Some(true),
+            "0" | "" => Some(false),
+            _ => None,
+        },
+        number => match number.as_f64() {
+            Some(0.0) => Some(false),
+            Some(1.0) => Some(true),
+            _ => None,
+        },
+    }
+}
+
+/// A value for an error text, cut where it is long.
+pub(super) fn shown(value: &Value) -> String {
+    const LONG: usize = 60;
+    let whole = value.to_string();
+    match whole.char_indices().nth(LONG) {
+        Some((at, _)) => format!("{}...", &whole[..at]),
+        None => whole,
+    }
+}
+
+/// What kind of value it is, for errors that must not show it.
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::Bytes(_) => "a byte string",
+        Value::Text(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Map(_) => "an object",
+        Value::Tag(..) => "a tagged value",
+        Value::Simple(_) => "a simple value",
+    }
+}

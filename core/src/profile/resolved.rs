@@ -1,0 +1,153 @@
+//! `Profile`: a configuration that has been resolved, with a type for each key.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::layers::Effective;
+use super::{Key, ProfileError, Warning, node_id, read};
+use crate::handshake::{AuthMethod, Secret};
+use crate::{Config, NodeId, Text, Value};
+
+/// What a node is told by its configuration (protocol.md section 9). [`Sources::resolve`](super::Sources::resolve)
+/// makes one, [`Builder::fill`](crate::Builder::fill) gives it to a node.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Profile {
+    /// The profile's name, which is the host's where none was named.
+    pub name: String,
+    /// The node's ID, with `%n` and `%u` filled in.
+    pub node_id: NodeId,
+    /// Addresses to listen on; `*` unless the configuration says otherwise.
+    pub binds: Vec<String>,
+    /// Addresses to keep a connection to.
+    pub seeds: Vec<String>,
+    /// The shared secret, at least `min_secret` bytes.
+    pub secret: Option<Secret>,
+    /// Key and certificates.
+    pub cert: Option<Certificate>,
+    /// What to run at start, in this order.
+    pub services: Vec<Service>,
+    /// Until an unreachable node is declared down.
+    pub monitor_timeout: Duration,
+    /// For how long a node's addresses are tried.
+    pub connect_interval: Duration,
+    /// The codecs to offer and accept, best first; `None` is every one that the node has.
+    pub framing_format: Option<Vec<Text>>,
+    /// Auth methods that are produced.
+    pub auth_offer: Vec<AuthMethod>,
+    /// Auth methods that are accepted.
+    pub auth_accept: Vec<AuthMethod>,
+    /// Asks for small writes to be gathered. aemp does so in any case.
+    pub autocork: bool,
+    /// Whether small writes go out at once.
+    pub nodelay: bool,
+    /// The shortest secret in bytes.
+    pub min_secret: usize,
+    /// Plain connections although there is a certificate.
+    pub tls_fallback: bool,
+    /// Whether silent peers count as dead.
+    pub hung_check: bool,
+    /// Whether peers may call no functions.
+    pub secure: bool,
+    /// What is odd in the configuration.
+    pub warnings: Vec<Warning>,
+}
+
+/// A function to run at start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// The name that it is registered under.
+    pub name: Text,
+    /// What it is called with.
+    pub arguments: Vec<Value>,
+}
+
+/// A private key, its certificate and CA certificates, in PEM. Its `Debug` shows nothing of them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate(Text);
+
+impl Certificate {
+    /// The PEM text.
+    pub fn as_pem(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certificate(..)")
+    }
+}
+
+impl Profile {
+    pub(super) fn read(
+        name: &str,
+        host: &str,
+        word: &str,
+        from: Effective<'_>,
+    ) -> Result<Self, ProfileError> {
+        let config = Config::default();
+        let flag =
+            |key, default| Ok::<_, ProfileError>(from.get(key, read::flag)?.unwrap_or(default));
+        let list = |key| from.get(key, read::addresses);
+        let time =
+            |key, default| Ok::<_, ProfileError>(from.get(key, read::seconds)?.unwrap_or(default));
+
+        let node_id = match from.get(Key::NodeId, read::text)? {
+            Some(id) => node_id::expand(&id, host, word)?,
+            None => node_id::expand(&format!("{name}/"), host, word)?,
+        };
+        let min_secret = from.get(Key::MinSecret, read::count)?;
+        let min_secret = min_secret.unwrap_or(config.min_secret);
+        let secret = match from.get(Key::Secret, read::text)? {
+            Some(text) => Some(Secret::from_text(&text, min_secret)?),
+            None => None,
+        };
+        let mut profile = Self {
+            name: name.to_owned(),
+            binds: list(Key::Binds)?.unwrap_or_else(|| vec!["*".to_owned()]),
+            seeds: list(Key::Seeds)?.unwrap_or_default(),
+            secret,
+            cert: from.get(Key::Cert, read::text)?.map(Certificate),
+            services: from.get(Key::Services, read::services)?.unwrap_or_default(),
+            monitor_timeout: time(Key::MonitorTimeout, config.monitor_timeout)?,
+            connect_interval: time(Key::ConnectInterval, config.connect_interval)?,
+            framing_format: from.get(Key::FramingFormat, read::names)?,
+            auth_offer: from
+                .get(Key::AuthOffer, read::methods)?
+                .unwrap_or(config.auth_offer),
+            auth_accept: from
+                .get(Key::AuthAccept, read::methods)?
+                .unwrap_or(config.auth_accept),
+            autocork: flag(Key::Autocork, false)?,
+            nodelay: flag(Key::Nodelay, config.nodelay)?,
+            min_secret,
+            tls_fallback: flag(Key::TlsFallback, false)?,
+            hung_check: flag(Key::HungCheck, config.hung_check)?,
+            secure: flag(Key::Secure, false)?,
+            warnings: from.warnings,
+            node_id,
+        };
+        profile.look_closer();
+        Ok(profile)
+    }
+
+    /// What is valid, and not quite what it says.
+    fn look_closer(&mut self) {
+        if let Some(framings) = &mut self.framing_format {
+            let perl_only: Vec<_> = framings
+                .extract_if(.., |name| *name == "storable")
+                .collect();
+            let left_out = perl_only.into_iter().map(|name| Warning::Framing {
+                name: name.to_string(),
+            });
+            self.warnings.extend(left_out);
+        }
+        if self.autocork {
+            self.warnings.push(Warning::NoEffect {
+                key: Key::Autocork.name(),
+                why: "a node gathers what it sends in any case",
+            });
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Builders that are filled from a configuration.
+
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aemp_core::profile::{ProfileSource, Sources};
+use aemp_core::{Builder, LocalNode, Reason, Value, reason};
+
+struct Given(&'static str);
+
+impl ProfileSource for Given {
+    fn load(&self) -> Result<Value, Box<dyn Error + Send + Sync>> {
+        Ok(serde_json::from_str(self.0)?)
+    }
+    fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
+        Ok("host".to_owned())
+    }
+}
+
+fn with(file: &'static str) -> Builder {
+    LocalNode::builder()
+        .profiles(Given(file))
+        .value("binds", Vec::new())
+}
+
+async fn failure(builder: Builder) -> String {
+    builder
+        .start()
+        .await
+        .expect_err("does not start")
+        .to_string()
+}
+
+#[tokio::test]
+async fn the_profile_wins_over_the_program_unless_it_forces() {
+    let file = r#"{"profile": {"p": {"nodeid": "of-the-file"}}}"#;
+    let node = with(file)
+        .id("of-the-program")
+        .profile("p")
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(node.id().as_str(), "of-the-file");
+    let forced = with(file)
+        .id("of-the-program")
+        .profile("p")
+        .value("force", true);
+    assert_eq!(
+        forced.start().await.unwrap().id().as_str(),
+        "of-the-program"
+    );
+    let without = with(file)
+        .id("of-the-program")
+        .profile("p")
+        .value("norc", true);
+    assert_eq!(
+        without.start().await.unwrap().id().as_str(),
+        "of-the-program"
+    );
+}
+
+#[tokio::test]
+async fn without_a_name_the_hosts_profile_holds() {
+    let node = with(r#"{"profile": {"host": {"nodeid": "%n-1"}}}"#)
+        .host_profile()
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(node.id().as_str(), "host-1");
+    let node = with("{}").host_profile().start().await.unwrap();
+    assert!(node.id().as_str().starts_with("host/"), "{}", node.id());
+}
+
+#[tokio::test]
+async fn a_value_alone_changes_nothing_else() {
+    let node = LocalNode::builder()
+        .value("hung_check", false)
+        .start()
+        .await
+        .unwrap();
+    assert!(node.id().as_str().starts_with("anon/"), "{}", node.id());
+    assert!(node.addresses().is_empty());
+    let error = failure(LocalNode::builder().value("hung_chek", false)).await;
+    assert!(error.contains("did you mean \"hung_check\"?"), "{error}");
+}
+
+#[tokio::test]
+async fn settings_of_the_program_count_where_they_differ_from_the_defaults() {
+    let short = |builder: Builder| {
+        builder
+            .secret("four")
+            .configure(|config| config.min_secret = 4)
+    };
+    short(with("{}")).profile("p").start().await.unwrap();
+    let error = failure(short(with(r#"{"min_secret": 5}"#)).profile("p")).await;
+    assert!(error.contains("at least 5 are needed"), "{error}");
+}
+
+#[tokio::test]
+async fn what_this_version_does_not_have_is_an_error_at_start() {
+    let cases = [
+        (
+            r#"{"cert": "-----BEGIN"}"#,
+            "cert is configured, and cannot be had: this version has no TLS",
+        ),
+        (
+            r#"{"secure": true}"#,
+            "secure is configured, and cannot be had",
+        ),
+        (
+            r#"{"auth_accept": ["tls_sha3_512"]}"#,
+            "auth_accept is configured, and cannot be had",
+        ),
+    ];
+    for (file, expected) in cases {
+        let error = failure(with(file).profile("p")).await;
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_profile_without_a_place_to_find_it_is_an_error() {
+    let error = failure(LocalNode::builder().profile("p")).await;
+    assert!(error.contains("enable the feature profile"), "{error}");
+}
+
+#[tokio::test]
+async fn services_run_in_order_with_their_arguments() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let file = r#"{"services": [["first", 1, "x"], "second"]}"#;
+    let services = |seen: &Arc<Mutex<Vec<String>>>| {
+        let (first, second) = (seen.clone(), seen.clone());
+        with(file)
+            .profile("p")
+            .service("first", move |node, (n, text): (i64, String)| {
+                first
+                    .lock()
+                    .unwrap()
+                    .push(format!("{} {n} {text}", node.id()));
+            })
+            .service("second", move |_, (): ()| -> Result<(), Reason> {
+                second.lock().unwrap().push("second".to_owned());
+                Err(reason!["no_room"])
+            })
+    };
+    let error = failure(services(&seen).id("n")).await;
+    assert_eq!(error, "the service \"second\" did not start: no_room");
+    assert_eq!(*seen.lock().unwrap(), ["n 1 x", "second"]);
+
+    let unknown = with(r#"{"services": ["fist"]}"#)
+        .profile("p")
+        .service("first", |_, (): ()| {});
+    let error = failure(unknown).await;
+    assert!(
+        error.contains("no service \"fist\", did you mean \"first\""),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_failed_source_says_is_passed_on() {
+    struct Broken;
+    impl ProfileSource for Broken {
+        fn load(&self) -> Result<Value, Box<dyn Error + Send + Sync>> {
+            Err("line 3".into())
+        }
+        fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
+            Ok("host".to_owned())
+        }
+    }
+    let builder = || {
+        LocalNode::builder()
+            .profiles(Broken)
+            .value("binds", Vec::new())
+            .profile("p")
+    };
+    let error = failure(builder()).await;
+    assert_eq!(error, "the configuration cannot be had: line 3");
+    let node = builder()
+        .value("norc", true)
+        .configure(|config| config.monitor_timeout = Duration::from_secs(5));
+    node.start().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_value_that_follows_a_filled_in_profile_changes_that_alone() {
+    let file = serde_json::from_str(
+        r#"{"nodeid": "n", "binds": [], "secret": "caf\u00e9 correct horse", "services": [["s", 7]], "seeds": ["nowhere:1"]}"#,
+    );
+    let file: Value = file.unwrap();
+    let mut sources = Sources::new("host", "WORD");
+    sources.file = Some(&file);
+    let profile = sources.resolve().unwrap();
+    let builder = LocalNode::builder().service("s", |_, (_,): (u64,)| {});
+    // It has a secret, or the seed would be one error, and no codec, which is another.
+    let error = failure(builder.fill(profile).value("hung_check", false)).await;
+    assert!(error.contains("the node has no codec"), "{error}");
+
+    let local = serde_json::from_str(r#"{"nodeid": "n", "binds": [], "services": [["s", 7]]}"#);
+    let local: Value = local.unwrap();
+    sources.file = Some(&local);
+    let seen = Arc::new(Mutex::new(None));
+    let told = seen.clone();
+    let builder = LocalNode::builder().service("s", move |node, (n,): (u64,)| {
+        *told.lock().unwrap() = Some((node.id().to_string(), n));
+    });
+    let filled = builder.fill(sources.resolve().unwrap());
+    filled.value("hung_check", false).start().await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), Some(("n".to_owned(), 7)));
+
+    let secure = serde_json::from_str(r#"{"secure": true, "binds": []}"#);
+    let secure: Value = secure.unwrap();
+    sources.file = Some(&secure);
+    let filled = LocalNode::builder().fill(sources.resolve().unwrap());
+    let error = failure(filled.value("hung_check", false)).await;
+    assert!(error.contains("secure is configured"), "{error}");
+}

@@ -1,0 +1,288 @@
+//! The configuration of protocol.md section 9, as one table: what is given, and what holds.
+
+use aemp_core::profile::{Key, Place, Profile, ProfileError, Sources};
+use aemp_core::{Map, Value};
+
+/// What is given: the profile's name, the program's values, the file; and what comes of it.
+struct Case {
+    says: &'static str,
+    name: Option<&'static str>,
+    program: &'static str,
+    file: &'static str,
+    then: Then,
+}
+
+enum Then {
+    /// These fields, as [`show`] writes them.
+    Has(&'static [(&'static str, &'static str)]),
+    /// An error with this text in it.
+    Fails(&'static str),
+    /// A warning with this text in it.
+    Warns(&'static str),
+}
+use Then::{Fails, Has, Warns};
+
+const SECRET: &str = "correct horse battery staple";
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    // Built-in defaults.
+    Case { says: "without anything every key has its default", name: None, program: "{}", file: "{}", then: Has(&[
+        ("nodeid", "host/WORD"), ("binds", "*"), ("seeds", ""), ("secret", "no"), ("cert", "no"), ("services", ""),
+        ("monitor_timeout", "30s"), ("connect_interval", "2s"), ("framing_format", "all"),
+        ("auth_offer", "tls_sha3_512 hmac_sha3_512"), ("auth_accept", "tls_sha3_512 hmac_sha3_512"),
+        ("autocork", "false"), ("nodelay", "true"), ("min_secret", "16"), ("tls_fallback", "false"),
+        ("hung_check", "true"), ("secure", "false"),
+    ]) },
+    Case { says: "null stands for the default, whatever lower layers say", name: Some("p"), program: "{}",
+        file: r#"{"monitor_timeout": 5, "profile": {"p": {"monitor_timeout": null}}}"#, then: Has(&[("monitor_timeout", "30s")]) },
+    // Layers.
+    Case { says: "the program is above the defaults", name: None, program: r#"{"monitor_timeout": 5}"#, file: "{}",
+        then: Has(&[("monitor_timeout", "5s")]) },
+    Case { says: "global keys are above the program", name: None, program: r#"{"monitor_timeout": 5}"#,
+        file: r#"{"monitor_timeout": 6}"#, then: Has(&[("monitor_timeout", "6s")]) },
+    Case { says: "the profile is above the global keys", name: Some("p"), program: r#"{"monitor_timeout": 5}"#,
+        file: r#"{"monitor_timeout": 6, "profile": {"p": {"monitor_timeout": 7}, "q": {"monitor_timeout": 8}}}"#,
+        then: Has(&[("monitor_timeout", "7s")]) },
+    Case { says: "parents are between the global keys and the profile", name: Some("c"), program: "{}",
+        file: r#"{"monitor_timeout": 1, "connect_interval": 1, "min_secret": 1, "nodelay": false,
+            "profile": {"a": {"monitor_timeout": 2, "connect_interval": 2, "min_secret": 2}, "b": {"parent": "a",
+            "monitor_timeout": 3, "connect_interval": 3}, "c": {"parent": "b", "monitor_timeout": 4}}}"#,
+        then: Has(&[("monitor_timeout", "4s"), ("connect_interval", "3s"), ("min_secret", "2"), ("nodelay", "false")]) },
+    Case { says: "with force the program is above all", name: Some("p"), program: r#"{"force": true, "monitor_timeout": 5}"#,
+        file: r#"{"monitor_timeout": 6, "profile": {"p": {"monitor_timeout": 7, "connect_interval": 7}}}"#,
+        then: Has(&[("monitor_timeout", "5s"), ("connect_interval", "7s")]) },
+    Case { says: "with norc the file is not looked at", name: Some("p"), program: r#"{"norc": true, "monitor_timeout": 5}"#,
+        file: r#"{"monitor_timeout": 6, "profile": {"p": 7}}"#, then: Has(&[("monitor_timeout", "5s"), ("nodeid", "p/WORD")]) },
+    Case { says: "the host's name is the default profile", name: None, program: "{}",
+        file: r#"{"profile": {"host": {"nodelay": false}}}"#, then: Has(&[("nodelay", "false"), ("name", "host")]) },
+    Case { says: "a profile that does not exist counts as empty", name: Some("new"), program: "{}", file: r#"{"nodelay": false}"#,
+        then: Has(&[("nodeid", "new/WORD"), ("nodelay", "false")]) },
+    Case { says: "of a key that stands twice the last counts", name: None, program: "{}", file: r#"{"min_secret": 1, "min_secret": 2}"#,
+        then: Has(&[("min_secret", "2")]) },
+    // Node IDs.
+    Case { says: "%n is the host's name", name: None, program: r#"{"nodeid": "at-%n"}"#, file: "{}", then: Has(&[("nodeid", "at-host")]) },
+    Case { says: "%u is a random word", name: None, program: r#"{"nodeid": "aemp/%n/%u"}"#, file: "{}", then: Has(&[("nodeid", "aemp/host/WORD")]) },
+    Case { says: "so is what follows a trailing slash", name: None, program: r#"{"nodeid": "a/"}"#, file: "{}", then: Has(&[("nodeid", "a/WORD")]) },
+    Case { says: "a slash inside stays", name: None, program: r#"{"nodeid": "a/b"}"#, file: "{}", then: Has(&[("nodeid", "a/b")]) },
+    Case { says: "both together", name: None, program: r#"{"nodeid": "%u-%n/"}"#, file: "{}", then: Has(&[("nodeid", "WORD-host/WORD")]) },
+    Case { says: "an empty ID is none", name: None, program: r#"{"nodeid": ""}"#, file: "{}", then: Fails("is no node ID: it is empty") },
+    Case { says: "nor is one that breaks a greeting", name: None, program: r#"{"nodeid": "a;b"}"#, file: "{}", then: Fails("is no node ID") },
+    // Forms of values.
+    Case { says: "one string holds several addresses", name: None, program: r#"{"binds": "*:4040,[::1]:4041", "seeds": ["a:1, b:2", "c:3"]}"#,
+        file: "{}", then: Has(&[("binds", "*:4040 [::1]:4041"), ("seeds", "a:1 b:2 c:3")]) },
+    Case { says: "a port alone may be a number", name: None, program: r#"{"binds": [4040]}"#, file: "{}", then: Has(&[("binds", "4040")]) },
+    Case { says: "no binds at all are none", name: None, program: r#"{"binds": []}"#, file: "{}", then: Has(&[("binds", "")]) },
+    Case { says: "Perl's command writes numbers and flags as text", name: None, program: "{}",
+        file: r#"{"monitor_timeout": "12.5", "min_secret": "20", "nodelay": "0", "autocork": "1", "hung_check": "", "secure": 1}"#,
+        then: Has(&[("monitor_timeout", "12.5s"), ("min_secret", "20"), ("nodelay", "false"), ("autocork", "true"),
+            ("hung_check", "false"), ("secure", "true")]) },
+    Case { says: "services are names, or lists of a name and arguments", name: None,
+        program: r#"{"services": ["aemp::echo", ["aemp::log", 5, "x"]]}"#, file: "{}",
+        then: Has(&[("services", r#"aemp::echo[] aemp::log[Integer(5), Text("x")]"#)]) },
+    Case { says: "one string holds several services", name: None, program: r#"{"services": "a,b"}"#, file: "{}", then: Has(&[("services", "a[] b[]")]) },
+    Case { says: "codecs in order", name: None, program: r#"{"framing_format": ["json", "cbor"]}"#, file: "{}", then: Has(&[("framing_format", "json cbor")]) },
+    Case { says: "methods in order", name: None, program: r#"{"auth_accept": "cleartext,hmac_sha3_512", "auth_offer": ["hmac_sha3_512"]}"#, file: "{}",
+        then: Has(&[("auth_accept", "cleartext hmac_sha3_512"), ("auth_offer", "hmac_sha3_512")]) },
+    Case { says: "a certificate is kept", name: None, program: r#"{"cert": "-----BEGIN"}"#, file: "{}", then: Has(&[("cert", "yes")]) },
+    Case { says: "the secret may be as short as min_secret says", name: None, program: r#"{"secret": "abcd", "min_secret": 4}"#, file: "{}",
+        then: Has(&[("secret", "yes")]) },
+    Case { says: "and no shorter", name: None, program: r#"{"secret": "abcd"}"#, file: "{}", then: Fails("the secret has 4 bytes, at least 16 are needed") },
+    // Wrong values.
+    Case { says: "nodeid", name: None, program: r#"{"nodeid": 5}"#, file: "{}",
+        then: Fails("nodeid in the program takes a text, and 5 is none; for example \"%n/%u\"") },
+    Case { says: "binds", name: None, program: "{}", file: r#"{"binds": {"a": 1}}"#,
+        then: Fails("binds in the file's global keys takes a list of addresses, and {\"a\": 1} is none; for example [\"*:4040\"]") },
+    Case { says: "seeds", name: Some("p"), program: "{}", file: r#"{"profile": {"p": {"seeds": ["a b"]}}}"#,
+        then: Fails("seeds in profile \"p\" takes a list of addresses, and [\"a b\"] is none") },
+    Case { says: "a secret is not shown", name: None, program: r#"{"secret": 12345}"#, file: "{}",
+        then: Fails("secret in the program takes a text, and a number is none") },
+    Case { says: "cert", name: None, program: r#"{"cert": ["-----BEGIN"]}"#, file: "{}", then: Fails("takes a text, and a list is none") },
+    Case { says: "services", name: None, program: r#"{"services": [[]]}"#, file: "{}", then: Fails("services in the program takes a list of names, or of lists") },
+    Case { says: "parent", name: Some("p"), program: "{}", file: r#"{"profile": {"p": {"parent": 1}}}"#, then: Fails("parent in profile \"p\" takes a text") },
+    Case { says: "monitor_timeout", name: None, program: r#"{"monitor_timeout": 0}"#, file: "{}", then: Fails("takes a number of seconds above 0, and 0 is none; for example 30") },
+    Case { says: "connect_interval", name: None, program: r#"{"connect_interval": 1e300}"#, file: "{}", then: Fails("connect_interval in the program") },
+    Case { says: "framing_format", name: None, program: r#"{"framing_format": [1]}"#, file: "{}", then: Fails("framing_format in the program takes a list of names") },
+    Case { says: "auth_offer", name: None, program: r#"{"auth_offer": ["hmac_md6_64_256"]}"#, file: "{}", then: Fails("auth_offer in the program takes a list of the methods hmac_sha3_512") },
+    Case { says: "auth_accept", name: None, program: r#"{"auth_accept": []}"#, file: "{}", then: Fails("auth_accept in the program") },
+    Case { says: "min_secret", name: None, program: r#"{"min_secret": -1}"#, file: "{}", then: Fails("takes a whole number of 0 or more, and -1 is none") },
+    Case { says: "flags are not words, which Perl would take for true", name: None, program: r#"{"nodelay": "off"}"#, file: "{}",
+        then: Fails("nodelay in the program takes true or false, and \"off\" is none") },
+    Case { says: "a wrong value that does not hold disturbs nobody", name: Some("p"), program: "{}",
+        file: r#"{"min_secret": "x", "profile": {"p": {"min_secret": 3}}}"#, then: Has(&[("min_secret", "3")]) },
+    // Wrong files.
+    Case { says: "the file is an object", name: None, program: "{}", file: "[1]", then: Fails("the whole of the configuration file has to be an object") },
+    Case { says: "so are the profiles", name: None, program: "{}", file: r#"{"profile": []}"#, then: Fails("\"profile\" of the configuration file") },
+    Case { says: "and each", name: Some("p"), program: "{}", file: r#"{"profile": {"p": []}}"#, then: Fails("the profile \"p\" of the configuration file") },
+    Case { says: "version 1", name: None, program: "{}", file: r#"{"version": 1}"#, then: Has(&[]) },
+    Case { says: "and no other", name: None, program: "{}", file: r#"{"version": 2}"#, then: Fails("has version 2, and this program reads version 1 only") },
+    // Circles.
+    Case { says: "a circle is named", name: Some("x"), program: "{}",
+        file: r#"{"profile": {"x": {"parent": "a"}, "a": {"parent": "b"}, "b": {"parent": "a"}}}"#,
+        then: Fails("the profiles a -> b -> a inherit from each other in a circle") },
+    Case { says: "of one as well", name: Some("a"), program: "{}", file: r#"{"profile": {"a": {"parent": "a"}}}"#, then: Fails("the profiles a -> a inherit") },
+    // Names.
+    Case { says: "a program's unknown key fails", name: None, program: r#"{"sede": "a:1"}"#, file: "{}", then: Fails("there is no key \"sede\"; did you mean \"seeds\"?") },
+    Case { says: "a file's unknown key is told", name: None, program: "{}", file: r#"{"moniter_timeout": 3}"#,
+        then: Warns("the key \"moniter_timeout\" in the file's global keys is unknown; did you mean \"monitor_timeout\"?") },
+    Case { says: "a missing profile is told", name: Some("sed"), program: "{}", file: r#"{"profile": {"seed": {}}}"#,
+        then: Warns("the file has no profile \"sed\", which is named in the program; did you mean \"seed\"?") },
+    Case { says: "a missing parent is told", name: Some("p"), program: "{}", file: r#"{"profile": {"p": {"parent": "q"}}}"#,
+        then: Warns("the file has no profile \"q\", which is named in profile \"p\"") },
+    Case { says: "a global parent is told", name: None, program: "{}", file: r#"{"parent": "q"}"#, then: Warns("only profiles inherit") },
+    Case { says: "storable is told", name: None, program: "{}", file: r#"{"framing_format": ["cbor", "json", "storable"]}"#, then: Warns("\"storable\"") },
+    Case { says: "and left out", name: None, program: "{}", file: r#"{"framing_format": ["cbor", "json", "storable"]}"#, then: Has(&[("framing_format", "cbor json")]) },
+    Case { says: "autocork is told", name: None, program: r#"{"autocork": true}"#, file: "{}", then: Warns("autocork changes nothing here") },
+];
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn resolve(case: &Case) -> Result<Profile, ProfileError> {
+    let (file, program) = (json(case.file), json(case.program));
+    let mut sources = Sources::new("host", "WORD");
+    // As a builder does, which takes these two out of the program's values.
+    sources.force = program["force"] == Value::Bool(true);
+    sources.norc = program["norc"] == Value::Bool(true);
+    let keys = program.as_map().expect("an object").iter().cloned();
+    let keys: Map = keys
+        .filter(|(key, _)| !matches!(key.as_str(), Some("force" | "norc")))
+        .collect();
+    sources.name = case.name;
+    sources.file = Some(&file);
+    sources.program = Some(&keys);
+    sources.resolve()
+}
+
+fn show(profile: &Profile, field: &str) -> String {
+    let methods = |methods: &[aemp_core::handshake::AuthMethod]| {
+        let names: Vec<_> = methods.iter().map(|method| method.name()).collect();
+        names.join(" ")
+    };
+    let yes = |is| if is { "yes" } else { "no" }.to_owned();
+    match field {
+        "name" => profile.name.clone(),
+        "nodeid" => profile.node_id.to_string(),
+        "binds" => profile.binds.join(" "),
+        "seeds" => profile.seeds.join(" "),
+        "secret" => yes(profile.secret.is_some()),
+        "cert" => yes(profile.cert.is_some()),
+        "services" => {
+            let services = profile.services.iter();
+            let services = services.map(|s| format!("{}{:?}", s.name, s.arguments));
+            services.collect::<Vec<_>>().join(" ")
+        }
+        "monitor_timeout" => format!("{:?}", profile.monitor_timeout),
+        "connect_interval" => format!("{:?}", profile.connect_interval),
+        "framing_format" => profile
+            .framing_format
+            .as_ref()
+            .map_or_else(|| "all".to_owned(), |names| names.join(" ")),
+        "auth_offer" => methods(&profile.auth_offer),
+        "auth_accept" => methods(&profile.auth_accept),
+        "autocork" => profile.autocork.to_string(),
+        "nodelay" => profile.nodelay.to_string(),
+        "min_secret" => profile.min_secret.to_string(),
+        "tls_fallback" => profile.tls_fallback.to_string(),
+        "hung_check" => profile.hung_check.to_string(),
+        "secure" => profile.secure.to_string(),
+        other => panic!("no field {other}"),
+    }
+}
+
+#[test]
+fn what_holds_is_what_the_protocol_page_says() {
+    for case in CASES {
+        let says = case.says;
+        match (&case.then, resolve(case)) {
+            (Has(fields), Ok(profile)) => {
+                for (field, expected) in *fields {
+                    assert_eq!(show(&profile, field), *expected, "{says}: {field}");
+                }
+            }
+            (Fails(text), Err(error)) => {
+                let error = error.to_string();
+                assert!(error.contains(text), "{says}: {error}");
+            }
+            (Warns(text), Ok(profile)) => {
+                let warnings = profile.warnings.iter();
+                let warnings: Vec<_> = warnings.map(ToString::to_string).collect();
+                assert!(
+                    warnings.iter().any(|warning| warning.contains(text)),
+                    "{says}: {warnings:?}"
+                );
+            }
+            (Has(_) | Warns(_), Err(error)) => panic!("{says}: {error}"),
+            (Fails(_), Ok(profile)) => panic!("{says}: {profile:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_key_has_a_name_of_its_own_and_an_example_that_it_takes() {
+    for key in Key::ALL {
+        assert_eq!(Key::from_name(key.name()), Some(key));
+        assert!(key.check(&Value::Null, &Place::Global).is_ok());
+        if key.is_secret() {
+            continue;
+        }
+        let example = json(key.example());
+        key.check(&example, &Place::Global).unwrap();
+    }
+}
+
+#[test]
+fn a_default_value_is_what_holds_without_it() {
+    let nothing = Sources::new("host", "WORD").resolve().unwrap();
+    let defaults: Map = Key::ALL
+        .map(|key| (key.name(), key.default_value("host")))
+        .into_iter()
+        .collect();
+    let mut sources = Sources::new("host", "WORD");
+    sources.program = Some(&defaults);
+    let mut written = sources.resolve().unwrap();
+    // Without a list of codecs all are taken, which are these two.
+    assert_eq!(show(&written, "framing_format"), "cbor json");
+    written.framing_format = None;
+    assert_eq!(format!("{written:?}"), format!("{nothing:?}"));
+}
+
+#[test]
+fn neither_a_secret_nor_a_key_shows_in_what_is_printed() {
+    let program: Map = [("secret", SECRET), ("cert", "PRIVATE")]
+        .into_iter()
+        .collect();
+    let mut sources = Sources::new("host", "WORD");
+    sources.program = Some(&program);
+    let shown = format!("{:?}", sources.resolve().unwrap());
+    assert!(
+        !shown.contains(SECRET) && !shown.contains("PRIVATE"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_values_that_hold_are_told_with_their_places_in_the_pages_order() {
+    let file = json(
+        r#"{"seeds": ["a:1"], "nodelay": null, "profile": {"p": {"binds": ["*"], "secret": "x"}}}"#,
+    );
+    let program: Map = [("nodeid", "n")].into_iter().collect();
+    let mut sources = Sources::new("host", "WORD");
+    sources.name = Some("p");
+    sources.file = Some(&file);
+    sources.program = Some(&program);
+    let values = sources.values().unwrap();
+    let told: Vec<_> = values
+        .iter()
+        .map(|(k, _, place)| (k.name(), place.to_string()))
+        .collect();
+    let profile = "in profile \"p\"".to_owned();
+    let expected = [
+        ("nodeid", "in the program".to_owned()),
+        ("binds", profile.clone()),
+        ("seeds", "in the file's global keys".to_owned()),
+        ("secret", profile),
+    ];
+    assert_eq!(told, expected);
+}

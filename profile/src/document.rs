@@ -1,0 +1,149 @@
+//! `Document`: the content of a configuration file, to be looked at and changed.
+
+use aemp_core::{Map, Value};
+
+/// The key of the file under which the profiles are.
+const PROFILES: &str = "profile";
+
+/// The key that says which form the file has: 1.
+const VERSION: &str = "version";
+
+/// Where in a document a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// At top level: for all profiles.
+    Global,
+    /// In the profile of this name.
+    Profile(&'a str),
+}
+
+/// A configuration file's content: global keys, and profiles with the same keys. Keys keep their order, and those that
+/// nobody knows are kept as well. Whole numbers beyond 64 bits become floats.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Document(Map);
+
+impl Document {
+    /// The document that `content` is. The error says which part has to be an object and is none.
+    pub(crate) fn new(content: Value) -> Result<Self, String> {
+        let Value::Map(root) = content else {
+            return Err("the whole".into());
+        };
+        if let Some(profiles) = root.get(PROFILES).filter(|profiles| !profiles.is_null()) {
+            let profiles = profiles.as_map().ok_or("\"profile\"")?;
+            let wrong = profiles
+                .iter()
+                .find(|(_, profile)| profile.as_map().is_none());
+            if let Some((name, _)) = wrong {
+                return Err(format!("the profile {name}"));
+            }
+        }
+        Ok(Self(root))
+    }
+
+    /// The whole content, as [`Sources::file`](aemp_core::profile::Sources::file) takes it.
+    pub fn to_value(&self) -> Value {
+        self.0.clone().into()
+    }
+
+    /// The value of a key there.
+    pub fn get(&self, scope: Scope<'_>, key: &str) -> Option<&Value> {
+        self.keys(scope)?.get(key)
+    }
+
+    /// Everything there, the profiles too at top level. `None` if there is no such profile.
+    pub fn keys(&self, scope: Scope<'_>) -> Option<&Map> {
+        match scope {
+            Scope::Global => Some(&self.0),
+            Scope::Profile(name) => self.profiles()?.get(name)?.as_map(),
+        }
+    }
+
+    /// The names of the profiles, in the file's order.
+    pub fn profile_names(&self) -> impl Iterator<Item = &str> {
+        let pairs = self.profiles().into_iter().flatten();
+        pairs.filter_map(|(name, _)| name.as_str())
+    }
+
+    /// Sets a key, in its place where there is one, else behind the others. A profile begins with its first key.
+    pub fn set(&mut self, scope: Scope<'_>, key: &str, value: Value) {
+        match scope {
+            Scope::Global => self.0 = with(&self.0, key, value),
+            Scope::Profile(name) => {
+                let none = Map::new();
+                let profile = self.keys(scope).unwrap_or(&none);
+                let profile = with(profile, key, value).into();
+                let profiles = with(self.profiles().unwrap_or(&none), name, profile).into();
+                self.0 = with(&self.0, PROFILES, profiles);
+            }
+        }
+    }
+
+    /// Takes a key away. False if it was not there.
+    pub fn remove(&mut self, scope: Scope<'_>, key: &str) -> bool {
+        let Some(keys) = self.keys(scope) else {
+            return false;
+        };
+        let Some(less) = without(keys, key) else {
+            return false;
+        };
+        match scope {
+            Scope::Global => self.0 = less,
+            Scope::Profile(name) => {
+                let profiles = self.profiles().map(|all| with(all, name, less.into()));
+                self.put_profiles(profiles);
+            }
+        }
+        true
+    }
+
+    /// Takes a whole profile away. False if it was not there.
+    pub fn remove_profile(&mut self, name: &str) -> bool {
+        let less = self.profiles().and_then(|all| without(all, name));
+        let found = less.is_some();
+        self.put_profiles(less);
+        found
+    }
+
+    /// A new file says which form it has.
+    pub(crate) fn begin_with_version(&mut self) {
+        let version = (VERSION.into(), 1.into());
+        let rest = self
+            .0
+            .iter()
+            .filter(|(key, _)| key.as_str() != Some(VERSION));
+        let pairs = [version].into_iter().chain(rest.cloned());
+        self.0 = pairs.collect::<Vec<_>>().into();
+    }
+
+    fn put_profiles(&mut self, profiles: Option<Map>) {
+        if let Some(profiles) = profiles {
+            self.0 = with(&self.0, PROFILES, profiles.into());
+        }
+    }
+
+    fn profiles(&self) -> Option<&Map> {
+        self.0.get(PROFILES)?.as_map()
+    }
+}
+
+/// `map` with `value` as the value of `key`.
+fn with(map: &Map, key: &str, value: Value) -> Map {
+    let mut pairs: Vec<_> = map.iter().cloned().collect();
+    // The last counts where a key stands twice.
+    match pairs
+        .iter_mut()
+        .rev()
+        .find(|(k, _)| k.as_str() == Some(key))
+    {
+        Some((_, old)) => *old = value,
+        None => pairs.push((key.into(), value)),
+    }
+    pairs.into()
+}
+
+/// `map` without `key`; `None` where it has none.
+fn without(map: &Map, key: &str) -> Option<Map> {
+    let mut pairs: Vec<_> = map.iter().cloned().collect();
+    pairs.retain(|(k, _)| k.as_str() != Some(key));
+    (pairs.len() < map.len()).then(|| pairs.into())
+}

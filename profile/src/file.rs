@@ -1,0 +1,183 @@
+//! `ConfigFile`: the configuration file itself.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use aemp_core::Value;
+use aemp_core::profile::ProfileSource;
+
+use crate::{Document, FileError, lock, place, replace};
+
+/// The longest file that is read, in bytes.
+const MAX_LENGTH: u64 = 16 << 20;
+
+/// A configuration file that may exist or not.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    path: PathBuf,
+}
+
+impl ConfigFile {
+    /// The file that `AEMP_RC` names, else the one that `PERL_ANYEVENT_MP_RC` names, else `~/.perl-anyevent-mp`.
+    ///
+    /// # Errors
+    /// If neither is set and this user has no home directory.
+    pub fn find() -> Result<Self, FileError> {
+        place::choose(|name| std::env::var_os(name), std::env::home_dir())
+            .map(Self::at)
+            .ok_or(FileError::NoPlace)
+    }
+
+    /// The file with this path.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its content; without keys where there is no file.
+    ///
+    /// # Errors
+    /// If it is there and cannot be read, or is no configuration: line and column.
+    pub fn read(&self) -> Result<Document, FileError> {
+        let Some(text) = self.text()? else {
+            return Ok(Document::default());
+        };
+        let content: Value = serde_json::from_slice(&text).map_err(|error| FileError::Broken {
+            path: self.path.clone(),
+            line: error.line(),
+            column: error.column(),
+            what: without_place(&error),
+        })?;
+        Document::new(content).map_err(|what| FileError::Shape {
+            path: self.path.clone(),
+            what,
+        })
+    }
+
+    /// Changes the content in one step: no other program's update in between is lost. Without a change the file is left
+    /// alone. A new file begins with `version`. The previous version is kept under the same name with `~` appended.
+    ///
+    /// It blocks while another program is rewriting, at most 10 s.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and if the file cannot be rewritten. It is as it was then.
+    pub fn update<T>(&self, change: impl FnOnce(&mut Document) -> T) -> Result<T, FileError> {
+        self.try_update(|document| Ok(change(document)))
+    }
+
+    /// The same where the change itself can fail; then nothing is written.
+    ///
+    /// # Errors
+    /// What `change` returns, and the errors of [`update`](Self::update).
+    pub fn try_update<T, E: From<FileError>>(
+        &self,
+        change: impl FnOnce(&mut Document) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let path = self.target()?;
+        let _lock = lock::lock(&path)?;
+        let before = self.read()?;
+        let mut after = before.clone();
+        let result = change(&mut after)?;
+        if after == before {
+            return Ok(result);
+        }
+        if before == Document::default() {
+            after.begin_with_version();
+        }
+        let failed = |error: serde_json::Error| FileError::Write {
+            step: "writing as JSON",
+            path: path.clone(),
+            error: error.into(),
+        };
+        let mut content = serde_json::to_vec_pretty(&after.to_value()).map_err(failed)?;
+        content.push(b'\n');
+        replace::replace(&path, &content)?;
+        Ok(result)
+    }
+
+    /// The file itself where the path is a symbolic link, which is to stay one.
+    fn target(&self) -> Result<PathBuf, FileError> {
+        match fs::canonicalize(&self.path) {
+            Ok(path) => Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(self.path.clone()),
+            Err(error) => Err(self.unreadable(error)),
+        }
+    }
+
+    fn text(&self) -> Result<Option<Vec<u8>>, FileError> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.unreadable(error)),
+        };
+        let mut text = Vec::new();
+        file.take(MAX_LENGTH + 1)
+            .read_to_end(&mut text)
+            .map_err(|error| self.unreadable(error))?;
+        if text.len() as u64 > MAX_LENGTH {
+            return Err(FileError::TooLong {
+                path: self.path.clone(),
+                limit: MAX_LENGTH,
+            });
+        }
+        Ok(Some(text))
+    }
+
+    fn unreadable(&self, error: io::Error) -> FileError {
+        FileError::Read {
+            path: self.path.clone(),
+            error,
+        }
+    }
+}
+
+/// What serde_json says, without the line and column at its end, which we put in front.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// This host's name, as the system tells it: the name of the profile of who names none.
+///
+/// # Errors
+/// If the system does not tell, or not as text.
+pub fn host_name() -> Result<String, FileError> {
+    let name = hostname::get().map_err(FileError::HostName)?;
+    name.into_string().map_err(|name| {
+        let text = format!("{name:?} is no text");
+        FileError::HostName(io::Error::new(io::ErrorKind::InvalidData, text))
+    })
+}
+
+impl ProfileSource for ConfigFile {
+    fn load(&self) -> Result<Value, Box<dyn Error + Send + Sync>> {
+        Ok(self.read()?.to_value())
+    }
+
+    fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
+        Ok(host_name()?)
+    }
+}
+
+/// The file that [`ConfigFile::find`] finds, looked for when a node that names a profile starts.
+#[derive(Debug, Clone, Copy)]
+pub struct UsualFile;
+
+impl ProfileSource for UsualFile {
+    fn load(&self) -> Result<Value, Box<dyn Error + Send + Sync>> {
+        ConfigFile::find()?.load()
+    }
+
+    fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
+        Ok(host_name()?)
+    }
+}
