@@ -1,8 +1,11 @@
 //! `Context`: what commands work with while they run.
 
-use aemp::ConfigFile;
+use aemp::profile::{Key, Profile, Sources};
+use aemp::{ConfigFile, Map, Value};
+use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
+use crate::network::{self, Session};
 use crate::options::Options;
 use crate::registry::Registry;
 
@@ -11,6 +14,14 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     pub(crate) file: ConfigFile,
     pub(crate) registry: Registry,
+    /// What the network commands of one line share.
+    joined: Option<Joined>,
+}
+
+struct Joined {
+    profile: Option<String>,
+    runtime: Runtime,
+    session: Session,
 }
 
 impl Context {
@@ -19,6 +30,82 @@ impl Context {
             options,
             file: ConfigFile::find()?,
             registry,
+            joined: None,
         })
     }
+
+    /// Does `work` as a node of the network of `profile`, which is joined for that: as `aemp/%n/%u`, listening nowhere
+    /// (protocol.md section 10).
+    pub(crate) fn in_network<T>(
+        &mut self,
+        profile: Option<&str>,
+        work: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let joined = match self.joined.take() {
+            Some(joined) if joined.profile.as_deref() == profile => joined,
+            _ => self.join(profile)?,
+        };
+        let outcome = joined.runtime.block_on(work(&joined.session));
+        self.joined = Some(joined);
+        outcome
+    }
+
+    fn join(&self, profile: Option<&str>) -> Result<Joined, Failure> {
+        let file = self.file.read()?.to_value();
+        let host = aemp::host_name()?;
+        let nothing = || Value::from(Vec::new());
+        let values = [
+            (Key::NodeId.name(), Value::from("aemp/%n/%u")),
+            (Key::Binds.name(), nothing()),
+            (Key::Services.name(), nothing()),
+        ];
+        let values: Map = values.into_iter().collect();
+        let word = word();
+        let mut sources = Sources::new(&host, &word);
+        sources.name = profile;
+        sources.file = Some(&file);
+        // Whom the network is reached through, without the values above.
+        let seeds = ways_in(&sources.resolve()?);
+        sources.program = Some(&values);
+        sources.force = true;
+        let mut own = sources.resolve()?;
+        own.seeds = seeds;
+        if own.seeds.is_empty() {
+            return Err(Failure::Failed(format!(
+                "profile {:?} has no seeds, so there is no network to join; \"aemp addseed HOST:4040\" adds one",
+                own.name
+            )));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let limit = self.options.timeout;
+        let session = runtime.block_on(network::join(aemp::node().fill(own), limit))?;
+        Ok(Joined {
+            profile: profile.map(str::to_owned),
+            runtime,
+            session,
+        })
+    }
+}
+
+/// The seeds of a profile; of one without any, which is a seed itself, where it listens at a port that is known.
+fn ways_in(profile: &Profile) -> Vec<String> {
+    if !profile.seeds.is_empty() {
+        return profile.seeds.clone();
+    }
+    let here = |bind: &String| match bind.strip_prefix("*:") {
+        // A port alone is at this machine's own name (protocol.md section 1).
+        Some(port) => port.to_owned(),
+        None => bind.clone(),
+    };
+    let known = profile.binds.iter().filter(|bind| *bind != "*");
+    known.map(here).collect()
+}
+
+/// What `%u` becomes.
+pub(crate) fn word() -> String {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let time = time.unwrap_or_default().as_nanos();
+    format!("{:x}{:x}", std::process::id(), time & 0xff_ffff_ffff)
 }

@@ -21,6 +21,9 @@ pub(crate) enum Failure {
     /// The configuration file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The network, or the node that was asked.
+    #[error(transparent)]
+    Network(#[from] crate::network::Failure),
     /// The output.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -32,6 +35,7 @@ impl Failure {
             Self::Failed(_) | Self::Output(_) => 1,
             Self::Usage(_) | Self::Value(_) => 2,
             Self::File(_) => 3,
+            Self::Network(_) => 4,
         })
     }
 

@@ -18,15 +18,21 @@
 //! | 1 | a command failed: no such profile, a file that cannot be read, ... |
 //! | 2 | the command line is wrong: unknown command, key or option, missing argument, wrong value; nothing was done |
 //! | 3 | the configuration file is broken, or cannot be read or rewritten |
+//! | 4 | the network: no seed could be joined, a node or port is not there, or did not answer in time |
 
 mod chain;
 mod commands;
 mod context;
 mod failure;
+mod network;
 mod options;
 mod output;
 mod registry;
+mod running;
 mod secret;
+mod services;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 

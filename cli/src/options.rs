@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use std::time::Duration;
+
 use clap::{Arg, ArgAction, Command, value_parser};
 
 /// A command line, its options apart from its words.
@@ -14,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) reveal: bool,
     /// Where `setsecret` finds the secret.
     pub(crate) secret_file: Option<PathBuf>,
+    /// How long an answer from the network may take.
+    pub(crate) timeout: Duration,
     /// Help is asked for.
     pub(crate) help: bool,
     /// The words, in order.
@@ -28,10 +32,20 @@ impl Options {
             json: found.get_flag("json"),
             reveal: found.get_flag("reveal"),
             secret_file: found.remove_one("secret-file"),
+            timeout: found.remove_one("timeout").unwrap_or(TIMEOUT),
             help: found.get_flag("help"),
             words: found.remove_many("words").into_iter().flatten().collect(),
         })
     }
+}
+
+/// How long an answer from the network may take, if nothing else is said (protocol.md section 10).
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.ok_or_else(|| String::from("a number of seconds over 0 belongs here, such as 2.5"))
 }
 
 /// The command line as clap sees it.
@@ -57,6 +71,14 @@ pub(crate) fn command() -> Command {
                 .value_name("FILE")
                 .help("Let setsecret take the secret from the first line of FILE (- is the standard input)")
                 .value_parser(value_parser!(PathBuf))
+                .global(true),
+        )
+        .arg(
+            Arg::new("timeout")
+                .long("timeout")
+                .value_name("SECONDS")
+                .help("Wait so long for an answer from the network [default: 5]")
+                .value_parser(seconds)
                 .global(true),
         )
         .arg(flag("help", "Show help, for a COMMAND that stands before it too").short('h'))

@@ -11,9 +11,9 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Without services yet.
+    /// With the services that are built in: `aemp::echo`, `aemp::global`, `aemp::log`.
     pub fn new() -> Self {
-        Self::default()
+        crate::services::built_in(Self::default())
     }
 
     /// Adds a service; see [`Builder::service`](aemp::Builder::service).

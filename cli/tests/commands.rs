@@ -197,16 +197,24 @@ fn addservice_and_delservice() {
     let home = Home::new();
     home.aemp(&[
         "addservice",
-        "a",
+        "aemp::echo",
         "addservice",
-        r#"["b",1]"#,
+        r#"["aemp::log",1]"#,
         "addservice",
-        r#"["b",2]"#,
+        r#"["aemp::log",2]"#,
     ])
     .succeeds_in_silence();
-    home.aemp(&["delservice", "a", "delservice", r#"["b",1]"#])
-        .succeeds_in_silence();
-    assert_eq!(file(&home), r#"{"version": 1, "services": [["b", 2]]}"#);
+    home.aemp(&[
+        "delservice",
+        "aemp::echo",
+        "delservice",
+        r#"["aemp::log",1]"#,
+    ])
+    .succeeds_in_silence();
+    assert_eq!(
+        file(&home),
+        r#"{"version": 1, "services": [["aemp::log", 2]]}"#
+    );
 }
 
 #[test]

@@ -119,6 +119,10 @@ async fn entries_are_set_asked_for_and_watched_through_two_global_nodes() {
         ["a", "b", "c", "d"]
     );
     assert_eq!(soon(c.directory().keys("'g")).await.unwrap(), ["a", "b"]);
+    assert_eq!(
+        (a.directory().sizes()["config"], d.directory().sizes().len()),
+        (2, 1)
+    );
     c.directory().delete("config", "limit");
     while seen.len() > 1 {
         soon(watch.recv()).await.unwrap().apply(&mut seen);

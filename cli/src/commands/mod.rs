@@ -1,20 +1,31 @@
 //! The commands by name. One that is no key's is a file of this folder, with a [`Description`] in [`TABLE`].
 
+mod cal;
 mod completions;
 mod del_profile;
+mod directory;
+mod dot;
+mod eval;
+mod explain;
 mod gen_cert;
 mod gen_secret;
 pub(crate) mod help;
 mod list;
 mod man;
+mod mon;
 mod profile;
+mod ps;
+mod restart;
+mod run;
 mod set;
 mod show;
 mod show_config;
 mod show_profile;
+mod snd;
+mod trace;
 
 use aemp::profile::{Key, nearest as nearest_of};
-use aemp::{Document, Scope, Text, Value};
+use aemp::{Document, NodeId, PortId, Scope, Text, Value};
 
 use crate::chain::Line;
 use crate::context::Context;
@@ -63,6 +74,17 @@ pub(crate) const TABLE: &[&Description] = &[
     &list::DEL_BIND,
     &list::ADD_SERVICE,
     &list::DEL_SERVICE,
+    &run::RUN,
+    &snd::SND,
+    &cal::CAL,
+    &mon::MON,
+    &eval::EVAL,
+    &trace::TRACE,
+    &restart::RESTART,
+    &ps::PS,
+    &dot::DOT,
+    &directory::DIRECTORY,
+    &explain::EXPLAIN,
     &completions::COMPLETIONS,
     &man::MAN,
     &help::HELP,
@@ -159,4 +181,21 @@ pub(crate) fn change(
         let scope = profile.as_deref().map_or(Scope::Global, Scope::Profile);
         context.file.try_update(|document| change(document, scope))
     })
+}
+
+/// The first argument as a port ID, or as a node ID, which is its node port.
+pub(crate) fn port(arguments: &[Value]) -> Result<PortId, Failure> {
+    let words = text(arguments, 0, "a port ID")?;
+    let node = || NodeId::new(&words).ok().map(PortId::from);
+    words
+        .parse()
+        .ok()
+        .or_else(node)
+        .ok_or_else(|| Failure::Usage(format!("{words:?} is no port ID, which is NODE#PORT")))
+}
+
+/// The first argument as a node ID.
+pub(crate) fn node(arguments: &[Value]) -> Result<NodeId, Failure> {
+    let words = text(arguments, 0, "a node ID")?;
+    NodeId::new(&words).map_err(|error| Failure::Usage(error.to_string()))
 }

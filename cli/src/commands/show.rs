@@ -45,3 +45,17 @@ pub(super) fn no_profile(document: &Document, name: &str) -> Failure {
     let nearest = meant(nearest(name, document.profile_names()));
     Failure::Failed(format!("there is no profile {name:?}{nearest}"))
 }
+
+/// Prints a message's elements as JSON: separated by commas and without brackets (protocol.md section 10), or as an
+/// array. What JSON lacks is shown as diagnostic text.
+pub(super) fn print_elements(elements: &[Value], array: bool) -> Result<(), Failure> {
+    let each: Vec<String> = elements
+        .iter()
+        .map(|element| json(element, false))
+        .collect();
+    let all = each.join(",");
+    output::write(&match array {
+        true => format!("[{all}]\n"),
+        false => format!("{all}\n"),
+    })
+}

@@ -1,6 +1,6 @@
 //! `showconfig [NAME] [key value]...`: what a node would be told that starts with this profile.
 
-use aemp::profile::{Key, Place, Sources};
+use aemp::profile::{Key, Place, Profile, Sources};
 use aemp::{Map, Value};
 
 use super::{Description, Step, Takes, show, text};
@@ -24,7 +24,7 @@ pub(super) const SHOW_CONFIG: Description = Description {
 
 /// What the words behind the name say.
 #[derive(Default)]
-struct Given {
+pub(super) struct Given {
     name: Option<String>,
     values: Vec<(Value, Value)>,
     force: bool,
@@ -32,39 +32,62 @@ struct Given {
 }
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let mut given = Given::default();
-    let mut arguments = &arguments[..];
-    // Pairs only leave no word for a name (protocol.md section 10, as run has it).
-    if arguments.len() % 2 == 1 {
-        given.name = Some(text(arguments, 0, "a profile's name")?.to_string());
-        arguments = &arguments[1..];
-    } else {
-        given.name = line.profile.clone();
-    }
-    for pair in arguments.chunks(2) {
-        let key = text(pair, 0, "a key")?;
-        let value = &pair[1];
-        match key.as_str() {
-            "profile" => given.name = Some(text(pair, 1, "a profile's name")?.to_string()),
-            "force" => given.force = flag("force", value)?,
-            "norc" => given.norc = flag("norc", value)?,
-            name => {
-                let key = Key::from_name(name).ok_or_else(|| {
-                    Failure::Usage(format!(
-                        "there is no key {name:?}{}",
-                        meant(Key::nearest(name))
-                    ))
-                })?;
-                let value = match value {
-                    Value::Text(word) => key.word(word),
-                    other => other.clone(),
-                };
-                key.check(&value, &Place::CommandLine)?;
-                given.values.push((key.name().into(), value));
+    let given = Given::read(line, &arguments)?;
+    Ok(Some(Box::new(move |context| print(context, given))))
+}
+
+impl Given {
+    /// Reads `[NAME] [KEY VALUE]...`.
+    pub(super) fn read(line: &Line<'_>, mut arguments: &[Value]) -> Result<Self, Failure> {
+        let mut given = Self::default();
+        // Pairs only leave no word for a name (protocol.md section 10, as run has it).
+        if arguments.len() % 2 == 1 {
+            given.name = Some(text(arguments, 0, "a profile's name")?.to_string());
+            arguments = &arguments[1..];
+        } else {
+            given.name = line.profile.clone();
+        }
+        for pair in arguments.chunks(2) {
+            let key = text(pair, 0, "a key")?;
+            let value = &pair[1];
+            match key.as_str() {
+                "profile" => given.name = Some(text(pair, 1, "a profile's name")?.to_string()),
+                "force" => given.force = flag("force", value)?,
+                "norc" => given.norc = flag("norc", value)?,
+                name => {
+                    let key = Key::from_name(name).ok_or_else(|| {
+                        Failure::Usage(format!(
+                            "there is no key {name:?}{}",
+                            meant(Key::nearest(name))
+                        ))
+                    })?;
+                    let value = match value {
+                        Value::Text(word) => key.word(word),
+                        other => other.clone(),
+                    };
+                    key.check(&value, &Place::CommandLine)?;
+                    given.values.push((key.name().into(), value));
+                }
             }
         }
+        Ok(given)
     }
-    Ok(Some(Box::new(move |context| print(context, given))))
+
+    /// The configuration that holds for a node that is to start.
+    pub(super) fn resolve(&self, context: &Context) -> Result<Profile, Failure> {
+        let file = context.file.read()?.to_value();
+        let host = aemp::host_name()?;
+        let program = Map::from(self.values.clone());
+        let word = crate::context::word();
+        let mut sources = Sources::new(&host, &word);
+        sources.name = self.name.as_deref();
+        sources.file = Some(&file);
+        sources.program = Some(&program);
+        // What stands on the command line is meant.
+        sources.force = true;
+        sources.norc = self.norc;
+        Ok(sources.resolve()?)
+    }
 }
 
 fn flag(name: &str, value: &Value) -> Result<bool, Failure> {

@@ -1,5 +1,8 @@
 //! The command in a home directory of its own.
 
+// Each test binary takes what it needs.
+#![allow(dead_code)]
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -75,7 +78,7 @@ impl Home {
         ended(command.stdout(writer).output().expect("it ends"))
     }
 
-    fn command(&self, line: &[&str]) -> Command {
+    pub(crate) fn command(&self, line: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aemp"));
         command
             .args(line)
@@ -115,6 +118,12 @@ impl Ended {
     pub(crate) fn succeeds_in_silence(self) -> Self {
         assert!(self.out.is_empty() && self.err.is_empty(), "{self:?}");
         self.succeeds()
+    }
+
+    /// With this code, whatever it prints.
+    pub(crate) fn succeeds_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
     }
 
     /// With this code, an error and no output.

@@ -192,6 +192,11 @@ impl Machine {
         &self.role
     }
 
+    /// The families that are known here, with how many keys.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = (Text, usize)> {
+        self.store.sizes()
+    }
+
     /// The connection to `node` that is up, as far as the machine has been told.
     pub(crate) fn generation(&self, node: &NodeId) -> Option<u64> {
         self.peers.get(node).map(|peer| peer.generation)

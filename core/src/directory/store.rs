@@ -261,6 +261,12 @@ impl Store {
         entries.map(move |(key, entry)| (key, &self.choose(family, key, entry).value))
     }
 
+    /// The families, with how many keys.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (Text, usize)> {
+        let families = self.families.iter();
+        families.map(|(family, entries)| (family.clone(), entries.len()))
+    }
+
     /// The same behind `after`.
     pub(super) fn family_after<'s>(
         &'s self,

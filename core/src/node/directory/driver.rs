@@ -112,6 +112,10 @@ impl Driver {
         self.lock().machine.role().clone()
     }
 
+    pub(super) fn sizes(&self) -> BTreeMap<Text, usize> {
+        self.lock().machine.sizes().collect()
+    }
+
     /// A connection is up, and nothing of it has been read yet.
     pub(crate) fn up(&self, node: &Arc<Inner>, peer: &Peer, generation: Generation, perl: bool) {
         let arrival = Arrival {

@@ -226,6 +226,12 @@ impl Directory {
         Ask::new(&self.node, Query::Values, family, ask::values)
     }
 
+    /// The families of which this node holds entries, and how many: as a global node those of the whole network, otherwise
+    /// its own. Those of the nodes themselves (`'l`, `'g`) are among them.
+    pub fn sizes(&self) -> std::collections::BTreeMap<Text, usize> {
+        self.node.directory.sizes()
+    }
+
     /// Follows a family: all that is in it, then each change. `'l` (node IDs and where they listen) and `'g` (global
     /// nodes) can be followed as well. A global node tells a slave of so many families only as its `Config::directory`
     /// says; of others there is silence here and a line in its log.

@@ -1,0 +1,64 @@
+//! `ps NODE`: the ports of a node.
+
+use aemp::{Map, Value};
+
+use super::{Description, Step, Takes, node, show};
+use crate::chain::Line;
+use crate::failure::Failure;
+use crate::{network, output};
+
+pub(super) const PS: Description = Description {
+    name: "ps",
+    arguments: "NODE",
+    about: "Print a node's ports: messages so far, waiting messages, monitors on them and of them, tasks",
+    examples: &["ps worker", "--json ps worker"],
+    takes: Takes::Exactly(1),
+    prepare,
+};
+
+fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
+    let (profile, to) = (line.profile.clone(), node(&arguments)?);
+    Ok(Some(Box::new(move |context| {
+        let mut ports = context.in_network(profile.as_deref(), async |session| {
+            Ok(network::ports(session, &to).await?)
+        })?;
+        ports.sort_by(|a, b| a.name.cmp(&b.name));
+        if context.options.json {
+            let ports = ports.iter().map(|port| {
+                let numbers: Map = [
+                    ("messages", port.messages),
+                    ("queued", port.queued),
+                    ("watchers", port.watchers),
+                    ("monitors", port.monitors),
+                    ("tasks", port.tasks),
+                ]
+                .into_iter()
+                .collect();
+                (port.name.as_str(), Value::from(numbers))
+            });
+            return show::print_json(&ports.collect());
+        }
+        let longest = ports
+            .iter()
+            .map(|port| port.name.len())
+            .max()
+            .unwrap_or(0)
+            .max(11);
+        let mut text = format!(
+            "{:longest$} {:>12} {:>8} {:>8} {:>8} {:>6}\n",
+            "PORT", "MESSAGES", "QUEUED", "WATCHERS", "MONITORS", "TASKS"
+        );
+        for port in &ports {
+            let name = if port.name.is_empty() {
+                "(node port)"
+            } else {
+                &port.name
+            };
+            text += &format!(
+                "{name:longest$} {:>12} {:>8} {:>8} {:>8} {:>6}\n",
+                port.messages, port.queued, port.watchers, port.monitors, port.tasks
+            );
+        }
+        output::write(&text)
+    })))
+}

@@ -1,0 +1,251 @@
+//! `explain`: one opening of a connection, step by step, each with its outcome. It shows no secret and no proof.
+//!
+//! A peer that refuses us closes without a word (protocol.md section 2). What that can mean at each step the handshake's
+//! errors say; more is not to be known.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aemp::Address;
+use aemp::handshake::{
+    AuthMethod, Greeted, HandshakeError, Nonce, Opening, Peer, Progress, Role, Settings,
+};
+use aemp::transport::{Options, Stream, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// What was done, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) outcome: Result<String, String>,
+}
+
+/// The steps up to the first that failed.
+#[derive(Debug, Default)]
+pub(crate) struct Report(pub(crate) Vec<Step>);
+
+impl Report {
+    fn done(&mut self, name: &'static str, text: impl Into<String>) {
+        let outcome = Ok(text.into());
+        self.0.push(Step { name, outcome });
+    }
+
+    fn failed(&mut self, name: &'static str, why: impl ToString) {
+        let outcome = Err(why.to_string());
+        self.0.push(Step { name, outcome });
+    }
+
+    /// Whether every step succeeded.
+    pub(crate) fn is_good(&self) -> bool {
+        self.0.iter().all(|step| step.outcome.is_ok())
+    }
+}
+
+/// Opens a connection to `address` as the node that `settings` are of, and closes it when it would be up.
+pub(crate) async fn explain(
+    transport: &dyn Transport,
+    settings: Settings,
+    nonce: Nonce,
+    address: &Address,
+    limit: Duration,
+) -> Report {
+    let mut report = Report::default();
+    // The name of the step that the error is of has been pushed by then.
+    let _ = open(&mut report, transport, settings, nonce, address, limit).await;
+    report
+}
+
+/// The step that failed is in the report.
+struct Stopped;
+
+async fn open(
+    report: &mut Report,
+    transport: &dyn Transport,
+    settings: Settings,
+    nonce: Nonce,
+    address: &Address,
+    limit: Duration,
+) -> Result<(), Stopped> {
+    const CONNECT: &str = "connect";
+    let options = Options::new(limit);
+    let stream = match timeout(limit, transport.connect(address, &options)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return stop(report, CONNECT, error),
+        Err(_) => return stop(report, CONNECT, format!("no connection within {limit:?}")),
+    };
+    let socket = stream.peer().map(|peer| peer.to_string());
+    report.done(CONNECT, socket.unwrap_or_else(|| address.to_string()));
+
+    const GREETING: &str = "our greeting";
+    let ours: Vec<String> = settings.framings.iter().map(ToString::to_string).collect();
+    let mut opening = Opening::new(Arc::new(settings), Role::Dialler, nonce);
+    opening.local = stream.local();
+    opening.peer = stream.peer();
+    let mut wire = Wire {
+        stream,
+        buffer: Vec::new(),
+        limit,
+    };
+    let (state, lines) = match opening.start() {
+        Ok(started) => started,
+        Err(error) => return stop(report, GREETING, error),
+    };
+    let first = lines
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    report.done(GREETING, String::from_utf8_lossy(first));
+    wire.write(report, GREETING, &lines).await?;
+
+    const THEIRS: &str = "its greeting";
+    let greeted = wire
+        .drive(
+            report,
+            THEIRS,
+            state,
+            |state, input| state.receive(input),
+            |state| state.on_eof(),
+        )
+        .await?;
+    report.done(THEIRS, shown(greeted.peer()));
+    let ready = match greeted {
+        Greeted::Plain(ready) => ready,
+        Greeted::Tls(_) => {
+            return stop(
+                report,
+                "TLS",
+                "both ends want TLS, which aemp does not have yet",
+            );
+        }
+    };
+    let theirs: Vec<&str> = ready.peer().framings().collect();
+    report.done(
+        "codec to it",
+        format!(
+            "{}: of what it reads, best first ({}), the first that we write ({})",
+            ready.sends(),
+            theirs.join(", "),
+            ours.join(", ")
+        ),
+    );
+
+    const AUTH: &str = "authentication";
+    let method = ready.auth_sent();
+    let (state, line) = ready.authenticate();
+    wire.write(report, AUTH, &line).await?;
+    let verified = wire
+        .drive(
+            report,
+            AUTH,
+            state,
+            |state, input| state.receive(input),
+            |state| state.on_eof(),
+        )
+        .await?;
+    let (established, line) = verified.finish();
+    wire.write(report, AUTH, &line).await?;
+    let how = |method: AuthMethod| method.name();
+    report.done(
+        AUTH,
+        format!(
+            "we proved the secret by {}, and it did by {}",
+            how(method),
+            how(established.auth_received())
+        ),
+    );
+    report.done(
+        "codec from it",
+        format!(
+            "{}: chosen by it, of what we read, best first ({})",
+            established.receives(),
+            ours.join(", ")
+        ),
+    );
+    Ok(())
+}
+
+fn stop(report: &mut Report, name: &'static str, why: impl ToString) -> Result<(), Stopped> {
+    report.failed(name, why);
+    Err(Stopped)
+}
+
+/// What a greeting says.
+fn shown(peer: &Peer) -> String {
+    let list = |items: Vec<&str>| items.join(", ");
+    let mut text = format!(
+        "node {}, program {}, reads {}, accepts {}",
+        peer.node(),
+        match &*peer.provider() {
+            "" => "unknown",
+            provider => provider,
+        },
+        list(peer.framings().collect()),
+        list(peer.auths().collect()),
+    );
+    if let Some(seen) = peer.key("peeraddr") {
+        text += &format!(", sees us at {seen}");
+    }
+    text
+}
+
+struct Wire {
+    stream: Box<dyn Stream>,
+    buffer: Vec<u8>,
+    limit: Duration,
+}
+
+impl Wire {
+    async fn write(
+        &mut self,
+        report: &mut Report,
+        step: &'static str,
+        bytes: &[u8],
+    ) -> Result<(), Stopped> {
+        // If the peer has closed, reading says at which step.
+        match timeout(self.limit, self.stream.write_all(bytes)).await {
+            Ok(_) => Ok(()),
+            Err(_) => stop(
+                report,
+                step,
+                format!("it takes no bytes for {:?}", self.limit),
+            ),
+        }
+    }
+
+    async fn drive<S, T>(
+        &mut self,
+        report: &mut Report,
+        step: &'static str,
+        mut state: S,
+        receive: impl Fn(S, &[u8]) -> Result<(usize, Progress<S, T>), HandshakeError>,
+        on_eof: impl FnOnce(S) -> HandshakeError,
+    ) -> Result<T, Stopped> {
+        loop {
+            match receive(state, &self.buffer) {
+                Ok((used, progress)) => {
+                    self.buffer.drain(..used);
+                    match progress {
+                        Progress::Done(next) => return Ok(next),
+                        Progress::More(same) => state = same,
+                    }
+                }
+                Err(error) => {
+                    report.failed(step, error);
+                    return Err(Stopped);
+                }
+            }
+            match timeout(self.limit, self.stream.read_buf(&mut self.buffer)).await {
+                Ok(Ok(n)) if n > 0 => {}
+                Ok(_) => {
+                    report.failed(step, on_eof(state));
+                    return Err(Stopped);
+                }
+                Err(_) => {
+                    report.failed(step, format!("it says nothing for {:?}", self.limit));
+                    return Err(Stopped);
+                }
+            }
+        }
+    }
+}

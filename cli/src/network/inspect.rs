@@ -1,0 +1,79 @@
+//! What a node of ours tells of itself (`services/inspect.rs`): what `ps` and `dot` show.
+
+use aemp::{Message, NodeId, Value};
+
+use super::{Failure, Session, node_port};
+
+/// What a node tells of itself, as far as it is shown.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(crate) struct NodeStats {
+    pub(crate) role: Value,
+    pub(crate) links: Vec<Link>,
+}
+
+/// A connection, as one end tells of it.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(crate) struct Link {
+    pub(crate) peer: String,
+    pub(crate) sends: String,
+    pub(crate) receives: String,
+}
+
+/// A port.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(crate) struct Port {
+    pub(crate) name: String,
+    pub(crate) messages: u64,
+    pub(crate) queued: u64,
+    pub(crate) watchers: u64,
+    pub(crate) tasks: u64,
+    pub(crate) monitors: u64,
+}
+
+pub(crate) async fn stats(session: &Session, node: &NodeId) -> Result<NodeStats, Failure> {
+    ask(session, node, "aemp::stats").await
+}
+
+/// The ports of a node.
+pub(crate) async fn ports(session: &Session, node: &NodeId) -> Result<Vec<Port>, Failure> {
+    ask(session, node, "aemp::ports").await
+}
+
+/// Whether a node offers a function or knows a request. Of what it does not know it says nothing itself.
+pub(crate) async fn can(session: &Session, node: &NodeId, name: &str) -> Result<bool, Failure> {
+    let asked = vec![Value::from("can"), Value::from(name)];
+    let answer = call(session, node, asked).await?;
+    // AnyEvent::MP's true is the text 1.
+    Ok(answer.as_str() == Some("1") || answer.as_u64() == Some(1))
+}
+
+/// Calls a function whose answer is one value.
+async fn ask<T: serde::de::DeserializeOwned>(
+    session: &Session,
+    node: &NodeId,
+    function: &str,
+) -> Result<T, Failure> {
+    let failed = |text: String| Failure::Answer {
+        target: node.to_string(),
+        text,
+    };
+    if !can(session, node, function).await? {
+        return Err(failed(format!(
+            "{function} is not offered there: nodes that \"aemp run\" has started offer it"
+        )));
+    }
+    let answer = call(session, node, vec![function.into()]).await?;
+    aemp::value::from_value(answer)
+        .map_err(|error| failed(format!("what this program does not understand: {error}")))
+}
+
+async fn call(session: &Session, node: &NodeId, words: Vec<Value>) -> Result<Value, Failure> {
+    let port = node_port(node);
+    let message: Message = words.into_iter().collect();
+    let call = session
+        .node
+        .call::<_, (Value,)>(&port, message)
+        .within(session.limit);
+    let (answer,) = call.await.map_err(|error| Failure::of_call(&port, error))?;
+    Ok(answer)
+}

@@ -1,0 +1,116 @@
+//! What commands do with other nodes, AnyEvent::MP's among them: one file a command, each a function over a node that
+//! has joined the network. They print nothing.
+
+mod cal;
+mod eval;
+mod explain;
+mod family;
+mod graph;
+mod inspect;
+mod mon;
+mod restart;
+mod snd;
+mod trace;
+
+pub(crate) use cal::cal;
+pub(crate) use eval::eval;
+pub(crate) use explain::explain;
+pub(crate) use family::family;
+pub(crate) use graph::graph;
+pub(crate) use inspect::{NodeStats, can, ports, stats};
+pub(crate) use mon::mon;
+pub(crate) use restart::restart;
+pub(crate) use snd::snd;
+pub(crate) use trace::{Heard, trace};
+
+use std::time::Duration;
+
+use aemp::{Builder, CallError, LocalNode, NodeId, PortId, Reason};
+
+/// A node that has joined, and how long an answer may take.
+pub(crate) struct Session {
+    pub(crate) node: LocalNode,
+    pub(crate) limit: Duration,
+}
+
+/// Joins the network through one of the node's seeds.
+pub(crate) async fn join(builder: Builder, limit: Duration) -> Result<Session, Failure> {
+    let node = builder.start().await?;
+    match tokio::time::timeout(limit, node.joined()).await {
+        Ok(joined) => joined?,
+        Err(_) => {
+            return Err(Failure::TimedOut {
+                target: String::from("none of the seeds"),
+                limit,
+            });
+        }
+    }
+    Ok(Session { node, limit })
+}
+
+/// Why a command got nowhere.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// This command's own node.
+    #[error(transparent)]
+    Start(#[from] aemp::StartError),
+    /// The directory did not say.
+    #[error(transparent)]
+    Directory(#[from] aemp::DirectoryError),
+    /// An opening that was explained failed.
+    #[error("no connection to {address} comes up")]
+    NotUp {
+        /// Where.
+        address: String,
+    },
+    /// No seed let it in.
+    #[error(transparent)]
+    Join(#[from] aemp::JoinError),
+    /// The message cannot be sent.
+    #[error(transparent)]
+    Send(#[from] aemp::SendError),
+    /// The other end is gone, or was never there.
+    #[error("{target}: {reason}")]
+    Gone {
+        /// Who was asked.
+        target: String,
+        /// What a monitor was told.
+        reason: Reason,
+    },
+    /// Nothing came in time.
+    #[error("{target} did not answer within {limit:?}; --timeout SECONDS waits longer")]
+    TimedOut {
+        /// Who was asked.
+        target: String,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The answer is an error.
+    #[error("{target} answers: {text}")]
+    Answer {
+        /// Who was asked.
+        target: String,
+        /// What it said.
+        text: String,
+    },
+}
+
+impl Failure {
+    fn of_call(target: &PortId, error: CallError) -> Self {
+        let target = target.to_string();
+        match error {
+            CallError::Send(error) => error.into(),
+            CallError::TimedOut { limit, .. } => Self::TimedOut { target, limit },
+            CallError::Gone { reason, .. } => Self::Gone { target, reason },
+            other => Self::Answer {
+                target,
+                text: other.to_string(),
+            },
+        }
+    }
+}
+
+/// The node port of a node.
+fn node_port(node: &NodeId) -> PortId {
+    PortId::from(node.clone())
+}

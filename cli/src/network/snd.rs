@@ -1,0 +1,28 @@
+//! `snd`: a message to a port.
+
+use aemp::{Message, PortId, Value};
+
+use super::{Failure, Session, node_port};
+
+/// Sends a message, and waits until the port's node has got it: it is asked to send something back, which it does after
+/// it has read the message (protocol.md section 10). That the port exists is not known then.
+pub(crate) async fn snd(
+    session: &Session,
+    port: &PortId,
+    elements: Vec<Value>,
+) -> Result<(), Failure> {
+    let Session { node, limit } = session;
+    node.try_send(port, elements.into_iter().collect::<Message>())?;
+    let mut inbox = node.inbox();
+    let there = node_port(port.node());
+    let gone = node.gone(&there);
+    node.try_send(&there, ("snd", inbox.id(), "done"))?;
+    tokio::select! {
+        _ = inbox.recv() => Ok(()),
+        reason = gone => Err(Failure::Gone { target: port.to_string(), reason }),
+        () = tokio::time::sleep(*limit) => Err(Failure::TimedOut {
+            target: port.node().to_string(),
+            limit: *limit,
+        }),
+    }
+}

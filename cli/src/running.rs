@@ -1,0 +1,69 @@
+//! A node that runs until it is told to stop: its readiness, its signals, and what it offers to other commands.
+
+use std::sync::Arc;
+
+use aemp::{Builder, LocalNode, StartError, Value};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use crate::services::{Logs, inspect};
+
+/// How a node came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By SIGTERM or SIGINT, in order.
+    Stopped,
+    /// Somebody asked for a new start, as `aemp restart` does.
+    Restart,
+}
+
+/// Why a node did not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system does not tell of signals.
+    #[error("this process cannot wait for signals: {0}")]
+    Signals(#[from] std::io::Error),
+}
+
+/// Runs the node that `builder` makes until it is told to stop; when it is ready it is given to `ready`. Peers are let
+/// in when the synchronous part of every service is over, so the first message finds its port.
+pub(crate) async fn run(
+    builder: Builder,
+    logs: Logs,
+    ready: impl FnOnce(&LocalNode),
+) -> Result<Ended, RunError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let restart = Arc::new(Notify::new());
+    let asked = restart.clone();
+    let node = builder.on_start(move |node| {
+        logs.serve(node);
+        inspect::offer(node);
+        // A stored permit: who asks before anybody waits is heard as well.
+        node.offer_function("aemp::restart", move |_, _: Vec<Value>| asked.notify_one());
+    });
+    let node = node.start().await?;
+    ready(&node);
+    let ended = tokio::select! {
+        _ = terminate.recv() => Ended::Stopped,
+        _ = interrupt.recv() => Ended::Stopped,
+        () = restart.notified() => Ended::Restart,
+    };
+    tracing::info!(target: "aemp::run", node = %node.id(), ?ended, "stopping");
+    node.shutdown().await;
+    Ok(ended)
+}
+
+/// Says that the node is ready: a line on standard output with its ID and addresses, and a word to the supervisor that
+/// has set `NOTIFY_SOCKET`.
+pub(crate) fn say_ready(node: &LocalNode) {
+    let addresses: Vec<String> = node.addresses().iter().map(ToString::to_string).collect();
+    // Where nobody reads it, nobody waits for it.
+    let _ = crate::output::write(&format!("ready {} {}\n", node.id(), addresses.join(",")));
+    if let Err(error) = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]) {
+        tracing::warn!(target: "aemp::run", %error, "the supervisor cannot be told that the node is ready");
+    }
+}

@@ -1,0 +1,328 @@
+//! The real command on a network of real processes that it runs itself: a seed, a worker and a node that speaks JSON only.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use common::Home;
+
+const SECRET: &str = "correct horse battery staple";
+
+/// A node that `aemp run` runs.
+struct Running {
+    process: Child,
+    lines: Receiver<String>,
+    address: String,
+}
+
+impl Running {
+    fn start(home: &Home, line: &[&str]) -> Self {
+        let mut command = home.command(&[&["run"], line].concat());
+        command
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .env("RUST_LOG", "off");
+        let mut process = command.spawn().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut running = Self {
+            process,
+            lines,
+            address: String::new(),
+        };
+        running.address = running
+            .line(|line| line.starts_with("ready "))
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .into();
+        running
+    }
+
+    /// Waits for a line.
+    fn line(&self, is_it: impl Fn(&str) -> bool) -> String {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).expect("the line comes");
+            if is_it(&line) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([signal, &id])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Three nodes with an echo service each.
+fn network() -> (Home, [Running; 3]) {
+    let home = Home::new();
+    let secret = home.write("secret", SECRET);
+    home.aemp(&["--secret-file", &secret, "setsecret"])
+        .succeeds_in_silence();
+    let services = r#"["aemp::echo"]"#;
+    let bind = "127.0.0.1:0";
+    home.aemp(&["services", services, "binds", bind])
+        .succeeds_in_silence();
+    let seed = Running::start(&home, &["nodeid", "seed"]);
+    home.aemp(&["seeds", &seed.address]).succeeds_in_silence();
+    home.aemp(&["profile", "worker", "nodeid", "worker"])
+        .succeeds_in_silence();
+    let json = [
+        "profile",
+        "json",
+        "nodeid",
+        "json",
+        "framing_format",
+        "json",
+    ];
+    home.aemp(&json).succeeds_in_silence();
+    let worker = Running::start(&home, &["worker"]);
+    let json = Running::start(&home, &["profile", "json"]);
+    // All know each other by now, or will in a moment.
+    let all = |home: &Home| {
+        home.aemp(&["directory", "aemp_echo"])
+            .succeeds()
+            .out
+            .lines()
+            .count()
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while all(&home) < 3 {
+        assert!(Instant::now() < until, "the three find each other");
+    }
+    (home, [seed, worker, json])
+}
+
+#[test]
+fn a_network_is_run_asked_and_ended_by_one_program() {
+    let (home, [seed, mut worker, json]) = network();
+    let out = |line: &[&str]| home.aemp(line).succeeds().out;
+
+    assert!(out(&["cal", "seed", "time"]).trim().parse::<f64>().unwrap() > 1.7e9);
+    assert_eq!(
+        out(&["cal", "json#echo", "hi", r#"{"a":[1,2]}"#]),
+        "\"hi\",{\"a\":[1,2]}\n"
+    );
+    assert_eq!(
+        out(&["--json", "cal", "worker#echo", "hi", "[]"]),
+        "[\"hi\",[]]\n"
+    );
+    home.aemp(&["snd", "worker#nobody", "hello"])
+        .succeeds_in_silence();
+
+    let traced = out(&["trace", "seed"]);
+    let mut traced: Vec<&str> = traced.lines().collect();
+    traced.sort();
+    assert!(
+        traced.len() == 3 && traced[1].contains("json") && traced[1].contains("worker"),
+        "{traced:?}"
+    );
+    assert!(out(&["--json", "trace", "seed"]).contains(r#""worker""#));
+    let dot = out(&["dot", "seed"]);
+    for line in [
+        r#""seed" [fillcolor=gold];"#,
+        r#""worker" [fillcolor=lightblue];"#,
+        r#""json" -- "seed" [label="json"];"#,
+        r#""seed" -- "worker" [label="cbor"];"#,
+    ] {
+        assert!(dot.contains(line), "{dot}");
+    }
+    let ps = out(&["ps", "worker"]);
+    assert!(
+        ps.starts_with("PORT ") && ps.contains("\n(node port)") && ps.contains("\necho "),
+        "{ps}"
+    );
+    assert!(out(&["--json", "ps", "worker"]).contains("\"echo\""));
+    assert_eq!(
+        out(&["directory", "aemp_echo"]),
+        "json#echo  null\nseed#echo  null\nworker#echo  null\n"
+    );
+    assert!(out(&["--json", "directory", "'g"]).contains("\"seed\""));
+
+    let explained = out(&["explain", &json.address]);
+    assert!(
+        explained.contains("ok      codec to it: json: "),
+        "{explained}"
+    );
+    assert!(!explained.contains(SECRET));
+
+    // What fails says so, in words and by the code.
+    let error = |line: &[&str]| home.aemp(line).fails(4).err;
+    assert_eq!(
+        error(&["eval", "worker", "1+1"]),
+        "error: worker answers: this node evaluates no code\n"
+    );
+    assert_eq!(
+        error(&["cal", "nobody#x"]),
+        "error: nobody#x: transport_error: nobody, no known address\n"
+    );
+    let nobody = error(&["cal", "worker#nobody"]);
+    assert!(
+        nobody.starts_with("error: worker#nobody: no_such_port"),
+        "{nobody}"
+    );
+    let slow = error(&["--timeout", "0.2", "cal", "worker", "devnull"]);
+    assert!(
+        slow.contains("did not answer within 200ms; --timeout SECONDS waits longer"),
+        "{slow}"
+    );
+    home.aemp(&["cal", "no node#x"]).fails(2);
+    home.aemp(&["explain", "127.0.0.1:1"]).succeeds_with(4);
+
+    // A monitor of a port fires when its node ends, in order, at SIGTERM.
+    let mut watching = home.command(&["mon", "json#echo"]).spawn().unwrap();
+    // The service that has registered the port watches it as well.
+    let watched = |ps: &str| {
+        let echo = ps.lines().find(|line| line.starts_with("echo "));
+        echo.is_some_and(|echo| echo.split_whitespace().nth(3) == Some("2"))
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while !watched(&out(&["ps", "json"])) {
+        assert!(Instant::now() < until, "{}", out(&["ps", "json"]));
+    }
+    json.signal("-TERM");
+    assert!(watching.wait().unwrap().success());
+    let mut why = String::new();
+    watching
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut why)
+        .unwrap();
+    assert!(why.starts_with(r#""transport_error","json","#), "{why}");
+
+    // A restarted node is the same process, and is ready again.
+    let id = worker.process.id();
+    home.aemp(&["restart", "worker"]).succeeds_in_silence();
+    worker.line(|line| line.starts_with("ready worker "));
+    assert!(worker.process.try_wait().unwrap().is_none() && worker.process.id() == id);
+    let unknown = error(&["restart", "nobody"]);
+    assert!(unknown.contains("no known address"), "{unknown}");
+    worker.signal("-INT");
+    assert!(worker.process.wait().unwrap().success());
+    drop(seed);
+    let alone = error(&["--timeout", "1", "cal", "seed", "time"]);
+    assert!(alone.contains("could not join through"), "{alone}");
+}
+
+#[test]
+fn a_program_in_another_language_joins_with_three_lines() {
+    let home = Home::new();
+    home.aemp(&[
+        "binds",
+        "127.0.0.1:0",
+        "services",
+        r#"["aemp::echo"]"#,
+        "nodeid",
+        "node",
+    ])
+    .succeeds();
+    let secret = home.write("secret", SECRET);
+    home.aemp(&["--secret-file", &secret, "setsecret"])
+        .succeeds_in_silence();
+    home.aemp(&["auth_accept", "hmac_sha3_512,cleartext"])
+        .succeeds();
+    let node = Running::start(&home, &[]);
+    let mut peer = TcpStream::connect(&node.address).unwrap();
+    let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+    write!(
+        peer,
+        "aemp;1;tiny;hmac_sha3_512;json\nany nonce\ncleartext;{hex};json\n"
+    )
+    .unwrap();
+    write!(peer, r#"["echo","hello","tiny#me"]"#).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let (mut all, mut some) = (Vec::new(), [0; 1000]);
+    while !String::from_utf8_lossy(&all).contains(r#"["me","hello"]"#) {
+        let read = peer.read(&mut some).unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&all));
+        all.extend(&some[..read]);
+    }
+}
+
+#[test]
+fn the_log_of_a_network_is_caught_by_a_service() {
+    let (home, [_seed, worker, _json]) = network();
+    let catcher = Running::start(
+        &home,
+        &["nodeid", "catcher", "services", r#"[["aemp::log",7]]"#],
+    );
+    // Whatever happens at a node shows; a command that comes and goes does, once the catcher has asked for it.
+    let until = Instant::now() + Duration::from_secs(20);
+    let line = loop {
+        home.aemp(&["cal", "worker#echo", "1"]).succeeds();
+        let mut lines = catcher.lines.try_iter();
+        let is_it = |line: &String| line.contains(" worker info aemp::link: node up");
+        if let Some(line) = lines.find(is_it) {
+            break line;
+        }
+        assert!(Instant::now() < until, "the worker's log arrives");
+    };
+    assert!(line.contains("(clock ") && line.starts_with("20"), "{line}");
+    drop(worker);
+}
+
+#[test]
+fn a_node_that_cannot_start_says_why() {
+    let home = Home::new();
+    let no_secret = home
+        .aemp(&["run", "nodeid", "a", "binds", "127.0.0.1:0"])
+        .fails(1)
+        .err;
+    assert!(no_secret.contains("secret"), "{no_secret}");
+    home.aemp(&["setsecret", SECRET]).succeeds();
+    let unknown = home
+        .aemp(&[
+            "run",
+            "nodeid",
+            "a",
+            "binds",
+            "127.0.0.1:0",
+            "services",
+            r#"["my::thing"]"#,
+        ])
+        .fails(1)
+        .err;
+    assert!(unknown.contains("my::thing"), "{unknown}");
+    let level = home
+        .aemp(&[
+            "run",
+            "nodeid",
+            "a",
+            "binds",
+            "127.0.0.1:0",
+            "services",
+            r#"[["aemp::log",12]]"#,
+        ])
+        .fails(1)
+        .err;
+    assert!(level.contains("from 1 (fatal) to 9 (trace)"), "{level}");
+    let no_seeds = home.aemp(&["cal", "seed", "time"]).fails(1).err;
+    assert!(no_seeds.contains("aemp addseed HOST:4040"), "{no_seeds}");
+}
