@@ -50,6 +50,12 @@ impl Context {
         outcome
     }
 
+    /// What network work runs on.
+    pub(crate) fn runtime(&self) -> Result<Runtime, Failure> {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        Ok(builder.enable_all().build()?)
+    }
+
     fn join(&self, profile: Option<&str>) -> Result<Joined, Failure> {
         let file = self.file.read()?.to_value();
         let host = aemp::host_name()?;
@@ -76,9 +82,7 @@ impl Context {
                 own.name
             )));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = self.runtime()?;
         let limit = self.options.timeout;
         let session = runtime.block_on(network::join(aemp::node().fill(own), limit))?;
         Ok(Joined {

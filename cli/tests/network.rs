@@ -231,6 +231,70 @@ fn a_network_is_run_asked_and_ended_by_one_program() {
 }
 
 #[test]
+fn the_doctor_finds_what_is_wrong_and_says_what_to_type() {
+    let (home, [seed, _worker, _json]) = network();
+    let out = |line: &[&str]| home.aemp(line).succeeds().out;
+    let well = out(&[
+        "profile",
+        "json",
+        "binds",
+        "127.0.0.1:0",
+        "profile",
+        "json",
+        "doctor",
+    ]);
+    for line in [
+        "ok     the secret is set",
+        "ok     bind 127.0.0.1:0 is free; others would reach it at 127.0.0.1:",
+        "lets us in: node seed, program aemp-",
+        "we send json, it sends json",
+        "ok     the clock of seed differs from ours by ",
+    ] {
+        assert!(well.contains(line), "{well}");
+    }
+    assert!(!well.contains(SECRET));
+    let used = out(&[
+        "profile",
+        "json",
+        "binds",
+        &seed.address,
+        "profile",
+        "json",
+        "doctor",
+    ]);
+    assert!(used.contains("is in use, by node seed"), "{used}");
+
+    let wrong = [
+        "profile",
+        "bad",
+        "secret",
+        "another secret of 16 bytes",
+        "monitor_timeout",
+        "3",
+    ];
+    home.aemp(&wrong).succeeds();
+    let both = format!("{},127.0.0.1:1", seed.address);
+    home.aemp(&["profile", "bad", "seeds", &both]).succeeds();
+    let found = home.aemp(&["profile", "bad", "doctor"]);
+    assert_eq!(found.err, "error: 2 things are wrong\n");
+    let found = found.succeeds_with(1).out;
+    for line in [
+        "both need the same secret: \"aemp profile bad setsecret\"",
+        "WRONG  seed 127.0.0.1:1: connect: connection refused",
+    ] {
+        assert!(found.contains(line), "{found}");
+    }
+    let rows = home
+        .aemp(&["--json", "profile", "bad", "doctor"])
+        .succeeds_with(1)
+        .out;
+    assert!(
+        rows.starts_with(r#"[["the secret","ok","is set",null],"#),
+        "{rows}"
+    );
+}
+
+#[test]
 fn a_program_in_another_language_joins_with_three_lines() {
     let home = Home::new();
     home.aemp(&[

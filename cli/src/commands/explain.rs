@@ -1,14 +1,16 @@
 //! `explain ADDRESS`: why a connection comes up, or does not.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use aemp::handshake::{Nonce, Settings};
-use aemp::profile::Sources;
+use aemp::profile::{Profile, Sources};
 use aemp::{Address, Map, Value};
 
 use super::{Description, Step, Takes, show, text};
 use crate::chain::Line;
+use crate::context::Context;
 use crate::failure::Failure;
+use crate::network::Report;
 use crate::{network, output};
 
 pub(super) const EXPLAIN: Description = Description {
@@ -30,34 +32,9 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
         .parse()
         .map_err(|error| Failure::Usage(format!("{words} is no address: {error}")))?;
     Ok(Some(Box::new(move |context| {
-        let file = context.file.read()?.to_value();
-        let host = aemp::host_name()?;
-        let program: Map = [("nodeid", "aemp/%n/%u")].into_iter().collect();
-        let mut sources = Sources::new(&host, "explain");
-        sources.name = profile.as_deref();
-        sources.file = Some(&file);
-        sources.program = Some(&program);
-        sources.force = true;
-        let profile = sources.resolve()?;
-        let mut settings = Settings::new(profile.node_id.clone());
-        settings.secret = profile.secret;
-        settings.framings = profile
-            .framing_format
-            .unwrap_or_else(|| vec!["cbor".into(), "json".into()]);
-        let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce)
-            .map_err(|error| Failure::Failed(format!("the system has no random bytes: {error}")))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let transport = Arc::new(aemp::Tcp::new());
-        let report = runtime.block_on(network::explain(
-            &*transport,
-            settings,
-            Nonce::new(nonce),
-            &address,
-            context.options.timeout,
-        ));
+        let profile = stranger(context, profile.as_deref())?;
+        let runtime = context.runtime()?;
+        let report = runtime.block_on(explained(&profile, &address, context.options.timeout))?;
         if context.options.json {
             let steps = report.0.iter().map(|step| {
                 let (state, text) = match &step.outcome {
@@ -83,4 +60,35 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
             .into()),
         }
     })))
+}
+
+/// What a node of the profile would be told, under an ID that no node has, so that it is not taken for one that runs.
+pub(super) fn stranger(context: &Context, profile: Option<&str>) -> Result<Profile, Failure> {
+    let file = context.file.read()?.to_value();
+    let host = aemp::host_name()?;
+    let program: Map = [("nodeid", "aemp/%n/%u")].into_iter().collect();
+    let word = crate::context::word();
+    let mut sources = Sources::new(&host, &word);
+    sources.name = profile;
+    sources.file = Some(&file);
+    sources.program = Some(&program);
+    sources.force = true;
+    Ok(sources.resolve()?)
+}
+
+/// Opens a connection as `profile` says, and reports.
+pub(super) async fn explained(
+    profile: &Profile,
+    address: &Address,
+    limit: Duration,
+) -> Result<Report, Failure> {
+    let mut settings = Settings::new(profile.node_id.clone());
+    settings.secret = profile.secret.clone();
+    let all = || vec!["cbor".into(), "json".into()];
+    settings.framings = profile.framing_format.clone().unwrap_or_else(all);
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce)
+        .map_err(|error| Failure::Failed(format!("the system has no random bytes: {error}")))?;
+    let transport = aemp::Tcp::new();
+    Ok(network::explain(&transport, settings, Nonce::new(nonce), address, limit).await)
 }

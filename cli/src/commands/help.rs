@@ -108,27 +108,3 @@ fn one(name: &str, command: Command) -> String {
     };
     format!("{about}\n\nUsage: {usage}\n\nExamples:\n{examples}")
 }
-
-/// The command line with a subcommand for each command, for completions.
-pub(super) fn described() -> clap::Command {
-    let one = |name: &'static str, about: &str| {
-        clap::Command::new(name)
-            .about(about.to_owned())
-            .disable_help_flag(true)
-    };
-    let mut all = options::command();
-    for command in TABLE {
-        all = all.subcommand(one(command.name, command.about));
-    }
-    for key in Key::ALL {
-        let about = set::about(key);
-        all = all
-            .subcommand(one(set::set_name(key), about))
-            .subcommand(one(key.name(), about))
-            .subcommand(one(
-                set::delete_name(key),
-                &format!("Take {} away", key.name()),
-            ));
-    }
-    all
-}

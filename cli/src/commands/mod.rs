@@ -4,6 +4,7 @@ mod cal;
 mod completions;
 mod del_profile;
 mod directory;
+mod doctor;
 mod dot;
 mod eval;
 mod explain;
@@ -85,6 +86,7 @@ pub(crate) const TABLE: &[&Description] = &[
     &dot::DOT,
     &directory::DIRECTORY,
     &explain::EXPLAIN,
+    &doctor::DOCTOR,
     &completions::COMPLETIONS,
     &man::MAN,
     &help::HELP,
