@@ -10,6 +10,8 @@
 //! }
 //! ```
 //!
+//! `examples/own_services.rs` runs one.
+//!
 //! # Exit codes
 //!
 //! | code | meaning |
