@@ -16,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) reveal: bool,
     /// Where `setsecret` finds the secret.
     pub(crate) secret_file: Option<PathBuf>,
+    /// What is shown is followed as it changes.
+    pub(crate) watch: bool,
     /// How long an answer from the network may take.
     pub(crate) timeout: Duration,
     /// Help is asked for.
@@ -32,6 +34,7 @@ impl Options {
             json: found.get_flag("json"),
             reveal: found.get_flag("reveal"),
             secret_file: found.remove_one("secret-file"),
+            watch: found.get_flag("watch"),
             timeout: found.remove_one("timeout").unwrap_or(TIMEOUT),
             help: found.get_flag("help"),
             words: found.remove_many("words").into_iter().flatten().collect(),
@@ -64,6 +67,7 @@ pub(crate) fn command() -> Command {
         .disable_help_flag(true)
         .disable_help_subcommand(true)
         .arg(flag("json", "Print data as JSON"))
+        .arg(flag("watch", "Let directory show changes as they come, until it is interrupted"))
         .arg(flag("reveal", "Show secrets and keys instead of ***"))
         .arg(
             Arg::new("secret-file")

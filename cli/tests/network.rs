@@ -164,6 +164,32 @@ fn a_network_is_run_asked_and_ended_by_one_program() {
     );
     assert!(out(&["--json", "directory", "'g"]).contains("\"seed\""));
 
+    let families = out(&["directory"]);
+    assert!(
+        families.contains("aemp_echo  3\n") && families.contains("'g  1\n"),
+        "{families}"
+    );
+    let mut following = home
+        .command(&["--watch", "directory", "aemp_echo"])
+        .spawn()
+        .unwrap();
+    let mut changes = BufReader::new(following.stdout.take().unwrap()).lines();
+    let mut change = || changes.next().unwrap().unwrap();
+    assert_eq!(
+        [change(), change(), change()],
+        [
+            "+ json#echo  null",
+            "+ seed#echo  null",
+            "+ worker#echo  null"
+        ]
+    );
+    let late = Running::start(&home, &["nodeid", "late"]);
+    assert_eq!(change(), "+ late#echo  null");
+    drop(late);
+    assert_eq!(change(), "- late#echo");
+    following.kill().unwrap();
+    following.wait().unwrap();
+
     let explained = out(&["explain", &json.address]);
     assert!(
         explained.contains("ok      codec to it: json: "),

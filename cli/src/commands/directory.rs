@@ -1,6 +1,6 @@
-//! `directory FAMILY`: what is in a family.
+//! `directory [FAMILY]`: which families there are, what is in one, and how it changes.
 
-use aemp::Value;
+use aemp::{Change, Map, Value};
 
 use super::{Description, Step, Takes, show, text};
 use crate::chain::Line;
@@ -9,30 +9,64 @@ use crate::{network, output};
 
 pub(super) const DIRECTORY: Description = Description {
     name: "directory",
-    arguments: "FAMILY",
-    about: "Print the entries of a family: a group, what programs have set, 'l (who listens where) or 'g (global nodes)",
+    arguments: "[FAMILY]",
+    about: "Print the entries of a family: a group, what programs have set, 'l (who listens where) or 'g (global nodes); \
+            with --watch each change as well, until it is interrupted; without FAMILY which families there are",
     examples: &[
         "directory workers",
         "directory \\'l",
+        "--watch directory workers",
         "--json directory config",
+        "directory",
     ],
-    takes: Takes::Exactly(1),
+    takes: Takes::AtMost(1),
     prepare,
 };
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let profile = line.profile.clone();
+    if arguments.is_empty() {
+        return Ok(Some(Box::new(move |context| {
+            let families = context.in_network(profile.as_deref(), async |session| {
+                Ok(network::families(session).await?)
+            })?;
+            if context.options.json {
+                return show::print_json(&families.into_iter().collect());
+            }
+            let lines = families
+                .iter()
+                .map(|(family, keys)| format!("{family}  {keys}\n"));
+            output::write(&lines.collect::<String>())
+        })));
+    }
     let family = text(&arguments, 0, "a family")?.to_string();
     Ok(Some(Box::new(move |context| {
-        let entries = context.in_network(profile.as_deref(), async |session| {
-            Ok(network::family(session, &family).await?)
-        })?;
-        if context.options.json {
-            return show::print_json(&entries.into_iter().collect());
-        }
-        let lines = entries
-            .iter()
-            .map(|(key, value)| format!("{key}  {}\n", show::json(value, false)));
-        output::write(&lines.collect::<String>())
+        let (json, watch) = (context.options.json, context.options.watch);
+        context.in_network(profile.as_deref(), async |session| {
+            if watch {
+                return network::follow(session, &family, |change| print(&change, json)).await;
+            }
+            let set = network::family(session, &family).await?;
+            if json {
+                return show::print_json(&set.into_iter().collect());
+            }
+            let lines = set
+                .iter()
+                .map(|(key, value)| format!("{key}  {}\n", show::json(value, false)));
+            output::write(&lines.collect::<String>())
+        })
     })))
+}
+
+/// A change, a line for each key; or as JSON in one line: what is set, and what is gone.
+fn print(change: &Change, json: bool) -> Result<(), Failure> {
+    if json {
+        let set: Map = change.set.clone().into_iter().collect();
+        let gone: Vec<Value> = change.deleted.iter().cloned().map(Value::from).collect();
+        return show::print_elements(&[set.into(), gone.into()], true);
+    }
+    let gone = change.deleted.iter().map(|key| format!("- {key}\n"));
+    let set = change.set.iter();
+    let set = set.map(|(key, value)| format!("+ {key}  {}\n", show::json(value, false)));
+    output::write(&gone.chain(set).collect::<String>())
 }

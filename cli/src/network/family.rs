@@ -1,10 +1,14 @@
-//! `directory`: what is in a family.
+//! `directory`: which families there are, what is in one, and how it changes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use aemp::{Text, Value};
+use aemp::{Change, DirectoryRole, Text, Value};
 
-use super::{Failure, Session};
+use super::{Failure, Session, stats};
+
+/// How often it is looked whether there is a master.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Asks the network for a family.
 pub(crate) async fn family(
@@ -13,4 +17,37 @@ pub(crate) async fn family(
 ) -> Result<BTreeMap<Text, Value>, Failure> {
     let asked = session.node.directory().family(family);
     Ok(asked.within(session.limit).await?)
+}
+
+/// The families that the global node knows which works for us, with how many keys. Only nodes that `run` has started
+/// tell: the protocol has no request for it.
+pub(crate) async fn families(session: &Session) -> Result<BTreeMap<String, u64>, Failure> {
+    let master = async {
+        loop {
+            if let DirectoryRole::Slave(master) = session.node.directory().role() {
+                return master;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let master = tokio::time::timeout(session.limit, master).await;
+    let master = master.map_err(|_| Failure::TimedOut {
+        target: String::from("none of the seeds"),
+        limit: session.limit,
+    })?;
+    Ok(stats(session, &master).await?.families)
+}
+
+/// Follows a family, until `tell` says that it is enough.
+pub(crate) async fn follow(
+    session: &Session,
+    family: &str,
+    mut tell: impl FnMut(Change) -> Result<(), crate::failure::Failure>,
+) -> Result<(), crate::failure::Failure> {
+    let watch = session.node.directory().watch(family);
+    let mut watch = watch.map_err(Failure::from)?;
+    while let Some(change) = watch.recv().await {
+        tell(change)?;
+    }
+    Ok(())
 }

@@ -140,6 +140,7 @@ mod tests {
         let stats = NodeStats {
             role: "global".into(),
             links: vec![link("a\"b", "cbor", "json"), link("me", "json", "json")],
+            families: BTreeMap::new(),
         };
         let id = |name: &str| NodeId::new(name).unwrap();
         graph.add("seed", &[id("a\"b"), id("me")], Some(&stats));

@@ -1,4 +1,6 @@
-//! What a node of ours tells of itself (`services/inspect.rs`): what `ps` and `dot` show.
+//! What a node of ours tells of itself (`services/inspect.rs`): what `ps`, `dot` and `directory` show.
+
+use std::collections::BTreeMap;
 
 use aemp::{Message, NodeId, Value};
 
@@ -9,6 +11,8 @@ use super::{Failure, Session, node_port};
 pub(crate) struct NodeStats {
     pub(crate) role: Value,
     pub(crate) links: Vec<Link>,
+    /// How many keys the families have that it knows.
+    pub(crate) families: BTreeMap<String, u64>,
 }
 
 /// A connection, as one end tells of it.

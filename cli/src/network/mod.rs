@@ -15,7 +15,7 @@ mod trace;
 pub(crate) use cal::cal;
 pub(crate) use eval::eval;
 pub(crate) use explain::{Report, explain};
-pub(crate) use family::family;
+pub(crate) use family::{families, family, follow};
 pub(crate) use graph::graph;
 pub(crate) use inspect::{NodeStats, can, ports, stats};
 pub(crate) use mon::mon;
