@@ -272,3 +272,20 @@ async fn a_node_with_seeds_does_not_answer_before_it_has_a_master() {
     );
     assert_eq!(soon(directory.watch("f").unwrap().recv()).await, None);
 }
+
+#[tokio::test]
+async fn a_node_that_has_moved_is_found_where_it_listens_now() {
+    let network = Network::default();
+    let _seed = start("seed", &network, &[]).await;
+    let worker = start("worker", &network, &["seed"]).await;
+    let mut inbox = worker.inbox();
+    soon(worker.joined()).await.unwrap();
+    let client = start("client", &network, &["seed"]).await;
+    soon(client.joined()).await.unwrap();
+    client.add_peer(worker.id(), ["mem:long-ago".parse().unwrap()]);
+    client.send(inbox.id(), ("hello",));
+    assert_eq!(
+        soon(inbox.recv()).await.unwrap().tag().as_deref(),
+        Some("hello")
+    );
+}

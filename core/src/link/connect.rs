@@ -48,14 +48,26 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
 
 /// Tries the addresses of `peer`, best first, again and again for `connect_interval`.
 async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, String> {
-    let mut addresses = peer.addresses();
-    if addresses.is_empty() {
-        addresses = peer.take_found();
+    let mut known = peer.addresses();
+    if known.is_empty() {
+        known = peer.take_found();
     }
-    if addresses.is_empty() {
-        addresses = look_up(node, peer).await?;
-    }
-    match first_of(node, peer, &addresses).await {
+    let outcome = match known.is_empty() {
+        true => first_of(node, peer, &look_up(node, peer).await?).await,
+        false => match first_of(node, peer, &known).await {
+            // It may have moved since that was known.
+            Err(text) if node.directory.can_find() => {
+                let mut found = look_up(node, peer).await.unwrap_or_default();
+                found.retain(|address| !known.contains(address));
+                match found.is_empty() {
+                    true => Err(text),
+                    false => first_of(node, peer, &found).await,
+                }
+            }
+            outcome => outcome,
+        },
+    };
+    match outcome {
         Ok(Some(opened)) => Ok(opened),
         Ok(None) => {
             peer.settled().await;
