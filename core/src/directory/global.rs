@@ -44,9 +44,8 @@ impl Machine {
         }
         self.begin_to_settle(now);
         self.to_master.clear();
-        let own = self.own.clone();
-        let key = Text::from(own.as_str());
-        self.hold(now, GLOBALS, key, Value::Null);
+        let own = Text::from(self.own.as_str());
+        self.hold(now, &Text::from_static(GLOBALS), own, Value::Null);
         let peers: Vec<(NodeId, bool)> = self
             .peers
             .iter()
@@ -60,22 +59,6 @@ impl Machine {
         }
         self.settle(now);
         self.pump(now);
-    }
-
-    /// Holds an entry of the nodes' own families in this node's name.
-    fn hold(&mut self, now: Duration, family: &'static str, key: Text, value: Value) {
-        let own = self.own.clone();
-        let family = Text::from_static(family);
-        let told = self.store.set(&own, &family, key.clone(), value);
-        self.tell(now, &family, key, told);
-    }
-
-    fn release(&mut self, now: Duration, family: &'static str, key: &str) {
-        let own = self.own.clone();
-        if self.store.holds(&own, family, key) {
-            let told = self.store.delete(&own, family, key);
-            self.tell(now, &Text::from_static(family), key.into(), told);
-        }
     }
 
     pub(super) fn on_global(&mut self, now: Duration, from: &NodeId) -> Result<(), String> {
@@ -101,18 +84,20 @@ impl Machine {
         self.store.add_owner(node, false);
         self.wait_for(node);
         self.mesh.met(now, node);
-        self.push(Output::Keep {
-            node: node.clone(),
-            keep: true,
-        });
-        self.hold(now, GLOBALS, node.as_str().into(), Value::Null);
+        self.keep(node, true);
+        self.hold(
+            now,
+            &Text::from_static(GLOBALS),
+            node.as_str().into(),
+            Value::Null,
+        );
         self.send_database(node, "g_set");
     }
 
     /// A global node is gone.
     pub(super) fn part(&mut self, now: Duration, node: &NodeId) {
-        self.release(now, GLOBALS, node.as_str());
-        self.release(now, LISTENERS, node.as_str());
+        self.release(now, &Text::from_static(GLOBALS), node.as_str().into());
+        self.release(now, &Text::from_static(LISTENERS), node.as_str().into());
     }
 
     pub(super) fn on_slave(
@@ -132,10 +117,7 @@ impl Machine {
         let perl = peer.perl;
         if perl {
             // One of ours says itself that it holds the connection to its seed.
-            self.push(Output::Keep {
-                node: from.clone(),
-                keep: true,
-            });
+            self.keep(from, true);
         }
         self.store.add_owner(from, true);
         self.replace(now, from, families)
@@ -273,7 +255,7 @@ impl Machine {
             let addresses = request::addresses(&value);
             self.mesh.listens(from, addresses);
             // So that others learn it who are not connected to it (protocol.md section 6).
-            self.hold(now, LISTENERS, key.clone(), value.clone());
+            self.hold(now, family, key.clone(), value.clone());
         }
         let told = self.store.set(from, family, key.clone(), value);
         self.tell(now, family, key, told);
@@ -340,7 +322,7 @@ impl Machine {
             return;
         }
         if *family == *LISTENERS && key == *from.as_str() {
-            self.release(now, LISTENERS, &key);
+            self.release(now, family, key.clone());
         }
         let told = self.store.delete(from, family, &key);
         self.tell(now, family, key, told);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::machine::{Machine, Output, Question, Role};
 use super::name::{self, LISTENERS};
 use super::request::{self, Query};
-use super::store::size_of_entry;
+use super::store::{Told, size_of_entry};
 use super::watched::Change;
 use crate::{NodeId, Text, Value};
 
@@ -37,36 +37,42 @@ impl Machine {
         if bytes > limit {
             return Err(Refused::TooLarge { bytes, limit });
         }
-        let own = self.own.clone();
-        let told = self.store.set(&own, family, key.clone(), value);
-        self.tell_own(now, family, key, told);
+        self.hold(now, family, key, value);
         self.pump(now);
         Ok(())
     }
 
     /// This node listens there.
     pub(crate) fn listens(&mut self, now: Duration, addresses: Vec<Text>) {
-        let own = self.own.clone();
-        let (family, key) = (Text::from_static(LISTENERS), Text::from(own.as_str()));
+        let key = Text::from(self.own.as_str());
         let addresses: Vec<Value> = addresses.into_iter().map(Value::from).collect();
-        let told = self.store.set(&own, &family, key.clone(), addresses.into());
-        self.tell_own(now, &family, key, told);
+        self.hold(now, &Text::from_static(LISTENERS), key, addresses.into());
         self.pump(now);
     }
 
     /// Holds these no longer.
     pub(crate) fn delete(&mut self, now: Duration, family: &Text, keys: &[Text]) {
-        let own = self.own.clone();
         for key in keys {
-            if self.store.holds(&own, family, key) {
-                let told = self.store.delete(&own, family, key);
-                self.tell_own(now, family, key.clone(), told);
-            }
+            self.release(now, family, key.clone());
         }
         self.pump(now);
     }
 
-    fn tell_own(&mut self, now: Duration, family: &Text, key: Text, told: super::store::Told) {
+    /// Holds an entry in this node's name, of any family.
+    pub(super) fn hold(&mut self, now: Duration, family: &Text, key: Text, value: Value) {
+        let told = self.store.set(&self.own, family, key.clone(), value);
+        self.tell_own(now, family, key, told);
+    }
+
+    /// Holds it no longer, if it did.
+    pub(super) fn release(&mut self, now: Duration, family: &Text, key: Text) {
+        if self.store.holds(&self.own, family, &key) {
+            let told = self.store.delete(&self.own, family, &key);
+            self.tell_own(now, family, key, told);
+        }
+    }
+
+    fn tell_own(&mut self, now: Duration, family: &Text, key: Text, told: Told) {
         if matches!(self.role, Role::Slave(_)) {
             self.to_master.changed(now, family, key.clone());
         }
@@ -83,9 +89,7 @@ impl Machine {
             });
             return;
         }
-        if let Role::Slave(master) = self.role.clone() {
-            self.send(&master, request::query(query, &family, id));
-        }
+        self.ask_master(request::query(query, &family, id));
         self.questions.insert(id, Question { query, family });
     }
 
@@ -100,10 +104,8 @@ impl Machine {
             let addresses = self.listeners(node);
             let node = node.clone();
             self.push(Output::Found { node, addresses });
-        } else if self.sought.insert(node.clone())
-            && let Role::Slave(master) = self.role.clone()
-        {
-            self.send(&master, request::find(node));
+        } else if self.sought.insert(node.clone()) {
+            self.ask_master(request::find(node));
         }
     }
 
@@ -123,35 +125,28 @@ impl Machine {
         if let Some(watched) = self.watched.get(family) {
             return watched.begin();
         }
+        let content = self.knows_all().then(|| self.content(family));
         let watched = self.watched.entry(family.clone()).or_default();
-        match &self.role {
-            Role::Slave(master) => {
-                let master = master.clone();
-                self.send(&master, request::watch(family));
-                None
-            }
-            Role::Searching => None,
-            Role::Global | Role::Alone => {
-                if self.settling.is_some() {
-                    return None;
-                }
-                let content = self.store.family(family);
-                watched.content(
-                    content
-                        .map(|(key, value)| (key.clone(), value.clone()))
-                        .collect(),
-                )
-            }
+        if let Some(content) = content {
+            return watched.content(content);
         }
+        self.ask_master(request::watch(family));
+        None
     }
 
     /// No program watches the family any more.
     pub(crate) fn unwatch(&mut self, family: &Text) {
-        if self.watched.remove(family).is_some()
-            && let Role::Slave(master) = self.role.clone()
-        {
-            self.send(&master, request::unwatch(family));
+        if self.watched.remove(family).is_some() {
+            self.ask_master(request::unwatch(family));
         }
+    }
+
+    /// All that is seen in a family.
+    fn content(&self, family: &str) -> BTreeMap<Text, Value> {
+        let entries = self.store.family(family);
+        entries
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 
     /// All that the network holds is known now: answers what is open, and tells of what is watched.
@@ -166,15 +161,9 @@ impl Machine {
         }
         let families: Vec<Text> = self.watched.keys().cloned().collect();
         for family in families {
-            let content: BTreeMap<Text, Value> = self
-                .store
-                .family(&family)
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect();
-            let change = self
-                .watched
-                .get_mut(&family)
-                .and_then(|watched| watched.content(content));
+            let content = self.content(&family);
+            let watched = self.watched.get_mut(&family);
+            let change = watched.and_then(|watched| watched.content(content));
             self.push_change(family, change);
         }
         self.pump(now);

@@ -32,10 +32,8 @@ pub(crate) struct Machine {
     pub(super) settling: Option<Settling>,
     /// What was asked meanwhile by peers.
     pub(super) held: Vec<(NodeId, u64, Request)>,
-    /// This node has seeds, connected or not.
-    seeds: bool,
-    /// One of them has not been tried yet.
-    pub(super) untried: bool,
+    /// How the seeds of this node stand.
+    pub(super) seeds: Seeds,
     /// What is on its way to the master, to other global nodes, and to those who watch.
     pub(super) to_master: Outlet,
     pub(super) to_globals: Outlet,
@@ -121,6 +119,7 @@ pub(super) struct Settling {
 }
 
 /// How the seeds of this node stand.
+#[derive(Default)]
 pub(crate) struct Seeds {
     /// There are some, connected or not.
     pub(crate) any: bool,
@@ -177,8 +176,7 @@ impl Machine {
             sought: BTreeSet::new(),
             settling: None,
             held: Vec::new(),
-            seeds: false,
-            untried: false,
+            seeds: Seeds::default(),
             to_master: Outlet::default(),
             to_globals: Outlet::default(),
             to_watchers: Outlet::default(),
@@ -278,10 +276,7 @@ impl Machine {
         }
         self.forget_watches(node, peer.watches);
         if peer.slave || peer.global {
-            self.push(Output::Keep {
-                node: node.clone(),
-                keep: false,
-            });
+            self.keep(node, false);
         }
         if peer.global && self.role == Role::Global {
             self.part(now, node);
@@ -295,7 +290,7 @@ impl Machine {
 
     /// Looks for a master among the connected seeds. A node without any seed, connected or not, is alone.
     fn search(&mut self, now: Duration) {
-        let role = match self.seeds {
+        let role = match self.seeds.any {
             true => Role::Searching,
             false => Role::Alone,
         };
@@ -307,11 +302,8 @@ impl Machine {
     }
 
     /// The seeds of this node stand so.
-    pub(crate) fn handle_seeds(&mut self, now: Duration, seeds: &Seeds) {
-        self.seeds = seeds.any;
-        // One that is connected and has not been told of yet will be in a moment.
-        let untold = |node: &NodeId| !self.peers.contains_key(node);
-        self.untried = seeds.untried || seeds.connected.iter().any(untold);
+    pub(crate) fn handle_seeds(&mut self, now: Duration, seeds: Seeds) {
+        self.seeds = seeds;
         if matches!(self.role, Role::Alone | Role::Searching) {
             self.search(now);
         }
@@ -319,7 +311,7 @@ impl Machine {
             .peers
             .iter_mut()
             .filter_map(|(node, peer)| {
-                let before = std::mem::replace(&mut peer.seed, seeds.connected.contains(node));
+                let before = std::mem::replace(&mut peer.seed, self.seeds.connected.contains(node));
                 (peer.seed && !before).then(|| node.clone())
             })
             .collect();
@@ -379,6 +371,11 @@ impl Machine {
 
     pub(super) fn push(&mut self, output: Output) {
         self.out.push_back(output);
+    }
+
+    pub(super) fn keep(&mut self, node: &NodeId, keep: bool) {
+        let node = node.clone();
+        self.push(Output::Keep { node, keep });
     }
 
     pub(super) fn send(&mut self, to: &NodeId, request: Values) {

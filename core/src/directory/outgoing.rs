@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Role};
+use super::machine::{Machine, Output};
 use super::outlet::Outlet;
 use super::pieces::Piece;
 use super::request;
@@ -67,10 +67,8 @@ impl Machine {
             }
         }
         while let Some((family, piece)) = self.due(now, Audience::Master) {
-            if let Role::Slave(master) = self.role.clone() {
-                let (set, deleted) = piece.into_parts();
-                self.send(&master, request::slave_update(&family, set, deleted));
-            }
+            let (set, deleted) = piece.into_parts();
+            self.ask_master(request::slave_update(&family, set, deleted));
         }
         while let Some((family, piece)) = self.due(now, Audience::Watchers) {
             if self.knows_all()
@@ -125,7 +123,13 @@ impl Machine {
         let mut piece = Piece::default();
         let mut bytes = 0;
         let mut last: Option<(Text, Text)> = None;
+        let mut rest = None;
         for (family, key, value) in self.store.ours_after(&(Text::default(), Text::default())) {
+            let full = bytes + piece.bytes() >= self.settings.full();
+            if full || families.len() >= MOST_FAMILIES {
+                rest = last.clone();
+                break;
+            }
             if let Some((before, _)) = &last
                 && before != family
             {
@@ -135,39 +139,39 @@ impl Machine {
             }
             piece.add(key, Some(value));
             last = Some((family.clone(), key.clone()));
-            if bytes + piece.bytes() >= self.settings.full() || families.len() >= MOST_FAMILIES {
-                break;
-            }
         }
-        if let Some((family, _)) = &last {
-            families.push((family.clone(), piece.into_parts().0));
+        if let Some((family, _)) = last {
+            families.push((family, piece.into_parts().0));
         }
         let families = families.into_iter().collect();
         self.send(to, request::database(word, families));
-        let rest = last.map(|(family, key)| Rest::Database(family, key));
-        self.later(to, None, rest);
+        self.later(
+            to,
+            None,
+            rest.map(|(family, key)| Rest::Database(family, key)),
+        );
     }
 
     /// Sends all that is in a family, and the rest of it when the peer has room.
     pub(super) fn send_family(&mut self, to: &NodeId, family: &Text) {
-        let (piece, last) = self.piece_of(family, None);
+        let (piece, rest) = self.piece_of(family, None);
         self.send(to, request::content(family, piece.into_parts().0));
-        let rest = last.map(|key| Rest::Family(family.clone(), key));
         self.later(to, Some(family), rest);
     }
 
-    /// What is seen in a family behind `after`, as much as fits into a message, and its last key.
-    fn piece_of(&self, family: &Text, after: Option<&Text>) -> (Piece, Option<Text>) {
+    /// What is seen in a family behind `after`, as much as fits into a message, and what is left then.
+    fn piece_of(&self, family: &Text, after: Option<&Text>) -> (Piece, Option<Rest>) {
         let mut piece = Piece::default();
-        let mut last = None;
+        let mut last = after;
         for (key, value) in self.store.family_after(family, after) {
             if piece.is_full(self.settings.full()) {
-                break;
+                let rest = last.map(|key| Rest::Family(family.clone(), key.clone()));
+                return (piece, rest);
             }
             piece.add(key, Some(value));
-            last = Some(key.clone());
+            last = Some(key);
         }
-        (piece, last)
+        (piece, None)
     }
 
     /// Little waits for `to` now: the next piece can go out.
@@ -176,12 +180,11 @@ impl Machine {
             peer.sending.asked = false;
             match peer.sending.rest.pop_front() {
                 None => {}
-                Some(Rest::Database(family, key)) => self.send_more(to, (family, key)),
+                Some(Rest::Database(family, key)) => self.send_more(to, &(family, key)),
                 Some(Rest::Family(family, after)) => {
-                    let (piece, last) = self.piece_of(&family, Some(&after));
+                    let (piece, rest) = self.piece_of(&family, Some(&after));
                     let (set, deleted) = piece.into_parts();
                     self.send(to, request::update("g_chg2", &family, set, deleted));
-                    let rest = last.map(|key| Rest::Family(family.clone(), key));
                     self.later(to, Some(&family), rest);
                 }
             }
@@ -189,42 +192,37 @@ impl Machine {
         self.pump(now);
     }
 
-    /// Sends the next piece of what we hold, as an update.
-    fn send_more(&mut self, to: &NodeId, after: (Text, Text)) {
+    /// Sends the next piece of what we hold behind `after`, as an update.
+    fn send_more(&mut self, to: &NodeId, after: &(Text, Text)) {
         let mut piece = Piece::default();
-        let mut last: Option<(Text, Text)> = None;
-        for (family, key, value) in self.store.ours_after(&after) {
-            let other = last.as_ref().is_some_and(|(before, _)| before != family);
-            if other || piece.is_full(self.settings.full()) {
+        let mut last: Option<(&Text, &Text)> = None;
+        let mut rest = None;
+        for (family, key, value) in self.store.ours_after(after) {
+            if let Some((before, key)) = last
+                && (before != family || piece.is_full(self.settings.full()))
+            {
+                rest = Some(Rest::Database(before.clone(), key.clone()));
                 break;
             }
             piece.add(key, Some(value));
-            last = Some((family.clone(), key.clone()));
+            last = Some((family, key));
         }
-        let Some((family, key)) = last else { return };
+        let Some(family) = last.map(|(family, _)| family.clone()) else {
+            return;
+        };
         let (set, deleted) = piece.into_parts();
         self.send(to, request::update("g_upd", &family, set, deleted));
-        self.later(to, None, Some(Rest::Database(family, key)));
+        self.later(to, None, rest);
     }
 
-    /// What is behind `rest` goes out when `to` has room, in the place of what was to of the same.
+    /// `rest` goes out when `to` has room, in the place of what was left of the same: of `family`, or of what we hold.
     fn later(&mut self, to: &NodeId, family: Option<&Text>, rest: Option<Rest>) {
-        let more = match &rest {
-            None => false,
-            Some(Rest::Database(family, key)) => {
-                let after = (family.clone(), key.clone());
-                self.store.ours_after(&after).next().is_some()
-            }
-            Some(Rest::Family(family, key)) => {
-                self.store.family_after(family, Some(key)).next().is_some()
-            }
-        };
         let Some(peer) = self.peers.get_mut(to) else {
             return;
         };
         let sending = &mut peer.sending;
         sending.rest.retain(|rest| !rest.is_of(family));
-        sending.rest.extend(rest.filter(|_| more));
+        sending.rest.extend(rest);
         if !sending.rest.is_empty() && !std::mem::replace(&mut sending.asked, true) {
             self.push(Output::Pace { to: to.clone() });
         }

@@ -44,7 +44,11 @@ impl Machine {
         let Some(settling) = &self.settling else {
             return;
         };
-        let waits = !settling.waiting.is_empty() || self.untried;
+        // A seed that is connected and has not been told of yet will be in a moment.
+        let seeds = &self.seeds;
+        let untold = |node: &NodeId| !self.peers.contains_key(node);
+        let untried = seeds.untried || seeds.connected.iter().any(untold);
+        let waits = untried || !settling.waiting.is_empty();
         if waits && now < settling.until {
             return;
         }

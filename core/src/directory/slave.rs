@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::machine::{Machine, Output, Role};
 use super::name;
 use super::request::{self, Family, Update};
+use crate::message::Values;
 use crate::{NodeId, Text, Value};
 
 impl Machine {
@@ -42,7 +43,15 @@ impl Machine {
             .collect();
         let finds: Vec<_> = self.sought.iter().map(request::find).collect();
         for request in watches.into_iter().chain(queries).chain(finds) {
-            self.send(&master, request);
+            self.ask_master(request);
+        }
+    }
+
+    /// Sends the master a request, if there is one; what is open is repeated when there is.
+    pub(super) fn ask_master(&mut self, request: Values) {
+        if let Role::Slave(master) = &self.role {
+            let to = vec![master.clone()];
+            self.push(Output::Send { to, request });
         }
     }
 

@@ -59,7 +59,7 @@ impl Net {
             untried: false,
             connected: BTreeSet::new(),
         };
-        machine.handle_seeds(self.now, &given);
+        machine.handle_seeds(self.now, given);
         let node = Node {
             machine,
             seeds: seeds.iter().map(|seed| id(seed)).collect(),

@@ -89,7 +89,7 @@ impl Driver {
             untried: true,
             connected: BTreeSet::new(),
         };
-        self.step(node, |state, now| state.machine.handle_seeds(now, &seeds));
+        self.step(node, |state, now| state.machine.handle_seeds(now, seeds));
     }
 
     /// This node listens there.
@@ -385,19 +385,21 @@ pub(crate) async fn run(node: Arc<Inner>) {
         tokio::pin!(seeds_changed);
         seeds_changed.as_mut().enable();
         look_at_seeds(&node);
-        let due = driver.lock().machine.poll_timeout();
-        let timeout = async {
-            match due {
-                Some(due) => tokio::time::sleep_until(driver.start + due).await,
-                None => std::future::pending().await,
+        loop {
+            let due = driver.lock().machine.poll_timeout();
+            let timeout = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(driver.start + due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = node.stop.cancelled() => return,
+                () = &mut seeds_changed => break,
+                () = driver.sooner.notified() => {}
+                () = timeout => driver.step(&node, |state, now| state.machine.handle_timeout(now)),
             }
-        };
-        tokio::select! {
-            biased;
-            () = node.stop.cancelled() => return,
-            () = seeds_changed => {}
-            () = driver.sooner.notified() => {}
-            () = timeout => driver.step(&node, |state, now| state.machine.handle_timeout(now)),
         }
     }
 }
@@ -416,6 +418,6 @@ pub(crate) fn look_at_seeds(node: &Arc<Inner>) {
         connected,
     };
     node.directory.step(node, |state, now| {
-        state.machine.handle_seeds(now, &seeds);
+        state.machine.handle_seeds(now, seeds);
     });
 }

@@ -1,16 +1,17 @@
 //! `Directory`: what programs do with the directory.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Ask, FamilyWatch, Registration, ask};
+use super::{Ask, Driver, FamilyWatch, Registration, ask};
 use crate::codec::EncodeError;
 use crate::directory::{Query, Refused, Role, is_family, is_known_family};
 use crate::node::Inner;
 use crate::value::to_value;
-use crate::{NodeId, PortId, Text};
+use crate::{NodeId, PortId, Text, Value};
 
 /// The directory that all nodes of a network share: families of keys and values; from
 /// [`LocalNode::directory`](crate::LocalNode::directory).
@@ -156,17 +157,7 @@ impl Directory {
         key: impl Into<Text>,
         value: impl Serialize,
     ) -> Result<(), DirectoryError> {
-        let (family, key) = (Text::from(family), key.into());
-        let value = to_value(&value).map_err(|error| DirectoryError::Serialize {
-            family: family.clone(),
-            key: key.clone(),
-            error,
-        })?;
-        let set = self
-            .node
-            .directory
-            .set(&self.node, &family, key.clone(), value);
-        set.map_err(|refused| refusal(family, key, refused))
+        self.put(&family.into(), &key.into(), &value, Driver::set)
     }
 
     /// Deletes an entry of this node's own. One that another node holds stays.
@@ -195,22 +186,13 @@ impl Directory {
         value: impl Serialize,
     ) -> Result<Registration, DirectoryError> {
         let (family, key) = (Text::from(family), Text::from(port.to_string()));
-        let value = to_value(&value).map_err(|error| DirectoryError::Serialize {
-            family: family.clone(),
-            key: key.clone(),
-            error,
-        })?;
-        let registered = self
-            .node
-            .directory
-            .register(&self.node, &family, key.clone(), value);
-        registered.map_err(|refused| refusal(family.clone(), key.clone(), refused))?;
+        self.put(&family, &key, &value, Driver::register)?;
         Ok(Registration::new(&self.node, family, key, port))
     }
 
     /// Asks for all that is in a family, by key. Of an unknown family that is nothing.
     #[doc(alias = "db_family")]
-    pub fn family(&self, family: &str) -> Ask<std::collections::BTreeMap<Text, crate::Value>> {
+    pub fn family(&self, family: &str) -> Ask<BTreeMap<Text, Value>> {
         Ask::new(&self.node, Query::Family, family, ask::pairs)
     }
 
@@ -222,13 +204,13 @@ impl Directory {
 
     /// Asks for the values of a family.
     #[doc(alias = "db_values")]
-    pub fn values(&self, family: &str) -> Ask<Vec<crate::Value>> {
+    pub fn values(&self, family: &str) -> Ask<Vec<Value>> {
         Ask::new(&self.node, Query::Values, family, ask::values)
     }
 
     /// The families of which this node holds entries, and how many: as a global node those of the whole network, otherwise
     /// its own. Those of the nodes themselves (`'l`, `'g`) are among them.
-    pub fn sizes(&self) -> std::collections::BTreeMap<Text, usize> {
+    pub fn sizes(&self) -> BTreeMap<Text, usize> {
         self.node.directory.sizes()
     }
 
@@ -248,6 +230,37 @@ impl Directory {
         })
     }
 
+    /// Holds an entry, by `hold`.
+    fn put(
+        &self,
+        family: &Text,
+        key: &Text,
+        value: &impl Serialize,
+        hold: impl FnOnce(&Driver, &Arc<Inner>, &Text, Text, Value) -> Result<(), Refused>,
+    ) -> Result<(), DirectoryError> {
+        let entry = || (family.clone(), key.clone());
+        let value = to_value(value).map_err(|error| {
+            let (family, key) = entry();
+            DirectoryError::Serialize { family, key, error }
+        })?;
+        let held = hold(&self.node.directory, &self.node, family, key.clone(), value);
+        held.map_err(|refused| {
+            let (family, key) = entry();
+            match refused {
+                Refused::Family => DirectoryError::Family {
+                    family: family.to_string(),
+                },
+                Refused::NotJson(what) => DirectoryError::Value { family, key, what },
+                Refused::TooLarge { bytes, limit } => DirectoryError::TooLarge {
+                    family,
+                    key,
+                    bytes,
+                    limit,
+                },
+            }
+        })
+    }
+
     pub(super) fn check_family(family: &str) -> Result<(), DirectoryError> {
         match is_family(family) {
             true => Ok(()),
@@ -255,21 +268,6 @@ impl Directory {
                 family: family.into(),
             }),
         }
-    }
-}
-
-fn refusal(family: Text, key: Text, refused: Refused) -> DirectoryError {
-    match refused {
-        Refused::Family => DirectoryError::Family {
-            family: family.to_string(),
-        },
-        Refused::NotJson(what) => DirectoryError::Value { family, key, what },
-        Refused::TooLarge { bytes, limit } => DirectoryError::TooLarge {
-            family,
-            key,
-            bytes,
-            limit,
-        },
     }
 }
 
