@@ -1,13 +1,17 @@
 //! `Context`: what commands work with while they run.
 
-use aemp::profile::{Key, Profile, Sources};
+use aemp::profile::{Key, Profile};
 use aemp::{ConfigFile, Map, Value};
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
+use crate::layers::Layers;
 use crate::network::{self, Session};
 use crate::options::Options;
 use crate::registry::Registry;
+
+/// As whom a command joins a network (protocol.md section 10).
+pub(crate) const NODE_ID: &str = "aemp/%n/%u";
 
 /// The configuration file, the options and the services that this program has.
 pub(crate) struct Context {
@@ -57,22 +61,18 @@ impl Context {
     }
 
     fn join(&self, profile: Option<&str>) -> Result<Joined, Failure> {
-        let file = self.file.read()?.to_value();
-        let host = aemp::host_name()?;
+        let layers = Layers::read(&self.file)?;
+        // Whom the network is reached through, without the values below.
+        let seeds = ways_in(&layers.sources(profile, &Map::new()).resolve()?);
         let nothing = || Value::from(Vec::new());
-        let values = [
-            (Key::NodeId.name(), Value::from("aemp/%n/%u")),
+        let values: Map = [
+            (Key::NodeId.name(), Value::from(NODE_ID)),
             (Key::Binds.name(), nothing()),
             (Key::Services.name(), nothing()),
-        ];
-        let values: Map = values.into_iter().collect();
-        let word = word();
-        let mut sources = Sources::new(&host, &word);
-        sources.name = profile;
-        sources.file = Some(&file);
-        // Whom the network is reached through, without the values above.
-        let seeds = ways_in(&sources.resolve()?);
-        sources.program = Some(&values);
+        ]
+        .into_iter()
+        .collect();
+        let mut sources = layers.sources(profile, &values);
         sources.force = true;
         let mut own = sources.resolve()?;
         own.seeds = seeds;
@@ -105,11 +105,4 @@ fn ways_in(profile: &Profile) -> Vec<String> {
     };
     let known = profile.binds.iter().filter(|bind| *bind != "*");
     known.map(here).collect()
-}
-
-/// What `%u` becomes.
-pub(crate) fn word() -> String {
-    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let time = time.unwrap_or_default().as_nanos();
-    format!("{:x}{:x}", std::process::id(), time & 0xff_ffff_ffff)
 }

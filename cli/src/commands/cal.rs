@@ -2,10 +2,10 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, port, show};
+use super::{Description, Step, Takes, in_network, port, show};
 use crate::chain::Line;
 use crate::failure::Failure;
-use crate::network;
+use crate::network::{self, Session};
 
 pub(super) const CAL: Description = Description {
     name: "cal",
@@ -21,12 +21,9 @@ pub(super) const CAL: Description = Description {
 };
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let (profile, to) = (line.profile.clone(), port(&arguments)?);
-    let elements = arguments[1..].to_vec();
-    Ok(Some(Box::new(move |context| {
-        let answer = context.in_network(profile.as_deref(), async |session| {
-            Ok(network::cal(session, &to, elements).await?)
-        })?;
+    let (to, elements) = (port(&arguments)?, arguments[1..].to_vec());
+    let work = async move |session: &Session| network::cal(session, &to, elements).await;
+    Ok(in_network(line, work, |context, answer| {
         show::print_elements(&answer, context.options.json)
-    })))
+    }))
 }

@@ -2,10 +2,11 @@
 
 use aemp::{Change, Map, Value};
 
-use super::{Description, Step, Takes, show, text};
+use super::{Description, Step, Takes, in_network, show, text};
 use crate::chain::Line;
 use crate::failure::Failure;
-use crate::{network, output};
+use crate::network::{self, Session};
+use crate::output;
 
 pub(super) const DIRECTORY: Description = Description {
     name: "directory",
@@ -24,12 +25,9 @@ pub(super) const DIRECTORY: Description = Description {
 };
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let profile = line.profile.clone();
     if arguments.is_empty() {
-        return Ok(Some(Box::new(move |context| {
-            let families = context.in_network(profile.as_deref(), async |session| {
-                Ok(network::families(session).await?)
-            })?;
+        let work = async |session: &Session| network::families(session).await;
+        return Ok(in_network(line, work, |context, families| {
             if context.options.json {
                 return show::print_json(&families.into_iter().collect());
             }
@@ -37,25 +35,28 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
                 .iter()
                 .map(|(family, keys)| format!("{family}  {keys}\n"));
             output::write(&lines.collect::<String>())
+        }));
+    }
+    let family = text(&arguments, 0, "a family")?;
+    if line.options.watch {
+        let profile = line.profile.clone();
+        return Ok(Some(Box::new(move |context| {
+            let json = context.options.json;
+            context.in_network(profile.as_deref(), async |session| {
+                network::follow(session, &family, |change| print(&change, json)).await
+            })
         })));
     }
-    let family = text(&arguments, 0, "a family")?.to_string();
-    Ok(Some(Box::new(move |context| {
-        let (json, watch) = (context.options.json, context.options.watch);
-        context.in_network(profile.as_deref(), async |session| {
-            if watch {
-                return network::follow(session, &family, |change| print(&change, json)).await;
-            }
-            let set = network::family(session, &family).await?;
-            if json {
-                return show::print_json(&set.into_iter().collect());
-            }
-            let lines = set
-                .iter()
-                .map(|(key, value)| format!("{key}  {}\n", show::json(value, false)));
-            output::write(&lines.collect::<String>())
-        })
-    })))
+    let work = async move |session: &Session| network::family(session, &family).await;
+    Ok(in_network(line, work, |context, set| {
+        if context.options.json {
+            return show::print_json(&set.into_iter().collect());
+        }
+        let lines = set
+            .iter()
+            .map(|(key, value)| format!("{key}  {}\n", show::json(value, false)));
+        output::write(&lines.collect::<String>())
+    }))
 }
 
 /// A change, a line for each key; or as JSON in one line: what is set, and what is gone.

@@ -2,10 +2,11 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, node};
+use super::{Description, Step, Takes, in_network, node};
 use crate::chain::Line;
 use crate::failure::Failure;
-use crate::{network, output};
+use crate::network::{self, Session};
+use crate::output;
 
 pub(super) const DOT: Description = Description {
     name: "dot",
@@ -17,11 +18,9 @@ pub(super) const DOT: Description = Description {
 };
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let (profile, first) = (line.profile.clone(), node(&arguments)?);
-    Ok(Some(Box::new(move |context| {
-        let graph = context.in_network(profile.as_deref(), async |session| {
-            Ok(network::graph(session, &first).await?)
-        })?;
+    let first = node(&arguments)?;
+    let work = async move |session: &Session| network::graph(session, &first).await;
+    Ok(in_network(line, work, |_, graph| {
         output::write(&graph.to_dot())
-    })))
+    }))
 }

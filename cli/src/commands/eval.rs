@@ -2,10 +2,10 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, node, show, text};
+use super::{Description, Step, Takes, in_network, node, show, text};
 use crate::chain::Line;
 use crate::failure::Failure;
-use crate::network;
+use crate::network::{self, Session};
 
 pub(super) const EVAL: Description = Description {
     name: "eval",
@@ -17,12 +17,9 @@ pub(super) const EVAL: Description = Description {
 };
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let (profile, to) = (line.profile.clone(), node(&arguments)?);
-    let expression = text(&arguments, 1, "an expression")?.to_string();
-    Ok(Some(Box::new(move |context| {
-        let answer = context.in_network(profile.as_deref(), async |session| {
-            Ok(network::eval(session, &to, &expression).await?)
-        })?;
+    let (to, expression) = (node(&arguments)?, text(&arguments, 1, "an expression")?);
+    let work = async move |session: &Session| network::eval(session, &to, &expression).await;
+    Ok(in_network(line, work, |context, answer| {
         show::print_elements(&answer, context.options.json)
-    })))
+    }))
 }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use aemp::handshake::{Nonce, Settings};
-use aemp::profile::{Profile, Sources};
+use aemp::profile::{Key, Profile};
 use aemp::{Address, Map, Value};
 
 use super::{Description, Step, Takes, show, text};
 use crate::chain::Line;
-use crate::context::Context;
+use crate::context::{Context, NODE_ID};
 use crate::failure::Failure;
+use crate::layers::Layers;
 use crate::network::Report;
+use crate::random::random;
 use crate::{network, output};
 
 pub(super) const EXPLAIN: Description = Description {
@@ -64,14 +66,9 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
 
 /// What a node of the profile would be told, under an ID that no node has, so that it is not taken for one that runs.
 pub(super) fn stranger(context: &Context, profile: Option<&str>) -> Result<Profile, Failure> {
-    let file = context.file.read()?.to_value();
-    let host = aemp::host_name()?;
-    let program: Map = [("nodeid", "aemp/%n/%u")].into_iter().collect();
-    let word = crate::context::word();
-    let mut sources = Sources::new(&host, &word);
-    sources.name = profile;
-    sources.file = Some(&file);
-    sources.program = Some(&program);
+    let program: Map = [(Key::NodeId.name(), NODE_ID)].into_iter().collect();
+    let layers = Layers::read(&context.file)?;
+    let mut sources = layers.sources(profile, &program);
     sources.force = true;
     Ok(sources.resolve()?)
 }
@@ -86,9 +83,7 @@ pub(super) async fn explained(
     settings.secret = profile.secret.clone();
     let all = || vec!["cbor".into(), "json".into()];
     settings.framings = profile.framing_format.clone().unwrap_or_else(all);
-    let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce)
-        .map_err(|error| Failure::Failed(format!("the system has no random bytes: {error}")))?;
+    let nonce = Nonce::new(random()?);
     let transport = aemp::Tcp::new();
-    Ok(network::explain(&transport, settings, Nonce::new(nonce), address, limit).await)
+    Ok(network::explain(&transport, settings, nonce, address, limit).await)
 }

@@ -8,6 +8,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, KeyIdMethod};
 
 use super::{Description, Takes, change};
 use crate::failure::Failure;
+use crate::random::random;
 
 pub(super) const GEN_CERT: Description = Description {
     name: "gencert",
@@ -33,8 +34,8 @@ fn generate() -> Result<String, String> {
     params.distinguished_name.push(DnType::CommonName, "aemp");
     // A CA certificate used as that of a peer is what usual verifiers refuse (protocol.md section 2).
     params.is_ca = IsCa::ExplicitNoCa;
-    params.key_identifier_method = KeyIdMethod::PreSpecified(random::<20>()?.to_vec());
-    params.serial_number = Some(rcgen::SerialNumber::from_slice(&random::<16>()?));
+    params.key_identifier_method = KeyIdMethod::PreSpecified(random_bytes::<20>()?.to_vec());
+    params.serial_number = Some(rcgen::SerialNumber::from_slice(&random_bytes::<16>()?));
     let certificate = params
         .self_signed(&key)
         .map_err(|error| error.to_string())?;
@@ -55,7 +56,7 @@ impl Key {
     fn new() -> Result<Self, String> {
         // One in 2^32 draws is no key; the next one is.
         for _ in 0..8 {
-            if let Ok(signing) = SigningKey::from_slice(&random::<32>()?) {
+            if let Ok(signing) = SigningKey::from_slice(&random_bytes::<32>()?) {
                 let public = signing.verifying_key().to_sec1_point(false);
                 let public = public.as_bytes().to_vec();
                 return Ok(Self { signing, public });
@@ -85,8 +86,6 @@ impl rcgen::SigningKey for Key {
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], String> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
-    Ok(bytes)
+fn random_bytes<const N: usize>() -> Result<[u8; N], String> {
+    random().map_err(|failure| failure.to_string())
 }

@@ -1,7 +1,7 @@
 //! `gensecret`: a new secret, made and never shown.
 
 use super::{Description, Takes, change};
-use crate::failure::Failure;
+use crate::random::random;
 
 /// 256 bits (protocol.md section 2, weak spots).
 const BYTES: usize = 32;
@@ -13,11 +13,10 @@ pub(super) const GEN_SECRET: Description = Description {
     examples: &["gensecret", "profile seed gensecret"],
     takes: Takes::Exactly(0),
     prepare: |line, _| {
-        let mut bytes = [0; BYTES];
-        getrandom::fill(&mut bytes).map_err(|error| {
-            Failure::Failed(format!("the system gives no random bytes: {error}"))
-        })?;
-        let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret: String = random::<BYTES>()?
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Ok(Some(change(line, move |document, scope| {
             document.set(scope, "secret", secret.into());
             Ok(())

@@ -31,6 +31,7 @@ use aemp::{Document, NodeId, PortId, Scope, Text, Value};
 use crate::chain::Line;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::network::{self, Session};
 use crate::options::Options;
 
 /// What one command does, once the whole line is understood.
@@ -200,4 +201,18 @@ pub(crate) fn port(arguments: &[Value]) -> Result<PortId, Failure> {
 pub(crate) fn node(arguments: &[Value]) -> Result<NodeId, Failure> {
     let words = text(arguments, 0, "a node ID")?;
     NodeId::new(&words).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// A step that does `work` in the network of the line's profile, and hands what came of it to `then`.
+fn in_network<T>(
+    line: &Line<'_>,
+    work: impl AsyncFnOnce(&Session) -> Result<T, network::Failure> + 'static,
+    then: impl FnOnce(&Context, T) -> Result<(), Failure> + 'static,
+) -> Option<Step> {
+    let profile = line.profile.clone();
+    Some(Box::new(move |context| {
+        let done =
+            context.in_network(profile.as_deref(), async |session| Ok(work(session).await?))?;
+        then(context, done)
+    }))
 }

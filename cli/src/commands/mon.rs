@@ -2,10 +2,10 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, port, show};
+use super::{Description, Step, Takes, in_network, port, show};
 use crate::chain::Line;
 use crate::failure::Failure;
-use crate::network;
+use crate::network::{self, Session};
 
 pub(super) const MON: Description = Description {
     name: "mon",
@@ -17,11 +17,9 @@ pub(super) const MON: Description = Description {
 };
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let (profile, to) = (line.profile.clone(), port(&arguments)?);
-    Ok(Some(Box::new(move |context| {
-        let reason = context.in_network(profile.as_deref(), async |session| {
-            Ok(network::mon(session, &to).await)
-        })?;
+    let to = port(&arguments)?;
+    let work = async move |session: &Session| Ok(network::mon(session, &to).await);
+    Ok(in_network(line, work, |context, reason| {
         show::print_elements(reason.values(), context.options.json)
-    })))
+    }))
 }

@@ -2,10 +2,12 @@
 
 use aemp::{Map, Value};
 
-use super::{Description, Step, Takes, node, show};
+use super::{Description, Step, Takes, in_network, node, show};
 use crate::chain::Line;
+use crate::context::Context;
 use crate::failure::Failure;
-use crate::{network, output};
+use crate::network::{self, Port, Session};
+use crate::output;
 
 pub(super) const PS: Description = Description {
     name: "ps",
@@ -17,48 +19,48 @@ pub(super) const PS: Description = Description {
 };
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let (profile, to) = (line.profile.clone(), node(&arguments)?);
-    Ok(Some(Box::new(move |context| {
-        let mut ports = context.in_network(profile.as_deref(), async |session| {
-            Ok(network::ports(session, &to).await?)
-        })?;
-        ports.sort_by(|a, b| a.name.cmp(&b.name));
-        if context.options.json {
-            let ports = ports.iter().map(|port| {
-                let numbers: Map = [
-                    ("messages", port.messages),
-                    ("queued", port.queued),
-                    ("watchers", port.watchers),
-                    ("monitors", port.monitors),
-                    ("tasks", port.tasks),
-                ]
-                .into_iter()
-                .collect();
-                (port.name.as_str(), Value::from(numbers))
-            });
-            return show::print_json(&ports.collect());
-        }
-        let longest = ports
-            .iter()
-            .map(|port| port.name.len())
-            .max()
-            .unwrap_or(0)
-            .max(11);
-        let mut text = format!(
-            "{:longest$} {:>12} {:>8} {:>8} {:>8} {:>6}\n",
-            "PORT", "MESSAGES", "QUEUED", "WATCHERS", "MONITORS", "TASKS"
+    let to = node(&arguments)?;
+    let work = async move |session: &Session| network::ports(session, &to).await;
+    Ok(in_network(line, work, print))
+}
+
+fn print(context: &Context, mut ports: Vec<Port>) -> Result<(), Failure> {
+    ports.sort_by(|a, b| a.name.cmp(&b.name));
+    if context.options.json {
+        let ports = ports.iter().map(|port| {
+            let numbers: Map = [
+                ("messages", port.messages),
+                ("queued", port.queued),
+                ("watchers", port.watchers),
+                ("monitors", port.monitors),
+                ("tasks", port.tasks),
+            ]
+            .into_iter()
+            .collect();
+            (port.name.as_str(), Value::from(numbers))
+        });
+        return show::print_json(&ports.collect());
+    }
+    let longest = ports
+        .iter()
+        .map(|port| port.name.len())
+        .max()
+        .unwrap_or(0)
+        .max(11);
+    let mut text = format!(
+        "{:longest$} {:>12} {:>8} {:>8} {:>8} {:>6}\n",
+        "PORT", "MESSAGES", "QUEUED", "WATCHERS", "MONITORS", "TASKS"
+    );
+    for port in &ports {
+        let name = if port.name.is_empty() {
+            "(node port)"
+        } else {
+            &port.name
+        };
+        text += &format!(
+            "{name:longest$} {:>12} {:>8} {:>8} {:>8} {:>6}\n",
+            port.messages, port.queued, port.watchers, port.monitors, port.tasks
         );
-        for port in &ports {
-            let name = if port.name.is_empty() {
-                "(node port)"
-            } else {
-                &port.name
-            };
-            text += &format!(
-                "{name:longest$} {:>12} {:>8} {:>8} {:>8} {:>6}\n",
-                port.messages, port.queued, port.watchers, port.monitors, port.tasks
-            );
-        }
-        output::write(&text)
-    })))
+    }
+    output::write(&text)
 }

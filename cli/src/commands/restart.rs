@@ -2,10 +2,10 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, node};
+use super::{Description, Step, Takes, in_network, node};
 use crate::chain::Line;
 use crate::failure::Failure;
-use crate::network;
+use crate::network::{self, Session};
 
 pub(super) const RESTART: Description = Description {
     name: "restart",
@@ -17,10 +17,7 @@ pub(super) const RESTART: Description = Description {
 };
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let (profile, to) = (line.profile.clone(), node(&arguments)?);
-    Ok(Some(Box::new(move |context| {
-        context.in_network(profile.as_deref(), async |session| {
-            Ok(network::restart(session, &to).await?)
-        })
-    })))
+    let to = node(&arguments)?;
+    let work = async move |session: &Session| network::restart(session, &to).await;
+    Ok(in_network(line, work, |_, ()| Ok(())))
 }

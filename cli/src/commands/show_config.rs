@@ -1,12 +1,13 @@
 //! `showconfig [NAME] [key value]...`: what a node would be told that starts with this profile.
 
-use aemp::profile::{Key, Place, Profile, Sources};
+use aemp::profile::{Key, Place, Profile};
 use aemp::{Map, Value};
 
 use super::{Description, Step, Takes, show, text};
 use crate::chain::Line;
 use crate::context::Context;
 use crate::failure::{Failure, meant};
+use crate::layers::Layers;
 use crate::output;
 
 pub(super) const SHOW_CONFIG: Description = Description {
@@ -75,14 +76,9 @@ impl Given {
 
     /// The configuration that holds for a node that is to start.
     pub(super) fn resolve(&self, context: &Context) -> Result<Profile, Failure> {
-        let file = context.file.read()?.to_value();
-        let host = aemp::host_name()?;
         let program = Map::from(self.values.clone());
-        let word = crate::context::word();
-        let mut sources = Sources::new(&host, &word);
-        sources.name = self.name.as_deref();
-        sources.file = Some(&file);
-        sources.program = Some(&program);
+        let layers = Layers::read(&context.file)?;
+        let mut sources = layers.sources(self.name.as_deref(), &program);
         // What stands on the command line is meant.
         sources.force = true;
         sources.norc = self.norc;
@@ -104,13 +100,11 @@ fn flag(name: &str, value: &Value) -> Result<bool, Failure> {
 }
 
 fn print(context: &mut Context, given: Given) -> Result<(), Failure> {
-    let file = context.file.read()?.to_value();
-    let host = aemp::host_name()?;
     let program = Map::from(given.values);
-    let mut sources = Sources::new(&host, "%u");
-    sources.name = given.name.as_deref();
-    sources.file = Some(&file);
-    sources.program = Some(&program);
+    let mut layers = Layers::read(&context.file)?;
+    // It is shown as it stands.
+    layers.word = "%u".into();
+    let mut sources = layers.sources(given.name.as_deref(), &program);
     sources.force = given.force;
     sources.norc = given.norc;
     let values = sources.values()?;
@@ -121,7 +115,7 @@ fn print(context: &mut Context, given: Given) -> Result<(), Failure> {
             .for_each(|warning| output::hint(&warning.to_string())),
         Err(error) => output::hint(&format!("a node that is told this does not start: {error}")),
     }
-    let name = given.name.as_deref().unwrap_or(&host);
+    let name = given.name.as_deref().unwrap_or(&layers.host);
     let all = Key::ALL.map(|key| {
         let found = values.iter().find(|(known, ..)| *known == key);
         let (value, place) = match found {

@@ -2,10 +2,10 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, port};
+use super::{Description, Step, Takes, in_network, port};
 use crate::chain::Line;
 use crate::failure::Failure;
-use crate::network;
+use crate::network::{self, Session};
 
 pub(super) const SND: Description = Description {
     name: "snd",
@@ -20,11 +20,7 @@ pub(super) const SND: Description = Description {
 };
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let (profile, to) = (line.profile.clone(), port(&arguments)?);
-    let elements = arguments[1..].to_vec();
-    Ok(Some(Box::new(move |context| {
-        context.in_network(profile.as_deref(), async |session| {
-            Ok(network::snd(session, &to, elements).await?)
-        })
-    })))
+    let (to, elements) = (port(&arguments)?, arguments[1..].to_vec());
+    let work = async move |session: &Session| network::snd(session, &to, elements).await;
+    Ok(in_network(line, work, |_, ()| Ok(())))
 }

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aemp::Address;
-use aemp::handshake::{
-    AuthMethod, Greeted, HandshakeError, Nonce, Opening, Peer, Progress, Role, Settings,
-};
+use aemp::handshake::{Awaiting, Greeted, Nonce, Opening, Peer, Progress, Role, Settings};
 use aemp::transport::{Options, Stream, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -99,15 +97,7 @@ async fn open(
     wire.write(report, GREETING, &lines).await?;
 
     const THEIRS: &str = "its greeting";
-    let greeted = wire
-        .drive(
-            report,
-            THEIRS,
-            state,
-            |state, input| state.receive(input),
-            |state| state.on_eof(),
-        )
-        .await?;
+    let greeted = wire.drive(report, THEIRS, state).await?;
     report.done(THEIRS, shown(greeted.peer()));
     let ready = match greeted {
         Greeted::Plain(ready) => ready,
@@ -134,24 +124,15 @@ async fn open(
     let method = ready.auth_sent();
     let (state, line) = ready.authenticate();
     wire.write(report, AUTH, &line).await?;
-    let verified = wire
-        .drive(
-            report,
-            AUTH,
-            state,
-            |state, input| state.receive(input),
-            |state| state.on_eof(),
-        )
-        .await?;
+    let verified = wire.drive(report, AUTH, state).await?;
     let (established, line) = verified.finish();
     wire.write(report, AUTH, &line).await?;
-    let how = |method: AuthMethod| method.name();
     report.done(
         AUTH,
         format!(
             "we proved the secret by {}, and it did by {}",
-            how(method),
-            how(established.auth_received())
+            method.name(),
+            established.auth_received().name()
         ),
     );
     report.done(
@@ -165,7 +146,7 @@ async fn open(
     Ok(())
 }
 
-fn stop(report: &mut Report, name: &'static str, why: impl ToString) -> Result<(), Stopped> {
+fn stop<T>(report: &mut Report, name: &'static str, why: impl ToString) -> Result<T, Stopped> {
     report.failed(name, why);
     Err(Stopped)
 }
@@ -213,37 +194,31 @@ impl Wire {
         }
     }
 
-    async fn drive<S, T>(
+    async fn drive<S: Awaiting>(
         &mut self,
         report: &mut Report,
         step: &'static str,
         mut state: S,
-        receive: impl Fn(S, &[u8]) -> Result<(usize, Progress<S, T>), HandshakeError>,
-        on_eof: impl FnOnce(S) -> HandshakeError,
-    ) -> Result<T, Stopped> {
+    ) -> Result<S::Next, Stopped> {
         loop {
-            match receive(state, &self.buffer) {
-                Ok((used, progress)) => {
-                    self.buffer.drain(..used);
-                    match progress {
-                        Progress::Done(next) => return Ok(next),
-                        Progress::More(same) => state = same,
-                    }
-                }
-                Err(error) => {
-                    report.failed(step, error);
-                    return Err(Stopped);
-                }
-            }
+            let (used, progress) = match state.receive(&self.buffer) {
+                Ok(received) => received,
+                Err(error) => return stop(report, step, error),
+            };
+            self.buffer.drain(..used);
+            state = match progress {
+                Progress::Done(next) => return Ok(next),
+                Progress::More(state) => state,
+            };
             match timeout(self.limit, self.stream.read_buf(&mut self.buffer)).await {
                 Ok(Ok(n)) if n > 0 => {}
-                Ok(_) => {
-                    report.failed(step, on_eof(state));
-                    return Err(Stopped);
-                }
+                Ok(_) => return stop(report, step, state.on_eof()),
                 Err(_) => {
-                    report.failed(step, format!("it says nothing for {:?}", self.limit));
-                    return Err(Stopped);
+                    return stop(
+                        report,
+                        step,
+                        format!("it says nothing for {:?}", self.limit),
+                    );
                 }
             }
         }

@@ -57,6 +57,7 @@
 //! ```
 
 mod auth;
+mod awaiting;
 mod checks;
 mod error;
 mod greeting;
@@ -67,6 +68,7 @@ mod settings;
 mod states;
 
 pub use auth::AuthMethod;
+pub use awaiting::Awaiting;
 pub use error::{HandshakeError, Stage};
 pub use greeting::Peer;
 pub use line::{Line, MAX_LINE};

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::NodeId;
 use crate::handshake::{
-    AuthMethod, AwaitAuth, AwaitGreeting, Established, Greeted, HandshakeError, Nonce, Opening,
-    Progress, Role, Settings, Verified,
+    AuthMethod, AwaitGreeting, Awaiting, Established, Greeted, HandshakeError, Nonce, Opening,
+    Progress, Role, Settings,
 };
 use crate::node::Inner;
 use crate::peer::{self, Peer, Refused, Stage};
@@ -174,33 +174,6 @@ enum Held<P> {
     Closed,
     Late,
 }
-
-/// A state of the handshake that waits for bytes.
-trait Awaiting: Sized {
-    type Next;
-    fn receive(self, input: &[u8]) -> Result<(usize, Progress<Self, Self::Next>), HandshakeError>;
-    fn on_eof(self) -> HandshakeError;
-    fn on_deadline(self, limit: Duration) -> HandshakeError;
-}
-
-macro_rules! awaiting {
-    ($($state:ty => $next:ty),*) => {$(
-        impl Awaiting for $state {
-            type Next = $next;
-            fn receive(self, input: &[u8]) -> Result<(usize, Progress<Self, $next>), HandshakeError> {
-                Self::receive(self, input)
-            }
-            fn on_eof(self) -> HandshakeError {
-                Self::on_eof(self)
-            }
-            fn on_deadline(self, limit: Duration) -> HandshakeError {
-                Self::on_deadline(self, limit)
-            }
-        }
-    )*};
-}
-
-awaiting!(AwaitGreeting => Greeted, AwaitAuth => Verified);
 
 impl Wire {
     /// Reads until `state` has become the next one.
