@@ -2,10 +2,10 @@
 //!
 //! Everything is gone when the lab is dropped. What runs on the hosts is this test binary again.
 
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::lines::Lines;
 
 const PART: &str = "AEMP_NETWORK_PART";
 
@@ -81,15 +81,7 @@ impl Lab {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (lines, heard) = channel();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if let Some((_, line)) = line.split_once("@ ") {
-                    let _ = lines.send(line.to_owned());
-                }
-            }
-        });
+        let heard = Lines::of(process.stdout.take().unwrap());
         Host {
             name: host.into(),
             process,
@@ -122,23 +114,19 @@ impl Drop for Lab {
 pub(crate) struct Host {
     name: String,
     process: Child,
-    heard: Receiver<String>,
+    heard: Lines,
 }
 
 impl Host {
-    /// Waits for a line.
+    /// Waits for a line; the harness prints to the same ones.
     pub(crate) fn hear_until(&self, is_it: impl Fn(&str) -> bool) {
-        let until = Instant::now() + DEADLINE;
-        let mut last = String::from("nothing");
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self.heard.recv_timeout(left);
-            let line = line.unwrap_or_else(|_| panic!("{} last said {last}", self.name));
-            if is_it(&line) {
-                return;
-            }
-            last = line;
-        }
+        let heard = |line: &str| {
+            line.split_once("@ ")
+                .filter(|(_, line)| is_it(line))
+                .map(drop)
+        };
+        self.heard
+            .wait(&format!("what {} is to say", self.name), DEADLINE, heard);
     }
 }
 

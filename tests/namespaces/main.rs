@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod lab;
+#[path = "../common/lines.rs"]
+mod lines;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -1,10 +1,11 @@
 //! The chat example as people use it: two terminals, and Ctrl-C.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::lines::Lines;
 
 /// Built beside the tests, as `cargo test` does with all examples.
 fn program() -> PathBuf {
@@ -16,7 +17,7 @@ fn program() -> PathBuf {
 struct Terminal {
     process: Child,
     keys: ChildStdin,
-    lines: Receiver<String>,
+    lines: Lines,
 }
 
 impl Terminal {
@@ -27,13 +28,7 @@ impl Terminal {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (sender, lines) = channel();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
+        let lines = Lines::of(process.stdout.take().unwrap());
         let keys = process.stdin.take().unwrap();
         Self {
             process,
@@ -44,17 +39,8 @@ impl Terminal {
 
     /// Waits for a line that begins so, and gives the rest of it.
     fn line(&self, begins: &str) -> String {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self
-                .lines
-                .recv_timeout(left)
-                .unwrap_or_else(|_| panic!("no {begins:?}"));
-            if let Some(rest) = line.strip_prefix(begins) {
-                return rest.to_owned();
-            }
-        }
+        let rest = |line: &str| line.strip_prefix(begins).map(str::to_owned);
+        self.lines.wait(begins, Duration::from_secs(20), rest)
     }
 
     fn types(&mut self, line: &str) {

@@ -7,6 +7,8 @@
 mod chat;
 mod child;
 mod hung;
+#[path = "../common/lines.rs"]
+mod lines;
 
 use std::time::Duration;
 

@@ -39,12 +39,7 @@ fn each(formation: &Formation, before: (u64, u64), count: u64) -> Cost {
 
 /// Of a network of so many nodes: a join, an update, and what a watcher costs at one.
 fn measure(nodes: usize, globals: usize) -> [Cost; 3] {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    crate::simulated().block_on(async {
         let mut formation = Formation::new(1, shape(nodes, globals));
         formation.network.heal();
         for at in 0..globals {

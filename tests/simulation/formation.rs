@@ -87,12 +87,7 @@ fn simulate(
     shape: Shape,
     scene: impl for<'f> Fn(&'f mut Formation) -> Scene<'f>,
 ) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    crate::simulated().block_on(async {
         let mut formation = Formation::new(seed, shape);
         let healed = scene(&mut formation).await;
         formation.end().await;

@@ -31,6 +31,15 @@ use schedule::{Outcome, run};
 /// How many lines of a failed schedule's history are shown.
 const SHOWN: usize = 400;
 
+/// A runtime of one thread on a simulated clock.
+fn simulated() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime")
+}
+
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(

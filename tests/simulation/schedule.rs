@@ -25,11 +25,7 @@ pub(crate) struct Outcome {
 
 /// Runs the schedule of `seed` in a runtime of its own, on a simulated clock.
 pub(crate) fn run(seed: u64) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
+    let runtime = crate::simulated();
     let outcome = runtime.block_on(async {
         let mut random = Random::new(seed);
         let world = World::new(Network::new(random.fork()));
