@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use super::Home;
 
@@ -19,6 +19,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct Terminal {
     /// A server of its own.
     socket: PathBuf,
+    /// Where the command's exit code will be. tmux tells it as well, but not always.
+    code: PathBuf,
 }
 
 impl Terminal {
@@ -33,6 +35,7 @@ impl Terminal {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let terminal = Self {
             socket: home.path(&format!("tmux{count}")),
+            code: home.path(&format!("code{count}")),
         };
         let options = "start-server ; set -g status off ; set -g remain-on-exit on ; set -g remain-on-exit-format ";
         let mut line: Vec<OsString> = options.split(' ').map(OsString::from).collect();
@@ -51,6 +54,11 @@ impl Terminal {
         if let Some(folder) = command.get_current_dir() {
             add(&"-c");
             add(&folder);
+        }
+        // Ctrl-C is for the command alone.
+        let script = format!("trap : INT; \"$@\"; echo $? >{}", terminal.code.display());
+        for word in ["sh", "-c", &script, "sh"] {
+            add(&word);
         }
         // What the terminal of who runs the tests likes is nothing to this one.
         for word in "env -u NO_COLOR -u AEMP_PAGER -u PAGER -u LESS".split(' ') {
@@ -129,11 +137,12 @@ impl Terminal {
         self.wait(text, |screen| screen.contains(text))
     }
 
-    /// Waits for the command's end, and gives its exit code. The screen is still there.
+    /// Waits for the command's end, and gives its exit code. The screen is still there; what was printed last may come
+    /// to it a little later.
     #[track_caller]
     pub(crate) fn ended(&self) -> i32 {
-        let code = || self.tmux(["display-message", "-p", "#{pane_dead_status}"]);
-        self.wait("the command's end", |_| !code().trim().is_empty());
+        let code = || fs::read_to_string(&self.code).unwrap_or_default();
+        self.wait("the command's end", |_| code().ends_with('\n'));
         code().trim().parse().expect("a number")
     }
 
