@@ -4,9 +4,11 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::failure::Failure;
+use crate::progress;
 
 /// Writes `text`, which ends in a line's end, to the standard output.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
+    progress::clear();
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
@@ -15,6 +17,7 @@ pub(crate) fn write(text: &str) -> Result<(), Failure> {
 
 /// Says what went wrong. Where nobody hears it, nothing more can be done.
 pub(crate) fn error(failure: &Failure) {
+    progress::clear();
     let label = if colours() {
         "\x1b[1;31merror\x1b[0m"
     } else {
@@ -25,6 +28,7 @@ pub(crate) fn error(failure: &Failure) {
 
 /// Says something that the user had better know, and that changes nothing.
 pub(crate) fn hint(text: &str) {
+    progress::clear();
     let _ = writeln!(io::stderr(), "hint: {text}");
 }
 
@@ -37,7 +41,10 @@ pub(crate) fn clap(error: &clap::Error) -> ExitCode {
 /// Colour is for terminals whose user has not said otherwise (no-color.org).
 fn colours() -> bool {
     let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    io::stderr().is_terminal()
-        && unset("NO_COLOR")
-        && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    rewrites_lines() && unset("NO_COLOR")
+}
+
+/// Whether standard error is a terminal on which a line can be erased.
+pub(crate) fn rewrites_lines() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }

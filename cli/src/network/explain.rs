@@ -12,6 +12,8 @@ use aemp::transport::{Options, Stream, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::progress;
+
 /// What was done, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -67,7 +69,9 @@ async fn open(
 ) -> Result<(), Stopped> {
     const CONNECT: &str = "connect";
     let options = Options::new(limit);
-    let stream = match timeout(limit, transport.connect(address, &options)).await {
+    let target = address.to_string();
+    let connect = timeout(limit, transport.connect(address, &options));
+    let stream = match progress::during(&target, limit, connect).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return stop(report, CONNECT, error),
         Err(_) => return stop(report, CONNECT, format!("no connection within {limit:?}")),
@@ -81,6 +85,7 @@ async fn open(
     opening.local = stream.local();
     opening.peer = stream.peer();
     let mut wire = Wire {
+        target,
         stream,
         buffer: Vec::new(),
         limit,
@@ -171,6 +176,8 @@ fn shown(peer: &Peer) -> String {
 }
 
 struct Wire {
+    /// Whom it is to.
+    target: String,
     stream: Box<dyn Stream>,
     buffer: Vec<u8>,
     limit: Duration,
@@ -210,7 +217,8 @@ impl Wire {
                 Progress::Done(next) => return Ok(next),
                 Progress::More(state) => state,
             };
-            match timeout(self.limit, self.stream.read_buf(&mut self.buffer)).await {
+            let read = timeout(self.limit, self.stream.read_buf(&mut self.buffer));
+            match progress::during(&self.target, self.limit, read).await {
                 Ok(Ok(n)) if n > 0 => {}
                 Ok(_) => return stop(report, step, state.on_eof()),
                 Err(_) => {

@@ -6,6 +6,10 @@ use std::time::Duration;
 use aemp::{Change, DirectoryRole, Text, Value};
 
 use super::{Failure, Session, stats};
+use crate::progress;
+
+/// Who is waited for.
+const DIRECTORY: &str = "the directory";
 
 /// How often it is looked whether there is a master.
 const LOOK: Duration = Duration::from_millis(5);
@@ -16,7 +20,8 @@ pub(crate) async fn family(
     family: &str,
 ) -> Result<BTreeMap<Text, Value>, Failure> {
     let asked = session.node.directory().family(family);
-    Ok(asked.within(session.limit).await?)
+    let asked = asked.within(session.limit);
+    Ok(progress::during(DIRECTORY, session.limit, asked).await?)
 }
 
 /// The families that the global node knows which works for us, with how many keys. Only nodes that `run` has started
@@ -30,11 +35,7 @@ pub(crate) async fn families(session: &Session) -> Result<BTreeMap<String, u64>,
             tokio::time::sleep(LOOK).await;
         }
     };
-    let master = tokio::time::timeout(session.limit, master).await;
-    let master = master.map_err(|_| Failure::TimedOut {
-        target: String::from("none of the seeds"),
-        limit: session.limit,
-    })?;
+    let master = session.wait(DIRECTORY, master).await?;
     Ok(stats(session, &master).await?.families)
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aemp::{Message, NodeId, Value};
 
 use super::{Failure, Session, node_port};
+use crate::progress;
 
 /// What a node tells of itself, as far as it is shown.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -74,10 +75,10 @@ async fn ask<T: serde::de::DeserializeOwned>(
 async fn call(session: &Session, node: &NodeId, words: Vec<Value>) -> Result<Value, Failure> {
     let port = node_port(node);
     let message: Message = words.into_iter().collect();
-    let call = session
-        .node
-        .call::<_, (Value,)>(&port, message)
-        .within(session.limit);
-    let (answer,) = call.await.map_err(|error| Failure::of_call(&port, error))?;
+    let call = session.node.call::<_, (Value,)>(&port, message);
+    let call = call.within(session.limit);
+    let (answer,) = progress::during(node.as_str(), session.limit, call)
+        .await
+        .map_err(|error| Failure::of_call(&port, error))?;
     Ok(answer)
 }

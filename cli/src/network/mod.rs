@@ -1,5 +1,5 @@
 //! What commands do with other nodes, AnyEvent::MP's among them: one file a command, each a function over a node that
-//! has joined the network. They print nothing.
+//! has joined the network. They print nothing; what they wait for shows on a terminal (`progress`).
 
 mod cal;
 mod eval;
@@ -27,25 +27,36 @@ use std::time::Duration;
 
 use aemp::{Builder, CallError, LocalNode, NodeId, PortId, Reason};
 
+use crate::progress;
+
 /// A node that has joined, and how long an answer may take.
 pub(crate) struct Session {
     pub(crate) node: LocalNode,
     pub(crate) limit: Duration,
 }
 
+impl Session {
+    /// Waits for something of `target`, not longer than an answer may take.
+    async fn wait<T>(&self, target: &str, work: impl IntoFuture<Output = T>) -> Result<T, Failure> {
+        let work = tokio::time::timeout(self.limit, work);
+        let done = progress::during(target, self.limit, work).await;
+        done.map_err(|_| Failure::TimedOut {
+            target: target.to_owned(),
+            limit: self.limit,
+        })
+    }
+}
+
 /// Joins the network through one of the node's seeds.
 pub(crate) async fn join(builder: Builder, limit: Duration) -> Result<Session, Failure> {
     let node = builder.start().await?;
-    match tokio::time::timeout(limit, node.joined()).await {
-        Ok(joined) => joined?,
-        Err(_) => {
-            return Err(Failure::TimedOut {
-                target: String::from("none of the seeds"),
-                limit,
-            });
-        }
-    }
-    Ok(Session { node, limit })
+    let session = Session { node, limit };
+    let seeds = session.node.seeds().into_iter();
+    let seeds: Vec<String> = seeds.map(|seed| seed.address.to_string()).collect();
+    session
+        .wait(&seeds.join(", "), session.node.joined())
+        .await??;
+    Ok(session)
 }
 
 /// Why a command got nowhere.

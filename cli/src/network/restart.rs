@@ -16,11 +16,5 @@ pub(crate) async fn restart(session: &Session, node: &NodeId) -> Result<(), Fail
     // It goes away at once, which is as good an answer as any.
     let gone = session.node.gone(&node_port(node));
     session.node.send(&node_port(node), (FUNCTION,));
-    match tokio::time::timeout(session.limit, gone).await {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Failure::TimedOut {
-            target: node.to_string(),
-            limit: session.limit,
-        }),
-    }
+    session.wait(node.as_str(), gone).await.map(drop)
 }

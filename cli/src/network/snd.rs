@@ -11,18 +11,17 @@ pub(crate) async fn snd(
     port: &PortId,
     elements: Vec<Value>,
 ) -> Result<(), Failure> {
-    let Session { node, limit } = session;
+    let node = &session.node;
     node.try_send(port, elements.into_iter().collect::<Message>())?;
     let mut inbox = node.inbox();
     let there = node_port(port.node());
     let gone = node.gone(&there);
     node.try_send(&there, ("snd", inbox.id(), "done"))?;
-    tokio::select! {
-        _ = inbox.recv() => Ok(()),
-        reason = gone => Err(Failure::Gone { target: port.to_string(), reason }),
-        () = tokio::time::sleep(*limit) => Err(Failure::TimedOut {
-            target: port.node().to_string(),
-            limit: *limit,
-        }),
-    }
+    let got = async {
+        tokio::select! {
+            _ = inbox.recv() => Ok(()),
+            reason = gone => Err(Failure::Gone { target: port.to_string(), reason }),
+        }
+    };
+    session.wait(port.node().as_str(), got).await?
 }

@@ -3,6 +3,7 @@
 // Each test binary takes what it needs.
 #![allow(dead_code, unused_imports)]
 
+mod running;
 mod terminal;
 
 use std::io::Write;
@@ -13,6 +14,7 @@ use std::{env, fs, process};
 
 use aemp::Value;
 
+pub(crate) use running::{Running, SECRET, network, watched};
 pub(crate) use terminal::Terminal;
 
 /// A home directory that goes with its owner. The configuration is `config` in it.
@@ -90,6 +92,7 @@ impl Home {
             .env("AEMP_RC", self.path("config"))
             .env_remove("PERL_ANYEVENT_MP_RC")
             .env_remove("AEMP_SECRET")
+            .env_remove("XDG_STATE_HOME")
             .current_dir(&self.0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
