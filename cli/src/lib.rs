@@ -30,6 +30,7 @@ mod layers;
 mod network;
 mod options;
 mod output;
+mod pager;
 mod progress;
 mod random;
 mod registry;

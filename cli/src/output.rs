@@ -46,5 +46,10 @@ fn colours() -> bool {
 
 /// Whether standard error is a terminal on which a line can be erased.
 pub(crate) fn rewrites_lines() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    io::stderr().is_terminal() && !is_dumb()
+}
+
+/// Whether terminals do nothing but print.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }

@@ -6,7 +6,7 @@ use super::{Description, Step, Takes, in_network, show, text};
 use crate::chain::Line;
 use crate::failure::Failure;
 use crate::network::{self, Session};
-use crate::output;
+use crate::{output, pager};
 
 pub(super) const DIRECTORY: Description = Description {
     name: "directory",
@@ -34,7 +34,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
             let lines = families
                 .iter()
                 .map(|(family, keys)| format!("{family}  {keys}\n"));
-            output::write(&lines.collect::<String>())
+            pager::page(&lines.collect::<String>())
         }));
     }
     let family = text(&arguments, 0, "a family")?;
@@ -55,7 +55,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
         let lines = set
             .iter()
             .map(|(key, value)| format!("{key}  {}\n", show::json(value, false)));
-        output::write(&lines.collect::<String>())
+        pager::page(&lines.collect::<String>())
     }))
 }
 

@@ -6,7 +6,7 @@ use aemp::profile::Key;
 
 use super::{Command, Description, TABLE, Takes, find, nearest, set, text};
 use crate::failure::{Failure, meant};
-use crate::{options, output};
+use crate::{options, pager};
 
 pub(super) const HELP: Description = Description {
     name: "help",
@@ -46,7 +46,7 @@ Exit codes: 0 done; 1 a command failed; 2 the line is wrong, and nothing was don
 /// Explains the last of `words` that is a command, or everything.
 pub(crate) fn show(words: &[String]) -> Result<(), Failure> {
     let Some(word) = words.last() else {
-        return output::write(&everything());
+        return pager::page(&everything());
     };
     let known = words
         .iter()
@@ -56,7 +56,7 @@ pub(crate) fn show(words: &[String]) -> Result<(), Failure> {
         let nearest = meant(nearest(word));
         Failure::Usage(format!("there is no command {word:?}{nearest}"))
     })?;
-    output::write(&one(name, command))
+    pager::page(&one(name, command))
 }
 
 fn everything() -> String {

@@ -7,7 +7,7 @@ use crate::chain::Line;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::network::{self, Port, Session};
-use crate::output;
+use crate::pager;
 
 pub(super) const PS: Description = Description {
     name: "ps",
@@ -62,5 +62,5 @@ fn print(context: &Context, mut ports: Vec<Port>) -> Result<(), Failure> {
             port.messages, port.queued, port.watchers, port.monitors, port.tasks
         );
     }
-    output::write(&text)
+    pager::page(&text)
 }

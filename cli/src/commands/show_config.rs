@@ -8,7 +8,7 @@ use crate::chain::Line;
 use crate::context::Context;
 use crate::failure::{Failure, meant};
 use crate::layers::Layers;
-use crate::output;
+use crate::{output, pager};
 
 pub(super) const SHOW_CONFIG: Description = Description {
     name: "showconfig",
@@ -140,5 +140,5 @@ fn print(context: &mut Context, given: Given) -> Result<(), Failure> {
         let value = show::json(&value, false);
         text.push_str(&format!("{key:width$}  {value}  ({place})\n"));
     }
-    output::write(&text)
+    pager::page(&text)
 }

@@ -1,0 +1,81 @@
+//! Text that may be longer than the screen: on a terminal it goes through a pager then.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+use crate::{output, progress};
+
+/// Exit codes by which `sh` says that there is no such program, or that it cannot be run.
+const NO_PAGER: [Option<i32>; 2] = [Some(126), Some(127)];
+
+/// Writes `text`, which ends in a line's end, to the standard output: through a pager where that is a terminal and shows
+/// less than all of it. Who leaves the pager has seen enough.
+pub(crate) fn page(text: &str) -> Result<(), Failure> {
+    if !io::stdout().is_terminal() || output::is_dumb() || fits(text) {
+        return output::write(text);
+    }
+    let Some(mut pager) = pager() else {
+        return output::write(text);
+    };
+    progress::clear();
+    let Ok(mut running) = pager.stdin(Stdio::piped()).spawn() else {
+        return output::write(text);
+    };
+    if let Some(mut input) = running.stdin.take() {
+        match input.write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+            _ => {}
+        }
+    }
+    match NO_PAGER.contains(&running.wait()?.code()) {
+        true => output::write(text),
+        false => Ok(()),
+    }
+}
+
+/// The user's, else `less`. `None` if the user wants none.
+fn pager() -> Option<Command> {
+    let wanted = env::var_os("AEMP_PAGER").or_else(|| env::var_os("PAGER"));
+    let Some(line) = wanted else {
+        let mut less = Command::new("less");
+        // It ends by Ctrl-C, as this command does.
+        less.arg("-FRXK");
+        return Some(less);
+    };
+    if line.is_empty() {
+        return None;
+    }
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(line);
+    Some(shell)
+}
+
+/// Whether the terminal shows all of it at once, with a line for what is typed next.
+fn fits(text: &str) -> bool {
+    // A terminal without a size has nothing that could be left.
+    let Ok((columns @ 1.., rows @ 1..)) = crossterm::terminal::size() else {
+        return true;
+    };
+    rows_of(text, columns.into()) < rows.into()
+}
+
+/// How many rows it takes.
+fn rows_of(text: &str, columns: usize) -> usize {
+    let rows = |line: &str| line.chars().count().div_ceil(columns).max(1);
+    text.lines().map(rows).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows_of;
+
+    #[test]
+    fn long_lines_take_several_rows() {
+        assert_eq!(rows_of("", 10), 0);
+        assert_eq!(rows_of("a\n\nb\n", 10), 3);
+        assert_eq!(rows_of("0123456789\n01234567890\n", 10), 3);
+        assert_eq!(rows_of("äöüäöüäöüä\n", 10), 1);
+    }
+}
