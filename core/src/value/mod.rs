@@ -6,6 +6,7 @@ mod diagnostic;
 mod integer;
 mod map;
 pub(crate) mod mark;
+mod notation;
 pub(crate) mod scalar;
 mod ser;
 
@@ -21,6 +22,7 @@ pub(crate) use ser::{ListSer, MAX_RESERVE, MapSer, ToValue};
 pub use de::from_value;
 pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
+pub use notation::{NotationError, read};
 pub use ser::to_value;
 
 /// One value of a message, in 24 bytes.
