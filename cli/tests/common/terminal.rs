@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct Terminal {
     /// A server of its own.
     socket: PathBuf,
-    /// Where the command's exit code will be. tmux tells it as well, but not always.
+    /// Where the command's exit code will be.
     code: PathBuf,
 }
 
@@ -37,7 +37,7 @@ impl Terminal {
             socket: home.path(&format!("tmux{count}")),
             code: home.path(&format!("code{count}")),
         };
-        let options = "start-server ; set -g status off ; set -g remain-on-exit on ; set -g remain-on-exit-format ";
+        let options = "start-server ; set -g status off";
         let mut line: Vec<OsString> = options.split(' ').map(OsString::from).collect();
         let mut add = |word: &dyn AsRef<OsStr>| line.push(word.as_ref().to_owned());
         for word in [
@@ -55,8 +55,11 @@ impl Terminal {
             add(&"-c");
             add(&folder);
         }
-        // Ctrl-C is for the command alone.
-        let script = format!("trap : INT; \"$@\"; echo $? >{}", terminal.code.display());
+        // Ctrl-C is for the command alone. The terminal outlives it: one that ends loses what is not on the screen yet.
+        let script = format!(
+            "trap : INT; \"$@\"; echo $? >{}; exec sleep 3600",
+            terminal.code.display()
+        );
         for word in ["sh", "-c", &script, "sh"] {
             add(&word);
         }
