@@ -24,6 +24,14 @@ pub(crate) enum Failure {
     /// The network, or the node that was asked.
     #[error(transparent)]
     Network(#[from] crate::network::Failure),
+    /// One of the lines that the shell was given.
+    #[error("line {number}: {failure}")]
+    Line {
+        /// Counted from 1.
+        number: usize,
+        /// Why it failed.
+        failure: Box<Self>,
+    },
     /// The output.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -36,6 +44,7 @@ impl Failure {
             Self::Usage(_) | Self::Value(_) => 2,
             Self::File(_) => 3,
             Self::Network(_) => 4,
+            Self::Line { failure, .. } => return failure.exit_code(),
         })
     }
 

@@ -37,6 +37,7 @@ mod registry;
 mod running;
 mod secret;
 mod services;
+mod shell;
 #[cfg(test)]
 mod tests;
 

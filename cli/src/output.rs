@@ -39,7 +39,7 @@ pub(crate) fn clap(error: &clap::Error) -> ExitCode {
 }
 
 /// Colour is for terminals whose user has not said otherwise (no-color.org).
-fn colours() -> bool {
+pub(crate) fn colours() -> bool {
     let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
     rewrites_lines() && unset("NO_COLOR")
 }

@@ -31,6 +31,16 @@ struct Wait {
     limit: Duration,
 }
 
+tokio::task_local! {
+    /// There where what is waited for is nobody's business.
+    static QUIET: ();
+}
+
+/// Does `work` without a line, whatever it waits for.
+pub(crate) async fn quietly<T>(work: impl Future<Output = T>) -> T {
+    QUIET.scope((), work).await
+}
+
 /// Waits for `work`, which gives up by itself after `limit`, and meanwhile says on a terminal that `target` has not
 /// answered.
 pub(crate) async fn during<T>(
@@ -38,7 +48,7 @@ pub(crate) async fn during<T>(
     limit: Duration,
     work: impl IntoFuture<Output = T>,
 ) -> T {
-    if !output::rewrites_lines() {
+    if !output::rewrites_lines() || QUIET.try_with(|()| ()).is_ok() {
         return work.await;
     }
     let since = Instant::now();

@@ -206,6 +206,113 @@ fn the_doctor_finds_what_is_wrong_and_says_what_to_type() {
 }
 
 #[test]
+fn the_shell_does_what_it_reads_up_to_the_first_line_that_fails() {
+    let (home, _nodes) = network();
+    let shell = |options: &[&str], lines: &[&str]| {
+        let line = [options, &["shell"]].concat();
+        home.with(&line, &[], &lines.join("\n"))
+    };
+    let rich =
+        r#"call worker#echo "a b" 7 7a h'00ff' 32("x:y") {1: [true, null]} 18446744073709551615"#;
+    let done = shell(
+        &[],
+        &[rich, "", "directory aemp_echo", "send worker#echo x"],
+    )
+    .succeeds();
+    assert_eq!(
+        done.out,
+        "\"a b\", 7, \"7a\", h'00ff', 32(\"x:y\"), {1: [true, null]}, 18446744073709551615\n\
+         json#echo  null\nseed#echo  null\nworker#echo  null\n"
+    );
+    assert_eq!(done.err, "");
+
+    let json = shell(&["--json"], &[rich, "directory aemp_echo"]);
+    let json = json.succeeds().out;
+    let mut lines = json.lines();
+    assert_eq!(
+        lines.next(),
+        Some(
+            r#"{"answer":["a b",7,"7a","h'00ff'","32(\"x:y\")",{"1":[true,null]},18446744073709551615]}"#
+        )
+    );
+    assert_eq!(
+        lines.next(),
+        Some(r#"{"directory":{"json#echo":null,"seed#echo":null,"worker#echo":null}}"#)
+    );
+    // What is spawned runs, and shows among the node's ports.
+    let spawned = shell(&[], &["spawn worker aemp::echo", "nodes", "ports worker"]);
+    let spawned = spawned.succeeds().out;
+    let port = spawned
+        .lines()
+        .next()
+        .unwrap()
+        .strip_prefix("worker#")
+        .unwrap();
+    assert!(spawned.contains(&format!("\n{port} ")), "{spawned}");
+    assert!(spawned.contains("\njson    127.0.0.1:"), "{spawned}");
+
+    // The first line that fails ends it, with its code.
+    let failed = shell(&[], &["self", "call worker#echo [1 2]", "self"]).succeeds_with(2);
+    assert_eq!(
+        failed.err,
+        "error: line 2: column 21: expected ',' or ']', found '2'\n"
+    );
+    assert_eq!(failed.out.lines().count(), 1);
+    let failed = shell(&[], &["\n\ncall worker#nobody", "self"]).fails(4);
+    assert!(
+        failed
+            .err
+            .starts_with("error: line 3: worker#nobody: no_such_port"),
+        "{failed:?}"
+    );
+    assert!(!home.path(".local").exists());
+}
+
+#[test]
+fn the_shell_prints_what_happens_while_it_waits_for_lines() {
+    let (home, [_seed, worker, _json]) = network();
+    let mut shell = home.command(&["--json", "shell"]).spawn().unwrap();
+    let mut lines = BufReader::new(shell.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    let mut input = shell.stdin.take().unwrap();
+    let mut enter = |line: &str| writeln!(input, "{line}").unwrap();
+
+    enter("monitor worker#nobody");
+    let gone = next();
+    assert!(
+        gone.starts_with(r#"{"gone":"worker#nobody","reason":["no_such_port","#),
+        "{gone}"
+    );
+    enter("self");
+    let own: aemp::Map = serde_json::from_str(&next()).unwrap();
+    let own = own.get("self").and_then(|own| own.as_str()).unwrap();
+    // The echo sends back all but the last to the port in the last.
+    enter(&format!("send worker#echo hello h'00' {own}"));
+    assert_eq!(next(), r#"{"message":["hello","h'00'"]}"#);
+    enter("watch aemp_echo");
+    let all = r#"{"json#echo":null,"seed#echo":null,"worker#echo":null}"#;
+    assert_eq!(
+        next(),
+        format!(r#"{{"family":"aemp_echo","set":{all},"deleted":[]}}"#)
+    );
+    drop(worker);
+    assert_eq!(
+        next(),
+        r#"{"family":"aemp_echo","set":{},"deleted":["worker#echo"]}"#
+    );
+    enter("unwatch aemp_ech");
+    assert!(lines.next().is_none());
+    assert_eq!(shell.wait().unwrap().code(), Some(1));
+    let mut error = String::new();
+    let mut stderr = shell.stderr.take().unwrap();
+    stderr.read_to_string(&mut error).unwrap();
+    assert_eq!(
+        error,
+        "error: line 5: aemp_ech is not watched; did you mean \"aemp_echo\"?\n"
+    );
+}
+
+#[test]
 fn a_program_in_another_language_joins_with_three_lines() {
     let home = Home::new();
     home.aemp(&[

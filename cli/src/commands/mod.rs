@@ -15,11 +15,12 @@ mod list;
 mod man;
 mod mon;
 mod profile;
-mod ps;
+pub(crate) mod ps;
 mod restart;
 mod run;
 mod set;
-mod show;
+mod shell;
+pub(crate) mod show;
 mod show_config;
 mod show_profile;
 mod snd;
@@ -86,6 +87,7 @@ pub(crate) const TABLE: &[&Description] = &[
     &ps::PS,
     &dot::DOT,
     &directory::DIRECTORY,
+    &shell::SHELL,
     &explain::EXPLAIN,
     &doctor::DOCTOR,
     &completions::COMPLETIONS,

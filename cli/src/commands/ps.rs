@@ -24,23 +24,33 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
     Ok(in_network(line, work, print))
 }
 
-fn print(context: &Context, mut ports: Vec<Port>) -> Result<(), Failure> {
-    ports.sort_by(|a, b| a.name.cmp(&b.name));
-    if context.options.json {
-        let ports = ports.iter().map(|port| {
-            let numbers: Map = [
-                ("messages", port.messages),
-                ("queued", port.queued),
-                ("watchers", port.watchers),
-                ("monitors", port.monitors),
-                ("tasks", port.tasks),
-            ]
-            .into_iter()
-            .collect();
-            (port.name.as_str(), Value::from(numbers))
-        });
-        return show::print_json(&ports.collect());
+fn print(context: &Context, ports: Vec<Port>) -> Result<(), Failure> {
+    let (map, text) = shown(ports);
+    match context.options.json {
+        true => show::print_json(&map),
+        false => pager::page(&text),
     }
+}
+
+/// The ports as a map and as a table, in the order of their names.
+pub(crate) fn shown(mut ports: Vec<Port>) -> (Map, String) {
+    ports.sort_by(|a, b| a.name.cmp(&b.name));
+    let map = ports.iter().map(|port| {
+        let numbers: Map = [
+            ("messages", port.messages),
+            ("queued", port.queued),
+            ("watchers", port.watchers),
+            ("monitors", port.monitors),
+            ("tasks", port.tasks),
+        ]
+        .into_iter()
+        .collect();
+        (port.name.as_str(), Value::from(numbers))
+    });
+    (map.collect(), table(&ports))
+}
+
+fn table(ports: &[Port]) -> String {
     let longest = ports
         .iter()
         .map(|port| port.name.len())
@@ -51,7 +61,7 @@ fn print(context: &Context, mut ports: Vec<Port>) -> Result<(), Failure> {
         "{:longest$} {:>12} {:>8} {:>8} {:>8} {:>6}\n",
         "PORT", "MESSAGES", "QUEUED", "WATCHERS", "MONITORS", "TASKS"
     );
-    for port in &ports {
+    for port in ports {
         let name = if port.name.is_empty() {
             "(node port)"
         } else {
@@ -62,5 +72,5 @@ fn print(context: &Context, mut ports: Vec<Port>) -> Result<(), Failure> {
             port.messages, port.queued, port.watchers, port.monitors, port.tasks
         );
     }
-    pager::page(&text)
+    text
 }

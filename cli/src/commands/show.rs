@@ -31,7 +31,7 @@ pub(super) fn print_json(map: &Map) -> Result<(), Failure> {
 }
 
 /// `value` as JSON, in one line or for people.
-pub(super) fn json(value: &Value, pretty: bool) -> String {
+pub(crate) fn json(value: &Value, pretty: bool) -> String {
     let written = if pretty {
         serde_json::to_string_pretty(value)
     } else {

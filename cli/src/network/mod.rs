@@ -10,6 +10,7 @@ mod inspect;
 mod mon;
 mod restart;
 mod snd;
+mod spawn;
 mod trace;
 
 pub(crate) use cal::cal;
@@ -21,6 +22,7 @@ pub(crate) use inspect::{NodeStats, Port, can, ports, stats};
 pub(crate) use mon::mon;
 pub(crate) use restart::restart;
 pub(crate) use snd::snd;
+pub(crate) use spawn::spawn;
 pub(crate) use trace::{Heard, trace};
 
 use std::time::Duration;
@@ -36,6 +38,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// The same, for a task of its own.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            node: self.node.clone(),
+            limit: self.limit,
+        }
+    }
+
     /// Waits for something of `target`, not longer than an answer may take.
     async fn wait<T>(&self, target: &str, work: impl IntoFuture<Output = T>) -> Result<T, Failure> {
         let work = tokio::time::timeout(self.limit, work);

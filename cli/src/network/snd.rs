@@ -4,15 +4,21 @@ use aemp::{Message, PortId, Value};
 
 use super::{Failure, Session, node_port};
 
-/// Sends a message, and waits until the port's node has got it: it is asked to send something back, which it does after
-/// it has read the message (protocol.md section 10). That the port exists is not known then.
+/// Sends a message, and waits until the port's node has got it. That the port exists is not known then.
 pub(crate) async fn snd(
     session: &Session,
     port: &PortId,
     elements: Vec<Value>,
 ) -> Result<(), Failure> {
+    let message = elements.into_iter().collect::<Message>();
+    session.node.try_send(port, message)?;
+    reached(session, port).await
+}
+
+/// Waits until the node of `port` has got all that was sent: it is asked to send something back, which it does after it
+/// has read the rest (protocol.md section 10).
+pub(super) async fn reached(session: &Session, port: &PortId) -> Result<(), Failure> {
     let node = &session.node;
-    node.try_send(port, elements.into_iter().collect::<Message>())?;
     let mut inbox = node.inbox();
     let there = node_port(port.node());
     let gone = node.gone(&there);

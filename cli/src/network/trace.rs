@@ -17,10 +17,7 @@ pub(crate) async fn trace(session: &Session, first: &NodeId, mut tell: impl FnMu
     let mut known = BTreeSet::from([first.clone()]);
     let mut asked = tokio::task::JoinSet::new();
     let ask = |asked: &mut tokio::task::JoinSet<Heard>, node: NodeId| {
-        let session = Session {
-            node: session.node.clone(),
-            limit: session.limit,
-        };
+        let session = session.another();
         asked.spawn(async move {
             let answer = neighbours(&session, &node).await;
             (node, answer)

@@ -8,3 +8,4 @@ mod common;
 mod errors;
 mod paging;
 mod progress;
+mod shell;

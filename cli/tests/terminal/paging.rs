@@ -13,18 +13,18 @@ fn keys() -> usize {
 }
 
 /// A network with a large family, which a node in this process holds.
-fn large() -> (Home, [Running; 3], Runtime, LocalNode) {
+pub(crate) fn large() -> (Home, [Running; 3], Runtime, LocalNode) {
     let (home, nodes) = network();
     let runtime = Runtime::new().unwrap();
     let node = aemp::node().id("holder").secret(SECRET);
     let node = node.seed(nodes[0].address.as_str());
     let node = runtime.block_on(node.start()).unwrap();
-    let _inside = runtime.enter();
+    let inside = runtime.enter();
     for key in 0..keys() {
         let key = format!("key{key:06}");
         node.directory().set("many", key, Value::Null).unwrap();
     }
-    drop(_inside);
+    drop(inside);
     let until = Instant::now() + Duration::from_secs(60);
     let known = || {
         let json = home.aemp(&["--json", "directory", "many"]).succeeds().out;
