@@ -31,6 +31,7 @@ mod network;
 mod options;
 mod output;
 mod random;
+mod record;
 mod registry;
 mod running;
 mod secret;

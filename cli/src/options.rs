@@ -20,6 +20,12 @@ pub(crate) struct Options {
     pub(crate) watch: bool,
     /// How long an answer from the network may take.
     pub(crate) timeout: Duration,
+    /// Into which file `tap` records.
+    pub(crate) record: Option<PathBuf>,
+    /// How many messages in a second `tap` shows.
+    pub(crate) rate: Option<u64>,
+    /// How many bytes of each.
+    pub(crate) size: Option<u64>,
     /// Help is asked for.
     pub(crate) help: bool,
     /// The words, in order.
@@ -36,6 +42,9 @@ impl Options {
             secret_file: found.remove_one("secret-file"),
             watch: found.get_flag("watch"),
             timeout: found.remove_one("timeout").unwrap_or(TIMEOUT),
+            record: found.remove_one("record"),
+            rate: found.remove_one("rate"),
+            size: found.remove_one("size"),
             help: found.get_flag("help"),
             words: found.remove_many("words").into_iter().flatten().collect(),
         })
@@ -58,6 +67,14 @@ pub(crate) fn command() -> Command {
             .long(name)
             .help(help)
             .action(ArgAction::SetTrue)
+            .global(true)
+    };
+    let limit = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .help(help)
+            .value_parser(value_parser!(u64))
             .global(true)
     };
     Command::new("aemp")
@@ -85,6 +102,16 @@ pub(crate) fn command() -> Command {
                 .value_parser(seconds)
                 .global(true),
         )
+        .arg(
+            Arg::new("record")
+                .long("record")
+                .value_name("FILE")
+                .help("Let tap write what it sees into FILE, for a test to replay")
+                .value_parser(value_parser!(PathBuf))
+                .global(true),
+        )
+        .arg(limit("rate", "MESSAGES", "Let tap show so many messages in a second at most [default: what the node allows]"))
+        .arg(limit("size", "BYTES", "Let tap show so many bytes of a message at most [default: what the node allows]"))
         .arg(flag("help", "Show help, for a COMMAND that stands before it too").short('h'))
         .arg(
             Arg::new("words")

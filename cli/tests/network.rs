@@ -4,119 +4,12 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use common::Home;
-
-const SECRET: &str = "correct horse battery staple";
-
-/// A node that `aemp run` runs.
-struct Running {
-    process: Child,
-    lines: Receiver<String>,
-    address: String,
-}
-
-impl Running {
-    fn start(home: &Home, line: &[&str]) -> Self {
-        let mut command = home.command(&[&["run"], line].concat());
-        command
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .env("RUST_LOG", "off");
-        let mut process = command.spawn().unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let mut running = Self {
-            process,
-            lines,
-            address: String::new(),
-        };
-        running.address = running
-            .line(|line| line.starts_with("ready "))
-            .rsplit(' ')
-            .next()
-            .unwrap()
-            .into();
-        running
-    }
-
-    /// Waits for a line.
-    fn line(&self, is_it: impl Fn(&str) -> bool) -> String {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).expect("the line comes");
-            if is_it(&line) {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.process.id().to_string();
-        let sent = std::process::Command::new("kill")
-            .args([signal, &id])
-            .status();
-        assert!(sent.unwrap().success());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Three nodes with an echo service each.
-fn network() -> (Home, [Running; 3]) {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&["--secret-file", &secret, "setsecret"])
-        .succeeds_in_silence();
-    let services = r#"["aemp::echo"]"#;
-    let bind = "127.0.0.1:0";
-    home.aemp(&["services", services, "binds", bind])
-        .succeeds_in_silence();
-    let seed = Running::start(&home, &["nodeid", "seed"]);
-    home.aemp(&["seeds", &seed.address]).succeeds_in_silence();
-    home.aemp(&["profile", "worker", "nodeid", "worker"])
-        .succeeds_in_silence();
-    let json = [
-        "profile",
-        "json",
-        "nodeid",
-        "json",
-        "framing_format",
-        "json",
-    ];
-    home.aemp(&json).succeeds_in_silence();
-    let worker = Running::start(&home, &["worker"]);
-    let json = Running::start(&home, &["profile", "json"]);
-    // All know each other by now, or will in a moment.
-    let all = |home: &Home| {
-        home.aemp(&["directory", "aemp_echo"])
-            .succeeds()
-            .out
-            .lines()
-            .count()
-    };
-    let until = Instant::now() + Duration::from_secs(20);
-    while all(&home) < 3 {
-        assert!(Instant::now() < until, "the three find each other");
-    }
-    (home, [seed, worker, json])
-}
+use common::running::{Running, SECRET, network};
 
 #[test]
 fn a_network_is_run_asked_and_ended_by_one_program() {
@@ -169,12 +62,8 @@ fn a_network_is_run_asked_and_ended_by_one_program() {
         families.contains("aemp_echo  3\n") && families.contains("'g  1\n"),
         "{families}"
     );
-    let mut following = home
-        .command(&["--watch", "directory", "aemp_echo"])
-        .spawn()
-        .unwrap();
-    let mut changes = BufReader::new(following.stdout.take().unwrap()).lines();
-    let mut change = || changes.next().unwrap().unwrap();
+    let following = Running::follow(&home, &["--watch", "directory", "aemp_echo"]);
+    let change = || following.line(|_| true);
     assert_eq!(
         [change(), change(), change()],
         [
@@ -187,8 +76,6 @@ fn a_network_is_run_asked_and_ended_by_one_program() {
     assert_eq!(change(), "+ late#echo  null");
     drop(late);
     assert_eq!(change(), "- late#echo");
-    following.kill().unwrap();
-    following.wait().unwrap();
 
     let explained = out(&["explain", &json.address]);
     assert!(

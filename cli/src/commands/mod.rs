@@ -23,6 +23,7 @@ mod show;
 mod show_config;
 mod show_profile;
 mod snd;
+mod tap;
 mod trace;
 
 use aemp::profile::{Key, nearest as nearest_of};
@@ -84,6 +85,7 @@ pub(crate) const TABLE: &[&Description] = &[
     &trace::TRACE,
     &restart::RESTART,
     &ps::PS,
+    &tap::TAP,
     &dot::DOT,
     &directory::DIRECTORY,
     &explain::EXPLAIN,

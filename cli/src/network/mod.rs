@@ -10,6 +10,7 @@ mod inspect;
 mod mon;
 mod restart;
 mod snd;
+mod tap;
 mod trace;
 
 pub(crate) use cal::cal;
@@ -21,6 +22,7 @@ pub(crate) use inspect::{NodeStats, Port, can, ports, stats};
 pub(crate) use mon::mon;
 pub(crate) use restart::restart;
 pub(crate) use snd::snd;
+pub(crate) use tap::{Crossed, Seen, TappedLink, Wanted, tap};
 pub(crate) use trace::{Heard, trace};
 
 use std::time::Duration;

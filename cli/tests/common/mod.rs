@@ -3,6 +3,8 @@
 // Each test binary takes what it needs.
 #![allow(dead_code)]
 
+pub(crate) mod running;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,131 @@
+//! Commands that go on, in processes of their own: nodes that `aemp run` runs, and what follows something.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::Home;
+
+pub(crate) const SECRET: &str = "correct horse battery staple";
+
+/// A command that goes on.
+pub(crate) struct Running {
+    pub(crate) process: Child,
+    pub(crate) lines: Receiver<String>,
+    /// Where a node listens.
+    pub(crate) address: String,
+}
+
+impl Running {
+    /// Runs a node, and waits until it is ready.
+    pub(crate) fn start(home: &Home, line: &[&str]) -> Self {
+        let mut running = Self::follow(home, &[&["run"], line].concat());
+        let ready = running.line(|line| line.starts_with("ready "));
+        running.address = ready.rsplit(' ').next().unwrap().into();
+        running
+    }
+
+    /// Runs any command that prints as it goes on.
+    pub(crate) fn follow(home: &Home, line: &[&str]) -> Self {
+        let mut command = home.command(line);
+        command
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .env("RUST_LOG", "off");
+        let mut process = command.spawn().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self {
+            process,
+            lines,
+            address: String::new(),
+        }
+    }
+
+    /// Waits for its end, and gives its code.
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < until, "it ends");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits for a line.
+    pub(crate) fn line(&self, is_it: impl Fn(&str) -> bool) -> String {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).expect("the line comes");
+            if is_it(&line) {
+                return line;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([signal, &id])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Three nodes with an echo service each.
+pub(crate) fn network() -> (Home, [Running; 3]) {
+    let home = Home::new();
+    let secret = home.write("secret", SECRET);
+    home.aemp(&["--secret-file", &secret, "setsecret"])
+        .succeeds_in_silence();
+    let services = r#"["aemp::echo"]"#;
+    let bind = "127.0.0.1:0";
+    home.aemp(&["services", services, "binds", bind])
+        .succeeds_in_silence();
+    let seed = Running::start(&home, &["nodeid", "seed"]);
+    home.aemp(&["seeds", &seed.address]).succeeds_in_silence();
+    home.aemp(&["profile", "worker", "nodeid", "worker"])
+        .succeeds_in_silence();
+    let json = [
+        "profile",
+        "json",
+        "nodeid",
+        "json",
+        "framing_format",
+        "json",
+    ];
+    home.aemp(&json).succeeds_in_silence();
+    let worker = Running::start(&home, &["worker"]);
+    let json = Running::start(&home, &["profile", "json"]);
+    // All know each other by now, or will in a moment.
+    let all = |home: &Home| {
+        home.aemp(&["directory", "aemp_echo"])
+            .succeeds()
+            .out
+            .lines()
+            .count()
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while all(&home) < 3 {
+        assert!(Instant::now() < until, "the three find each other");
+    }
+    (home, [seed, worker, json])
+}
