@@ -1,7 +1,9 @@
 //! The command in a home directory of its own.
 
 // Each test binary takes what it needs.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
+
+mod terminal;
 
 pub(crate) mod running;
 
@@ -12,6 +14,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
 use aemp::Value;
+
+pub(crate) use terminal::Terminal;
 
 /// A home directory that goes with its owner. The configuration is `config` in it.
 pub(crate) struct Home(PathBuf);

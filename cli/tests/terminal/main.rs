@@ -1,0 +1,8 @@
+//! The real command in a real terminal: what it does there and nowhere else. A module a command.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod errors;
