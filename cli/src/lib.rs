@@ -38,6 +38,7 @@ mod secret;
 mod services;
 #[cfg(test)]
 mod tests;
+mod top;
 
 use std::process::ExitCode;
 

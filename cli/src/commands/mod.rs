@@ -24,6 +24,7 @@ mod show_config;
 mod show_profile;
 mod snd;
 mod tap;
+mod top;
 mod trace;
 
 use aemp::profile::{Key, nearest as nearest_of};
@@ -85,6 +86,7 @@ pub(crate) const TABLE: &[&Description] = &[
     &trace::TRACE,
     &restart::RESTART,
     &ps::PS,
+    &top::TOP,
     &tap::TAP,
     &dot::DOT,
     &directory::DIRECTORY,

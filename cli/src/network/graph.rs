@@ -136,11 +136,12 @@ mod tests {
             peer: peer.into(),
             sends: sends.into(),
             receives: receives.into(),
+            ..super::super::inspect::Link::default()
         };
         let stats = NodeStats {
             role: "global".into(),
             links: vec![link("a\"b", "cbor", "json"), link("me", "json", "json")],
-            families: BTreeMap::new(),
+            ..NodeStats::default()
         };
         let id = |name: &str| NodeId::new(name).unwrap();
         graph.add("seed", &[id("a\"b"), id("me")], Some(&stats));

@@ -18,7 +18,9 @@ pub(crate) use eval::eval;
 pub(crate) use explain::{Report, explain};
 pub(crate) use family::{families, family, follow};
 pub(crate) use graph::graph;
-pub(crate) use inspect::{NodeStats, Port, can, ports, stats};
+#[cfg(test)]
+pub(crate) use inspect::Shard;
+pub(crate) use inspect::{Link, NodeStats, Port, can, ports, stats};
 pub(crate) use mon::mon;
 pub(crate) use restart::restart;
 pub(crate) use snd::snd;
