@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) watch: bool,
     /// How long an answer from the network may take.
     pub(crate) timeout: Duration,
+    /// `dot` draws.
+    pub(crate) svg: bool,
     /// Into which file `tap` records.
     pub(crate) record: Option<PathBuf>,
     /// How many messages in a second `tap` shows.
@@ -42,6 +44,7 @@ impl Options {
             secret_file: found.remove_one("secret-file"),
             watch: found.get_flag("watch"),
             timeout: found.remove_one("timeout").unwrap_or(TIMEOUT),
+            svg: found.get_flag("svg"),
             record: found.remove_one("record"),
             rate: found.remove_one("rate"),
             size: found.remove_one("size"),
@@ -85,6 +88,7 @@ pub(crate) fn command() -> Command {
         .disable_help_subcommand(true)
         .arg(flag("json", "Print data as JSON"))
         .arg(flag("watch", "Let directory show changes as they come, until it is interrupted"))
+        .arg(flag("svg", "Let dot draw a picture"))
         .arg(flag("reveal", "Show secrets and keys instead of ***"))
         .arg(
             Arg::new("secret-file")

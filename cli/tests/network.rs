@@ -303,3 +303,31 @@ fn a_node_that_cannot_start_says_why() {
     let no_seeds = home.aemp(&["cal", "seed", "time"]).fails(1).err;
     assert!(no_seeds.contains("aemp addseed HOST:4040"), "{no_seeds}");
 }
+
+#[test]
+fn a_graph_is_data_too_and_without_graphviz_there_is_no_picture() {
+    let (home, [_seed, _worker, json]) = network();
+    drop(json);
+    let graph = home.aemp(&["--json", "dot", "worker"]).succeeds().out;
+    let graph: serde_json::Value = serde_json::from_str(&graph).unwrap();
+    assert_eq!(graph["nodes"]["worker"], "slave");
+    let edges = graph["edges"].as_array().unwrap();
+    assert!(
+        edges.contains(&serde_json::json!(["seed", "worker", "cbor", "cbor"])),
+        "{graph}"
+    );
+    let line = ["--svg", "dot", "seed"];
+    let none = home.with(&line, &[("PATH", "/nowhere")], "").fails(1);
+    assert!(none.err.contains("Graphviz is not installed"), "{none:?}");
+}
+
+#[test]
+#[ignore = "needs graphviz"]
+fn a_graph_is_drawn() {
+    let (home, _nodes) = network();
+    let svg = home.aemp(&["--svg", "dot", "seed"]).succeeds().out;
+    assert!(
+        svg.contains("<svg ") && svg.contains(">worker</text>"),
+        "{svg}"
+    );
+}

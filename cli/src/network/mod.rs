@@ -17,7 +17,7 @@ pub(crate) use cal::cal;
 pub(crate) use eval::eval;
 pub(crate) use explain::{Report, explain};
 pub(crate) use family::{families, family, follow};
-pub(crate) use graph::graph;
+pub(crate) use graph::{Graph, graph};
 #[cfg(test)]
 pub(crate) use inspect::Shard;
 pub(crate) use inspect::{Link, NodeStats, Port, can, ports, stats};
