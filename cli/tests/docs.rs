@@ -1,6 +1,6 @@
-//! The commands that docs/guide shows, typed one after the other into one shell, and what each of them prints.
+//! The commands that the documentation shows, typed one after the other into one shell, and what each of them prints.
 //!
-//! In what the guide shows, `[..]` stands for anything within a line, and alone in a line for any further lines.
+//! In what is shown, `[..]` stands for anything within a line, and alone in a line for any lines.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -87,7 +88,7 @@ impl Drop for Shell {
     }
 }
 
-/// Whether a line is as the guide shows it.
+/// Whether a line is as it is shown.
 fn is_like(line: &str, shown: &str) -> bool {
     let parts: Vec<&str> = shown.split("[..]").collect();
     let (first, last) = (parts[0], parts[parts.len() - 1]);
@@ -108,7 +109,9 @@ fn is_like(line: &str, shown: &str) -> bool {
 
 fn are_like(lines: &[String], shown: &[&str]) -> bool {
     match (lines, shown) {
-        (_, ["[..]"]) => true,
+        (_, ["[..]", shown @ ..]) => {
+            (0..=lines.len()).any(|count| are_like(&lines[count..], shown))
+        }
         ([], []) => true,
         ([line, lines @ ..], [first, shown @ ..]) => is_like(line, first) && are_like(lines, shown),
         _ => false,
@@ -117,23 +120,32 @@ fn are_like(lines: &[String], shown: &[&str]) -> bool {
 
 /// A port that nobody listens at, and that is given to nobody who asks for any port.
 fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + (std::process::id() % 10_000) as u16;
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    (first..32_000).find(is_free).unwrap()
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
-#[test]
-fn the_commands_of_the_guide_print_what_it_shows() {
-    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/5-production.md");
-    let chapter = std::fs::read_to_string(chapter).unwrap();
-    let session = chapter.split("```console\n").nth(1).unwrap();
-    let session = session.split("```").next().unwrap();
-    let session = session.replace("4040", &free_port().to_string());
+/// Types all that a page shows as typed, and compares. How many commands that were.
+fn follow(page: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(page);
+    let page = std::fs::read_to_string(path).unwrap();
+    let sessions = page.split("```console\n").skip(1);
+    let sessions: String = sessions
+        .map(|session| session.split("```").next().unwrap())
+        .collect();
+    let sessions = sessions.replace("4040", &free_port().to_string());
 
     let home = Home::new();
     let mut shell = Shell::new(&home);
     let mut commands = 0;
-    for step in session.split("$ ").filter(|step| !step.is_empty()) {
+    for step in sessions.split("$ ").filter(|step| !step.is_empty()) {
         let mut lines = step.lines();
         let command = lines.next().unwrap();
         let shown: Vec<&str> = lines.collect();
@@ -149,5 +161,15 @@ fn the_commands_of_the_guide_print_what_it_shows() {
         }
         commands += 1;
     }
-    assert_eq!(commands, 12);
+    commands
+}
+
+#[test]
+fn the_guide_shows_what_its_commands_print() {
+    assert_eq!(follow("guide/5-production.md"), 12);
+}
+
+#[test]
+fn the_page_about_operating_shows_what_its_commands_print() {
+    assert_eq!(follow("operating.md"), 23);
 }
