@@ -165,9 +165,10 @@ impl Inner {
         self.tasks.spawn(task.instrument(self.span()))
     }
 
-    /// Around all that runs for this node: a process may have several.
+    /// Around all that runs for this node: a process may have several. It stands in no other, or a task that a task of the
+    /// node starts would be in it twice.
     pub(super) fn span(&self) -> tracing::Span {
-        tracing::info_span!(target: "aemp::node", "node", id = %self.id)
+        tracing::info_span!(target: "aemp::node", parent: None, "node", id = %self.id)
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {
