@@ -38,6 +38,9 @@
 //! | `cbor` | yes | the codec `cbor` for rich values, preferred to `json` where both ends have it |
 //! | `profile` | yes | the configuration file, for [`Builder::profile`] |
 
+#[cfg(all(doctest, feature = "tcp", feature = "json", feature = "cbor"))]
+mod guide;
+
 pub use aemp_core::*;
 
 #[cfg(feature = "cbor")]

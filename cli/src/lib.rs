@@ -33,6 +33,7 @@ mod output;
 mod pager;
 mod progress;
 mod random;
+mod record;
 mod registry;
 mod running;
 mod secret;
@@ -40,6 +41,7 @@ mod services;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod top;
 
 use std::process::ExitCode;
 

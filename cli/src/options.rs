@@ -20,6 +20,14 @@ pub(crate) struct Options {
     pub(crate) watch: bool,
     /// How long an answer from the network may take.
     pub(crate) timeout: Duration,
+    /// `dot` draws.
+    pub(crate) svg: bool,
+    /// Into which file `tap` records.
+    pub(crate) record: Option<PathBuf>,
+    /// How many messages in a second `tap` shows.
+    pub(crate) rate: Option<u64>,
+    /// How many bytes of each.
+    pub(crate) size: Option<u64>,
     /// Help is asked for.
     pub(crate) help: bool,
     /// The words, in order.
@@ -36,6 +44,10 @@ impl Options {
             secret_file: found.remove_one("secret-file"),
             watch: found.get_flag("watch"),
             timeout: found.remove_one("timeout").unwrap_or(TIMEOUT),
+            svg: found.get_flag("svg"),
+            record: found.remove_one("record"),
+            rate: found.remove_one("rate"),
+            size: found.remove_one("size"),
             help: found.get_flag("help"),
             words: found.remove_many("words").into_iter().flatten().collect(),
         })
@@ -60,6 +72,14 @@ pub(crate) fn command() -> Command {
             .action(ArgAction::SetTrue)
             .global(true)
     };
+    let limit = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .help(help)
+            .value_parser(value_parser!(u64))
+            .global(true)
+    };
     Command::new("aemp")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Configures nodes that speak AEMP, the protocol of AnyEvent::MP")
@@ -68,6 +88,7 @@ pub(crate) fn command() -> Command {
         .disable_help_subcommand(true)
         .arg(flag("json", "Print data as JSON"))
         .arg(flag("watch", "Let directory show changes as they come, until it is interrupted"))
+        .arg(flag("svg", "Let dot draw a picture"))
         .arg(flag("reveal", "Show secrets and keys instead of ***"))
         .arg(
             Arg::new("secret-file")
@@ -85,6 +106,16 @@ pub(crate) fn command() -> Command {
                 .value_parser(seconds)
                 .global(true),
         )
+        .arg(
+            Arg::new("record")
+                .long("record")
+                .value_name("FILE")
+                .help("Let tap write what it sees into FILE, for a test to replay")
+                .value_parser(value_parser!(PathBuf))
+                .global(true),
+        )
+        .arg(limit("rate", "MESSAGES", "Let tap show so many messages in a second at most [default: what the node allows]"))
+        .arg(limit("size", "BYTES", "Let tap show so many bytes of a message at most [default: what the node allows]"))
         .arg(flag("help", "Show help, for a COMMAND that stands before it too").short('h'))
         .arg(
             Arg::new("words")

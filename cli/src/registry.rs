@@ -11,7 +11,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// With the services that are built in: `aemp::echo`, `aemp::global`, `aemp::log`.
+    /// With the services that are built in: `aemp::echo`, `aemp::global`, `aemp::log`, `aemp::tap`.
     pub fn new() -> Self {
         crate::services::built_in(Self::default())
     }

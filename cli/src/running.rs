@@ -1,5 +1,6 @@
 //! A node that runs until it is told to stop: its readiness, its signals, and what it offers to other commands.
 
+use std::io;
 use std::sync::Arc;
 
 use aemp::{Builder, LocalNode, StartError, Value};
@@ -25,7 +26,7 @@ pub(crate) enum RunError {
     Start(#[from] StartError),
     /// The system does not tell of signals.
     #[error("this process cannot wait for signals: {0}")]
-    Signals(#[from] std::io::Error),
+    Signals(#[from] io::Error),
 }
 
 /// Runs the node that `builder` makes until it is told to stop; when it is ready it is given to `ready`. Peers are let
@@ -35,8 +36,7 @@ pub(crate) async fn run(
     logs: Logs,
     ready: impl FnOnce(&LocalNode),
 ) -> Result<Ended, RunError> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = told_to_stop()?;
     let restart = Arc::new(Notify::new());
     let asked = restart.clone();
     let node = builder.on_start(move |node| {
@@ -48,13 +48,24 @@ pub(crate) async fn run(
     let node = node.start().await?;
     ready(&node);
     let ended = tokio::select! {
-        _ = terminate.recv() => Ended::Stopped,
-        _ = interrupt.recv() => Ended::Stopped,
+        () = stop => Ended::Stopped,
         () = restart.notified() => Ended::Restart,
     };
     tracing::info!(target: "aemp::run", node = %node.id(), ?ended, "stopping");
     node.shutdown().await;
     Ok(ended)
+}
+
+/// Waits until this process is told to stop, by SIGTERM or SIGINT. From the call on, neither ends it by itself.
+pub(crate) fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Says that the node is ready: a line on standard output with its ID and addresses, and a word to the supervisor that

@@ -8,7 +8,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use common::{Home, Running, SECRET, network, watched};
+use common::Home;
+use common::running::{Running, SECRET, network, watched};
 
 #[test]
 fn a_network_is_run_asked_and_ended_by_one_program() {
@@ -61,12 +62,8 @@ fn a_network_is_run_asked_and_ended_by_one_program() {
         families.contains("aemp_echo  3\n") && families.contains("'g  1\n"),
         "{families}"
     );
-    let mut following = home
-        .command(&["--watch", "directory", "aemp_echo"])
-        .spawn()
-        .unwrap();
-    let mut changes = BufReader::new(following.stdout.take().unwrap()).lines();
-    let mut change = || changes.next().unwrap().unwrap();
+    let following = Running::follow(&home, &["--watch", "directory", "aemp_echo"]);
+    let change = || following.line(|_| true);
     assert_eq!(
         [change(), change(), change()],
         [
@@ -79,8 +76,6 @@ fn a_network_is_run_asked_and_ended_by_one_program() {
     assert_eq!(change(), "+ late#echo  null");
     drop(late);
     assert_eq!(change(), "- late#echo");
-    following.kill().unwrap();
-    following.wait().unwrap();
 
     let explained = out(&["explain", &json.address]);
     assert!(
@@ -407,4 +402,32 @@ fn a_node_that_cannot_start_says_why() {
     assert!(level.contains("from 1 (fatal) to 9 (trace)"), "{level}");
     let no_seeds = home.aemp(&["cal", "seed", "time"]).fails(1).err;
     assert!(no_seeds.contains("aemp addseed HOST:4040"), "{no_seeds}");
+}
+
+#[test]
+fn a_graph_is_data_too_and_without_graphviz_there_is_no_picture() {
+    let (home, [_seed, _worker, json]) = network();
+    drop(json);
+    let graph = home.aemp(&["--json", "dot", "worker"]).succeeds().out;
+    let graph: serde_json::Value = serde_json::from_str(&graph).unwrap();
+    assert_eq!(graph["nodes"]["worker"], "slave");
+    let edges = graph["edges"].as_array().unwrap();
+    assert!(
+        edges.contains(&serde_json::json!(["seed", "worker", "cbor", "cbor"])),
+        "{graph}"
+    );
+    let line = ["--svg", "dot", "seed"];
+    let none = home.with(&line, &[("PATH", "/nowhere")], "").fails(1);
+    assert!(none.err.contains("Graphviz is not installed"), "{none:?}");
+}
+
+#[test]
+#[ignore = "needs graphviz"]
+fn a_graph_is_drawn() {
+    let (home, _nodes) = network();
+    let svg = home.aemp(&["--svg", "dot", "seed"]).succeeds().out;
+    assert!(
+        svg.contains("<svg ") && svg.contains(">worker</text>"),
+        "{svg}"
+    );
 }

@@ -48,7 +48,7 @@ pub use monitor::{Action, IntoAction, Monitor, Notify};
 pub use node::{
     Ask, Builder, Call, Directory, DirectoryError, DirectoryRole, Events, FamilyWatch, Group,
     Lease, LinkStats, LocalNode, Members, Node, NodeEvent, NodeStats, Pick, PortStats,
-    Registration, ShardStats, Shutdown, Timer, Traffic,
+    Registration, ShardStats, Shutdown, Tap, TapOptions, Tapped, TappedMessage, Timer, Traffic,
 };
 pub use port::{Context, Inbox, InboxBounds, Outcome, Port, Routes, routes};
 pub use reason::Reason;

@@ -17,4 +17,5 @@ mod rules;
 mod script;
 mod strangers;
 mod table;
+mod tapped;
 mod values;

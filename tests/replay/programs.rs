@@ -8,6 +8,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::values::sorted;
 
+/// The service of that name.
+pub(crate) const ECHO: &str = "aemp::echo";
+
 /// What our node has told its program.
 #[derive(Debug, PartialEq)]
 pub(crate) enum News {
@@ -47,15 +50,17 @@ pub(crate) fn run(
         }
         shown.insert("tagged".into());
     }
+    if scripts.iter().any(|script| script == ECHO) {
+        echo(node);
+    }
     if scripts.iter().any(|script| script == "w10.pl") {
         worker(node);
     }
     shown
 }
 
-/// `b_basic.pl`.
-fn basic(node: &LocalNode, news: &UnboundedSender<News>) {
-    // Sends back what it gets, but for the port ID at the end, where to.
+/// Sends back what it gets, but for the port ID at the end, where to.
+fn echo(node: &LocalNode) {
     node.port_named("echo", |cx: &mut Context<'_>, message: Message| {
         let mut values = message.into_values()?.into_vec();
         let reply: PortId = values
@@ -67,6 +72,11 @@ fn basic(node: &LocalNode, news: &UnboundedSender<News>) {
         cx.send(&reply, values.into_iter().collect::<Message>());
         Ok::<_, Reason>(())
     });
+}
+
+/// `b_basic.pl`.
+fn basic(node: &LocalNode, news: &UnboundedSender<News>) {
+    echo(node);
     let news = news.clone();
     let tagged = routes().on("foo", move |_, (a, b): (i64, i64)| {
         let values = vec!["foo".into(), a.into(), b.into()];

@@ -73,8 +73,8 @@ pub(crate) fn sessions() -> Vec<String> {
 }
 
 /// The lines of one recording's file.
-pub(crate) fn lines(file: &str) -> Vec<Json> {
-    let text = std::fs::read_to_string(folder().join(file)).unwrap();
+pub(crate) fn lines(file: &Path) -> Vec<Json> {
+    let text = std::fs::read_to_string(file).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
@@ -91,11 +91,16 @@ fn text(value: &Json) -> String {
 
 impl Session {
     pub(crate) fn read(name: &str) -> Self {
-        let mut units = lines(&format!("{name}.frames.jsonl")).into_iter();
+        Self::read_in(&folder(), name)
+    }
+
+    /// The session in another folder.
+    pub(crate) fn read_in(folder: &Path, name: &str) -> Self {
+        let mut units = lines(&folder.join(format!("{name}.frames.jsonl"))).into_iter();
         let header = units.next().unwrap()["header"].take();
         let mut connections = BTreeMap::<u64, Connection>::new();
         let mut events = Vec::new();
-        let mut streams = Streams::new(name);
+        let mut streams = Streams::new(folder.join(format!("{name}.jsonl")));
         for unit in units {
             let connection = unit["conn"].as_u64();
             if let Some(number) = connection {
@@ -148,6 +153,16 @@ impl Session {
         }
         sides.sort();
         sides
+    }
+
+    /// Completes a node's configuration by what its recording does not tell.
+    pub(crate) fn configure(&mut self, side: &str, key: &str, value: Json) {
+        self.header["peers"][side]["config"][key] = value;
+    }
+
+    /// Names the script that ran on a node.
+    pub(crate) fn run_script(&mut self, side: &str, script: &str) {
+        self.header["peers"][side]["scripts"] = vec![script].into();
     }
 
     fn config(&self, side: &str) -> &Json {
@@ -217,16 +232,13 @@ fn what(unit: &Json, streams: &mut Streams) -> Option<What> {
 
 /// All bytes by connection and direction, for the one message of which the unit holds the beginning only.
 struct Streams {
-    name: String,
+    file: PathBuf,
     bytes: Option<BTreeMap<(u64, String), Vec<u8>>>,
 }
 
 impl Streams {
-    fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            bytes: None,
-        }
+    fn new(file: PathBuf) -> Self {
+        Self { file, bytes: None }
     }
 
     fn message(&mut self, unit: &Json) -> Vec<u8> {
@@ -235,10 +247,9 @@ impl Streams {
         if beginning.len() == len {
             return beginning;
         }
-        let name = format!("{}.jsonl", self.name);
         let bytes = self.bytes.get_or_insert_with(|| {
             let mut bytes = BTreeMap::<_, Vec<u8>>::new();
-            for chunk in lines(&name) {
+            for chunk in lines(&self.file) {
                 if let Some(hex) = chunk["hex"].as_str() {
                     let key = (chunk["conn"].as_u64().unwrap(), text(&chunk["dir"]));
                     bytes.entry(key).or_default().extend(unhex(hex));

@@ -8,7 +8,7 @@ use aemp::LocalNode;
 use tokio::sync::mpsc;
 
 use crate::programs::{self, News};
-use crate::recording::{Session, lines, unhex};
+use crate::recording::{Session, folder, lines, unhex};
 use crate::relay::Relay;
 use crate::script::Script;
 use crate::values::sorted;
@@ -41,7 +41,7 @@ struct Case {
 fn cases(session: &str) -> BTreeMap<u64, Case> {
     let mut cases = BTreeMap::<u64, Case>::new();
     let (mut name, mut last) = (String::new(), 0);
-    for unit in lines(&format!("{session}.jsonl")) {
+    for unit in lines(&folder().join(format!("{session}.jsonl"))) {
         if let Some(note) = unit["note"].as_str() {
             if let Some(case) = note.strip_prefix("CASE: ") {
                 name = case.into();

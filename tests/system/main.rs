@@ -20,3 +20,4 @@ mod rivals;
 mod seeds;
 mod stranger;
 mod supervised;
+mod tapped;

@@ -24,6 +24,8 @@ pub(crate) mod show;
 mod show_config;
 mod show_profile;
 mod snd;
+mod tap;
+mod top;
 mod trace;
 
 use aemp::profile::{Key, nearest as nearest_of};
@@ -85,6 +87,8 @@ pub(crate) const TABLE: &[&Description] = &[
     &trace::TRACE,
     &restart::RESTART,
     &ps::PS,
+    &top::TOP,
+    &tap::TAP,
     &dot::DOT,
     &directory::DIRECTORY,
     &shell::SHELL,

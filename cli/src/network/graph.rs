@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use aemp::{NodeId, Value};
+use aemp::{Map, NodeId, Value};
 
 use super::{Failure, NodeStats, Session, stats, trace};
 
@@ -29,6 +29,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Slave => "slave",
+            Self::Alone => "alone",
+            Self::Other => "other",
+            Self::Silent => "silent",
+        }
+    }
+
     fn color(self) -> &'static str {
         match self {
             Self::Global => "gold",
@@ -77,6 +87,24 @@ impl Graph {
         self.nodes.remove(node);
         self.edges
             .retain(|ends, _| !ends.iter().any(|end| end == node));
+    }
+
+    /// As data: what each node is, and who is connected to whom with which codecs, from the first to the second and back.
+    pub(crate) fn to_map(&self) -> Map {
+        let nodes: Map = self
+            .nodes
+            .iter()
+            .map(|(node, kind)| (node.as_str(), kind.name()))
+            .collect();
+        let edges = self.edges.iter().map(|(ends, codecs)| {
+            let ends = ends.iter().map(|end| Value::from(end.as_str()));
+            let codecs = codecs.iter().map(|codec| Value::from(codec.as_deref()));
+            Value::from(ends.chain(codecs).collect::<Vec<_>>())
+        });
+        let edges = Value::from(edges.collect::<Vec<_>>());
+        [("nodes", nodes.into()), ("edges", edges)]
+            .into_iter()
+            .collect()
     }
 
     /// The text for Graphviz.
@@ -136,11 +164,12 @@ mod tests {
             peer: peer.into(),
             sends: sends.into(),
             receives: receives.into(),
+            ..super::super::inspect::Link::default()
         };
         let stats = NodeStats {
             role: "global".into(),
             links: vec![link("a\"b", "cbor", "json"), link("me", "json", "json")],
-            families: BTreeMap::new(),
+            ..NodeStats::default()
         };
         let id = |name: &str| NodeId::new(name).unwrap();
         graph.add("seed", &[id("a\"b"), id("me")], Some(&stats));

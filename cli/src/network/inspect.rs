@@ -1,4 +1,4 @@
-//! What a node of ours tells of itself (`services/inspect.rs`): what `ps`, `dot` and `directory` show.
+//! What a node of ours tells of itself (`services/inspect.rs`): what `ps`, `top`, `dot` and `directory` show.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,38 @@ use super::{Failure, Session, node_port};
 use crate::progress;
 
 /// What a node tells of itself, as far as it is shown.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize)]
 pub(crate) struct NodeStats {
     pub(crate) role: Value,
     pub(crate) links: Vec<Link>,
+    pub(crate) shards: Vec<Shard>,
     /// How many keys the families have that it knows.
     pub(crate) families: BTreeMap<String, u64>,
 }
 
 /// A connection, as one end tells of it.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize)]
 pub(crate) struct Link {
     pub(crate) peer: String,
+    pub(crate) generation: u64,
     pub(crate) sends: String,
     pub(crate) receives: String,
+    /// Messages and bytes.
+    pub(crate) sent: [u64; 2],
+    pub(crate) received: [u64; 2],
+    /// Bytes.
+    pub(crate) queued: u64,
+    /// Seconds.
+    pub(crate) round_trip: Option<f64>,
+    pub(crate) monitors: u64,
+    pub(crate) watches: u64,
+}
+
+/// A part of a node's ports.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(crate) struct Shard {
+    pub(crate) done: u64,
+    pub(crate) queued: u64,
 }
 
 /// A port.

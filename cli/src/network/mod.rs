@@ -11,18 +11,22 @@ mod mon;
 mod restart;
 mod snd;
 mod spawn;
+mod tap;
 mod trace;
 
 pub(crate) use cal::cal;
 pub(crate) use eval::eval;
 pub(crate) use explain::{Report, explain};
 pub(crate) use family::{families, family, follow};
-pub(crate) use graph::graph;
-pub(crate) use inspect::{NodeStats, Port, can, ports, stats};
+pub(crate) use graph::{Graph, graph};
+#[cfg(test)]
+pub(crate) use inspect::Shard;
+pub(crate) use inspect::{Link, NodeStats, Port, can, ports, stats};
 pub(crate) use mon::mon;
 pub(crate) use restart::restart;
 pub(crate) use snd::snd;
 pub(crate) use spawn::spawn;
+pub(crate) use tap::{Crossed, Seen, TappedLink, Wanted, tap};
 pub(crate) use trace::{Heard, trace};
 
 use std::time::Duration;

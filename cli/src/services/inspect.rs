@@ -6,7 +6,7 @@
 //! | `aemp::stats` | one map: `role`, `addresses`, `links` (see below), `shards`, `families` (with how many keys) |
 //! | `aemp::ports` | one array of maps: `name`, `messages`, `queued`, `watchers`, `tasks`, `monitors` |
 //!
-//! A link is a map of `peer`, `provider`, `sends` and `receives` (codecs), `address`, `sent` and `received` (arrays of
+//! A link is a map of `peer`, `generation` (which link of the node it is), `provider`, `sends` and `receives` (codecs), `address`, `sent` and `received` (arrays of
 //! messages and bytes), `queued` (bytes), `round_trip` (seconds or null), `monitors`, `watches` and `odd`.
 
 use aemp::{DirectoryRole, LinkStats, LocalNode, Map, PortId, PortStats, Traffic, Value};
@@ -69,6 +69,7 @@ fn link(stats: &LinkStats) -> Value {
         |traffic: Traffic| -> Value { vec![traffic.messages.into(), traffic.bytes.into()].into() };
     map([
         ("peer", link.peer().into()),
+        ("generation", link.generation().into()),
         ("provider", link.provider().into()),
         ("sends", link.sends().into()),
         ("receives", link.receives().into()),

@@ -4,6 +4,7 @@ mod catcher;
 mod echo;
 pub(crate) mod inspect;
 mod logs;
+mod tap;
 
 use aemp::{LocalNode, Value};
 
@@ -23,4 +24,5 @@ pub(crate) fn built_in(registry: Registry) -> Registry {
         .service("aemp::log", |node: &LocalNode, arguments: Vec<Value>| {
             catcher::start(node, &arguments)
         })
+        .service("aemp::tap", tap::start)
 }

@@ -3,8 +3,9 @@
 // Each test binary takes what it needs.
 #![allow(dead_code, unused_imports)]
 
-mod running;
 mod terminal;
+
+pub(crate) mod running;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -14,7 +15,6 @@ use std::{env, fs, process};
 
 use aemp::Value;
 
-pub(crate) use running::{Running, SECRET, network, watched};
 pub(crate) use terminal::Terminal;
 
 /// A home directory that goes with its owner. The configuration is `config` in it.

@@ -1,4 +1,4 @@
-//! Nodes that the command runs, each a process.
+//! Commands that go on, in processes of their own: nodes that `aemp run` runs, and what follows something.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,18 +11,26 @@ use super::Home;
 
 pub(crate) const SECRET: &str = "correct horse battery staple";
 
-/// A node that `aemp run` runs.
+/// A command that goes on.
 pub(crate) struct Running {
     pub(crate) process: Child,
-    /// What it prints.
     pub(crate) lines: Receiver<String>,
-    /// Where it listens.
+    /// Where a node listens.
     pub(crate) address: String,
 }
 
 impl Running {
+    /// Runs a node, and waits until it is ready.
     pub(crate) fn start(home: &Home, line: &[&str]) -> Self {
-        let mut command = home.command(&[&["run"], line].concat());
+        let mut running = Self::follow(home, &[&["run"], line].concat());
+        let ready = running.line(|line| line.starts_with("ready "));
+        running.address = ready.rsplit(' ').next().unwrap().into();
+        running
+    }
+
+    /// Runs any command that prints as it goes on.
+    pub(crate) fn follow(home: &Home, line: &[&str]) -> Self {
+        let mut command = home.command(line);
         command
             .stdin(Stdio::null())
             .stderr(Stdio::null())
@@ -35,18 +43,23 @@ impl Running {
                 let _ = sender.send(line);
             }
         });
-        let mut running = Self {
+        Self {
             process,
             lines,
             address: String::new(),
-        };
-        running.address = running
-            .line(|line| line.starts_with("ready "))
-            .rsplit(' ')
-            .next()
-            .unwrap()
-            .into();
-        running
+        }
+    }
+
+    /// Waits for its end, and gives its code.
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < until, "it ends");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits for a line.

@@ -149,6 +149,12 @@ impl Terminal {
         code().trim().parse().expect("a number")
     }
 
+    /// The command's process.
+    pub(crate) fn process(&self) -> u32 {
+        let id = self.tmux(["display-message", "-p", "#{pane_pid}"]);
+        id.trim().parse().expect("a number")
+    }
+
     fn tmux(&self, line: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
         let mut tmux = Command::new("tmux");
         // -u, and a locale that every system has: the screen is UTF-8, whatever the tests run under.

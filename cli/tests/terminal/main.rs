@@ -9,3 +9,4 @@ mod errors;
 mod paging;
 mod progress;
 mod shell;
+mod top;

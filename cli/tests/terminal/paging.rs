@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use aemp::{LocalNode, Map, Value};
 use tokio::runtime::Runtime;
 
-use crate::common::{Home, Running, SECRET, Terminal, network};
+use crate::common::running::{Running, SECRET, network};
+use crate::common::{Home, Terminal};
 
 /// How many keys the family `many` has. With AEMP_KEYS another number is tried.
 fn keys() -> usize {

@@ -2,7 +2,8 @@
 
 use std::net::TcpListener;
 
-use crate::common::{Home, SECRET, Terminal, network, watched};
+use crate::common::running::{SECRET, network, watched};
+use crate::common::{Home, Terminal};
 
 #[test]
 #[ignore = "needs tmux"]

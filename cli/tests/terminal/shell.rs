@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use aemp::{NodeId, PortId};
 
-use crate::common::{Home, Running, Terminal, network, watched};
+use crate::common::running::{Running, network, watched};
+use crate::common::{Home, Terminal};
 use crate::paging::large;
 
 /// Without the blank, which the screen does not have at the end of a line.

@@ -108,7 +108,8 @@ impl Peer {
         tokens(&self.line[self.framings.clone()])
     }
 
-    pub(super) fn line(&self) -> &[u8] {
+    /// The line as it came, without its ending.
+    pub fn line(&self) -> &[u8] {
         &self.line
     }
 

@@ -310,6 +310,7 @@ impl Verified {
             sends: self.both.framing,
             receives: self.receives,
             offered: self.both.us.framings(),
+            greeting: self.both.us.greeting,
             peer: self.both.peer,
         };
         (established, line)
@@ -348,6 +349,7 @@ pub struct Established {
     sends: Text,
     receives: Text,
     offered: String,
+    greeting: Box<[u8]>,
 }
 
 impl Established {
@@ -389,6 +391,11 @@ impl Established {
     /// Whether the connection is under TLS.
     pub fn under_tls(&self) -> bool {
         self.under_tls
+    }
+
+    /// Our greeting line, without its ending. The peer's is its [`line`](Peer::line).
+    pub fn greeting(&self) -> &[u8] {
+        &self.greeting
     }
 
     /// The error for the end of the peer's stream before its first message: it refused our auth line.

@@ -1,6 +1,7 @@
 //! `LinkInfo`: what is known of a connection that is up.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::pulse::Pulse;
 use crate::handshake::{AuthMethod, Established, Role};
@@ -14,9 +15,10 @@ pub struct LinkInfo {
     sends: Text,
     receives: Text,
     role: Role,
-    auth: AuthMethod,
+    auth: [AuthMethod; 2],
+    greetings: Arc<[Box<str>; 2]>,
     address: Option<SocketAddr>,
-    pub(crate) generation: u64,
+    generation: u64,
     pulse: Pulse,
 }
 
@@ -29,11 +31,17 @@ impl LinkInfo {
             sends: established.sends().into(),
             receives: established.receives().into(),
             role: established.role(),
-            auth: established.auth_received(),
+            auth: [established.auth_sent(), established.auth_received()],
+            greetings: Arc::new([established.greeting(), peer.line()].map(text)),
             address,
             generation: 0,
             pulse: Pulse::new(),
         }
+    }
+
+    pub(crate) fn numbered(mut self, generation: u64) -> Self {
+        self.generation = generation;
+        self
     }
 
     /// The peer's node ID.
@@ -64,7 +72,22 @@ impl LinkInfo {
 
     /// How the peer proved itself.
     pub fn auth(&self) -> AuthMethod {
-        self.auth
+        self.auth[1]
+    }
+
+    /// How we proved ourselves to the peer.
+    pub fn auth_sent(&self) -> AuthMethod {
+        self.auth[0]
+    }
+
+    /// Our greeting line, without its ending.
+    pub fn greeting_sent(&self) -> &str {
+        &self.greetings[0]
+    }
+
+    /// The peer's greeting line, without its ending. Bytes that are no UTF-8 are replaced.
+    pub fn greeting_received(&self) -> &str {
+        &self.greetings[1]
     }
 
     /// The peer's socket address, if the transport has such addresses.
@@ -81,4 +104,8 @@ impl LinkInfo {
     pub(crate) fn pulse(&self) -> &Pulse {
         &self.pulse
     }
+}
+
+fn text(line: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(line).into()
 }

@@ -64,7 +64,8 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let info = LinkInfo::new(&established, stream.peer());
     let pulse = info.pulse().clone();
     let cancel = CancellationToken::new();
-    let generation = peer.up(sends.clone(), &facts, info, cancel.clone());
+    let generation = peer.up(sends.clone(), &facts, info.clone(), cancel.clone());
+    let info = info.numbered(generation);
     drop(opening);
     up();
     node.directory.up(node, &peer, generation, facts.is_perl());
@@ -79,6 +80,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
         node,
         peer: &peer,
         generation,
+        info: &info,
     };
     let (reader, writer) = tokio::io::split(stream);
     let mut decoder = receives.decoder(&node.config.limits, &facts);
@@ -162,6 +164,7 @@ struct Link<'a> {
     node: &'a Arc<Inner>,
     peer: &'a Arc<Peer>,
     generation: Generation,
+    info: &'a LinkInfo,
 }
 
 impl Link<'_> {
@@ -252,8 +255,13 @@ impl Link<'_> {
         // Where the next message begins, or what is between messages.
         let mut at = 0;
         let mut messages = 0;
+        let tapped = self.node.taps.is_on();
         loop {
-            match decoder.find(&buffer[at..]) {
+            let found = decoder.find(&buffer[at..]);
+            if tapped && let Ok(Found::Message { message, .. }) = &found {
+                self.node.taps.received(self.info, message);
+            }
+            match found {
                 Ok(Found::Message { used, message }) if message.bytes().len() < COPY_BELOW => {
                     at += used;
                     messages += 1;

@@ -275,7 +275,7 @@ impl Builder {
             link::add_seed(&inner, address);
         }
         inner.spawn(directory::run(inner.clone()));
-        tracing::info!(target: "aemp::node", node = %inner.id, addresses = ?inner.addresses(), "node started");
+        tracing::info!(target: "aemp::node", node = %inner.id, addresses = listed(&inner.addresses()), "node started");
         Ok(node)
     }
 }
@@ -286,10 +286,16 @@ fn warn_of_plain_text(addresses: &[Address]) {
         let socket: Result<SocketAddr, _> = address.rest().parse();
         socket.is_ok_and(|socket| !socket.ip().to_canonical().is_loopback())
     };
-    let open: Vec<_> = addresses.iter().filter(open).collect();
+    let open: Vec<_> = addresses.iter().filter(open).cloned().collect();
     if !open.is_empty() {
-        tracing::warn!(target: "aemp::node", addresses = ?open, "after authentication nothing is encrypted or signed here");
+        tracing::warn!(target: "aemp::node", addresses = listed(&open), "after authentication nothing is encrypted or signed here");
     }
+}
+
+/// Addresses as a log shows them.
+fn listed(addresses: &[Address]) -> String {
+    let texts: Vec<String> = addresses.iter().map(Address::to_string).collect();
+    texts.join(",")
 }
 
 fn choose(codecs: Codecs, chosen: Option<Vec<String>>) -> Result<Codecs, StartError> {

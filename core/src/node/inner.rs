@@ -17,7 +17,7 @@ use super::functions::Functions;
 use super::local::Keep;
 use super::peers::{Peers, keep_last, take_last};
 use super::tasks::Tasks;
-use super::{Ending, NodeEvent, NodePort, NodeStats, Shutdown, Timer};
+use super::{Ending, NodeEvent, NodePort, NodeStats, Shutdown, Taps, Timer};
 use crate::codec::{Codecs, EncodeError, Frame};
 use crate::config::Config;
 use crate::entropy::Entropy;
@@ -68,6 +68,7 @@ pub(crate) struct Inner {
     pub(super) keep: Mutex<Weak<Keep>>,
     peers: Peers,
     pub(crate) directory: Driver,
+    pub(crate) taps: Arc<Taps>,
     /// How many connections have come up.
     generations: AtomicU64,
     /// Names that were given to ports and not made up.
@@ -152,6 +153,7 @@ impl Inner {
             seeds_changed: Notify::new(),
             keep: Mutex::default(),
             peers: Peers::default(),
+            taps: Arc::default(),
             generations: AtomicU64::new(0),
             names: Arc::default(),
             counter: AtomicU64::new(0),
@@ -163,9 +165,10 @@ impl Inner {
         self.tasks.spawn(task.instrument(self.span()))
     }
 
-    /// Around all that runs for this node: a process may have several.
+    /// Around all that runs for this node: a process may have several. It stands in no other, or a task that a task of the
+    /// node starts would be in it twice.
     pub(super) fn span(&self) -> tracing::Span {
-        tracing::info_span!(target: "aemp::node", "node", id = %self.id)
+        tracing::info_span!(target: "aemp::node", parent: None, "node", id = %self.id)
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {
@@ -545,6 +548,7 @@ impl Inner {
         }
         self.directory.close();
         self.peers.clear();
+        self.taps.close();
         let events = self
             .events
             .lock()

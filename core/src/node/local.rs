@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Builder, Call, Directory, Events, Group, Inner, Node, NodeStats, PortStats, Shutdown, Timer,
-    node_port,
+    Builder, Call, Directory, Events, Group, Inner, Node, NodeStats, PortStats, Shutdown, Tap,
+    TapOptions, Timer, node_port,
 };
 use crate::codec::Frame;
 use crate::error::{JoinError, SendError};
@@ -367,6 +367,26 @@ impl LocalNode {
     /// Peers that come up and go down from now on.
     pub fn events(&self) -> Events {
         Events(self.inner.subscribe())
+    }
+
+    /// Follows the messages that cross the node's links from now on, both ways, with the links that are up, come up and
+    /// go down. It never slows a link down: what the tap cannot take is counted and left out. What the node's ports send
+    /// to each other crosses no link. While there is no tap it costs a look at one flag for each message.
+    ///
+    /// ```
+    /// # async fn example(node: aemp_core::LocalNode) {
+    /// use aemp_core::{TapOptions, Tapped};
+    /// let mut tap = node.tap(TapOptions::new().matching("worker#jobs").rate(100));
+    /// while let Some(tapped) = tap.recv().await {
+    ///     if let Tapped::Message(message) = tapped {
+    ///         println!("{} bytes, {} {}", message.len, if message.sent { "to" } else { "from" }, message.peer);
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn tap(&self, options: TapOptions) -> Tap {
+        let first = || self.links();
+        Tap::start(&self.inner.taps, &self.inner.id, options, first)
     }
 
     /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close, which

@@ -14,6 +14,7 @@ mod node_port;
 mod peers;
 mod shutdown;
 mod stats;
+mod tap;
 mod tasks;
 mod timer;
 
@@ -33,6 +34,8 @@ pub(crate) use node_port::{Sender, handle as handle_node_port};
 pub(crate) use shutdown::Ending;
 pub use shutdown::Shutdown;
 pub use stats::{LinkStats, NodeStats, PortStats, ShardStats, Traffic};
+pub(crate) use tap::Taps;
+pub use tap::{Tap, TapOptions, Tapped, TappedMessage};
 pub(crate) use tasks::unwinding;
 pub use timer::Timer;
 

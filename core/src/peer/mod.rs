@@ -26,7 +26,7 @@ use crate::link::LinkInfo;
 use crate::map::HashMap;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
-use crate::node::{Inner, LinkStats, NodeEvent, Traffic};
+use crate::node::{Inner, LinkStats, NodeEvent, Taps, Traffic};
 use crate::runtime::make_way;
 use crate::shard::{Asked, Item, What};
 use crate::{Address, NodeId, PortName, Reason};
@@ -85,6 +85,7 @@ struct Up {
     /// It is an AnyEvent::MP node.
     perl: bool,
     info: LinkInfo,
+    taps: Arc<Taps>,
     out: Outbox,
     sent: Traffic,
     /// Our ports that the peer watches, with how often it asked.
@@ -309,8 +310,10 @@ impl Peer {
             .as_ref()
             .map_or(state.generation + 1, |node| node.next_generation());
         state.generation = generation;
-        let mut info = info;
-        info.generation = generation;
+        let info = info.numbered(generation);
+        let taps = node.map(|node| node.taps.clone()).unwrap_or_default();
+        // Before what is sent on it.
+        taps.up(&info);
         let out = Outbox::default();
         let up = Up {
             generation,
@@ -319,6 +322,7 @@ impl Peer {
             perl: facts.is_perl(),
             codec,
             info: info.clone(),
+            taps,
             out,
             sent: Traffic::default(),
             watched: HashMap::default(),
@@ -356,6 +360,7 @@ impl Peer {
         };
         let (said, next) = (up.is_closing(), up.take_next());
         let text = up.failed.as_deref().unwrap_or(text);
+        up.taps.down(&up.info, text);
         #[cfg(aemp_faults)]
         if !said {
             self.break_down(&mut state, &up, text);

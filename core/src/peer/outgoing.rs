@@ -134,8 +134,9 @@ impl Up {
             // Lost with the connection, whose monitors fire.
             return Ok(());
         }
+        let start = self.out.buffer.len();
         let mut undo = Undo {
-            len: self.out.buffer.len(),
+            len: start,
             buffer: &mut self.out.buffer,
         };
         frame.encode(
@@ -148,6 +149,10 @@ impl Up {
         self.sent.bytes += (undo.buffer.len() - undo.len) as u64;
         undo.len = undo.buffer.len();
         drop(undo);
+        if self.taps.is_on() {
+            let message = &self.out.buffer[start..];
+            self.taps.sent(&self.info, &*self.codec, message);
+        }
         if self.out.queued() > limit {
             self.fail(format!(
                 "more than {limit} bytes wait to be sent (queue_limit)"

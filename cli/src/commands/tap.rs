@@ -1,0 +1,206 @@
+//! `tap NODE [FILTER]`: follows the messages that cross a node's links.
+
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aemp::{NodeId, PortId, Value};
+
+use super::{Description, Step, Takes, node, show, text};
+use crate::chain::Line;
+use crate::failure::Failure;
+use crate::network::{self, Crossed, Seen, TappedLink, Wanted};
+use crate::output;
+use crate::record::Record;
+use crate::running;
+
+pub(super) const TAP: Description = Description {
+    name: "tap",
+    arguments: "NODE [FILTER]",
+    about: "Follow the messages that cross a node's links, until it is interrupted; with FILTER those of which the peer, \
+            the port ID or the tag contains it. The node has to allow it: the service aemp::tap. --record FILE writes them \
+            for a test to replay",
+    examples: &[
+        "tap seed",
+        "tap seed 'worker#jobs'",
+        "--record session.frames.jsonl tap seed",
+        "--json --rate 100 --size 200 tap seed",
+    ],
+    takes: Takes::AtMost(2),
+    prepare,
+};
+
+fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
+    let to = node(&arguments)?;
+    let matching = match arguments.len() {
+        0 | 1 => String::new(),
+        _ => text(&arguments, 1, "what to look for")?.to_string(),
+    };
+    let wanted = Wanted {
+        matching,
+        rate: line.options.rate,
+        size: line.options.size,
+    };
+    let profile = line.profile.clone();
+    let record = line.options.record.clone();
+    Ok(Some(Box::new(move |context| {
+        let mut shown = Shown {
+            node: to.clone(),
+            json: context.options.json,
+            record: record.map(|path| begin(path, &to, &wanted)).transpose()?,
+        };
+        let done = context.in_network(profile.as_deref(), async |session| {
+            let stop = running::told_to_stop()?;
+            let follow = network::tap(session, &to, &wanted, |seen| shown.tell(seen));
+            tokio::select! {
+                done = follow => done,
+                () = stop => Ok(()),
+            }
+        });
+        shown.end()?;
+        done
+    })))
+}
+
+fn begin(path: PathBuf, node: &NodeId, wanted: &Wanted) -> Result<(PathBuf, Record), Failure> {
+    let description = format!("aemp tap {node} {}", wanted.matching);
+    match Record::begin(&path, node.as_str(), description.trim_end().into()) {
+        Ok(record) => Ok((path, record)),
+        Err(error) => Err(cannot(&path, error)),
+    }
+}
+
+fn cannot(path: &std::path::Path, error: std::io::Error) -> Failure {
+    Failure::Failed(format!(
+        "{} cannot be recorded into: {error}",
+        path.display()
+    ))
+}
+
+/// What is followed, on its way to people or a file.
+struct Shown {
+    node: NodeId,
+    json: bool,
+    record: Option<(PathBuf, Record)>,
+}
+
+impl Shown {
+    fn tell(&mut self, seen: Seen<'_>) -> Result<(), Failure> {
+        if let Some((path, record)) = &mut self.record {
+            let written = match &seen {
+                Seen::Begun(..) => Ok(()),
+                Seen::Up(link, time) => record.up(link, *time),
+                Seen::Message(link, message) => record.message(link, message),
+                Seen::Down(link, time, reason) => record.down(link, *time, reason),
+                Seen::Missed(count) => record.missed(*count),
+            };
+            written.map_err(|error| cannot(path, error))?;
+        }
+        match self.json {
+            true => self.print_json(seen),
+            false => self.print(seen),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        if let Some((path, record)) = self.record.take() {
+            let count = record.end().map_err(|error| cannot(&path, error))?;
+            output::hint(&format!("{count} units are in {}", path.display()));
+        }
+        Ok(())
+    }
+
+    /// Who sent a message, the port that it is for, and its elements.
+    fn parts(&self, link: &TappedLink, message: &Crossed) -> (String, String, Option<Vec<Value>>) {
+        let (from, to) = match message.sent {
+            true => (self.node.as_str(), link.peer.as_str()),
+            false => (link.peer.as_str(), self.node.as_str()),
+        };
+        let (port, values) = link.read(message).unzip();
+        let port = port.and_then(|port| Some(PortId::new(NodeId::new(to).ok()?, port).to_string()));
+        (from.into(), port.unwrap_or_else(|| to.into()), values)
+    }
+
+    fn print(&self, seen: Seen<'_>) -> Result<(), Failure> {
+        let line = match seen {
+            Seen::Begun(rate, size) => {
+                output::hint(&format!(
+                    "{} messages in a second at most, {} bytes of each",
+                    rate, size
+                ));
+                return Ok(());
+            }
+            Seen::Up(link, at) => {
+                let TappedLink {
+                    peer,
+                    sends,
+                    receives,
+                    ..
+                } = link;
+                format!("{} UP {peer}: {sends} to it, {receives} from it", time(at))
+            }
+            Seen::Down(link, at, reason) => format!("{} DOWN {}: {reason}", time(at), link.peer),
+            Seen::Missed(count) => format!("MISSED {count} messages"),
+            Seen::Message(link, message) => {
+                let (from, to, values) = self.parts(link, &message);
+                let elements = match values {
+                    Some(values) => {
+                        let values: Vec<String> = values.iter().map(Value::to_string).collect();
+                        values.join(", ")
+                    }
+                    None => {
+                        let beginning = message.bytes[..message.bytes.len().min(64)].to_vec();
+                        format!(
+                            "{} bytes of {}, which begin with {}",
+                            message.len,
+                            link.codec(message.sent),
+                            Value::Bytes(Box::new(beginning.into()))
+                        )
+                    }
+                };
+                format!("{} {from} > {to}  {elements}", time(message.time))
+            }
+        };
+        output::write(&format!("{line}\n"))
+    }
+
+    /// An array for each: `message`, time, from, to, elements (null where they cannot be read), bytes.
+    fn print_json(&self, seen: Seen<'_>) -> Result<(), Failure> {
+        let row: Vec<Value> = match seen {
+            Seen::Begun(rate, size) => vec!["tapping".into(), rate.into(), size.into()],
+            Seen::Up(link, at) => {
+                let texts = [&link.peer, &link.sends, &link.receives];
+                let texts = texts.map(|text| Value::from(text.as_str()));
+                ["up".into(), at.into()].into_iter().chain(texts).collect()
+            }
+            Seen::Down(link, at, reason) => vec![
+                "down".into(),
+                at.into(),
+                link.peer.as_str().into(),
+                reason.into(),
+            ],
+            Seen::Missed(count) => vec!["missed".into(), count.into()],
+            Seen::Message(link, message) => {
+                let (from, to, values) = self.parts(link, &message);
+                let (time, len) = (message.time.into(), message.len.into());
+                let values = values.map(Value::from);
+                vec![
+                    "message".into(),
+                    time,
+                    from.into(),
+                    to.into(),
+                    values.into(),
+                    len,
+                ]
+            }
+        };
+        show::print_elements(&row, true)
+    }
+}
+
+/// The time of day, to the millisecond.
+fn time(seconds: f64) -> String {
+    let since = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let whole = humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string();
+    // 2026-11-28T23:30:32.123Z
+    whole.get(11..23).unwrap_or(&whole).into()
+}

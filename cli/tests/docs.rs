@@ -1,0 +1,175 @@
+//! The commands that the documentation shows, typed one after the other into one shell, and what each of them prints.
+//!
+//! In what is shown, `[..]` stands for anything within a line, and alone in a line for any lines.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use common::Home;
+
+/// What the shell says behind each command.
+const END: &str = "-- end of output --";
+
+/// How long a command may take to print what is shown.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A shell, which takes its background jobs along.
+struct Shell {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Shell {
+    fn new(home: &Home) -> Self {
+        let aemp = home.command(&[]);
+        let folder = Path::new(env!("CARGO_BIN_EXE_aemp")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let mut shell = std::process::Command::new("bash");
+        for (name, value) in aemp.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell
+            .env("PATH", format!("{}:{path}", folder.display()))
+            .env("RUST_LOG", "off")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut process = shell.spawn().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut shell = Self { process, lines };
+        shell.type_in("exec 2>&1; trap 'kill $(jobs -p)' EXIT");
+        shell
+    }
+
+    fn type_in(&mut self, line: &str) {
+        let input = self.process.stdin.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
+    }
+
+    fn next(&self, after: &str) -> String {
+        let next = self.lines.recv_timeout(LIMIT);
+        next.unwrap_or_else(|_| panic!("{after} prints nothing more"))
+    }
+
+    /// Runs a command, and gives what it prints: of one in the background the first line.
+    fn run(&mut self, command: &str) -> Vec<String> {
+        self.type_in(command);
+        if command.ends_with('&') {
+            return vec![self.next(command)];
+        }
+        self.type_in(&format!("echo '{END}'"));
+        let lines = std::iter::from_fn(|| Some(self.next(command)));
+        lines.take_while(|line| line != END).collect()
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // Its trap ends the nodes.
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// Whether a line is as it is shown.
+fn is_like(line: &str, shown: &str) -> bool {
+    let parts: Vec<&str> = shown.split("[..]").collect();
+    let (first, last) = (parts[0], parts[parts.len() - 1]);
+    if parts.len() == 1 {
+        return line == shown;
+    }
+    let Some(mut rest) = line.strip_prefix(first) else {
+        return false;
+    };
+    for part in &parts[1..parts.len() - 1] {
+        match rest.split_once(part) {
+            Some((_, behind)) => rest = behind,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+fn are_like(lines: &[String], shown: &[&str]) -> bool {
+    match (lines, shown) {
+        (_, ["[..]", shown @ ..]) => {
+            (0..=lines.len()).any(|count| are_like(&lines[count..], shown))
+        }
+        ([], []) => true,
+        ([line, lines @ ..], [first, shown @ ..]) => is_like(line, first) && are_like(lines, shown),
+        _ => false,
+    }
+}
+
+/// A port that nobody listens at, and that is given to nobody who asks for any port.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Types all that a page shows as typed, and compares. How many commands that were.
+fn follow(page: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(page);
+    let page = std::fs::read_to_string(path).unwrap();
+    let sessions = page.split("```console\n").skip(1);
+    let sessions: String = sessions
+        .map(|session| session.split("```").next().unwrap())
+        .collect();
+    let sessions = sessions.replace("4040", &free_port().to_string());
+
+    let home = Home::new();
+    let mut shell = Shell::new(&home);
+    let mut commands = 0;
+    for step in sessions.split("$ ").filter(|step| !step.is_empty()) {
+        let mut lines = step.lines();
+        let command = lines.next().unwrap();
+        let shown: Vec<&str> = lines.collect();
+        let until = Instant::now() + LIMIT;
+        loop {
+            let printed = shell.run(command);
+            if are_like(&printed, &shown) {
+                break;
+            }
+            // Nodes that have just started need a moment to find each other.
+            let again = !command.ends_with('&') && Instant::now() < until;
+            assert!(again, "{command}\nprints {printed:#?}\nand not {shown:#?}");
+        }
+        commands += 1;
+    }
+    commands
+}
+
+#[test]
+fn the_guide_shows_what_its_commands_print() {
+    assert_eq!(follow("guide/5-production.md"), 12);
+}
+
+#[test]
+fn the_page_about_operating_shows_what_its_commands_print() {
+    assert_eq!(follow("operating.md"), 23);
+}

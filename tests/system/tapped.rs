@@ -1,0 +1,165 @@
+//! Taps: what crosses a node's links is shown, within limits, and nothing waits for who looks.
+
+use aemp::{LocalNode, Message, NodeId, PortId, Tap, TapOptions, Tapped, TappedMessage};
+
+use crate::common::{Network, linked, node, soon};
+
+/// Two nodes that are connected, and a port of the second that swallows.
+async fn two(codecs: [&str; 2]) -> (LocalNode, LocalNode, PortId) {
+    let network = Network::default();
+    let seed = node("seed", &network).codecs(codecs).bind("mem:seed");
+    let seed = seed.start().await.unwrap();
+    let worker = node("worker", &network).seed("mem:seed");
+    let worker = worker.start().await.unwrap();
+    linked(&worker, "seed").await;
+    linked(&seed, "worker").await;
+    let port = seed.port_named("jobs", |_: &mut aemp::Context<'_>, _: Message| {});
+    (worker, seed, port.unwrap())
+}
+
+async fn message(tap: &mut Tap) -> TappedMessage {
+    loop {
+        match soon(tap.recv()).await {
+            Some(Tapped::Message(message)) => return message,
+            Some(_) => {}
+            None => panic!("the tap has ended"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_ends_see_the_same_bytes() {
+    let (worker, seed, jobs) = two(["json", "cbor"]).await;
+    let options = TapOptions::new().matching("seed#jobs");
+    let (mut out, mut at) = (worker.tap(options.clone()), seed.tap(options));
+    for tap in [&mut out, &mut at] {
+        let Some(Tapped::Up(link)) = soon(tap.recv()).await else {
+            panic!("the link comes first");
+        };
+        assert!(link.greeting_sent().starts_with("aemp;1;"));
+    }
+    worker.send(&jobs, ("job", 7));
+    let (out, at) = (message(&mut out).await, message(&mut at).await);
+    assert_eq!(out.bytes, at.bytes);
+    assert_eq!(&out.bytes[..], br#"["jobs","job",7]"#);
+    assert_eq!((out.peer.as_str(), out.sent), ("seed", true));
+    assert_eq!((at.peer.as_str(), at.sent), ("worker", false));
+}
+
+#[tokio::test]
+async fn a_part_of_peer_port_or_tag_chooses() {
+    let (worker, seed, jobs) = two(["cbor", "json"]).await;
+    let tap = |part: &str| seed.tap(TapOptions::new().matching(part));
+    for (part, shown) in [
+        ("jobs", true),
+        ("worker", true),
+        ("urgent", true),
+        ("other", false),
+    ] {
+        let mut tap = tap(part);
+        worker.send(&jobs, ("urgent", part));
+        worker.send(&jobs, ("other", "end"));
+        let message = loop {
+            let next = message(&mut tap).await;
+            // The directory's own messages go on.
+            if next.bytes.windows(4).any(|bytes| bytes == b"jobs") {
+                break next;
+            }
+        };
+        let is_first = message.bytes.windows(6).any(|bytes| bytes == b"urgent");
+        assert_eq!(is_first, shown, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_counted() {
+    let (worker, seed, jobs) = two(["cbor", "json"]).await;
+    let mut tap = seed.tap(TapOptions::new().matching("#jobs").rate(10).size(20));
+    for n in 0..1000 {
+        worker.send(&jobs, ("job", n, "x".repeat(100)));
+    }
+    let (mut shown, mut missed) = (0, 0);
+    while shown + missed < 1000 {
+        match soon(tap.recv()).await {
+            Some(Tapped::Message(message)) => {
+                assert!(message.len > 100 && message.bytes.len() == 20);
+                shown += 1;
+            }
+            Some(Tapped::Missed(count)) => missed += count,
+            _ => {}
+        }
+    }
+    // They take less than some seconds.
+    assert!((10..200).contains(&shown), "{shown}");
+}
+
+#[tokio::test]
+async fn a_tap_that_nobody_reads_holds_nothing_up() {
+    let (worker, seed, jobs) = two(["cbor", "json"]).await;
+    let mut tap = seed.tap(TapOptions::new().rate(u32::MAX));
+    for n in 0..5000 {
+        worker.send(&jobs, ("job", n));
+    }
+    let (time,): (f64,) = soon(
+        worker
+            .call(&PortId::from(NodeId::new("seed").unwrap()), ("time",))
+            .into_future(),
+    )
+    .await
+    .unwrap();
+    assert!(time > 0.0);
+    let mut shown = 0;
+    loop {
+        match soon(tap.recv()).await {
+            Some(Tapped::Message(_)) => shown += 1,
+            Some(Tapped::Missed(missed)) => {
+                assert!(shown + missed >= 5000 && missed > 3000, "{shown} {missed}");
+                break;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn links_come_and_go_around_their_messages_and_the_end_is_told() {
+    let (worker, seed, jobs) = two(["cbor", "json"]).await;
+    let mut tap = seed.tap(TapOptions::new());
+    worker.send(&jobs, ("last",));
+    worker.shutdown().await;
+    let mut seen = Vec::new();
+    loop {
+        match soon(tap.recv()).await {
+            Some(Tapped::Up(link)) => seen.push(format!("up {}", link.peer())),
+            Some(Tapped::Message(message)) if message.bytes.ends_with(b"dlast") => {
+                seen.push("last".into())
+            }
+            Some(Tapped::Down { peer, .. }) => {
+                seen.push(format!("down {peer}"));
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(seen, ["up worker", "last", "down worker"]);
+    seed.shutdown().await;
+    while soon(tap.recv()).await.is_some() {}
+}
+
+#[tokio::test]
+async fn the_links_to_viewers_are_not_shown() {
+    let (worker, seed, jobs) = two(["cbor", "json"]).await;
+    let _viewed = seed.tap(TapOptions::new().viewer(worker.id().clone()));
+    let mut other = seed.tap(TapOptions::new());
+    assert!(matches!(soon(other.recv()).await, Some(Tapped::Up(_))));
+    worker.send(&jobs, ("job", 1));
+    worker.shutdown().await;
+    let next = loop {
+        match soon(other.recv()).await {
+            Some(Tapped::Message(message)) => break format!("{message:?}"),
+            Some(Tapped::Down { .. }) => break String::from("nothing"),
+            _ => {}
+        }
+    };
+    assert_eq!(next, "nothing");
+}
