@@ -5,16 +5,8 @@ use aemp::Value;
 
 use crate::commands::{self, Step, Takes};
 use crate::failure::{Failure, meant};
+use crate::line::Line;
 use crate::options::Options;
-
-/// What the commands of a line share while it is read.
-pub(crate) struct Line<'a> {
-    pub(crate) options: &'a Options,
-    /// The profile that the commands are about. `None`: the global keys.
-    pub(crate) profile: Option<String>,
-    /// Whether a command that is about it has still to come.
-    pub(crate) open: bool,
-}
 
 /// What the words say to do, in order.
 pub(crate) fn parse(words: &[String], options: &Options) -> Result<Vec<Step>, Failure> {

@@ -21,12 +21,15 @@
 //! | 2 | the command line is wrong: unknown command, key or option, missing argument, wrong value; nothing was done |
 //! | 3 | the configuration file is broken, or cannot be read or rewritten |
 //! | 4 | the network: no seed could be joined, a node or port is not there, or did not answer in time |
+//!
+//! A shell whose lines come from no terminal ends with the code of the first line that fails.
 
 mod chain;
 mod commands;
 mod context;
 mod failure;
 mod layers;
+mod line;
 mod network;
 mod options;
 mod output;

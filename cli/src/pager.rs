@@ -24,7 +24,7 @@ pub(crate) fn page(text: &str) -> Result<(), Failure> {
         return output::write(text);
     };
     if let Some(mut input) = running.stdin.take() {
-        match input.write_all(text.as_bytes()) {
+        match input.write_all(output::harmless(text).as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
             _ => {}
         }

@@ -3,8 +3,8 @@
 use aemp::{Change, Map, Value};
 
 use super::{Description, Step, Takes, in_network, show, text};
-use crate::chain::Line;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::network::{self, Session};
 use crate::{output, pager};
 

@@ -9,8 +9,8 @@ use aemp::{Address, PortId, Value};
 
 use super::explain::{explained, stranger};
 use super::{Description, Step, Takes, show};
-use crate::chain::Line;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::{network, output};
 
 pub(super) const DOCTOR: Description = Description {

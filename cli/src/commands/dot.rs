@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use aemp::Value;
 
 use super::{Description, Step, Takes, in_network, node, show};
-use crate::chain::Line;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::network::{self, Graph, Session};
 use crate::output;
 

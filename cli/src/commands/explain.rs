@@ -7,10 +7,10 @@ use aemp::profile::{Key, Profile};
 use aemp::{Address, Map, Value};
 
 use super::{Description, Step, Takes, show, text};
-use crate::chain::Line;
 use crate::context::{Context, NODE_ID};
 use crate::failure::Failure;
 use crate::layers::Layers;
+use crate::line::Line;
 use crate::network::Report;
 use crate::random::random;
 use crate::{network, output};

@@ -40,7 +40,8 @@ The configuration is the file that AEMP_RC names, else the one that
 PERL_ANYEVENT_MP_RC names, else ~/.perl-anyevent-mp.
 
 Exit codes: 0 done; 1 a command failed; 2 the line is wrong, and nothing was done;
-3 the configuration file is broken, or cannot be read or rewritten.
+3 the configuration file is broken, or cannot be read or rewritten;
+4 the network could not be joined, or did not answer.
 ";
 
 /// Explains the last of `words` that is a command, or everything.

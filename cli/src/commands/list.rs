@@ -4,8 +4,8 @@ use aemp::Value;
 use aemp::profile::{Key, Place, nearest};
 
 use super::{Description, Step, Takes, change};
-use crate::chain::Line;
 use crate::failure::{Failure, meant};
+use crate::line::Line;
 use crate::output;
 
 const fn command(

@@ -31,9 +31,9 @@ mod trace;
 use aemp::profile::{Key, nearest as nearest_of};
 use aemp::{Document, NodeId, PortId, Scope, Text, Value};
 
-use crate::chain::Line;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::network::{self, Session};
 use crate::options::Options;
 

@@ -3,9 +3,9 @@
 use aemp::{Map, Value};
 
 use super::{Description, Step, Takes, in_network, node, show};
-use crate::chain::Line;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::network::{self, Port, Session};
 use crate::pager;
 

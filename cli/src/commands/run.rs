@@ -7,9 +7,9 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use super::show_config::Given;
 use super::{Description, Step, Takes};
-use crate::chain::Line;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::running::{self, Ended};
 use crate::services::{LogLayer, Logs};
 

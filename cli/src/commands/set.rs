@@ -4,8 +4,8 @@ use aemp::Value;
 use aemp::profile::{Key, Kind, Place};
 
 use super::{Step, change};
-use crate::chain::Line;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::{output, secret};
 
 /// `setKEY`.

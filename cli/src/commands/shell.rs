@@ -2,33 +2,39 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes};
-use crate::chain::Line;
+use super::{Description, Step, Takes, node};
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::shell;
 
 pub(super) const SHELL: Description = Description {
     name: "shell",
-    arguments: "",
+    arguments: "[NODE]",
     about: "Join the network and read commands (\"help\" there lists them): on a terminal with editing, history and \
-            completion; from anything else line by line, up to the first that fails",
+            completion; from anything else line by line, up to the first that fails. With NODE, \".\" there is that node, \
+            and \"#NAME\" a port of it",
     examples: &[
         "shell",
+        "shell worker",
         "profile worker shell",
         "shell < commands",
         "--json shell < commands",
     ],
-    takes: Takes::Exactly(0),
+    takes: Takes::AtMost(1),
     prepare,
 };
 
-fn prepare(line: &mut Line<'_>, _: Vec<Value>) -> Result<Option<Step>, Failure> {
+fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
+    let here = match arguments.is_empty() {
+        true => None,
+        false => Some(node(&arguments)?),
+    };
     let profile = line.profile.clone();
     Ok(Some(Box::new(move |context| {
         let json = context.options.json;
         let functions = context.registry.names().map(str::to_owned).collect();
         context.in_network(profile.as_deref(), async |session| {
-            shell::run(session, functions, json).await
+            shell::run(session, here, functions, json).await
         })
     })))
 }

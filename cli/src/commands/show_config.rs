@@ -4,10 +4,10 @@ use aemp::profile::{Key, Place, Profile};
 use aemp::{Map, Value};
 
 use super::{Description, Step, Takes, show, text};
-use crate::chain::Line;
 use crate::context::Context;
 use crate::failure::{Failure, meant};
 use crate::layers::Layers;
+use crate::line::Line;
 use crate::{output, pager};
 
 pub(super) const SHOW_CONFIG: Description = Description {

@@ -3,8 +3,8 @@
 use aemp::Value;
 
 use super::{Description, Step, Takes, in_network, port};
-use crate::chain::Line;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::network::{self, Session};
 
 pub(super) const SND: Description = Description {

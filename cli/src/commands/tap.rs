@@ -6,8 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use aemp::{NodeId, PortId, Value};
 
 use super::{Description, Step, Takes, node, show, text};
-use crate::chain::Line;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::network::{self, Crossed, Seen, TappedLink, Wanted};
 use crate::output;
 use crate::record::Record;

@@ -3,8 +3,8 @@
 use aemp::Value;
 
 use super::{Description, Step, Takes, node, show};
-use crate::chain::Line;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::{output, top};
 
 pub(super) const TOP: Description = Description {

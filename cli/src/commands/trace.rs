@@ -3,8 +3,8 @@
 use aemp::{Map, NodeId, Value};
 
 use super::{Description, Step, Takes, node, show};
-use crate::chain::Line;
 use crate::failure::Failure;
+use crate::line::Line;
 use crate::network::{self, Heard};
 use crate::output;
 

@@ -7,6 +7,7 @@ use aemp::{LocalNode, NodeId, PortId, Reason, Value, routes};
 use tokio::task::AbortHandle;
 
 use super::logs::{CAUGHT, CONNECT, name};
+use crate::output;
 
 /// Up to which level, unless the service's argument says otherwise: info.
 const LEVEL: u8 = 7;
@@ -88,9 +89,11 @@ fn print(node: &NodeId, time: f64, context: &str, level: u8, text: &str) {
     let then = humantime::format_rfc3339_millis(then);
     let level = name(level);
     tracing::debug!(target: CAUGHT, %node, level, "a line was caught");
-    println!(
-        "{then} {node} {level} {context}: {} (clock {:+.3} s)",
+    let line = format!(
+        "{then} {node} {level} {context}: {} (clock {:+.3} s)\n",
         text.trim_end(),
         -behind
     );
+    // Where nobody reads it, nobody waits for it.
+    let _ = output::write(&line);
 }

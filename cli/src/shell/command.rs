@@ -44,7 +44,7 @@ pub(super) struct Entry {
     pub(super) about: &'static str,
     /// What its first arguments are.
     pub(super) expects: &'static [Expects],
-    read: fn(&mut Arguments) -> Result<Command, Failure>,
+    read: fn(&mut Arguments<'_>) -> Result<Command, Failure>,
 }
 
 /// All of them, in the order of the help.
@@ -168,8 +168,9 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
         .flatten()
 }
 
-/// What a line says to do; `None` for an empty one.
-pub(super) fn parse(line: &str) -> Result<Option<Command>, Failure> {
+/// What a line says to do; `None` for an empty one. In a shell about the node `here`, `.` is that node and `#NAME` a port of
+/// it.
+pub(super) fn parse(line: &str, here: Option<&NodeId>) -> Result<Option<Command>, Failure> {
     let mut words = words(line)?.into_iter();
     let Some(first) = words.next() else {
         return Ok(None);
@@ -186,6 +187,7 @@ pub(super) fn parse(line: &str) -> Result<Option<Command>, Failure> {
         left: words.collect(),
         end: line.trim_end().chars().count() + 1,
         entry,
+        here,
     };
     let command = (entry.read)(&mut arguments)?;
     match arguments.left.first() {
@@ -207,14 +209,15 @@ impl Entry {
 }
 
 /// The words behind a command's name, from the front.
-struct Arguments {
+struct Arguments<'a> {
     left: Vec<Word>,
     /// The column behind the line.
     end: usize,
     entry: &'static Entry,
+    here: Option<&'a NodeId>,
 }
 
-impl Arguments {
+impl Arguments<'_> {
     fn next(&mut self) -> Result<Word, Failure> {
         if self.left.is_empty() {
             let Entry {
@@ -235,11 +238,20 @@ impl Arguments {
     }
 
     fn port(&mut self) -> Result<PortId, Failure> {
-        self.one(commands::port)
+        let here = self.here;
+        self.one(|values| match (values[0].as_str(), here) {
+            (Some("."), Some(here)) => Ok(here.clone().into()),
+            (Some(name), Some(here)) if name.starts_with('#') => Ok(here.port(&name[1..])),
+            _ => commands::port(values),
+        })
     }
 
     fn node(&mut self) -> Result<NodeId, Failure> {
-        self.one(commands::node)
+        let here = self.here;
+        self.one(|values| match (values[0].as_str(), here) {
+            (Some("."), Some(here)) => Ok(here.clone()),
+            _ => commands::node(values),
+        })
     }
 
     fn text(&mut self, what: &str) -> Result<Text, Failure> {
@@ -257,7 +269,7 @@ mod tests {
     use super::*;
 
     fn error(line: &str) -> String {
-        parse(line).unwrap_err().to_string()
+        parse(line, None).unwrap_err().to_string()
     }
 
     #[test]
@@ -265,29 +277,40 @@ mod tests {
         let port: PortId = "worker#echo".parse().unwrap();
         for name in ["call", "cal"] {
             assert_eq!(
-                parse(&format!("{name} worker#echo hi 7")).unwrap(),
+                parse(&format!("{name} worker#echo hi 7"), None).unwrap(),
                 Some(Command::Call(port.clone(), vec!["hi".into(), 7.into()]))
             );
         }
         let node: NodeId = "worker".parse().unwrap();
         assert_eq!(
-            parse("mon worker").unwrap(),
+            parse("mon worker", None).unwrap(),
             Some(Command::Monitor(node.clone().into()))
         );
         assert_eq!(
-            parse("spawn worker my::port {}").unwrap(),
+            parse("spawn worker my::port {}", None).unwrap(),
             Some(Command::Spawn(
                 node,
                 "my::port".into(),
                 vec![aemp::Map::new().into()]
             ))
         );
-        assert_eq!(parse("families").unwrap(), Some(Command::Families));
+        assert_eq!(parse("families", None).unwrap(), Some(Command::Families));
         assert_eq!(
-            parse("directory 'l").unwrap(),
+            parse("directory 'l", None).unwrap(),
             Some(Command::Family("'l".into()))
         );
-        assert_eq!(parse("  ").unwrap(), None);
+        assert_eq!(parse("  ", None).unwrap(), None);
+    }
+
+    #[test]
+    fn a_shell_about_a_node_knows_it_by_a_dot() {
+        let here: NodeId = "worker".parse().unwrap();
+        let parse = |line| parse(line, Some(&here)).unwrap().unwrap();
+        assert_eq!(parse("ports ."), Command::Ports(here.clone()));
+        assert_eq!(parse("ps seed"), Command::Ports("seed".parse().unwrap()));
+        assert_eq!(parse("mon ."), Command::Monitor(here.clone().into()));
+        let echo = "worker#echo".parse().unwrap();
+        assert_eq!(parse("call #echo ."), Command::Call(echo, vec![".".into()]));
     }
 
     #[test]

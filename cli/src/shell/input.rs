@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use aemp::NodeId;
 use reedline::{
     ColumnarMenu, Emacs, ExternalPrinter, KeyCode, KeyModifiers, MenuBuilder, Prompt,
     PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal,
@@ -57,7 +58,8 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn new(names: Names) -> Self {
+    /// Reads lines about the node `here`, if there is one.
+    pub(super) fn new(names: Names, here: Option<&NodeId>) -> Self {
         // The editor draws on standard error, and asks the terminal on standard output where the cursor is.
         let is_edited =
             io::stdin().is_terminal() && io::stdout().is_terminal() && output::rewrites_lines();
@@ -67,8 +69,9 @@ impl Input {
         let printer = is_edited.then(|| ExternalPrinter::new(WAITING));
         let above = printer.as_ref().map(ExternalPrinter::sender);
         let stopped = stop.clone();
+        let prompt = Plain(here.map_or_else(|| "aemp".into(), NodeId::to_string));
         let thread = std::thread::spawn(move || match printer {
-            Some(printer) => edit(&asked, &send, editor(names, printer, stopped)),
+            Some(printer) => edit(&asked, &send, editor(names, printer, stopped), &prompt),
             None => read(&asked, &send),
         });
         Self {
@@ -92,7 +95,7 @@ impl Input {
         let Some(above) = &self.above else {
             return output::write(&text).map(|()| None);
         };
-        match above.try_send(text) {
+        match above.try_send(output::harmless(&text).into_owned()) {
             Err(TrySendError::Full(text)) => Ok(Some(text)),
             // An editor that has ended has said why.
             Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(None),
@@ -133,9 +136,9 @@ fn read(asked: &Receiver<()>, send: &UnboundedSender<Typed>) {
     }
 }
 
-fn edit(asked: &Receiver<()>, send: &UnboundedSender<Typed>, mut editor: Reedline) {
+fn edit(asked: &Receiver<()>, send: &UnboundedSender<Typed>, mut editor: Reedline, prompt: &Plain) {
     while asked.recv().is_ok() {
-        let typed = match editor.read_line(&Plain) {
+        let typed = match editor.read_line(prompt) {
             Ok(Signal::Success(line)) => Typed::Line(line),
             Ok(Signal::CtrlC) => Typed::Abandoned,
             Ok(Signal::ExternalBreak(_)) => {
@@ -179,12 +182,12 @@ fn editor(names: Names, printer: ExternalPrinter<String>, stop: Arc<AtomicBool>)
     }
 }
 
-/// The prompt.
-struct Plain;
+/// The prompt: this program, or the node that commands are about.
+struct Plain(String);
 
 impl Prompt for Plain {
     fn render_prompt_left(&self) -> Cow<'_, str> {
-        "aemp".into()
+        self.0.as_str().into()
     }
 
     fn render_prompt_right(&self) -> Cow<'_, str> {

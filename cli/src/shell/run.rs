@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
+use aemp::NodeId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -22,15 +23,17 @@ const EVENTS: usize = 64;
 /// How often it is tried to print again what the editor could not print yet.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Reads commands and does them until there are no more. `functions` are those that this program can have spawned.
+/// Reads commands and does them until there are no more. `here` is the node that they are about, if there is one, and
+/// `functions` are those that this program can have spawned.
 pub(crate) async fn run(
     session: &Session,
+    here: Option<NodeId>,
     functions: BTreeSet<String>,
     json: bool,
 ) -> Result<(), Failure> {
     let names = Names::default();
     names.lock().functions = functions;
-    let mut input = Input::new(names.clone());
+    let mut input = Input::new(names.clone(), here.as_ref());
     let (send, mut events) = channel(EVENTS);
     let mut shell = Shell::new(session, names.clone(), send);
     let mut learner = Learner::new(names);
@@ -58,7 +61,7 @@ pub(crate) async fn run(
                 return Err(Failure::Failed(format!("no line can be read: {error}")));
             }
         };
-        let done = match command::parse(&line) {
+        let done = match command::parse(&line, here.as_ref()) {
             Ok(None) => continue,
             Ok(Some(command)) => {
                 execute(&mut shell, &say, command, &mut events, &mut signals).await

@@ -85,13 +85,13 @@ fn the_pager_is_the_users() {
         terminal
     };
     let marks = "sed s/^/paged:/";
-    let end = |text: &str| text.trim_end().ends_with("read or rewritten.");
+    let end = |text: &str| text.trim_end().ends_with("or did not answer.");
 
     let own = run(&["help"], &[("AEMP_PAGER", marks), ("PAGER", "false")]);
     own.wait("a marked end", |screen| {
-        end(screen) && screen.contains("paged:3 ")
+        end(screen) && screen.contains("paged:4 ")
     });
-    run(&["help"], &[("PAGER", marks)]).shows("paged:3 ");
+    run(&["help"], &[("PAGER", marks)]).shows("paged:4 ");
     // None is wanted, or none is there.
     for pager in ["", "no-such-pager"] {
         run(&["help"], &[("AEMP_PAGER", pager), ("PAGER", marks)]).wait("the end", |screen| {
