@@ -56,7 +56,10 @@ impl Wire {
             && let Held::Own(own) = &mut inner.bytes
         {
             own.extend_from_slice(bytes);
-            inner.source = source;
+            // A copy would wait for the parts of what was put together just now. Most often there is none to make.
+            if !inner.source.is(source) {
+                inner.source = source;
+            }
             inner.rest = rest;
             return Self(Some(inner));
         }
