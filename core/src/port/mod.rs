@@ -111,6 +111,7 @@ impl Outcome for () {
 }
 
 impl<E: Into<Reason>> Outcome for Result<(), E> {
+    #[inline]
     fn into_result(self) -> Result<(), Reason> {
         self.map_err(Into::into)
     }
