@@ -141,7 +141,7 @@ impl Up {
         frame.encode(
             self.sink,
             &self.capabilities,
-            self.codec.name(),
+            || self.codec.name(),
             undo.buffer,
         )?;
         self.sent.messages += 1;
