@@ -35,7 +35,7 @@ const TURN: Duration = Duration::from_micros(100);
 const QUESTIONS: usize = 16;
 
 /// How often a task steps back for the others on its thread before it yields.
-const ROUND: usize = 4;
+const ROUND: usize = 16;
 
 /// The turns that a busy task gives to others.
 #[derive(Default)]
