@@ -78,13 +78,20 @@ fn byte(out: &mut BytesMut, byte: u8) {
 }
 
 /// Appends a head in its shortest form. Each form has a length that is known, so that it is a store or two.
-#[inline]
+#[inline(always)]
 fn head(out: &mut BytesMut, major: u8, argument: u64) {
-    let major = major << 5;
     match argument {
-        0..24 => byte(out, major | argument as u8),
-        24..=0xff => out.extend_from_slice(&[major | 24, argument as u8]),
-        0x100..=0xffff => {
+        0..24 => byte(out, major << 5 | argument as u8),
+        24..=0xff => out.extend_from_slice(&[major << 5 | 24, argument as u8]),
+        _ => large_head(out, major << 5, argument),
+    }
+}
+
+/// The same for an argument of more than a byte.
+#[inline]
+fn large_head(out: &mut BytesMut, major: u8, argument: u64) {
+    match argument {
+        0..=0xffff => {
             let [a, b] = (argument as u16).to_be_bytes();
             out.extend_from_slice(&[major | 25, a, b]);
         }

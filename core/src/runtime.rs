@@ -6,9 +6,11 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::yield_now;
+use tokio::time::Instant;
 
 /// Whether tasks of the runtime we are in can run on more than one thread.
 fn has_threads() -> bool {
@@ -25,19 +27,46 @@ pub(crate) fn make_way() {
     }
 }
 
+/// About how long a busy task goes on before others have their turn. To give one wakes a thread that sleeps, whether
+/// there is something for it to do or not, which costs both as much as some dozen messages.
+const TURN: Duration = Duration::from_micros(100);
+
+/// After so many questions a turn is over, whatever the clock says: it may stand still.
+const QUESTIONS: usize = 16;
+
 /// How often a task steps back for the others on its thread before it yields.
 const ROUND: usize = 16;
 
 /// The turns that a busy task gives to others.
 #[derive(Default)]
-pub(crate) struct Turns(usize);
+pub(crate) struct Turns {
+    /// When the task was asked first in this turn of its own.
+    asked: Option<Instant>,
+    questions: usize,
+    given: usize,
+}
 
 impl Turns {
+    /// Others have just had their turn, or the task has waited.
+    #[inline]
+    pub(crate) fn begin(&mut self) {
+        self.asked = None;
+        self.questions = 0;
+    }
+
+    /// Whether others should have their turn: to be asked now and then.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.questions += 1;
+        let asked = self.asked.get_or_insert_with(Instant::now);
+        self.questions >= QUESTIONS || asked.elapsed() >= TURN
+    }
+
     /// Lets others have their turn. Where there are threads, any of them takes the task over meanwhile, but every so
     /// often it yields as tokio has it: only then sockets, timers and others that yield have theirs for certain.
     pub(crate) async fn next(&mut self) {
-        self.0 += 1;
-        if self.0.is_multiple_of(ROUND) {
+        self.begin();
+        self.given += 1;
+        if self.given.is_multiple_of(ROUND) {
             yield_now().await;
         } else {
             step_back().await;

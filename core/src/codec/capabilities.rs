@@ -113,6 +113,7 @@ impl Capabilities {
         }
     }
 
+    #[inline]
     pub(crate) fn has_integer(&self, n: Integer) -> bool {
         self.least <= n && n <= self.greatest
     }

@@ -28,16 +28,16 @@ impl<'a> Frame<'a> {
         Ok(values)
     }
 
-    /// Appends the frame to `out` in the form of the codec called `codec`, which has `sink` and `capabilities`.
+    /// Appends the frame to `out` in the form of the codec that has `sink` and `capabilities`; its name is for errors.
     ///
     /// # Errors
     /// As [`Codec::encode`](super::Codec::encode) says.
     #[inline]
-    pub(crate) fn encode(
+    pub(crate) fn encode<'n>(
         &self,
         sink: &'static dyn Sink,
         capabilities: &Capabilities,
-        codec: &str,
+        name: impl FnOnce() -> &'n str,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         let start = out.len();
@@ -57,7 +57,7 @@ impl<'a> Frame<'a> {
             return Ok(());
         }
         writer.out.truncate(start);
-        self.by_values(writer, codec)
+        self.by_values(writer, name())
     }
 
     /// The same by way of values, which can tell where something is that was refused.

@@ -62,7 +62,7 @@ pub trait Codec: Send + Sync {
         peer: &PeerInfo,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        frame.encode(self.sink(), &self.capabilities(peer), self.name(), out)
+        frame.encode(self.sink(), &self.capabilities(peer), || self.name(), out)
     }
 
     /// The bytes of an empty array, which peers ignore: the keepalive (protocol.md section 4).

@@ -241,21 +241,21 @@ pub(super) fn stray_end() -> ParseError {
     ParseError::new("an array or a map ends where a value was expected")
 }
 
-/// How much of an array or a map is left.
+/// How much of an array or a map is left: so many elements or pairs, or those up to an end. It is one number, so that it
+/// stays in a register.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Left {
-    Known(usize),
-    UntilEnd,
-    Nothing,
-}
+pub(super) struct Left(usize);
 
 impl Left {
+    /// No message has so many values.
+    const UNTIL_END: Self = Self(usize::MAX);
+
     /// What an array has left that `token` begins.
     #[inline(always)]
     pub(super) fn of_array(token: Token) -> Option<Self> {
         match token {
-            Token::Array(len) => Some(Self::Known(len)),
-            Token::OpenArray => Some(Self::UntilEnd),
+            Token::Array(len) => Some(Self(len)),
+            Token::OpenArray => Some(Self::UNTIL_END),
             _ => None,
         }
     }
@@ -264,18 +264,21 @@ impl Left {
     #[inline(always)]
     pub(super) fn of_map(token: Token) -> Option<Self> {
         match token {
-            Token::Map(len) => Some(Self::Known(len)),
-            Token::OpenMap => Some(Self::UntilEnd),
+            Token::Map(len) => Some(Self(len)),
+            Token::OpenMap => Some(Self::UNTIL_END),
             _ => None,
         }
     }
 
+    /// How many, if that is known.
+    #[inline(always)]
+    pub(super) fn known(self) -> Option<usize> {
+        (self.0 != Self::UNTIL_END.0).then_some(self.0)
+    }
+
     /// For how many room is made.
     fn to_reserve(self) -> usize {
-        match self {
-            Self::Known(len) => len.min(MAX_RESERVE),
-            _ => 0,
-        }
+        self.known().unwrap_or(0).min(MAX_RESERVE)
     }
 
     /// The first token of the next element or key.
@@ -284,20 +287,17 @@ impl Left {
         &mut self,
         reader: &mut Reader<'_, F>,
     ) -> Result<Option<Token>, ParseError> {
-        match self {
-            Self::Known(0) | Self::Nothing => Ok(None),
-            Self::Known(left) => {
-                *left -= 1;
-                reader.token().map(Some)
-            }
-            Self::UntilEnd => match reader.token()? {
-                Token::End => {
-                    *self = Self::Nothing;
-                    Ok(None)
-                }
-                token => Ok(Some(token)),
-            },
+        if self.0 == 0 {
+            return Ok(None);
         }
+        let token = reader.token()?;
+        if self.known().is_some() {
+            self.0 -= 1;
+        } else if token == Token::End {
+            self.0 = 0;
+            return Ok(None);
+        }
+        Ok(Some(token))
     }
 }
 
@@ -312,17 +312,13 @@ impl Rest {
     /// Where the elements begin, and how many there are; none if that is not known.
     #[inline]
     pub(crate) fn parts(self) -> (usize, Option<usize>) {
-        match self.left {
-            Left::Known(len) => (self.at, Some(len)),
-            Left::UntilEnd => (self.at, None),
-            Left::Nothing => (self.at, Some(0)),
-        }
+        (self.at, self.left.known())
     }
 
     /// What [`parts`](Self::parts) was made from.
     #[inline]
     pub(crate) fn of(at: usize, len: Option<usize>) -> Self {
-        let left = len.map_or(Left::UntilEnd, Left::Known);
+        let left = len.map_or(Left::UNTIL_END, Left);
         Self { at, left }
     }
 }
@@ -381,6 +377,7 @@ impl<'de> LoneNull<'de> for Seq<'_, '_> {
 
 impl<'de> de::SeqAccess<'de> for Seq<'_, '_> {
     type Error = ParseError;
+    #[inline(always)]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
@@ -396,11 +393,7 @@ impl<'de> de::SeqAccess<'de> for Seq<'_, '_> {
         }
     }
     fn size_hint(&self) -> Option<usize> {
-        match self.left {
-            Left::Known(left) => Some(left),
-            Left::Nothing => Some(0),
-            Left::UntilEnd => None,
-        }
+        self.left.known()
     }
 }
 
@@ -437,9 +430,6 @@ impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
         })
     }
     fn size_hint(&self) -> Option<usize> {
-        match self.left {
-            Left::Known(left) => Some(left),
-            _ => None,
-        }
+        self.left.known()
     }
 }

@@ -32,19 +32,32 @@ pub trait Heads: Send {
     }
 }
 
-/// Whether a text is UTF-8, for [`Heads`]. Most text is short and ASCII, which is found out eight bytes at a time.
+/// Whether a text is UTF-8, for [`Heads`]. Most text is short and ASCII, which a few words tell.
 #[inline(always)]
 pub fn is_utf8(text: &[u8]) -> bool {
+    is_ascii(text) || std::str::from_utf8(text).is_ok()
+}
+
+/// In steps of as many bytes as there are, the last of which may look at some again: no byte is on its own.
+#[inline(always)]
+fn is_ascii(text: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, rest) = text.as_chunks();
-    let bits = words
-        .iter()
-        .fold(0, |bits, word| bits | u64::from_ne_bytes(*word));
-    let bits = match text.last_chunk() {
-        Some(last) => bits | u64::from_ne_bytes(*last),
-        None => rest.iter().fold(bits, |bits, byte| bits | u64::from(*byte)),
+    let bits = if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let (blocks, _) = text.as_chunks::<16>();
+        let low = blocks
+            .iter()
+            .fold(0, |bits, block| bits | u128::from_ne_bytes(*block));
+        let tail = text
+            .last_chunk()
+            .map_or(0, |tail| u128::from_ne_bytes(*tail));
+        let bits = low | tail;
+        u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last) | bits as u64 | (bits >> 64) as u64
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        u64::from(u32::from_ne_bytes(*first) | u32::from_ne_bytes(*last))
+    } else {
+        text.iter().fold(0, |bits, byte| bits | u64::from(*byte))
     };
-    bits & HIGH == 0 || std::str::from_utf8(text).is_ok()
+    bits & HIGH == 0
 }
 
 /// What a byte between two messages is.

@@ -34,6 +34,7 @@ impl<'a> Item<'_, 'a> {
         }
     }
 
+    #[inline(never)]
     fn visit_other<'de, V: Visitor<'de>>(
         self,
         want: Want,
@@ -87,9 +88,9 @@ fn visit_seq<'de, V: Visitor<'de>>(
     if seq.is_done()? {
         return Ok(value);
     }
-    Err(match (left, seq.left) {
+    Err(match (left.known(), seq.left.known()) {
         // One of those left was looked at just now.
-        (Left::Known(len), Left::Known(left)) => too_long(len, len - left - 1),
+        (Some(len), Some(left)) => too_long(len, len - left - 1),
         _ => ParseError::new("an array has more elements than expected"),
     })
 }

@@ -1,5 +1,7 @@
 //! The flat form of Rust values in messages, on the way in: the table in `flat`, read from right to left.
 
+use std::marker::PhantomData;
+
 use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor,
 };
@@ -38,6 +40,7 @@ struct Elements<A> {
 
 impl<'de, A: LoneNull<'de>> SeqAccess<'de> for &mut Elements<A> {
     type Error = ParseError;
+    #[inline(always)]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
@@ -49,6 +52,11 @@ impl<'de, A: LoneNull<'de>> SeqAccess<'de> for &mut Elements<A> {
             Err(_) => return element.map_err(|e| e.in_element(self.at)),
         }
         element
+    }
+    // In one piece with its caller: otherwise what it returns goes through memory, in other parts than it was stored in.
+    #[inline(always)]
+    fn next_element<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, ParseError> {
+        self.next_element_seed(PhantomData)
     }
     fn size_hint(&self) -> Option<usize> {
         self.seq.size_hint()

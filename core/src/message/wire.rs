@@ -1,10 +1,9 @@
 //! `Wire`: a message as it came from a peer, and the memory that messages are made in.
 //!
 //! Most messages from peers are short and live as long as their handler runs, on the shard's thread. To take memory
-//! for each and give it back costs more than to look at what is in it, so every thread keeps a little of it
-//! ([`SPARE`]).
+//! for each and give it back costs more than to look at what is in it, so every thread keeps that of one ([`SPARE`]).
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
 
 use bytes::Bytes;
@@ -35,28 +34,27 @@ enum Held {
     Shared(Bytes),
 }
 
-/// How many messages' memory a thread keeps.
-const SPARES: usize = 16;
-
 /// The longest message whose memory is kept.
 const KEEP: usize = 1024;
 
 thread_local! {
-    /// Memory of messages that were dropped on this thread, with an [`Held::Own`] each.
-    #[allow(clippy::vec_box)] // The boxes are what is kept.
-    static SPARE: RefCell<Vec<Box<Inner>>> = const { RefCell::new(Vec::new()) };
+    /// Memory of a message that was dropped on this thread, with an empty [`Held::Own`].
+    static SPARE: Cell<Option<Box<Inner>>> = const { Cell::new(None) };
 }
 
 impl Wire {
     /// A message in memory of its own.
     #[inline]
     pub(crate) fn copied(bytes: &[u8], source: Source, rest: Rest) -> Self {
-        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+        let spare = SPARE.try_with(Cell::take);
         if let Ok(Some(mut inner)) = spare
             && let Held::Own(own) = &mut inner.bytes
         {
             own.extend_from_slice(bytes);
-            inner.source = source;
+            // A copy would wait for the parts of what was put together just now. Most often there is none to make.
+            if !inner.source.is(source) {
+                inner.source = source;
+            }
             inner.rest = rest;
             return Self(Some(inner));
         }
@@ -143,12 +141,7 @@ impl Drop for Wire {
         {
             own.clear();
             // A thread that ends keeps nothing.
-            let _ = SPARE.try_with(|spare| {
-                let mut spare = spare.borrow_mut();
-                if spare.len() < SPARES {
-                    spare.push(inner);
-                }
-            });
+            let _ = SPARE.try_with(|spare| spare.set(Some(inner)));
         }
     }
 }

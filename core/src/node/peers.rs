@@ -29,11 +29,13 @@ thread_local! {
 }
 
 /// Takes the peer that this thread sent to last. Give one back with [`keep_last`].
+#[inline]
 pub(super) fn take_last() -> Option<Arc<Peer>> {
     // A thread that ends keeps none.
     LAST.try_with(Cell::take).ok().flatten()
 }
 
+#[inline]
 pub(super) fn keep_last(peer: Arc<Peer>) {
     let _ = LAST.try_with(|last| last.set(Some(peer)));
 }

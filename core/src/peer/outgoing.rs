@@ -129,6 +129,8 @@ impl Outbox {
 
 impl Up {
     /// Encodes a message at the end of the buffer. Past the limit the link fails visibly: nothing vanishes in silence.
+    // A part of `Peer::send`, under whose lock it runs.
+    #[inline(always)]
     pub(super) fn send(&mut self, frame: &Frame<'_>, limit: usize) -> Result<(), EncodeError> {
         if self.failed.is_some() || self.out.closed {
             // Lost with the connection, whose monitors fire.
@@ -142,7 +144,7 @@ impl Up {
         frame.encode(
             self.sink,
             &self.capabilities,
-            self.codec.name(),
+            || self.codec.name(),
             undo.buffer,
         )?;
         self.sent.messages += 1;

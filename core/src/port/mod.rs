@@ -111,7 +111,11 @@ impl Outcome for () {
 }
 
 impl<E: Into<Reason>> Outcome for Result<(), E> {
+    #[inline(always)]
     fn into_result(self) -> Result<(), Reason> {
-        self.map_err(Into::into)
+        match self {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }

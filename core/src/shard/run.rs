@@ -19,8 +19,8 @@ use crate::port::{Context, Owned, Port};
 use crate::runtime::{Turns, step_back};
 use crate::{Message, PortId, PortName, Reason, Value};
 
-/// After how many messages other tasks have their turn.
-const TURN: usize = 256;
+/// After how many messages a shard asks whether others should have their turn.
+const ASK: usize = 256;
 
 /// So many messages at once are the sign of senders at work.
 const BUSY: usize = 16;
@@ -41,10 +41,11 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
         ports: Ports::default(),
     };
     let mut taken = Taken::default();
-    let (mut looks, mut since_yield) = (0, 0);
+    let (mut looks, mut since_asked) = (0, 0);
     let mut turns = Turns::default();
     loop {
         if !queue.try_take(&mut taken) {
+            turns.begin();
             if looks > 0 {
                 looks -= 1;
                 step_back().await;
@@ -57,11 +58,13 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
             let messages = shard.work_off(&mut chunk);
             taken.empty(chunk);
             count += messages;
-            since_yield += messages;
+            since_asked += messages;
             // Other tasks have their turn, however long the queue is.
-            if since_yield >= TURN {
-                since_yield = 0;
-                turns.next().await;
+            if since_asked >= ASK {
+                since_asked = 0;
+                if turns.is_over() {
+                    turns.next().await;
+                }
             }
         }
         queue.done(&mut taken, count);

@@ -1,5 +1,6 @@
 //! `Integer`: every integer CBOR has without tags, -2^64 to 2^64-1.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// An integer from -2^64 to 2^64-1.
@@ -56,14 +57,21 @@ impl Integer {
 }
 
 impl PartialOrd for Integer {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Integer {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        i128::from(*self).cmp(&i128::from(*other))
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.negative, other.negative) {
+            (false, false) => self.rest.cmp(&other.rest),
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (true, true) => other.rest.cmp(&self.rest),
+        }
     }
 }
 
