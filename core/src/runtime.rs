@@ -40,37 +40,46 @@ const ROUND: usize = 16;
 /// The turns that a busy task gives to others.
 #[derive(Default)]
 pub(crate) struct Turns {
-    /// When the task was asked first in this turn of its own.
-    asked: Option<Instant>,
+    /// When this turn of the task's own began, if it has.
+    since: Option<Instant>,
     questions: usize,
     given: usize,
 }
 
 impl Turns {
-    /// Others have just had their turn, or the task has waited.
+    /// The task waits, and others have their turn.
     #[inline]
-    pub(crate) fn begin(&mut self) {
-        self.asked = None;
-        self.questions = 0;
+    pub(crate) fn wait(&mut self) {
+        self.since = None;
+    }
+
+    /// The task has something to do: its turn begins, unless it is in one.
+    #[inline]
+    pub(crate) fn work(&mut self) {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            self.questions = 0;
+        }
     }
 
     /// Whether others should have their turn: to be asked now and then.
     pub(crate) fn is_over(&mut self) -> bool {
         self.questions += 1;
-        let asked = self.asked.get_or_insert_with(Instant::now);
-        self.questions >= QUESTIONS || asked.elapsed() >= TURN
+        let is_long = |since: Instant| since.elapsed() >= TURN;
+        self.questions >= QUESTIONS || self.since.is_none_or(is_long)
     }
 
     /// Lets others have their turn. Where there are threads, any of them takes the task over meanwhile, but every so
     /// often it yields as tokio has it: only then sockets, timers and others that yield have theirs for certain.
     pub(crate) async fn next(&mut self) {
-        self.begin();
+        self.wait();
         self.given += 1;
         if self.given.is_multiple_of(ROUND) {
             yield_now().await;
         } else {
             step_back().await;
         }
+        self.work();
     }
 }
 

@@ -500,12 +500,12 @@ impl Peer {
             && !state.kept
     }
 
-    /// Where to connect to, best first: what worked last, then in the order given.
     /// Where the directory has said that it listens, to be used once: it may listen elsewhere by the next time.
     pub(crate) fn take_found(&self) -> Vec<Address> {
         std::mem::take(&mut self.lock().found)
     }
 
+    /// Where to connect to, best first: what worked last, then in the order given.
     pub(crate) fn addresses(&self) -> Vec<Address> {
         let state = self.lock();
         let mut addresses = state.addresses.clone();

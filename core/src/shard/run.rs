@@ -45,7 +45,7 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
     let mut turns = Turns::default();
     loop {
         if !queue.try_take(&mut taken) {
-            turns.begin();
+            turns.wait();
             if looks > 0 {
                 looks -= 1;
                 step_back().await;
@@ -53,6 +53,7 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
             }
             queue.take(&mut taken).await;
         }
+        turns.work();
         let mut count = 0;
         while let Some(mut chunk) = taken.next_chunk() {
             let messages = shard.work_off(&mut chunk);
