@@ -23,8 +23,9 @@ fn a_network_is_looked_at_by_keys() {
     };
     // From the second answer on there are rates.
     terminal.wait("rates of worker", |screen| {
-        let mut rows = screen.lines();
-        rows.any(|row| row.starts_with("worker") && !row.contains(" - "))
+        let row = screen.lines().find(|row| row.starts_with("worker"));
+        row.and_then(|row| row.split_whitespace().nth(3))
+            .is_some_and(|rate| rate != "-")
     });
     let screen = terminal.screen();
     assert_eq!(codecs(&screen, "json").as_deref(), Some("json json"));
