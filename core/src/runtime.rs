@@ -99,3 +99,32 @@ pub(crate) async fn step_back() {
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_ends_with_its_time() {
+        let mut turns = Turns::default();
+        turns.work();
+        assert!(!turns.is_over());
+        tokio::time::advance(TURN).await;
+        // Work that goes on begins no turn of its own.
+        turns.work();
+        assert!(turns.is_over());
+        turns.wait();
+        turns.work();
+        assert!(!turns.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_the_clock_stands_still_a_turn_ends_all_the_same() {
+        let mut turns = Turns::default();
+        turns.work();
+        let questions = (1..).find(|_| turns.is_over());
+        assert_eq!(questions, Some(QUESTIONS));
+        turns.next().await;
+        assert!(!turns.is_over());
+    }
+}

@@ -120,7 +120,7 @@ fn an_error_says_where_and_what_is_expected() {
 }
 
 #[test]
-fn depth_has_the_limit_of_messages() {
+fn depth_has_a_limit() {
     let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let deepest = nested(MAX_DEPTH);
     assert_eq!(parse(&deepest).unwrap().to_string(), deepest);

@@ -108,17 +108,15 @@ async fn a_tap_that_nobody_reads_holds_nothing_up() {
     .await
     .unwrap();
     assert!(time > 0.0);
-    let mut shown = 0;
-    loop {
+    let (mut shown, mut missed) = (0, 0);
+    while shown + missed < 5000 {
         match soon(tap.recv()).await {
             Some(Tapped::Message(_)) => shown += 1,
-            Some(Tapped::Missed(missed)) => {
-                assert!(shown + missed >= 5000 && missed > 3000, "{shown} {missed}");
-                break;
-            }
+            Some(Tapped::Missed(count)) => missed += count,
             _ => {}
         }
     }
+    assert!(missed > 3000, "{shown} {missed}");
 }
 
 #[tokio::test]
@@ -162,4 +160,68 @@ async fn the_links_to_viewers_are_not_shown() {
         }
     };
     assert_eq!(next, "nothing");
+}
+
+#[tokio::test]
+async fn links_are_told_of_however_late_they_are_read_of() {
+    let network = Network::default();
+    let seed = node("seed", &network).bind("mem:seed");
+    let seed = seed.start().await.unwrap();
+    let jobs = seed.port_named("jobs", |_: &mut aemp::Context<'_>, _: Message| {});
+    let jobs = jobs.unwrap();
+    let worker = node("worker", &network).seed("mem:seed");
+    let worker = worker.start().await.unwrap();
+    linked(&seed, "worker").await;
+    let mut tap = seed.tap(TapOptions::new().rate(u32::MAX));
+    // Nobody reads: there is no more room for messages.
+    for n in 0..5000 {
+        worker.send(&jobs, ("job", n));
+    }
+    let _: (f64,) = soon(
+        worker
+            .call(&PortId::from(seed.id().clone()), ("time",))
+            .into_future(),
+    )
+    .await
+    .unwrap();
+    let late = node("late", &network).seed("mem:seed");
+    let late = late.start().await.unwrap();
+    linked(&seed, "late").await;
+    worker.shutdown().await;
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        match soon(tap.recv()).await {
+            Some(Tapped::Up(link)) => told.push(format!("up {}", link.peer())),
+            Some(Tapped::Down { peer, .. }) => told.push(format!("down {peer}")),
+            _ => {}
+        }
+    }
+    assert_eq!(told, ["up worker", "up late", "down worker"]);
+    drop(late);
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded_in_bytes() {
+    let (worker, seed, jobs) = two(["cbor", "json"]).await;
+    let mut tap = seed.tap(
+        TapOptions::new()
+            .rate(u32::MAX)
+            .size(usize::MAX)
+            .matching("jobs"),
+    );
+    for n in 0..10 {
+        worker.send(&jobs, ("job", n, "x".repeat(1 << 20)));
+    }
+    let (mut shown, mut missed) = (0, 0);
+    while shown + missed < 10 {
+        match soon(tap.recv()).await {
+            Some(Tapped::Message(message)) => {
+                assert_eq!(message.bytes.len(), message.len);
+                shown += 1;
+            }
+            Some(Tapped::Missed(count)) => missed += count,
+            _ => {}
+        }
+    }
+    assert!(shown >= 3, "{shown} {missed}");
 }

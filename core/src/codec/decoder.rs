@@ -1,6 +1,8 @@
 //! `Decoder`, which finds messages in a stream; `Incoming`, a message where it was found; and `StreamDecoder`, a whole
 //! decoder made of a codec's [`Heads`] and its [`WireFormat`].
 
+use std::borrow::Cow;
+
 use bytes::{Buf, BytesMut};
 use serde::de::DeserializeOwned;
 
@@ -126,6 +128,11 @@ impl<'a> Incoming<'a> {
     #[inline]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// The first element, if it is a text.
+    pub fn tag(&self) -> Option<Cow<'a, str>> {
+        self.reader().elements(self.front.rest).text().ok()?
     }
 
     /// The elements as a `T`, as [`Message::parse`] says.

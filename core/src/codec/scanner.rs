@@ -38,7 +38,7 @@ pub fn is_utf8(text: &[u8]) -> bool {
     is_ascii(text) || std::str::from_utf8(text).is_ok()
 }
 
-/// In steps of as many bytes as there are, the last of which may look at some again: no byte is on its own.
+/// In steps of as many bytes as there are, the last of which may look at some again: from four bytes on, none is on its own.
 #[inline(always)]
 fn is_ascii(text: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;

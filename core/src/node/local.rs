@@ -370,8 +370,8 @@ impl LocalNode {
     }
 
     /// Follows the messages that cross the node's links from now on, both ways, with the links that are up, come up and
-    /// go down. It never slows a link down: what the tap cannot take is counted and left out. What the node's ports send
-    /// to each other crosses no link. While there is no tap it costs a look at one flag for each message.
+    /// go down. No link waits for whoever reads the tap: what it cannot take is counted and left out. What the node's ports
+    /// send to each other crosses no link. While there is no tap it costs a look at one flag for each message.
     ///
     /// ```
     /// # async fn example(node: aemp_core::LocalNode) {

@@ -48,7 +48,7 @@ impl FromStr for Value {
 /// ```
 ///
 /// # Errors
-/// Where no value begins there, or it breaks off.
+/// Where no value begins there, or it breaks off; also where `from` is no place between two characters of the text.
 pub fn read(text: &str, from: usize) -> Result<(Value, usize), NotationError> {
     let mut reader = Reader { text, at: from };
     reader.space();
