@@ -17,6 +17,7 @@ pub(crate) fn parse(words: &[String], options: &Options) -> Result<Vec<Step>, Fa
         open: false,
     };
     let mut steps = Vec::new();
+    let mut names = Vec::new();
     while let Some(word) = words.next() {
         let Value::Text(name) = word else {
             return Err(Failure::Usage(format!(
@@ -40,6 +41,7 @@ pub(crate) fn parse(words: &[String], options: &Options) -> Result<Vec<Step>, Fa
             Takes::Rest => words.by_ref().collect(),
         };
         line.open = false;
+        names.push(name);
         steps.extend(command.prepare(&mut line, arguments)?);
     }
     if line.open {
@@ -48,6 +50,13 @@ pub(crate) fn parse(words: &[String], options: &Options) -> Result<Vec<Step>, Fa
              \"aemp profile seed binds '*:4040'\""
                 .into(),
         ));
+    }
+    for (option, command) in options.of_one_command() {
+        if !names.iter().any(|name| name == command) {
+            return Err(Failure::Usage(format!(
+                "{option} is for the command {command}, which the line does not have"
+            )));
+        }
     }
     Ok(steps)
 }

@@ -32,6 +32,12 @@ pub(crate) enum Failure {
         /// Why it failed.
         failure: Box<Self>,
     },
+    /// Somebody told the process to stop, as what goes on until then expects: the rest of the line is not done.
+    #[error("told to stop")]
+    Stopped,
+    /// Ctrl-C while a pager was shown.
+    #[error("interrupted")]
+    Interrupted,
     /// The output.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -40,6 +46,8 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Stopped => 0,
+            Self::Interrupted => 130,
             Self::Failed(_) | Self::Output(_) => 1,
             Self::Usage(_) | Self::Value(_) => 2,
             Self::File(_) => 3,

@@ -21,6 +21,7 @@
 //! | 2 | the command line is wrong: unknown command, key or option, missing argument, wrong value; nothing was done |
 //! | 3 | the configuration file is broken, or cannot be read or rewritten |
 //! | 4 | the network: no seed could be joined, a node or port is not there, or did not answer in time |
+//! | 130 | interrupted by Ctrl-C; what goes on until then, such as `run` or `tap`, ends with 0 |
 //!
 //! A shell whose lines come from no terminal ends with the code of the first line that fails.
 
@@ -62,6 +63,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
     };
     match run(options, registry) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure @ (Failure::Stopped | Failure::Interrupted)) => failure.exit_code(),
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             output::error(&failure);

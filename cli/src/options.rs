@@ -25,9 +25,9 @@ pub(crate) struct Options {
     /// Into which file `tap` records.
     pub(crate) record: Option<PathBuf>,
     /// How many messages in a second `tap` shows.
-    pub(crate) rate: Option<u64>,
+    pub(crate) rate: Option<u32>,
     /// How many bytes of each.
-    pub(crate) size: Option<u64>,
+    pub(crate) size: Option<u32>,
     /// Help is asked for.
     pub(crate) help: bool,
     /// The words, in order.
@@ -35,6 +35,19 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The options that are given and are for one command only, and that command.
+    pub(crate) fn of_one_command(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let given = [
+            (self.watch, "--watch", "directory"),
+            (self.svg, "--svg", "dot"),
+            (self.record.is_some(), "--record", "tap"),
+            (self.rate.is_some(), "--rate", "tap"),
+            (self.size.is_some(), "--size", "tap"),
+        ];
+        let given = given.into_iter().filter(|(given, ..)| *given);
+        given.map(|(_, option, command)| (option, command))
+    }
+
     /// Reads a command line, the program's name in front.
     pub(crate) fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut found = command().try_get_matches_from(line)?;
@@ -63,6 +76,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
     time.ok_or_else(|| String::from("a number of seconds over 0 belongs here, such as 2.5"))
 }
 
+fn count(text: &str) -> Result<u32, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| String::from("a number from 1 to 4294967295 belongs here, such as 100"))
+}
+
 /// The command line as clap sees it.
 pub(crate) fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| {
@@ -77,7 +95,7 @@ pub(crate) fn command() -> Command {
             .long(name)
             .value_name(value)
             .help(help)
-            .value_parser(value_parser!(u64))
+            .value_parser(count)
             .global(true)
     };
     Command::new("aemp")

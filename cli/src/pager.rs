@@ -3,6 +3,10 @@
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
 use crate::{output, progress};
@@ -20,6 +24,8 @@ pub(crate) fn page(text: &str) -> Result<(), Failure> {
         return output::write(text);
     };
     progress::clear();
+    // Ctrl-C is for the pager: were this process to end by it, the pager would be left at a terminal that others use.
+    let interrupts = Interrupts::new()?;
     let Ok(mut running) = pager.stdin(Stdio::piped()).spawn() else {
         return output::write(text);
     };
@@ -29,9 +35,33 @@ pub(crate) fn page(text: &str) -> Result<(), Failure> {
             _ => {}
         }
     }
-    match NO_PAGER.contains(&running.wait()?.code()) {
+    let ended = running.wait()?;
+    match NO_PAGER.contains(&ended.code()) {
         true => output::write(text),
+        false if interrupts.any() => Err(Failure::Interrupted),
         false => Ok(()),
+    }
+}
+
+/// Takes SIGINT, which then no longer ends this process.
+struct Interrupts(Runtime, Signal);
+
+impl Interrupts {
+    fn new() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let signal = {
+            let _inside = runtime.enter();
+            signal(SignalKind::interrupt())?
+        };
+        Ok(Self(runtime, signal))
+    }
+
+    /// Whether there was one.
+    fn any(mut self) -> bool {
+        // It has come, or it does not come.
+        let moment = Duration::from_millis(5);
+        let came = async { tokio::time::timeout(moment, self.1.recv()).await.is_ok() };
+        self.0.block_on(came)
     }
 }
 

@@ -6,8 +6,9 @@
 //! that were up when the recording began are written as if they had come up then.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use aemp::Value;
@@ -38,17 +39,32 @@ fn part(path: &Path) -> PathBuf {
     name.into()
 }
 
+/// Makes a file that is not there yet, for its owner only: whatever is secret in messages is in it.
+fn create(path: &Path) -> io::Result<File> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    made.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
 impl Record {
-    /// Begins a recording in `path`, which must not exist yet.
-    pub(crate) fn begin(path: &Path, node: &str, description: String) -> io::Result<Self> {
+    /// Begins a recording in `path`. Neither that nor the file of the units may exist yet: an earlier recording may have
+    /// left it.
+    pub(crate) fn begin(path: &Path, node: &str, description: &str) -> io::Result<Self> {
+        let units = create(&part(path))?;
         // Held from now on, so that a long recording does not fail at its end.
-        File::create_new(path)?;
+        if let Err(error) = create(path) {
+            fs::remove_file(part(path))?;
+            return Err(error);
+        }
         Ok(Self {
             path: path.into(),
-            units: BufWriter::new(File::create(part(path))?),
+            units: BufWriter::new(units),
             count: 0,
             node: node.into(),
-            description,
+            description: description.into(),
             begin: None,
             last: 0.0,
             peers: BTreeMap::new(),

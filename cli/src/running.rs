@@ -7,12 +7,13 @@ use aemp::{Builder, LocalNode, StartError, Value};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use crate::failure::Failure;
 use crate::services::{Logs, inspect};
 
 /// How a node came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// By SIGTERM or SIGINT, in order.
+    /// By SIGTERM, SIGINT or SIGHUP, in order.
     Stopped,
     /// Somebody asked for a new start, as `aemp restart` does.
     Restart,
@@ -56,16 +57,31 @@ pub(crate) async fn run(
     Ok(ended)
 }
 
-/// Waits until this process is told to stop, by SIGTERM or SIGINT. From the call on, neither ends it by itself.
+/// Waits until this process is told to stop, by SIGTERM, SIGINT, or SIGHUP, which the end of a terminal sends. From the
+/// call on none of them ends it by itself, as long as it lives.
 pub(crate) fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
         }
     })
+}
+
+/// Does `work`, which goes on until this process is told to stop: then with [`Failure::Stopped`], so that nothing else of
+/// the line is done either.
+pub(crate) async fn until_told<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let stop = told_to_stop()?;
+    tokio::select! {
+        done = work => done,
+        () = stop => Err(Failure::Stopped),
+    }
 }
 
 /// Says that the node is ready: a line on standard output with its ID and addresses, and a word to the supervisor that

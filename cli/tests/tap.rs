@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::os::unix::fs::MetadataExt;
+
 use common::Home;
 use common::running::{Running, SECRET};
 use serde_json::Value as Json;
@@ -107,7 +109,60 @@ fn a_session_is_recorded_whole_and_without_a_secret() {
     let hex = cut.unwrap()["hex"].as_str().unwrap();
     assert!(hex.len() == 2002 && hex.ends_with(".."));
 
-    let again = home.aemp(&line).fails(1);
+    let mode = |name: &str| std::fs::metadata(home.path(name)).unwrap().mode() & 0o777;
+    assert_eq!(mode("session.frames.jsonl"), 0o600);
+
+    let again = home.aemp(&line).succeeds_with(1);
     assert!(again.err.contains("exists"), "{again:?}");
     assert_eq!(home.read("session.frames.jsonl"), text);
+    assert!(!home.path("session.frames.jsonl.part").exists());
+    // What a recording that was killed has left is not lost either.
+    home.write("other.part", "units");
+    let other = home.path("other").display().to_string();
+    let left = home
+        .aemp(&["--record", &other, "tap", "seed"])
+        .succeeds_with(1);
+    assert!(left.err.contains("other.part: "), "{left:?}");
+    assert!(home.read("other.part") == "units" && !home.path("other").exists());
+    // Where nobody may follow there is nothing to record.
+    home.aemp(&["--record", &other, "tap", "closed"]).fails(4);
+    assert!(!home.path("other").exists());
+}
+
+#[test]
+fn whoever_is_told_to_stop_does_not_go_on_with_the_line() {
+    let (home, [_seed, _closed]) = nodes();
+    let mut tap = Running::follow(&home, &["tap", "seed", "echo", "mon", "closed"]);
+    home.aemp(&["cal", "seed#echo", "hi"]).succeeds();
+    tap.line(|line| line.contains("seed#echo"));
+    tap.signal("-TERM");
+    assert_eq!(tap.end(), Some(0));
+}
+
+#[test]
+fn more_than_the_node_allows_is_asked_for_in_vain_and_odd_limits_are_refused() {
+    let (home, [_seed, _closed]) = nodes();
+    let line = [
+        "--json",
+        "--rate",
+        "4294967295",
+        "--size",
+        "4294967295",
+        "tap",
+        "seed",
+    ];
+    let tap = Running::follow(&home, &line);
+    assert_eq!(tap.line(|_| true), r#"["tapping",1000,1000]"#);
+    for limit in ["0", "x", "4294967296"] {
+        let refused = home.aemp(&["--rate", limit, "tap", "seed"]).fails(2);
+        assert!(
+            refused.err.contains("a number from 1 to 4294967295"),
+            "{refused:?}"
+        );
+    }
+    let lost = home.aemp(&["--record", "x", "ps", "seed"]).fails(2);
+    assert!(
+        lost.err.contains("--record is for the command tap"),
+        "{lost:?}"
+    );
 }

@@ -1,6 +1,7 @@
 //! `tap NODE [FILTER]`: follows the messages that cross a node's links.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use aemp::{NodeId, PortId, Value};
@@ -46,32 +47,31 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
         let mut shown = Shown {
             node: to.clone(),
             json: context.options.json,
-            record: record.map(|path| begin(path, &to, &wanted)).transpose()?,
+            path: record,
+            record: None,
+            description: format!("aemp tap {to} {}", wanted.matching)
+                .trim_end()
+                .into(),
         };
         let done = context.in_network(profile.as_deref(), async |session| {
-            let stop = running::told_to_stop()?;
             let follow = network::tap(session, &to, &wanted, |seen| shown.tell(seen));
-            tokio::select! {
-                done = follow => done,
-                () = stop => Ok(()),
-            }
+            running::until_told(follow).await
         });
-        shown.end()?;
-        done
+        let ended = shown.end();
+        match done {
+            Ok(()) | Err(Failure::Stopped) => ended.and(done),
+            failed => failed,
+        }
     })))
 }
 
-fn begin(path: PathBuf, node: &NodeId, wanted: &Wanted) -> Result<(PathBuf, Record), Failure> {
-    let description = format!("aemp tap {node} {}", wanted.matching);
-    match Record::begin(&path, node.as_str(), description.trim_end().into()) {
-        Ok(record) => Ok((path, record)),
-        Err(error) => Err(cannot(&path, error)),
-    }
-}
-
-fn cannot(path: &std::path::Path, error: std::io::Error) -> Failure {
+fn cannot(path: &Path, error: io::Error) -> Failure {
+    let advice = match error.kind() {
+        io::ErrorKind::AlreadyExists => "; nothing is overwritten, so choose another name",
+        _ => "",
+    };
     Failure::Failed(format!(
-        "{} cannot be recorded into: {error}",
+        "{} cannot be recorded into: {error}{advice}",
         path.display()
     ))
 }
@@ -80,20 +80,18 @@ fn cannot(path: &std::path::Path, error: std::io::Error) -> Failure {
 struct Shown {
     node: NodeId,
     json: bool,
-    record: Option<(PathBuf, Record)>,
+    /// Where it is to be recorded.
+    path: Option<PathBuf>,
+    /// The recording, once the node tells.
+    record: Option<Record>,
+    description: String,
 }
 
 impl Shown {
     fn tell(&mut self, seen: Seen<'_>) -> Result<(), Failure> {
-        if let Some((path, record)) = &mut self.record {
-            let written = match &seen {
-                Seen::Begun(..) => Ok(()),
-                Seen::Up(link, time) => record.up(link, *time),
-                Seen::Message(link, message) => record.message(link, message),
-                Seen::Down(link, time, reason) => record.down(link, *time, reason),
-                Seen::Missed(count) => record.missed(*count),
-            };
-            written.map_err(|error| cannot(path, error))?;
+        if let Some(path) = self.path.clone() {
+            let written = self.write(&path, &seen);
+            written.map_err(|error| cannot(&path, error))?;
         }
         match self.json {
             true => self.print_json(seen),
@@ -101,9 +99,24 @@ impl Shown {
         }
     }
 
+    fn write(&mut self, path: &Path, seen: &Seen<'_>) -> io::Result<()> {
+        let Some(record) = &mut self.record else {
+            // It begins when the node does.
+            self.record = Some(Record::begin(path, self.node.as_str(), &self.description)?);
+            return Ok(());
+        };
+        match seen {
+            Seen::Begun(..) => Ok(()),
+            Seen::Up(link, time) => record.up(link, *time),
+            Seen::Message(link, message) => record.message(link, message),
+            Seen::Down(link, time, reason) => record.down(link, *time, reason),
+            Seen::Missed(count) => record.missed(*count),
+        }
+    }
+
     fn end(&mut self) -> Result<(), Failure> {
-        if let Some((path, record)) = self.record.take() {
-            let count = record.end().map_err(|error| cannot(&path, error))?;
+        if let (Some(path), Some(record)) = (&self.path, self.record.take()) {
+            let count = record.end().map_err(|error| cannot(path, error))?;
             output::hint(&format!("{count} units are in {}", path.display()));
         }
         Ok(())

@@ -51,7 +51,11 @@ impl Session {
     }
 
     /// Waits for something of `target`, not longer than an answer may take.
-    async fn wait<T>(&self, target: &str, work: impl IntoFuture<Output = T>) -> Result<T, Failure> {
+    pub(crate) async fn wait<T>(
+        &self,
+        target: &str,
+        work: impl IntoFuture<Output = T>,
+    ) -> Result<T, Failure> {
         let work = tokio::time::timeout(self.limit, work);
         let done = progress::during(target, self.limit, work).await;
         done.map_err(|_| Failure::TimedOut {

@@ -13,9 +13,9 @@ pub(crate) struct Wanted {
     /// A part of the peer's node ID, the port ID or the tag.
     pub(crate) matching: String,
     /// Messages in a second.
-    pub(crate) rate: Option<u64>,
+    pub(crate) rate: Option<u32>,
     /// Bytes of each message.
-    pub(crate) size: Option<u64>,
+    pub(crate) size: Option<u32>,
 }
 
 /// What a tapped node tells.
@@ -103,14 +103,22 @@ pub(crate) async fn tap(
     let gone = session.node.gone(&there);
     tokio::pin!(gone);
     let mut links = HashMap::new();
-    loop {
-        let message = tokio::select! {
+    let mut next = async || {
+        tokio::select! {
             biased;
-            message = inbox.recv() => message,
+            message = inbox.recv() => Ok(message),
             reason = &mut gone => {
                 let target = node.to_string();
-                return Err(Failure::Gone { target, reason }.into());
+                Err(Failure::Gone { target, reason })
             }
+        }
+    };
+    // Only the first has to come.
+    let mut first = Some(session.wait(node.as_str(), next()).await??);
+    loop {
+        let message = match first.take() {
+            Some(message) => message,
+            None => next().await?,
         };
         let Some(message) = message else {
             return Ok(());

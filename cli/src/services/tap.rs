@@ -10,7 +10,7 @@
 //! | `message`, LINK, TIME, SENT, LENGTH, HEX | a message as it is on the wire, or its beginning |
 //! | `down`, LINK, TIME, REASON | a link is down |
 //! | `missed`, COUNT | so many messages were left out: they came faster than the rate, or than PORT's node takes them |
-//! | `refused`, TEXT | too many follow already |
+//! | `refused`, TEXT | too many follow already, or the options cannot be read |
 //!
 //! TIME is in seconds since 1970, LINK a number.
 
@@ -29,8 +29,8 @@ const VIEWERS: usize = 16;
 #[serde(default, deny_unknown_fields)]
 struct Asked {
     matching: String,
-    rate: Option<u32>,
-    size: Option<usize>,
+    rate: Option<u64>,
+    size: Option<u64>,
 }
 
 /// What a node shows to each who follows.
@@ -50,10 +50,13 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What is asked for, but no more than this.
     fn within(self, asked: &Asked) -> Self {
+        let rate = asked.rate.and_then(|rate| u32::try_from(rate).ok());
+        let size = asked.size.and_then(|size| usize::try_from(size).ok());
         Self {
-            rate: asked.rate.unwrap_or(self.rate).min(self.rate),
-            size: asked.size.unwrap_or(self.size).min(self.size),
+            rate: rate.unwrap_or(self.rate).min(self.rate),
+            size: size.unwrap_or(self.size).min(self.size),
         }
     }
 }
@@ -68,15 +71,24 @@ pub(super) fn start(node: &LocalNode, arguments: Vec<Value>) -> Result<(), Reaso
                     "its argument is a map such as {{\"rate\":100,\"size\":1000}}: {error}"
                 ))
             })?;
-            let Limits { rate, size } = Limits::default();
-            Limits {
-                rate: most.rate.unwrap_or(rate),
-                size: most.size.unwrap_or(size),
-            }
+            let all = Limits {
+                rate: u32::MAX,
+                size: usize::MAX,
+            };
+            let usual = Limits::default();
+            all.within(&Asked {
+                rate: most.rate.or_else(|| Some(usual.rate.into())),
+                size: most.size.or(Some(usual.size as u64)),
+                ..most
+            })
         }
     };
     let room = Arc::new(Semaphore::new(VIEWERS));
-    node.offer_function("aemp::tap", move |node, (asked, to): (Asked, PortId)| {
+    node.offer_function("aemp::tap", move |node, (asked, to): (Value, PortId)| {
+        let asked: Asked = match aemp::value::from_value(asked) {
+            Ok(asked) => asked,
+            Err(error) => return node.send(&to, ("refused", format!("the options: {error}"))),
+        };
         let Ok(place) = room.clone().try_acquire_owned() else {
             node.send(&to, ("refused", format!("{VIEWERS} follow already")));
             return;

@@ -168,9 +168,12 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
         .flatten()
 }
 
-/// What a line says to do; `None` for an empty one. In a shell about the node `here`, `.` is that node and `#NAME` a port of
+/// What a line says to do; `None` for an empty one and for a comment, which begins with `# ` or is `#`. In a shell about the node `here`, `.` is that node and `#NAME` a port of
 /// it.
 pub(super) fn parse(line: &str, here: Option<&NodeId>) -> Result<Option<Command>, Failure> {
+    if matches!(line.split_whitespace().next(), Some("#")) {
+        return Ok(None);
+    }
     let mut words = words(line)?.into_iter();
     let Some(first) = words.next() else {
         return Ok(None);
@@ -241,6 +244,9 @@ impl Arguments<'_> {
         let here = self.here;
         self.one(|values| match (values[0].as_str(), here) {
             (Some("."), Some(here)) => Ok(here.clone().into()),
+            (Some("#"), Some(_)) => Err(Failure::Usage(
+                "a port has a name behind its #; the node itself is \".\"".into(),
+            )),
             (Some(name), Some(here)) if name.starts_with('#') => Ok(here.port(&name[1..])),
             _ => commands::port(values),
         })
@@ -299,7 +305,9 @@ mod tests {
             parse("directory 'l", None).unwrap(),
             Some(Command::Family("'l".into()))
         );
-        assert_eq!(parse("  ", None).unwrap(), None);
+        for empty in ["  ", "# a comment", "#"] {
+            assert_eq!(parse(empty, None).unwrap(), None);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aemp::Value;
+use aemp::{NodeId, Value};
 use reedline::{Completer, CompletionResult, Span, Suggestion};
 
 use super::command::{self, Expects, TABLE};
@@ -13,13 +13,18 @@ use super::words::words;
 const MOST: usize = 200;
 
 /// Completes from what is known.
-pub(super) struct Completion(pub(super) Names);
+pub(super) struct Completion {
+    pub(super) names: Names,
+    /// The node that the shell is about.
+    pub(super) here: Option<NodeId>,
+}
 
 impl Completer for Completion {
     fn complete(&mut self, line: &str, at: usize) -> CompletionResult {
         let line = line.get(..at).unwrap_or(line);
-        let begin = line.rfind(char::is_whitespace).map_or(0, |space| space + 1);
-        let candidates = candidates(&self.0, line, begin);
+        let spaces = line.char_indices().rev().find(|(_, c)| c.is_whitespace());
+        let begin = spaces.map_or(0, |(at, space)| at + space.len_utf8());
+        let candidates = candidates(&self.names, self.here.as_ref(), line, begin);
         let all: Vec<Suggestion> = candidates
             .into_iter()
             .map(|value| Suggestion {
@@ -34,7 +39,7 @@ impl Completer for Completion {
 }
 
 /// What the word may become that begins at `begin` and ends with the line.
-fn candidates(names: &Names, line: &str, begin: usize) -> Vec<String> {
+fn candidates(names: &Names, here: Option<&NodeId>, line: &str, begin: usize) -> Vec<String> {
     let (before, word) = line.split_at(begin);
     let mut before = before.split_whitespace();
     let Some(name) = before.next() else {
@@ -57,13 +62,20 @@ fn candidates(names: &Names, line: &str, begin: usize) -> Vec<String> {
         Some(Expects::Watched) => &[&known.watched],
         None => &[],
     };
-    let all = sets.iter().flat_map(|set| set.iter());
-    let found: BTreeSet<_> = all.filter(|name| name.starts_with(word)).collect();
-    found
-        .into_iter()
-        .take(MOST)
-        .map(|name| typed(name))
-        .collect()
+    let all = sets.iter().flat_map(|set| set.iter().cloned());
+    let mut found: BTreeSet<String> = all.filter(|name| name.starts_with(word)).collect();
+    if let (Some(here), Some(Expects::Port)) = (here, expects)
+        && word.starts_with('#')
+    {
+        let ports = known.ports.iter();
+        let ports = ports.filter_map(|port| port.strip_prefix(here.as_str()));
+        found.extend(
+            ports
+                .filter(|name| name.starts_with(word))
+                .map(String::from),
+        );
+    }
+    found.iter().take(MOST).map(|name| typed(name)).collect()
 }
 
 /// How a text is typed: in quotation marks where it would be something else without.
@@ -106,13 +118,28 @@ mod tests {
         ];
         for (line, expected) in cases {
             let begin = line.rfind(' ').map_or(0, |space| space + 1);
-            assert_eq!(candidates(&names, line, begin), *expected, "{line}");
+            assert_eq!(candidates(&names, None, line, begin), *expected, "{line}");
         }
+        let here = NodeId::new("seed").ok();
+        let begin = "call ".len();
+        let found = candidates(&names, here.as_ref(), "call #e", begin);
+        assert_eq!(found, ["#echo"]);
     }
 
     #[test]
     fn a_suggestion_replaces_the_word_before_the_cursor() {
-        let mut completion = Completion(Names::default());
+        let mut completion = Completion {
+            names: Names::default(),
+            here: None,
+        };
+        // White space of any width.
+        let wide = "call\u{3000}x";
+        assert!(
+            completion
+                .complete(wide, wide.len())
+                .suggestions()
+                .is_empty()
+        );
         let found = completion.complete("mo x", 2);
         let [suggestion] = found.suggestions() else {
             panic!("{found:?}");

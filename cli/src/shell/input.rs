@@ -69,9 +69,13 @@ impl Input {
         let printer = is_edited.then(|| ExternalPrinter::new(WAITING));
         let above = printer.as_ref().map(ExternalPrinter::sender);
         let stopped = stop.clone();
+        let completion = Completion {
+            names,
+            here: here.cloned(),
+        };
         let prompt = Plain(here.map_or_else(|| "aemp".into(), NodeId::to_string));
         let thread = std::thread::spawn(move || match printer {
-            Some(printer) => edit(&asked, &send, editor(names, printer, stopped), &prompt),
+            Some(printer) => edit(&asked, &send, editor(completion, printer, stopped), &prompt),
             None => read(&asked, &send),
         });
         Self {
@@ -107,7 +111,8 @@ impl Input {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Typed {
-        self.lines.recv().await.unwrap_or(Typed::End)
+        let gone = || Typed::Failed(io::Error::other("the editor has failed"));
+        self.lines.recv().await.unwrap_or_else(gone)
     }
 }
 
@@ -157,7 +162,11 @@ fn edit(asked: &Receiver<()>, send: &UnboundedSender<Typed>, mut editor: Reedlin
     }
 }
 
-fn editor(names: Names, printer: ExternalPrinter<String>, stop: Arc<AtomicBool>) -> Reedline {
+fn editor(
+    completion: Completion,
+    printer: ExternalPrinter<String>,
+    stop: Arc<AtomicBool>,
+) -> Reedline {
     let mut keys = default_emacs_keybindings();
     let complete = vec![ReedlineEvent::Menu(MENU.into()), ReedlineEvent::MenuNext];
     let tab = ReedlineEvent::UntilFound(complete);
@@ -165,7 +174,7 @@ fn editor(names: Names, printer: ExternalPrinter<String>, stop: Arc<AtomicBool>)
     let menu = ColumnarMenu::default().with_name(MENU).with_marker(SIGN);
     let editor = Reedline::create()
         .with_edit_mode(Box::new(Emacs::new(keys)))
-        .with_completer(Box::new(Completion(names)))
+        .with_completer(Box::new(completion))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
         .with_quick_completions(true)
         .with_partial_completions(true)

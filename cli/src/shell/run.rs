@@ -56,9 +56,19 @@ pub(crate) async fn run(
         let line = match read(&mut input, &say, &mut events, &mut signals).await? {
             Typed::Line(line) => line,
             Typed::Abandoned => continue,
-            Typed::End => break,
+            Typed::End => {
+                // What has happened by now.
+                while let Ok(event) = events.try_recv() {
+                    output::write(&say.event(&event))?;
+                }
+                break;
+            }
             Typed::Failed(error) => {
-                return Err(Failure::Failed(format!("no line can be read: {error}")));
+                let failure = Failure::Failed(format!("it cannot be read: {error}"));
+                return Err(Failure::Line {
+                    number,
+                    failure: Box::new(failure),
+                });
             }
         };
         let done = match command::parse(&line, here.as_ref()) {
@@ -76,7 +86,7 @@ pub(crate) async fn run(
             Err(failure) => Err(failure),
         };
         match printed {
-            Ok(()) => {}
+            Ok(()) | Err(Failure::Interrupted) => {}
             Err(failure) if failure.is_broken_pipe() => return Err(failure),
             Err(failure) if input.is_edited => output::error(&failure),
             Err(failure) => {

@@ -79,7 +79,7 @@ impl<'a> Shell<'a> {
                 self.tell(port, gone);
                 return Ok(answer);
             }
-            Command::Watch(family) => self.watch(family)?,
+            Command::Watch(family) => self.watch(family).await?,
             Command::Unwatch(family) => self.unwatch(&family)?,
             Command::Own => return Ok(say.short("self", &self.own, &self.own.to_string())),
             Command::Nodes => return self.nodes(say).await,
@@ -123,19 +123,23 @@ impl<'a> Shell<'a> {
         }));
     }
 
-    fn watch(&mut self, family: Text) -> Result<(), Failure> {
+    /// Watches a family, and waits for what is in it.
+    async fn watch(&mut self, family: Text) -> Result<(), Failure> {
         if self.watches.contains_key(&family) {
             return Err(Failure::Failed(format!("{family} is watched already")));
         }
         let watch = self.session.node.directory().watch(&family);
         let mut watch = watch.map_err(network::Failure::from)?;
+        let first = self.session.wait(&family, watch.recv()).await?;
         let (events, name) = (self.events.clone(), family.clone());
+        let mut next = first;
         let task = tokio::spawn(async move {
-            while let Some(change) = watch.recv().await {
+            while let Some(change) = next {
                 let event = Event::Changed(name.clone(), change);
                 if events.send(event).await.is_err() {
                     return;
                 }
+                next = watch.recv().await;
             }
         });
         self.names.lock().watched.insert(family.to_string());

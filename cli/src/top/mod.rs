@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use crate::failure::Failure;
 use crate::network::{self, NodeStats, Session};
 use crate::progress;
-use crate::running;
+use crate::{output, running};
 use model::{Key, LinkRow, Model, View};
 
 /// How often the node is asked.
@@ -27,16 +27,22 @@ const PAGE: usize = 10;
 
 /// Shows how `node` does, until a key or a signal ends it.
 pub(crate) async fn show(session: &Session, node: NodeId) -> Result<(), Failure> {
-    let stop = running::told_to_stop()?;
-    // Before the screen is taken: who mistypes a name is to read the error.
-    let first = network::stats(session, &node).await?;
-    let mut terminal = ratatui::try_init()?;
-    let done = tokio::select! {
-        done = follow(session, node, first, &mut terminal) => done,
-        () = stop => Ok(()),
+    let work = async {
+        // Before the screen is taken: who mistypes a name is to read the error.
+        let first = network::stats(session, &node).await?;
+        let mut screen = Screen(ratatui::try_init()?);
+        follow(session, node, first, &mut screen.0).await
     };
-    ratatui::restore();
-    done
+    running::until_told(work).await
+}
+
+/// The terminal, which is as it was before when this is dropped.
+struct Screen(DefaultTerminal);
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
 }
 
 async fn follow(
@@ -99,7 +105,17 @@ fn ask(session: &Session, node: NodeId) -> (watch::Sender<NodeId>, mpsc::Receive
             }
             next = tokio::time::Instant::now() + PERIOD;
             let asked = node.borrow_and_update().clone();
-            let answer = network::stats(&session, &asked).await;
+            let answer = tokio::select! {
+                answer = network::stats(&session, &asked) => answer,
+                // Nobody wants to know any more.
+                changed = node.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    node.mark_changed();
+                    continue;
+                }
+            };
             let answer = answer.map_err(|failure| failure.to_string());
             if answers.send((asked, answer)).await.is_err() {
                 return;
@@ -160,19 +176,17 @@ pub(crate) async fn tell(
     node: NodeId,
     mut tell: impl FnMut(Map) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let stop = running::told_to_stop()?;
-    tokio::pin!(stop);
-    let mut model = Model::new(node.clone());
-    let mut ticks = tokio::time::interval(PERIOD);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = &mut stop => return Ok(()),
+    let work = async {
+        let mut model = Model::new(node.clone());
+        let mut ticks = tokio::time::interval(PERIOD);
+        loop {
+            ticks.tick().await;
+            let stats = network::stats(session, &node).await?;
+            model.answered(&node, Ok(stats), Instant::now());
+            tell(summary(&model))?;
         }
-        let stats = network::stats(session, &node).await?;
-        model.answered(&node, Ok(stats), Instant::now());
-        tell(summary(&model))?;
-    }
+    };
+    running::until_told(work).await
 }
 
 fn summary(model: &Model) -> Map {
@@ -209,5 +223,5 @@ fn link(row: &LinkRow) -> Value {
 
 /// Whether there is a terminal to draw on.
 pub(crate) fn has_terminal() -> bool {
-    io::IsTerminal::is_terminal(&io::stdout())
+    io::IsTerminal::is_terminal(&io::stdout()) && !output::is_dumb()
 }

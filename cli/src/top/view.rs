@@ -16,6 +16,9 @@ const SMALLEST: (u16, u16) = (40, 8);
 const KEYS: &str =
     "q quit  Tab view  \u{2191}\u{2193} select  Enter look at  Backspace back  s sort  p pause";
 
+/// The same for narrow terminals.
+const SHORT_KEYS: &str = "q quit Tab \u{2191}\u{2193} Enter Backspace s p";
+
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     let (width, height) = SMALLEST;
@@ -41,7 +44,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model) {
         View::Families => families(model, list),
     };
     frame.render_widget(table, list);
-    frame.render_widget(Line::styled(KEYS, Modifier::DIM), keys);
+    let shown = match area.width < 80 {
+        true => SHORT_KEYS,
+        false => KEYS,
+    };
+    frame.render_widget(Line::styled(shown, Modifier::DIM), keys);
 }
 
 /// The node, and how it does.
@@ -117,48 +124,62 @@ fn table<'a>(
     Table::new(rows, widths).header(header.style(Modifier::BOLD))
 }
 
+/// A column of links: its name, what sorts by it, its width, and how narrow a terminal may be for it to be shown.
+struct Column(&'static str, Option<Sort>, u16, u16, fn(&LinkRow) -> String);
+
+const COLUMNS: [Column; 9] = [
+    Column("OUT", None, 4, 0, |row| row.sends.clone()),
+    Column("IN", None, 4, 0, |row| row.receives.clone()),
+    Column("MSG/S\u{2192}", Some(Sort::Sent), 7, 0, |row| {
+        rate(row.sent, 0)
+    }),
+    Column("\u{2190}MSG/S", Some(Sort::Received), 7, 0, |row| {
+        rate(row.received, 0)
+    }),
+    Column("B/S\u{2192}", None, 7, 72, |row| rate(row.sent, 1)),
+    Column("\u{2190}B/S", None, 7, 72, |row| rate(row.received, 1)),
+    Column("QUEUE", Some(Sort::Queued), 7, 50, |row| {
+        short(row.queued as f64)
+    }),
+    Column("RTT", Some(Sort::RoundTrip), 7, 58, |row| {
+        row.round_trip.map_or_else(|| "-".into(), time)
+    }),
+    Column("MON", None, 5, 78, |row| short(row.monitors as f64)),
+];
+
 fn links<'a>(model: &'a Model, area: Rect) -> Table<'a> {
-    let columns = [
-        ("PEER", Some(Sort::Peer)),
-        ("OUT", None),
-        ("IN", None),
-        ("MSG/S\u{2192}", Some(Sort::Sent)),
-        ("\u{2190}MSG/S", Some(Sort::Received)),
-        ("B/S\u{2192}", None),
-        ("\u{2190}B/S", None),
-        ("QUEUE", Some(Sort::Queued)),
-        ("RTT", Some(Sort::RoundTrip)),
-        ("MON", None),
-    ];
-    let header = columns.into_iter().enumerate().map(|(at, (name, sort))| {
+    let columns: Vec<&Column> = COLUMNS
+        .iter()
+        .filter(|Column(_, _, _, least, _)| area.width >= *least)
+        .collect();
+    let names = columns.iter().map(|Column(name, sort, ..)| (*name, *sort));
+    let header = [("PEER", Some(Sort::Peer))].into_iter().chain(names);
+    let header = header.enumerate().map(|(at, (name, sort))| {
         let style = match sort == Some(model.sort) {
             true => Modifier::UNDERLINED,
             false => Modifier::empty(),
         };
-        cell(Span::styled(name, style), at >= 3)
+        cell(Span::styled(name, style), at > CODECS)
     });
-    let rows = model.links[in_sight(model, area)].iter().map(link);
-    let widths = [4, 4, 7, 7, 7, 7, 7, 7, 5].map(Constraint::Length);
-    let widths = [Constraint::Fill(1)].into_iter().chain(widths);
+    let rows = model.links[in_sight(model, area)].iter().map(|row| {
+        let texts = columns.iter().map(|Column(.., text)| text(row));
+        let texts = [row.peer.clone()].into_iter().chain(texts).enumerate();
+        texts
+            .map(|(at, text)| cell(Span::raw(text), at > CODECS))
+            .collect()
+    });
+    let widths = columns
+        .iter()
+        .map(|Column(_, _, width, ..)| Constraint::Length(*width));
+    let widths: Vec<_> = [Constraint::Fill(1)].into_iter().chain(widths).collect();
     table(model, area, header.collect(), rows, widths)
 }
 
-fn link(row: &LinkRow) -> Row<'_> {
-    let rate =
-        |rate: Option<[f64; 2]>, at: usize| rate.map_or_else(|| "-".into(), |rate| short(rate[at]));
-    let texts = [
-        rate(row.sent, 0),
-        rate(row.received, 0),
-        rate(row.sent, 1),
-        rate(row.received, 1),
-        short(row.queued as f64),
-        row.round_trip.map_or_else(|| "-".into(), time),
-        short(row.monitors as f64),
-    ];
-    let names = [&row.peer, &row.sends, &row.receives];
-    let names = names.map(|name| cell(Span::raw(&**name), false));
-    let numbers = texts.map(|text| cell(Span::raw(text), true));
-    names.into_iter().chain(numbers).collect()
+/// The last column of text; numbers are behind it.
+const CODECS: usize = 2;
+
+fn rate(rate: Option<[f64; 2]>, at: usize) -> String {
+    rate.map_or_else(|| "-".into(), |rate| short(rate[at]))
 }
 
 fn nodes<'a>(model: &'a Model, area: Rect) -> Table<'a> {
@@ -307,6 +328,16 @@ mod tests {
         ];
         assert_eq!(screen[2..4], rows);
         assert!(screen[9].starts_with("q quit") && screen[9].ends_with("p pause"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_leaves_columns_out_and_keeps_the_peer() {
+        for width in [40, 50, 60, 72, 78] {
+            let screen = screen(&model(1), width, 8);
+            assert!(screen[2].starts_with("PEER "), "{screen:?}");
+            assert!(screen[3].starts_with("worker/0000"), "{screen:?}");
+            assert!(screen[3].contains(" 1.2k "), "{screen:?}");
+        }
     }
 
     #[test]

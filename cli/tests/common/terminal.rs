@@ -149,10 +149,13 @@ impl Terminal {
         code().trim().parse().expect("a number")
     }
 
-    /// The command's process.
+    /// The command's process, which the terminal's own has started.
     pub(crate) fn process(&self) -> u32 {
-        let id = self.tmux(["display-message", "-p", "#{pane_pid}"]);
-        id.trim().parse().expect("a number")
+        let shell = self.tmux(["display-message", "-p", "#{pane_pid}"]);
+        let shell = shell.trim();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
+        let children = children.expect("a process");
+        children.trim().parse().expect("one child")
     }
 
     fn tmux(&self, line: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {

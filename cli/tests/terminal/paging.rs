@@ -102,3 +102,24 @@ fn the_pager_is_the_users() {
     let short = run(&["help", "cal"], &[("AEMP_PAGER", marks)]);
     short.wait("the text", |screen| screen.starts_with("Send a message"));
 }
+
+#[test]
+#[ignore = "needs tmux"]
+fn ctrl_c_is_for_the_pager() {
+    let home = Home::new();
+    let mut command = home.command(&["help"]);
+    command.env("PAGER", "less");
+    let terminal = Terminal::run(&home, &command, (80, 10));
+    terminal.wait("the first page", |screen| screen.trim_end().ends_with(':'));
+    terminal.press(&["C-c"]);
+    // It goes on, which it could not without us. The terminal forgets keys that came before Ctrl-C was seen.
+    terminal.wait("the end", |screen| {
+        let end = screen.contains("or did not answer.");
+        if !end {
+            terminal.press(&["G"]);
+        }
+        end
+    });
+    terminal.press(&["q"]);
+    assert_eq!(terminal.ended(), 130);
+}

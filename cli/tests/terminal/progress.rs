@@ -15,22 +15,29 @@ fn a_terminal_shows_what_is_waited_for_until_it_is_over() {
     home.aemp(&["setsecret", SECRET, "addseed", &seed])
         .succeeds();
     let line = ["--timeout", "1.5", "cal", "seed", "time"];
-    let waiting = format!("waiting up to 1 s for {seed}\n");
+    let long = ["--timeout", "100", "cal", "seed", "time"];
+    let named = format!(" s for {seed}\n");
     let failed =
         format!("error: {seed} did not answer within 1.5s; --timeout SECONDS waits longer\n");
 
+    let terminal = Terminal::run(&home, &home.command(&long), (100, 24));
+    terminal.wait("the line", |screen| {
+        screen.starts_with("waiting up to ") && screen.contains(&named)
+    });
     let terminal = Terminal::run(&home, &home.command(&line), (100, 24));
-    terminal.wait("the line", |screen| screen.starts_with(&waiting));
     assert_eq!(terminal.ended(), 4);
-    terminal.wait("the error in its place", |screen| {
+    terminal.wait("the error in the line's place", |screen| {
         screen.starts_with(&failed)
     });
 
     // A line that is longer than the terminal is wide is cut, and goes without a trace as well.
-    let narrow = Terminal::run(&home, &home.command(&line), (20, 24));
+    let narrow = Terminal::run(&home, &home.command(&long), (20, 24));
     narrow.wait("the line", |screen| {
-        screen.starts_with("waiting up to 1 s f")
+        let cut = |line: &str| line.starts_with("waiting up to ") && line.len() <= 20;
+        screen.lines().next().is_some_and(cut)
+            && screen.lines().filter(|line| !line.is_empty()).count() == 1
     });
+    let narrow = Terminal::run(&home, &home.command(&line), (20, 24));
     assert_eq!(narrow.ended(), 4);
     narrow.wait("the error in its place", |screen| {
         screen.starts_with("error: ") && !screen.contains("waiting")
