@@ -25,6 +25,7 @@
 //!
 //! A shell whose lines come from no terminal ends with the code of the first line that fails.
 
+mod arguments;
 mod chain;
 mod commands;
 mod context;
@@ -43,6 +44,8 @@ mod running;
 mod secret;
 mod services;
 mod shell;
+mod show;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod top;

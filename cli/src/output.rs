@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::failure::Failure;
-use crate::progress;
+use crate::{progress, terminal};
 
 /// Writes `text`, which ends in a line's end, to the standard output.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
@@ -26,7 +26,7 @@ pub(crate) fn write(text: &str) -> Result<(), Failure> {
 /// Says what went wrong. Where nobody hears it, nothing more can be done.
 pub(crate) fn error(failure: &Failure) {
     progress::clear();
-    let label = if colours() {
+    let label = if terminal::colours() {
         "\x1b[1;31merror\x1b[0m"
     } else {
         "error"
@@ -61,22 +61,6 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
 pub(crate) fn clap(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
-}
-
-/// Colour is for terminals whose user has not said otherwise (no-color.org).
-pub(crate) fn colours() -> bool {
-    let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    rewrites_lines() && unset("NO_COLOR")
-}
-
-/// Whether standard error is a terminal on which a line can be erased.
-pub(crate) fn rewrites_lines() -> bool {
-    io::stderr().is_terminal() && !is_dumb()
-}
-
-/// Whether terminals do nothing but print.
-pub(crate) fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
-use crate::{output, progress};
+use crate::{output, progress, terminal};
 
 /// Exit codes by which `sh` says that there is no such program, or that it cannot be run.
 const NO_PAGER: [Option<i32>; 2] = [Some(126), Some(127)];
@@ -17,7 +17,7 @@ const NO_PAGER: [Option<i32>; 2] = [Some(126), Some(127)];
 /// Writes `text`, which ends in a line's end, to the standard output: through a pager where that is a terminal and shows
 /// less than all of it. Who leaves the pager has seen enough.
 pub(crate) fn page(text: &str) -> Result<(), Failure> {
-    if !io::stdout().is_terminal() || output::is_dumb() || fits(text) {
+    if !io::stdout().is_terminal() || terminal::is_dumb() || fits(text) {
         return output::write(text);
     }
     let Some(mut pager) = pager() else {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use crate::output;
+use crate::terminal;
 
 /// What ends sooner is not worth a word.
 const MOMENT: Duration = Duration::from_millis(300);
@@ -48,7 +48,7 @@ pub(crate) async fn during<T>(
     limit: Duration,
     work: impl IntoFuture<Output = T>,
 ) -> T {
-    if !output::rewrites_lines() || QUIET.try_with(|()| ()).is_ok() {
+    if !terminal::rewrites_lines() || QUIET.try_with(|()| ()).is_ok() {
         return work.await;
     }
     let since = Instant::now();

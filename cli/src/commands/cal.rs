@@ -2,10 +2,12 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, in_network, port, show};
+use super::{Description, Step, Takes, in_network};
+use crate::arguments::port;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::network::{self, Session};
+use crate::show;
 
 pub(super) const CAL: Description = Description {
     name: "cal",

@@ -6,7 +6,8 @@ use aemp::profile::Key;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap_complete::Shell;
 
-use super::{Description, TABLE, Takes, set, text};
+use super::{Description, TABLE, Takes, set};
+use crate::arguments::text;
 use crate::failure::{Failure, meant};
 use crate::{options, output};
 

@@ -1,6 +1,8 @@
 //! `delprofile NAME`: a whole profile goes.
 
-use super::{Description, Takes, show, text};
+use super::{Description, Takes};
+use crate::arguments::text;
+use crate::show;
 
 pub(super) const DEL_PROFILE: Description = Description {
     name: "delprofile",

@@ -2,10 +2,12 @@
 
 use aemp::{Change, Map, Value};
 
-use super::{Description, Step, Takes, in_network, show, text};
+use super::{Description, Step, Takes, in_network};
+use crate::arguments::text;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::network::{self, Session};
+use crate::show;
 use crate::{output, pager};
 
 pub(super) const DIRECTORY: Description = Description {

@@ -8,9 +8,10 @@ use aemp::transport::{Options, Transport};
 use aemp::{Address, PortId, Value};
 
 use super::explain::{explained, stranger};
-use super::{Description, Step, Takes, show};
+use super::{Description, Step, Takes};
 use crate::failure::Failure;
 use crate::line::Line;
+use crate::show;
 use crate::{network, output};
 
 pub(super) const DOCTOR: Description = Description {

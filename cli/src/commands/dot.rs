@@ -5,12 +5,14 @@ use std::process::{Command, Stdio};
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, in_network, node, show};
+use super::{Description, Step, Takes, in_network};
+use crate::arguments::node;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::network::{self, Graph, Session};
 use crate::output;
+use crate::show;
 
 pub(super) const DOT: Description = Description {
     name: "dot",

@@ -2,10 +2,12 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, in_network, node, show, text};
+use super::{Description, Step, Takes, in_network};
+use crate::arguments::{node, text};
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::network::{self, Session};
+use crate::show;
 
 pub(super) const EVAL: Description = Description {
     name: "eval",

@@ -6,13 +6,15 @@ use aemp::handshake::{Nonce, Settings};
 use aemp::profile::{Key, Profile};
 use aemp::{Address, Map, Value};
 
-use super::{Description, Step, Takes, show, text};
+use super::{Description, Step, Takes};
+use crate::arguments::text;
 use crate::context::{Context, NODE_ID};
 use crate::failure::Failure;
 use crate::layers::Layers;
 use crate::line::Line;
 use crate::network::Report;
 use crate::random::random;
+use crate::show;
 use crate::{network, output};
 
 pub(super) const EXPLAIN: Description = Description {

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use aemp::profile::Key;
 
-use super::{Command, Description, TABLE, Takes, find, nearest, set, text};
+use super::{Command, Description, TABLE, Takes, find, nearest, set};
+use crate::arguments::text;
 use crate::failure::{Failure, meant};
 use crate::{options, pager};
 

@@ -15,12 +15,11 @@ mod list;
 mod man;
 mod mon;
 mod profile;
-pub(crate) mod ps;
+mod ps;
 mod restart;
 mod run;
 mod set;
 mod shell;
-pub(crate) mod show;
 mod show_config;
 mod show_profile;
 mod snd;
@@ -29,7 +28,7 @@ mod top;
 mod trace;
 
 use aemp::profile::{Key, nearest as nearest_of};
-use aemp::{Document, NodeId, PortId, Scope, Text, Value};
+use aemp::{Document, Scope, Value};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -169,17 +168,6 @@ impl Command {
     }
 }
 
-/// The argument at `at`, which has to be a text that is not empty.
-pub(crate) fn text(arguments: &[Value], at: usize, what: &str) -> Result<Text, Failure> {
-    match arguments.get(at) {
-        Some(Value::Text(text)) if !text.is_empty() => Ok(text.clone()),
-        Some(other) => Err(Failure::Usage(format!(
-            "{what} is a text, and {other} is none"
-        ))),
-        None => Err(Failure::Usage(format!("{what} is missing"))),
-    }
-}
-
 /// Changes the keys that the line's commands are about.
 pub(crate) fn change(
     line: &Line<'_>,
@@ -190,23 +178,6 @@ pub(crate) fn change(
         let scope = profile.as_deref().map_or(Scope::Global, Scope::Profile);
         context.file.try_update(|document| change(document, scope))
     })
-}
-
-/// The first argument as a port ID, or as a node ID, which is its node port.
-pub(crate) fn port(arguments: &[Value]) -> Result<PortId, Failure> {
-    let words = text(arguments, 0, "a port ID")?;
-    let node = || NodeId::new(&words).ok().map(PortId::from);
-    words
-        .parse()
-        .ok()
-        .or_else(node)
-        .ok_or_else(|| Failure::Usage(format!("{words:?} is no port ID, which is NODE#PORT")))
-}
-
-/// The first argument as a node ID.
-pub(crate) fn node(arguments: &[Value]) -> Result<NodeId, Failure> {
-    let words = text(arguments, 0, "a node ID")?;
-    NodeId::new(&words).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// A step that does `work` in the network of the line's profile, and hands what came of it to `then`.

@@ -1,6 +1,7 @@
 //! `profile NAME COMMAND...`: what follows is about that profile.
 
-use super::{Description, Takes, text};
+use super::{Description, Takes};
+use crate::arguments::text;
 
 pub(super) const PROFILE: Description = Description {
     name: "profile",

@@ -2,7 +2,8 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, node};
+use super::{Description, Step, Takes};
+use crate::arguments::node;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::shell;

@@ -3,11 +3,13 @@
 use aemp::profile::{Key, Place, Profile};
 use aemp::{Map, Value};
 
-use super::{Description, Step, Takes, show, text};
+use super::{Description, Step, Takes};
+use crate::arguments::text;
 use crate::context::Context;
 use crate::failure::{Failure, meant};
 use crate::layers::Layers;
 use crate::line::Line;
+use crate::show;
 use crate::{output, pager};
 
 pub(super) const SHOW_CONFIG: Description = Description {

@@ -2,7 +2,9 @@
 
 use aemp::Scope;
 
-use super::{Description, Takes, show, text};
+use super::{Description, Takes};
+use crate::arguments::text;
+use crate::show;
 
 pub(super) const SHOW_PROFILE: Description = Description {
     name: "showprofile",

@@ -2,7 +2,8 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, in_network, port};
+use super::{Description, Step, Takes, in_network};
+use crate::arguments::port;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::network::{self, Session};

@@ -6,13 +6,15 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use aemp::{NodeId, PortId, Value};
 
-use super::{Description, Step, Takes, node, show, text};
+use super::{Description, Step, Takes};
+use crate::arguments::{node, text};
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::network::{self, Crossed, Seen, TappedLink, Wanted};
 use crate::output;
 use crate::record::Record;
 use crate::running;
+use crate::show;
 
 pub(super) const TAP: Description = Description {
     name: "tap",

@@ -2,9 +2,11 @@
 
 use aemp::Value;
 
-use super::{Description, Step, Takes, node, show};
+use super::{Description, Step, Takes};
+use crate::arguments::node;
 use crate::failure::Failure;
 use crate::line::Line;
+use crate::show;
 use crate::{output, top};
 
 pub(super) const TOP: Description = Description {

@@ -2,11 +2,13 @@
 
 use aemp::{Map, NodeId, Value};
 
-use super::{Description, Step, Takes, node, show};
+use super::{Description, Step, Takes};
+use crate::arguments::node;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::network::{self, Heard};
 use crate::output;
+use crate::show;
 
 pub(super) const TRACE: Description = Description {
     name: "trace",

@@ -4,7 +4,7 @@ use aemp::profile::nearest;
 use aemp::{NodeId, PortId, Text, Value};
 
 use super::words::{Word, words, wrong};
-use crate::commands;
+use crate::arguments;
 use crate::failure::{Failure, meant};
 
 /// What a line says to do.
@@ -248,7 +248,7 @@ impl Arguments<'_> {
                 "a port has a name behind its #; the node itself is \".\"".into(),
             )),
             (Some(name), Some(here)) if name.starts_with('#') => Ok(here.port(&name[1..])),
-            _ => commands::port(values),
+            _ => arguments::port(values),
         })
     }
 
@@ -256,12 +256,12 @@ impl Arguments<'_> {
         let here = self.here;
         self.one(|values| match (values[0].as_str(), here) {
             (Some("."), Some(here)) => Ok(here.clone()),
-            _ => commands::node(values),
+            _ => arguments::node(values),
         })
     }
 
     fn text(&mut self, what: &str) -> Result<Text, Failure> {
-        self.one(|values| commands::text(values, 0, what))
+        self.one(|values| arguments::text(values, 0, what))
     }
 
     fn values(&mut self) -> Vec<Value> {

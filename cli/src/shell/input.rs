@@ -21,7 +21,7 @@ use super::completion::Completion;
 use super::history::history;
 use super::names::Names;
 use crate::failure::Failure;
-use crate::output;
+use crate::{output, terminal};
 
 const MENU: &str = "completion";
 
@@ -62,7 +62,7 @@ impl Input {
     pub(super) fn new(names: Names, here: Option<&NodeId>) -> Self {
         // The editor draws on standard error, and asks the terminal on standard output where the cursor is.
         let is_edited =
-            io::stdin().is_terminal() && io::stdout().is_terminal() && output::rewrites_lines();
+            io::stdin().is_terminal() && io::stdout().is_terminal() && terminal::rewrites_lines();
         let (ask, asked) = channel();
         let (send, lines) = unbounded_channel();
         let stop = Arc::new(AtomicBool::new(false));
@@ -178,7 +178,7 @@ fn editor(
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
         .with_quick_completions(true)
         .with_partial_completions(true)
-        .with_ansi_colors(output::colours())
+        .with_ansi_colors(terminal::colours())
         .with_external_printer(printer)
         .with_poll_interval(LOOK)
         .with_break_signal(stop);

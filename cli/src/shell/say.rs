@@ -4,7 +4,8 @@
 use aemp::codec::Capabilities;
 use aemp::{Change, Map, PortId, Reason, Text, Value};
 
-use crate::commands::show;
+use crate::show;
+
 /// What happens without being asked for at that moment.
 #[derive(Debug)]
 pub(super) enum Event {

@@ -10,9 +10,9 @@ use tokio::task::JoinHandle;
 use super::command::{Command, TABLE};
 use super::names::Names;
 use super::say::{Answer, Event, Say, elements_text, list};
-use crate::commands::ps;
 use crate::failure::{Failure, meant};
 use crate::network::{self, Session};
+use crate::show;
 
 /// What commands work with.
 pub(super) struct Shell<'a> {
@@ -103,7 +103,7 @@ impl<'a> Shell<'a> {
                 let named = ports.iter().filter(|port| !port.name.is_empty());
                 let ids = named.map(|port| format!("{node}#{}", port.name));
                 self.names.lock().ports.extend(ids);
-                let (map, text) = ps::shown(ports);
+                let (map, text) = show::ports(ports);
                 return Ok(say.long("ports", map, text));
             }
             Command::Help => return Ok(say.long("help", help(), help())),

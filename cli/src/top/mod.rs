@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use crate::failure::Failure;
 use crate::network::{self, NodeStats, Session};
 use crate::progress;
-use crate::{output, running};
+use crate::{running, terminal};
 use model::{Key, LinkRow, Model, View};
 
 /// How often the node is asked.
@@ -223,5 +223,5 @@ fn link(row: &LinkRow) -> Value {
 
 /// Whether there is a terminal to draw on.
 pub(crate) fn has_terminal() -> bool {
-    io::IsTerminal::is_terminal(&io::stdout()) && !output::is_dumb()
+    io::IsTerminal::is_terminal(&io::stdout()) && !terminal::is_dumb()
 }
