@@ -48,6 +48,7 @@ mod show;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod time;
 mod top;
 
 use std::process::ExitCode;

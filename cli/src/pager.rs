@@ -1,7 +1,7 @@
 //! Text that may be longer than the screen: on a terminal it goes through a pager then.
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const NO_PAGER: [Option<i32>; 2] = [Some(126), Some(127)];
 /// Writes `text`, which ends in a line's end, to the standard output: through a pager where that is a terminal and shows
 /// less than all of it. Who leaves the pager has seen enough.
 pub(crate) fn page(text: &str) -> Result<(), Failure> {
-    if !io::stdout().is_terminal() || terminal::is_dumb() || fits(text) {
+    if !terminal::is_screen() || fits(text) {
         return output::write(text);
     }
     let Some(mut pager) = pager() else {

@@ -83,7 +83,7 @@ impl Record {
                 writeln!(self.units, "{started}")?;
             }
         }
-        let (dialler, acceptor) = self.ends(link);
+        let [dialler, acceptor] = link.ends(&self.node, link.dialled);
         let port = |greeting: &str| -> Option<u16> {
             let address = key(greeting, "peeraddr")?;
             address.rsplit_once(':')?.1.parse().ok()
@@ -95,11 +95,7 @@ impl Record {
         self.links.insert(self.name(link), ends);
         writeln!(self.units, "{accept}")?;
         // The dialler speaks first, and the acceptor proves itself last.
-        let order = if link.dialled {
-            [true, false]
-        } else {
-            [false, true]
-        };
+        let order = [link.dialled, !link.dialled];
         for sent in order {
             let greeting = if sent { ours } else { theirs };
             let unit = json!({"kind": "greeting1", "line": greeting, "parsed": parsed(greeting)});
@@ -172,10 +168,7 @@ impl Record {
 
     /// Writes a unit of one direction. What is written is there, whatever becomes of this process.
     fn unit(&mut self, link: &TappedLink, sent: bool, time: f64, unit: Json) -> io::Result<()> {
-        let (from, to) = match sent {
-            true => (&self.node, &link.peer),
-            false => (&link.peer, &self.node),
-        };
+        let [from, to] = link.ends(&self.node, sent);
         let dir = format!("{from}>{to}");
         let t = self.time(time);
         let mut whole = json!({"link": self.name(link), "conn": link.number, "dir": dir, "t": t});
@@ -187,15 +180,8 @@ impl Record {
         self.units.flush()
     }
 
-    fn ends<'a>(&'a self, link: &'a TappedLink) -> (&'a str, &'a str) {
-        match link.dialled {
-            true => (&self.node, &link.peer),
-            false => (&link.peer, &self.node),
-        }
-    }
-
     fn name(&self, link: &TappedLink) -> String {
-        let (dialler, acceptor) = self.ends(link);
+        let [dialler, acceptor] = link.ends(&self.node, link.dialled);
         format!("{dialler}-{acceptor}")
     }
 
@@ -240,10 +226,11 @@ fn element(value: &Value) -> Json {
         Value::Bytes(bytes) => json!({"$bytes": hex::encode(&**bytes)}),
         Value::Array(items) => items.iter().map(element).collect(),
         Value::Map(map) if map.iter().all(|(key, _)| key.as_str().is_some()) => {
+            let name = |key: &Value| key.as_str().unwrap_or_default().to_owned();
             let pairs = map.iter();
-            let pairs =
-                pairs.map(|(key, value)| (key.as_str().unwrap_or_default(), element(value)));
-            pairs.map(|(key, value)| (key.to_owned(), value)).collect()
+            pairs
+                .map(|(key, value)| (name(key), element(value)))
+                .collect()
         }
         other => serde_json::to_value(other)
             .unwrap_or_else(|_| json!({"$diagnostic": other.to_string()})),

@@ -1,5 +1,7 @@
 //! Values, configurations and ports as they are shown, here and in the shell.
 
+use std::fmt::Display;
+
 use aemp::profile::{Key, nearest};
 use aemp::{Document, Map, Value};
 
@@ -59,6 +61,20 @@ pub(crate) fn print_elements(elements: &[Value], array: bool) -> Result<(), Fail
         true => format!("[{all}]\n"),
         false => format!("{all}\n"),
     })
+}
+
+/// Elements in diagnostic notation.
+pub(crate) fn notation(elements: &[Value]) -> String {
+    let each: Vec<String> = elements.iter().map(ToString::to_string).collect();
+    each.join(", ")
+}
+
+/// A line for each key with what belongs to it.
+pub(crate) fn pairs<K: Display, V: Display>(pairs: impl IntoIterator<Item = (K, V)>) -> String {
+    let lines = pairs.into_iter();
+    lines
+        .map(|(key, value)| format!("{key}  {value}\n"))
+        .collect()
 }
 
 /// The ports as a map and as a table, in the order of their names.

@@ -13,7 +13,12 @@ pub(crate) fn rewrites_lines() -> bool {
     io::stderr().is_terminal() && !is_dumb()
 }
 
+/// Whether standard output is a terminal that does more than print.
+pub(crate) fn is_screen() -> bool {
+    io::stdout().is_terminal() && !is_dumb()
+}
+
 /// Whether terminals do nothing but print.
-pub(crate) fn is_dumb() -> bool {
+fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }

@@ -6,26 +6,24 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::Home;
+use common::lines::Lines;
+use common::running::LIMIT;
 
 /// What the shell says behind each command.
 const END: &str = "-- end of output --";
 
-/// How long a command may take to print what is shown.
-const LIMIT: Duration = Duration::from_secs(20);
-
 /// A shell, which takes its background jobs along.
 struct Shell {
     process: Child,
-    lines: Receiver<String>,
+    lines: Lines,
 }
 
 impl Shell {
@@ -46,13 +44,7 @@ impl Shell {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut process = shell.spawn().unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
+        let lines = Lines::of(process.stdout.take().unwrap());
         let mut shell = Self { process, lines };
         shell.type_in("exec 2>&1; trap 'kill $(jobs -p)' EXIT");
         shell
@@ -64,8 +56,8 @@ impl Shell {
     }
 
     fn next(&self, after: &str) -> String {
-        let next = self.lines.recv_timeout(LIMIT);
-        next.unwrap_or_else(|_| panic!("{after} prints nothing more"))
+        let what = format!("another line of {after}");
+        self.lines.wait(&what, LIMIT, |line| Some(line.to_owned()))
     }
 
     /// Runs a command, and gives what it prints: of one in the background the first line.

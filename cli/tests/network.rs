@@ -354,7 +354,7 @@ fn the_log_of_a_network_is_caught_by_a_service() {
     let until = Instant::now() + Duration::from_secs(20);
     let line = loop {
         home.aemp(&["cal", "worker#echo", "1"]).succeeds();
-        let mut lines = catcher.lines.try_iter();
+        let mut lines = catcher.lines.so_far();
         let is_it = |line: &String| line.contains(" worker info aemp::link: node up");
         if let Some(line) = lines.find(is_it) {
             break line;

@@ -19,6 +19,12 @@ impl Lines {
         Self(lines)
     }
 
+    /// The lines that have come and were not taken yet.
+    #[allow(dead_code)] // Each test binary takes what it needs.
+    pub(crate) fn so_far(&self) -> impl Iterator<Item = String> {
+        self.0.try_iter()
+    }
+
     /// What `find` makes of the first line of which it makes something, which must come within `limit`.
     pub(crate) fn wait<T>(
         &self,

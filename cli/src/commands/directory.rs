@@ -33,10 +33,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
             if context.options.json {
                 return show::print_json(&families.into_iter().collect());
             }
-            let lines = families
-                .iter()
-                .map(|(family, keys)| format!("{family}  {keys}\n"));
-            pager::page(&lines.collect::<String>())
+            pager::page(&show::pairs(&families))
         }));
     }
     let family = text(&arguments, 0, "a family")?;
@@ -54,10 +51,9 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
         if context.options.json {
             return show::print_json(&set.into_iter().collect());
         }
-        let lines = set
-            .iter()
-            .map(|(key, value)| format!("{key}  {}\n", show::json(value, false)));
-        pager::page(&lines.collect::<String>())
+        let set = set.iter();
+        let set = set.map(|(key, value)| (key, show::json(value, false)));
+        pager::page(&show::pairs(set))
     }))
 }
 

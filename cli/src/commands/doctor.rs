@@ -1,7 +1,7 @@
 //! `doctor`: what keeps a node of this configuration from its network, and what to type.
 
 use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use aemp::profile::Profile;
 use aemp::transport::{Options, Transport};
@@ -12,7 +12,7 @@ use super::{Description, Step, Takes};
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::show;
-use crate::{network, output};
+use crate::{network, output, time};
 
 pub(super) const DOCTOR: Description = Description {
     name: "doctor",
@@ -222,14 +222,12 @@ async fn clocks(session: &network::Session) -> Vec<Finding> {
         let before = SystemTime::now();
         let asked = network::cal(session, &port, vec![Value::from("time")]).await;
         let half = before.elapsed().unwrap_or_default() / 2;
-        let now = (before + half)
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = time::seconds(before + half);
         let theirs = asked.map_err(|error| error.to_string());
         let well = theirs.and_then(|answer| {
-            let time = answer.first().and_then(Value::as_f64);
-            let time = time.ok_or_else(|| String::from("does not tell the time"))?;
-            let difference = time - now.as_secs_f64();
+            let told = answer.first().and_then(Value::as_f64);
+            let told = told.ok_or_else(|| String::from("does not tell the time"))?;
+            let difference = told - now;
             let text = format!("differs from ours by {difference:+.3} s");
             if difference.abs() > CLOCK {
                 Err(text)

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
 
 use aemp::{NodeId, PortId, Value};
 
@@ -11,10 +10,8 @@ use crate::arguments::{node, text};
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::network::{self, Crossed, Seen, TappedLink, Wanted};
-use crate::output;
 use crate::record::Record;
-use crate::running;
-use crate::show;
+use crate::{output, running, show, time};
 
 pub(super) const TAP: Description = Description {
     name: "tap",
@@ -126,10 +123,7 @@ impl Shown {
 
     /// Who sent a message, the port that it is for, and its elements.
     fn parts(&self, link: &TappedLink, message: &Crossed) -> (String, String, Option<Vec<Value>>) {
-        let (from, to) = match message.sent {
-            true => (self.node.as_str(), link.peer.as_str()),
-            false => (link.peer.as_str(), self.node.as_str()),
-        };
+        let [from, to] = link.ends(self.node.as_str(), message.sent);
         let (port, values) = link.read(message).unzip();
         let port = port.and_then(|port| Some(PortId::new(NodeId::new(to).ok()?, port).to_string()));
         (from.into(), port.unwrap_or_else(|| to.into()), values)
@@ -151,17 +145,14 @@ impl Shown {
                     receives,
                     ..
                 } = link;
-                format!("{} UP {peer}: {sends} to it, {receives} from it", time(at))
+                format!("{} UP {peer}: {sends} to it, {receives} from it", clock(at))
             }
-            Seen::Down(link, at, reason) => format!("{} DOWN {}: {reason}", time(at), link.peer),
+            Seen::Down(link, at, reason) => format!("{} DOWN {}: {reason}", clock(at), link.peer),
             Seen::Missed(count) => format!("MISSED {count} messages"),
             Seen::Message(link, message) => {
                 let (from, to, values) = self.parts(link, &message);
                 let elements = match values {
-                    Some(values) => {
-                        let values: Vec<String> = values.iter().map(Value::to_string).collect();
-                        values.join(", ")
-                    }
+                    Some(values) => show::notation(&values),
                     None => {
                         let beginning = message.bytes[..message.bytes.len().min(64)].to_vec();
                         format!(
@@ -172,7 +163,7 @@ impl Shown {
                         )
                     }
                 };
-                format!("{} {from} > {to}  {elements}", time(message.time))
+                format!("{} {from} > {to}  {elements}", clock(message.time))
             }
         };
         output::write(&format!("{line}\n"))
@@ -213,9 +204,7 @@ impl Shown {
 }
 
 /// The time of day, to the millisecond.
-fn time(seconds: f64) -> String {
-    let since = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let whole = humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string();
-    // 2026-11-28T23:30:32.123Z
+fn clock(seconds: f64) -> String {
+    let whole = time::written(seconds);
     whole.get(11..23).unwrap_or(&whole).into()
 }

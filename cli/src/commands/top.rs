@@ -6,8 +6,7 @@ use super::{Description, Step, Takes};
 use crate::arguments::node;
 use crate::failure::Failure;
 use crate::line::Line;
-use crate::show;
-use crate::{output, top};
+use crate::{output, show, terminal, top};
 
 pub(super) const TOP: Description = Description {
     name: "top",
@@ -30,7 +29,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
                 top::tell(session, node, print).await
             });
         }
-        if !top::has_terminal() {
+        if !terminal::is_screen() {
             return Err(Failure::Failed(
                 "top draws on a terminal, and the output is none; \"aemp --json top NODE\" prints a line each second".into(),
             ));

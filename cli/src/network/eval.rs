@@ -19,9 +19,6 @@ pub(crate) async fn eval(
     };
     match error.as_str() {
         None | Some("") => Ok(answer),
-        Some(text) => Err(Failure::Answer {
-            target: node.to_string(),
-            text: text.into(),
-        }),
+        Some(text) => Err(Failure::answer(node, text)),
     }
 }

@@ -76,18 +76,14 @@ async fn ask<T: serde::de::DeserializeOwned>(
     node: &NodeId,
     function: &str,
 ) -> Result<T, Failure> {
-    let failed = |text: String| Failure::Answer {
-        target: node.to_string(),
-        text,
-    };
     if !can(session, node, function).await? {
-        return Err(failed(format!(
+        let text = format!(
             "{function} is not offered there: nodes that \"aemp run\" has started offer it"
-        )));
+        );
+        return Err(Failure::answer(node, text));
     }
     let answer = call(session, node, vec![function.into()]).await?;
-    aemp::value::from_value(answer)
-        .map_err(|error| failed(format!("what this program does not understand: {error}")))
+    aemp::value::from_value(answer).map_err(|error| Failure::not_understood(node, error))
 }
 
 async fn call(session: &Session, node: &NodeId, words: Vec<Value>) -> Result<Value, Failure> {

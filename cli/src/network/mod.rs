@@ -29,6 +29,7 @@ pub(crate) use spawn::spawn;
 pub(crate) use tap::{Crossed, Seen, TappedLink, Wanted, tap};
 pub(crate) use trace::{Heard, trace};
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use aemp::{Builder, CallError, LocalNode, NodeId, PortId, Reason};
@@ -125,6 +126,22 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// What a node answered is that it does not do it, for the reason in `text`.
+    fn answer(node: &NodeId, text: impl Into<String>) -> Self {
+        Self::Answer {
+            target: node.to_string(),
+            text: text.into(),
+        }
+    }
+
+    /// A node answered something else than was to be expected.
+    fn not_understood(node: &NodeId, error: impl Display) -> Self {
+        Self::answer(
+            node,
+            format!("what this program does not understand: {error}"),
+        )
+    }
+
     fn of_call(target: &PortId, error: CallError) -> Self {
         let target = target.to_string();
         match error {

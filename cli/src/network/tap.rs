@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aemp::codec::{Codec, Found, Limits, PeerInfo};
-use aemp::{Map, NodeId, PortId, PortName, Value};
+use aemp::{Map, NodeId, PortName, Value};
 
 use super::{Failure, Session, can, node_port};
 
@@ -62,6 +62,14 @@ impl TappedLink {
         if sent { &self.sends } else { &self.receives }
     }
 
+    /// Who speaks and who is spoken to, where `node` is tapped: from there if `sent`.
+    pub(crate) fn ends<'a>(&'a self, node: &'a str, sent: bool) -> [&'a str; 2] {
+        match sent {
+            true => [node, &self.peer],
+            false => [&self.peer, node],
+        }
+    }
+
     /// The port and elements of a message, if it is whole and in a codec that this program has.
     pub(crate) fn read(&self, message: &Crossed) -> Option<(PortName, Vec<Value>)> {
         let codec: &dyn Codec = match self.codec(message.sent) {
@@ -91,7 +99,7 @@ pub(crate) async fn tap(
     if !can(session, node, "aemp::tap").await? {
         let text = "it lets nobody follow its messages; where that is to be allowed, \
                     \"aemp profile NAME addservice aemp::tap\" and a restart do it";
-        return Err(answer(node, text).into());
+        return Err(Failure::answer(node, text).into());
     }
     let there = node_port(node);
     let mut inbox = session.node.inbox();
@@ -114,25 +122,13 @@ pub(crate) async fn tap(
         }
     };
     // Only the first has to come.
-    let mut first = Some(session.wait(node.as_str(), next()).await??);
-    loop {
-        let message = match first.take() {
-            Some(message) => message,
-            None => next().await?,
-        };
-        let Some(message) = message else {
-            return Ok(());
-        };
+    let mut coming = session.wait(node.as_str(), next()).await??;
+    while let Some(message) = coming {
         let tag = message
             .tag()
             .map(|tag| tag.into_owned())
             .unwrap_or_default();
-        let odd = |error| {
-            answer(
-                node,
-                &format!("what this program does not understand: {error}"),
-            )
-        };
+        let odd = |error| Failure::not_understood(node, error);
         match &*tag {
             "tapping" => {
                 let (rate, size) = message.parse_args().map_err(odd)?;
@@ -171,11 +167,13 @@ pub(crate) async fn tap(
             }
             "refused" => {
                 let (text,): (String,) = message.parse_args().map_err(odd)?;
-                return Err(answer(node, &text).into());
+                return Err(Failure::answer(node, text).into());
             }
             _ => {}
         }
+        coming = next().await?;
     }
+    Ok(())
 }
 
 fn options(wanted: &Wanted) -> Value {
@@ -183,11 +181,4 @@ fn options(wanted: &Wanted) -> Value {
     options.extend(wanted.rate.map(|rate| ("rate", rate.into())));
     options.extend(wanted.size.map(|size| ("size", size.into())));
     Value::Map(options.into_iter().collect::<Map>())
-}
-
-fn answer(node: &NodeId, text: &str) -> Failure {
-    Failure::Answer {
-        target: PortId::from(node.clone()).to_string(),
-        text: text.into(),
-    }
 }

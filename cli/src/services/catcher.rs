@@ -1,13 +1,13 @@
 //! `aemp::log`: collects the log lines of all nodes of the network, and prints them.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use aemp::{LocalNode, NodeId, PortId, Reason, Value, routes};
 use tokio::task::AbortHandle;
 
 use super::logs::{CAUGHT, CONNECT, name};
-use crate::output;
+use crate::{output, time};
 
 /// Up to which level, unless the service's argument says otherwise: info.
 const LEVEL: u8 = 7;
@@ -80,13 +80,9 @@ impl Drop for Killed<'_> {
 }
 
 /// One line: when it was written there, by whom, how bad it is, and by how much the other clock differs from ours.
-fn print(node: &NodeId, time: f64, context: &str, level: u8, text: &str) {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let behind = now.as_secs_f64() - time;
-    let then = UNIX_EPOCH + Duration::try_from_secs_f64(time).unwrap_or_default();
-    let then = humantime::format_rfc3339_millis(then);
+fn print(node: &NodeId, at: f64, context: &str, level: u8, text: &str) {
+    let behind = time::seconds(SystemTime::now()) - at;
+    let then = time::written(at);
     let level = name(level);
     tracing::debug!(target: CAUGHT, %node, level, "a line was caught");
     let line = format!(

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use aemp::{LocalNode, PortId, Value};
 use tokio::sync::mpsc;
@@ -14,6 +14,8 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
+
+use crate::time::seconds;
 
 /// The request by which a catcher asks.
 pub(super) const CONNECT: &str = "AnyEvent::MP::LogCatcher::connect";
@@ -117,9 +119,8 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         }
         let mut text = Text::default();
         event.record(&mut text);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let line = Line {
-            time: now.unwrap_or_default().as_secs_f64(),
+            time: seconds(SystemTime::now()),
             level,
             context: meta.target(),
             text: text.0,

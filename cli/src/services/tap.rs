@@ -15,16 +15,18 @@
 //! TIME is in seconds since 1970, LINK a number.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use aemp::handshake::Role;
 use aemp::{LinkInfo, LocalNode, Map, PortId, Reason, TapOptions, Tapped, Value};
 use tokio::sync::Semaphore;
 
+use crate::time::seconds;
+
 /// How many may follow at a time.
 const VIEWERS: usize = 16;
 
-/// What the service's argument, a map, and a request may say.
+/// What a request may say.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Asked {
@@ -33,11 +35,12 @@ struct Asked {
     size: Option<u64>,
 }
 
-/// What a node shows to each who follows.
-#[derive(Debug, Clone, Copy)]
+/// What a node shows to each who follows, at most: what the service's argument, a map, may say.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct Limits {
-    rate: u32,
-    size: usize,
+    rate: u64,
+    size: u64,
 }
 
 impl Default for Limits {
@@ -52,11 +55,9 @@ impl Default for Limits {
 impl Limits {
     /// What is asked for, but no more than this.
     fn within(self, asked: &Asked) -> Self {
-        let rate = asked.rate.and_then(|rate| u32::try_from(rate).ok());
-        let size = asked.size.and_then(|size| usize::try_from(size).ok());
         Self {
-            rate: rate.unwrap_or(self.rate).min(self.rate),
-            size: size.unwrap_or(self.size).min(self.size),
+            rate: asked.rate.unwrap_or(self.rate).min(self.rate),
+            size: asked.size.unwrap_or(self.size).min(self.size),
         }
     }
 }
@@ -65,23 +66,11 @@ impl Limits {
 pub(super) fn start(node: &LocalNode, arguments: Vec<Value>) -> Result<(), Reason> {
     let limits = match arguments.into_iter().next() {
         None => Limits::default(),
-        Some(argument) => {
-            let most: Asked = aemp::value::from_value(argument).map_err(|error| {
-                Reason::die(format!(
-                    "its argument is a map such as {{\"rate\":100,\"size\":1000}}: {error}"
-                ))
-            })?;
-            let all = Limits {
-                rate: u32::MAX,
-                size: usize::MAX,
-            };
-            let usual = Limits::default();
-            all.within(&Asked {
-                rate: most.rate.or_else(|| Some(usual.rate.into())),
-                size: most.size.or(Some(usual.size as u64)),
-                ..most
-            })
-        }
+        Some(argument) => aemp::value::from_value(argument).map_err(|error| {
+            Reason::die(format!(
+                "its argument is a map such as {{\"rate\":100,\"size\":1000}}: {error}"
+            ))
+        })?,
     };
     let room = Arc::new(Semaphore::new(VIEWERS));
     node.offer_function("aemp::tap", move |node, (asked, to): (Value, PortId)| {
@@ -111,8 +100,8 @@ async fn follow(node: &LocalNode, matching: &str, limits: Limits, to: &PortId) {
     let Limits { rate, size } = limits;
     let options = TapOptions::new()
         .matching(matching)
-        .rate(rate)
-        .size(size)
+        .rate(u32::try_from(rate).unwrap_or(u32::MAX))
+        .size(usize::try_from(size).unwrap_or(usize::MAX))
         .viewer(to.node().clone());
     let mut tap = node.tap(options);
     node.send(to, ("tapping", rate, size));
@@ -173,10 +162,4 @@ fn facts(link: &LinkInfo) -> Value {
     .into_iter()
     .collect();
     facts.into()
-}
-
-fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
 }

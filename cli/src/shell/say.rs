@@ -52,12 +52,12 @@ impl Say {
     pub(super) fn event(&self, event: &Event) -> String {
         match event {
             Event::Message(elements) if self.json => object([("message", list(elements))]),
-            Event::Message(elements) => format!("message {}\n", elements_text(elements)),
+            Event::Message(elements) => format!("message {}\n", show::notation(elements)),
             Event::Gone(port, reason) if self.json => {
                 object([("gone", port.into()), ("reason", list(reason.values()))])
             }
             Event::Gone(port, reason) => {
-                format!("{port} is gone: {}\n", elements_text(reason.values()))
+                format!("{port} is gone: {}\n", show::notation(reason.values()))
             }
             Event::Changed(family, change) => self.change(family, change),
         }
@@ -81,12 +81,6 @@ impl Say {
         let set = set.map(|(key, value)| format!("{family} + {key}  {value}\n"));
         gone.chain(set).collect()
     }
-}
-
-/// Elements in diagnostic notation.
-pub(super) fn elements_text(elements: &[Value]) -> String {
-    let each: Vec<String> = elements.iter().map(ToString::to_string).collect();
-    each.join(", ")
 }
 
 /// An array for people who read JSON: what that lacks is its text in diagnostic notation.

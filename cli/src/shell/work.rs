@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::command::{Command, TABLE};
 use super::names::Names;
-use super::say::{Answer, Event, Say, elements_text, list};
+use super::say::{Answer, Event, Say, list};
 use crate::failure::{Failure, meant};
 use crate::network::{self, Session};
 use crate::show;
@@ -66,7 +66,7 @@ impl<'a> Shell<'a> {
             Command::Send(port, elements) => network::snd(session, &port, elements).await?,
             Command::Call(port, elements) => {
                 let answer = network::cal(session, &port, elements).await?;
-                return Ok(say.short("answer", list(&answer), &elements_text(&answer)));
+                return Ok(say.short("answer", list(&answer), &show::notation(&answer)));
             }
             Command::Monitor(port) => {
                 let gone = session.node.gone(&port);
@@ -85,17 +85,12 @@ impl<'a> Shell<'a> {
             Command::Nodes => return self.nodes(say).await,
             Command::Families => {
                 let families = network::families(session).await?;
-                let lines = families.iter();
-                let lines = lines.map(|(family, keys)| format!("{family}  {keys}\n"));
-                let text = lines.collect();
+                let text = show::pairs(&families);
                 return Ok(say.long("families", families.into_iter().collect::<Map>(), text));
             }
             Command::Family(family) => {
                 let set = network::family(session, &family).await?;
-                let lines = set.iter();
-                let text = lines
-                    .map(|(key, value)| format!("{key}  {value}\n"))
-                    .collect();
+                let text = show::pairs(&set);
                 return Ok(say.long("directory", set.into_iter().collect::<Map>(), text));
             }
             Command::Ports(node) => {

@@ -5,7 +5,6 @@
 mod model;
 mod view;
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use aemp::{Map, NodeId, Value};
@@ -16,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::failure::Failure;
 use crate::network::{self, NodeStats, Session};
 use crate::progress;
-use crate::{running, terminal};
+use crate::running;
 use model::{Key, LinkRow, Model, View};
 
 /// How often the node is asked.
@@ -219,9 +218,4 @@ fn link(row: &LinkRow) -> Value {
     .into_iter()
     .collect();
     map.into()
-}
-
-/// Whether there is a terminal to draw on.
-pub(crate) fn has_terminal() -> bool {
-    io::IsTerminal::is_terminal(&io::stdout()) && !terminal::is_dumb()
 }

@@ -5,6 +5,8 @@
 
 mod terminal;
 
+#[path = "../../../tests/common/lines.rs"]
+pub(crate) mod lines;
 pub(crate) mod running;
 
 use std::io::Write;

@@ -2,19 +2,21 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use super::Home;
+use super::lines::Lines;
+
+/// How long something may take that has to come.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) const SECRET: &str = "correct horse battery staple";
 
 /// A command that goes on.
 pub(crate) struct Running {
     pub(crate) process: Child,
-    pub(crate) lines: Receiver<String>,
+    pub(crate) lines: Lines,
     /// Where a node listens.
     pub(crate) address: String,
 }
@@ -36,13 +38,7 @@ impl Running {
             .stderr(Stdio::null())
             .env("RUST_LOG", "off");
         let mut process = command.spawn().unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
+        let lines = Lines::of(process.stdout.take().unwrap());
         Self {
             process,
             lines,
@@ -52,7 +48,7 @@ impl Running {
 
     /// Waits for its end, and gives its code.
     pub(crate) fn end(&mut self) -> Option<i32> {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return status.code();
@@ -64,14 +60,9 @@ impl Running {
 
     /// Waits for a line.
     pub(crate) fn line(&self, is_it: impl Fn(&str) -> bool) -> String {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).expect("the line comes");
-            if is_it(&line) {
-                return line;
-            }
-        }
+        self.lines.wait("the line", LIMIT, |line| {
+            is_it(line).then(|| line.to_owned())
+        })
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -123,7 +114,7 @@ pub(crate) fn network() -> (Home, [Running; 3]) {
             .lines()
             .count()
     };
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + LIMIT;
     while all(&home) < 3 {
         assert!(Instant::now() < until, "the three find each other");
     }
@@ -132,7 +123,7 @@ pub(crate) fn network() -> (Home, [Running; 3]) {
 
 /// Waits until a port of `node` has so many monitors on it.
 pub(crate) fn watched(home: &Home, node: &str, port: &str, times: usize) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + LIMIT;
     loop {
         let ps = home.aemp(&["ps", node]).succeeds().out;
         let row = ps.lines().find(|line| line.starts_with(port));

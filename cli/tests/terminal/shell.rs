@@ -47,6 +47,16 @@ fn tab(terminal: &Terminal, wanted: &str) {
     panic!("no {wanted:?} in:\n{}", terminal.screen());
 }
 
+/// Asks the shell for the ID of its own port.
+fn own_port(terminal: &Terminal) -> String {
+    terminal.enter("self");
+    let screen = terminal.wait("the port", |screen| {
+        screen.contains("\naemp/") && edits("")(screen)
+    });
+    let own = screen.lines().rfind(|line| line.starts_with("aemp/"));
+    own.unwrap().trim_end().to_owned()
+}
+
 #[test]
 #[ignore = "needs tmux"]
 fn lines_are_typed_completed_and_remembered() {
@@ -109,14 +119,7 @@ fn what_happens_is_printed_above_the_line() {
     terminal.wait("the prompt", edits(""));
     terminal.enter("watch aemp_echo");
     terminal.shows("aemp_echo + worker#echo  null\n");
-    terminal.enter("self");
-    let screen = terminal.wait("the port", |screen| {
-        screen.contains("\naemp/") && edits("")(screen)
-    });
-    let own = screen
-        .lines()
-        .rfind(|line| line.starts_with("aemp/"))
-        .unwrap();
+    let own = own_port(&terminal);
 
     terminal.write("call seed tim");
     terminal.wait("the line", edits("call seed tim"));
@@ -186,17 +189,12 @@ fn much_is_paged_or_printed_above_the_line_and_the_shell_goes_on() {
     terminal.enter("call worker#echo done");
     terminal.shows("\n\"done\"\n");
 
-    terminal.enter("self");
-    let screen = terminal.wait("the port", |screen| {
-        screen.contains("\naemp/") && edits("")(screen)
-    });
-    let own = screen.lines().rfind(|line| line.starts_with("aemp/"));
-    let own = own.unwrap().trim_end();
+    let own = own_port(&terminal);
     // Through the seed, to which the shell is connected; more than waits for the editor at a time.
     let seed = PortId::from(NodeId::new("seed").unwrap());
     let _inside = runtime.enter();
     let messages =
-        |from: u64| (from..from + 1000).for_each(|n| holder.send(&seed, ("snd", own, n)));
+        |from: u64| (from..from + 1000).for_each(|n| holder.send(&seed, ("snd", &own, n)));
     messages(0);
     terminal.write("call worker#echo");
     messages(1000);

@@ -2,8 +2,9 @@
 //! its ports.
 //!
 //! Everything about a peer that is shared stands behind one lock, held for an append or a look and never across
-//! an `.await`. Under it only the queues of shards, the senders of events and the taps are locked. Each connection is a [`Generation`]: when one is
-//! lost, all that belongs to it is settled under that lock, so that the next cannot carry a message before.
+//! an `.await`. Under it only the queues of shards, the senders of events and the taps are locked. Each connection is a
+//! [`Generation`]: when one is lost, all that belongs to it is settled under that lock, so that the next cannot carry a
+//! message before.
 
 mod admission;
 #[cfg(aemp_faults)]
