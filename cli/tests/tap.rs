@@ -5,9 +5,10 @@
 mod common;
 
 use std::os::unix::fs::MetadataExt;
+use std::time::Instant;
 
 use common::Home;
-use common::running::{Running, SECRET};
+use common::running::{LIMIT, Running, SECRET};
 use serde_json::Value as Json;
 
 /// A seed that may be tapped, and one that may not.
@@ -28,6 +29,16 @@ fn nodes() -> (Home, [Running; 2]) {
     let seed = Running::start(&home, &seed);
     home.aemp(&["seeds", &seed.address]).succeeds_in_silence();
     let closed = Running::start(&home, &["nodeid", "closed", "binds", "127.0.0.1:0"]);
+    // It listens by now; that the seed knows it takes a moment more.
+    let until = Instant::now() + LIMIT;
+    while !home
+        .aemp(&["directory", "'l"])
+        .succeeds()
+        .out
+        .contains("closed")
+    {
+        assert!(Instant::now() < until, "the two find each other");
+    }
     (home, [seed, closed])
 }
 
@@ -133,6 +144,7 @@ fn a_session_is_recorded_whole_and_without_a_secret() {
 fn whoever_is_told_to_stop_does_not_go_on_with_the_line() {
     let (home, [_seed, _closed]) = nodes();
     let mut tap = Running::follow(&home, &["tap", "seed", "echo", "mon", "closed"]);
+    tap.line(|line| line.contains(" UP closed"));
     home.aemp(&["cal", "seed#echo", "hi"]).succeeds();
     tap.line(|line| line.contains("seed#echo"));
     tap.signal("-TERM");
