@@ -12,6 +12,7 @@
 //! Comments name the wire protocol's facts by section of `docs/protocol.md` in the repository.
 
 mod address;
+mod budget;
 pub mod codec;
 mod config;
 mod directory;

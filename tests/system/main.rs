@@ -6,6 +6,7 @@ mod cbor;
 mod common;
 mod dialled;
 mod failures;
+mod fair;
 mod gaps;
 mod hung;
 mod idle;

@@ -24,6 +24,7 @@ struct State {
     bytes: AtomicU64,
     /// The reader waits for our own shards: there may be more to read.
     parked: AtomicBool,
+    written: AtomicU64,
     read: Notify,
     /// How many requests for a sign of life went out, and when the last did.
     asked: AtomicU64,
@@ -33,6 +34,7 @@ struct State {
     /// How many messages, in both directions, were questions for a sign of life and answers to them.
     probes: AtomicU64,
     odd: AtomicU64,
+    refused: AtomicU64,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -47,12 +49,14 @@ impl Pulse {
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             parked: AtomicBool::new(false),
+            written: AtomicU64::new(0),
             read: Notify::new(),
             asked: AtomicU64::new(0),
             asked_at: AtomicU64::new(0),
             round_trip: AtomicU64::new(NEVER),
             probes: AtomicU64::new(0),
             odd: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         }))
     }
 
@@ -74,6 +78,16 @@ impl Pulse {
     /// So many whole messages were read.
     pub(super) fn received(&self, messages: u64) {
         self.0.messages.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// The transport took so many bytes.
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.0.written.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How many bytes the transport has taken.
+    pub(super) fn written(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
     }
 
     /// The peer took bytes that it had let wait.
@@ -144,6 +158,15 @@ impl Pulse {
 
     pub(crate) fn odd(&self) -> u64 {
         self.0.odd.load(Ordering::Relaxed)
+    }
+
+    /// A request or relay was not carried out.
+    pub(crate) fn count_refused(&self) {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
     }
 
     pub(crate) fn messages(&self) -> u64 {

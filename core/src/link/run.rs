@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -17,11 +17,11 @@ use super::open::Opened;
 use super::pulse::Pulse;
 use super::watch::hung;
 use crate::Message;
+use crate::budget::{Budget, Turn};
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
 use crate::message::COPY_BELOW;
-use crate::node::{Inner, Sender, handle_node_port};
-use crate::peer::{Chunk, Generation, Peer, Written};
-use crate::runtime::step_back;
+use crate::node::{Held, Inner, Sender, handle_node_port};
+use crate::peer::{Chunk, Generation, Peer, Room, Written};
 use crate::shard::Batch;
 
 /// Room for one read, which grows with what arrives.
@@ -30,6 +30,9 @@ const LARGEST_READ: usize = 256 << 10;
 
 /// How long a connection that is closing may make no progress.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// How long a peer that asks may take nothing before its questions are refused.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// So many bytes in one batch are the sign of senders at work.
 const BUSY: usize = 2 << 10;
@@ -88,8 +91,18 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let read = link.read(reader, &mut *decoder, rest, &pulse, early);
     let write = link.write(writer, &pulse);
     tokio::pin!(read, write);
+    // What ends the link comes first. Reading and writing use a budget each and then yield, so that all that stands below
+    // them is polled as well.
     let why = tokio::select! {
         biased;
+        () = cancel.cancelled() => String::from("the link was given up"),
+        () = node.stop.cancelled() => {
+            peer.finish(generation);
+            // What cannot be sent in time is lost.
+            let last = both(&mut write, &mut read);
+            let _ = timeout_at(node.ending.deadline(), last).await;
+            String::from("this node stopped")
+        }
         end = &mut read => match end {
             End::Failed(why) => why,
             End::Closed(why) => {
@@ -106,14 +119,6 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
             let last = both(&mut write, &mut read);
             link.linger(last, &pulse, &cancel).await;
             why
-        }
-        () = cancel.cancelled() => String::from("the link was given up"),
-        () = node.stop.cancelled() => {
-            peer.finish(generation);
-            // What cannot be sent in time is lost.
-            let last = both(&mut write, &mut read);
-            let _ = timeout_at(node.ending.deadline(), last).await;
-            String::from("this node stopped")
         }
     };
     peer.down(generation, &why);
@@ -212,28 +217,57 @@ impl Link<'_> {
     ) -> End {
         let mut fresh = buffer.is_empty();
         let mut batch = Batch::new(self.node.shards.clone());
+        let mut held = Held::default();
         let mut room = SMALLEST_READ;
+        let mut turn = Turn::new(Budget::LINK);
         loop {
-            let messages = match self.deliver(&mut buffer, decoder, &mut batch) {
-                Ok(messages) => messages,
-                Err(why) => {
-                    // What arrived whole before it is delivered.
-                    batch.flush();
-                    return End::Failed(why);
-                }
+            let delivered = match self.answer(&mut held, &mut batch, &mut turn) {
+                Ok(()) => self.deliver(&mut buffer, decoder, &mut batch, &mut held, &mut turn),
+                Err(why) => Err(why),
             };
+            // What arrived whole is delivered, also before an error.
             batch.flush();
-            pulse.received(messages);
+            match delivered {
+                Ok(messages) => pulse.received(messages),
+                Err(why) => return End::Failed(why),
+            }
             batch.ready(|parked| pulse.park(parked)).await;
+            if turn.is_over() {
+                turn.yield_now().await;
+                continue;
+            }
+            if held.blocks() {
+                turn.wait(self.room_or_refuse(&mut held, pulse)).await;
+                continue;
+            }
             if buffer.capacity() - buffer.len() < room {
                 buffer.reserve(room);
             }
-            match stream.read_buf(&mut buffer).await {
+            let read = turn.wait(async {
+                tokio::select! {
+                    biased;
+                    () = self.room_for_answers(), if !held.is_empty() => None,
+                    read = stream.read_buf(&mut buffer) => Some(read),
+                }
+            });
+            let Some(read) = read.await else { continue };
+            match read {
+                Ok(0) if !held.is_empty() => {
+                    // The peer closes its direction, and may wait for its answers.
+                    while !held.is_empty() {
+                        self.room_for_answers().await;
+                        if let Err(why) = self.answer(&mut held, &mut batch, &mut turn) {
+                            return End::Failed(why);
+                        }
+                        batch.flush();
+                    }
+                }
                 Ok(0) if fresh => return End::Closed(early()),
                 Ok(0) => return End::Closed(String::from("the peer closed the connection")),
                 Ok(n) => {
                     fresh = false;
                     pulse.beat(n);
+                    turn.spend_much(n);
                     room = if n >= room {
                         (2 * room).min(LARGEST_READ)
                     } else {
@@ -245,18 +279,62 @@ impl Link<'_> {
         }
     }
 
-    /// Delivers the messages that are whole in `buffer`, says how many, and leaves the rest of it there.
+    /// Answers questions that were held, as far as there is room and the turn lasts.
+    fn answer(&self, held: &mut Held, batch: &mut Batch, turn: &mut Turn) -> Result<(), String> {
+        while !turn.is_over() && self.room() != Room::Full {
+            let Some(question) = held.pop() else { break };
+            // It has had its turn: those behind it do not keep it back.
+            self.node_port(question, batch, &mut Held::default(), turn)?;
+        }
+        Ok(())
+    }
+
+    fn room(&self) -> Room {
+        self.peer.room(self.generation, self.node.config.high_water)
+    }
+
+    /// Waits until answers to this peer can be made.
+    async fn room_for_answers(&self) {
+        self.peer.ready(self.node.config.high_water).await;
+    }
+
+    /// The same, but not longer than the peer takes bytes: then questions are refused.
+    async fn room_or_refuse(&self, held: &mut Held, pulse: &Pulse) {
+        // Nothing is read meanwhile.
+        pulse.park(true);
+        loop {
+            let before = pulse.written();
+            if timeout(PATIENCE, self.room_for_answers()).await.is_ok() {
+                break;
+            }
+            if pulse.written() == before {
+                tracing::warn!(target: "aemp::link", peer = %self.peer.id, "the peer takes no answers: its questions are refused until it does");
+                held.refuse();
+                break;
+            }
+        }
+        pulse.park(false);
+    }
+
+    /// Delivers the messages that are whole in `buffer` while the turn lasts, says how many, and leaves the rest of it
+    /// there.
     fn deliver(
         &self,
         buffer: &mut BytesMut,
         decoder: &mut dyn Decoder,
         batch: &mut Batch,
+        held: &mut Held,
+        turn: &mut Turn,
     ) -> Result<u64, String> {
         // Where the next message begins, or what is between messages.
         let mut at = 0;
         let mut messages = 0;
         let tapped = self.node.taps.is_on();
         loop {
+            if turn.is_over() || held.blocks() {
+                buffer.advance(at);
+                return Ok(messages);
+            }
             let found = decoder.find(&buffer[at..]);
             if tapped && let Ok(Found::Message { message, .. }) = &found {
                 self.node.taps.received(self.info, message);
@@ -265,8 +343,9 @@ impl Link<'_> {
                 Ok(Found::Message { used, message }) if message.bytes().len() < COPY_BELOW => {
                     at += used;
                     messages += 1;
+                    turn.spend(1);
                     match message.port().is_node_port() {
-                        true => self.node_port(message.to_message(), batch)?,
+                        true => self.node_port(message.to_message(), batch, held, turn)?,
                         false => batch.deliver_incoming(message),
                     }
                 }
@@ -275,8 +354,9 @@ impl Link<'_> {
                     let Received { port, message } = place.take(buffer, at + used);
                     at = 0;
                     messages += 1;
+                    turn.spend(1);
                     match port.is_node_port() {
-                        true => self.node_port(message, batch)?,
+                        true => self.node_port(message, batch, held, turn)?,
                         false => batch.deliver(&port, message),
                     }
                 }
@@ -293,17 +373,26 @@ impl Link<'_> {
         }
     }
 
-    fn node_port(&self, message: Message, batch: &mut Batch) -> Result<(), String> {
+    fn node_port(
+        &self,
+        message: Message,
+        batch: &mut Batch,
+        held: &mut Held,
+        turn: &mut Turn,
+    ) -> Result<(), String> {
+        // It may cost anything.
+        turn.spend_much(0);
         let sender = Sender::Peer(self.peer, self.generation);
-        handle_node_port(self.node, sender, message, batch)
+        handle_node_port(self.node, sender, message, batch, held)
     }
 
     /// Writes until nothing more will come, or the connection fails, and says what happened.
     async fn write<W: AsyncWrite + Unpin>(&self, mut stream: W, pulse: &Pulse) -> String {
         let mut written = Written::nothing(self.node.config.high_water);
         let mut looks = 0;
+        let mut turn = Turn::new(Budget::LINK);
         loop {
-            let chunk = match self.next_chunk(looks, &mut written).await {
+            let chunk = match self.next_chunk(looks, &mut written, &mut turn).await {
                 Chunk::Bytes(chunk) => chunk,
                 Chunk::End => {
                     let closed = stream.shutdown().await;
@@ -321,7 +410,7 @@ impl Link<'_> {
                     waited |= bytes.is_pending();
                     bytes
                 });
-                match bytes.await {
+                match turn.wait(bytes).await {
                     Ok(0) => return String::from("the transport takes no more bytes"),
                     Ok(n) => {
                         if waited {
@@ -329,8 +418,13 @@ impl Link<'_> {
                         }
                         at += n;
                         written.add(n);
+                        pulse.wrote(n);
+                        turn.spend_much(n);
                         if at < chunk.len() {
                             self.peer.wrote(self.generation, &mut written);
+                        }
+                        if turn.is_over() {
+                            turn.yield_now().await;
                         }
                     }
                     Err(error) => return error.to_string(),
@@ -345,14 +439,15 @@ impl Link<'_> {
     }
 
     /// The next bytes to write; after a batch that was large only once there are many, or after so many looks.
-    async fn next_chunk(&self, looks: usize, written: &mut Written) -> Chunk {
+    async fn next_chunk(&self, looks: usize, written: &mut Written, turn: &mut Turn) -> Chunk {
         for _ in 0..looks {
             if let Some(chunk) = self.peer.try_chunk(self.generation, written) {
                 return chunk;
             }
-            step_back().await;
+            turn.step_back().await;
         }
-        poll_fn(|cx| self.peer.poll_chunk(self.generation, written, cx)).await
+        let chunk = poll_fn(|cx| self.peer.poll_chunk(self.generation, written, cx));
+        turn.wait(chunk).await
     }
 
     /// Sends `[]` now and then, so that the transport notices a dead host. Never ends.

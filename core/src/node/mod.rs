@@ -6,6 +6,7 @@ mod configured;
 mod directory;
 mod events;
 mod functions;
+mod held;
 mod inner;
 mod local;
 #[cfg(feature = "metrics")]
@@ -27,6 +28,7 @@ pub use directory::{
 };
 pub(crate) use directory::{look_at_seeds, parse_all as parse_addresses};
 pub use events::{Events, NodeEvent};
+pub(crate) use held::Held;
 pub(crate) use inner::Inner;
 pub use local::LocalNode;
 use node_port::NodePort;

@@ -4,10 +4,11 @@
 use std::sync::{Arc, Weak};
 use std::time::UNIX_EPOCH;
 
-use super::{Inner, LocalNode};
+use super::{Held, Inner, LocalNode};
+use crate::directory::is_question;
 use crate::message::{Message, Values, cost_of};
 use crate::monitor::Action;
-use crate::peer::{ALIVE, Generation, Peer};
+use crate::peer::{ALIVE, Generation, Peer, Room, Unsent};
 use crate::port::{Context, Port};
 use crate::shard::{Asked, Batch, Item, Watcher, What};
 use crate::{PortId, PortName, Reason, Value};
@@ -58,9 +59,9 @@ impl Request {
         })
     }
 
-    /// Whether it has something sent.
-    fn is_answered(self) -> bool {
-        matches!(self, Self::Relay | Self::Can | Self::Time | Self::Eval)
+    /// Whether it does nothing but have an answer sent.
+    fn is_question(self) -> bool {
+        matches!(self, Self::Can | Self::Time | Self::Eval)
     }
 }
 
@@ -74,14 +75,21 @@ impl Port for NodePort {
             return Ok(());
         };
         let mut batch = Batch::new(node.shards.clone());
-        // The only failure is about a peer's connection.
-        let _ = handle(&node, Sender::Here, message, &mut batch);
+        // The only failure is about a peer's connection, and questions of this node itself are not held.
+        let _ = handle(
+            &node,
+            Sender::Here,
+            message,
+            &mut batch,
+            &mut Held::default(),
+        );
         batch.flush();
         Ok(())
     }
 }
 
-/// Handles a request. What it means for ports goes into `batch`, behind the messages that came before it.
+/// Handles a request. What it means for ports goes into `batch`, behind the messages that came before it. A question
+/// whose answer has to wait goes into `held`, to be handled again when there is [`Room`].
 ///
 /// # Errors
 /// Says why the connection that it came over has to be closed.
@@ -90,6 +98,7 @@ pub(crate) fn handle(
     from: Sender<'_>,
     message: Message,
     batch: &mut Batch,
+    held: &mut Held,
 ) -> Result<(), String> {
     let values = match message.into_values() {
         Ok(values) => values,
@@ -98,6 +107,20 @@ pub(crate) fn handle(
             return Ok(());
         }
     };
+    let word = values.first().and_then(Value::as_str).unwrap_or_default();
+    if let Sender::Peer(peer, generation) = from
+        && (is_question(word) || Request::named(word).is_some_and(Request::is_question))
+    {
+        match peer.room(generation, node.config.high_water) {
+            Room::Free if held.is_empty() => {}
+            Room::Free | Room::Full => {
+                hold(peer, generation, held, values);
+                return Ok(());
+            }
+            // Nobody will read the answer.
+            Room::Lost => return Ok(()),
+        }
+    }
     let probes = matches!(&values[..], [_, _, word, _] if word.as_str() == Some(ALIVE));
     let mut arguments = Arguments(values.into_iter());
     // A message without elements has no request: ignored like the empty one.
@@ -210,9 +233,18 @@ fn fire_all(node: &Inner, port: &PortName, actions: Vec<Action>, reason: &Reason
     }
 }
 
+/// Lets a question wait, or refuses it.
+fn hold(peer: &Peer, generation: Generation, held: &mut Held, question: Values) {
+    if !held.push(question) {
+        peer.count_refused(generation);
+    }
+}
+
 /// `snd PORTID elements...`: passes a message on.
 fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &mut Batch) {
     match arguments.port_id() {
+        // Whatever it asks for would be asked for in this node's name.
+        Some(to) if to.port().is_node_port() => refuse(from, &to, "a request in a relay"),
         Some(to) => pass_on(node, from, &to, arguments.rest(), batch),
         None => {
             tracing::warn!(target: "aemp::node", %from, "a relay request without a port ID");
@@ -221,32 +253,29 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
 }
 
 /// Sends what a peer has asked to be sent: to this node, or to one that is connected, so that nobody makes this
-/// node dial.
+/// node dial. That is not promised: what the connection cannot carry or take now is dropped (protocol.md section 5).
 fn pass_on(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, values: Values, batch: &mut Batch) {
-    if to.node() != &node.id {
-        match node.known_peer(to.node()) {
-            Some(peer) if peer.link().is_some() => {
-                batch.flush();
-                // Never fails to encode: what the codec lacks is shown as text.
-                peer.tell(to.port(), values);
-            }
-            _ => {
-                tracing::debug!(target: "aemp::node", %from, %to, "not passed on: there is no connection to that node");
-            }
-        }
+    if to.node() == &node.id {
+        batch.deliver(to.port(), Message::from(values));
         return;
     }
-    let request = values.first().and_then(Value::as_str);
-    if to.port().is_node_port()
-        && request
-            .and_then(Request::named)
-            .is_some_and(Request::is_answered)
-    {
-        // One message could hold a chain of them as long as itself.
-        tracing::warn!(target: "aemp::node", %from, request, "a request that asks this node to ask itself");
-        return;
+    // It comes after what was sent before.
+    batch.flush();
+    let sent = match node.known_peer(to.node()) {
+        Some(peer) => peer.pass_on(to.port(), &values, node.config.high_water),
+        None => Err(Unsent::NoLink),
+    };
+    if let Err(why) = sent {
+        refuse(from, to, why);
     }
-    batch.deliver(to.port(), Message::from(values));
+}
+
+/// Counts and logs that a message is not passed on.
+fn refuse(from: Sender<'_>, to: &PortId, why: impl std::fmt::Display) {
+    tracing::debug!(target: "aemp::node", %from, %to, "not passed on: {why}");
+    if let Sender::Peer(peer, generation) = from {
+        peer.count_refused(generation);
+    }
 }
 
 /// Runs no code: the source that `aemp trace` sends is known, every other is answered with an error text. The
@@ -334,6 +363,19 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
     }
 }
 
+/// Whether an answer may be a request to the node port `to`: to that of the asker alone, since it comes in this node's
+/// name, and none that is answered in turn, since one message could hold a chain of them as long as itself.
+fn may_be_asked(from: Sender<'_>, to: &PortId, request: &Values) -> bool {
+    let word = request.first().and_then(Value::as_str).unwrap_or_default();
+    let answered = Request::named(word)
+        .is_some_and(|request| request.is_question() || matches!(request, Request::Relay));
+    let own = match from {
+        Sender::Peer(peer, _) => peer.id == *to.node(),
+        Sender::Here => true,
+    };
+    own && !answered
+}
+
 /// Runs user code whose panic must not end a link.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
@@ -381,6 +423,9 @@ impl Arguments {
         let Some(to) = self.port_id() else { return };
         let mut values = self.rest();
         values.extend(result);
+        if to.port().is_node_port() && !may_be_asked(from, &to, &values) {
+            return refuse(from, &to, "a request in an answer");
+        }
         pass_on(node, from, &to, values, batch);
     }
 }

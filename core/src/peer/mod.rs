@@ -35,7 +35,7 @@ use crate::{Address, NodeId, PortName, Reason};
 use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
 use outgoing::Outbox;
-pub(crate) use outgoing::{Chunk, Written};
+pub(crate) use outgoing::{Chunk, Room, Unsent, Written};
 pub(crate) use request::ALIVE;
 use waiting::{Waited, Waiting};
 
@@ -215,16 +215,6 @@ impl Peer {
         #[cfg(aemp_faults)]
         self.break_kill(&mut state, before);
         if connect {
-            drop(state);
-            self.connect();
-        }
-    }
-
-    /// Sends a request or an answer of the node's own, which never fails to encode: what the codec lacks is
-    /// replaced by its diagnostic text.
-    pub(crate) fn tell(self: &Arc<Self>, port: &PortName, values: Values) {
-        let mut state = self.lock();
-        if self.request_to(&mut state, port, values) {
             drop(state);
             self.connect();
         }
@@ -452,6 +442,13 @@ impl Peer {
         }
     }
 
+    /// A request or relay that came over connection `generation` was not carried out.
+    pub(crate) fn count_refused(&self, generation: Generation) {
+        if let Some(up) = self.lock().up(generation) {
+            up.info.pulse().count_refused();
+        }
+    }
+
     /// The peer answers our question `number` over connection `generation`. False if that was not asked.
     pub(crate) fn answered(&self, generation: Generation, number: u64) -> bool {
         let mut state = self.lock();
@@ -480,6 +477,7 @@ impl Peer {
             monitors: state.monitors.len(),
             watches: up.watches,
             odd: pulse.odd(),
+            refused: pulse.refused(),
         })
     }
 

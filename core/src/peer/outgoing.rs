@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 
-use super::{Generation, Peer, Up};
+use super::{Generation, Link, Peer, Up};
 use crate::codec::{EncodeError, Frame};
 use crate::{PortName, Value};
 
@@ -37,6 +37,27 @@ pub(crate) enum Chunk {
     Bytes(BytesMut),
     /// Nothing more will come.
     End,
+}
+
+/// Whether an answer can be made for a peer now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Free,
+    /// As much waits for the peer as should: later.
+    Full,
+    /// The connection takes no more messages.
+    Lost,
+}
+
+/// Why a message is not passed on to a peer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unsent {
+    #[error("there is no connection to that node")]
+    NoLink,
+    #[error("too much waits for that node (high_water)")]
+    Full,
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }
 
 /// What the writer has written and the outbox does not know of.
@@ -128,6 +149,16 @@ impl Outbox {
 }
 
 impl Up {
+    fn room(&self, high_water: usize) -> Room {
+        if self.failed.is_some() || self.out.closed {
+            Room::Lost
+        } else if self.out.queued() >= high_water {
+            Room::Full
+        } else {
+            Room::Free
+        }
+    }
+
     /// Encodes a message at the end of the buffer. Past the limit the link fails visibly: nothing vanishes in silence.
     // A part of `Peer::send`, under whose lock it runs.
     #[inline(always)]
@@ -208,6 +239,33 @@ impl Drop for Undo<'_> {
 }
 
 impl Peer {
+    /// Whether an answer can be made now for what came over `generation`.
+    pub(crate) fn room(&self, generation: Generation, high_water: usize) -> Room {
+        let mut state = self.lock();
+        state
+            .up(generation)
+            .map_or(Room::Lost, |up| up.room(high_water))
+    }
+
+    /// Sends a message that another node has asked to be sent, as it is or not at all. It costs the connection nothing
+    /// that this node's own messages need.
+    pub(crate) fn pass_on(
+        &self,
+        port: &PortName,
+        values: &[Value],
+        high_water: usize,
+    ) -> Result<(), Unsent> {
+        let mut state = self.lock();
+        let Link::Up(up) = &mut state.link else {
+            return Err(Unsent::NoLink);
+        };
+        match up.room(high_water) {
+            Room::Lost => Err(Unsent::NoLink),
+            Room::Full => Err(Unsent::Full),
+            Room::Free => Ok(up.send(&Frame::of(port.as_str(), values), self.queue_limit)?),
+        }
+    }
+
     /// Settles what was written over `generation`, and takes the next batch for its writer.
     pub(crate) fn poll_chunk(
         &self,

@@ -10,17 +10,15 @@ use super::item::{Chunk, Len, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
 use super::queue::Taken;
 use super::{Asked, Item, NewPort, Watcher, What};
+use crate::budget::{Budget, Turn};
 use crate::codec::Rest;
 use crate::message::{Source, Values, Wire};
 use crate::monitor::{Action, MonitorKey};
 use crate::node::{Inner, PortStats};
 use crate::peer::Peer;
 use crate::port::{Context, Owned, Port};
-use crate::runtime::{Turns, step_back};
+use crate::runtime::step_back;
 use crate::{Message, PortId, PortName, Reason, Value};
-
-/// After how many messages a shard asks whether others should have their turn.
-const ASK: usize = 256;
 
 /// So many messages at once are the sign of senders at work.
 const BUSY: usize = 16;
@@ -41,31 +39,25 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
         ports: Ports::default(),
     };
     let mut taken = Taken::default();
-    let (mut looks, mut since_asked) = (0, 0);
-    let mut turns = Turns::default();
+    let mut looks = 0;
+    let mut turn = Turn::new(Budget::SHARD);
     loop {
         if !queue.try_take(&mut taken) {
-            turns.wait();
             if looks > 0 {
                 looks -= 1;
-                step_back().await;
+                turn.wait(step_back()).await;
                 continue;
             }
-            queue.take(&mut taken).await;
+            turn.wait(queue.take(&mut taken)).await;
         }
-        turns.work();
         let mut count = 0;
         while let Some(mut chunk) = taken.next_chunk() {
             let messages = shard.work_off(&mut chunk);
             taken.empty(chunk);
             count += messages;
-            since_asked += messages;
-            // Other tasks have their turn, however long the queue is.
-            if since_asked >= ASK {
-                since_asked = 0;
-                if turns.is_over() {
-                    turns.next().await;
-                }
+            turn.spend(messages);
+            if turn.is_over() {
+                turn.step_back().await;
             }
         }
         queue.done(&mut taken, count);
