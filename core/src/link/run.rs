@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -15,6 +15,7 @@ use super::LinkInfo;
 use super::idle::{idle, is_seed};
 use super::open::Opened;
 use super::pulse::Pulse;
+use super::shared::Shared;
 use super::watch::hung;
 use crate::Message;
 use crate::budget::{Budget, Turn};
@@ -85,11 +86,11 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
         generation,
         info: &info,
     };
-    let (reader, writer) = tokio::io::split(stream);
+    let stream = Shared::new(stream);
     let mut decoder = receives.decoder(&node.config.limits, &facts);
     let early = || established.on_early_eof().to_string();
-    let read = link.read(reader, &mut *decoder, rest, &pulse, early);
-    let write = link.write(writer, &pulse);
+    let read = link.read(&stream, &mut *decoder, rest, &pulse, early);
+    let write = link.write(&stream, &pulse);
     tokio::pin!(read, write);
     // What ends the link comes first. Reading and writing use a budget each and then yield, so that all that stands below
     // them is polled as well.
@@ -114,7 +115,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
         },
         why = &mut write => why,
         () = link.keepalive(sends.keepalive()) => String::new(),
-        why = hung(&node.config, &peer, generation, &pulse) => why,
+        why = hung(&node.config, &peer, generation, &pulse, &stream) => why,
         why = idle(node, &peer, generation) => {
             let last = both(&mut write, &mut read);
             link.linger(last, &pulse, &cancel).await;
@@ -181,11 +182,10 @@ impl Link<'_> {
         cancel: &CancellationToken,
     ) {
         let limit = LINGER.min(self.node.config.monitor_timeout);
-        pulse.progress();
+        pulse.moved();
         let stuck = async {
             loop {
-                let silence = pulse.silence();
-                match limit.checked_sub(silence) {
+                match limit.checked_sub(pulse.stillness()) {
                     Some(left) if !left.is_zero() => sleep(left).await,
                     // What our own shards have not worked off is no fault of the peer.
                     _ if pulse.is_parked() => sleep(limit).await,
@@ -207,9 +207,9 @@ impl Link<'_> {
     }
 
     /// Reads until the connection ends, and says why it did; `early` does if it ends before it has brought anything.
-    async fn read<R: AsyncRead + Unpin>(
+    async fn read(
         &self,
-        mut stream: R,
+        mut stream: &Shared,
         decoder: &mut dyn Decoder,
         mut buffer: BytesMut,
         pulse: &Pulse,
@@ -387,7 +387,7 @@ impl Link<'_> {
     }
 
     /// Writes until nothing more will come, or the connection fails, and says what happened.
-    async fn write<W: AsyncWrite + Unpin>(&self, mut stream: W, pulse: &Pulse) -> String {
+    async fn write(&self, mut stream: &Shared, pulse: &Pulse) -> String {
         let mut written = Written::nothing(self.node.config.high_water);
         let mut looks = 0;
         let mut turn = Turn::new(Budget::LINK);
@@ -413,8 +413,11 @@ impl Link<'_> {
                 match turn.wait(bytes).await {
                     Ok(0) => return String::from("the transport takes no more bytes"),
                     Ok(n) => {
-                        if waited {
-                            pulse.progress();
+                        match waited {
+                            // What a system buffers makes room without the peer.
+                            true if stream.unconfirmed().is_some() => pulse.moved(),
+                            true => pulse.alive(),
+                            false => {}
                         }
                         at += n;
                         written.add(n);

@@ -22,6 +22,8 @@ pub(super) struct Outbox {
     buffer: BytesMut,
     /// Bytes that the writer has taken and not written yet.
     in_flight: usize,
+    /// Bytes that the writer has taken so far.
+    taken: u64,
     /// The writer, when it waits for bytes.
     writer: Option<Waker>,
     /// An empty buffer to be used again.
@@ -97,6 +99,11 @@ impl Outbox {
         self.buffer.len() + self.in_flight
     }
 
+    /// Bytes that were appended so far.
+    pub(super) fn appended(&self) -> u64 {
+        self.taken + self.buffer.len() as u64
+    }
+
     pub(super) fn clear(&mut self) {
         self.buffer = BytesMut::new();
         self.spare = BytesMut::new();
@@ -127,6 +134,7 @@ impl Outbox {
         let spare = std::mem::take(&mut self.spare);
         let chunk = std::mem::replace(&mut self.buffer, spare);
         self.in_flight = chunk.len();
+        self.taken += chunk.len() as u64;
         Poll::Ready(Chunk::Bytes(chunk))
     }
 

@@ -64,28 +64,22 @@ impl Peer {
         {
             let number = up.info.pulse().ask();
             self.request(&mut state, time(&node.id, number));
+            if let Some(up) = state.up(generation) {
+                up.info.pulse().asked(up.out.appended());
+            }
         }
     }
 
     /// Sends a request to the peer's node port. True if somebody has to start a connection.
     pub(super) fn request(self: &Arc<Self>, state: &mut State, values: Values) -> bool {
-        self.request_to(state, &PortName::NODE_PORT, values)
-    }
-
-    pub(super) fn request_to(
-        self: &Arc<Self>,
-        state: &mut State,
-        port: &PortName,
-        values: Values,
-    ) -> bool {
         if let Link::Up(up) = &mut state.link
             && !up.is_closing()
         {
-            up.send_fitting(port, &values, self.queue_limit);
+            up.send_fitting(&PortName::NODE_PORT, &values, self.queue_limit);
             return false;
         }
         let message = Waited {
-            port: port.clone(),
+            port: PortName::NODE_PORT,
             values,
             own: true,
         };
