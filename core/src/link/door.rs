@@ -1,6 +1,7 @@
 //! `Door`: how many strangers may stand at the door, connections that are not authenticated yet; and how often
 //! they may try the secret in clear text.
 
+use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::Config;
 
 /// The connections of one node that others have opened and that are not authenticated yet. Past a limit a new
-/// one displaces the oldest of the address that holds most, so that a flood from one place keeps nobody else out.
+/// one displaces the oldest of the address that holds most, so that a flood from one place keeps nobody else out. Of
+/// several addresses that hold as many, the one with the oldest connection gives way: a flood from many places then
+/// keeps out only those who need longer than as many new connections as there are places.
 pub(crate) struct Door {
     guests: Arc<Mutex<Guests>>,
     total: usize,
@@ -31,7 +34,7 @@ struct Guest {
     displaced: CancellationToken,
 }
 
-/// A place at the door, held until it is dropped.
+/// A place at the door, held until it is dropped or the connection is authenticated.
 pub(crate) struct Pass {
     guests: Arc<Mutex<Guests>>,
     key: u64,
@@ -56,11 +59,12 @@ impl Door {
         if address.as_ref().is_some_and(limited) && guests.of(address) >= self.per_address {
             guests.displace_oldest_of(address);
         } else if guests.waiting.len() >= self.total {
+            // Oldest first, and of equals `min_by_key` takes the first.
             let most = guests
                 .waiting
                 .iter()
                 .map(|guest| guest.address)
-                .max_by_key(|a| guests.of(*a));
+                .min_by_key(|a| Reverse(guests.of(*a)));
             guests.displace_oldest_of(most.flatten());
         }
         guests.last += 1;
@@ -154,10 +158,17 @@ impl Guests {
     }
 }
 
-impl Drop for Pass {
-    fn drop(&mut self) {
+impl Pass {
+    /// The peer has proved itself: it is no stranger any more, and is not displaced.
+    pub(super) fn proved(&self) {
         let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
         guests.waiting.retain(|guest| guest.key != self.key);
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.proved();
     }
 }
 
@@ -198,6 +209,31 @@ mod tests {
         let new = enter(&door, "10.0.0.3");
         assert!(!single.displaced.is_cancelled() && !new.displaced.is_cancelled());
         assert!(many[0].displaced.is_cancelled() && !many[1].displaced.is_cancelled());
+    }
+
+    #[test]
+    fn of_strangers_with_one_connection_each_the_oldest_goes_first() {
+        let door = door(3, 16);
+        let passes: Vec<_> = (0..5)
+            .map(|n| enter(&door, &format!("10.0.0.{n}")))
+            .collect();
+        let displaced: Vec<_> = passes
+            .iter()
+            .map(|pass| pass.displaced.is_cancelled())
+            .collect();
+        assert_eq!(displaced, [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn a_connection_that_has_proved_itself_is_not_displaced() {
+        let door = door(2, 1);
+        let proved = enter(&door, "10.0.0.1");
+        proved.proved();
+        let others: Vec<_> = (1..4)
+            .map(|n| enter(&door, &format!("10.0.0.{n}")))
+            .collect();
+        assert!(!proved.displaced.is_cancelled());
+        assert!(others[0].displaced.is_cancelled() && !others[2].displaced.is_cancelled());
     }
 
     #[test]

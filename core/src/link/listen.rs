@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::open::{OpenError, open};
+use super::open::{End, OpenError, open};
 use super::run::run;
-use crate::handshake::{AuthMethod, HandshakeError, Role};
+use crate::handshake::{AuthMethod, HandshakeError};
 use crate::node::Inner;
 use crate::transport::{Listener, Stream};
 
@@ -26,7 +26,11 @@ pub(crate) async fn accept_all(node: Arc<Inner>, mut listener: Box<dyn Listener>
             }
             Err(error) => {
                 tracing::warn!(target: "aemp::link", %error, "a listener failed to accept");
-                tokio::time::sleep(PAUSE).await;
+                tokio::select! {
+                    biased;
+                    () = node.stop.cancelled() => return,
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
             }
         }
     }
@@ -34,11 +38,10 @@ pub(crate) async fn accept_all(node: Arc<Inner>, mut listener: Box<dyn Listener>
 
 async fn serve(node: Arc<Inner>, stream: Box<dyn Stream>) {
     let from = stream.peer();
-    let mut met = None;
     let pass = node.door.enter(from.map(|address| address.ip()));
     let opened = tokio::select! {
         biased;
-        opened = open(&node, stream, Role::Acceptor, None, &mut met) => opened,
+        opened = open(&node, stream, End::Acceptor(&pass)) => opened,
         () = pass.displaced.cancelled() => Err(OpenError::Displaced),
         () = node.stop.cancelled() => Err(OpenError::Stopping),
     };
