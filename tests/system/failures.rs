@@ -16,7 +16,7 @@ pub(crate) struct Scene {
     pub(crate) a: LocalNode,
     pub(crate) b: LocalNode,
     echo: PortId,
-    log: Log,
+    pub(crate) log: Log,
     _guard: tracing::subscriber::DefaultGuard,
 }
 

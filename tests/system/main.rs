@@ -12,6 +12,7 @@ mod idle;
 mod links;
 #[path = "../common/log.rs"]
 mod log;
+mod logged;
 mod network;
 mod overload;
 #[path = "../common/pipe.rs"]

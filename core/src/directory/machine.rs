@@ -153,6 +153,8 @@ pub(crate) enum Output {
     Changed { family: Text, change: Change },
     /// Connect to a global node, if it is not connected.
     Connect { node: NodeId, addresses: Vec<Text> },
+    /// A request of this peer that was held back could not be taken.
+    NotTaken { node: NodeId, why: String },
     /// The connection to this node is kept even when it is idle, or no longer.
     Keep { node: NodeId, keep: bool },
 }

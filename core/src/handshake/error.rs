@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{AuthMethod, Line, MAX_LINE, Role};
-use crate::{NodeId, ParseIdError};
+use crate::{Excerpt, NodeId, ParseIdError};
 
 /// Why an opening failed. The caller adds the address that it dialled or accepted from.
 ///
@@ -331,10 +331,8 @@ fn advice(method: &AuthMethod) -> &'static str {
 /// What a peer sent, in quotes: shortened, control characters escaped.
 pub(super) fn excerpt(found: &[u8]) -> String {
     const LONGEST: usize = 60;
-    let text = String::from_utf8_lossy(&found[..found.len().min(4 * LONGEST)]);
-    let short: String = text.chars().take(LONGEST).collect();
-    let more = if short.len() < text.len() { "..." } else { "" };
-    format!("{short:?}{more}")
+    let text = String::from_utf8_lossy(found);
+    format!("{:.*?}", LONGEST, Excerpt(text))
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
+use crate::ration::Ration;
 
 /// The connections of one node that others have opened and that are not authenticated yet. Past a limit a new
 /// one displaces the oldest of the address that holds most, so that a flood from one place keeps nobody else out. Of
@@ -94,49 +94,8 @@ fn household(address: IpAddr) -> IpAddr {
 
 /// How often `cleartext` may fail: a program on this machine could guess the secret with it. Who knows the secret
 /// is not slowed down.
-pub(crate) struct Ration(Mutex<RationState>);
-
-struct RationState {
-    /// Below zero where tries that were under way together have failed.
-    left: i64,
-    refilled: Option<Instant>,
-}
-
-impl Default for Ration {
-    fn default() -> Self {
-        Self(Mutex::new(RationState {
-            left: Self::BURST,
-            refilled: None,
-        }))
-    }
-}
-
-impl Ration {
-    /// How many may fail at once.
-    const BURST: i64 = 20;
-
-    /// After how long one more may fail.
-    const PERIOD: Duration = Duration::from_millis(100);
-
-    /// Whether a try may be made.
-    pub(super) fn allows(&self, now: Instant) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let refilled = *state.refilled.get_or_insert(now);
-        let periods =
-            now.saturating_duration_since(refilled).as_millis() / Self::PERIOD.as_millis();
-        if periods > 0 {
-            let more = i64::try_from(periods).unwrap_or(i64::MAX);
-            state.left = state.left.saturating_add(more).min(Self::BURST);
-            state.refilled = Some(now);
-        }
-        state.left > 0
-    }
-
-    /// A try has failed.
-    pub(super) fn failed(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.left = state.left.saturating_sub(1);
-    }
+pub(crate) fn cleartext_ration() -> Ration {
+    Ration::new(20, Duration::from_millis(100))
 }
 
 impl Guests {
@@ -252,19 +211,6 @@ mod tests {
             .map(|pass| pass.displaced.is_cancelled())
             .collect();
         assert_eq!(displaced, [true, false, false, false]);
-    }
-
-    #[test]
-    fn who_fails_with_clear_text_has_to_wait() {
-        let ration = Ration::default();
-        let start = Instant::now();
-        assert!((0..100).all(|_| ration.allows(start)));
-        (0..Ration::BURST).for_each(|_| ration.failed());
-        assert!(!ration.allows(start));
-        assert!(ration.allows(start + Ration::PERIOD));
-        (0..5).for_each(|_| ration.failed());
-        assert!(!ration.allows(start + 5 * Ration::PERIOD));
-        assert!(ration.allows(start + 6 * Ration::PERIOD));
     }
 
     #[test]

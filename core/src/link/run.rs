@@ -16,13 +16,14 @@ use super::idle::{idle, is_seed};
 use super::open::Opened;
 use super::pulse::Pulse;
 use super::watch::hung;
-use crate::Message;
+use crate::allowance::log_within;
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
 use crate::message::COPY_BELOW;
 use crate::node::{Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer, Written};
 use crate::runtime::step_back;
 use crate::shard::Batch;
+use crate::{Excerpt, Message};
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
@@ -286,7 +287,7 @@ impl Link<'_> {
                 }
                 Err(error) => {
                     // An AEMP stream cannot be read on after an error.
-                    tracing::warn!(target: "aemp::link", peer = %self.peer.id, %error, "closing the connection");
+                    log_within!(self.peer, WARN, target: "aemp::link", peer = %self.peer.id, error = %Excerpt(&error), "closing the connection");
                     return Err(error.to_string());
                 }
             }

@@ -10,7 +10,7 @@ use super::open::OpenError;
 use super::run::run;
 use crate::handshake::HandshakeError;
 use crate::node::{Inner, look_at_seeds};
-use crate::{Address, NodeId};
+use crate::{Address, Excerpt, NodeId};
 
 /// First pause between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
 const FIRST_PAUSE: Duration = Duration::from_millis(1200);
@@ -212,7 +212,7 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                 SeedState::Failed(error.to_string())
             }
             Err(Failed { error, .. }) => {
-                tracing::warn!(target: "aemp::link", address = %seed.address, %error, "cannot connect to a seed");
+                tracing::warn!(target: "aemp::link", address = %seed.address, error = %Excerpt(&error), "cannot connect to a seed");
                 match error {
                     OpenError::Handshake(_) => SeedState::Refused(error.to_string()),
                     _ => SeedState::Failed(error.to_string()),

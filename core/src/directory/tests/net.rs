@@ -186,7 +186,7 @@ impl Net {
                     let name = name.clone();
                     self.connect(&name, &other);
                 }
-                Output::Keep { .. } => {}
+                Output::Keep { .. } | Output::NotTaken { .. } => {}
             }
         }
     }

@@ -58,7 +58,7 @@ fn what_is_wrong_with_a_peers_lines_is_said_in_full() {
         ),
         (
             "aemp;1;a#b;m;f\n".into(),
-            "the peer's greeting names no valid node: \"a#b\" is no node ID: it has white space, a control character, or one of # ; ,",
+            "the peer's greeting names no valid node: \"a#b\" is no node ID: it has white space, a control or invisible character, or one of # ; ,",
         ),
         (
             format!("aemp;1;n;m;f;{long}\n"),

@@ -11,12 +11,13 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::watch::Feed;
+use crate::allowance::log_within;
 use crate::directory::{Arrival, Change, Machine, Output, Query, Refused, Role, Seeds, Settings};
 use crate::link::SeedState;
 use crate::message::IntoIter;
 use crate::node::Inner;
 use crate::peer::{Generation, Peer};
-use crate::{Address, NodeId, Text, Value};
+use crate::{Address, Excerpt, NodeId, Text, Value};
 
 /// So many addresses of a node are tried; a peer may publish any number.
 const MOST_ADDRESSES: usize = 16;
@@ -346,6 +347,11 @@ impl State {
                 } => {
                     let addresses = parse_all(&addresses);
                     node.peer(&peer).connect_to(addresses);
+                }
+                Output::NotTaken { node: peer, why } => {
+                    if let Some(peer) = node.known_peer(&peer) {
+                        log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, why = %Excerpt(&why), "not taken");
+                    }
                 }
                 Output::Keep { node: peer, keep } => {
                     if let Some(peer) = node.known_peer(&peer) {
