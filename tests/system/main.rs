@@ -22,3 +22,4 @@ mod seeds;
 mod stranger;
 mod supervised;
 mod tapped;
+mod told;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, broadcast, oneshot};
+use tokio::sync::{Notify, Semaphore, broadcast, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -44,6 +44,11 @@ pub(crate) struct Inner {
     pub(crate) transports: Transports,
     /// What this node asks of them.
     pub(crate) options: Options,
+    pub(crate) dial_policy: DialPolicy,
+    /// Room for dials to addresses that other nodes have named.
+    pub(crate) dials: Semaphore,
+    /// Room for nodes that connections are being made to.
+    pub(crate) connecting: Arc<Semaphore>,
     pub(crate) entropy: Entropy,
     pub(super) clock: Clock,
     pub(crate) shards: Arc<Shards>,
@@ -84,6 +89,9 @@ pub(crate) struct Inner {
 /// What tells the time of day.
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
+/// Whether an address that another node has named may be dialled.
+pub(crate) type DialPolicy = Box<dyn Fn(&Address) -> bool + Send + Sync>;
+
 /// What a node is made of.
 pub(super) struct Parts {
     pub(super) id: NodeId,
@@ -91,6 +99,7 @@ pub(super) struct Parts {
     pub(super) secret: Option<Secret>,
     pub(super) codecs: Codecs,
     pub(super) transports: Transports,
+    pub(super) dial_policy: DialPolicy,
     pub(super) entropy: Entropy,
     pub(super) clock: Clock,
     pub(super) runtime: Handle,
@@ -137,6 +146,7 @@ impl Inner {
             secret,
             codecs,
             transports,
+            dial_policy,
             entropy,
             clock,
             runtime,
@@ -158,9 +168,14 @@ impl Inner {
             },
             settings: Arc::new(link::settings(id.clone(), secret, &config, &codecs)),
             id,
+            dials: Semaphore::new(config.dials.clamp(1, Semaphore::MAX_PERMITS)),
+            connecting: Arc::new(Semaphore::new(
+                config.connecting.min(Semaphore::MAX_PERMITS),
+            )),
             config,
             codecs,
             transports,
+            dial_policy,
             entropy,
             clock,
             tasks: Tasks::new(runtime.clone()),
