@@ -68,7 +68,7 @@ async fn a_connection_that_answers_is_kept_and_the_new_one_is_closed() {
     living.send(b"[\"\",\"\"]").await;
     anew.closed().await;
     assert_eq!(
-        log.with(&["another connection to the same node is open and alive"])
+        log.with(&["\"x\" has another connection that is open and alive"])
             .len(),
         1
     );

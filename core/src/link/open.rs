@@ -50,6 +50,12 @@ pub(crate) enum OpenError {
     #[error("{found:?} answers there, not {expected:?}", expected = expected.as_str(), found = found.as_str())]
     OtherNode { expected: NodeId, found: NodeId },
     #[error(
+        "the peer says that it is {node:?}, which is this node's own ID, and it is another node: give each an ID of \
+         its own",
+        node = .0.as_str()
+    )]
+    IdTaken(NodeId),
+    #[error(
         "more than the allowed number of connections are being opened: this one was the oldest"
     )]
     Displaced,
@@ -98,7 +104,14 @@ pub(super) async fn open(
     let role = end.role();
     let (state, greeting) = start(node, &wire, role, nonce)?;
     wire.write(&greeting).await?;
-    let greeted = wire.drive(state).await?;
+    let greeted = wire.drive(state).await.map_err(|error| match error {
+        OpenError::Handshake(HandshakeError::Myself { node: id, nonce })
+            if !node.nonces.contains(&nonce) =>
+        {
+            OpenError::IdTaken(id)
+        }
+        error => error,
+    })?;
     let ready = match greeted {
         Greeted::Plain(ready) => ready,
         Greeted::Tls(await_tls) => return Err(await_tls.on_eof().into()),

@@ -188,9 +188,9 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                 SeedState::Failed(why)
             }
             Err(Failed {
-                error: OpenError::Handshake(HandshakeError::Myself { nonce, .. }),
+                error: OpenError::Handshake(HandshakeError::Myself { .. }),
                 ..
-            }) if node.nonces.contains(&nonce) => {
+            }) => {
                 // Dropped, as protocol.md section 6 says.
                 tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
                 seed.set(&node, SeedState::Itself);
@@ -214,7 +214,9 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
             Err(Failed { error, .. }) => {
                 tracing::warn!(target: "aemp::link", address = %seed.address, error = %Excerpt(&error), "cannot connect to a seed");
                 match error {
-                    OpenError::Handshake(_) => SeedState::Refused(error.to_string()),
+                    OpenError::Handshake(_) | OpenError::IdTaken(_) => {
+                        SeedState::Refused(error.to_string())
+                    }
                     _ => SeedState::Failed(error.to_string()),
                 }
             }

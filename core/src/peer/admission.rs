@@ -61,9 +61,9 @@ pub(crate) struct Opening {
 }
 
 /// There is another connection to the same node, which is alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("another connection to the same node is open and alive")]
-pub(crate) struct Refused;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{:?} has another connection that is open and alive: it connected twice, or two nodes have this ID", .0.as_str())]
+pub(crate) struct Refused(NodeId);
 
 impl Peer {
     /// Registers an opening to or from this peer.
@@ -104,16 +104,20 @@ impl Opening {
                     () = changed => {}
                     () = sleep_until(until) => {}
                 },
-                Look::Close => return Err(Refused),
+                Look::Close => return Err(self.refused()),
                 Look::Probe(generation) => {
                     if self.peer.is_alive(generation).await {
-                        return Err(Refused);
+                        return Err(self.refused());
                     }
                     let why = "no answer within 3 s when the same node connected anew";
                     self.peer.end_link(generation, why).await;
                 }
             }
         }
+    }
+
+    fn refused(&self) -> Refused {
+        Refused(self.peer.id.clone())
     }
 
     fn look(&self, stage: Stage) -> Look {
