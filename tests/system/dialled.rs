@@ -188,3 +188,27 @@ async fn a_node_whose_id_is_taken_and_who_refuses_it_say_so() {
     drop(first);
     scene.undisturbed().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_sender_of_a_message_that_its_peer_refuses_learns_what_may_have_been_too_long() {
+    let scene = Scene::new(|config| config.limits.message_size = 1 << 20).await;
+    let port: PortId = "a#port".parse().unwrap();
+    let refused = scene.b.gone(&port);
+    scene.b.send(&port, ("x".repeat(2 << 20),));
+    let why = soon(refused).await.to_string();
+    let parts = [
+        "a message of 2097",
+        "bytes to \"a#port\"",
+        "at most 16777216 bytes, 1000000 values",
+        "its log",
+    ];
+    assert!(parts.iter().all(|part| why.contains(part)), "{why}");
+
+    // What was sent long before, or is short, is not blamed.
+    linked(&scene.b, "a").await;
+    scene.b.send(&port, ("x".repeat(1 << 19),));
+    let lost = scene.b.gone(&port);
+    scene.a.shutdown().await;
+    let why = soon(lost).await.to_string();
+    assert!(!why.contains("bytes"), "{why}");
+}

@@ -100,7 +100,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
                 why
             }
         },
-        why = &mut write => why,
+        why = &mut write => link.ended_by_peer(why),
         () = link.keepalive(sends.keepalive()) => String::new(),
         why = hung(&node.config, &peer, generation, &pulse) => why,
         why = idle(node, &peer, generation) => {
@@ -230,8 +230,10 @@ impl Link<'_> {
                 buffer.reserve(room);
             }
             match stream.read_buf(&mut buffer).await {
-                Ok(0) if fresh => return End::Closed(early()),
-                Ok(0) => return End::Closed(String::from("the peer closed the connection")),
+                Ok(0) if fresh => return End::Closed(self.ended_by_peer(early())),
+                Ok(0) => {
+                    return End::Closed(self.ended_by_peer("the peer closed the connection"));
+                }
                 Ok(n) => {
                     fresh = false;
                     pulse.beat(n);
@@ -241,9 +243,13 @@ impl Link<'_> {
                         (room / 2).max(n).max(SMALLEST_READ)
                     };
                 }
-                Err(error) => return End::Failed(error.to_string()),
+                Err(error) => return End::Failed(self.ended_by_peer(error)),
             }
         }
+    }
+
+    fn ended_by_peer(&self, why: impl ToString) -> String {
+        self.peer.ended_by_peer(self.generation, why.to_string())
     }
 
     /// Delivers the messages that are whole in `buffer`, says how many, and leaves the rest of it there.

@@ -36,8 +36,8 @@ use crate::{Address, Excerpt, LogAllowance, NodeId, PortName, Reason};
 
 use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
-use outgoing::Outbox;
 pub(crate) use outgoing::{Chunk, Written};
+use outgoing::{Large, Outbox};
 pub(crate) use request::ALIVE;
 use waiting::{Waited, Waiting};
 
@@ -92,6 +92,8 @@ struct Up {
     taps: Arc<Taps>,
     out: Outbox,
     sent: Traffic,
+    /// The last message that may have been too large for the peer.
+    large: Option<Large>,
     /// Our ports that the peer watches, with how often it asked.
     watched: HashMap<PortName, usize>,
     watches: usize,
@@ -337,6 +339,7 @@ impl Peer {
             taps,
             out,
             sent: Traffic::default(),
+            large: None,
             watched: HashMap::default(),
             watches: 0,
             cancel,
