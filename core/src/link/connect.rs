@@ -173,8 +173,13 @@ async fn look_up(node: &Arc<Inner>, peer: &Peer) -> Result<Vec<Address>, String>
         found = found => found,
         why = wait_for_seeds(node), if !node.directory.can_find() => return Err(why),
     };
-    let found = found.ok().flatten().unwrap_or_default();
-    let addresses = parse_addresses(&found);
+    let found = found.ok().flatten();
+    if found.as_ref().is_some_and(Vec::is_empty) {
+        return Err(String::from(
+            "it listens nowhere, and has no connection to this node",
+        ));
+    }
+    let addresses = parse_addresses(&found.unwrap_or_default());
     if addresses.is_empty() {
         return Err(String::from("no known address"));
     }

@@ -175,7 +175,7 @@ impl Net {
                     node: found,
                     addresses,
                 } => {
-                    node.found.insert(found, addresses);
+                    node.found.insert(found, addresses.unwrap_or_default());
                 }
                 Output::Changed { family, change } => node.told(&family, change),
                 Output::Connect {

@@ -34,7 +34,7 @@ struct State {
     machine: Machine,
     questions: BTreeMap<u64, oneshot::Sender<Value>>,
     /// Who waits to hear where a node listens.
-    sought: BTreeMap<NodeId, Vec<oneshot::Sender<Vec<Text>>>>,
+    sought: BTreeMap<NodeId, Vec<oneshot::Sender<Option<Vec<Text>>>>>,
     feeds: BTreeMap<Text, Vec<Weak<Feed>>>,
     /// How many guards hold a registered entry.
     registered: BTreeMap<(Text, Text), usize>,
@@ -223,7 +223,7 @@ impl Driver {
         state.machine.give_up(id);
     }
 
-    /// Where `peer` listens, as far as the network knows. `None` if the node stops.
+    /// Where `peer` listens, if the network knows; nowhere, if the list is empty. `None` as well if the node stops.
     pub(crate) async fn find(&self, node: &Arc<Inner>, peer: &NodeId) -> Option<Vec<Text>> {
         let (told, found) = oneshot::channel();
         self.step(node, |state, _| {
@@ -234,7 +234,7 @@ impl Driver {
             }
         });
         let _given_up = GivenUp { driver: self, peer };
-        found.await.ok()
+        found.await.ok().flatten()
     }
 
     /// Whether a master, or this node itself, can say now where others listen.
