@@ -5,6 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use crate::Text;
+use crate::excerpt::is_unsafe;
+
+/// The longest address accepted, in bytes: a DNS name has at most 255, the path of a Unix socket 108.
+const MAX_ADDRESS: usize = 1024;
 
 /// Where a node listens or can be reached: `tcp:host:port`, or plain `host:port`, which means TCP
 /// (protocol.md section 1). What follows the scheme is the transport's business.
@@ -63,7 +67,8 @@ impl Address {
 impl FromStr for Address {
     type Err = ParseAddressError;
     fn from_str(text: &str) -> Result<Self, ParseAddressError> {
-        if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        let refused = |c: char| c.is_whitespace() || is_unsafe(c);
+        if text.is_empty() || text.len() > MAX_ADDRESS || text.contains(refused) {
             return Err(ParseAddressError(text.chars().take(60).collect()));
         }
         Ok(match text.split_once(':') {

@@ -56,6 +56,12 @@ pub struct Config {
     pub openings: usize,
     /// The same from one address other than loopback; 16.
     pub openings_per_address: usize,
+    /// Nodes at a time that connections are being made to because something is to be sent to them; 4,096. What is sent to
+    /// others meanwhile fails.
+    pub connecting: usize,
+    /// Dials at a time to addresses that other nodes have named; 32. The others wait, for `monitor_timeout` at most.
+    /// Addresses that this node's own program or configuration names do not count.
+    pub dials: usize,
     /// The shortest secret in bytes; 16 (protocol.md section 2).
     pub min_secret: usize,
     /// Accept the `cleartext` method on loopback connections, ten failures a second at most; off. It is never offered
@@ -100,6 +106,8 @@ impl Default for Config {
             directory: DirectoryLimits::default(),
             openings: 128,
             openings_per_address: 16,
+            connecting: 4096,
+            dials: 32,
             min_secret: 16,
             cleartext: false,
             auth_offer: AuthMethod::DEFAULT.to_vec(),

@@ -9,7 +9,7 @@ use crate::handshake::SecretError;
 use crate::id::ParseIdError;
 use crate::message::ParseError;
 use crate::profile::ProfileError;
-use crate::{DirectoryError, PortId, Reason, Text};
+use crate::{DirectoryError, Excerpt, PortId, Reason, Text};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -133,7 +133,7 @@ pub enum StartError {
 #[non_exhaustive]
 pub enum SendError {
     /// It cannot be encoded.
-    #[error("message to {:?} not sent: {error}", to.to_string())]
+    #[error("message to {:?} not sent: {error}", Excerpt(to))]
     Encode {
         /// Where it was to go.
         to: PortId,
@@ -151,7 +151,7 @@ pub enum CallError {
     #[error(transparent)]
     Send(#[from] SendError),
     /// No answer came in time.
-    #[error("{:?} did not answer within {limit:?}", to.to_string())]
+    #[error("{:?} did not answer within {limit:?}", Excerpt(to))]
     TimedOut {
         /// Who was called.
         to: PortId,
@@ -159,7 +159,7 @@ pub enum CallError {
         limit: Duration,
     },
     /// The port died, or messages to it or from it may have been lost.
-    #[error("{:?} cannot answer: {reason}", to.to_string())]
+    #[error("{:?} cannot answer: {}", Excerpt(to), Excerpt(reason))]
     Gone {
         /// Who was called.
         to: PortId,
@@ -167,7 +167,7 @@ pub enum CallError {
         reason: Reason,
     },
     /// The answer is not of the type that was asked for.
-    #[error("the answer of {:?} does not fit: {error}", to.to_string())]
+    #[error("the answer of {:?} does not fit: {error}", Excerpt(to))]
     Answer {
         /// Who was called.
         to: PortId,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Text;
+use crate::excerpt::is_unsafe;
 
 /// The longest node ID accepted, in bytes. A greeting line, which holds one, has at most 4096.
 const MAX_NODE_ID: usize = 255;
@@ -16,7 +17,7 @@ const MAX_NODE_ID: usize = 255;
 /// The name of a node, unique in the network. Clones share one allocation.
 ///
 /// The protocol treats it as opaque. What would break a greeting line or a port ID is refused: `#`, `;`,
-/// `,`, white space and control characters, the empty ID, and IDs over 255 bytes.
+/// `,`, white space, control and invisible characters, the empty ID, and IDs over 255 bytes.
 ///
 /// ```
 /// use aemp_core::NodeId;
@@ -41,10 +42,10 @@ impl NodeId {
         if id.len() > MAX_NODE_ID {
             return Err(wrong("it is longer than 255 bytes"));
         }
-        let refused = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | ';' | ',');
+        let refused = |c: char| c.is_whitespace() || is_unsafe(c) || matches!(c, '#' | ';' | ',');
         if id.contains(refused) {
             return Err(wrong(
-                "it has white space, a control character, or one of # ; ,",
+                "it has white space, a control or invisible character, or one of # ; ,",
             ));
         }
         Ok(Self(id.into()))

@@ -12,12 +12,14 @@
 //! Comments name the wire protocol's facts by section of `docs/protocol.md` in the repository.
 
 mod address;
+mod allowance;
 mod budget;
 pub mod codec;
 mod config;
 mod directory;
 mod entropy;
 mod error;
+mod excerpt;
 #[cfg(aemp_faults)]
 pub mod faults;
 pub mod handshake;
@@ -30,6 +32,7 @@ mod node;
 mod peer;
 mod port;
 pub mod profile;
+mod ration;
 mod reason;
 mod runtime;
 mod shard;
@@ -39,9 +42,11 @@ pub mod transport;
 pub mod value;
 
 pub use address::{Address, ParseAddressError};
+pub use allowance::LogAllowance;
 pub use config::Config;
 pub use directory::{Change, DirectoryLimits};
 pub use error::{CallError, Error, JoinError, Result, SendError, StartError};
+pub use excerpt::Excerpt;
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 pub use link::{LinkInfo, SeedInfo, SeedState};
 pub use message::{IntoMessage, Message, ParseError, Values};

@@ -4,7 +4,7 @@
 use aemp::{NodeId, PortId, reason};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::common::{SECRET, soon};
+use crate::common::{SECRET, linked, node, soon};
 use crate::failures::Scene;
 use crate::pipe::Pipe;
 use crate::stranger::{Stranger, cleartext};
@@ -89,7 +89,7 @@ async fn who_answers_wrongly_is_told_from_who_does_not_answer() {
         (
             right,
             Some(""),
-            "\"x\" refused our proof of the secret (it closed the connection after our auth line; AEMP nodes never say why): check that both have the same secret",
+            "\"x\" closed the connection before it said anything (AEMP nodes never say why): it ended, its secret differs, or another node has this node's ID; its log may say more",
         ),
         (
             "",
@@ -140,4 +140,75 @@ async fn who_accepts_and_says_nothing_is_given_up_at_the_deadline_of_the_opening
     assert_eq!(start.elapsed().as_secs(), 10);
     scene.undisturbed().await;
     drop(silent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_ends_before_it_said_anything_is_not_said_to_have_refused_a_secret() {
+    let scene = Scene::new(|_| ()).await;
+    let mut stranger = Stranger::join(&scene.network, "a", "x").await;
+    linked(&scene.a, "x").await;
+    let gone = scene.a.gone(&"x#port".parse().unwrap());
+    stranger.close().await;
+    let why = soon(gone).await.to_string();
+    assert_eq!(
+        why,
+        "transport_error: x, \"x\" closed the connection before it sent a message, although both had proved themselves \
+         (AEMP nodes never say why): it ended, or another node has this node's ID; its log may say more"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_id_is_taken_and_who_refuses_it_say_so() {
+    let scene = Scene::new(|_| ()).await;
+    let twin = |seed: &str| node("b", &scene.network).seed(seed).start();
+    let second = twin("mem:a").await.unwrap();
+    let error = soon(second.joined()).await.unwrap_err().to_string();
+    let said = "\"a\" closed the connection before it said anything (AEMP nodes never say why): it ended, its secret \
+                differs, or another node has this node's ID; its log may say more";
+    assert!(error.contains(said), "{error}");
+    // The end that knows says it, with the name.
+    let refused = "\"b\" has another connection that is open and alive: it connected twice, or two nodes have this ID";
+    assert!(
+        !scene
+            .log
+            .with(&["a connection was refused", refused])
+            .is_empty()
+    );
+
+    // Who meets its own ID at the other end knows as well.
+    let first = node("b", &scene.network)
+        .bind("mem:twin")
+        .start()
+        .await
+        .unwrap();
+    let third = twin("mem:twin").await.unwrap();
+    let error = soon(third.joined()).await.unwrap_err().to_string();
+    let said = "says that it is \"b\", which is this node's own ID, and it is another node: give each an ID of its own";
+    assert!(error.contains(said), "{error}");
+    drop(first);
+    scene.undisturbed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sender_of_a_message_that_its_peer_refuses_learns_what_may_have_been_too_long() {
+    let scene = Scene::new(|config| config.limits.message_size = 1 << 20).await;
+    let port: PortId = "a#port".parse().unwrap();
+    let refused = scene.b.gone(&port);
+    scene.b.send(&port, ("x".repeat(2 << 20),));
+    let why = soon(refused).await.to_string();
+    let parts = [
+        "a message of 2097",
+        "bytes to \"a#port\"",
+        "at most 16777216 bytes, 1000000 values",
+        "its log",
+    ];
+    assert!(parts.iter().all(|part| why.contains(part)), "{why}");
+
+    // What was sent long before, or is short, is not blamed.
+    linked(&scene.b, "a").await;
+    scene.b.send(&port, ("x".repeat(1 << 19),));
+    let lost = scene.b.gone(&port);
+    scene.a.shutdown().await;
+    let why = soon(lost).await.to_string();
+    assert!(!why.contains("bytes"), "{why}");
 }

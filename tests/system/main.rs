@@ -13,6 +13,7 @@ mod idle;
 mod links;
 #[path = "../common/log.rs"]
 mod log;
+mod logged;
 mod network;
 mod overload;
 #[path = "../common/pipe.rs"]
@@ -22,3 +23,4 @@ mod seeds;
 mod stranger;
 mod supervised;
 mod tapped;
+mod told;

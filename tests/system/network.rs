@@ -289,3 +289,63 @@ async fn a_node_that_has_moved_is_found_where_it_listens_now() {
         Some("hello")
     );
 }
+
+#[tokio::test]
+async fn a_member_that_listens_nowhere_is_marked_and_chosen_only_where_it_can_be_reached() {
+    let network = Network::default();
+    let seed = start("seed", &network, &[]).await;
+    let job = || {
+        routes().on("job", |cx, (n, reply): (u64, PortId)| {
+            cx.send(&reply, (2 * n,));
+        })
+    };
+    let bindless = node("bindless", &network).seed("mem:seed");
+    let bindless = bindless.start().await.unwrap();
+    let behind = bindless.port(job());
+    bindless.group("workers").join(&behind).unwrap().detach();
+    let client = start("client", &network, &["seed"]).await;
+    let mut workers = soon(client.group("workers").live()).await.unwrap();
+    while workers.is_empty() {
+        soon(workers.changed()).await;
+    }
+    assert_eq!(workers.ports(), std::slice::from_ref(&behind));
+    assert_eq!(workers.unreachable(), std::slice::from_ref(&behind));
+    let error = workers.any().send(("job", 1)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no member of group \"workers\" can be reached: 1 listen nowhere and have no connection to this node"
+    );
+    assert_eq!(workers.send_all(("job", 1)).unwrap(), 0);
+    let error = soon(client.call::<_, (u64,)>(&behind, ("job", 1)))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        format!(
+            "\"{behind}\" cannot answer: transport_error: bindless, it listens nowhere, and has no connection to this node"
+        )
+    );
+
+    // Others are chosen instead.
+    let worker = start("worker", &network, &["seed"]).await;
+    let port = worker.port(job());
+    worker.group("workers").join(&port).unwrap().detach();
+    members(&workers, &[&behind, &port]).await;
+    for _ in 0..6 {
+        assert_eq!(workers.any().port(), Some(&port));
+        assert_eq!(workers.random().port(), Some(&port));
+        assert_eq!(workers.least_loaded().port(), Some(&port));
+    }
+    // Its seed reaches it, and so does whom it connects to.
+    let at_seed = soon(seed.group("workers").live()).await.unwrap();
+    members(&at_seed, &[&behind, &port]).await;
+    assert!(at_seed.unreachable().is_empty());
+    soon(bindless.call::<_, (bool,)>(&client.id().clone().into(), ("can", "snd")))
+        .await
+        .unwrap_err();
+    linked(&client, "bindless").await;
+    assert!(workers.unreachable().is_empty());
+    let (twice,): (u64,) = soon(client.call(&behind, ("job", 21))).await.unwrap();
+    assert_eq!(twice, 42);
+}

@@ -68,7 +68,7 @@ async fn a_connection_that_answers_is_kept_and_the_new_one_is_closed() {
     living.send(b"[\"\",\"\"]").await;
     anew.closed().await;
     assert_eq!(
-        log.with(&["another connection to the same node is open and alive"])
+        log.with(&["\"x\" has another connection that is open and alive"])
             .len(),
         1
     );
@@ -109,4 +109,83 @@ async fn a_perl_node_that_dials_while_it_is_dialled_gets_one_auth_line() {
         assert_eq!(second.line().await, "");
         assert_eq!(ours.links().len(), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_do_not_displace_who_has_proved_itself() {
+    let network = Network::default();
+    let a = node("a", &network).bind("mem:a").configure(|config| {
+        config.cleartext = true;
+        config.openings = 1;
+    });
+    let a = a.start().await.unwrap();
+    let mut silent = Stranger::join(&network, "a", "x").await;
+    linked(&a, "x").await;
+
+    let mut anew = arrive(&network).await;
+    let (_greeting, _nonce) = (anew.line().await, anew.line().await);
+    // It has proved itself, and waits for the first one's answer.
+    silent.until("[\"\",\"snd\",\"a\",\"\"]").await;
+    let mut strangers = Vec::new();
+    for _ in 0..4 {
+        let mut stranger = Stranger::dial(&network, "a");
+        assert!(stranger.line().await.starts_with("aemp;1;a;"));
+        strangers.push(stranger);
+    }
+    assert!(anew.line().await.starts_with("hmac_sha3_512;"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_answers_under_a_name_without_proof_holds_that_node_up_for_3_s_at_most() {
+    let network = Network::default();
+    let mut answering = network.accept_at("seed");
+    let a = node("a", &network)
+        .bind("mem:a")
+        .seed("mem:seed")
+        .configure(|config| config.cleartext = true);
+    let a = a.start().await.unwrap();
+    let mut stranger = Stranger::from(soon(answering.recv()).await.unwrap());
+    stranger
+        .send(b"aemp;1;x;hmac_sha3_512;json;role=a\nnonce\n")
+        .await;
+    for _ in 0..3 {
+        assert_ne!(stranger.line().await, "");
+    }
+
+    let start = tokio::time::Instant::now();
+    let mut x = arrive(&network).await;
+    for _ in 0..3 {
+        assert_ne!(x.line().await, "");
+    }
+    linked(&a, "x").await;
+    let waited = start.elapsed().as_millis();
+    assert!((2900..3100).contains(&waited), "{waited} ms");
+    // The name is taken now.
+    stranger
+        .send(format!("{}\n", cleartext(SECRET, "json")).as_bytes())
+        .await;
+    stranger.closed().await;
+    x.send(b"[\"\",\"snd\",\"x#me\",1]").await;
+    x.until("[\"me\",1]").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_answers_without_proof_holds_the_next_up_for_3_s_at_most() {
+    let network = Network::default();
+    let x = node("x", &network).bind("mem:real").start().await.unwrap();
+    let mut inbox = x.inbox();
+    let mut answering = network.accept_at("false");
+    let a = node("a", &network);
+    let a = a.peer("x", "mem:false").peer("x", "mem:real");
+    let a = a.start().await.unwrap();
+
+    let start = tokio::time::Instant::now();
+    a.send(inbox.id(), ("hello",));
+    let mut stranger = Stranger::from(soon(answering.recv()).await.unwrap());
+    stranger
+        .send(b"aemp;1;x;hmac_sha3_512;json;role=a\nnonce\n")
+        .await;
+    soon(inbox.recv()).await.unwrap();
+    let waited = start.elapsed().as_millis();
+    assert!((2900..3400).contains(&waited), "{waited} ms");
 }

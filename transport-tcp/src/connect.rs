@@ -16,6 +16,9 @@ use crate::stream::TcpStream;
 /// who waits.
 const LEAD: Duration = Duration::from_millis(250);
 
+/// How many of a name's addresses are tried at a time: a name can stand for any number.
+const AT_ONCE: usize = 4;
+
 /// Connects to the first of `addresses` that answers. Dropping the future closes what was begun.
 pub(crate) async fn connect(addresses: &[SocketAddr], settings: Settings) -> io::Result<TcpStream> {
     let mut waiting = addresses.iter();
@@ -24,7 +27,7 @@ pub(crate) async fn connect(addresses: &[SocketAddr], settings: Settings) -> io:
     let mut errors = Vec::new();
     let mut next = Instant::now();
     loop {
-        if running.is_empty() || Instant::now() >= next {
+        if running.is_empty() || (Instant::now() >= next && running.len() < AT_ONCE) {
             match waiting.next() {
                 Some(address) => {
                     running.spawn(connect_one(*address, settings));
@@ -42,7 +45,7 @@ pub(crate) async fn connect(addresses: &[SocketAddr], settings: Settings) -> io:
                     next = Instant::now();
                 }
             },
-            () = sleep_until(next) => {}
+            () = sleep_until(next), if running.len() < AT_ONCE => {}
         }
     }
 }

@@ -1,9 +1,9 @@
 //! From a place to socket addresses: names, this machine's own name, its interfaces.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
-use tokio::net::lookup_host;
+use tokio::sync::Semaphore;
 
 use crate::place::{Host, Place};
 
@@ -106,11 +106,32 @@ async fn look_up(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
+/// Look-ups of names at a time, of all transports of the process. Each takes a thread of the runtime's pool for blocking
+/// work, which has 512 by default, until the system's resolver gives up, which can be long after nobody waits for it.
+static LOOK_UPS: Semaphore = Semaphore::const_new(32);
+
+/// Runs `look_up`, which blocks, where there is room for it. A dropped future leaves it running, and its place taken.
+async fn blocking<T: Send + 'static>(
+    room: &'static Semaphore,
+    look_up: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    // Nobody closes it.
+    let place = room.acquire().await.map_err(io::Error::other)?;
+    let found = tokio::task::spawn_blocking(move || {
+        let found = look_up();
+        drop(place);
+        found
+    });
+    found.await.map_err(io::Error::other)?
+}
+
 async fn by_name(name: &str, port: u16, advice: &str) -> io::Result<Vec<SocketAddr>> {
     let unknown = |why: String| format!("the name {name:?} cannot be looked up ({why}): {advice}");
-    match lookup_host((name, port)).await {
+    let wanted = (String::from(name), port);
+    let look_up = move || wanted.to_socket_addrs().map(Iterator::collect);
+    match blocking(&LOOK_UPS, look_up).await {
         Ok(found) => {
-            let found = unique(found.collect());
+            let found: Vec<SocketAddr> = unique(found);
             if found.is_empty() {
                 let text = unknown(String::from("it stands for no address"));
                 return Err(io::Error::new(io::ErrorKind::NotFound, text));
@@ -200,6 +221,32 @@ mod tests {
         assert_eq!(without_loopback(both), parse(&["10.0.0.1:1"]));
         let loopback = parse(&["127.0.1.1:1"]);
         assert_eq!(without_loopback(loopback.clone()), loopback);
+    }
+
+    #[tokio::test]
+    async fn look_ups_that_nobody_waits_for_any_more_take_no_further_threads() {
+        static ROOM: Semaphore = Semaphore::const_new(2);
+        let (begun, begins) = std::sync::mpsc::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let ends = std::sync::Arc::new(std::sync::Mutex::new(ends));
+        for _ in 0..5 {
+            let (begun, ends) = (begun.clone(), ends.clone());
+            let look_up = blocking(&ROOM, move || {
+                begun.send(()).unwrap();
+                // Until the test lets one go on.
+                let _ = ends.lock().unwrap().recv();
+                Ok(())
+            });
+            let waited = tokio::time::timeout(std::time::Duration::from_millis(20), look_up);
+            assert!(waited.await.is_err());
+        }
+        begins.recv().unwrap();
+        begins.recv().unwrap();
+        assert!(begins.try_recv().is_err(), "more than two look-ups began");
+        // A place that is free again is used.
+        end.send(()).unwrap();
+        assert_eq!(blocking(&ROOM, || Ok(7)).await.unwrap(), 7);
+        drop(end);
     }
 
     #[tokio::test]

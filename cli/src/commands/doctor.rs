@@ -201,7 +201,9 @@ async fn seeded(
             "is a node running there, and no firewall between? on its host, \"aemp doctor\""
                 .to_owned()
         }
-        "authentication" => format!("both need the same secret: \"{prefix} setsecret\""),
+        "authentication" => format!(
+            "both need the same secret: \"{prefix} setsecret\"; where they have, its log says more"
+        ),
         "its greeting" => format!(
             "does a node listen there, and have both a codec in common? \"{prefix} framing_format cbor,json\""
         ),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use aemp::{LocalNode, NodeId, PortId, Reason, Value, routes};
+use aemp::{Excerpt, LocalNode, NodeId, PortId, Reason, Value, routes};
 use tokio::task::AbortHandle;
 
 use super::logs::{CAUGHT, CONNECT, name};
@@ -86,8 +86,10 @@ fn print(node: &NodeId, at: f64, context: &str, level: u8, text: &str) {
     let level = name(level);
     tracing::debug!(target: CAUGHT, %node, level, "a line was caught");
     let line = format!(
-        "{then} {node} {level} {context}: {} (clock {:+.3} s)\n",
-        text.trim_end(),
+        "{then} {node} {level} {}: {:.4000} (clock {:+.3} s)\n",
+        Excerpt(context),
+        // It is one line, of no other node, whatever is in it.
+        Excerpt(text.trim_end()),
         -behind
     );
     // Where nobody reads it, nobody waits for it.

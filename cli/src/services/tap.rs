@@ -15,10 +15,12 @@
 //! TIME is in seconds since 1970, LINK a number.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aemp::handshake::Role;
-use aemp::{LinkInfo, LocalNode, Map, PortId, Reason, TapOptions, Tapped, Value};
+use aemp::{
+    Excerpt, LinkInfo, LocalNode, LogAllowance, Map, PortId, Reason, TapOptions, Tapped, Value,
+};
 use tokio::sync::Semaphore;
 
 use crate::time::seconds;
@@ -73,6 +75,7 @@ pub(super) fn start(node: &LocalNode, arguments: Vec<Value>) -> Result<(), Reaso
         })?,
     };
     let room = Arc::new(Semaphore::new(VIEWERS));
+    let lines = LogAllowance::new("taps", 50, Duration::from_secs(1));
     node.offer_function("aemp::tap", move |node, (asked, to): (Value, PortId)| {
         let asked: Asked = match aemp::value::from_value(asked) {
             Ok(asked) => asked,
@@ -83,13 +86,19 @@ pub(super) fn start(node: &LocalNode, arguments: Vec<Value>) -> Result<(), Reaso
             return;
         };
         let (node, limits) = (node.clone(), limits.within(&asked));
-        tracing::info!(target: "aemp::tap", viewer = %to, matching = asked.matching, "followed");
+        // Of one that follows, both lines are logged or none.
+        let logged = lines.admits();
+        if logged {
+            tracing::info!(target: "aemp::tap", viewer = %Excerpt(&to), matching = %Excerpt(&asked.matching), "followed");
+        }
         tokio::spawn(async move {
             tokio::select! {
                 () = follow(&node, &asked.matching, limits, &to) => {}
                 _ = node.gone(&to) => {}
             }
-            tracing::info!(target: "aemp::tap", viewer = %to, "no longer followed");
+            if logged {
+                tracing::info!(target: "aemp::tap", viewer = %Excerpt(&to), "no longer followed");
+            }
             drop(place);
         });
     });

@@ -253,7 +253,7 @@ impl Machine {
         }
         if *family == *LISTENERS && global && *key == *from.as_str() {
             let addresses = request::addresses(&value);
-            self.mesh.listens(from, addresses);
+            self.mesh.listens(from, addresses.unwrap_or_default());
             // So that others learn it who are not connected to it (protocol.md section 6).
             self.hold(now, family, key.clone(), value.clone());
         }
@@ -430,7 +430,7 @@ impl Machine {
             self.mesh.named(now, named, |node| peers.contains_key(node));
         }
         for (node, mut addresses) in self.mesh.take(now, self.settings.monitor_timeout) {
-            let seen = self.listeners(&node);
+            let seen = self.listeners(&node).unwrap_or_default();
             if !seen.is_empty() {
                 addresses = seen;
             }

@@ -114,9 +114,9 @@ impl Machine {
         self.sought.remove(node);
     }
 
-    pub(super) fn listeners(&self, node: &NodeId) -> Vec<Text> {
+    pub(super) fn listeners(&self, node: &NodeId) -> Option<Vec<Text>> {
         let seen = self.store.seen(LISTENERS, node.as_str());
-        seen.map(request::addresses).unwrap_or_default()
+        seen.and_then(request::addresses)
     }
 
     /// Begins to watch a family for the programs here, if it is not watched yet. Its content is given, or comes as an

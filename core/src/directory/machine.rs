@@ -147,12 +147,17 @@ pub(crate) enum Output {
     Pace { to: NodeId },
     /// A question is answered.
     Answer { question: u64, answer: Value },
-    /// Where a node listens, if anybody knows.
-    Found { node: NodeId, addresses: Vec<Text> },
+    /// Where a node listens, if anybody knows; nowhere, if the list is empty.
+    Found {
+        node: NodeId,
+        addresses: Option<Vec<Text>>,
+    },
     /// A watched family has changed.
     Changed { family: Text, change: Change },
     /// Connect to a global node, if it is not connected.
     Connect { node: NodeId, addresses: Vec<Text> },
+    /// A request of this peer that was held back could not be taken.
+    NotTaken { node: NodeId, why: String },
     /// The connection to this node is kept even when it is idle, or no longer.
     Keep { node: NodeId, keep: bool },
 }

@@ -1,6 +1,7 @@
 //! `Mesh`: the other global nodes that a global node keeps connections to, and when it tries them again.
 //!
-//! Those that are in the family `'g` are tried as long as they are there. One that we were connected to is remembered
+//! Those that are in the family `'g` are tried as long as they are there; all together only so often, as any member can
+//! name as many as it likes. One that we were connected to is remembered
 //! for longer, so that two halves of a network that fell in two find each other again.
 
 use std::collections::BTreeMap;
@@ -17,9 +18,15 @@ const MOST: usize = 1000;
 /// How long a global node is remembered that nobody names any more.
 const MEMORY: Duration = Duration::from_secs(3600);
 
+/// So many global nodes are tried at once, and then one each [`PACE`], however many there are.
+const BURST: u32 = 8;
+const PACE: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 pub(super) struct Mesh {
     known: BTreeMap<NodeId, Known>,
+    /// When all attempts so far have had their time.
+    paid: Duration,
 }
 
 struct Known {
@@ -105,26 +112,40 @@ impl Mesh {
             State::Down { next, .. } => Some(next),
             State::Up => None,
         });
-        nexts.min()
+        nexts.min().map(|next| next.max(self.free()))
+    }
+
+    /// From when on another attempt may begin.
+    fn free(&self) -> Duration {
+        self.paid.saturating_sub((BURST - 1) * PACE)
     }
 
     /// The nodes that are to be tried now, and where.
     pub(super) fn take(&mut self, now: Duration, longest: Duration) -> Vec<(NodeId, Vec<Text>)> {
-        let mut due = Vec::new();
-        self.known.retain(|node, known| {
-            if known.is_forgotten(now) {
-                return false;
+        self.known.retain(|_, known| !known.is_forgotten(now));
+        let mut due: Vec<_> = self
+            .known
+            .iter_mut()
+            .filter_map(|(node, known)| match &mut known.state {
+                State::Down { next, pause, .. } if *next <= now => {
+                    Some((next, pause, node, &known.addresses))
+                }
+                _ => None,
+            })
+            .collect();
+        // Who has waited longest goes first.
+        due.sort_by_key(|(next, ..)| **next);
+        let mut taken = Vec::new();
+        for (next, pause, node, addresses) in due {
+            if self.paid > now + (BURST - 1) * PACE {
+                break;
             }
-            if let State::Down { next, pause, .. } = &mut known.state
-                && *next <= now
-            {
-                *next = now + *pause;
-                *pause = (2 * *pause).min(longest.max(FIRST_PAUSE));
-                due.push((node.clone(), known.addresses.clone()));
-            }
-            true
-        });
-        due
+            self.paid = self.paid.max(now) + PACE;
+            *next = now + *pause;
+            *pause = (2 * *pause).min(longest.max(FIRST_PAUSE));
+            taken.push((node.clone(), addresses.clone()));
+        }
+        taken
     }
 }
 

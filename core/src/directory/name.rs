@@ -6,7 +6,7 @@ use crate::codec::MAX_DEPTH;
 use crate::{Map, Text, Value};
 
 /// Maps node IDs to the arrays of addresses at which they listen.
-pub(super) const LISTENERS: &str = "'l";
+pub(crate) const LISTENERS: &str = "'l";
 
 /// Has the IDs of global nodes as keys, and null as values.
 pub(super) const GLOBALS: &str = "'g";

@@ -26,7 +26,7 @@ pub(super) enum Request {
     /// Where does this node listen?
     Find(Text),
     /// There, or nobody knows.
-    Found(Text, Vec<Text>),
+    Found(Text, Option<Vec<Text>>),
     /// What is in this family?
     Query(Query, Text, Value),
     /// That.
@@ -199,11 +199,10 @@ pub(super) fn pairs(value: Value) -> Result<Vec<(Value, Value)>, String> {
     }
 }
 
-/// The addresses in a value, which are none if it is null or something else.
-pub(super) fn addresses(value: &Value) -> Vec<Text> {
-    let items = value.as_array().unwrap_or_default();
-    let texts = items.iter().filter_map(Value::as_str);
-    texts.map(Text::from).collect()
+/// The addresses in a value, which can be none for a node that listens nowhere; `None` if nobody knows.
+pub(super) fn addresses(value: &Value) -> Option<Vec<Text>> {
+    let texts = value.as_array()?.iter().filter_map(Value::as_str);
+    Some(texts.map(Text::from).collect())
 }
 
 /// A map of pairs, as messages hold it.
@@ -317,7 +316,7 @@ mod tests {
         );
         assert_eq!(
             parse(found("n".into(), None)),
-            Ok(Request::Found("n".into(), vec![]))
+            Ok(Request::Found("n".into(), None))
         );
         assert_eq!(parse(watch(&family)), Ok(Request::Watch(family.clone())));
         assert_eq!(

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::machine::{Machine, Settling};
+use super::machine::{Machine, Output, Settling};
 use super::request::Request;
 use crate::NodeId;
 
@@ -59,7 +59,7 @@ impl Machine {
             if self.generation(&node) == Some(generation)
                 && let Err(why) = self.handle_parsed(now, &node, request)
             {
-                tracing::warn!(target: "aemp::directory", peer = %node, why, "not taken");
+                self.push(Output::NotTaken { node, why });
             }
         }
     }

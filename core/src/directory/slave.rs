@@ -66,7 +66,7 @@ impl Machine {
         &mut self,
         from: &NodeId,
         node: &Text,
-        addresses: Vec<Text>,
+        addresses: Option<Vec<Text>>,
     ) -> Result<(), String> {
         self.expect_master(from)?;
         let sought = NodeId::new(node)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{AuthMethod, Line, MAX_LINE, Role};
-use crate::{NodeId, ParseIdError};
+use crate::{Excerpt, NodeId, ParseIdError};
 
 /// Why an opening failed. The caller adds the address that it dialled or accepted from.
 ///
@@ -281,9 +281,14 @@ impl Stage {
                 "{node:?} refused our greeting (it closed the connection before its auth line; \
                  AEMP nodes never say why): see its log, and compare auth methods and codecs; or it has another connection to this node ID"
             ),
-            Self::AuthSent(_) | Self::Opened(_) => format!(
-                "{node:?} refused our proof of the secret (it closed the connection after our auth line; \
-                 AEMP nodes never say why): check that both have the same secret"
+            // Whether it was killed, or has looked at our proof and did not like it, cannot be told from here.
+            Self::AuthSent(_) => format!(
+                "{node:?} closed the connection before it said anything (AEMP nodes never say why): it ended, \
+                 its secret differs, or another node has this node's ID; its log may say more"
+            ),
+            Self::Opened(_) => format!(
+                "{node:?} closed the connection before it sent a message, although both had proved themselves \
+                 (AEMP nodes never say why): it ended, or another node has this node's ID; its log may say more"
             ),
             Self::Verified(_) => {
                 format!("{node:?} closed the connection before this node's auth line was out")
@@ -331,10 +336,8 @@ fn advice(method: &AuthMethod) -> &'static str {
 /// What a peer sent, in quotes: shortened, control characters escaped.
 pub(super) fn excerpt(found: &[u8]) -> String {
     const LONGEST: usize = 60;
-    let text = String::from_utf8_lossy(&found[..found.len().min(4 * LONGEST)]);
-    let short: String = text.chars().take(LONGEST).collect();
-    let more = if short.len() < text.len() { "..." } else { "" };
-    format!("{short:?}{more}")
+    let text = String::from_utf8_lossy(found);
+    format!("{:.*?}", LONGEST, Excerpt(text))
 }
 
 #[cfg(test)]

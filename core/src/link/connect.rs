@@ -5,25 +5,32 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::dial::{Failed, STOPPED, dial};
 use super::open::{OpenError, Opened};
 use super::run::run;
 use super::seed::SeedState;
-use super::turns::Turns;
+use super::turns::{AT_ONCE, Turns};
 use crate::Address;
-use crate::node::{Inner, parse_addresses};
+use crate::node::{Inner, listed, parse_addresses};
 use crate::peer::Peer;
 
 /// Connects to `peer`, for which messages wait, or gives up and lets them fail.
 pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>) {
-    if !node.spawn(connect(node.clone(), peer.clone())) {
+    let Ok(place) = node.connecting.clone().try_acquire_owned() else {
+        let limit = node.config.connecting;
+        return peer.unreachable(&format!(
+            "connections to {limit} nodes are being made already (connecting)"
+        ));
+    };
+    if !node.spawn(connect(node.clone(), peer.clone(), place)) {
         peer.unreachable(STOPPED);
     }
 }
 
-async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
+async fn connect(node: Arc<Inner>, peer: Arc<Peer>, place: OwnedSemaphorePermit) {
     let attempt = async {
         let outcome = try_addresses(&node, &peer).await;
         if outcome.is_err() {
@@ -38,6 +45,7 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
         () = peer.settled() => return,
         () = node.stop.cancelled() => Err(STOPPED.into()),
     };
+    drop(place);
     match outcome {
         Ok(opened) => {
             run(&node, opened, || {}).await;
@@ -48,24 +56,26 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
 
 /// Tries the addresses of `peer`, best first, again and again for `connect_interval`.
 async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, String> {
-    let mut known = peer.addresses();
-    if known.is_empty() {
-        known = peer.take_found();
-    }
-    let outcome = match known.is_empty() {
-        true => first_of(node, peer, &look_up(node, peer).await?).await,
-        false => match first_of(node, peer, &known).await {
+    let known = peer.addresses();
+    let outcome = if known.is_empty() {
+        let mut told = peer.take_found();
+        if told.is_empty() {
+            told = look_up(node, peer).await?;
+        }
+        first_of_told(node, peer, told).await
+    } else {
+        match first_of(node, peer, &known, AT_ONCE).await {
             // It may have moved since that was known.
             Err(text) if node.directory.can_find() => {
-                let mut found = look_up(node, peer).await.unwrap_or_default();
-                found.retain(|address| !known.contains(address));
-                match found.is_empty() {
+                let mut told = look_up(node, peer).await.unwrap_or_default();
+                told.retain(|address| !known.contains(address));
+                match told.is_empty() {
                     true => Err(text),
-                    false => first_of(node, peer, &found).await,
+                    false => first_of_told(node, peer, told).await,
                 }
             }
             outcome => outcome,
-        },
+        }
     };
     match outcome {
         Ok(Some(opened)) => Ok(opened),
@@ -77,17 +87,46 @@ async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, St
     }
 }
 
-/// A connection to `peer` by whichever address gives one first. Attempts overlap; those that are dropped have said no
+/// The same for addresses that other nodes have named, which is anything that a member has put into the directory: those
+/// that the dial policy allows, when there is room for them.
+async fn first_of_told(
+    node: &Arc<Inner>,
+    peer: &Arc<Peer>,
+    told: Vec<Address>,
+) -> Result<Option<Opened>, String> {
+    let (allowed, refused): (Vec<_>, Vec<_>) = told
+        .into_iter()
+        .partition(|address| (node.dial_policy)(address));
+    if allowed.is_empty() {
+        return Err(format!(
+            "this node's dial policy allows none of its addresses: {}",
+            listed(&refused)
+        ));
+    }
+    let at_once = allowed.len().min(AT_ONCE).min(node.config.dials.max(1));
+    let room = node.dials.acquire_many(at_once as u32);
+    let wait = node.config.monitor_timeout;
+    match timeout(wait, room).await {
+        Ok(Ok(_room)) => first_of(node, peer, &allowed, at_once).await,
+        _ => Err(format!(
+            "{} dials to addresses that other nodes have named (dials) left no room within {wait:?}",
+            node.config.dials
+        )),
+    }
+}
+
+/// A connection to `peer` by whichever address gives one first, `at_once` of them tried at a time. Attempts overlap; those that are dropped have said no
 /// more than a greeting, since of several openings one alone goes on from there (`peer/admission.rs`). `None` if
 /// another connection is up or about to be, which takes the messages.
 async fn first_of(
     node: &Arc<Inner>,
     peer: &Arc<Peer>,
     addresses: &[Address],
+    at_once: usize,
 ) -> Result<Option<Opened>, String> {
     let interval = node.config.connect_interval;
     let until = Instant::now() + interval;
-    let mut turns = Turns::new(addresses.len(), Instant::now(), interval);
+    let mut turns = Turns::new(addresses.len(), at_once, Instant::now(), interval);
     let mut errors = vec![None; addresses.len()];
     let mut running = Vec::new();
     loop {
@@ -134,8 +173,13 @@ async fn look_up(node: &Arc<Inner>, peer: &Peer) -> Result<Vec<Address>, String>
         found = found => found,
         why = wait_for_seeds(node), if !node.directory.can_find() => return Err(why),
     };
-    let found = found.ok().flatten().unwrap_or_default();
-    let addresses = parse_addresses(&found);
+    let found = found.ok().flatten();
+    if found.as_ref().is_some_and(Vec::is_empty) {
+        return Err(String::from(
+            "it listens nowhere, and has no connection to this node",
+        ));
+    }
+    let addresses = parse_addresses(&found.unwrap_or_default());
     if addresses.is_empty() {
         return Err(String::from("no known address"));
     }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::open::{OpenError, Opened, open};
-use crate::handshake::Role;
+use super::open::{End, OpenError, Opened, open};
 use crate::node::Inner;
 use crate::peer::Peer;
 use crate::{Address, Config, NodeId};
@@ -56,6 +55,10 @@ pub(super) async fn dial(
         .unwrap_or_else(|_| Err(late()))
         .map_err(|error| failed(OpenError::Connect(error)))?;
     let mut met = None;
-    let opened = open(node, stream, Role::Dialler, expected, &mut met).await;
+    let end = End::Dialler {
+        expected,
+        met: &mut met,
+    };
+    let opened = open(node, stream, end).await;
     opened.map_err(|error| Failed { error, peer: met })
 }

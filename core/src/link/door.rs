@@ -1,17 +1,20 @@
 //! `Door`: how many strangers may stand at the door, connections that are not authenticated yet; and how often
 //! they may try the secret in clear text.
 
+use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
+use crate::ration::Ration;
 
 /// The connections of one node that others have opened and that are not authenticated yet. Past a limit a new
-/// one displaces the oldest of the address that holds most, so that a flood from one place keeps nobody else out.
+/// one displaces the oldest of the address that holds most, so that a flood from one place keeps nobody else out. Of
+/// several addresses that hold as many, the one with the oldest connection gives way: a flood from many places then
+/// keeps out only those who need longer than as many new connections as there are places.
 pub(crate) struct Door {
     guests: Arc<Mutex<Guests>>,
     total: usize,
@@ -31,7 +34,7 @@ struct Guest {
     displaced: CancellationToken,
 }
 
-/// A place at the door, held until it is dropped.
+/// A place at the door, held until it is dropped or the connection is authenticated.
 pub(crate) struct Pass {
     guests: Arc<Mutex<Guests>>,
     key: u64,
@@ -56,11 +59,12 @@ impl Door {
         if address.as_ref().is_some_and(limited) && guests.of(address) >= self.per_address {
             guests.displace_oldest_of(address);
         } else if guests.waiting.len() >= self.total {
+            // Oldest first, and of equals `min_by_key` takes the first.
             let most = guests
                 .waiting
                 .iter()
                 .map(|guest| guest.address)
-                .max_by_key(|a| guests.of(*a));
+                .min_by_key(|a| Reverse(guests.of(*a)));
             guests.displace_oldest_of(most.flatten());
         }
         guests.last += 1;
@@ -90,49 +94,8 @@ fn household(address: IpAddr) -> IpAddr {
 
 /// How often `cleartext` may fail: a program on this machine could guess the secret with it. Who knows the secret
 /// is not slowed down.
-pub(crate) struct Ration(Mutex<RationState>);
-
-struct RationState {
-    /// Below zero where tries that were under way together have failed.
-    left: i64,
-    refilled: Option<Instant>,
-}
-
-impl Default for Ration {
-    fn default() -> Self {
-        Self(Mutex::new(RationState {
-            left: Self::BURST,
-            refilled: None,
-        }))
-    }
-}
-
-impl Ration {
-    /// How many may fail at once.
-    const BURST: i64 = 20;
-
-    /// After how long one more may fail.
-    const PERIOD: Duration = Duration::from_millis(100);
-
-    /// Whether a try may be made.
-    pub(super) fn allows(&self, now: Instant) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let refilled = *state.refilled.get_or_insert(now);
-        let periods =
-            now.saturating_duration_since(refilled).as_millis() / Self::PERIOD.as_millis();
-        if periods > 0 {
-            let more = i64::try_from(periods).unwrap_or(i64::MAX);
-            state.left = state.left.saturating_add(more).min(Self::BURST);
-            state.refilled = Some(now);
-        }
-        state.left > 0
-    }
-
-    /// A try has failed.
-    pub(super) fn failed(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.left = state.left.saturating_sub(1);
-    }
+pub(crate) fn cleartext_ration() -> Ration {
+    Ration::new(20, Duration::from_millis(100))
 }
 
 impl Guests {
@@ -154,10 +117,17 @@ impl Guests {
     }
 }
 
-impl Drop for Pass {
-    fn drop(&mut self) {
+impl Pass {
+    /// The peer has proved itself: it is no stranger any more, and is not displaced.
+    pub(super) fn proved(&self) {
         let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
         guests.waiting.retain(|guest| guest.key != self.key);
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.proved();
     }
 }
 
@@ -201,6 +171,31 @@ mod tests {
     }
 
     #[test]
+    fn of_strangers_with_one_connection_each_the_oldest_goes_first() {
+        let door = door(3, 16);
+        let passes: Vec<_> = (0..5)
+            .map(|n| enter(&door, &format!("10.0.0.{n}")))
+            .collect();
+        let displaced: Vec<_> = passes
+            .iter()
+            .map(|pass| pass.displaced.is_cancelled())
+            .collect();
+        assert_eq!(displaced, [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn a_connection_that_has_proved_itself_is_not_displaced() {
+        let door = door(2, 1);
+        let proved = enter(&door, "10.0.0.1");
+        proved.proved();
+        let others: Vec<_> = (1..4)
+            .map(|n| enter(&door, &format!("10.0.0.{n}")))
+            .collect();
+        assert!(!proved.displaced.is_cancelled());
+        assert!(others[0].displaced.is_cancelled() && !others[2].displaced.is_cancelled());
+    }
+
+    #[test]
     fn an_ipv6_network_counts_as_one_address() {
         let door = door(100, 2);
         let passes: Vec<_> = [
@@ -216,19 +211,6 @@ mod tests {
             .map(|pass| pass.displaced.is_cancelled())
             .collect();
         assert_eq!(displaced, [true, false, false, false]);
-    }
-
-    #[test]
-    fn who_fails_with_clear_text_has_to_wait() {
-        let ration = Ration::default();
-        let start = Instant::now();
-        assert!((0..100).all(|_| ration.allows(start)));
-        (0..Ration::BURST).for_each(|_| ration.failed());
-        assert!(!ration.allows(start));
-        assert!(ration.allows(start + Ration::PERIOD));
-        (0..5).for_each(|_| ration.failed());
-        assert!(!ration.allows(start + 5 * Ration::PERIOD));
-        assert!(ration.allows(start + 6 * Ration::PERIOD));
     }
 
     #[test]

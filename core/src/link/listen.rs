@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::open::{OpenError, open};
+use super::open::{End, OpenError, open};
 use super::run::run;
-use crate::handshake::{AuthMethod, HandshakeError, Role};
+use crate::Excerpt;
+use crate::allowance::log_within;
+use crate::handshake::{AuthMethod, HandshakeError};
 use crate::node::Inner;
 use crate::transport::{Listener, Stream};
 
@@ -25,8 +27,12 @@ pub(crate) async fn accept_all(node: Arc<Inner>, mut listener: Box<dyn Listener>
                 node.spawn(serve(node.clone(), stream));
             }
             Err(error) => {
-                tracing::warn!(target: "aemp::link", %error, "a listener failed to accept");
-                tokio::time::sleep(PAUSE).await;
+                log_within!(node.logs.strangers, WARN, target: "aemp::link", error = %Excerpt(&error), "a listener failed to accept");
+                tokio::select! {
+                    biased;
+                    () = node.stop.cancelled() => return,
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
             }
         }
     }
@@ -34,11 +40,10 @@ pub(crate) async fn accept_all(node: Arc<Inner>, mut listener: Box<dyn Listener>
 
 async fn serve(node: Arc<Inner>, stream: Box<dyn Stream>) {
     let from = stream.peer();
-    let mut met = None;
     let pass = node.door.enter(from.map(|address| address.ip()));
     let opened = tokio::select! {
         biased;
-        opened = open(&node, stream, Role::Acceptor, None, &mut met) => opened,
+        opened = open(&node, stream, End::Acceptor(&pass)) => opened,
         () = pass.displaced.cancelled() => Err(OpenError::Displaced),
         () = node.stop.cancelled() => Err(OpenError::Stopping),
     };
@@ -51,13 +56,13 @@ async fn serve(node: Arc<Inner>, stream: Box<dyn Stream>) {
             let guessed = AuthMethod::Cleartext;
             if matches!(&error, OpenError::Handshake(HandshakeError::ProofWrong { method, .. }) if *method == guessed)
             {
-                node.cleartext.failed();
+                node.cleartext.spend();
             }
             let from = from.map_or_else(
                 || String::from("a stream without address"),
                 |address| address.to_string(),
             );
-            tracing::warn!(target: "aemp::link", %from, %error, "a connection was refused");
+            log_within!(node.logs.strangers, WARN, target: "aemp::link", %from, error = %Excerpt(&error), "a connection was refused");
         }
     }
 }

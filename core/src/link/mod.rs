@@ -20,7 +20,7 @@ mod turns;
 mod watch;
 
 pub(crate) use connect::connect_on_demand;
-pub(crate) use door::{Door, Ration};
+pub(crate) use door::{Door, cleartext_ration};
 pub use info::LinkInfo;
 pub(crate) use listen::accept_all;
 pub(crate) use nonces::Nonces;

@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
+use super::door::Pass;
 use crate::NodeId;
 use crate::handshake::{
     AuthMethod, AwaitGreeting, Awaiting, Established, Greeted, HandshakeError, Nonce, Opening,
@@ -49,6 +50,12 @@ pub(crate) enum OpenError {
     #[error("{found:?} answers there, not {expected:?}", expected = expected.as_str(), found = found.as_str())]
     OtherNode { expected: NodeId, found: NodeId },
     #[error(
+        "the peer says that it is {node:?}, which is this node's own ID, and it is another node: give each an ID of \
+         its own",
+        node = .0.as_str()
+    )]
+    IdTaken(NodeId),
+    #[error(
         "more than the allowed number of connections are being opened: this one was the oldest"
     )]
     Displaced,
@@ -56,14 +63,33 @@ pub(crate) enum OpenError {
     Stopping,
 }
 
-/// Opens a connection over `stream`, on which nothing has been sent. `expected` is the node that has to be there;
-/// `met` becomes the one that we dialled, also where the opening fails later.
+/// Which end of a connection this node is, with what belongs to it.
+pub(super) enum End<'a> {
+    /// It dialled.
+    Dialler {
+        /// The node that has to be there.
+        expected: Option<&'a NodeId>,
+        /// Becomes the node that answers, also where the opening fails later.
+        met: &'a mut Option<Arc<Peer>>,
+    },
+    /// It accepted a connection that stands at the door.
+    Acceptor(&'a Pass),
+}
+
+impl End<'_> {
+    fn role(&self) -> Role {
+        match self {
+            Self::Dialler { .. } => Role::Dialler,
+            Self::Acceptor(_) => Role::Acceptor,
+        }
+    }
+}
+
+/// Opens a connection over `stream`, on which nothing has been sent.
 pub(super) async fn open(
     node: &Arc<Inner>,
     stream: Box<dyn Stream>,
-    role: Role,
-    expected: Option<&NodeId>,
-    met: &mut Option<Arc<Peer>>,
+    end: End<'_>,
 ) -> Result<Opened, OpenError> {
     let limit = node.config.opening_timeout;
     let mut wire = Wire {
@@ -75,38 +101,53 @@ pub(super) async fn open(
 
     let nonce = Nonce::new(node.entropy.bytes());
     node.nonces.remember(nonce.clone());
+    let role = end.role();
     let (state, greeting) = start(node, &wire, role, nonce)?;
     wire.write(&greeting).await?;
-    let greeted = wire.drive(state).await?;
+    let greeted = wire.drive(state).await.map_err(|error| match error {
+        OpenError::Handshake(HandshakeError::Myself { node: id, nonce })
+            if !node.nonces.contains(&nonce) =>
+        {
+            OpenError::IdTaken(id)
+        }
+        error => error,
+    })?;
     let ready = match greeted {
         Greeted::Plain(ready) => ready,
         Greeted::Tls(await_tls) => return Err(await_tls.on_eof().into()),
     };
     let id = ready.peer().node().clone();
-    if let Some(expected) = expected
-        && *expected != id
-    {
-        return Err(OpenError::OtherNode {
-            expected: expected.clone(),
-            found: id,
-        });
-    }
-
     let mut opening = None;
-    if role == Role::Dialler {
-        let peer = node.peer(&id);
-        *met = Some(peer.clone());
-        let own = peer.opening(role, ready.peer().says_role());
-        match wire.hold(own.permit(Stage::AuthSent)).await {
-            Held::Permitted(permitted) => permitted?,
-            Held::Closed => return Err(ready.on_eof().into()),
-            Held::Late => return Err(ready.on_deadline(limit).into()),
+    let mut stranger = None;
+    match end {
+        End::Acceptor(pass) => stranger = Some(pass),
+        End::Dialler {
+            expected: Some(expected),
+            ..
+        } if *expected != id => {
+            return Err(OpenError::OtherNode {
+                expected: expected.clone(),
+                found: id,
+            });
         }
-        opening = Some(own);
+        End::Dialler { met, .. } => {
+            let peer = node.peer(&id);
+            *met = Some(peer.clone());
+            let own = peer.opening(role, ready.peer().says_role());
+            match wire.hold(own.permit(Stage::AuthSent)).await {
+                Held::Permitted(permitted) => permitted?,
+                Held::Closed => return Err(ready.on_eof().into()),
+                Held::Late => return Err(ready.on_deadline(limit).into()),
+            }
+            opening = Some(own);
+        }
     }
     let (state, line) = ready.authenticate();
     wire.write(&line).await?;
     let verified = wire.drive(state).await?;
+    if let Some(pass) = stranger {
+        pass.proved();
+    }
     let peer = node.peer(&id);
     let opening = opening.unwrap_or_else(|| peer.opening(role, verified.peer().says_role()));
     match wire.hold(opening.permit(Stage::Completing)).await {

@@ -17,13 +17,14 @@ use super::open::Opened;
 use super::pulse::Pulse;
 use super::shared::Shared;
 use super::watch::hung;
-use crate::Message;
+use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
 use crate::message::COPY_BELOW;
 use crate::node::{Held, Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer, Room, Written};
 use crate::shard::Batch;
+use crate::{Excerpt, Message};
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
@@ -113,7 +114,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
                 why
             }
         },
-        why = &mut write => why,
+        why = &mut write => link.ended_by_peer(why),
         () = link.keepalive(sends.keepalive()) => String::new(),
         why = hung(&node.config, &peer, generation, &pulse, &stream) => why,
         why = idle(node, &peer, generation) => {
@@ -262,8 +263,10 @@ impl Link<'_> {
                         batch.flush();
                     }
                 }
-                Ok(0) if fresh => return End::Closed(early()),
-                Ok(0) => return End::Closed(String::from("the peer closed the connection")),
+                Ok(0) if fresh => return End::Closed(self.ended_by_peer(early())),
+                Ok(0) => {
+                    return End::Closed(self.ended_by_peer("the peer closed the connection"));
+                }
                 Ok(n) => {
                     fresh = false;
                     pulse.beat(n);
@@ -274,9 +277,13 @@ impl Link<'_> {
                         (room / 2).max(n).max(SMALLEST_READ)
                     };
                 }
-                Err(error) => return End::Failed(error.to_string()),
+                Err(error) => return End::Failed(self.ended_by_peer(error)),
             }
         }
+    }
+
+    fn ended_by_peer(&self, why: impl ToString) -> String {
+        self.peer.ended_by_peer(self.generation, why.to_string())
     }
 
     /// Answers questions that were held, as far as there is room and the turn lasts.
@@ -366,7 +373,7 @@ impl Link<'_> {
                 }
                 Err(error) => {
                     // An AEMP stream cannot be read on after an error.
-                    tracing::warn!(target: "aemp::link", peer = %self.peer.id, %error, "closing the connection");
+                    log_within!(self.peer, WARN, target: "aemp::link", peer = %self.peer.id, error = %Excerpt(&error), "closing the connection");
                     return Err(error.to_string());
                 }
             }

@@ -10,7 +10,7 @@ use super::open::OpenError;
 use super::run::run;
 use crate::handshake::HandshakeError;
 use crate::node::{Inner, look_at_seeds};
-use crate::{Address, NodeId};
+use crate::{Address, Excerpt, NodeId};
 
 /// First pause between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
 const FIRST_PAUSE: Duration = Duration::from_millis(1200);
@@ -188,9 +188,9 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                 SeedState::Failed(why)
             }
             Err(Failed {
-                error: OpenError::Handshake(HandshakeError::Myself { nonce, .. }),
+                error: OpenError::Handshake(HandshakeError::Myself { .. }),
                 ..
-            }) if node.nonces.contains(&nonce) => {
+            }) => {
                 // Dropped, as protocol.md section 6 says.
                 tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
                 seed.set(&node, SeedState::Itself);
@@ -212,9 +212,11 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                 SeedState::Failed(error.to_string())
             }
             Err(Failed { error, .. }) => {
-                tracing::warn!(target: "aemp::link", address = %seed.address, %error, "cannot connect to a seed");
+                tracing::warn!(target: "aemp::link", address = %seed.address, error = %Excerpt(&error), "cannot connect to a seed");
                 match error {
-                    OpenError::Handshake(_) => SeedState::Refused(error.to_string()),
+                    OpenError::Handshake(_) | OpenError::IdTaken(_) => {
+                        SeedState::Refused(error.to_string())
+                    }
                     _ => SeedState::Failed(error.to_string()),
                 }
             }

@@ -11,11 +11,12 @@ use tokio::time::Instant;
 /// The longest lead of an address over the next one. With many addresses it is shorter, so that each has its turn.
 const LEAD: Duration = Duration::from_millis(250);
 
-/// How many are tried at a time.
-const AT_ONCE: usize = 8;
+/// How many are tried at a time, unless there is room for fewer.
+pub(super) const AT_ONCE: usize = 8;
 
 pub(super) struct Turns {
     count: usize,
+    at_once: usize,
     /// How many have had their first turn.
     begun: usize,
     /// When the next one may have its first.
@@ -29,11 +30,12 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// The turns of `count` addresses within `time` from `now` on.
-    pub(super) fn new(count: usize, now: Instant, time: Duration) -> Self {
+    /// The turns of `count` addresses, `at_once` of them at a time, within `time` from `now` on.
+    pub(super) fn new(count: usize, at_once: usize, now: Instant, time: Duration) -> Self {
         let share = time / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         Self {
             count,
+            at_once,
             begun: 0,
             next: now,
             lead: share.min(LEAD),
@@ -47,7 +49,7 @@ impl Turns {
     pub(super) fn start(&mut self, now: Instant) -> Option<usize> {
         // However short the time is, one attempt is made.
         let late = now >= self.until && self.begun > 0;
-        if late || self.running >= AT_ONCE {
+        if late || self.running >= self.at_once {
             return None;
         }
         let at = if self.begun < self.count && self.next <= now {
@@ -73,7 +75,7 @@ impl Turns {
     /// way either, all is over.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         // Past the time an attempt may still be due that the clock has skipped.
-        if self.running >= AT_ONCE || now >= self.until {
+        if self.running >= self.at_once || now >= self.until {
             return None;
         }
         let first = (self.begun < self.count).then_some(self.next);
@@ -97,7 +99,7 @@ mod tests {
     fn one_that_does_not_answer_has_a_lead_and_one_that_fails_gives_way() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut turns = Turns::new(3, start, TIME);
+        let mut turns = Turns::new(3, AT_ONCE, start, TIME);
         assert_eq!(begun(&mut turns, at(0)), [0]);
         assert_eq!(turns.wake(at(0)), Some(at(250)));
         assert!(begun(&mut turns, at(249)).is_empty());
@@ -112,7 +114,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_over_the_end_ends_the_attempts() {
         let start = Instant::now();
-        let mut turns = Turns::new(2, start, TIME);
+        let mut turns = Turns::new(2, AT_ONCE, start, TIME);
         assert_eq!(begun(&mut turns, start), [0]);
         let late = start + 2 * TIME;
         turns.failed(0, late - 3 * TIME / 2, PAUSE);
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn all_is_over_when_the_time_is() {
         let start = Instant::now();
-        let mut turns = Turns::new(1, start, TIME);
+        let mut turns = Turns::new(1, AT_ONCE, start, TIME);
         let mut now = start;
         let mut attempts = 0;
         while let Some(at) = turns.start(now) {
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn many_addresses_share_the_time_and_few_are_tried_at_once() {
         let start = Instant::now();
-        let mut turns = Turns::new(100, start, TIME);
+        let mut turns = Turns::new(100, AT_ONCE, start, TIME);
         let mut running = begun(&mut turns, start);
         let mut now = start;
         while let Some(wake) = turns.wake(now) {
@@ -154,7 +156,7 @@ mod tests {
     #[test]
     fn without_time_the_first_is_tried_once() {
         let start = Instant::now();
-        let mut turns = Turns::new(2, start, Duration::ZERO);
+        let mut turns = Turns::new(2, AT_ONCE, start, Duration::ZERO);
         assert_eq!(begun(&mut turns, start), [0]);
         turns.failed(0, start, PAUSE);
         assert!(begun(&mut turns, start).is_empty());

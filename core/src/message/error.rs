@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
+use crate::Excerpt;
+
 /// A message whose elements are not of the wanted types, or do not exist.
 ///
 /// It says which element, counted from the message's first (its tag is element 0), what was expected and what
@@ -61,13 +63,8 @@ impl std::error::Error for ParseError {}
 
 impl de::Error for ParseError {
     fn custom<T: fmt::Display>(what: T) -> Self {
-        // A type may repeat what it was sent, which may be long.
-        let mut what = what.to_string();
-        if let Some((end, _)) = what.char_indices().nth(LONGEST) {
-            what.truncate(end);
-            what.push_str("...");
-        }
-        Self::new(what)
+        // A type may repeat what it was sent.
+        Self::new(format!("{:.*}", LONGEST, Excerpt(what)))
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -92,10 +89,10 @@ impl de::Error for ParseError {
     }
 }
 
-/// The longest error of a type's own, in characters.
+/// The longest error of a type's own, in bytes.
 const LONGEST: usize = 300;
 
-/// The longest part of a peer's text that is repeated in an error.
+/// The longest part of a peer's text that is repeated in an error, in bytes.
 const QUOTED: usize = 60;
 
 struct Found<'a>(Unexpected<'a>);
@@ -108,11 +105,13 @@ impl fmt::Display for Found<'_> {
             Unexpected::Signed(n) => write!(f, "integer {n}"),
             Unexpected::Float(x) => write!(f, "float {x:?}"),
             Unexpected::Char(c) => write!(f, "text {:?}", c.to_string()),
-            Unexpected::Str(text) if text.chars().count() > QUOTED => {
-                let start: String = text.chars().take(QUOTED).collect();
-                write!(f, "text {start:?}... of {} bytes", text.len())
+            Unexpected::Str(text) => {
+                write!(f, "text {:.*?}", QUOTED, Excerpt(text))?;
+                match text.len() > QUOTED {
+                    true => write!(f, " of {} bytes", text.len()),
+                    false => Ok(()),
+                }
             }
-            Unexpected::Str(text) => write!(f, "text {text:?}"),
             Unexpected::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
             Unexpected::Unit | Unexpected::Option => f.write_str("null"),
             Unexpected::Seq => f.write_str("an array"),

@@ -139,7 +139,7 @@ fn what_does_not_fit_says_where_and_what() {
     );
     assert_eq!(
         error::<(PortId,)>(("a b",)),
-        r#"element 0: "a b" is no node ID: it has white space, a control character, or one of # ; ,"#
+        r#"element 0: "a b" is no node ID: it has white space, a control or invisible character, or one of # ; ,"#
     );
 }
 

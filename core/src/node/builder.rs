@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use super::configured::{Configured, Prepared};
-use super::inner::{Clock, Parts};
+use super::inner::{Clock, DialPolicy, Parts};
 use super::{Inner, LocalNode, directory};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
@@ -30,6 +30,7 @@ pub struct Builder {
     codecs: Codecs,
     pub(super) chosen: Option<Vec<String>>,
     transports: Transports,
+    dial_policy: DialPolicy,
     entropy: Option<Entropy>,
     clock: Clock,
     pub(super) config: Config,
@@ -77,6 +78,7 @@ impl Builder {
             codecs: Codecs::default(),
             chosen: None,
             transports: Transports::default(),
+            dial_policy: Box::new(|_| true),
             entropy: None,
             clock: Arc::new(SystemTime::now),
             config: Config::default(),
@@ -144,6 +146,29 @@ impl Builder {
     /// Adds a transport, in the place of one with the same scheme.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transports.add(Arc::new(transport));
+        self
+    }
+
+    /// Dials only such addresses of those that other nodes name for which `allows` is true. Any member of the network
+    /// can put into the directory that a node listens at some address, and this node then connects to it when something
+    /// is to be sent there, or, if it is a global node, by itself. Without a policy all are allowed.
+    ///
+    /// Addresses that this node's own program or configuration names are not asked about: those of seeds and
+    /// [`peer`](Self::peer). The policy runs in a task of the node and must not block. A name in an address is not looked
+    /// up yet, and can stand for any other.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// let builder = aemp_core::LocalNode::builder().dial_policy(|address| {
+    ///     let socket: Option<SocketAddr> = address.rest().parse().ok();
+    ///     socket.is_some_and(|socket| !socket.ip().is_loopback() && socket.port() >= 1024)
+    /// });
+    /// ```
+    pub fn dial_policy(
+        mut self,
+        allows: impl Fn(&Address) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.dial_policy = Box::new(allows);
         self
     }
 
@@ -224,6 +249,7 @@ impl Builder {
             secret,
             codecs,
             transports: self.transports,
+            dial_policy: self.dial_policy,
             entropy,
             clock: self.clock,
             runtime,
@@ -293,7 +319,7 @@ fn warn_of_plain_text(addresses: &[Address]) {
 }
 
 /// Addresses as a log shows them.
-fn listed(addresses: &[Address]) -> String {
+pub(crate) fn listed(addresses: &[Address]) -> String {
     let texts: Vec<String> = addresses.iter().map(Address::to_string).collect();
     texts.join(",")
 }

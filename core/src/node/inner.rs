@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, broadcast, oneshot};
+use tokio::sync::{Notify, Semaphore, broadcast, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -18,20 +18,22 @@ use super::local::Keep;
 use super::peers::{Peers, keep_last, take_last};
 use super::tasks::Tasks;
 use super::{Ending, NodeEvent, NodePort, NodeStats, Shutdown, Taps, Timer};
+use crate::allowance::log_within;
 use crate::codec::{Codecs, EncodeError, Frame};
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::SendError;
 use crate::handshake::{Secret, Settings};
-use crate::link::{self, Door, Nonces, Ration, Seed, Seeds};
+use crate::link::{self, Door, Nonces, Seed, Seeds};
 use crate::map::HashSet;
 use crate::message::{IntoMessage, Message, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
 use crate::peer::{Generation, Peer};
 use crate::port::Port;
+use crate::ration::Ration;
 use crate::shard::{self, Item, NewPort, Shards, Watcher, new_port};
 use crate::transport::{Options, Transports};
-use crate::{Address, NodeId, PortId, PortName, Reason};
+use crate::{Address, Excerpt, LogAllowance, NodeId, PortId, PortName, Reason};
 
 pub(crate) struct Inner {
     pub(crate) id: NodeId,
@@ -42,6 +44,11 @@ pub(crate) struct Inner {
     pub(crate) transports: Transports,
     /// What this node asks of them.
     pub(crate) options: Options,
+    pub(crate) dial_policy: DialPolicy,
+    /// Room for dials to addresses that other nodes have named.
+    pub(crate) dials: Semaphore,
+    /// Room for nodes that connections are being made to.
+    pub(crate) connecting: Arc<Semaphore>,
     pub(crate) entropy: Entropy,
     pub(super) clock: Clock,
     pub(crate) shards: Arc<Shards>,
@@ -60,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) door: Door,
     pub(crate) nonces: Nonces,
     pub(crate) cleartext: Ration,
+    pub(crate) logs: Logs,
     /// Where this node listens, as others reach it.
     addresses: Mutex<Vec<Address>>,
     pub(crate) seeds: Seeds,
@@ -81,6 +89,9 @@ pub(crate) struct Inner {
 /// What tells the time of day.
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
+/// Whether an address that another node has named may be dialled.
+pub(crate) type DialPolicy = Box<dyn Fn(&Address) -> bool + Send + Sync>;
+
 /// What a node is made of.
 pub(super) struct Parts {
     pub(super) id: NodeId,
@@ -88,9 +99,28 @@ pub(super) struct Parts {
     pub(super) secret: Option<Secret>,
     pub(super) codecs: Codecs,
     pub(super) transports: Transports,
+    pub(super) dial_policy: DialPolicy,
     pub(super) entropy: Entropy,
     pub(super) clock: Clock,
     pub(super) runtime: Handle,
+}
+
+/// How much of the log may be about others, apart from what each peer may cause by itself.
+pub(crate) struct Logs {
+    /// Connections that are not authenticated, and what they make the listeners say.
+    pub(crate) strangers: LogAllowance,
+    /// All members together, as one can come under many names.
+    pub(crate) members: LogAllowance,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        let second = Duration::from_secs(1);
+        Self {
+            strangers: LogAllowance::new("strangers", 50, second),
+            members: LogAllowance::new("members", 500, second / 10),
+        }
+    }
 }
 
 /// How long a task that was told to end may take.
@@ -116,6 +146,7 @@ impl Inner {
             secret,
             codecs,
             transports,
+            dial_policy,
             entropy,
             clock,
             runtime,
@@ -129,16 +160,22 @@ impl Inner {
             directory: Driver::new(id.clone(), &config),
             door: Door::new(&config),
             nonces: Nonces::default(),
-            cleartext: Ration::default(),
+            cleartext: link::cleartext_ration(),
+            logs: Logs::default(),
             options: Options {
                 nodelay: config.nodelay,
                 ..Options::new(config.monitor_timeout)
             },
             settings: Arc::new(link::settings(id.clone(), secret, &config, &codecs)),
             id,
+            dials: Semaphore::new(config.dials.clamp(1, Semaphore::MAX_PERMITS)),
+            connecting: Arc::new(Semaphore::new(
+                config.connecting.min(Semaphore::MAX_PERMITS),
+            )),
             config,
             codecs,
             transports,
+            dial_policy,
             entropy,
             clock,
             tasks: Tasks::new(runtime.clone()),
@@ -311,11 +348,14 @@ impl Inner {
         let Err(error) = self.try_send(to, message, None) else {
             return;
         };
-        tracing::warn!(target: "aemp::link", "{error}");
-        let SendError::Encode { error, .. } = error;
-        if to.node() != &self.id {
-            self.peer(to.node()).report_not_sent(to.port(), &error);
+        let SendError::Encode { error: refused, .. } = &error;
+        if to.node() == &self.id {
+            log_within!(self.logs.members, WARN, target: "aemp::link", "{}", Excerpt(&error));
+            return;
         }
+        let peer = self.peer(to.node());
+        log_within!(peer, WARN, target: "aemp::link", "{}", Excerpt(&error));
+        peer.report_not_sent(to.port(), refused);
     }
 
     #[inline]
@@ -350,7 +390,7 @@ impl Inner {
     pub(crate) fn kill(self: &Arc<Self>, port: &PortId, reason: Reason) {
         if port.port().is_node_port() {
             // It would deafen an AnyEvent::MP node (protocol.md section 5), and ours has no port there.
-            tracing::warn!(target: "aemp::port", %port, "a node port cannot be killed");
+            tracing::warn!(target: "aemp::port", port = %Excerpt(port), "a node port cannot be killed");
         } else if port.node() == &self.id {
             self.shards.kill(port.port().clone(), reason);
         } else {
@@ -371,7 +411,7 @@ impl Inner {
                 self.watch(target, action)
             }
             Err(error) => {
-                tracing::error!(target: "aemp::monitor", %target, %error, "the message of a monitor cannot be built");
+                tracing::error!(target: "aemp::monitor", target = %Excerpt(target), error = %Excerpt(&error), "the message of a monitor cannot be built");
                 // Better told now and wrongly than never.
                 self.watch(target, Action::kill(target, false))
             }
@@ -521,7 +561,7 @@ impl Inner {
         match message {
             Ok(message) => self.send(to, message.clone()),
             Err(error) => {
-                tracing::warn!(target: "aemp::port", %to, %error, "a timer's message cannot be built")
+                tracing::warn!(target: "aemp::port", to = %Excerpt(to), error = %Excerpt(error), "a timer's message cannot be built")
             }
         }
     }

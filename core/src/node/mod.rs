@@ -20,6 +20,7 @@ mod tasks;
 mod timer;
 
 pub use builder::Builder;
+pub(crate) use builder::listed;
 pub use call::Call;
 use directory::Driver;
 pub use directory::{

@@ -5,13 +5,14 @@ use std::sync::{Arc, Weak};
 use std::time::UNIX_EPOCH;
 
 use super::{Held, Inner, LocalNode};
+use crate::allowance::log_within;
 use crate::directory::is_question;
 use crate::message::{Message, Values, cost_of};
 use crate::monitor::Action;
 use crate::peer::{ALIVE, Generation, Peer, Room, Unsent};
 use crate::port::{Context, Port};
 use crate::shard::{Asked, Batch, Item, Watcher, What};
-use crate::{PortId, PortName, Reason, Value};
+use crate::{Excerpt, PortId, PortName, Reason, Value};
 
 /// Who sent a request.
 #[derive(Clone, Copy)]
@@ -103,7 +104,7 @@ pub(crate) fn handle(
     let values = match message.into_values() {
         Ok(values) => values,
         Err(error) => {
-            tracing::warn!(target: "aemp::node", %from, %error, "a request that cannot be read");
+            log_within!(from, WARN, target: "aemp::node", %from, error = %Excerpt(&error), "a request that cannot be read");
             return Ok(());
         }
     };
@@ -166,7 +167,9 @@ pub(crate) fn handle(
                 batch.push(Item::new(port, What::Kill(reason)), bytes);
             }
             // It would deafen the node (protocol.md section 5).
-            _ => tracing::warn!(target: "aemp::node", %from, "refused to kill the node port"),
+            _ => {
+                log_within!(from, WARN, target: "aemp::node", %from, "refused to kill the node port")
+            }
         },
         Request::Relay => relay(node, from, arguments, batch),
         Request::Can => {
@@ -247,7 +250,7 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
         Some(to) if to.port().is_node_port() => refuse(from, &to, "a request in a relay"),
         Some(to) => pass_on(node, from, &to, arguments.rest(), batch),
         None => {
-            tracing::warn!(target: "aemp::node", %from, "a relay request without a port ID");
+            log_within!(from, WARN, target: "aemp::node", %from, "a relay request without a port ID");
         }
     }
 }
@@ -272,7 +275,7 @@ fn pass_on(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, values: Values, bat
 
 /// Counts and logs that a message is not passed on.
 fn refuse(from: Sender<'_>, to: &PortId, why: impl std::fmt::Display) {
-    tracing::debug!(target: "aemp::node", %from, %to, "not passed on: {why}");
+    log_within!(from, WARN, target: "aemp::node", %from, to = %Excerpt(to), "not passed on: {why}");
     if let Sender::Peer(peer, generation) = from {
         peer.count_refused(generation);
     }
@@ -298,11 +301,11 @@ fn eval(node: &Inner, source: &str) -> Vec<Value> {
 /// name stays without a port, which is how the caller learns of it (protocol.md section 5).
 fn spawn(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &mut Batch) {
     let (Some(port), Some(function)) = (arguments.port(), arguments.text()) else {
-        tracing::warn!(target: "aemp::node", %from, "a spawn request without name or function");
+        log_within!(from, WARN, target: "aemp::node", %from, "a spawn request without name or function");
         return;
     };
     if node.is_own_name(&port) {
-        tracing::warn!(target: "aemp::node", %from, %function, %port, "spawn under a name that this node gives itself");
+        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), port = %Excerpt(&port), "spawn under a name that this node gives itself");
         return;
     }
     // What came before belongs before the port.
@@ -319,18 +322,18 @@ pub(super) fn start(
     arguments: Message,
 ) {
     let Some(init) = node.functions.init(function) else {
-        tracing::warn!(target: "aemp::node", %from, %function, "spawn of a function that is not offered here");
+        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), "spawn of a function that is not offered here");
         return;
     };
     let handle = LocalNode::from_inner(node);
     match guarded(|| init(&handle, arguments)) {
         Ok(new) => {
             if node.add_named_port(port.clone(), new).is_none() {
-                tracing::warn!(target: "aemp::node", %from, %function, %port, "spawn under a name that is in use");
+                log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), port = %Excerpt(&port), "spawn under a name that is in use");
             }
         }
         Err(reason) => {
-            tracing::warn!(target: "aemp::node", %from, %function, %reason, "a spawned port did not start");
+            log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), reason = %Excerpt(&reason), "a spawned port did not start");
         }
     }
 }
@@ -338,12 +341,12 @@ pub(super) fn start(
 /// A request of the directory. They pass between nodes only.
 fn network(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
     let Sender::Peer(peer, generation) = from else {
-        tracing::warn!(target: "aemp::directory", %from, request = name, "a request that only other nodes send");
+        log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), "a request that only other nodes send");
         return;
     };
     let sender = (&peer.id, generation);
     if let Err(why) = node.directory.request(node, sender, name, arguments.0) {
-        tracing::warn!(target: "aemp::directory", %from, request = name, why, "not taken");
+        log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), why = %Excerpt(&why), "not taken");
         peer.count_odd(generation);
     }
 }
@@ -351,7 +354,7 @@ fn network(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments
 /// Any other request names a function.
 fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
     let Some(function) = node.functions.callable(name) else {
-        tracing::warn!(target: "aemp::node", %from, request = name, "a request that this node does not know");
+        log_within!(from, WARN, target: "aemp::node", %from, request = %Excerpt(name), "a request that this node does not know");
         if let Sender::Peer(peer, generation) = from {
             peer.count_odd(generation);
         }
@@ -359,7 +362,7 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
     };
     let handle = LocalNode::from_inner(node);
     if let Err(reason) = guarded(|| function(&handle, arguments.rest().into())) {
-        tracing::warn!(target: "aemp::node", %from, function = name, %reason, "a called function failed");
+        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(name), reason = %Excerpt(&reason), "a called function failed");
     }
 }
 
@@ -427,6 +430,16 @@ impl Arguments {
             return refuse(from, &to, "a request in an answer");
         }
         pass_on(node, from, &to, values, batch);
+    }
+}
+
+impl Sender<'_> {
+    /// Whether a line that it has caused may be logged.
+    fn admits(self) -> bool {
+        match self {
+            Self::Peer(peer, _) => peer.admits(),
+            Self::Here => true,
+        }
     }
 }
 

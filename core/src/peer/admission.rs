@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep_until};
+
 use super::{Generation, Link, Peer};
 use crate::handshake::Role;
 use crate::handshake::rivals::{First, Verdict, decide};
@@ -13,6 +15,10 @@ use crate::{NodeId, PortId, Value};
 
 /// How long a connection that is open already has for a sign of life before another may replace it.
 const PROBE: Duration = Duration::from_secs(3);
+
+/// How long an opening whose peer has not proved itself may hold another one up: whoever answers at an address can take
+/// the name of a node, and would keep the real one out for `opening_timeout`.
+const UNPROVED: Duration = Duration::from_secs(3);
 
 /// The openings of connections to one peer, in the order that they came. One that we dialled takes part from the
 /// peer's greeting on, one that we accepted only when the peer is verified: until then nothing of ours has gone
@@ -29,6 +35,10 @@ struct Entry {
     stage: Stage,
     /// Whether the peer holds connections back by the same rule.
     peer_holds: bool,
+    /// Whether the peer has proved itself.
+    proved: bool,
+    /// When the opening came as far as `stage` and `proved` say.
+    since: Instant,
     /// The latest connection when this one came.
     before: Generation,
 }
@@ -51,9 +61,9 @@ pub(crate) struct Opening {
 }
 
 /// There is another connection to the same node, which is alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("another connection to the same node is open and alive")]
-pub(crate) struct Refused;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{:?} has another connection that is open and alive: it connected twice, or two nodes have this ID", .0.as_str())]
+pub(crate) struct Refused(NodeId);
 
 impl Peer {
     /// Registers an opening to or from this peer.
@@ -68,6 +78,8 @@ impl Peer {
             role,
             stage: Stage::Greeted,
             peer_holds,
+            proved: role == Role::Acceptor,
+            since: Instant::now(),
             before,
         });
         Opening {
@@ -86,17 +98,26 @@ impl Opening {
             changed.as_mut().enable();
             match self.look(stage) {
                 Look::Go => return Ok(()),
-                Look::Wait => changed.await,
-                Look::Close => return Err(Refused),
+                Look::Wait(None) => changed.await,
+                Look::Wait(Some(until)) => tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = sleep_until(until) => {}
+                },
+                Look::Close => return Err(self.refused()),
                 Look::Probe(generation) => {
                     if self.peer.is_alive(generation).await {
-                        return Err(Refused);
+                        return Err(self.refused());
                     }
                     let why = "no answer within 3 s when the same node connected anew";
                     self.peer.end_link(generation, why).await;
                 }
             }
         }
+    }
+
+    fn refused(&self) -> Refused {
+        Refused(self.peer.id.clone())
     }
 
     fn look(&self, stage: Stage) -> Look {
@@ -106,7 +127,7 @@ impl Opening {
         let mut state = self.peer.lock();
         let open = match &state.link {
             // It brings what the peer has sent before: that comes first.
-            Link::Up(up) if up.is_closing() => return Look::Wait,
+            Link::Up(up) if up.is_closing() => return Look::Wait(None),
             Link::Up(up) => Some(up.generation),
             _ => None,
         };
@@ -118,7 +139,8 @@ impl Opening {
 
 enum Look {
     Go,
-    Wait,
+    /// Until something changes, or for no longer than this.
+    Wait(Option<Instant>),
     Probe(Generation),
     Close,
 }
@@ -139,6 +161,8 @@ impl Admission {
         let Some(own) = self.openings.iter().position(|entry| entry.key == key) else {
             return Look::Close;
         };
+        let now = Instant::now();
+        self.openings[own].prove(stage, now);
         let verdict = |first: &Entry, stage, second: &Entry| {
             decide(us, peer, first.peer_holds, first.role, stage, second.role)
         };
@@ -150,28 +174,58 @@ impl Admission {
                 _ => Look::Close,
             };
         }
-        let held = self.openings.iter().enumerate().any(|(at, other)| {
-            if at == own {
+        let holders = self.openings.iter().enumerate().filter(|(at, other)| {
+            if *at == own {
                 return false;
             }
-            let (first, second) = if at < own { (other, me) } else { (me, other) };
+            let (first, second) = if *at < own {
+                (*other, me)
+            } else {
+                (me, *other)
+            };
             let first_stage = if first.stage == Stage::Greeted {
                 First::Greeted
             } else {
                 First::AuthSent
             };
-            let hold_me = if at < own {
+            let hold_me = if *at < own {
                 Verdict::HoldSecond
             } else {
                 Verdict::HoldFirst
             };
             other.stage == Stage::Completing || verdict(first, first_stage, second) == hold_me
         });
-        if held {
-            return Look::Wait;
+        let untils: Vec<Option<Instant>> = holders
+            .map(|(_, other)| other.holds_until(me))
+            .filter(|until| until.is_none_or(|until| until > now))
+            .collect();
+        if !untils.is_empty() {
+            return Look::Wait(untils.into_iter().flatten().min());
         }
-        self.openings[own].stage = stage;
+        let me = &mut self.openings[own];
+        if me.stage != stage {
+            (me.stage, me.since) = (stage, now);
+        }
         Look::Go
+    }
+}
+
+impl Entry {
+    /// The opening wants to go on to `stage`: for the last one its peer has proved itself.
+    fn prove(&mut self, stage: Stage, now: Instant) {
+        if stage == Stage::Completing && !self.proved {
+            (self.proved, self.since) = (true, now);
+        }
+    }
+
+    /// Until when this opening may hold `other` up; `None` if its peer has proved itself, and it is decided soon.
+    fn holds_until(&self, other: &Self) -> Option<Instant> {
+        let since = match other.proved {
+            // However many come that are not proved.
+            true => self.since.min(other.since),
+            false => self.since,
+        };
+        (!self.proved).then(|| since + UNPROVED)
     }
 }
 

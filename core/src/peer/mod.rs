@@ -17,10 +17,12 @@ mod waits;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::allowance::log_within;
 use crate::codec::{Capabilities, Codec, Frame, PeerInfo, Sink};
 use crate::error::SendError;
 use crate::link::LinkInfo;
@@ -30,12 +32,12 @@ use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
 use crate::node::{Inner, LinkStats, NodeEvent, Taps, Traffic};
 use crate::runtime::make_way;
 use crate::shard::{Asked, Item, What};
-use crate::{Address, NodeId, PortName, Reason};
+use crate::{Address, Excerpt, LogAllowance, NodeId, PortName, Reason};
 
 use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
-use outgoing::Outbox;
 pub(crate) use outgoing::{Chunk, Room, Unsent, Written};
+use outgoing::{Large, Outbox};
 pub(crate) use request::ALIVE;
 use waiting::{Waited, Waiting};
 
@@ -51,6 +53,7 @@ pub(crate) struct Peer {
     state: Mutex<State>,
     /// The link came up or went down, an opening ended, or much was written.
     changed: Notify,
+    log: LogAllowance,
 }
 
 struct State {
@@ -89,6 +92,8 @@ struct Up {
     taps: Arc<Taps>,
     out: Outbox,
     sent: Traffic,
+    /// The last message that may have been too large for the peer.
+    large: Option<Large>,
     /// Our ports that the peer watches, with how often it asked.
     watched: HashMap<PortName, usize>,
     watches: usize,
@@ -113,12 +118,14 @@ impl Peer {
             kept: false,
             findable: false,
         };
+        let log = LogAllowance::new(id.as_str(), 50, Duration::from_secs(1));
         Arc::new(Self {
             id,
             node,
             queue_limit,
             state: Mutex::new(state),
             changed: Notify::new(),
+            log,
         })
     }
 
@@ -127,6 +134,12 @@ impl Peer {
     pub(crate) fn is(&self, node: &Arc<Inner>, id: &NodeId) -> bool {
         // Its memory stays taken while we refer to it, so no later node has that address.
         std::ptr::eq(self.node.as_ptr(), Arc::as_ptr(node)) && self.id == *id
+    }
+
+    /// Whether a line may be logged that this peer has caused: of all that members cause, and of its own share.
+    pub(crate) fn admits(&self) -> bool {
+        let node = self.node.upgrade();
+        self.log.admits() && node.is_none_or(|node| node.logs.members.admits())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -316,6 +329,7 @@ impl Peer {
             taps,
             out,
             sent: Traffic::default(),
+            large: None,
             watched: HashMap::default(),
             watches: 0,
             cancel,
@@ -328,7 +342,7 @@ impl Peer {
         if let Link::Waiting(waiting) = before {
             self.send_waited(&mut state, waiting);
         }
-        tracing::info!(target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
+        log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
         #[cfg(aemp_faults)]
         if crate::faults::is(crate::faults::Fault::UpTwice) {
             self.event(NodeEvent::Up(info.clone()));
@@ -386,7 +400,8 @@ impl Peer {
 
     /// Tells that the connection `generation` is down.
     fn say_down(&self, generation: Generation, text: &str) {
-        tracing::info!(target: "aemp::link", peer = %self.id, generation, reason = text, "node down");
+        log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, reason = %Excerpt(text), "node down");
+        self.log.report();
         self.event(NodeEvent::Down {
             node: self.id.clone(),
             reason: Reason::transport_error(&self.id, text),
@@ -402,7 +417,7 @@ impl Peer {
     }
 
     fn give_up(&self, state: &mut State, text: &str) {
-        tracing::info!(target: "aemp::link", peer = %self.id, reason = text, "no connection");
+        log_within!(self, INFO, target: "aemp::link", peer = %self.id, reason = %Excerpt(text), "no connection");
         let lost = std::mem::replace(&mut state.link, Link::Down).queued();
         if let Some(node) = self.node.upgrade()
             && node.stop.is_cancelled()

@@ -2,18 +2,44 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::BytesMut;
+use tokio::time::Instant;
 
 use super::{Generation, Link, Peer, Up};
-use crate::codec::{EncodeError, Frame};
-use crate::{PortName, Value};
+use crate::codec::{EncodeError, Frame, Limits};
+use crate::{Excerpt, PortName, Value};
 
 /// A written-out buffer above this size is not kept for the next batch.
 const KEEP: usize = 256 << 10;
 
 /// So many bytes are worth a write.
 const LATE: usize = 32 << 10;
+
+/// A message of so many bytes may be over the limits of its receiver: a value takes a byte at least.
+const LARGE: usize = 1_000_000;
+
+/// For how long a message that may be too large is remembered as what the peer may have refused.
+const RECENT: Duration = Duration::from_secs(30);
+
+/// The last message that may have been too large for the peer.
+pub(super) struct Large {
+    port: PortName,
+    bytes: usize,
+    sent_at: Instant,
+}
+
+impl Large {
+    #[cold]
+    fn of(port: &str, bytes: usize) -> Self {
+        Self {
+            port: port.into(),
+            bytes,
+            sent_at: Instant::now(),
+        }
+    }
+}
 
 /// The bytes that wait for the writer of one link.
 #[derive(Default)]
@@ -186,8 +212,12 @@ impl Up {
             || self.codec.name(),
             undo.buffer,
         )?;
+        let len = undo.buffer.len() - undo.len;
         self.sent.messages += 1;
-        self.sent.bytes += (undo.buffer.len() - undo.len) as u64;
+        self.sent.bytes += len as u64;
+        if len >= LARGE {
+            self.large = Some(Large::of(frame.port, len));
+        }
         undo.len = undo.buffer.len();
         drop(undo);
         if self.taps.is_on() {
@@ -272,6 +302,27 @@ impl Peer {
             Room::Full => Err(Unsent::Full),
             Room::Free => Ok(up.send(&Frame::of(port.as_str(), values), self.queue_limit)?),
         }
+    }
+
+    /// `why` the connection `generation` was ended by the peer, with what the peer may not have taken: one that refuses a
+    /// message closes the connection without a word.
+    pub(crate) fn ended_by_peer(&self, generation: Generation, why: String) -> String {
+        let mut state = self.lock();
+        let large = state.up(generation).and_then(|up| up.large.take());
+        let Some(large) = large.filter(|large| large.sent_at.elapsed() < RECENT) else {
+            return why;
+        };
+        let (ago, limits) = (large.sent_at.elapsed(), Limits::default());
+        format!(
+            "{why}; {:.1} s before, a message of {} bytes to {:?} was sent: a node takes at most {} bytes, {} values and \
+             {} levels in one unless its limits say otherwise, and only its log tells if it refused this one",
+            ago.as_secs_f64(),
+            large.bytes,
+            Excerpt(self.id.port(large.port)),
+            limits.message_size,
+            limits.items,
+            limits.depth,
+        )
     }
 
     /// Settles what was written over `generation`, and takes the next batch for its writer.

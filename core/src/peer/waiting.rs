@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Link, Peer, State, request};
-use crate::PortName;
+use crate::allowance::log_within;
 use crate::codec::{EncodeError, Frame};
 use crate::map::HashSet;
 use crate::message::{Values, cost_of};
+use crate::{Excerpt, PortName};
 
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -52,7 +53,7 @@ impl Peer {
                 return;
             };
             if !cut.is_empty() && message.is_about(&cut) {
-                tracing::debug!(target: "aemp::link", to = %self.id.port(message.port), "not sent, since one before it is lost");
+                log_within!(self, DEBUG, target: "aemp::link", to = %Excerpt(self.id.port(message.port)), "not sent, since one before it is lost");
                 continue;
             }
             let Waited { port, values, own } = message;
@@ -63,7 +64,7 @@ impl Peer {
             let Err(error) = up.send(&Frame::of(port.as_str(), &values), limit) else {
                 continue;
             };
-            tracing::warn!(target: "aemp::link", to = %self.id.port(port.clone()), %error, "a message that waited is not sent");
+            log_within!(self, WARN, target: "aemp::link", to = %Excerpt(self.id.port(port.clone())), error = %Excerpt(&error), "a message that waited is not sent");
             if self.not_sent(state, &port, &error) {
                 cut.insert(port);
             }

@@ -10,6 +10,7 @@ use super::item::{Chunk, Len, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
 use super::queue::Taken;
 use super::{Asked, Item, NewPort, Watcher, What};
+use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
 use crate::codec::Rest;
 use crate::message::{Source, Values, Wire};
@@ -18,7 +19,7 @@ use crate::node::{Inner, PortStats};
 use crate::peer::Peer;
 use crate::port::{Context, Owned, Port};
 use crate::runtime::step_back;
-use crate::{Message, PortId, PortName, Reason, Value};
+use crate::{Excerpt, Message, PortId, PortName, Reason, Value};
 
 /// So many messages at once are the sign of senders at work.
 const BUSY: usize = 16;
@@ -235,7 +236,7 @@ impl Shard {
         };
         if let Err(refused) = self.ports.insert(slot) {
             self.dispose(&port, refused, &Reason::normal());
-            tracing::warn!(target: "aemp::port", %port, "a port of that name exists, the new one is dropped");
+            log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), "a port of that name exists, the new one is dropped");
             return;
         }
         let started = self
@@ -243,7 +244,7 @@ impl Shard {
             .get_mut(&port)
             .and_then(|slot| slot.start(&self.node, &port));
         if let Some(reason) = started {
-            tracing::warn!(target: "aemp::port", %port, %reason, "a port did not start");
+            log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), reason = %Excerpt(&reason), "a port did not start");
             self.bury(&port, reason);
         }
     }
@@ -259,7 +260,7 @@ impl Shard {
         let reason = match self.ports.at(place) {
             Some(slot) => slot.receive(&self.node, port, &mut messages),
             None => {
-                tracing::trace!(target: "aemp::port", %port, "message for a port that does not exist");
+                tracing::trace!(target: "aemp::port", port = %Excerpt(port), "message for a port that does not exist");
                 None
             }
         };
@@ -276,7 +277,7 @@ impl Shard {
             return;
         };
         if !reason.is_normal() {
-            tracing::debug!(target: "aemp::port", port = %port, %reason, "port died");
+            tracing::debug!(target: "aemp::port", port = %Excerpt(port), reason = %Excerpt(&reason), "port died");
         }
         for watcher in self.dispose(port, slot, &reason) {
             self.tell(port, watcher, &reason);
@@ -288,7 +289,7 @@ impl Shard {
         // The port's own destructor is user code as well.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop((slot.port, slot.owned))));
         if let Err(panic) = dropped {
-            tracing::warn!(target: "aemp::port", %port, "a port panicked as it was dropped: {}", panic_text(&*panic));
+            log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(port), "a port panicked as it was dropped: {}", Excerpt(panic_text(&*panic)));
         }
         let Some(ties) = slot.ties else {
             return Vec::new();
@@ -329,7 +330,7 @@ impl Shard {
     /// Runs a callback. One that panics hurts nobody else.
     fn call(&self, action: Action, reason: Reason) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.node.act(action, reason))) {
-            tracing::error!(target: "aemp::monitor", "a monitor's callback panicked: {}", panic_text(&*panic));
+            log_within!(self.node.logs.members, ERROR, target: "aemp::monitor", "a monitor's callback panicked: {}", Excerpt(panic_text(&*panic)));
         }
     }
 

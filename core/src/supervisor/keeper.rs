@@ -9,7 +9,7 @@ use super::{Living, Make};
 use crate::monitor::{Monitor, Notify};
 use crate::node::{Inner, LocalNode};
 use crate::port::{Context, Port};
-use crate::{Message, PortId, Reason, Text, Value, reason};
+use crate::{Excerpt, Message, PortId, Reason, Text, Value, reason};
 
 /// The tags of the messages that a keeper gets.
 pub(super) const STOP: &str = "stop";
@@ -84,11 +84,11 @@ impl Keeper {
             Ok(port) => {
                 let down = (DOWN, at as u64, child.starts);
                 child.monitor = Some(cx.node().monitor(&port, Notify(&cx.id(), down)));
-                tracing::debug!(target: "aemp::supervisor", child = %child.name, %port, starts = child.starts, "child started");
+                tracing::debug!(target: "aemp::supervisor", child = %child.name, port = %Excerpt(&port), starts = child.starts, "child started");
                 self.set_port(at, Some(port));
             }
             Err(error) => {
-                tracing::warn!(target: "aemp::supervisor", child = %child.name, error, "child did not start");
+                tracing::warn!(target: "aemp::supervisor", child = %child.name, error = %Excerpt(&error), "child did not start");
                 self.ended(at, reason!["not_started", error]);
             }
         }
@@ -105,7 +105,7 @@ impl Keeper {
         let child = &mut self.children[at];
         child.monitor = None;
         if !reason.is_normal() {
-            tracing::info!(target: "aemp::supervisor", child = %child.name, %reason, "child ended");
+            tracing::info!(target: "aemp::supervisor", child = %child.name, reason = %Excerpt(&reason), "child ended");
         }
         self.plan
             .ended(at, reason.is_normal(), self.began.elapsed());
@@ -120,7 +120,7 @@ impl Keeper {
 
     fn limit_reached(&self, at: usize) -> Reason {
         let Child { name, reason, .. } = &self.children[at];
-        tracing::warn!(target: "aemp::supervisor", child = %name, %reason, "a child died too often");
+        tracing::warn!(target: "aemp::supervisor", child = %name, reason = %Excerpt(&reason), "a child died too often");
         let words = [Value::from("restart_limit"), Value::from(name.as_str())];
         let all = words.into_iter().chain(reason.values().iter().cloned());
         all.collect()

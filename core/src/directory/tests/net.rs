@@ -175,7 +175,7 @@ impl Net {
                     node: found,
                     addresses,
                 } => {
-                    node.found.insert(found, addresses);
+                    node.found.insert(found, addresses.unwrap_or_default());
                 }
                 Output::Changed { family, change } => node.told(&family, change),
                 Output::Connect {
@@ -186,7 +186,7 @@ impl Net {
                     let name = name.clone();
                     self.connect(&name, &other);
                 }
-                Output::Keep { .. } => {}
+                Output::Keep { .. } | Output::NotTaken { .. } => {}
             }
         }
     }

@@ -11,12 +11,13 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::watch::Feed;
+use crate::allowance::log_within;
 use crate::directory::{Arrival, Change, Machine, Output, Query, Refused, Role, Seeds, Settings};
 use crate::link::SeedState;
 use crate::message::IntoIter;
 use crate::node::Inner;
 use crate::peer::{Generation, Peer};
-use crate::{Address, NodeId, Text, Value};
+use crate::{Address, Excerpt, NodeId, Text, Value};
 
 /// So many addresses of a node are tried; a peer may publish any number.
 const MOST_ADDRESSES: usize = 16;
@@ -33,7 +34,7 @@ struct State {
     machine: Machine,
     questions: BTreeMap<u64, oneshot::Sender<Value>>,
     /// Who waits to hear where a node listens.
-    sought: BTreeMap<NodeId, Vec<oneshot::Sender<Vec<Text>>>>,
+    sought: BTreeMap<NodeId, Vec<oneshot::Sender<Option<Vec<Text>>>>>,
     feeds: BTreeMap<Text, Vec<Weak<Feed>>>,
     /// How many guards hold a registered entry.
     registered: BTreeMap<(Text, Text), usize>,
@@ -222,7 +223,7 @@ impl Driver {
         state.machine.give_up(id);
     }
 
-    /// Where `peer` listens, as far as the network knows. `None` if the node stops.
+    /// Where `peer` listens, if the network knows; nowhere, if the list is empty. `None` as well if the node stops.
     pub(crate) async fn find(&self, node: &Arc<Inner>, peer: &NodeId) -> Option<Vec<Text>> {
         let (told, found) = oneshot::channel();
         self.step(node, |state, _| {
@@ -233,7 +234,7 @@ impl Driver {
             }
         });
         let _given_up = GivenUp { driver: self, peer };
-        found.await.ok()
+        found.await.ok().flatten()
     }
 
     /// Whether a master, or this node itself, can say now where others listen.
@@ -346,6 +347,11 @@ impl State {
                 } => {
                     let addresses = parse_all(&addresses);
                     node.peer(&peer).connect_to(addresses);
+                }
+                Output::NotTaken { node: peer, why } => {
+                    if let Some(peer) = node.known_peer(&peer) {
+                        log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, why = %Excerpt(&why), "not taken");
+                    }
                 }
                 Output::Keep { node: peer, keep } => {
                     if let Some(peer) = node.known_peer(&peer) {

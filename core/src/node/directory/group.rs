@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::{Directory, DirectoryError, FamilyWatch, Registration};
+use crate::directory::{Change, LISTENERS};
 use crate::node::{Call, Inner};
-use crate::{IntoMessage, PortId, Text};
+use crate::{IntoMessage, PortId, Text, Value};
 
 /// A group of ports: a family of the directory whose keys are port IDs; from
 /// [`LocalNode::group`](crate::LocalNode::group).
@@ -63,6 +64,8 @@ impl Group {
     /// As [`live`](Self::live).
     pub async fn live_within(&self, limit: Duration) -> Result<Members, DirectoryError> {
         Directory::check_family(&self.family)?;
+        // First, so that what it says is there when the members are.
+        let listeners = self.directory.watch(LISTENERS)?;
         let mut watch = self.directory.watch(&self.family)?;
         let first = tokio::time::timeout(limit, watch.recv()).await;
         let first = first.map_err(|_| DirectoryError::TimedOut {
@@ -72,6 +75,8 @@ impl Group {
         })?;
         let mut state = State {
             watch,
+            listeners,
+            nowhere: BTreeSet::new(),
             ports: Vec::new(),
             open: BTreeMap::new(),
             turn: 0,
@@ -95,6 +100,10 @@ pub struct Members {
 
 struct State {
     watch: FamilyWatch,
+    /// Follows where nodes listen.
+    listeners: FamilyWatch,
+    /// The nodes that listen nowhere.
+    nowhere: BTreeSet<Text>,
     /// In order.
     ports: Vec<PortId>,
     /// How many leases there are.
@@ -104,7 +113,7 @@ struct State {
 }
 
 impl State {
-    fn apply(&mut self, change: crate::directory::Change) {
+    fn apply(&mut self, change: Change) {
         if change.whole {
             self.ports.clear();
         }
@@ -117,9 +126,44 @@ impl State {
     }
 
     fn refresh(&mut self) {
+        while let Some(change) = self.listeners.try_recv() {
+            self.apply_listeners(change);
+        }
         while let Some(change) = self.watch.try_recv() {
             self.apply(change);
         }
+    }
+
+    fn apply_listeners(&mut self, change: Change) {
+        if change.whole {
+            self.nowhere.clear();
+        }
+        for gone in &change.deleted {
+            self.nowhere.remove(gone);
+        }
+        for (node, addresses) in change.set {
+            match addresses.as_array().is_some_and(<[Value]>::is_empty) {
+                true => self.nowhere.insert(node),
+                false => self.nowhere.remove(&node),
+            };
+        }
+    }
+
+    /// Whether `node` can send to `port`, as far as is known.
+    fn reaches(&self, node: &Inner, port: &PortId) -> bool {
+        let id = port.node();
+        if *id == node.id || !self.nowhere.contains(id.as_str()) {
+            return true;
+        }
+        let peer = node.known_peer(id);
+        peer.is_some_and(|peer| peer.link().is_some() || !peer.addresses().is_empty())
+    }
+
+    /// The first member from `at` on, and around, that `node` can reach.
+    fn reachable_from(&self, node: &Inner, at: usize) -> Option<PortId> {
+        let (before, behind) = self.ports.split_at(at.min(self.ports.len()));
+        let mut from = behind.iter().chain(before);
+        from.find(|port| self.reaches(node, port)).cloned()
     }
 }
 
@@ -133,6 +177,17 @@ impl Members {
     /// Who is in the group now, in order of their IDs.
     pub fn ports(&self) -> Vec<PortId> {
         self.lock().ports.clone()
+    }
+
+    /// The members of which this node knows that it cannot reach them: theirs listens nowhere, and the two have no
+    /// connection. They are never chosen and sent nothing, as long as that is so.
+    pub fn unreachable(&self) -> Vec<PortId> {
+        let state = self.lock();
+        let ports = state.ports.iter();
+        ports
+            .filter(|port| !state.reaches(self.node(), port))
+            .cloned()
+            .collect()
     }
 
     /// How many they are.
@@ -164,15 +219,15 @@ impl Members {
     pub fn any(&self) -> Pick<'_> {
         let mut state = self.lock();
         state.turn = state.turn.wrapping_add(1);
-        let port = state.ports.get(state.turn % state.ports.len().max(1));
-        self.pick(port.cloned())
+        let at = state.turn % state.ports.len().max(1);
+        self.pick(state.reachable_from(self.node(), at))
     }
 
     /// One at random.
     pub fn random(&self) -> Pick<'_> {
         let state = self.lock();
         let at = self.node().entropy.between(0.0, state.ports.len() as f64) as usize;
-        self.pick(state.ports.get(at).or_else(|| state.ports.last()).cloned())
+        self.pick(state.reachable_from(self.node(), at))
     }
 
     /// The one with the fewest leases: calls that are not answered yet and [`Lease`]s that are held, of this `Members`.
@@ -184,17 +239,20 @@ impl Members {
         let from = state.turn % count;
         let (before, behind) = state.ports.split_at(from.min(state.ports.len()));
         let load = |port: &&PortId| state.open.get(*port).copied().unwrap_or_default();
-        let port = behind.iter().chain(before).min_by_key(load);
-        self.pick(port.cloned())
+        let all = behind.iter().chain(before);
+        let reachable = all.filter(|port| state.reaches(self.node(), port));
+        self.pick(reachable.min_by_key(load).cloned())
     }
 
-    /// Sends a message to all, and says to how many. One that cannot be encoded for a member's connection is treated as
+    /// Sends a message to all that can be reached, and says to how many. One that cannot be encoded for a member's connection is treated as
     /// [`LocalNode::send`](crate::LocalNode::send) does.
     ///
     /// # Errors
     /// If the message cannot be built; then it was sent to nobody.
     pub fn send_all(&self, message: impl IntoMessage) -> Result<usize, DirectoryError> {
-        let ports = self.ports();
+        let mut ports = self.ports();
+        let unreachable = self.unreachable();
+        ports.retain(|port| !unreachable.contains(port));
         let Some(first) = ports.first() else {
             return Ok(0);
         };
@@ -246,15 +304,17 @@ impl<'m> Pick<'m> {
     }
 
     fn chosen(self) -> Result<PortId, DirectoryError> {
-        self.port.ok_or_else(|| DirectoryError::Empty {
-            group: self.members.group.family.clone(),
+        let group = self.members.group.family.clone();
+        self.port.ok_or_else(|| match self.members.len() {
+            0 => DirectoryError::Empty { group },
+            members => DirectoryError::Unreachable { group, members },
         })
     }
 
     /// Sends it a message, and says whom it was.
     ///
     /// # Errors
-    /// If the group is empty, or the message cannot be encoded.
+    /// If the group is empty or nobody in it can be reached, or the message cannot be encoded.
     pub fn send(self, message: impl IntoMessage) -> Result<PortId, DirectoryError> {
         let node = self.members.node().clone();
         let port = self.chosen()?;
@@ -265,7 +325,7 @@ impl<'m> Pick<'m> {
     /// Calls it, as [`LocalNode::call`](crate::LocalNode::call) does. Until the call is dropped it counts as load.
     ///
     /// # Errors
-    /// If the group is empty.
+    /// If the group is empty, or nobody in it can be reached.
     pub fn call<M: IntoMessage + 'm, T: DeserializeOwned>(
         self,
         message: M,
@@ -279,7 +339,7 @@ impl<'m> Pick<'m> {
     /// Makes it count as load as long as the lease is held.
     ///
     /// # Errors
-    /// If the group is empty.
+    /// If the group is empty, or nobody in it can be reached.
     pub fn lease(self) -> Result<Lease<'m>, DirectoryError> {
         let members = self.members;
         let port = self.chosen()?;

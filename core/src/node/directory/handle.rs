@@ -104,6 +104,16 @@ pub enum DirectoryError {
         /// The group.
         group: Text,
     },
+    /// None of the group's members can be reached from here: see [`Members::unreachable`](crate::Members::unreachable).
+    #[error(
+        "no member of group {group:?} can be reached: {members} listen nowhere and have no connection to this node"
+    )]
+    Unreachable {
+        /// The group.
+        group: Text,
+        /// How many members it has.
+        members: usize,
+    },
     /// A message to a member was not sent.
     #[error(transparent)]
     Send(#[from] crate::SendError),

@@ -1,0 +1,83 @@
+//! `LogAllowance`: how many lines of the log a peer, or anybody else outside, may cause.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::ration::Ration;
+
+/// How much of the log may be about one peer, all members, or all strangers: so many lines at once, and then a few now
+/// and then. What is left out is counted, and the count is logged with the next line that is allowed, or at the end.
+///
+/// Made for lines that others cause and can cause as often as they like. A program that logs what it gets from others
+/// does well to have one for them.
+///
+/// ```
+/// # use std::time::Duration;
+/// let lines = aemp_core::LogAllowance::new("requests to the till", 2, Duration::from_secs(60));
+/// let mut said = 0;
+/// for request in 0..10 {
+///     if lines.admits() {
+///         said += 1; // tracing::warn!(request, "cannot be read");
+///     }
+/// }
+/// assert_eq!((said, lines.left_out()), (2, 8));
+/// ```
+pub struct LogAllowance {
+    about: Box<str>,
+    ration: Ration,
+    left_out: AtomicU64,
+}
+
+impl LogAllowance {
+    /// `burst` lines at once, and one more after each `period`, about whoever `about` names in the log.
+    pub fn new(about: impl Into<Box<str>>, burst: u32, period: Duration) -> Self {
+        Self {
+            about: about.into(),
+            ration: Ration::new(burst, period),
+            left_out: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a line may be logged now. If not, it counts as left out.
+    pub fn admits(&self) -> bool {
+        let admits = self.ration.allows(Instant::now());
+        if admits {
+            self.ration.spend();
+            self.report();
+        } else {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        admits
+    }
+
+    /// How many lines were left out since that was logged last.
+    pub fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Logs how many lines were left out, if any were.
+    pub(crate) fn report(&self) {
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            tracing::warn!(target: "aemp::node", about = %self.about, left_out, "lines were left out of this log");
+        }
+    }
+}
+
+impl Drop for LogAllowance {
+    fn drop(&mut self) {
+        self.report();
+    }
+}
+
+/// Logs a line that somebody outside has caused, if the [`LogAllowance`] (or anything else that `admits`) lets it.
+macro_rules! log_within {
+    ($allowance:expr, $level:ident, target: $target:literal, $($line:tt)*) => {
+        if tracing::enabled!(target: $target, tracing::Level::$level) && $allowance.admits() {
+            tracing::event!(target: $target, tracing::Level::$level, $($line)*);
+        }
+    };
+}
+pub(crate) use log_within;

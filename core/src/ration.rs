@@ -1,0 +1,72 @@
+//! `Ration`: how often something may happen. It knows no clock: it is told the time.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// So many times at once, and one time more after each period.
+pub(crate) struct Ration {
+    burst: i64,
+    period: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Below zero where tries that were under way together have failed.
+    left: i64,
+    refilled: Option<Instant>,
+}
+
+impl Ration {
+    /// `burst` at once, and one more after each `period`, which is not zero.
+    pub(crate) fn new(burst: u32, period: Duration) -> Self {
+        let burst = i64::from(burst);
+        Self {
+            burst,
+            period: period.max(Duration::from_millis(1)),
+            state: Mutex::new(State {
+                left: burst,
+                refilled: None,
+            }),
+        }
+    }
+
+    /// Whether there is one left.
+    pub(crate) fn allows(&self, now: Instant) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let refilled = *state.refilled.get_or_insert(now);
+        let periods = now.saturating_duration_since(refilled).as_millis() / self.period.as_millis();
+        if periods > 0 {
+            let more = i64::try_from(periods).unwrap_or(i64::MAX);
+            state.left = state.left.saturating_add(more).min(self.burst);
+            state.refilled = Some(now);
+        }
+        state.left > 0
+    }
+
+    /// One is used.
+    pub(crate) fn spend(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.left = state.left.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spent_comes_back_one_by_one() {
+        let period = Duration::from_millis(100);
+        let ration = Ration::new(20, period);
+        let start = Instant::now();
+        assert!((0..100).all(|_| ration.allows(start)));
+        (0..20).for_each(|_| ration.spend());
+        assert!(!ration.allows(start));
+        assert!(ration.allows(start + period));
+        (0..5).for_each(|_| ration.spend());
+        assert!(!ration.allows(start + 5 * period));
+        assert!(ration.allows(start + 6 * period));
+    }
+}
