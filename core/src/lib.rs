@@ -14,11 +14,13 @@
 mod address;
 pub mod codec;
 mod config;
+mod deadline;
 mod directory;
 mod entropy;
 mod error;
 #[cfg(aemp_faults)]
 pub mod faults;
+mod guard;
 pub mod handshake;
 pub mod id;
 mod link;

@@ -116,7 +116,8 @@ pub(crate) fn add_seed(node: &Arc<Inner>, address: Address) -> bool {
     };
     look_at_seeds(node);
     node.seeds_changed.notify_waiters();
-    if !node.spawn(keep_seed(node.clone(), seed.clone())) {
+    let name = format!("the seed {}", seed.address);
+    if !node.spawn_essential(name, keep_seed(node.clone(), seed.clone())) {
         seed.set(node, SeedState::Failed(STOPPED.into()));
     }
     true

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::runtime::Handle;
-use tracing::Instrument;
 
 use super::configured::{Configured, Prepared};
 use super::inner::{Clock, Parts};
@@ -17,7 +16,7 @@ use crate::error::StartError;
 use crate::handshake::{Secret, SecretError};
 use crate::link;
 use crate::transport::{Transport, Transports};
-use crate::{Address, NodeId, shard};
+use crate::{Address, NodeId};
 
 /// Settings of a node that is about to start. The last call of a setter counts, except for those that add.
 #[must_use = "a builder does nothing until it is started"]
@@ -258,23 +257,20 @@ impl Builder {
 
         warn_of_plain_text(&inner.addresses());
         inner.add_node_port();
-        let shards = (0..inner.shards.count())
-            .map(|shard| shard::run(inner.clone(), shard).instrument(inner.span()))
-            .map(|shard| inner.runtime.spawn(shard));
-        let shards = shards.collect();
-        inner.runtime.spawn(inner.clone().end(shards));
+        inner.begin();
         let node = LocalNode::new(inner.clone());
         self.on_start.into_iter().for_each(|prepare| prepare(&node));
         for service in services {
             service.run(&node)?;
         }
         for listener in listeners {
-            inner.spawn(link::accept_all(inner.clone(), listener));
+            let task = link::accept_all(inner.clone(), listener);
+            inner.spawn_essential("a listener", task);
         }
         for address in seeds {
             link::add_seed(&inner, address);
         }
-        inner.spawn(directory::run(inner.clone()));
+        inner.spawn_essential("the directory", directory::run(inner.clone()));
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = listed(&inner.addresses()), "node started");
         Ok(node)
     }

@@ -386,7 +386,8 @@ impl LocalNode {
     /// ```
     pub fn tap(&self, options: TapOptions) -> Tap {
         let first = || self.links();
-        Tap::start(&self.inner.taps, &self.inner.id, options, first)
+        let node = (&self.inner.id, &self.inner.runtime);
+        Tap::start(&self.inner.taps, node, options, first)
     }
 
     /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close, which

@@ -7,6 +7,7 @@ mod directory;
 mod events;
 mod functions;
 mod inner;
+mod late;
 mod local;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -36,7 +37,6 @@ pub use shutdown::Shutdown;
 pub use stats::{LinkStats, NodeStats, PortStats, ShardStats, Traffic};
 pub(crate) use tap::Taps;
 pub use tap::{Tap, TapOptions, Tapped, TappedMessage};
-pub(crate) use tasks::unwinding;
 pub use timer::Timer;
 
 use crate::codec::Frame;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::UNIX_EPOCH;
 
 use super::{Inner, LocalNode};
+use crate::guard;
 use crate::message::{Message, Values, cost_of};
 use crate::monitor::Action;
 use crate::peer::{ALIVE, Generation, Peer};
@@ -204,7 +205,7 @@ fn watch(
     Ok(())
 }
 
-fn fire_all(node: &Inner, port: &PortName, actions: Vec<Action>, reason: &Reason) {
+fn fire_all(node: &Arc<Inner>, port: &PortName, actions: Vec<Action>, reason: &Reason) {
     for action in actions {
         node.fire(port, action, reason.clone());
     }
@@ -295,11 +296,13 @@ pub(super) fn start(
     };
     let handle = LocalNode::from_inner(node);
     match guarded(|| init(&handle, arguments)) {
-        Ok(new) => {
-            if node.add_named_port(port.clone(), new).is_none() {
+        // Where the name is in use, the new port is dropped, which runs the program's code.
+        Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new)) {
+            Ok(Some(_)) => {}
+            _ => {
                 tracing::warn!(target: "aemp::node", %from, %function, %port, "spawn under a name that is in use");
             }
-        }
+        },
         Err(reason) => {
             tracing::warn!(target: "aemp::node", %from, %function, %reason, "a spawned port did not start");
         }
@@ -336,8 +339,7 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
 
 /// Runs user code whose panic must not end a link.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
-    outcome.unwrap_or_else(|panic| Err(Reason::die(crate::shard::panic_text(&*panic))))
+    guard::run(run).unwrap_or_else(|panic| Err(panic.into()))
 }
 
 /// The arguments of a request, taken from the front.

@@ -14,6 +14,9 @@ pub struct Shutdown {
     /// For each node that did not take everything in time, or could not be reached: how many bytes that were queued for
     /// it are lost. Bytes that the transport has taken are not among them, although the peer may not have read them.
     pub undelivered: Vec<(NodeId, usize)>,
+    /// Why the node had stopped by itself, if it had: a part without which it would have been deaf ended, by a panic or
+    /// with the runtime. It is logged as well.
+    pub failure: Option<String>,
 }
 
 /// How long a node that stops tries to send what is queued, unless it is told otherwise.
@@ -43,6 +46,12 @@ impl Ending {
             let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
             report.undelivered.push((node.clone(), bytes));
         }
+    }
+
+    /// The node stops for the reason in `failure`; the first one counts.
+    pub(super) fn failed(&self, failure: String) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.failure.get_or_insert(failure);
     }
 
     pub(super) fn report(&self) -> Shutdown {

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::codec::{Capabilities, Codec, Frame, PeerInfo, Sink};
 use crate::error::SendError;
+use crate::guard;
 use crate::link::LinkInfo;
 use crate::map::HashMap;
 use crate::message::Values;
@@ -203,7 +204,7 @@ impl Peer {
         }
         // An action is user code to drop, which may end another monitor here: not under the lock.
         drop(state);
-        drop(removed);
+        guard::dispose(removed);
     }
 
     /// Kills a port of this peer.

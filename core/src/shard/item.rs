@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::codec::{Front, Incoming, Rest};
+use crate::guard;
 use crate::message::{COPY_BELOW, Parts, Source, Values};
 use crate::monitor::{Action, MonitorKey};
 use crate::node::PortStats;
@@ -268,6 +269,16 @@ pub(crate) struct NewPort {
     pub(crate) port: Box<dyn Port>,
     /// Called when the port has died, before its watchers are told.
     pub(crate) on_end: Option<OnEnd>,
+}
+
+impl NewPort {
+    /// Drops the port, which no shard has taken or will take.
+    pub(crate) fn dispose(self, reason: &Reason) {
+        guard::dispose(self.port);
+        if let Some(on_end) = self.on_end {
+            guard::log("a port's end panicked", || on_end(reason));
+        }
+    }
 }
 
 /// Who wants to know of a port's death.

@@ -1,16 +1,15 @@
 //! The task of one shard: it owns its ports and runs them.
 
-use std::any::Any;
 use std::iter;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec::Drain;
 
+use super::end::{Items, Running};
 use super::item::{Chunk, Len, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
-use super::queue::Taken;
 use super::{Asked, Item, NewPort, Watcher, What};
 use crate::codec::Rest;
+use crate::guard;
 use crate::message::{Source, Values, Wire};
 use crate::monitor::{Action, MonitorKey};
 use crate::node::{Inner, PortStats};
@@ -33,30 +32,35 @@ const LOOKS: usize = 8;
 const AHEAD: usize = 16;
 
 /// Runs the ports of shard `index` until the node stops.
-pub(crate) async fn run(node: Arc<Inner>, index: usize) {
-    let shards = node.shards.clone();
+pub(crate) fn run(node: Arc<Inner>, index: usize) -> impl Future<Output = ()> + Send {
+    // Here, so that it ends as it should even if its task is dropped before it began.
+    let mut running = Running::new(node, index);
+    async move {
+        if let Err(panic) = guard::complete(work(&mut running, index)).await {
+            running.fail(&panic);
+        }
+    }
+}
+
+async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
+    let shards = shard.node.shards.clone();
     let queue = &shards.queues[index];
-    let mut shard = Shard {
-        node,
-        ports: Ports::default(),
-    };
-    let mut taken = Taken::default();
     let (mut looks, mut since_asked) = (0, 0);
     let mut turns = Turns::default();
     loop {
-        if !queue.try_take(&mut taken) {
+        if !queue.try_take(taken) {
             turns.wait();
             if looks > 0 {
                 looks -= 1;
                 step_back().await;
                 continue;
             }
-            queue.take(&mut taken).await;
+            queue.take(taken).await;
         }
         turns.work();
         let mut count = 0;
         while let Some(mut chunk) = taken.next_chunk() {
-            let messages = shard.work_off(&mut chunk);
+            let messages = shard.work_off(&mut chunk, &mut taken.left);
             taken.empty(chunk);
             count += messages;
             since_asked += messages;
@@ -68,9 +72,9 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
                 }
             }
         }
-        queue.done(&mut taken, count);
+        queue.done(taken, count);
         if taken.closed {
-            return shard.end();
+            return;
         }
         looks = if count >= BUSY { LOOKS } else { 0 };
     }
@@ -95,14 +99,33 @@ impl Bodies<'_> {
     }
 }
 
-struct Shard {
-    node: Arc<Inner>,
+pub(super) struct Shard {
+    pub(super) node: Arc<Inner>,
     ports: Ports,
+    /// It is at its end: its queue is closed.
+    pub(super) ended: bool,
 }
 
 impl Shard {
-    /// Does all that is in `chunk`, and says how many things that were.
-    fn work_off(&mut self, chunk: &mut Chunk) -> usize {
+    pub(super) fn new(node: Arc<Inner>) -> Self {
+        Self {
+            node,
+            ports: Ports::default(),
+            ended: false,
+        }
+    }
+
+    /// The ports that live.
+    pub(super) fn ports(&self) -> Vec<PortName> {
+        self.ports.names()
+    }
+
+    pub(super) fn has(&mut self, port: &PortName) -> bool {
+        self.ports.get_mut(port).is_some()
+    }
+
+    /// Does all that is in `chunk`, and says how many things that were. What a panic leaves of it comes to `left`.
+    fn work_off(&mut self, chunk: &mut Chunk, left: &mut Vec<Item>) -> usize {
         let mut count = 0;
         let Chunk {
             items,
@@ -115,16 +138,19 @@ impl Shard {
             bytes,
             source: None,
         };
-        let mut items = items.drain(..);
+        let mut items = Items {
+            items: items.drain(..),
+            left,
+        };
         loop {
-            let (places, found) = self.look_ahead(items.as_slice());
+            let (places, found) = self.look_ahead(items.items.as_slice());
             for place in &places[..found] {
-                if let Some(item) = items.next() {
+                if let Some(item) = items.items.next() {
                     count += self.messages(*place, item, &mut body);
                 }
             }
             if found < AHEAD {
-                match items.next() {
+                match items.items.next() {
                     Some(Item {
                         what: What::From(source),
                         ..
@@ -195,7 +221,7 @@ impl Shard {
         }
     }
 
-    fn handle(&mut self, item: Item) {
+    pub(super) fn handle(&mut self, item: Item) {
         let Item { port, what } = item;
         match what {
             // Their place is looked for first.
@@ -216,15 +242,31 @@ impl Shard {
                             .get_mut(&port)
                             .and_then(|slot| slot.ties.as_mut())
                         {
-                            ties.watchers.retain(|watcher| !asked_by(watcher));
+                            let taken = ties.watchers.extract_if(.., |w| asked_by(w));
+                            taken.for_each(guard::dispose);
                         }
                     }
                 }
             }
             What::Fire(fired) => self.call(fired.0, fired.1),
             // Who asked may have given up.
-            What::Report(to) => drop(to.send(self.ports.iter().map(Slot::stats).collect())),
+            What::Report(to) => drop(to.send(self.report())),
         }
+    }
+
+    /// The ports that live. One that panics when it is asked dies.
+    fn report(&mut self) -> Vec<PortStats> {
+        let (mut report, mut dead) = (Vec::new(), Vec::new());
+        for slot in self.ports.iter() {
+            match guard::run(|| slot.stats()) {
+                Ok(stats) => report.push(stats),
+                Err(panic) => dead.push((slot.name.clone(), panic)),
+            }
+        }
+        for (port, panic) in dead {
+            self.bury(&port, panic.into());
+        }
+        report
     }
 
     fn insert(&mut self, port: PortName, new: NewPort) {
@@ -242,7 +284,7 @@ impl Shard {
             messages: 0,
         };
         if let Err(refused) = self.ports.insert(slot) {
-            self.dispose(&port, refused, &Reason::normal());
+            Self::dispose(refused, &Reason::normal());
             tracing::warn!(target: "aemp::port", %port, "a port of that name exists, the new one is dropped");
             return;
         }
@@ -279,31 +321,27 @@ impl Shard {
     }
 
     /// Ends a port: what it owns goes, then its watchers are told.
-    fn bury(&mut self, port: &PortName, reason: Reason) {
+    pub(super) fn bury(&mut self, port: &PortName, reason: Reason) {
         let Some(slot) = self.ports.remove(port) else {
             return;
         };
         if !reason.is_normal() {
             tracing::debug!(target: "aemp::port", port = %port, %reason, "port died");
         }
-        for watcher in self.dispose(port, slot, &reason) {
+        for watcher in Self::dispose(slot, &reason) {
             self.tell(port, watcher, &reason);
         }
     }
 
     /// Drops a port and what it owns, and gives those who watched it.
-    fn dispose(&self, port: &PortName, slot: Slot, reason: &Reason) -> Vec<Watcher> {
-        // The port's own destructor is user code as well.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop((slot.port, slot.owned))));
-        if let Err(panic) = dropped {
-            tracing::warn!(target: "aemp::port", %port, "a port panicked as it was dropped: {}", panic_text(&*panic));
-        }
-        let Some(ties) = slot.ties else {
-            return Vec::new();
+    fn dispose(slot: Slot, reason: &Reason) -> Vec<Watcher> {
+        guard::dispose(slot.owned);
+        let ties = slot.ties.map(|ties| *ties).unwrap_or_default();
+        let new = NewPort {
+            port: slot.port,
+            on_end: ties.on_end,
         };
-        if let Some(on_end) = ties.on_end {
-            on_end(reason);
-        }
+        new.dispose(reason);
         ties.watchers
     }
 
@@ -323,12 +361,15 @@ impl Shard {
         };
         // One only: a peer that asked twice takes back once (protocol.md section 5).
         if let Some(at) = ties.watchers.iter().position(which) {
-            ties.watchers.remove(at);
+            // A callback is the program's code to drop.
+            guard::dispose(ties.watchers.remove(at));
         }
     }
 
-    fn tell(&self, port: &PortName, watcher: Watcher, reason: &Reason) {
+    pub(super) fn tell(&self, port: &PortName, watcher: Watcher, reason: &Reason) {
         match watcher {
+            // No shard would take it.
+            Watcher::Local(_, action) if self.ended => self.call(action, reason.clone()),
             Watcher::Local(_, action) => self.node.fire(port, action, reason.clone()),
             Watcher::Peer(peer, generation) => Peer::port_died(&peer, generation, port, reason),
         }
@@ -336,19 +377,8 @@ impl Shard {
 
     /// Runs a callback. One that panics hurts nobody else.
     fn call(&self, action: Action, reason: Reason) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.node.act(action, reason))) {
-            tracing::error!(target: "aemp::monitor", "a monitor's callback panicked: {}", panic_text(&*panic));
-        }
-    }
-
-    /// The node stops: what is left of the ports is dropped, and whoever waits for one is told.
-    fn end(mut self) {
-        for port in self.ports.names() {
-            self.bury(
-                &port,
-                Reason::transport_error(&self.node.id, "node stopped"),
-            );
-        }
+        let act = || self.node.act(action, reason);
+        guard::log("a monitor's callback panicked", act);
     }
 }
 
@@ -405,19 +435,11 @@ impl Slot {
 /// Runs a port's code, whose panic kills the port and hurts nobody else.
 #[inline]
 fn guarded(run: impl FnOnce() -> Option<Reason>) -> Option<Reason> {
-    catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|panic| Some(Reason::die(panic_text(&*panic))))
+    guard::run(run).unwrap_or_else(|panic| Some(panic.into()))
 }
 
 impl Watcher {
     fn is(&self, key: MonitorKey) -> bool {
         matches!(self, Self::Local(k, _) if *k == key)
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without text")
 }
