@@ -14,6 +14,7 @@ mod links;
 mod log;
 mod network;
 mod overload;
+mod panics;
 #[path = "../common/pipe.rs"]
 mod pipe;
 mod rivals;

@@ -14,18 +14,37 @@ use super::seed::SeedState;
 use super::turns::Turns;
 use crate::Address;
 use crate::node::{Inner, parse_addresses};
-use crate::peer::Peer;
+use crate::peer::{Peer, Wait};
 
-/// Connects to `peer`, for which messages wait, or gives up and lets them fail.
-pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>) {
-    if !node.spawn(connect(node.clone(), peer.clone())) {
-        peer.unreachable(STOPPED);
+/// Connects to `peer`, for which messages wait as `wait`, or gives up and lets them fail.
+pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>, wait: Wait) {
+    let node = node.clone();
+    let given_up = GivenUp {
+        peer: peer.clone(),
+        wait,
+    };
+    node.clone().spawn(async move {
+        connect(node, peer, wait).await;
+        drop(given_up);
+    });
+}
+
+/// Lets what waits fail when its connector ends without a connection, however it does: with its node, with the runtime or
+/// by a panic.
+struct GivenUp {
+    peer: Arc<Peer>,
+    wait: Wait,
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.peer.unreachable(self.wait, STOPPED);
     }
 }
 
-async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
+async fn connect(node: Arc<Inner>, peer: Arc<Peer>, wait: Wait) {
     let attempt = async {
-        let outcome = try_addresses(&node, &peer).await;
+        let outcome = try_addresses(&node, &peer, wait).await;
         if outcome.is_err() {
             // The peer itself may be about to complete a connection, and think that it has.
             peer.no_openings().await;
@@ -35,19 +54,19 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>) {
     let outcome = tokio::select! {
         biased;
         outcome = attempt => outcome,
-        () = peer.settled() => return,
+        () = peer.settled(wait) => return,
         () = node.stop.cancelled() => Err(STOPPED.into()),
     };
     match outcome {
         Ok(opened) => {
             run(&node, opened, || {}).await;
         }
-        Err(text) => peer.unreachable(&text),
+        Err(text) => peer.unreachable(wait, &text),
     }
 }
 
 /// Tries the addresses of `peer`, best first, again and again for `connect_interval`.
-async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, String> {
+async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>, wait: Wait) -> Result<Opened, String> {
     let mut known = peer.addresses();
     if known.is_empty() {
         known = peer.take_found();
@@ -70,7 +89,7 @@ async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, St
     match outcome {
         Ok(Some(opened)) => Ok(opened),
         Ok(None) => {
-            peer.settled().await;
+            peer.settled(wait).await;
             Err("another connection was made".into())
         }
         Err(text) => Err(text),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::open::{OpenError, Opened, open};
+use crate::guard;
 use crate::handshake::Role;
 use crate::node::Inner;
 use crate::peer::Peer;
@@ -22,7 +23,23 @@ pub(super) struct Failed {
 
 /// Connects to `address` and opens the connection. To connect may take until `until`, or `opening_timeout`; the opening
 /// has that of its own.
+///
+/// A panic on the way, of the transport for one, is an error like others.
 pub(super) async fn dial(
+    node: &Arc<Inner>,
+    address: &Address,
+    expected: Option<&NodeId>,
+    until: Option<Instant>,
+) -> Result<Opened, Failed> {
+    let attempt = guard::complete(try_dial(node, address, expected, until));
+    attempt.await.unwrap_or_else(|panic| {
+        tracing::error!(target: "aemp::link", %address, %panic, "an attempt to connect panicked");
+        let error = OpenError::Panicked(panic);
+        Err(Failed { error, peer: None })
+    })
+}
+
+async fn try_dial(
     node: &Arc<Inner>,
     address: &Address,
     expected: Option<&NodeId>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::open::{OpenError, open};
 use super::run::run;
+use crate::guard;
 use crate::handshake::{AuthMethod, HandshakeError, Role};
 use crate::node::Inner;
 use crate::transport::{Listener, Stream};
@@ -18,16 +19,24 @@ pub(crate) async fn accept_all(node: Arc<Inner>, mut listener: Box<dyn Listener>
         let accepted = tokio::select! {
             biased;
             () = node.stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = guard::complete(listener.accept()) => accepted,
         };
         match accepted {
-            Ok(stream) => {
+            Ok(Ok(stream)) => {
                 node.spawn(serve(node.clone(), stream));
+                continue;
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::warn!(target: "aemp::link", %error, "a listener failed to accept");
-                tokio::time::sleep(PAUSE).await;
             }
+            Err(panic) => {
+                tracing::error!(target: "aemp::link", %panic, "a listener panicked");
+            }
+        }
+        tokio::select! {
+            biased;
+            () = node.stop.cancelled() => return,
+            () = tokio::time::sleep(PAUSE) => {}
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::NodeId;
+use crate::guard::Panicked;
 use crate::handshake::{
     AuthMethod, AwaitGreeting, Awaiting, Established, Greeted, HandshakeError, Nonce, Opening,
     Progress, Role, Settings,
@@ -44,6 +45,8 @@ pub(crate) enum OpenError {
     Handshake(#[from] HandshakeError),
     #[error("the connection failed during the opening: {0}")]
     Io(io::Error),
+    #[error("a panic: {0}")]
+    Panicked(Panicked),
     #[error("{0}")]
     Refused(#[from] Refused),
     #[error("{found:?} answers there, not {expected:?}", expected = expected.as_str(), found = found.as_str())]

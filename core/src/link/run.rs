@@ -18,6 +18,7 @@ use super::pulse::Pulse;
 use super::watch::hung;
 use crate::Message;
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
+use crate::guard;
 use crate::message::COPY_BELOW;
 use crate::node::{Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer, Written};
@@ -42,7 +43,11 @@ const LOOKS: usize = 8;
 /// they flow.
 pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let span = tracing::info_span!(target: "aemp::link", "link", peer = %opened.peer.id);
-    carry(node, opened, up).instrument(span).await
+    let carried = guard::complete(carry(node, opened, up)).instrument(span);
+    carried.await.unwrap_or_else(|panic| {
+        tracing::error!(target: "aemp::link", %panic, "the task of a connection panicked");
+        format!("a panic: {panic}")
+    })
 }
 
 async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
@@ -65,16 +70,16 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let pulse = info.pulse().clone();
     let cancel = CancellationToken::new();
     let generation = peer.up(sends.clone(), &facts, info.clone(), cancel.clone());
-    let info = info.numbered(generation);
-    drop(opening);
-    up();
-    node.directory.up(node, &peer, generation, facts.is_perl());
     // Should this task panic, the connection is lost like any other.
     let _lost = Lost {
         node,
         peer: &peer,
         generation,
     };
+    let info = info.numbered(generation);
+    drop(opening);
+    up();
+    node.directory.up(node, &peer, generation, facts.is_perl());
 
     let link = Link {
         node,

@@ -1,5 +1,6 @@
 //! `Builder`: what a node is told before it starts.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,6 +14,7 @@ use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::StartError;
+use crate::guard;
 use crate::handshake::{Secret, SecretError};
 use crate::link;
 use crate::transport::{Transport, Transports};
@@ -230,10 +232,14 @@ impl Builder {
         let inner = Inner::new(parts);
         let mut listeners = Vec::new();
         for address in binds {
-            let bound = match inner.transports.of(&address) {
-                Ok(transport) => transport.listen(&address, &inner.options).await,
-                Err(error) => Err(error),
-            };
+            let bound = guard::complete(async {
+                let transport = inner.transports.of(&address)?;
+                transport.listen(&address, &inner.options).await
+            });
+            let bound = bound.await.unwrap_or_else(|panic| {
+                let text = format!("the transport panicked: {panic}");
+                Err(io::Error::other(text))
+            });
             listeners.push(bound.map_err(|error| StartError::Listen {
                 address: address.to_string(),
                 error,

@@ -9,8 +9,18 @@ use crate::codec::{EncodeError, Frame};
 use crate::map::HashSet;
 use crate::message::{Values, cost_of};
 
-#[derive(Default)]
+/// Which wait for a connection to a peer: a connector is for one, and has no say in a later one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wait(u64);
+
+impl Wait {
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 pub(super) struct Waiting {
+    pub(super) number: Wait,
     pub(super) queue: VecDeque<Waited>,
     pub(super) bytes: usize,
 }
@@ -24,10 +34,10 @@ pub(super) struct Waited {
 }
 
 impl Peer {
-    /// Lets a message wait for a connection, within the limit. True if somebody has to start one.
-    pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> bool {
+    /// Lets a message wait for a connection, within the limit. If somebody has to start one, says for which wait.
+    pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> Option<Wait> {
         let limit = self.queue_limit;
-        let start = state.link.wanted();
+        let wait = state.wanted();
         if let Some(waiting) = state.link.waiting()
             && !waiting.push(message, limit)
         {
@@ -37,7 +47,7 @@ impl Peer {
                 _ => self.give_up(state, &text),
             }
         }
-        start
+        wait
     }
 
     /// What waited meets the codec at last. A message that cannot be encoded is lost, and said to be. If a monitor says
@@ -99,6 +109,18 @@ impl Peer {
 }
 
 impl Waiting {
+    pub(super) fn new(number: Wait) -> Self {
+        Self {
+            number,
+            queue: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.number);
+    }
+
     /// False if that is more than may wait.
     fn push(&mut self, message: Waited, limit: usize) -> bool {
         self.bytes += message.port.as_str().len() + cost_of(&message.values);
