@@ -69,6 +69,11 @@ impl LocalNode {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
     /// The node's ID.
     pub fn id(&self) -> &NodeId {
         &self.inner.id

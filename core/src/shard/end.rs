@@ -81,3 +81,60 @@ impl Drop for Items<'_> {
         self.left.extend(self.items.by_ref());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Context, LocalNode, Message, PortName};
+
+    use super::*;
+
+    /// What becomes of a node whose shard finds this in its queue.
+    async fn failure(what: What) -> Option<String> {
+        let node = LocalNode::builder().id("n");
+        let node = node.configure(|config| config.shards = 1);
+        let node = node.start().await.unwrap();
+        let port = node.port(|_: &mut Context<'_>, _: Message| ());
+        let gone = node.gone(&port);
+        let item = Item::new(port.port().clone(), what);
+        node.inner().shards.push(item);
+        node.send(&port, ("behind",));
+        assert_eq!(gone.await.kind(), Some("transport_error"));
+        node.shutdown().await.failure
+    }
+
+    #[tokio::test]
+    async fn a_chunk_that_does_not_hold_what_it_announces_fails_its_shard() {
+        let (times, len) = (3, 4);
+        let wire = What::Wire {
+            times: 1,
+            at: 0,
+            left: 0,
+        };
+        for what in [What::Values { times, len }, wire] {
+            let failure = failure(what).await.unwrap();
+            let expected = "shard 0 panicked: a chunk does not hold what it announces";
+            assert_eq!(failure, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_shard_leaves_of_a_chunk_is_settled() {
+        let node = LocalNode::builder().id("n");
+        let node = node.configure(|config| config.shards = 1);
+        let node = node.start().await.unwrap();
+        let wrong = What::Values { times: 1, len: 1 };
+        node.inner()
+            .shards
+            .push(Item::new(PortName::from("p"), wrong));
+        let mut inbox = node.inbox();
+        let gone = node.gone(inbox.id());
+        let (fired, told) = tokio::sync::oneshot::channel();
+        let watch = node.monitor(inbox.id(), |reason| fired.send(reason).unwrap());
+        let reason = gone.await;
+        assert_eq!(reason.kind(), Some("transport_error"));
+        assert_eq!(told.await, Ok(reason));
+        assert!(inbox.recv().await.is_none());
+        assert!(node.ports().await.is_empty());
+        drop(watch);
+    }
+}

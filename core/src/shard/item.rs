@@ -181,10 +181,16 @@ impl Chunk {
         self.count += 1;
         if message.again
             && let Some(Item {
-                what: What::Wire { times, .. },
-                ..
+                port,
+                what: What::Wire { times, at, left },
             }) = self.items.last_mut()
         {
+            let (begin, number) = place(message.front.rest);
+            assert!(
+                (*at, *left) == (begin, number),
+                "another message came in between"
+            );
+            debug_assert_eq!(*port, message.front.port);
             *times += 1;
             return self.append_bytes(message.bytes());
         }
@@ -201,8 +207,7 @@ impl Chunk {
             self.items.push(Item::new(PortName::NODE_PORT, from));
         }
         self.append_bytes(bytes);
-        let (begin, number) = rest.parts();
-        let (begin, number) = (begin as u32, number.map_or(UNKNOWN, |number| number as u32));
+        let (begin, number) = place(rest);
         match self.items.last_mut() {
             Some(Item {
                 port: last,
@@ -259,6 +264,13 @@ impl Chunk {
         self.source = None;
         self.count = 0;
     }
+}
+
+/// Where the elements of a message begin and how many they are, as [`What::Wire`] has it.
+#[inline]
+fn place(rest: Rest) -> (u32, u32) {
+    let (begin, number) = rest.parts();
+    (begin as u32, number.map_or(UNKNOWN, |number| number as u32))
 }
 
 /// What is called with the reason of a port's death.

@@ -85,17 +85,36 @@ struct Bodies<'a> {
     values: Drain<'a, Value>,
     bytes: &'a [u8],
     source: Option<Source>,
+    /// A message was announced that is not there, or without a source before it.
+    broken: bool,
 }
 
 impl Bodies<'_> {
-    /// The next message from a peer, in memory of its own. There is one, and a source before it.
+    /// The next message from a peer, in memory of its own. `None` only in a chunk that is broken.
     #[inline]
     fn wire(&mut self, at: u32, left: u32) -> Option<Message> {
+        let message = self.next_wire(at, left);
+        self.broken |= message.is_none();
+        message
+    }
+
+    #[inline]
+    fn next_wire(&mut self, at: u32, left: u32) -> Option<Message> {
         let (len, behind) = self.bytes.split_first_chunk()?;
         let (bytes, behind) = behind.split_at_checked(Len::from_ne_bytes(*len) as usize)?;
         self.bytes = behind;
         let rest = Rest::of(at as usize, (left != UNKNOWN).then_some(left as usize));
         Some(Wire::copied(bytes, self.source?, rest).into())
+    }
+
+    /// That the chunk holds what its items announce, for that costs messages or gives them to the wrong port. Not inside a
+    /// port's guard: it is the shard that fails.
+    #[inline]
+    fn check(&self, whole: bool) {
+        assert!(
+            whole && !self.broken,
+            "a chunk does not hold what it announces"
+        );
     }
 }
 
@@ -137,6 +156,7 @@ impl Shard {
             values: values.drain(..),
             bytes,
             source: None,
+            broken: false,
         };
         let mut items = Items {
             items: items.drain(..),
@@ -163,6 +183,7 @@ impl Shard {
                 }
             }
         }
+        body.check(body.values.as_slice().is_empty() && body.bytes.is_empty());
         drop((body, items));
         chunk.clear();
         count
@@ -200,6 +221,7 @@ impl Shard {
         let Item { port, what } = item;
         match what {
             What::Values { times, len } => {
+                body.check(body.values.len() >= times as usize * len as usize);
                 let next = |_| Values::next_of(&mut body.values, len as usize).into();
                 self.deliver(place, &port, (0..times).map(next));
                 times as usize
@@ -207,6 +229,7 @@ impl Shard {
             What::Wire { times, at, left } => {
                 let next = |_| body.wire(at, left);
                 self.deliver(place, &port, (0..times).map_while(next));
+                body.check(true);
                 times as usize
             }
             What::LongWire(wire) => {
