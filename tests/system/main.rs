@@ -12,6 +12,7 @@ mod idle;
 mod links;
 #[path = "../common/log.rs"]
 mod log;
+mod misfits;
 mod network;
 mod overload;
 mod panics;

@@ -154,7 +154,7 @@ impl ReplyPort {
         };
         Self {
             node: node.clone(),
-            id: node.insert_port(new),
+            id: node.insert_port(node.reply_name(), new),
         }
     }
 }

@@ -254,9 +254,16 @@ impl Inner {
         format!("{}{}", self.unique, self.next()).into()
     }
 
+    /// A name for a port that takes the answer of a call.
+    pub(super) fn reply_name(&self) -> PortName {
+        format!("{}{}{}", PortName::REPLY, self.unique, self.next()).into()
+    }
+
     /// Whether this is a name that this node makes up, or may make up next.
     pub(crate) fn is_own_name(&self, name: &PortName) -> bool {
-        name.as_str().starts_with(&self.unique)
+        let name = name.as_str();
+        let name = name.strip_prefix(PortName::REPLY).unwrap_or(name);
+        name.starts_with(&self.unique)
     }
 
     /// A name for a port that this node spawns on another.
@@ -266,7 +273,7 @@ impl Inner {
     }
 
     pub(crate) fn add_port(self: &Arc<Self>, port: impl Port + 'static) -> PortId {
-        self.insert_port(new_port(port))
+        self.insert_port(self.unique_name(), new_port(port))
     }
 
     /// Makes the node port.
@@ -280,8 +287,8 @@ impl Inner {
         self.settle(refused);
     }
 
-    pub(crate) fn insert_port(self: &Arc<Self>, new: NewPort) -> PortId {
-        let name = self.unique_name();
+    /// Makes a port with a name that this node has made up.
+    pub(super) fn insert_port(self: &Arc<Self>, name: PortName, new: NewPort) -> PortId {
         self.insert(name.clone(), new);
         PortId::new(self.id.clone(), name)
     }
@@ -363,6 +370,8 @@ impl Inner {
         let SendError::Encode { error, .. } = error;
         if to.node() != &self.id {
             self.peer(to.node()).report_not_sent(to.port(), &error);
+        } else if to.port().is_reply() {
+            self.kill(to, not_encoded(&self.id, &error));
         }
     }
 
@@ -478,9 +487,9 @@ impl Inner {
                     let (to, message) = appended(*notify, reason);
                     #[cfg(aemp_faults)]
                     if crate::faults::is(crate::faults::Fault::FiresTwice) {
-                        self.shards.deliver(to.port(), message.clone());
+                        self.shards.deliver(to.port(), message.clone().into());
                     }
-                    self.shards.deliver(to.port(), message);
+                    self.shards.deliver(to.port(), message.into());
                 }
             }
             What::Wake(told) => {
@@ -536,7 +545,12 @@ impl Inner {
             }
             What::Notify(notify) => {
                 let (to, message) = appended(*notify, reason);
-                self.send(&to, message);
+                if to.node() == &self.id {
+                    self.shards.deliver(to.port(), message.into());
+                } else {
+                    // It fits whatever codec there is: a reason may hold what that lacks, and has to arrive.
+                    self.peer(to.node()).tell(to.port(), message);
+                }
             }
             What::Wake(told) => {
                 let _ = told.send(reason);
@@ -668,7 +682,12 @@ impl Drop for Finish {
 }
 
 /// The message of a [`Notify`](crate::Notify) with the reason at its end.
-fn appended((to, mut values): (PortId, Values), reason: Reason) -> (PortId, Message) {
+fn appended((to, mut values): (PortId, Values), reason: Reason) -> (PortId, Values) {
     values.extend(reason.values().iter().cloned());
-    (to, values.into())
+    (to, values)
+}
+
+/// What those are told who wait for a message to `node` that cannot be encoded.
+pub(crate) fn not_encoded(node: &NodeId, error: &EncodeError) -> Reason {
+    crate::reason!["encode_error", node.as_str(), error.to_string()]
 }

@@ -8,6 +8,7 @@ use crate::PortName;
 use crate::codec::{EncodeError, Frame};
 use crate::map::HashSet;
 use crate::message::{Values, cost_of};
+use crate::node::not_encoded;
 
 /// Which wait for a connection to a peer: a connector is for one, and has no say in a later one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,7 +91,11 @@ impl Peer {
         let Some(node) = self.node.upgrade() else {
             return false;
         };
-        let reason = crate::reason!["encode_error", self.id.as_str(), error.to_string()];
+        let reason = not_encoded(&self.id, error);
+        if port.is_reply() && !matches!(state.link, Link::Down) {
+            // Its call would wait for ever. Without a connection its monitor fires.
+            self.request(state, request::kil1(port, &reason));
+        }
         let mut watched = false;
         for action in state.monitors.fire(port) {
             watched = true;
