@@ -23,3 +23,4 @@ mod seeds;
 mod stranger;
 mod supervised;
 mod tapped;
+mod times;

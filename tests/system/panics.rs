@@ -13,19 +13,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::common::{Network, SECRET, linked, soon, unlinked, until};
 use crate::log::Log;
 
-/// The network in memory with a function that panics the next time it is called.
+/// The network in memory with a function that panics.
 #[derive(Clone)]
 struct Faulty(Network, Fault);
 
 type Fault = Arc<Mutex<&'static str>>;
 
 fn spring(fault: &Fault, function: &'static str) {
-    let mut fault = fault.lock().unwrap();
-    if *fault == function {
-        *fault = "";
-        drop(fault);
-        panic!("{function} panics");
-    }
+    let armed = *fault.lock().unwrap() == function;
+    assert!(!armed, "{function} panics");
+}
+
+fn arm(fault: &Fault, function: &'static str) {
+    *fault.lock().unwrap() = function;
 }
 
 #[async_trait]
@@ -118,16 +118,13 @@ async fn answers(node: &LocalNode, echo: &PortId) {
 async fn what_waits_for_a_connection_fails_when_connecting_panics() {
     for function in ["connect", "read", "write"] {
         let (_a, echo, b, fault) = scene().await;
-        let b = b.peer("a", "mem:a").configure(|config| {
-            // One attempt: another would succeed.
-            config.connect_interval = std::time::Duration::from_millis(1);
-        });
-        let b = b.start().await.unwrap();
-        *fault.lock().unwrap() = function;
+        let b = b.peer("a", "mem:a").start().await.unwrap();
+        arm(&fault, function);
         let gone = b.gone(&echo);
         b.send(&echo, ("echo", 1, "a#"));
         let why = soon(gone).await.to_string();
         assert!(why.contains(&format!("{function} panics")), "{why}");
+        arm(&fault, "");
         answers(&b, &echo).await;
         assert_eq!(soon(b.shutdown()).await.failure, None);
     }
@@ -137,7 +134,7 @@ async fn what_waits_for_a_connection_fails_when_connecting_panics() {
 async fn a_seed_is_tried_again_when_connecting_panics() {
     for function in ["connect", "read", "write"] {
         let (_a, echo, b, fault) = scene().await;
-        *fault.lock().unwrap() = function;
+        arm(&fault, function);
         let b = b.seed("mem:a").start().await.unwrap();
         let error = soon(b.joined()).await.unwrap_err();
         assert!(
@@ -145,6 +142,7 @@ async fn a_seed_is_tried_again_when_connecting_panics() {
             "{error}"
         );
         assert!(matches!(b.seeds()[0].state, SeedState::Failed(_)));
+        arm(&fault, "");
         linked(&b, "a").await;
         answers(&b, &echo).await;
         assert_eq!(soon(b.shutdown()).await.failure, None);
@@ -160,9 +158,10 @@ async fn a_connection_whose_stream_panics_is_lost_like_any_other() {
         soon(b.joined()).await.unwrap();
         let (gone, lost) = (b.gone(&echo), a.gone(&"b".parse().unwrap()));
         answers(&b, &echo).await;
-        *fault.lock().unwrap() = function;
+        arm(&fault, function);
         b.send(&echo, ("echo", 1, "b#"));
         assert_eq!(soon(gone).await.kind(), Some("transport_error"));
+        arm(&fault, "");
         soon(lost).await;
         assert_eq!(log.with(&["ERROR", &format!("{function} panics")]).len(), 1);
         unlinked(&b, "a").await;
@@ -176,20 +175,21 @@ async fn a_connection_whose_stream_panics_is_lost_like_any_other() {
 async fn a_listener_that_panics_goes_on() {
     let (log, _guard) = Log::start();
     let (a, _, b, fault) = scene().await;
-    *fault.lock().unwrap() = "accept";
+    arm(&fault, "accept");
     let _b = b.bind("mem:b").start().await.unwrap();
     a.add_seed("mem:b".parse().unwrap());
     until("the listener has panicked", || {
         !log.with(&["ERROR", "accept panics"]).is_empty()
     })
     .await;
+    arm(&fault, "");
     linked(&a, "b").await;
 }
 
 #[tokio::test]
 async fn a_node_does_not_start_when_listening_panics() {
     let (_a, _, b, fault) = scene().await;
-    *fault.lock().unwrap() = "listen";
+    arm(&fault, "listen");
     let error = b.bind("mem:b").start().await.unwrap_err();
     assert!(matches!(&error, StartError::Listen { .. }), "{error}");
     assert!(error.to_string().contains("listen panics"), "{error}");

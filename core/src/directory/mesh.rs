@@ -119,7 +119,7 @@ impl Mesh {
                 && *next <= now
             {
                 *next = now + *pause;
-                *pause = (2 * *pause).min(longest.max(FIRST_PAUSE));
+                *pause = (2 * *pause).min(longest.clamp(FIRST_PAUSE, MEMORY));
                 due.push((node.clone(), known.addresses.clone()));
             }
             true

@@ -4,8 +4,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::Instant;
 
 use super::dial::{Failed, STOPPED, dial};
 use super::open::{OpenError, Opened};
@@ -13,8 +14,12 @@ use super::run::run;
 use super::seed::SeedState;
 use super::turns::Turns;
 use crate::Address;
+use crate::deadline::Deadline;
 use crate::node::{Inner, parse_addresses};
 use crate::peer::{Peer, Wait};
+
+/// What part of `connect_interval` an address waits that has failed is taken of, at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// Connects to `peer`, for which messages wait as `wait`, or gives up and lets them fail.
 pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>, wait: Wait) {
@@ -105,7 +110,7 @@ async fn first_of(
     addresses: &[Address],
 ) -> Result<Option<Opened>, String> {
     let interval = node.config.connect_interval;
-    let until = Instant::now() + interval;
+    let until = Deadline::after(interval);
     let mut turns = Turns::new(addresses.len(), Instant::now(), interval);
     let mut errors = vec![None; addresses.len()];
     let mut running = Vec::new();
@@ -122,7 +127,7 @@ async fn first_of(
         let (at, outcome) = tokio::select! {
             biased;
             done = any(&mut running) => done,
-            () = sleep_until(wake.unwrap_or(until)), if wake.is_some() => continue,
+            () = wake.map_or(Deadline::Never, Deadline::At).wait() => continue,
         };
         match outcome {
             Ok(opened) => {
@@ -135,7 +140,8 @@ async fn first_of(
             }) => return Ok(None),
             Err(Failed { error, .. }) => {
                 errors[at] = Some(format!("{}: {error}", addresses[at]));
-                let pause = interval.mul_f64(node.entropy.between(0.1, 0.2));
+                let pause = interval.min(LONGEST_PAUSE);
+                let pause = pause.mul_f64(node.entropy.between(0.1, 0.2));
                 turns.failed(at, Instant::now(), pause);
             }
         }
@@ -144,16 +150,14 @@ async fn first_of(
 
 /// Asks the network where `peer` listens.
 async fn look_up(node: &Arc<Inner>, peer: &Peer) -> Result<Vec<Address>, String> {
-    let found = timeout(
-        node.config.monitor_timeout,
-        node.directory.find(node, &peer.id),
-    );
+    let found = node.directory.find(node, &peer.id);
+    let found = Deadline::after(node.config.monitor_timeout).bound(found);
     let found = tokio::select! {
         biased;
         found = found => found,
         why = wait_for_seeds(node), if !node.directory.can_find() => return Err(why),
     };
-    let found = found.ok().flatten().unwrap_or_default();
+    let found = found.flatten().unwrap_or_default();
     let addresses = parse_addresses(&found);
     if addresses.is_empty() {
         return Err(String::from("no known address"));
@@ -179,7 +183,7 @@ async fn any<F: Future>(running: &mut Vec<(usize, Pin<Box<F>>)>) -> (usize, F::O
 
 /// Nobody knows an address of the peer, but it may be one of the seeds that are not connected yet.
 async fn wait_for_seeds(node: &Arc<Inner>) -> String {
-    let deadline = Instant::now() + node.config.monitor_timeout;
+    let deadline = Deadline::after(node.config.monitor_timeout);
     loop {
         let changed = node.seeds_changed.notified();
         tokio::pin!(changed);
@@ -198,7 +202,7 @@ async fn wait_for_seeds(node: &Arc<Inner>) -> String {
                 SeedState::Refused(why) => tried += &format!("; seed {}: {why}", seed.address),
             }
         }
-        if !hope || timeout_at(deadline, changed).await.is_err() {
+        if !hope || deadline.bound(changed).await.is_none() {
             return format!("no known address{tried}");
         }
     }

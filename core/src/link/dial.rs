@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout_at};
-
 use super::open::{OpenError, Opened, open};
+use crate::deadline::Deadline;
 use crate::guard;
 use crate::handshake::Role;
 use crate::node::Inner;
@@ -29,7 +28,7 @@ pub(super) async fn dial(
     node: &Arc<Inner>,
     address: &Address,
     expected: Option<&NodeId>,
-    until: Option<Instant>,
+    until: Option<Deadline>,
 ) -> Result<Opened, Failed> {
     let attempt = guard::complete(try_dial(node, address, expected, until));
     attempt.await.unwrap_or_else(|panic| {
@@ -43,7 +42,7 @@ async fn try_dial(
     node: &Arc<Inner>,
     address: &Address,
     expected: Option<&NodeId>,
-    until: Option<Instant>,
+    until: Option<Deadline>,
 ) -> Result<Opened, Failed> {
     let failed = |error| Failed { error, peer: None };
     let transport = node
@@ -55,14 +54,14 @@ async fn try_dial(
         connect_interval,
         ..
     } = node.config;
-    let latest = Instant::now() + opening_timeout;
+    let latest = Deadline::after(opening_timeout);
     let (until, limit) = match until {
         Some(until) if until < latest => {
             (until, format!("{connect_interval:?} (connect_interval)"))
         }
         _ => (latest, format!("{opening_timeout:?}")),
     };
-    let connected = timeout_at(until, transport.connect(address, &node.options)).await;
+    let connected = until.bound(transport.connect(address, &node.options)).await;
     let late = || {
         std::io::Error::new(
             std::io::ErrorKind::TimedOut,
@@ -70,7 +69,7 @@ async fn try_dial(
         )
     };
     let stream = connected
-        .unwrap_or_else(|_| Err(late()))
+        .unwrap_or_else(|| Err(late()))
         .map_err(|error| failed(OpenError::Connect(error)))?;
     let mut met = None;
     let opened = open(node, stream, Role::Dialler, expected, &mut met).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -18,6 +18,7 @@ use super::pulse::Pulse;
 use super::watch::hung;
 use crate::Message;
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
+use crate::deadline::Ticks;
 use crate::guard;
 use crate::message::COPY_BELOW;
 use crate::node::{Inner, Sender, handle_node_port};
@@ -117,7 +118,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
             peer.finish(generation);
             // What cannot be sent in time is lost.
             let last = both(&mut write, &mut read);
-            let _ = timeout_at(node.ending.deadline(), last).await;
+            let _ = node.ending.deadline().bound(last).await;
             String::from("this node stopped")
         }
     };
@@ -195,7 +196,7 @@ impl Link<'_> {
         };
         let stopped = async {
             self.node.stop.cancelled().await;
-            sleep_until(self.node.ending.deadline()).await;
+            self.node.ending.deadline().wait().await;
         };
         tokio::select! {
             biased;
@@ -362,12 +363,9 @@ impl Link<'_> {
 
     /// Sends `[]` now and then, so that the transport notices a dead host. Never ends.
     async fn keepalive(&self, bytes: &[u8]) {
-        let mut ticks = tokio::time::interval(self.node.config.keepalive());
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // The first tick is at once.
-        ticks.tick().await;
+        let mut ticks = Ticks::every(self.node.config.keepalive());
         loop {
-            ticks.tick().await;
+            ticks.next().await;
             let seed = is_seed(self.node, self.peer);
             self.peer.keepalive(self.generation, bytes, seed);
         }

@@ -198,6 +198,7 @@ impl Builder {
         entropy: Entropy,
         services: Vec<Prepared>,
     ) -> Result<LocalNode, StartError> {
+        self.config.check()?;
         let id = match self.id {
             Some(id) => NodeId::new(&id)?,
             None => NodeId::new(&format!("anon/{}", entropy.word::<12>()))?,

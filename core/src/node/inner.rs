@@ -21,9 +21,10 @@ use super::tasks::{Essential, Tasks};
 use super::{Ending, NodeEvent, NodePort, NodeStats, Shutdown, Taps, Timer};
 use crate::codec::{Codecs, EncodeError, Frame};
 use crate::config::Config;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Ticks};
 use crate::entropy::Entropy;
 use crate::error::SendError;
+use crate::guard;
 use crate::handshake::{Secret, Settings};
 use crate::link::{self, Door, Nonces, Ration, Seed, Seeds};
 use crate::map::HashSet;
@@ -567,14 +568,10 @@ impl Inner {
     ) -> Timer {
         let (node, to) = (self.clone(), to.clone());
         let message = message.into_message();
-        let task = self.runtime.spawn(async move {
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep(delay) => node.send_built(&to, &message),
-                () = node.stop.cancelled() => {}
-            }
-        });
-        Timer::new(task.abort_handle())
+        self.timer(async move {
+            Deadline::after(delay).wait().await;
+            node.send_built(&to, &message);
+        })
     }
 
     pub(crate) fn send_every(
@@ -585,17 +582,28 @@ impl Inner {
     ) -> Timer {
         let (node, to) = (self.clone(), to.clone());
         let message = message.into_message();
-        let task = self.runtime.spawn(async move {
+        self.timer(async move {
             // A period of zero would be a busy loop.
-            let period = period.max(Duration::from_millis(1));
-            let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut ticks = Ticks::every(period.max(Duration::from_millis(1)));
             loop {
-                tokio::select! {
-                    biased;
-                    _ = ticks.tick() => node.send_built(&to, &message),
-                    () = node.stop.cancelled() => return,
-                }
+                ticks.next().await;
+                node.send_built(&to, &message);
+            }
+        })
+    }
+
+    /// Runs `task` until the node stops, or the guard is dropped.
+    fn timer(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) -> Timer {
+        let node = self.clone();
+        // The codec that its message meets may be the program's.
+        let task = guard::complete(task);
+        let task = self.runtime.spawn(async move {
+            tokio::select! {
+                biased;
+                ended = task => if let Err(panic) = ended {
+                    tracing::error!(target: "aemp::port", %panic, "a timer panicked");
+                },
+                () = node.stop.cancelled() => {}
             }
         });
         Timer::new(task.abort_handle())
@@ -623,8 +631,8 @@ impl Inner {
     /// Waits for the stop and carries out the part that takes time.
     async fn end(&self, shards: Vec<JoinHandle<()>>) {
         self.stop.cancelled().await;
-        let late = self.ending.deadline() + GRACE;
-        let _ = tokio::time::timeout_at(late, self.tasks.join()).await;
+        let late = self.ending.deadline().plus(GRACE);
+        let _ = late.bound(self.tasks.join()).await;
         self.shards.close();
         for shard in shards {
             // A handler that blocks must not keep the others from their end.

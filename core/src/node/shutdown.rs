@@ -3,9 +3,8 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::NodeId;
+use crate::deadline::Deadline;
 
 /// What a node that stops could not deliver, from [`shutdown`](crate::LocalNode::shutdown).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,19 +24,19 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// The end of one node.
 #[derive(Default)]
 pub(crate) struct Ending {
-    deadline: OnceLock<Instant>,
+    deadline: OnceLock<Deadline>,
     report: Mutex<Shutdown>,
 }
 
 impl Ending {
     /// What is queued may go out for so long from now on, unless that was said before.
     pub(super) fn within(&self, limit: Duration) {
-        self.deadline.get_or_init(|| Instant::now() + limit);
+        self.deadline.get_or_init(|| Deadline::after(limit));
     }
 
     /// Until when what is queued may go out.
-    pub(crate) fn deadline(&self) -> Instant {
-        *self.deadline.get_or_init(|| Instant::now() + FLUSH)
+    pub(crate) fn deadline(&self) -> Deadline {
+        *self.deadline.get_or_init(|| Deadline::after(FLUSH))
     }
 
     /// So many bytes for `node` are lost.

@@ -175,7 +175,7 @@ impl Tap {
             let next = {
                 // It may be read outside of the runtime.
                 let _timers = self.runtime.enter();
-                Deadline::at(self.looked + TELL).bound(self.queue.recv())
+                Deadline::At(self.looked + TELL).bound(self.queue.recv())
             };
             let Some(next) = next.await else {
                 continue;
