@@ -16,12 +16,14 @@ mod allowance;
 mod budget;
 pub mod codec;
 mod config;
+mod deadline;
 mod directory;
 mod entropy;
 mod error;
 mod excerpt;
 #[cfg(aemp_faults)]
 pub mod faults;
+mod guard;
 pub mod handshake;
 pub mod id;
 mod link;

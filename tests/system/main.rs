@@ -14,8 +14,10 @@ mod links;
 #[path = "../common/log.rs"]
 mod log;
 mod logged;
+mod misfits;
 mod network;
 mod overload;
+mod panics;
 #[path = "../common/pipe.rs"]
 mod pipe;
 mod rivals;
@@ -23,4 +25,5 @@ mod seeds;
 mod stranger;
 mod supervised;
 mod tapped;
+mod times;
 mod told;

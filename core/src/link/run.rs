@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -20,6 +20,8 @@ use super::watch::hung;
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
+use crate::deadline::Ticks;
+use crate::guard;
 use crate::message::COPY_BELOW;
 use crate::node::{Held, Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer, Room, Written};
@@ -47,7 +49,11 @@ const LOOKS: usize = 8;
 /// they flow.
 pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let span = tracing::info_span!(target: "aemp::link", "link", peer = %opened.peer.id);
-    carry(node, opened, up).instrument(span).await
+    let carried = guard::complete(carry(node, opened, up)).instrument(span);
+    carried.await.unwrap_or_else(|panic| {
+        tracing::error!(target: "aemp::link", %panic, "the task of a connection panicked");
+        format!("a panic: {panic}")
+    })
 }
 
 async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
@@ -70,16 +76,16 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let pulse = info.pulse().clone();
     let cancel = CancellationToken::new();
     let generation = peer.up(sends.clone(), &facts, info.clone(), cancel.clone());
-    let info = info.numbered(generation);
-    drop(opening);
-    up();
-    node.directory.up(node, &peer, generation, facts.is_perl());
     // Should this task panic, the connection is lost like any other.
     let _lost = Lost {
         node,
         peer: &peer,
         generation,
     };
+    let info = info.numbered(generation);
+    drop(opening);
+    up();
+    node.directory.up(node, &peer, generation, facts.is_perl());
 
     let link = Link {
         node,
@@ -102,7 +108,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
             peer.finish(generation);
             // What cannot be sent in time is lost.
             let last = both(&mut write, &mut read);
-            let _ = timeout_at(node.ending.deadline(), last).await;
+            let _ = node.ending.deadline().bound(last).await;
             String::from("this node stopped")
         }
         end = &mut read => match end {
@@ -196,7 +202,7 @@ impl Link<'_> {
         };
         let stopped = async {
             self.node.stop.cancelled().await;
-            sleep_until(self.node.ending.deadline()).await;
+            self.node.ending.deadline().wait().await;
         };
         tokio::select! {
             biased;
@@ -462,12 +468,9 @@ impl Link<'_> {
 
     /// Sends `[]` now and then, so that the transport notices a dead host. Never ends.
     async fn keepalive(&self, bytes: &[u8]) {
-        let mut ticks = tokio::time::interval(self.node.config.keepalive());
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // The first tick is at once.
-        ticks.tick().await;
+        let mut ticks = Ticks::every(self.node.config.keepalive());
         loop {
-            ticks.tick().await;
+            ticks.next().await;
             let seed = is_seed(self.node, self.peer);
             self.peer.keepalive(self.generation, bytes, seed);
         }

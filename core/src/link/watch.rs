@@ -10,11 +10,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::pulse::Pulse;
 use super::shared::Shared;
 use crate::Config;
+use crate::deadline::Deadline;
 use crate::peer::{Generation, Peer};
 
 /// After which part of `monitor_timeout` in silence the peer is asked. The last sign of a peer that stops is at most
@@ -106,9 +107,9 @@ impl Confirmed {
 /// Sleeps for `time`. If that takes far longer, it was this process that hung, and what peers have sent meanwhile is
 /// still to be read: they begin anew.
 async fn pause(time: Duration, late: Duration, pulse: &Pulse) {
-    let wake = Instant::now() + time;
-    sleep_until(wake).await;
-    if wake.elapsed() > late {
+    let wake = Deadline::after(time);
+    wake.wait().await;
+    if wake.plus(late).has_come(Instant::now()) {
         pulse.alive();
     }
 }

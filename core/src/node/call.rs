@@ -82,18 +82,18 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
         let answered = async {
             answered
                 .await
-                .unwrap_or_else(|_| Err(Reason::transport_error(&node.id, "node stopped")))
+                .unwrap_or_else(|_| Err(node.stopped_reason()))
         };
-        let outcome =
-            match within {
-                Some(limit) => tokio::time::timeout(limit, answered).await.map_err(|_| {
-                    CallError::TimedOut {
-                        to: to.clone(),
-                        limit,
-                    }
-                })?,
-                None => answered.await,
-            };
+        let outcome = match within {
+            Some(limit) => {
+                let answered = node.within(limit, answered).await;
+                answered.ok_or_else(|| CallError::TimedOut {
+                    to: to.clone(),
+                    limit,
+                })?
+            }
+            None => answered.await,
+        };
         let message = outcome.map_err(|reason| CallError::Gone {
             to: to.clone(),
             reason,
@@ -154,7 +154,7 @@ impl ReplyPort {
         };
         Self {
             node: node.clone(),
-            id: node.insert_port(new),
+            id: node.insert_port(node.reply_name(), new),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 use super::{Held, Inner, LocalNode};
 use crate::allowance::log_within;
 use crate::directory::is_question;
+use crate::guard;
 use crate::message::{Message, Values, cost_of};
 use crate::monitor::Action;
 use crate::peer::{ALIVE, Generation, Peer, Room, Unsent};
@@ -230,7 +231,7 @@ fn watch(
     Ok(())
 }
 
-fn fire_all(node: &Inner, port: &PortName, actions: Vec<Action>, reason: &Reason) {
+fn fire_all(node: &Arc<Inner>, port: &PortName, actions: Vec<Action>, reason: &Reason) {
     for action in actions {
         node.fire(port, action, reason.clone());
     }
@@ -246,8 +247,6 @@ fn hold(peer: &Peer, generation: Generation, held: &mut Held, question: Values) 
 /// `snd PORTID elements...`: passes a message on.
 fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &mut Batch) {
     match arguments.port_id() {
-        // Whatever it asks for would be asked for in this node's name.
-        Some(to) if to.port().is_node_port() => refuse(from, &to, "a request in a relay"),
         Some(to) => pass_on(node, from, &to, arguments.rest(), batch),
         None => {
             log_within!(from, WARN, target: "aemp::node", %from, "a relay request without a port ID");
@@ -258,6 +257,9 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
 /// Sends what a peer has asked to be sent: to this node, or to one that is connected, so that nobody makes this
 /// node dial. That is not promised: what the connection cannot carry or take now is dropped (protocol.md section 5).
 fn pass_on(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, values: Values, batch: &mut Batch) {
+    if to.port().is_node_port() && !may_be_asked(from, to, &values) {
+        return refuse(from, to, "it is a request in a request");
+    }
     if to.node() == &node.id {
         batch.deliver(to.port(), Message::from(values));
         return;
@@ -327,11 +329,13 @@ pub(super) fn start(
     };
     let handle = LocalNode::from_inner(node);
     match guarded(|| init(&handle, arguments)) {
-        Ok(new) => {
-            if node.add_named_port(port.clone(), new).is_none() {
+        // Where the name is in use, the new port is dropped, which runs the program's code.
+        Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new)) {
+            Ok(Some(_)) => {}
+            _ => {
                 log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), port = %Excerpt(&port), "spawn under a name that is in use");
             }
-        }
+        },
         Err(reason) => {
             log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), reason = %Excerpt(&reason), "a spawned port did not start");
         }
@@ -366,8 +370,8 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
     }
 }
 
-/// Whether an answer may be a request to the node port `to`: to that of the asker alone, since it comes in this node's
-/// name, and none that is answered in turn, since one message could hold a chain of them as long as itself.
+/// Whether what is passed on may be a request to the node port `to`: to that of the asker alone, since it comes in this
+/// node's name, and none that is answered in turn, since one message could hold a chain of them as long as itself.
 fn may_be_asked(from: Sender<'_>, to: &PortId, request: &Values) -> bool {
     let word = request.first().and_then(Value::as_str).unwrap_or_default();
     let answered = Request::named(word)
@@ -381,8 +385,7 @@ fn may_be_asked(from: Sender<'_>, to: &PortId, request: &Values) -> bool {
 
 /// Runs user code whose panic must not end a link.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
-    outcome.unwrap_or_else(|panic| Err(Reason::die(crate::shard::panic_text(&*panic))))
+    guard::run(run).unwrap_or_else(|panic| Err(panic.into()))
 }
 
 /// The arguments of a request, taken from the front.
@@ -426,9 +429,6 @@ impl Arguments {
         let Some(to) = self.port_id() else { return };
         let mut values = self.rest();
         values.extend(result);
-        if to.port().is_node_port() && !may_be_asked(from, &to, &values) {
-            return refuse(from, &to, "a request in an answer");
-        }
         pass_on(node, from, &to, values, batch);
     }
 }

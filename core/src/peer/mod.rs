@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::allowance::log_within;
 use crate::codec::{Capabilities, Codec, Frame, PeerInfo, Sink};
 use crate::error::SendError;
+use crate::guard;
 use crate::link::LinkInfo;
 use crate::map::HashMap;
 use crate::message::Values;
@@ -39,6 +40,7 @@ pub(crate) use admission::{Opening, Refused, Stage};
 pub(crate) use outgoing::{Chunk, Room, Unsent, Written};
 use outgoing::{Large, Outbox};
 pub(crate) use request::ALIVE;
+pub(crate) use waiting::Wait;
 use waiting::{Waited, Waiting};
 
 /// Which connection of this node: they are numbered as they come up, and what belongs to a lost one never gets into
@@ -66,6 +68,7 @@ struct State {
     reached_at: Option<Address>,
     admission: Admission,
     generation: Generation,
+    last_wait: Wait,
     /// A connection is wanted although nothing may be sent over it.
     kept: bool,
     /// The directory knows where it listens.
@@ -115,6 +118,7 @@ impl Peer {
             reached_at: None,
             admission: Admission::default(),
             generation: 0,
+            last_wait: Wait::default(),
             kept: false,
             findable: false,
         };
@@ -171,10 +175,9 @@ impl Peer {
                     values,
                     own: false,
                 };
-                if self.let_wait(&mut state, message) {
-                    drop(state);
-                    self.connect();
-                }
+                let wait = self.let_wait(&mut state, message);
+                drop(state);
+                self.connect(wait);
                 Ok(())
             }
         }
@@ -189,18 +192,16 @@ impl Peer {
         then: Action,
     ) -> Monitor {
         let armed = then.armed();
-        let connect = {
+        let wait = {
             let mut state = self.lock();
             let first = state.monitors.add(port, key, then);
             if first && !port.is_node_port() {
                 self.request(&mut state, request::mon1(port))
             } else {
-                state.link.wanted()
+                state.wanted()
             }
         };
-        if connect {
-            self.connect();
-        }
+        self.connect(wait);
         Monitor::new(Target::Peer(self.clone(), port.clone(), key), armed)
     }
 
@@ -216,7 +217,7 @@ impl Peer {
         }
         // An action is user code to drop, which may end another monitor here: not under the lock.
         drop(state);
-        drop(removed);
+        guard::dispose(removed);
     }
 
     /// Kills a port of this peer.
@@ -224,13 +225,20 @@ impl Peer {
         let mut state = self.lock();
         #[cfg(aemp_faults)]
         let before = state.link.queued();
-        let connect = self.request(&mut state, request::kil1(port, &reason));
+        let wait = self.request(&mut state, request::kil1(port, &reason));
         #[cfg(aemp_faults)]
         self.break_kill(&mut state, before);
-        if connect {
-            drop(state);
-            self.connect();
-        }
+        drop(state);
+        self.connect(wait);
+    }
+
+    /// Sends what the node itself has to say, which never fails to encode: what the codec lacks is replaced by its
+    /// diagnostic text.
+    pub(crate) fn tell(self: &Arc<Self>, port: &PortName, values: Values) {
+        let mut state = self.lock();
+        let wait = self.request_to(&mut state, port, values);
+        drop(state);
+        self.connect(wait);
     }
 
     /// Sends a request of the node's own over the connection `generation` and no other: nothing is sent if that is not up,
@@ -248,10 +256,9 @@ impl Peer {
     pub(crate) fn connect_to(self: &Arc<Self>, addresses: Vec<Address>) {
         let mut state = self.lock();
         state.found = addresses;
-        if state.link.wanted() {
-            drop(state);
-            self.connect();
-        }
+        let wait = state.wanted();
+        drop(state);
+        self.connect(wait);
     }
 
     /// A port of ours that the peer watches over connection `generation` has died.
@@ -340,7 +347,11 @@ impl Peer {
         #[cfg(aemp_faults)]
         let before = self.break_up(&mut state, before);
         if let Link::Waiting(waiting) = before {
-            self.send_waited(&mut state, waiting);
+            // The codec may be the program's. The task that carries the connection is not at work yet.
+            let sent = guard::run(|| self.send_waited(&mut state, waiting));
+            if let (Err(panic), Link::Up(up)) = (sent, &mut state.link) {
+                up.fail(format!("the codec panicked: {panic}"));
+            }
         }
         log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
         #[cfg(aemp_faults)]
@@ -378,7 +389,10 @@ impl Peer {
             Some(_) => {}
             None => self.fire_all(&mut state, text),
         }
-        let wanted = matches!(state.link, Link::Waiting(_));
+        let wait = match &state.link {
+            Link::Waiting(next) => Some(next.number),
+            _ => None,
+        };
         if let Some(node) = self.node.upgrade() {
             if node.stop.is_cancelled() {
                 node.ending.lost(&self.id, up.out.queued());
@@ -393,9 +407,7 @@ impl Peer {
         }
         drop(state);
         self.changed.notify_waiters();
-        if wanted {
-            self.connect();
-        }
+        self.connect(wait);
     }
 
     /// Tells that the connection `generation` is down.
@@ -408,10 +420,10 @@ impl Peer {
         });
     }
 
-    /// No connection can be had: what waits is dropped and our monitors fire.
-    pub(crate) fn unreachable(&self, text: &str) {
+    /// No connection can be had for what waits as `wait`: it is dropped and our monitors fire.
+    pub(crate) fn unreachable(&self, wait: Wait, text: &str) {
         let mut state = self.lock();
-        if matches!(state.link, Link::Waiting(_)) {
+        if state.waits(wait) {
             self.give_up(&mut state, text);
         }
     }
@@ -541,10 +553,10 @@ impl Peer {
         self.lock().addresses = addresses;
     }
 
-    /// Starts to connect, in a task of the node.
-    fn connect(self: &Arc<Self>) {
-        if let Some(node) = self.node.upgrade() {
-            crate::link::connect_on_demand(&node, self.clone());
+    /// Starts to connect for what waits as `wait`, in a task of the node. Not under the lock.
+    fn connect(self: &Arc<Self>, wait: Option<Wait>) {
+        if let (Some(wait), Some(node)) = (wait, self.node.upgrade()) {
+            crate::link::connect_on_demand(&node, self.clone(), wait);
         }
     }
 
@@ -563,18 +575,29 @@ impl State {
             _ => None,
         }
     }
+
+    /// Makes a connection wanted. If somebody has to start one, says for which wait.
+    fn wanted(&mut self) -> Option<Wait> {
+        if !matches!(self.link, Link::Down) {
+            return None;
+        }
+        let wait = self.next_wait();
+        self.link = Link::Waiting(Waiting::new(wait));
+        Some(wait)
+    }
+
+    fn next_wait(&mut self) -> Wait {
+        self.last_wait = self.last_wait.next();
+        self.last_wait
+    }
+
+    /// Whether messages wait for a connection as `wait`.
+    fn waits(&self, wait: Wait) -> bool {
+        matches!(&self.link, Link::Waiting(waiting) if waiting.number == wait)
+    }
 }
 
 impl Link {
-    /// Makes a connection wanted. True if somebody has to start one.
-    fn wanted(&mut self) -> bool {
-        let start = matches!(self, Self::Down);
-        if start {
-            *self = Self::Waiting(Waiting::default());
-        }
-        start
-    }
-
     fn queued(&self) -> usize {
         match self {
             Self::Down => 0,
@@ -597,11 +620,15 @@ impl Up {
         true
     }
 
-    /// Gives the link up. What is queued is lost, and its memory is free at once.
+    /// Gives the link up. What is queued is lost, and what waits for the next one if this one is closing; the memory is
+    /// free at once.
     fn fail(&mut self, text: String) {
         if self.failed.is_none() {
             self.failed = Some(text);
             self.out.clear();
+            if let Some(next) = &mut self.closing {
+                next.clear();
+            }
             self.cancel.cancel();
         }
     }

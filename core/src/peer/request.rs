@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::waiting::Waited;
+use super::waiting::{Wait, Waited};
 use super::{Generation, Link, Peer, State};
 use crate::message::Values;
 use crate::{NodeId, PortId, PortName, Reason, Value};
@@ -70,16 +70,25 @@ impl Peer {
         }
     }
 
-    /// Sends a request to the peer's node port. True if somebody has to start a connection.
-    pub(super) fn request(self: &Arc<Self>, state: &mut State, values: Values) -> bool {
+    /// Sends a request to the peer's node port. If somebody has to start a connection, says for which wait.
+    pub(super) fn request(self: &Arc<Self>, state: &mut State, values: Values) -> Option<Wait> {
+        self.request_to(state, &PortName::NODE_PORT, values)
+    }
+
+    pub(super) fn request_to(
+        self: &Arc<Self>,
+        state: &mut State,
+        port: &PortName,
+        values: Values,
+    ) -> Option<Wait> {
         if let Link::Up(up) = &mut state.link
             && !up.is_closing()
         {
-            up.send_fitting(&PortName::NODE_PORT, &values, self.queue_limit);
-            return false;
+            up.send_fitting(port, &values, self.queue_limit);
+            return None;
         }
         let message = Waited {
-            port: PortName::NODE_PORT,
+            port: port.clone(),
             values,
             own: true,
         };

@@ -8,10 +8,21 @@ use crate::allowance::log_within;
 use crate::codec::{EncodeError, Frame};
 use crate::map::HashSet;
 use crate::message::{Values, cost_of};
+use crate::node::not_encoded;
 use crate::{Excerpt, PortName};
 
-#[derive(Default)]
+/// Which wait for a connection to a peer: a connector is for one, and has no say in a later one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wait(u64);
+
+impl Wait {
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 pub(super) struct Waiting {
+    pub(super) number: Wait,
     pub(super) queue: VecDeque<Waited>,
     pub(super) bytes: usize,
 }
@@ -25,10 +36,10 @@ pub(super) struct Waited {
 }
 
 impl Peer {
-    /// Lets a message wait for a connection, within the limit. True if somebody has to start one.
-    pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> bool {
+    /// Lets a message wait for a connection, within the limit. If somebody has to start one, says for which wait.
+    pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> Option<Wait> {
         let limit = self.queue_limit;
-        let start = state.link.wanted();
+        let wait = state.wanted();
         if let Some(waiting) = state.link.waiting()
             && !waiting.push(message, limit)
         {
@@ -38,7 +49,7 @@ impl Peer {
                 _ => self.give_up(state, &text),
             }
         }
-        start
+        wait
     }
 
     /// What waited meets the codec at last. A message that cannot be encoded is lost, and said to be. If a monitor says
@@ -81,7 +92,11 @@ impl Peer {
         let Some(node) = self.node.upgrade() else {
             return false;
         };
-        let reason = crate::reason!["encode_error", self.id.as_str(), error.to_string()];
+        let reason = not_encoded(&self.id, error);
+        if port.is_reply() && !matches!(state.link, Link::Down) {
+            // Its call would wait for ever. Without a connection its monitor fires.
+            self.request(state, request::kil1(port, &reason));
+        }
         let mut watched = false;
         for action in state.monitors.fire(port) {
             watched = true;
@@ -100,6 +115,18 @@ impl Peer {
 }
 
 impl Waiting {
+    pub(super) fn new(number: Wait) -> Self {
+        Self {
+            number,
+            queue: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.number);
+    }
+
     /// False if that is more than may wait.
     fn push(&mut self, message: Waited, limit: usize) -> bool {
         self.bytes += message.port.as_str().len() + cost_of(&message.values);

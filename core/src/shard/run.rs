@@ -1,18 +1,17 @@
 //! The task of one shard: it owns its ports and runs them.
 
-use std::any::Any;
 use std::iter;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec::Drain;
 
+use super::end::{Items, Running};
 use super::item::{Chunk, Len, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
-use super::queue::Taken;
 use super::{Asked, Item, NewPort, Watcher, What};
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
 use crate::codec::Rest;
+use crate::guard;
 use crate::message::{Source, Values, Wire};
 use crate::monitor::{Action, MonitorKey};
 use crate::node::{Inner, PortStats};
@@ -32,28 +31,33 @@ const LOOKS: usize = 8;
 const AHEAD: usize = 16;
 
 /// Runs the ports of shard `index` until the node stops.
-pub(crate) async fn run(node: Arc<Inner>, index: usize) {
-    let shards = node.shards.clone();
+pub(crate) fn run(node: Arc<Inner>, index: usize) -> impl Future<Output = ()> + Send {
+    // Here, so that it ends as it should even if its task is dropped before it began.
+    let mut running = Running::new(node, index);
+    async move {
+        if let Err(panic) = guard::complete(work(&mut running, index)).await {
+            running.fail(&panic);
+        }
+    }
+}
+
+async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
+    let shards = shard.node.shards.clone();
     let queue = &shards.queues[index];
-    let mut shard = Shard {
-        node,
-        ports: Ports::default(),
-    };
-    let mut taken = Taken::default();
     let mut looks = 0;
     let mut turn = Turn::new(Budget::SHARD);
     loop {
-        if !queue.try_take(&mut taken) {
+        if !queue.try_take(taken) {
             if looks > 0 {
                 looks -= 1;
                 turn.wait(step_back()).await;
                 continue;
             }
-            turn.wait(queue.take(&mut taken)).await;
+            turn.wait(queue.take(taken)).await;
         }
         let mut count = 0;
         while let Some(mut chunk) = taken.next_chunk() {
-            let messages = shard.work_off(&mut chunk);
+            let messages = shard.work_off(&mut chunk, &mut taken.left);
             taken.empty(chunk);
             count += messages;
             turn.spend(messages);
@@ -61,9 +65,9 @@ pub(crate) async fn run(node: Arc<Inner>, index: usize) {
                 turn.step_back().await;
             }
         }
-        queue.done(&mut taken, count);
+        queue.done(taken, count);
         if taken.closed {
-            return shard.end();
+            return;
         }
         looks = if count >= BUSY { LOOKS } else { 0 };
     }
@@ -74,28 +78,66 @@ struct Bodies<'a> {
     values: Drain<'a, Value>,
     bytes: &'a [u8],
     source: Option<Source>,
+    /// A message was announced that is not there, or without a source before it.
+    broken: bool,
 }
 
 impl Bodies<'_> {
-    /// The next message from a peer, in memory of its own. There is one, and a source before it.
+    /// The next message from a peer, in memory of its own. `None` only in a chunk that is broken.
     #[inline]
     fn wire(&mut self, at: u32, left: u32) -> Option<Message> {
+        let message = self.next_wire(at, left);
+        self.broken |= message.is_none();
+        message
+    }
+
+    #[inline]
+    fn next_wire(&mut self, at: u32, left: u32) -> Option<Message> {
         let (len, behind) = self.bytes.split_first_chunk()?;
         let (bytes, behind) = behind.split_at_checked(Len::from_ne_bytes(*len) as usize)?;
         self.bytes = behind;
         let rest = Rest::of(at as usize, (left != UNKNOWN).then_some(left as usize));
         Some(Wire::copied(bytes, self.source?, rest).into())
     }
+
+    /// That the chunk holds what its items announce, for that costs messages or gives them to the wrong port. Not inside a
+    /// port's guard: it is the shard that fails.
+    #[inline]
+    fn check(&self, whole: bool) {
+        assert!(
+            whole && !self.broken,
+            "a chunk does not hold what it announces"
+        );
+    }
 }
 
-struct Shard {
-    node: Arc<Inner>,
+pub(super) struct Shard {
+    pub(super) node: Arc<Inner>,
     ports: Ports,
+    /// It is at its end: its queue is closed.
+    pub(super) ended: bool,
 }
 
 impl Shard {
-    /// Does all that is in `chunk`, and says how many things that were.
-    fn work_off(&mut self, chunk: &mut Chunk) -> usize {
+    pub(super) fn new(node: Arc<Inner>) -> Self {
+        Self {
+            node,
+            ports: Ports::default(),
+            ended: false,
+        }
+    }
+
+    /// The ports that live.
+    pub(super) fn ports(&self) -> Vec<PortName> {
+        self.ports.names()
+    }
+
+    pub(super) fn has(&mut self, port: &PortName) -> bool {
+        self.ports.get_mut(port).is_some()
+    }
+
+    /// Does all that is in `chunk`, and says how many things that were. What a panic leaves of it comes to `left`.
+    fn work_off(&mut self, chunk: &mut Chunk, left: &mut Vec<Item>) -> usize {
         let mut count = 0;
         let Chunk {
             items,
@@ -107,17 +149,21 @@ impl Shard {
             values: values.drain(..),
             bytes,
             source: None,
+            broken: false,
         };
-        let mut items = items.drain(..);
+        let mut items = Items {
+            items: items.drain(..),
+            left,
+        };
         loop {
-            let (places, found) = self.look_ahead(items.as_slice());
+            let (places, found) = self.look_ahead(items.items.as_slice());
             for place in &places[..found] {
-                if let Some(item) = items.next() {
+                if let Some(item) = items.items.next() {
                     count += self.messages(*place, item, &mut body);
                 }
             }
             if found < AHEAD {
-                match items.next() {
+                match items.items.next() {
                     Some(Item {
                         what: What::From(source),
                         ..
@@ -130,6 +176,7 @@ impl Shard {
                 }
             }
         }
+        body.check(body.values.as_slice().is_empty() && body.bytes.is_empty());
         drop((body, items));
         chunk.clear();
         count
@@ -167,6 +214,7 @@ impl Shard {
         let Item { port, what } = item;
         match what {
             What::Values { times, len } => {
+                body.check(body.values.len() >= times as usize * len as usize);
                 let next = |_| Values::next_of(&mut body.values, len as usize).into();
                 self.deliver(place, &port, (0..times).map(next));
                 times as usize
@@ -174,6 +222,7 @@ impl Shard {
             What::Wire { times, at, left } => {
                 let next = |_| body.wire(at, left);
                 self.deliver(place, &port, (0..times).map_while(next));
+                body.check(true);
                 times as usize
             }
             What::LongWire(wire) => {
@@ -188,7 +237,7 @@ impl Shard {
         }
     }
 
-    fn handle(&mut self, item: Item) {
+    pub(super) fn handle(&mut self, item: Item) {
         let Item { port, what } = item;
         match what {
             // Their place is looked for first.
@@ -209,15 +258,31 @@ impl Shard {
                             .get_mut(&port)
                             .and_then(|slot| slot.ties.as_mut())
                         {
-                            ties.watchers.retain(|watcher| !asked_by(watcher));
+                            let taken = ties.watchers.extract_if(.., |w| asked_by(w));
+                            taken.for_each(guard::dispose);
                         }
                     }
                 }
             }
             What::Fire(fired) => self.call(fired.0, fired.1),
             // Who asked may have given up.
-            What::Report(to) => drop(to.send(self.ports.iter().map(Slot::stats).collect())),
+            What::Report(to) => drop(to.send(self.report())),
         }
+    }
+
+    /// The ports that live. One that panics when it is asked dies.
+    fn report(&mut self) -> Vec<PortStats> {
+        let (mut report, mut dead) = (Vec::new(), Vec::new());
+        for slot in self.ports.iter() {
+            match guard::run(|| slot.stats()) {
+                Ok(stats) => report.push(stats),
+                Err(panic) => dead.push((slot.name.clone(), panic)),
+            }
+        }
+        for (port, panic) in dead {
+            self.bury(&port, panic.into());
+        }
+        report
     }
 
     fn insert(&mut self, port: PortName, new: NewPort) {
@@ -235,7 +300,7 @@ impl Shard {
             messages: 0,
         };
         if let Err(refused) = self.ports.insert(slot) {
-            self.dispose(&port, refused, &Reason::normal());
+            Self::dispose(refused, &Reason::normal());
             log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), "a port of that name exists, the new one is dropped");
             return;
         }
@@ -272,31 +337,27 @@ impl Shard {
     }
 
     /// Ends a port: what it owns goes, then its watchers are told.
-    fn bury(&mut self, port: &PortName, reason: Reason) {
+    pub(super) fn bury(&mut self, port: &PortName, reason: Reason) {
         let Some(slot) = self.ports.remove(port) else {
             return;
         };
         if !reason.is_normal() {
             tracing::debug!(target: "aemp::port", port = %Excerpt(port), reason = %Excerpt(&reason), "port died");
         }
-        for watcher in self.dispose(port, slot, &reason) {
+        for watcher in Self::dispose(slot, &reason) {
             self.tell(port, watcher, &reason);
         }
     }
 
     /// Drops a port and what it owns, and gives those who watched it.
-    fn dispose(&self, port: &PortName, slot: Slot, reason: &Reason) -> Vec<Watcher> {
-        // The port's own destructor is user code as well.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop((slot.port, slot.owned))));
-        if let Err(panic) = dropped {
-            log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(port), "a port panicked as it was dropped: {}", Excerpt(panic_text(&*panic)));
-        }
-        let Some(ties) = slot.ties else {
-            return Vec::new();
+    fn dispose(slot: Slot, reason: &Reason) -> Vec<Watcher> {
+        guard::dispose(slot.owned);
+        let ties = slot.ties.map(|ties| *ties).unwrap_or_default();
+        let new = NewPort {
+            port: slot.port,
+            on_end: ties.on_end,
         };
-        if let Some(on_end) = ties.on_end {
-            on_end(reason);
-        }
+        new.dispose(reason);
         ties.watchers
     }
 
@@ -316,12 +377,15 @@ impl Shard {
         };
         // One only: a peer that asked twice takes back once (protocol.md section 5).
         if let Some(at) = ties.watchers.iter().position(which) {
-            ties.watchers.remove(at);
+            // A callback is the program's code to drop.
+            guard::dispose(ties.watchers.remove(at));
         }
     }
 
-    fn tell(&self, port: &PortName, watcher: Watcher, reason: &Reason) {
+    pub(super) fn tell(&self, port: &PortName, watcher: Watcher, reason: &Reason) {
         match watcher {
+            // No shard would take it.
+            Watcher::Local(_, action) if self.ended => self.call(action, reason.clone()),
             Watcher::Local(_, action) => self.node.fire(port, action, reason.clone()),
             Watcher::Peer(peer, generation) => Peer::port_died(&peer, generation, port, reason),
         }
@@ -329,19 +393,8 @@ impl Shard {
 
     /// Runs a callback. One that panics hurts nobody else.
     fn call(&self, action: Action, reason: Reason) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.node.act(action, reason))) {
-            log_within!(self.node.logs.members, ERROR, target: "aemp::monitor", "a monitor's callback panicked: {}", Excerpt(panic_text(&*panic)));
-        }
-    }
-
-    /// The node stops: what is left of the ports is dropped, and whoever waits for one is told.
-    fn end(mut self) {
-        for port in self.ports.names() {
-            self.bury(
-                &port,
-                Reason::transport_error(&self.node.id, "node stopped"),
-            );
-        }
+        let act = || self.node.act(action, reason);
+        guard::log("a monitor's callback panicked", act);
     }
 }
 
@@ -398,19 +451,11 @@ impl Slot {
 /// Runs a port's code, whose panic kills the port and hurts nobody else.
 #[inline]
 fn guarded(run: impl FnOnce() -> Option<Reason>) -> Option<Reason> {
-    catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|panic| Some(Reason::die(panic_text(&*panic))))
+    guard::run(run).unwrap_or_else(|panic| Some(panic.into()))
 }
 
 impl Watcher {
     fn is(&self, key: MonitorKey) -> bool {
         matches!(self, Self::Local(k, _) if *k == key)
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without text")
 }
