@@ -17,7 +17,7 @@ use super::open::Opened;
 use super::pulse::Pulse;
 use super::watch::hung;
 use crate::Message;
-use crate::codec::{Decoder, Found, PeerInfo, Received, need};
+use crate::codec::{Decoder, Found, PeerInfo, READ, Received, need};
 use crate::deadline::Ticks;
 use crate::guard;
 use crate::message::COPY_BELOW;
@@ -28,7 +28,7 @@ use crate::shard::Batch;
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
-const LARGEST_READ: usize = 256 << 10;
+const LARGEST_READ: usize = READ;
 
 /// How long a connection that is closing may make no progress.
 const LINGER: Duration = Duration::from_secs(3);
