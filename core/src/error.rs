@@ -133,6 +133,9 @@ pub enum StartError {
         /// The least that it may be.
         least: Duration,
     },
+    /// The tokio runtime has no timers, without which nothing would ever be given up.
+    #[error("the tokio runtime has no timers: build it with enable_time or enable_all")]
+    NoTimers,
     /// There is no tokio runtime to run on.
     #[error("a node is started inside a tokio runtime, and there is none here")]
     NoRuntime,

@@ -88,6 +88,22 @@ async fn a_monitor_on_a_port_that_lives_at_the_end_fires() {
     assert!(is_stopped(&told.recv_timeout(LIMIT).unwrap()));
 }
 
+#[tokio::test]
+async fn what_is_sent_too_late_is_added_up_for_each_node() {
+    let node = node().await;
+    soon(node.clone().shutdown()).await;
+    for n in 0..1000 {
+        for to in ["p#x", "m#x", "m#y"] {
+            node.send(&to.parse().unwrap(), (n,));
+        }
+    }
+    let undelivered = soon(node.shutdown()).await.undelivered;
+    let [(m, two), (p, one)] = &undelivered[..] else {
+        panic!("{undelivered:?}");
+    };
+    assert_eq!((m.as_str(), p.as_str(), *two), ("m", "p", 2 * one));
+}
+
 #[test]
 fn what_waits_ends_when_the_runtime_does() {
     for runtime in runtimes() {

@@ -55,6 +55,14 @@ async fn a_time_that_is_too_short_is_refused_with_its_key_and_the_least() {
     );
 }
 
+#[test]
+fn a_runtime_without_timers_is_refused() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.build().unwrap();
+    let error = runtime.block_on(LocalNode::builder().start()).unwrap_err();
+    assert!(matches!(error, StartError::NoTimers), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_longest_time_means_never() {
     const NEVER: Duration = Duration::MAX;

@@ -19,7 +19,7 @@ use super::shared::Shared;
 use super::watch::hung;
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
-use crate::codec::{Decoder, Found, PeerInfo, Received, need};
+use crate::codec::{Decoder, Found, PeerInfo, READ, Received, need};
 use crate::deadline::Ticks;
 use crate::guard;
 use crate::message::COPY_BELOW;
@@ -30,7 +30,7 @@ use crate::{Excerpt, Message};
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
-const LARGEST_READ: usize = 256 << 10;
+const LARGEST_READ: usize = READ;
 
 /// How long a connection that is closing may make no progress.
 const LINGER: Duration = Duration::from_secs(3);

@@ -3,9 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 use super::configured::{Configured, Prepared};
 use super::inner::{Clock, DialPolicy, Parts};
@@ -207,6 +208,8 @@ impl Builder {
     /// If a setting is wrong or an address cannot be bound; nothing is left behind then.
     pub async fn start(self) -> Result<LocalNode, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        // Nothing but an attempt tells.
+        guard::run(|| drop(sleep(Duration::ZERO))).map_err(|_| StartError::NoTimers)?;
         let entropy = match &self.entropy {
             Some(entropy) => entropy.clone(),
             None => Entropy::system().map_err(|error| StartError::Entropy(error.to_string()))?,

@@ -247,6 +247,15 @@ impl Inner {
         }
     }
 
+    /// Stops the node because its runtime was dropped. Programs end like that without an error.
+    pub(super) fn runtime_dropped(&self) {
+        if !self.stop.is_cancelled() {
+            tracing::debug!(target: "aemp::node", node = %self.id, "the node stops: its runtime was dropped");
+            self.ending.failed(String::from("its runtime was dropped"));
+            self.stop.cancel();
+        }
+    }
+
     /// Around all that runs for this node: a process may have several. It stands in no other, or a task that a task of the
     /// node starts would be in it twice.
     pub(super) fn span(&self) -> tracing::Span {

@@ -141,8 +141,8 @@ pub(crate) fn handle(
         Request::Unwatch => {
             if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port()) {
                 if peer.remove_watch(&port) {
-                    let asker = Box::new((peer.clone(), generation, Asked::Once));
-                    batch.push(Item::new(port, What::UnwatchPeer(asker)), 0);
+                    let what = What::UnwatchPeer(generation, Asked::Once);
+                    batch.push(Item::new(port, what), 0);
                 } else {
                     peer.count_odd(generation);
                 }

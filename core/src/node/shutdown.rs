@@ -10,7 +10,7 @@ use crate::deadline::Deadline;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// For each node that did not take everything in time, or could not be reached: how many bytes that were queued for
+    /// For each node, in order, that did not take everything in time, or could not be reached: how many bytes that were queued for
     /// it are lost. Bytes that the transport has taken are not among them, although the peer may not have read them.
     pub undelivered: Vec<(NodeId, usize)>,
     /// Why the node had stopped by itself, if it had: a part without which it would have been deaf ended, by a panic or
@@ -41,9 +41,14 @@ impl Ending {
 
     /// So many bytes for `node` are lost.
     pub(crate) fn lost(&self, node: &NodeId, bytes: usize) {
-        if bytes > 0 {
-            let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-            report.undelivered.push((node.clone(), bytes));
+        if bytes == 0 {
+            return;
+        }
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let nodes = &mut report.undelivered;
+        match nodes.binary_search_by(|(other, _)| other.cmp(node)) {
+            Ok(at) => nodes[at].1 += bytes,
+            Err(at) => nodes.insert(at, (node.clone(), bytes)),
         }
     }
 
@@ -54,12 +59,7 @@ impl Ending {
     }
 
     pub(super) fn report(&self) -> Shutdown {
-        let mut report = self
-            .report
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        report.undelivered.sort();
-        report
+        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.clone()
     }
 }

@@ -398,7 +398,7 @@ impl Peer {
                 node.ending.lost(&self.id, up.out.queued());
             }
             for (port, _) in up.watched {
-                let what = What::UnwatchPeer(Box::new((self.clone(), generation, Asked::All)));
+                let what = What::UnwatchPeer(generation, Asked::All);
                 node.shards.push(Item::new(port, what));
             }
         }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Generation, Link, Peer, Up};
 use crate::codec::{EncodeError, Frame, Limits};
+use crate::guard;
 use crate::{Excerpt, PortName, Value};
 
 /// A written-out buffer above this size is not kept for the next batch.
@@ -236,12 +237,16 @@ impl Up {
     /// Sends what the node itself says: an element that the codec lacks is replaced by its diagnostic text.
     pub(super) fn send_fitting(&mut self, port: &PortName, values: &[Value], limit: usize) {
         let fitting = self.capabilities.fit(values);
-        if let Err(error) = self.send(&Frame::of(port.as_str(), &fitting), limit) {
-            // Nothing is left in it that the codec lacks; a codec that refuses it all the same has a fault.
-            self.fail(format!(
-                "the codec refuses what the node itself says: {error}"
-            ));
-        }
+        let sent = guard::run(|| self.send(&Frame::of(port.as_str(), &fitting), limit));
+        // Nothing is left in it that the codec lacks; a codec that refuses it all the same has a fault.
+        let fault = match sent {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic.to_string(),
+        };
+        self.fail(format!(
+            "the codec refuses what the node itself says: {fault}"
+        ));
     }
 }
 

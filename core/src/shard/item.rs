@@ -80,7 +80,7 @@ pub(crate) enum What {
     /// A monitor of this node ends.
     Unwatch(MonitorKey),
     /// A peer takes monitors back.
-    UnwatchPeer(Box<(Arc<Peer>, Generation, Asked)>),
+    UnwatchPeer(Generation, Asked),
     /// A monitor's callback.
     Fire(Box<(Action, Reason)>),
     /// Say which ports there are.

@@ -7,13 +7,13 @@ use std::vec::Drain;
 use super::end::{Items, Running};
 use super::item::{Chunk, Len, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
-use super::{Asked, Item, NewPort, Watcher, What};
+use super::{Item, NewPort, Watcher, What};
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
 use crate::codec::Rest;
 use crate::guard;
 use crate::message::{Source, Values, Wire};
-use crate::monitor::{Action, MonitorKey};
+use crate::monitor::Action;
 use crate::node::{Inner, PortStats};
 use crate::peer::Peer;
 use crate::port::{Context, Owned, Port};
@@ -246,23 +246,9 @@ impl Shard {
             What::Insert(new) => self.insert(port, *new),
             What::Kill(reason) => self.bury(&port, *reason),
             What::Watch(watcher) => self.watch(port, *watcher),
-            What::Unwatch(key) => self.unwatch(&port, |watcher| watcher.is(key)),
-            What::UnwatchPeer(asker) => {
-                let (peer, generation, asked) = &*asker;
-                let asked_by = |w: &Watcher| matches!(w, Watcher::Peer(p, g) if Arc::ptr_eq(p, peer) && g == generation);
-                match asked {
-                    Asked::Once => self.unwatch(&port, asked_by),
-                    Asked::All => {
-                        if let Some(ties) = self
-                            .ports
-                            .get_mut(&port)
-                            .and_then(|slot| slot.ties.as_mut())
-                        {
-                            let taken = ties.watchers.extract_if(.., |w| asked_by(w));
-                            taken.for_each(guard::dispose);
-                        }
-                    }
-                }
+            What::Unwatch(key) => self.unwatch(&port, |ties| ties.remove(key)),
+            What::UnwatchPeer(generation, asked) => {
+                self.unwatch(&port, |ties| ties.remove_peer(generation, asked));
             }
             What::Fire(fired) => self.call(fired.0, fired.1),
             // Who asked may have given up.
@@ -286,12 +272,7 @@ impl Shard {
     }
 
     fn insert(&mut self, port: PortName, new: NewPort) {
-        let ties = new.on_end.map(|f| {
-            Box::new(Ties {
-                watchers: Vec::new(),
-                on_end: Some(f),
-            })
-        });
+        let ties = new.on_end.map(|on_end| Box::new(Ties::ending(on_end)));
         let slot = Slot {
             name: port.clone(),
             port: new.port,
@@ -300,7 +281,7 @@ impl Shard {
             messages: 0,
         };
         if let Err(refused) = self.ports.insert(slot) {
-            Self::dispose(refused, &Reason::normal());
+            drop(Self::dispose(refused, &Reason::normal()));
             log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), "a port of that name exists, the new one is dropped");
             return;
         }
@@ -350,20 +331,20 @@ impl Shard {
     }
 
     /// Drops a port and what it owns, and gives those who watched it.
-    fn dispose(slot: Slot, reason: &Reason) -> Vec<Watcher> {
+    fn dispose(slot: Slot, reason: &Reason) -> impl Iterator<Item = Watcher> + use<> {
         guard::dispose(slot.owned);
-        let ties = slot.ties.map(|ties| *ties).unwrap_or_default();
+        let mut ties = slot.ties.map(|ties| *ties).unwrap_or_default();
         let new = NewPort {
             port: slot.port,
-            on_end: ties.on_end,
+            on_end: ties.on_end.take(),
         };
         new.dispose(reason);
-        ties.watchers
+        ties.into_watchers()
     }
 
     fn watch(&mut self, port: PortName, watcher: Watcher) {
         match self.ports.get_mut(&port) {
-            Some(slot) => slot.ties.get_or_insert_default().watchers.push(watcher),
+            Some(slot) => slot.ties.get_or_insert_default().add(watcher),
             None => {
                 let id = PortId::new(self.node.id.clone(), port.clone());
                 self.tell(&port, watcher, &Reason::no_such_port(&id));
@@ -371,14 +352,10 @@ impl Shard {
         }
     }
 
-    fn unwatch(&mut self, port: &PortName, which: impl Fn(&Watcher) -> bool) {
-        let Some(ties) = self.ports.get_mut(port).and_then(|slot| slot.ties.as_mut()) else {
-            return;
-        };
-        // One only: a peer that asked twice takes back once (protocol.md section 5).
-        if let Some(at) = ties.watchers.iter().position(which) {
-            // A callback is the program's code to drop.
-            guard::dispose(ties.watchers.remove(at));
+    fn unwatch(&mut self, port: &PortName, remove: impl FnOnce(&mut Ties)) {
+        let slot = self.ports.get_mut(port);
+        if let Some(ties) = slot.and_then(|slot| slot.ties.as_mut()) {
+            remove(ties);
         }
     }
 
@@ -406,7 +383,7 @@ impl Slot {
             name: self.name.clone(),
             messages: self.messages,
             queued: self.port.queued(),
-            watchers: ties.map_or(0, |ties| ties.watchers.len()),
+            watchers: ties.map_or(0, Ties::watchers),
             tasks: owned.map_or(0, Owned::tasks),
             monitors: owned.map_or(0, Owned::monitors),
         }
@@ -452,10 +429,4 @@ impl Slot {
 #[inline]
 fn guarded(run: impl FnOnce() -> Option<Reason>) -> Option<Reason> {
     guard::run(run).unwrap_or_else(|panic| Some(panic.into()))
-}
-
-impl Watcher {
-    fn is(&self, key: MonitorKey) -> bool {
-        matches!(self, Self::Local(k, _) if *k == key)
-    }
 }
