@@ -7,6 +7,7 @@ mod common;
 mod dialled;
 mod failures;
 mod gaps;
+mod held;
 mod hung;
 mod idle;
 mod links;
