@@ -53,7 +53,14 @@ pub struct Config {
     pub inbox_limit: usize,
     /// Monitors that a peer may hold on our ports; 100,000.
     pub peer_monitors: usize,
-    /// What a peer may make this node hold in the directory.
+    /// Ports that a peer has had spawned here and that live; 10,000. The same for all peers together is
+    /// [`spawned_ports`](Self::spawned_ports).
+    pub peer_ports: usize,
+    /// Ports that all peers together have had spawned here and that live; 100,000.
+    pub spawned_ports: usize,
+    /// Connections that others have opened and that are up; 10,000. One more is refused before this node proves itself.
+    pub links: usize,
+    /// What a peer may make this node hold in the directory, and all of them.
     pub directory: DirectoryLimits,
     /// Connections that are not authenticated yet; 128.
     pub openings: usize,
@@ -128,6 +135,9 @@ impl Default for Config {
             queue_limit: 64 << 20,
             inbox_limit: 64 << 20,
             peer_monitors: 100_000,
+            peer_ports: 10_000,
+            spawned_ports: 100_000,
+            links: 10_000,
             directory: DirectoryLimits::default(),
             openings: 128,
             openings_per_address: 16,

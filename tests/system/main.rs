@@ -8,6 +8,7 @@ mod dialled;
 mod failures;
 mod fair;
 mod gaps;
+mod held;
 mod hung;
 mod idle;
 mod links;

@@ -39,6 +39,9 @@ pub(crate) struct LogLayer {
     most: Arc<AtomicU8>,
 }
 
+/// So many ports get the log at most, as each line goes to all of them.
+const CATCHERS: usize = 64;
+
 struct Line {
     time: f64,
     level: u8,
@@ -93,6 +96,15 @@ impl Logs {
 }
 
 fn connect(node: &LocalNode, catchers: &Catchers, most: &Arc<AtomicU8>, port: PortId, level: u8) {
+    if catchers
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .len()
+        >= CATCHERS
+    {
+        // A catcher that is refused asks again when its connection was lost.
+        return;
+    }
     let (gone, dead, wanted) = (catchers.clone(), port.clone(), most.clone());
     let watch = node.monitor(&port, move |_: aemp::Reason| {
         let mut catchers = gone.lock().unwrap_or_else(PoisonError::into_inner);

@@ -304,6 +304,13 @@ impl Machine {
         if usage.bytes - before_size + size > limits.bytes.saturating_mul(times) {
             return Err("it holds too many bytes (directory.bytes)");
         }
+        let all = self.store.usage_of_others();
+        if before.is_none() && all.keys >= limits.keys.saturating_mul(limits.of_all) {
+            return Err("all peers together hold too many keys (directory.of_all)");
+        }
+        if all.bytes - before_size + size > limits.bytes.saturating_mul(limits.of_all) {
+            return Err("all peers together hold too many bytes (directory.of_all)");
+        }
         let mut others = self.store.held_by(from, family);
         if before.is_none() {
             if *family == *GLOBALS && others.by_ref().take(MOST_GLOBALS).count() == MOST_GLOBALS {

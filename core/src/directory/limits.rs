@@ -1,4 +1,4 @@
-//! What one other node may make this one hold for it in the directory.
+//! What one other node, and all of them, may make this one hold in the directory.
 
 /// What a peer may make this node hold in the directory, of its own or as a global node for its slaves. An entry beyond
 /// is refused alone, counted and logged; all others stay.
@@ -15,6 +15,8 @@ pub struct DirectoryLimits {
     pub entry: usize,
     /// How many times as much a global node holds, since that is what its slaves do; 32.
     pub of_global: usize,
+    /// How many times as much all peers together hold, as one member can come under many names; 64.
+    pub of_all: usize,
     /// Families that a peer watches here; 10,000.
     pub watches: usize,
 }
@@ -27,6 +29,7 @@ impl Default for DirectoryLimits {
             bytes: 64 << 20,
             entry: 1 << 20,
             of_global: 32,
+            of_all: 64,
             watches: 10_000,
         }
     }

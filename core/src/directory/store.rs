@@ -18,6 +18,8 @@ pub(super) struct Store {
     /// By index; `None` is a free place.
     owners: Vec<Option<Owner>>,
     by_id: BTreeMap<NodeId, OwnerIndex>,
+    /// How much all but this node hold.
+    others: Usage,
 }
 
 /// Almost every key is held once.
@@ -65,6 +67,7 @@ impl Store {
             families: BTreeMap::new(),
             owners: Vec::new(),
             by_id: BTreeMap::new(),
+            others: Usage::default(),
         }
     }
 
@@ -125,8 +128,30 @@ impl Store {
         })
     }
 
+    /// How much all others hold.
+    pub(super) fn usage_of_others(&self) -> Usage {
+        self.others
+    }
+
+    /// Counts what `change` does to what `id` holds.
+    fn counted<T>(&mut self, id: &NodeId, change: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.usage(id);
+        let outcome = change(self);
+        if *id != self.own {
+            let after = self.usage(id);
+            self.others.keys = self.others.keys + after.keys - before.keys;
+            self.others.bytes = self.others.bytes + after.bytes - before.bytes;
+            self.others.families = self.others.families + after.families - before.families;
+        }
+        outcome
+    }
+
     /// Lets `id`, which is a holder, hold `key` with `value`.
     pub(super) fn set(&mut self, id: &NodeId, family: &Text, key: Text, value: Value) -> Told {
+        self.counted(id, |store| store.put(id, family, key, value))
+    }
+
+    fn put(&mut self, id: &NodeId, family: &Text, key: Text, value: Value) -> Told {
         let Some(&by) = self.by_id.get(id) else {
             return Told::default();
         };
@@ -172,6 +197,10 @@ impl Store {
     /// Lets `id` no longer hold `key`. A key that it did not hold is told as deleted all the same, if nobody else holds
     /// it either, as AnyEvent::MP does.
     pub(super) fn delete(&mut self, id: &NodeId, family: &str, key: &str) -> Told {
+        self.counted(id, |store| store.take_out(id, family, key))
+    }
+
+    fn take_out(&mut self, id: &NodeId, family: &str, key: &str) -> Told {
         let Some(&by) = self.by_id.get(id) else {
             return Told::default();
         };
@@ -220,7 +249,11 @@ impl Store {
     }
 
     /// Takes all that `id` holds, and tells of each key what [`delete`](Self::delete) would.
-    pub(super) fn forget(&mut self, id: &NodeId, mut tell: impl FnMut(&Text, Text, Told)) {
+    pub(super) fn forget(&mut self, id: &NodeId, tell: impl FnMut(&Text, Text, Told)) {
+        self.counted(id, |store| store.clear(id, tell));
+    }
+
+    fn clear(&mut self, id: &NodeId, mut tell: impl FnMut(&Text, Text, Told)) {
         let Some(&by) = self.by_id.get(id) else {
             return;
         };
@@ -446,4 +479,18 @@ fn size_of_text(text: &str) -> usize {
         _ => 0,
     });
     text.len() + escaped.sum::<usize>()
+}
+
+#[cfg(test)]
+impl Store {
+    pub(super) fn expect_counted(&self) {
+        let others = self.owners.iter().flatten();
+        let others = others.filter(|owner| owner.id != self.own);
+        let sum = others.fold(Usage::default(), |sum, owner| Usage {
+            keys: sum.keys + owner.usage.keys,
+            bytes: sum.bytes + owner.usage.bytes,
+            families: sum.families + owner.usage.families,
+        });
+        assert_eq!(self.others, sum);
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::door::Pass;
@@ -36,6 +37,8 @@ pub(super) struct Opened {
     pub(super) rest: BytesMut,
     /// Keeps other connections to the same node back until the link is up.
     pub(super) opening: peer::Opening,
+    /// Its place among those that others have opened, if this is one.
+    pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a connection was not opened.
@@ -63,6 +66,11 @@ pub(crate) enum OpenError {
         "more than the allowed number of connections are being opened: this one was the oldest"
     )]
     Displaced,
+    #[error(
+        "{:?} is refused: this node has no more than {limit} connections that others have opened (links)",
+        .node.as_str()
+    )]
+    Full { node: NodeId, limit: usize },
     #[error("this node is stopping")]
     Stopping,
 }
@@ -149,8 +157,14 @@ pub(super) async fn open(
     let (state, line) = ready.authenticate();
     wire.write(&line).await?;
     let verified = wire.drive(state).await?;
+    let mut place = None;
     if let Some(pass) = stranger {
         pass.proved();
+        let free = node.links.clone().try_acquire_owned();
+        place = Some(free.map_err(|_| OpenError::Full {
+            node: id.clone(),
+            limit: node.config.links,
+        })?);
     }
     let peer = node.peer(&id);
     let opening = opening.unwrap_or_else(|| peer.opening(role, verified.peer().says_role()));
@@ -167,6 +181,7 @@ pub(super) async fn open(
         peer,
         rest: wire.buffer,
         opening,
+        place,
     })
 }
 

@@ -63,6 +63,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
         peer,
         rest,
         opening,
+        place: _until_it_ends,
     } = opened;
     let (Some(sends), Some(receives)) = (
         node.codecs.get(established.sends()),

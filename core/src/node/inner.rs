@@ -31,7 +31,7 @@ use crate::link::{self, Door, Nonces, Seed, Seeds};
 use crate::map::HashSet;
 use crate::message::{IntoMessage, Message, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
-use crate::peer::{Generation, Peer};
+use crate::peer::{Generation, Peer, SpawnPlace};
 use crate::port::Port;
 use crate::ration::Ration;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
@@ -50,6 +50,10 @@ pub(crate) struct Inner {
     pub(crate) dial_policy: DialPolicy,
     /// Room for dials to addresses that other nodes have named.
     pub(crate) dials: Semaphore,
+    /// Room for connections that others have opened.
+    pub(crate) links: Arc<Semaphore>,
+    /// Room for ports that peers spawn.
+    pub(crate) spawned: Arc<Semaphore>,
     /// Room for nodes that connections are being made to.
     pub(crate) connecting: Arc<Semaphore>,
     pub(crate) entropy: Entropy,
@@ -144,6 +148,11 @@ fn unique_word(_id: &NodeId, entropy: &Entropy) -> String {
     entropy.word::<10>()
 }
 
+/// Room for so many.
+pub(crate) fn room_for(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
+}
+
 impl Inner {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
         let Parts {
@@ -175,9 +184,9 @@ impl Inner {
             settings: Arc::new(link::settings(id.clone(), secret, &config, &codecs)),
             id,
             dials: Semaphore::new(config.dials.clamp(1, Semaphore::MAX_PERMITS)),
-            connecting: Arc::new(Semaphore::new(
-                config.connecting.min(Semaphore::MAX_PERMITS),
-            )),
+            connecting: room_for(config.connecting),
+            links: room_for(config.links),
+            spawned: room_for(config.spawned_ports),
             config,
             codecs,
             transports,
@@ -340,11 +349,13 @@ impl Inner {
         PortId::new(self.id.clone(), name)
     }
 
-    /// Makes a port with a name of its own. `None` if the name is in use, or is that of the node port.
+    /// Makes a port with a name of its own, which keeps `place` as long as it lives. `None` if the name is in use, or is
+    /// that of the node port.
     pub(crate) fn add_named_port(
         self: &Arc<Self>,
         name: PortName,
         port: Box<dyn Port>,
+        place: Option<SpawnPlace>,
     ) -> Option<PortId> {
         let taken = |names: &Mutex<HashSet<PortName>>| {
             !names
@@ -357,6 +368,7 @@ impl Inner {
         }
         let (names, held) = (self.names.clone(), name.clone());
         let on_end = Box::new(move |_: &Reason| {
+            drop(place);
             names
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -370,7 +382,7 @@ impl Inner {
     /// The peer called `id`, made if it is new.
     pub(crate) fn peer(self: &Arc<Self>, id: &NodeId) -> Arc<Peer> {
         self.peers.get_or_add(id, || {
-            Peer::new(id.clone(), Arc::downgrade(self), self.config.queue_limit)
+            Peer::new(id.clone(), Arc::downgrade(self), &self.config)
         })
     }
 

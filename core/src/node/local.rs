@@ -92,7 +92,7 @@ impl LocalNode {
         name: impl Into<PortName>,
         port: impl Port + 'static,
     ) -> Option<PortId> {
-        self.inner.add_named_port(name.into(), Box::new(port))
+        self.inner.add_named_port(name.into(), Box::new(port), None)
     }
 
     /// Makes a port whose messages are awaited.

@@ -27,6 +27,9 @@ pub(crate) enum Sender<'a> {
 /// The source that `aemp trace` has evaluated, the only one that is answered (protocol.md section 10).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
+/// The longest name of a port that a peer spawns, in bytes.
+const LONGEST_NAME: usize = 1024;
+
 /// The requests of protocol.md section 5.
 #[derive(Clone, Copy)]
 enum Request {
@@ -310,6 +313,10 @@ fn spawn(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), port = %Excerpt(&port), "spawn under a name that this node gives itself");
         return;
     }
+    if port.as_str().len() > LONGEST_NAME {
+        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), "spawn under a name of more than {LONGEST_NAME} bytes");
+        return;
+    }
     // What came before belongs before the port.
     batch.flush();
     start(node, from, port, &function, arguments.rest().into());
@@ -327,10 +334,21 @@ pub(super) fn start(
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), "spawn of a function that is not offered here");
         return;
     };
+    let place = match from {
+        Sender::Here => None,
+        Sender::Peer(peer, generation) => match peer.spawn_place(node) {
+            Ok(place) => Some(place),
+            Err(why) => {
+                log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), why, "a spawn over the limit");
+                peer.count_odd(generation);
+                return;
+            }
+        },
+    };
     let handle = LocalNode::from_inner(node);
     match guarded(|| init(&handle, arguments)) {
         // Where the name is in use, the new port is dropped, which runs the program's code.
-        Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new)) {
+        Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new, place)) {
             Ok(Some(_)) => {}
             _ => {
                 log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), port = %Excerpt(&port), "spawn under a name that is in use");

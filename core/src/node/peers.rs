@@ -97,7 +97,9 @@ mod tests {
         let peers = Peers::default();
         let add = |n: u32| {
             let id: NodeId = format!("client{n}").parse().unwrap();
-            peers.get_or_add(&id, || Peer::new(id.clone(), Weak::new(), 0))
+            peers.get_or_add(&id, || {
+                Peer::new(id.clone(), Weak::new(), &crate::Config::default())
+            })
         };
         let kept = add(0);
         for n in 1..10_000 {
@@ -112,7 +114,9 @@ mod tests {
         let peers = Peers::default();
         let add = |n: u32| {
             let id: NodeId = format!("client{n}").parse().unwrap();
-            peers.get_or_add(&id, || Peer::new(id.clone(), Weak::new(), 0))
+            peers.get_or_add(&id, || {
+                Peer::new(id.clone(), Weak::new(), &crate::Config::default())
+            })
         };
         keep_last(add(0));
         for n in 1..1_000 {

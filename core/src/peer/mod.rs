@@ -19,7 +19,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::allowance::log_within;
@@ -30,10 +30,10 @@ use crate::link::LinkInfo;
 use crate::map::HashMap;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
-use crate::node::{Inner, LinkStats, NodeEvent, Taps, Traffic};
+use crate::node::{Inner, LinkStats, NodeEvent, Taps, Traffic, room_for};
 use crate::runtime::make_way;
 use crate::shard::{Asked, Item, What};
-use crate::{Address, Excerpt, LogAllowance, NodeId, PortName, Reason};
+use crate::{Address, Config, Excerpt, LogAllowance, NodeId, PortName, Reason};
 
 use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
@@ -52,6 +52,10 @@ pub(crate) struct Peer {
     node: Weak<Inner>,
     /// The node's setting.
     queue_limit: usize,
+    /// Room for ports that this peer has spawned here.
+    spawned: Arc<Semaphore>,
+    /// The node's setting.
+    peer_ports: usize,
     state: Mutex<State>,
     /// The link came up or went down, an opening ended, or much was written.
     changed: Notify,
@@ -73,6 +77,12 @@ struct State {
     kept: bool,
     /// The directory knows where it listens.
     findable: bool,
+}
+
+/// The place of a port that a peer has spawned, among its own and those of all peers.
+pub(crate) struct SpawnPlace {
+    _own: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
 }
 
 enum Link {
@@ -109,7 +119,7 @@ struct Up {
 }
 
 impl Peer {
-    pub(crate) fn new(id: NodeId, node: Weak<Inner>, queue_limit: usize) -> Arc<Self> {
+    pub(crate) fn new(id: NodeId, node: Weak<Inner>, config: &Config) -> Arc<Self> {
         let state = State {
             link: Link::Down,
             monitors: MonitorTable::default(),
@@ -126,7 +136,9 @@ impl Peer {
         Arc::new(Self {
             id,
             node,
-            queue_limit,
+            queue_limit: config.queue_limit,
+            spawned: room_for(config.peer_ports),
+            peer_ports: config.peer_ports,
             state: Mutex::new(state),
             changed: Notify::new(),
             log,
@@ -277,6 +289,24 @@ impl Peer {
             return;
         }
         self.request(&mut state, request::kil0(port, reason));
+    }
+
+    /// A place for a port that the peer wants to have spawned here.
+    ///
+    /// # Errors
+    /// The limit that there is no room within.
+    pub(crate) fn spawn_place(&self, node: &Inner) -> Result<SpawnPlace, String> {
+        let own = self.spawned.clone().try_acquire_owned();
+        let own = own.map_err(|_| format!("{} of this peer live (peer_ports)", self.peer_ports))?;
+        let of_all = node.spawned.clone().try_acquire_owned();
+        let of_all = of_all.map_err(|_| {
+            let limit = node.config.spawned_ports;
+            format!("{limit} of all peers live (spawned_ports)")
+        })?;
+        Ok(SpawnPlace {
+            _own: own,
+            _of_all: of_all,
+        })
     }
 
     /// The peer asks to be told of a port's death. False if it holds more monitors than it may.
@@ -524,6 +554,8 @@ impl Peer {
             && state.addresses.is_empty()
             && state.admission.is_empty()
             && !state.kept
+            // Should it come back, they are still its own.
+            && Arc::strong_count(&self.spawned) == 1
     }
 
     /// Where the directory has said that it listens, to be used once: it may listen elsewhere by the next time.

@@ -44,7 +44,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connector_is_done_with_its_wait_and_has_no_say_in_the_next() {
-        let peer = Peer::new("p".parse().unwrap(), Weak::new(), 1000);
+        let peer = Peer::new("p".parse().unwrap(), Weak::new(), &crate::Config::default());
         let begin = || peer.lock().wanted().unwrap();
         let first = begin();
         peer.unreachable(first, "no connection");

@@ -170,6 +170,7 @@ fn a_peer_holds_and_watches_no_more_than_it_may() {
         entry: 100,
         watches: 2,
         of_global: 1,
+        of_all: 64,
     };
     net.add_with("a", &[], limits);
     net.become_global("a");
@@ -222,6 +223,39 @@ fn a_peer_holds_and_watches_no_more_than_it_may() {
     );
     net.says("a", "evil", words([json!("g_mon1"), json!("w1")]))
         .unwrap();
+}
+
+#[test]
+fn one_member_under_many_names_holds_no_more_than_all_peers_may() {
+    let mut net = Net::default();
+    let limits = DirectoryLimits {
+        keys: 3,
+        of_all: 2,
+        ..DirectoryLimits::default()
+    };
+    net.add_with("a", &[], limits);
+    net.become_global("a");
+    let keys = json!({"f": {"k1": 1, "k2": 2, "k3": 3}});
+    for (name, refused) in [("evil1", 0), ("evil2", 0), ("evil3", 3)] {
+        net.stranger("a", name, false);
+        let said = net.says("a", name, words([json!("g_slave"), keys.clone()]));
+        match refused {
+            0 => said.unwrap(),
+            n => {
+                let error = said.unwrap_err();
+                assert!(error.starts_with(&format!("{n} entries")), "{error}");
+                assert!(error.contains("directory.of_all"), "{error}");
+            }
+        }
+        net.machine("a").expect_counted();
+    }
+    // In the place of what one has, it may still set something else; and who goes makes room.
+    let change = words([json!("g_upd"), json!("f"), json!({"k1": 7})]);
+    net.says("a", "evil1", change.clone()).unwrap();
+    net.says("a", "evil3", change.clone()).unwrap_err();
+    net.stranger_gone("a", "evil2");
+    net.says("a", "evil3", change).unwrap();
+    net.machine("a").expect_counted();
 }
 
 #[test]

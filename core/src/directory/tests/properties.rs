@@ -97,7 +97,7 @@ proptest! {
         said in prop::collection::vec((0..2usize, request(), any::<bool>()), 0..60),
     ) {
         let mut net = Net::default();
-        let limits = DirectoryLimits { families: 5, keys: 20, bytes: 2000, entry: 500, of_global: 1, watches: 5 };
+        let limits = DirectoryLimits { families: 5, keys: 20, bytes: 2000, entry: 500, of_global: 1, of_all: 64, watches: 5 };
         net.add_with("a", &[], limits);
         net.become_global("a");
         net.add("honest", &["a"]);
@@ -115,6 +115,7 @@ proptest! {
             if again {
                 net.stranger("a", evil[who], who == 0);
             }
+            net.machine("a").expect_counted();
             let usage = net.machine("a").usage_of(evil[who]);
             prop_assert!(usage.keys <= 20 && usage.bytes <= 2000 && usage.families <= 5, "{usage:?}");
         }
