@@ -42,6 +42,7 @@ mod supervisor;
 mod text;
 pub mod transport;
 pub mod value;
+mod watchdog;
 
 pub use address::{Address, ParseAddressError};
 pub use allowance::LogAllowance;

@@ -20,6 +20,7 @@ fn has_threads() -> bool {
 /// the place next in line, and the other where all threads find it.
 #[cold]
 pub(crate) fn make_way() {
+    crate::watchdog::flush();
     if has_threads() {
         tokio::spawn(async {});
     }

@@ -26,7 +26,8 @@ use crate::message::COPY_BELOW;
 use crate::node::{Held, Inner, Sender, handle_node_port};
 use crate::peer::{Chunk, Generation, Peer, Room, Written};
 use crate::shard::Batch;
-use crate::{Excerpt, Message};
+use crate::watchdog::Worker;
+use crate::{Excerpt, Message, PortName};
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
@@ -93,6 +94,7 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
         peer: &peer,
         generation,
         info: &info,
+        worker: Worker::new(&node.id, &node.runtime),
     };
     let stream = Shared::new(stream);
     let mut decoder = receives.decoder(&node.config.limits, &facts);
@@ -179,6 +181,7 @@ struct Link<'a> {
     peer: &'a Arc<Peer>,
     generation: Generation,
     info: &'a LinkInfo,
+    worker: Worker,
 }
 
 impl Link<'_> {
@@ -396,6 +399,9 @@ impl Link<'_> {
     ) -> Result<(), String> {
         // It may cost anything.
         turn.spend_much(0);
+        // It may be a function of the program's.
+        let _working = self.worker.enter();
+        self.worker.does(PortName::NODE_PORT.as_str());
         let sender = Sender::Peer(self.peer, self.generation);
         handle_node_port(self.node, sender, message, batch, held)
     }

@@ -14,6 +14,7 @@ use crate::error::CallError;
 use crate::message::IntoMessage;
 use crate::port::{Context, Port};
 use crate::shard::NewPort;
+use crate::watchdog::soon;
 use crate::{Message, PortId, Reason};
 
 /// A call that starts when it is awaited; made by [`LocalNode::call`](crate::LocalNode::call).
@@ -139,7 +140,7 @@ impl ReplyPort {
                 .take();
             // The caller has given up: then nobody wants it.
             if let Some(sender) = sender {
-                let _ = sender.send(what);
+                soon(|| drop(sender.send(what)));
             }
         };
         let ended = answer.clone();

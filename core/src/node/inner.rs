@@ -36,6 +36,7 @@ use crate::port::Port;
 use crate::ration::Ration;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::transport::{Options, Transports};
+use crate::watchdog::soon;
 use crate::{Address, Excerpt, LogAllowance, NodeId, PortId, PortName, Reason};
 
 pub(crate) struct Inner {
@@ -558,7 +559,7 @@ impl Inner {
             What::Wake(told) => {
                 if action.armed.take() {
                     // Nobody waits any more: then nobody is told.
-                    let _ = told.send(reason);
+                    soon(|| drop(told.send(reason)));
                 }
             }
             what => {
@@ -615,9 +616,7 @@ impl Inner {
                     self.peer(to.node()).tell(to.port(), message);
                 }
             }
-            What::Wake(told) => {
-                let _ = told.send(reason);
-            }
+            What::Wake(told) => soon(|| drop(told.send(reason))),
             What::Call(run) => run(reason),
         }
     }

@@ -13,6 +13,7 @@ use crate::monitor::Action;
 use crate::peer::{ALIVE, Generation, Peer, Room, Unsent};
 use crate::port::{Context, Port};
 use crate::shard::{Asked, Batch, Item, Watcher, What};
+use crate::watchdog::tagged;
 use crate::{Excerpt, PortId, PortName, Reason, Value};
 
 /// Who sent a request.
@@ -346,6 +347,7 @@ pub(super) fn start(
         },
     };
     let handle = LocalNode::from_inner(node);
+    tagged(function);
     match guarded(|| init(&handle, arguments)) {
         // Where the name is in use, the new port is dropped, which runs the program's code.
         Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new, place)) {
@@ -383,6 +385,7 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
         return;
     };
     let handle = LocalNode::from_inner(node);
+    tagged(name);
     if let Err(reason) = guarded(|| function(&handle, arguments.rest().into())) {
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(name), reason = %Excerpt(&reason), "a called function failed");
     }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{Generation, Link, Peer, Up};
 use crate::codec::{EncodeError, Frame, Limits};
 use crate::guard;
+use crate::watchdog::soon;
 use crate::{Excerpt, PortName, Value};
 
 /// A written-out buffer above this size is not kept for the next batch.
@@ -145,7 +146,7 @@ impl Outbox {
     fn wake(&mut self) {
         if let Some(writer) = self.writer.take() {
             self.awaited = true;
-            writer.wake();
+            soon(|| writer.wake());
         }
     }
 

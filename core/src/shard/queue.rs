@@ -12,6 +12,7 @@ use super::Item;
 use super::item::Chunk;
 use crate::node::ShardStats;
 use crate::runtime::make_way;
+use crate::watchdog::soon;
 use crate::{Message, PortName};
 
 /// Empty chunks that are kept for later at most: memory fresh from the system costs more than the messages. When senders
@@ -172,7 +173,7 @@ impl Queue {
         state.awaited |= waker.is_some();
         drop(state);
         if let Some(waker) = waker {
-            waker.wake();
+            soon(|| waker.wake());
         }
         if late {
             make_way();

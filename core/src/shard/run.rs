@@ -18,6 +18,7 @@ use crate::node::{Inner, PortStats};
 use crate::peer::Peer;
 use crate::port::{Context, Owned, Port};
 use crate::runtime::step_back;
+use crate::watchdog::Worker;
 use crate::{Excerpt, Message, PortId, PortName, Reason, Value};
 
 /// So many messages at once are the sign of senders at work.
@@ -114,6 +115,7 @@ impl Bodies<'_> {
 pub(super) struct Shard {
     pub(super) node: Arc<Inner>,
     ports: Ports,
+    worker: Worker,
     /// It is at its end: its queue is closed.
     pub(super) ended: bool,
 }
@@ -121,6 +123,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(node: Arc<Inner>) -> Self {
         Self {
+            worker: Worker::new(&node.id, &node.runtime),
             node,
             ports: Ports::default(),
             ended: false,
@@ -138,6 +141,7 @@ impl Shard {
 
     /// Does all that is in `chunk`, and says how many things that were. What a panic leaves of it comes to `left`.
     fn work_off(&mut self, chunk: &mut Chunk, left: &mut Vec<Item>) -> usize {
+        let _working = self.worker.enter();
         let mut count = 0;
         let Chunk {
             items,
@@ -212,6 +216,7 @@ impl Shard {
     #[inline]
     fn messages(&mut self, place: Place, item: Item, body: &mut Bodies<'_>) -> usize {
         let Item { port, what } = item;
+        self.worker.does(port.as_str());
         match what {
             What::Values { times, len } => {
                 body.check(body.values.len() >= times as usize * len as usize);
@@ -239,6 +244,7 @@ impl Shard {
 
     pub(super) fn handle(&mut self, item: Item) {
         let Item { port, what } = item;
+        self.worker.does(port.as_str());
         match what {
             // Their place is looked for first.
             What::Values { .. } | What::Wire { .. } | What::Long(_) | What::LongWire(_) => {}
