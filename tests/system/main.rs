@@ -21,6 +21,7 @@ mod overload;
 mod panics;
 #[path = "../common/pipe.rs"]
 mod pipe;
+mod relays;
 mod rivals;
 mod seeds;
 mod stranger;
