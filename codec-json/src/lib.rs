@@ -1,7 +1,7 @@
 //! The `json` framing of aemp: [`Json`], a [`Codec`] whose messages are one JSON array each, in UTF-8, with white space
 //! between messages allowed (protocol.md section 3).
 //!
-//! JSON carries a part of what messages can hold ([`Capabilities::JSON`]). Byte strings, tags, map keys other than
+//! JSON carries a part of what messages can hold ([`Capabilities::JSON`]). Byte strings (but to Perl nodes), tags, map keys other than
 //! texts, NaN and infinities, and integers beyond -2^63 to 2^64-1 are refused when a message is encoded, with the path
 //! to them; an integer beyond that range is refused when it is received, too, and never becomes a float.
 //!
@@ -47,8 +47,11 @@ impl Codec for Json {
         NAME
     }
 
-    fn capabilities(&self, _: &PeerInfo) -> Capabilities {
-        Capabilities::JSON
+    fn capabilities(&self, peer: &PeerInfo) -> Capabilities {
+        let mut capabilities = Capabilities::JSON;
+        // Perl's own JSON coder does so, since Perl has one type for both (protocol.md section 3).
+        capabilities.bytes_as_text = peer.is_perl();
+        capabilities
     }
 
     fn sink(&self) -> &'static dyn Sink {

@@ -21,6 +21,11 @@ pub struct Text(SmolStr);
 /// How many bytes are stored inline; `SmolStr` says so in its documentation.
 const INLINE: usize = 23;
 
+/// The text of `bytes` read as Latin-1: one character for each byte.
+pub(crate) fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
 impl Text {
     /// A text that costs nothing to make and to clone, whatever its length.
     pub const fn from_static(text: &'static str) -> Self {

@@ -17,6 +17,7 @@ mod log;
 mod logged;
 mod misfits;
 mod network;
+mod outgoing;
 mod overload;
 mod panics;
 #[path = "../common/pipe.rs"]

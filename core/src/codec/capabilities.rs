@@ -11,6 +11,9 @@ use crate::{Integer, Map, Value};
 pub struct Capabilities {
     /// Byte strings.
     pub bytes: bool,
+    /// Byte strings go as texts, one character for each byte (Latin-1), as keys as well: the peer's language has one
+    /// type for both.
+    pub bytes_as_text: bool,
     /// Tags.
     pub tags: bool,
     /// Simple values other than `false`, `true` and `null`.
@@ -31,6 +34,7 @@ impl Capabilities {
     /// All that a [`Value`] can be, no deeper than [`MAX_DEPTH`].
     pub const ALL: Self = Self {
         bytes: true,
+        bytes_as_text: false,
         tags: true,
         simple: true,
         any_keys: true,
@@ -44,6 +48,7 @@ impl Capabilities {
     /// from -2^63 to 2^64-1.
     pub const JSON: Self = Self {
         bytes: false,
+        bytes_as_text: false,
         tags: false,
         simple: false,
         any_keys: false,
@@ -97,7 +102,7 @@ impl Capabilities {
             Value::Float(x) if !self.non_finite && !x.is_finite() => {
                 Some(What::Lacking(format!("the float {value}")))
             }
-            Value::Bytes(_) if !self.bytes => Some(What::Lacking("bytes".into())),
+            Value::Bytes(_) if !self.has_bytes() => Some(What::Lacking("bytes".into())),
             Value::Tag(tag, _) if !self.tags => Some(What::Lacking(format!("the tag {tag}"))),
             // 24 to 31 have no well-formed encoding (RFC 8949 section 3.3).
             Value::Simple(n) if !self.simple || (24..32).contains(n) => {
@@ -111,6 +116,11 @@ impl Capabilities {
             }
             _ => None,
         }
+    }
+
+    #[inline]
+    pub(crate) fn has_bytes(&self) -> bool {
+        self.bytes || self.bytes_as_text
     }
 
     #[inline]
@@ -154,6 +164,7 @@ impl Capabilities {
         }
         match key {
             Value::Text(_) => Ok(()),
+            Value::Bytes(_) if self.bytes_as_text => Ok(()),
             _ => Err(Refusal {
                 what: What::Lacking(format!("the key {}, which is no text", shortened(key))),
                 steps: vec![],
@@ -174,6 +185,7 @@ impl Capabilities {
                 let pairs = map.iter().map(|(key, value)| {
                     let key = match key {
                         Value::Text(_) => key.clone(),
+                        Value::Bytes(_) if self.bytes_as_text => key.clone(),
                         _ if self.any_keys => self.fit_at(key, depth + 1),
                         _ => Value::from(key.to_string()),
                     };

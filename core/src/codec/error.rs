@@ -24,6 +24,20 @@ pub enum EncodeError {
         /// The limit.
         limit: usize,
     },
+    /// The message is longer than peers accept.
+    #[error("it takes {size} bytes, and the limit is {limit} (message_size)")]
+    TooLarge {
+        /// Its length in bytes.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The message holds more values than peers accept.
+    #[error("it holds more than the limit of {limit} values")]
+    TooManyItems {
+        /// The limit.
+        limit: usize,
+    },
     /// A type's own `Serialize` failed.
     #[error("the message cannot be serialised: {0}")]
     Serialize(String),

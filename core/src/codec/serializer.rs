@@ -4,6 +4,7 @@ use serde::ser::{self, Impossible, Serialize, Serializer};
 
 use super::writer::{Done, Refused, Writer};
 use crate::Integer;
+use crate::text::latin1;
 use crate::value::mark::TAG;
 
 /// A place in a message, so many levels deep. At depth 0 it is the message itself, which has the flat form that
@@ -48,6 +49,7 @@ impl<'w, 'a> Place<'w, 'a> {
             depth: self.depth,
             len,
             come: 0,
+            keyed: false,
             ends,
         }
     }
@@ -267,6 +269,8 @@ pub(super) struct Parts<'w, 'a> {
     len: Option<usize>,
     /// How many have come.
     come: usize,
+    /// A key has come, and its value has not.
+    keyed: bool,
     ends: Ends,
 }
 
@@ -289,9 +293,15 @@ impl Parts<'_, '_> {
 
     #[inline]
     fn finish(self) -> Done {
-        let Self { to, len, come, .. } = self;
+        let Self {
+            to,
+            len,
+            come,
+            keyed,
+            ..
+        } = self;
         // Of the rest, `values` knows how many there are.
-        if len.is_some_and(|len| len != come) {
+        if keyed || len.is_some_and(|len| len != come) {
             return Err(Refused);
         }
         match self.ends {
@@ -359,6 +369,9 @@ impl ser::SerializeMap for Parts<'_, '_> {
     type Ok = ();
     type Error = Refused;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
+        if std::mem::replace(&mut self.keyed, true) {
+            return Err(Refused);
+        }
         self.come += 1;
         if self.to.capabilities.any_keys {
             return self.put(key);
@@ -366,6 +379,9 @@ impl ser::SerializeMap for Parts<'_, '_> {
         key.serialize(TextKey(self.to))
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
+        if !std::mem::take(&mut self.keyed) {
+            return Err(Refused);
+        }
         self.put(value)
     }
     fn end(self) -> Done {
@@ -405,7 +421,6 @@ impl Serializer for TextKey<'_, '_> {
 
     refused!(
         serialize_bool(bool),
-        serialize_bytes(&[u8]),
         serialize_unit_struct(&'static str),
         serialize_i8(i8),
         serialize_i16(i16),
@@ -438,6 +453,12 @@ impl Serializer for TextKey<'_, '_> {
     }
     fn serialize_char(self, c: char) -> Done {
         self.serialize_str(c.encode_utf8(&mut [0; 4]))
+    }
+    fn serialize_bytes(self, bytes: &[u8]) -> Done {
+        match self.0.capabilities.bytes_as_text {
+            true => self.serialize_str(&latin1(bytes)),
+            false => Err(Refused),
+        }
     }
     fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Done {
         self.serialize_str(name)

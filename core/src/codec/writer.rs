@@ -12,6 +12,7 @@ use serde::ser::{self, Serialize};
 use super::serializer::Place;
 use super::{Capabilities, EncodeError, Sink};
 use crate::message::{Values, to_values};
+use crate::text::latin1;
 use crate::{Integer, PortId, Value};
 
 /// Whatever serialises, with its type erased.
@@ -137,6 +138,9 @@ impl Writer<'_> {
                 for (key, value) in map {
                     match key {
                         Value::Text(text) => sink.key(self.out, text),
+                        Value::Bytes(bytes) if capabilities.bytes_as_text => {
+                            sink.key(self.out, &latin1(bytes));
+                        }
                         _ if capabilities.any_keys => self.value(key, depth + 1)?,
                         _ => return Err(Refused),
                     }
@@ -178,10 +182,14 @@ impl Writer<'_> {
 
     #[inline]
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Done {
-        if !self.capabilities.bytes {
-            return Err(Refused);
+        match self.capabilities {
+            Capabilities {
+                bytes_as_text: true,
+                ..
+            } => self.sink.text(self.out, &latin1(bytes)),
+            Capabilities { bytes: true, .. } => self.sink.bytes(self.out, bytes),
+            _ => return Err(Refused),
         }
-        self.sink.bytes(self.out, bytes);
         Ok(())
     }
 }

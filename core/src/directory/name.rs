@@ -84,7 +84,7 @@ fn within<T>(path: &mut String, step: &str, run: impl FnOnce(&mut String) -> T) 
 pub(super) fn key(value: Value, perl: bool) -> Option<Text> {
     match value {
         Value::Text(text) => Some(text),
-        Value::Bytes(bytes) if perl => Some(latin1(&bytes)),
+        Value::Bytes(bytes) if perl => Some(perl_text(&bytes)),
         // Perl knows no difference between 1 and "1", and JSON has text keys only.
         Value::Integer(n) => Some(n.to_string().into()),
         _ => None,
@@ -97,7 +97,7 @@ pub(super) fn value(value: Value, perl: bool) -> Value {
         return value;
     }
     match value {
-        Value::Bytes(bytes) => latin1(&bytes).into(),
+        Value::Bytes(bytes) => perl_text(&bytes).into(),
         Value::Array(items) => {
             let items = items.into_iter().map(|item| self::value(item, perl));
             Value::Array(items.collect())
@@ -112,12 +112,12 @@ pub(super) fn value(value: Value, perl: bool) -> Value {
     }
 }
 
-fn latin1(bytes: &Bytes) -> Text {
-    let text: String = match std::str::from_utf8(bytes) {
+/// Bytes of a Perl node as text.
+fn perl_text(bytes: &Bytes) -> Text {
+    match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
-        Err(_) => bytes.iter().copied().map(char::from).collect(),
-    };
-    text.into()
+        Err(_) => crate::text::latin1(bytes).into(),
+    }
 }
 
 #[cfg(test)]

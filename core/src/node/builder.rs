@@ -18,6 +18,7 @@ use crate::error::StartError;
 use crate::guard;
 use crate::handshake::{Secret, SecretError};
 use crate::link;
+use crate::text::latin1;
 use crate::transport::{Transport, Transports};
 use crate::{Address, NodeId};
 
@@ -60,11 +61,10 @@ impl SecretSource {
 
     /// As a configuration writes it: one character for each byte.
     pub(super) fn as_text(&self) -> String {
-        let latin = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect();
         match self {
             Self::Text(text) => text.clone(),
-            Self::Bytes(bytes) => latin(bytes),
-            Self::Checked(secret) => latin(secret.bytes()),
+            Self::Bytes(bytes) => latin1(bytes),
+            Self::Checked(secret) => latin1(secret.bytes()),
         }
     }
 }

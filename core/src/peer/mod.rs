@@ -23,7 +23,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::allowance::log_within;
-use crate::codec::{Capabilities, Codec, Frame, PeerInfo, Sink};
+use crate::codec::{Capabilities, Codec, Frame, Limits, PeerInfo, Sink};
 use crate::error::SendError;
 use crate::guard;
 use crate::link::LinkInfo;
@@ -96,15 +96,16 @@ enum Link {
 struct Up {
     generation: Generation,
     codec: Arc<dyn Codec>,
+    facts: PeerInfo,
     /// What the codec can carry to the peer, and how it writes: asked once, since each message needs both.
     capabilities: Capabilities,
     sink: &'static dyn Sink,
-    /// It is an AnyEvent::MP node.
-    perl: bool,
     info: LinkInfo,
     taps: Arc<Taps>,
     out: Outbox,
     sent: Traffic,
+    /// What a message must keep within: what this node takes itself.
+    limits: Limits,
     /// The last message that may have been too large for the peer.
     large: Option<Large>,
     /// Our ports that the peer watches, with how often it asked.
@@ -352,20 +353,25 @@ impl Peer {
             .map_or(state.generation + 1, |node| node.next_generation());
         state.generation = generation;
         let info = info.numbered(generation);
+        let limits = node.as_ref().map(|node| node.config.limits.clone());
+        let limits = limits.unwrap_or_default();
         let taps = node.map(|node| node.taps.clone()).unwrap_or_default();
         // Before what is sent on it.
         taps.up(&info);
+        let mut capabilities = codec.capabilities(facts);
+        capabilities.depth = capabilities.depth.min(limits.depth);
         let out = Outbox::default();
         let up = Up {
             generation,
-            capabilities: codec.capabilities(facts),
+            capabilities,
             sink: codec.sink(),
-            perl: facts.is_perl(),
+            facts: facts.clone(),
             codec,
             info: info.clone(),
             taps,
             out,
             sent: Traffic::default(),
+            limits,
             large: None,
             watched: HashMap::default(),
             watches: 0,

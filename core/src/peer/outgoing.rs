@@ -8,8 +8,9 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::{Generation, Link, Peer, Up};
-use crate::codec::{EncodeError, Frame, Limits};
+use crate::codec::{Codec, DecodeError, EncodeError, Found, Frame, Limits, PeerInfo};
 use crate::guard;
+use crate::message::{Values, cost_of};
 use crate::watchdog::soon;
 use crate::{Excerpt, PortName, Value};
 
@@ -21,6 +22,9 @@ const LATE: usize = 32 << 10;
 
 /// A message of so many bytes may be over the limits of its receiver: a value takes a byte at least.
 const LARGE: usize = 1_000_000;
+
+/// Bytes of an element that stays where what the node says is too large as a whole.
+const SHORT: usize = 1 << 10;
 
 /// For how long a message that may be too large is remembered as what the peer may have refused.
 const RECENT: Duration = Duration::from_secs(30);
@@ -215,6 +219,14 @@ impl Up {
             undo.buffer,
         )?;
         let len = undo.buffer.len() - undo.len;
+        if len > self.limits.message_size.min(self.limits.items) {
+            check(
+                &*self.codec,
+                &self.limits,
+                &self.facts,
+                &undo.buffer[start..],
+            )?;
+        }
         self.sent.messages += 1;
         self.sent.bytes += len as u64;
         if len >= LARGE {
@@ -238,7 +250,14 @@ impl Up {
     /// Sends what the node itself says: an element that the codec lacks is replaced by its diagnostic text.
     pub(super) fn send_fitting(&mut self, port: &PortName, values: &[Value], limit: usize) {
         let fitting = self.capabilities.fit(values);
-        let sent = guard::run(|| self.send(&Frame::of(port.as_str(), &fitting), limit));
+        let sent = guard::run(|| {
+            let mut sent = self.send(&Frame::of(port.as_str(), &fitting), limit);
+            if let Err(EncodeError::TooLarge { .. } | EncodeError::TooManyItems { .. }) = sent {
+                let short: Values = fitting.iter().map(shortened).collect();
+                sent = self.send(&Frame::of(port.as_str(), &short), limit);
+            }
+            sent
+        });
         // Nothing is left in it that the codec lacks; a codec that refuses it all the same has a fault.
         let fault = match sent {
             Ok(Ok(())) => return,
@@ -267,6 +286,34 @@ impl Outbox {
     pub(super) fn last_first(&mut self, before: usize) {
         let last = self.queued().saturating_sub(before).min(self.buffer.len());
         self.buffer.rotate_right(last);
+    }
+}
+
+/// Checks a message of which the length alone does not tell that it keeps within `limits`.
+#[cold]
+fn check(
+    codec: &dyn Codec,
+    limits: &Limits,
+    facts: &PeerInfo,
+    message: &[u8],
+) -> Result<(), EncodeError> {
+    let (size, limit) = (message.len(), limits.message_size);
+    if size > limit {
+        return Err(EncodeError::TooLarge { size, limit });
+    }
+    match codec.decoder(limits, facts).find(message) {
+        Ok(Found::Message { .. }) => Ok(()),
+        Err(DecodeError::TooManyItems { limit }) => Err(EncodeError::TooManyItems { limit }),
+        Ok(Found::Need { .. }) => Err(EncodeError::Serialize("it has no end".into())),
+        Err(error) => Err(EncodeError::Serialize(error.to_string())),
+    }
+}
+
+/// An element of what the node says, or a word in its place if it is large: most often it is a reason.
+fn shortened(value: &Value) -> Value {
+    match cost_of(std::slice::from_ref(value)) > SHORT {
+        true => Value::from("(left out: too large to be sent)"),
+        false => value.clone(),
     }
 }
 
@@ -403,7 +450,7 @@ impl Peer {
         if up.out.queued() > 0 || up.out.closed {
             return;
         }
-        if holds && !up.perl {
+        if holds && !up.facts.is_perl() {
             up.send_fitting(&PortName::NODE_PORT, &[Value::from("")], self.queue_limit);
         } else {
             up.out.buffer.extend_from_slice(bytes);

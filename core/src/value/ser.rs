@@ -105,7 +105,7 @@ impl ToValue {
         };
         Ok(MapSer {
             pairs: Vec::with_capacity(len.unwrap_or(0).min(MAX_RESERVE)),
-            key: Value::Null,
+            key: None,
             form,
             inner: outer.deeper()?,
         })
@@ -315,7 +315,8 @@ list!(
 /// A map in the making.
 pub(crate) struct MapSer {
     pairs: Vec<(Value, Value)>,
-    key: Value,
+    /// Of the pair whose value has not come.
+    key: Option<Value>,
     form: Form,
     inner: ToValue,
 }
@@ -345,17 +346,28 @@ impl ser::SerializeMap for MapSer {
     type Ok = Value;
     type Error = EncodeError;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        self.key = key.serialize(self.inner)?;
-        Ok(())
+        match self.key.replace(key.serialize(self.inner)?) {
+            Some(_) => Err(incomplete("a key without a value")),
+            None => Ok(()),
+        }
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        let key = std::mem::take(&mut self.key);
+        let key = self.key.take();
+        let key = key.ok_or_else(|| incomplete("a value without a key"))?;
         self.pairs.push((key, value.serialize(self.inner)?));
         Ok(())
     }
     fn end(self) -> Result<Value, EncodeError> {
-        Ok(self.finish())
+        match self.key {
+            Some(_) => Err(incomplete("a key without a value")),
+            None => Ok(self.finish()),
+        }
     }
+}
+
+/// The error of a type whose own `Serialize` leaves a map incomplete.
+fn incomplete(what: &str) -> EncodeError {
+    EncodeError::custom(format!("a map has {what}"))
 }
 
 macro_rules! fields {
