@@ -210,6 +210,15 @@ impl Inner {
         }
     }
 
+    /// Stops the node because its runtime is dropped, which is the program's own doing, and often its end.
+    pub(super) fn abandon(&self) {
+        if !self.stop.is_cancelled() {
+            tracing::info!(target: "aemp::node", node = %self.id, "the node stops with its runtime");
+            self.ending.failed(String::from("its runtime was dropped"));
+            self.stop.cancel();
+        }
+    }
+
     /// Around all that runs for this node: a process may have several. It stands in no other, or a task that a task of the
     /// node starts would be in it twice.
     pub(super) fn span(&self) -> tracing::Span {
@@ -684,7 +693,7 @@ impl Finish {
 
 impl Drop for Finish {
     fn drop(&mut self) {
-        self.0.fail(String::from("its runtime ended"));
+        self.0.abandon();
         self.0.finish();
     }
 }

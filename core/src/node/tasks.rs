@@ -101,7 +101,7 @@ impl Drop for Essential {
         if let Some(node) = self.node.upgrade()
             && !self.ended
         {
-            node.fail(format!("{} ended with its runtime", self.task));
+            node.abandon();
         }
     }
 }
