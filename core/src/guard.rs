@@ -49,7 +49,8 @@ pub(crate) fn run<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
 /// Runs `code`, whose panic is logged: `panicked` says what panicked.
 pub(crate) fn log(panicked: &'static str, code: impl FnOnce()) {
     if let Err(panic) = run(code) {
-        tracing::error!(target: "aemp::node", %panic, "{panicked}");
+        // Who writes the log is the program's code as well.
+        let _ = run(|| tracing::error!(target: "aemp::node", %panic, "{panicked}"));
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aemp_core::profile::{ProfileSource, Sources};
-use aemp_core::{Builder, LocalNode, Reason, Value, reason};
+use aemp_core::{Builder, Context, LocalNode, Message, Reason, Value, reason};
+use tokio::sync::oneshot::error::TryRecvError;
 
 struct Given(&'static str);
 
@@ -156,6 +157,23 @@ async fn services_run_in_order_with_their_arguments() {
         error.contains("no service \"fist\", did you mean \"first\""),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_node_whose_service_does_not_start() {
+    let (left, mut gone) = tokio::sync::oneshot::channel::<()>();
+    let left = Mutex::new(Some(left));
+    let builder = with(r#"{"services": ["first", "second"]}"#)
+        .profile("p")
+        .service("first", move |node, (): ()| {
+            let held = (node.clone(), left.lock().unwrap().take());
+            node.port(move |_: &mut Context<'_>, _: Message| {
+                let _ = &held;
+            });
+        })
+        .service("second", |_, (): ()| Err::<(), _>(reason!["no_room"]));
+    failure(builder).await;
+    assert_eq!(gone.try_recv(), Err(TryRecvError::Closed));
 }
 
 #[tokio::test]

@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use aemp::codec::{Capabilities, Codec, Decoder, Limits, PeerInfo, Sink};
 use aemp::transport::{Listener, Options, Stream, Transport};
-use aemp::{Address, LocalNode, PortId, SeedState, StartError, routes};
+use aemp::{Address, Json, LocalNode, PortId, SeedState, StartError, reason, routes};
 use async_trait::async_trait;
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::common::{Network, SECRET, linked, soon, unlinked, until};
@@ -184,6 +186,82 @@ async fn a_listener_that_panics_goes_on() {
     .await;
     arm(&fault, "");
     linked(&a, "b").await;
+}
+
+/// JSON but for one number, at which it panics.
+struct FaultyJson;
+
+const FATAL: f64 = 6.66;
+
+impl Codec for FaultyJson {
+    fn name(&self) -> &str {
+        Json.name()
+    }
+    fn capabilities(&self, peer: &PeerInfo) -> Capabilities {
+        Json.capabilities(peer)
+    }
+    fn sink(&self) -> &'static dyn Sink {
+        &FaultyJson
+    }
+    fn keepalive(&self) -> &[u8] {
+        b"[]"
+    }
+    fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
+        Json.decoder(limits, peer)
+    }
+}
+
+macro_rules! as_json {
+    ($($name:ident($($argument:ident: $type:ty),*);)*) => {
+        $(fn $name(&self, out: &mut BytesMut $(, $argument: $type)*) {
+            Json.sink().$name(out $(, $argument)*);
+        })*
+    };
+}
+
+impl Sink for FaultyJson {
+    fn float(&self, out: &mut BytesMut, x: f64) {
+        assert!(x != FATAL, "the number of the beast");
+        Json.sink().float(out, x);
+    }
+    as_json! {
+        message(len: Option<usize>);
+        null();
+        bool(b: bool);
+        unsigned(n: u64);
+        negative(n: u64);
+        text(text: &str);
+        bytes(bytes: &[u8]);
+        key(text: &str);
+        array(len: Option<usize>);
+        end_array(len: Option<usize>);
+        map(len: Option<usize>);
+        end_map(len: Option<usize>);
+        tag(tag: u64);
+        simple(n: u8);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_codec_that_panics_fails_its_connection_and_nothing_else() {
+    let (a, echo, b, _) = scene().await;
+    let b = b.codec(FaultyJson).codecs(["json"]).peer("a", "mem:a");
+    let b = b.start().await.unwrap();
+    // What waits meets the codec in the task of the connection.
+    let gone = b.gone(&echo);
+    b.send(&echo, (FATAL,));
+    let why = soon(gone).await.to_string();
+    assert!(why.contains("the number of the beast"), "{why}");
+    unlinked(&b, "a").await;
+    answers(&b, &echo).await;
+    // So does the end of a port that the peer watches, in a shard.
+    let port = b.port(routes());
+    let gone = a.gone(&port);
+    answers(&b, &echo).await;
+    b.kill(&port, reason![FATAL]);
+    assert_eq!(soon(gone).await.kind(), Some("transport_error"));
+    answers(&b, &echo).await;
+    assert_eq!(soon(b.shutdown()).await.failure, None);
 }
 
 #[tokio::test]

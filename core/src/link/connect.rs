@@ -29,51 +29,55 @@ pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>, wait: Wait) 
         let why = format!("connections to {limit} nodes are being made already (connecting)");
         return peer.unreachable(wait, &why);
     };
-    let node = node.clone();
-    let given_up = GivenUp {
-        peer: peer.clone(),
+    let connector = Connector {
+        node: node.clone(),
+        peer,
         wait,
     };
-    node.clone().spawn(async move {
-        connect(node, peer, wait, place).await;
-        drop(given_up);
-    });
+    node.spawn(async move { connector.run(place).await });
 }
 
-/// Lets what waits fail when its connector ends without a connection, however it does: with its node, with the runtime or
-/// by a panic.
-struct GivenUp {
+/// Lets what waits fail when it ends without a connection, however it does: with its node, with the runtime or by a panic.
+struct Connector {
+    node: Arc<Inner>,
     peer: Arc<Peer>,
     wait: Wait,
 }
 
-impl Drop for GivenUp {
-    fn drop(&mut self) {
-        self.peer.unreachable(self.wait, STOPPED);
+impl Connector {
+    async fn run(&self, place: OwnedSemaphorePermit) {
+        let Self { node, peer, wait } = self;
+        let attempt = async {
+            let outcome = try_addresses(node, peer, *wait).await;
+            if outcome.is_err() {
+                // The peer itself may be about to complete a connection, and think that it has.
+                peer.no_openings().await;
+            }
+            outcome
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = attempt => outcome,
+            () = peer.settled(*wait) => return,
+            () = node.stop.cancelled() => Err(STOPPED.into()),
+        };
+        drop(place);
+        match outcome {
+            Ok(opened) => {
+                run(node, opened, || {}).await;
+            }
+            Err(text) => peer.unreachable(*wait, &text),
+        }
     }
 }
 
-async fn connect(node: Arc<Inner>, peer: Arc<Peer>, wait: Wait, place: OwnedSemaphorePermit) {
-    let attempt = async {
-        let outcome = try_addresses(&node, &peer, wait).await;
-        if outcome.is_err() {
-            // The peer itself may be about to complete a connection, and think that it has.
-            peer.no_openings().await;
-        }
-        outcome
-    };
-    let outcome = tokio::select! {
-        biased;
-        outcome = attempt => outcome,
-        () = peer.settled(wait) => return,
-        () = node.stop.cancelled() => Err(STOPPED.into()),
-    };
-    drop(place);
-    match outcome {
-        Ok(opened) => {
-            run(&node, opened, || {}).await;
-        }
-        Err(text) => peer.unreachable(wait, &text),
+impl Drop for Connector {
+    fn drop(&mut self) {
+        let why = match self.node.stop.is_cancelled() {
+            true => STOPPED,
+            false => "the attempt to connect ended before its time",
+        };
+        self.peer.unreachable(self.wait, why);
     }
 }
 

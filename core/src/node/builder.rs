@@ -297,7 +297,11 @@ impl Builder {
         let node = LocalNode::new(inner.clone());
         self.on_start.into_iter().for_each(|prepare| prepare(&node));
         for service in services {
-            service.run(&node)?;
+            if let Err(error) = service.run(&node) {
+                // The ports of others may hold the node.
+                node.shutdown().await;
+                return Err(error);
+            }
         }
         for listener in listeners {
             let task = link::accept_all(inner.clone(), listener);

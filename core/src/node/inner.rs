@@ -8,28 +8,24 @@ use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, broadcast, oneshot};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::Driver;
 use super::functions::Functions;
-use super::late;
 use super::local::Keep;
 use super::peers::{Peers, keep_last, take_last};
 use super::tasks::{Essential, Tasks};
-use super::{Ending, NodeEvent, NodePort, NodeStats, Shutdown, Taps, Timer};
+use super::{Ending, NodeEvent, NodePort, NodeStats, Taps};
 use crate::allowance::log_within;
 use crate::codec::{Codecs, EncodeError, Frame};
 use crate::config::Config;
-use crate::deadline::{Deadline, Ticks};
 use crate::entropy::Entropy;
 use crate::error::SendError;
-use crate::guard;
 use crate::handshake::{Secret, Settings};
 use crate::link::{self, Door, Nonces, Seed, Seeds};
 use crate::map::HashSet;
-use crate::message::{IntoMessage, Message, Values};
+use crate::message::{IntoMessage, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
 use crate::peer::{Generation, Peer, SpawnPlace};
 use crate::port::Port;
@@ -62,16 +58,16 @@ pub(crate) struct Inner {
     pub(crate) shards: Arc<Shards>,
     pub(crate) functions: Functions,
     /// Taken when the node has stopped, so that who listens comes to an end.
-    events: Mutex<Option<broadcast::Sender<NodeEvent>>>,
+    pub(super) events: Mutex<Option<broadcast::Sender<NodeEvent>>>,
     pub(crate) runtime: Handle,
     /// Set when the node is to stop.
     pub(crate) stop: CancellationToken,
     /// How it stops.
     pub(crate) ending: Ending,
     /// Set when it has.
-    stopped: CancellationToken,
+    pub(super) stopped: CancellationToken,
     /// Links, listeners and connectors; the node has stopped when they have.
-    tasks: Tasks,
+    pub(super) tasks: Tasks,
     pub(crate) door: Door,
     pub(crate) nonces: Nonces,
     pub(crate) cleartext: Ration,
@@ -82,7 +78,7 @@ pub(crate) struct Inner {
     /// A seed was connected to, added or removed, or an attempt failed.
     pub(crate) seeds_changed: Notify,
     pub(super) keep: Mutex<Weak<Keep>>,
-    peers: Peers,
+    pub(super) peers: Peers,
     pub(crate) directory: Driver,
     pub(crate) taps: Arc<Taps>,
     /// How many connections have come up.
@@ -130,12 +126,6 @@ impl Default for Logs {
         }
     }
 }
-
-/// How long a task that was told to end may take.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// What a node says that has stopped.
-const STOPPED: &str = "node stopped";
 
 /// How many node events wait for a slow listener.
 const EVENTS: usize = 1024;
@@ -225,45 +215,6 @@ impl Inner {
         task: impl Future<Output = ()> + Send + 'static,
     ) -> bool {
         self.spawn(Essential::new(self, name.into()).run(task))
-    }
-
-    /// Starts the shards, and the task that ends the node when it is to stop.
-    pub(super) fn begin(self: &Arc<Self>) {
-        let shards = (0..self.shards.count()).map(|index| {
-            let essential = Essential::new(self, format!("shard {index}"));
-            let task = essential.run(shard::run(self.clone(), index));
-            self.runtime.spawn(task.instrument(self.span()))
-        });
-        let shards = shards.collect();
-        self.runtime.spawn(Finish(self.clone()).run(shards));
-    }
-
-    /// The result of `future`, unless that takes longer than `limit`. It may be awaited anywhere, with or without a runtime.
-    pub(crate) fn within<F: Future>(
-        &self,
-        limit: Duration,
-        future: F,
-    ) -> impl Future<Output = Option<F::Output>> + use<F> {
-        let _timers = self.runtime.enter();
-        Deadline::after(limit).bound(future)
-    }
-
-    /// Stops the node because a part of it has failed, as `why` says. One that stops already goes on with that.
-    pub(crate) fn fail(&self, why: String) {
-        if !self.stop.is_cancelled() {
-            tracing::error!(target: "aemp::node", node = %self.id, "the node stops: {why}");
-            self.ending.failed(why);
-            self.stop.cancel();
-        }
-    }
-
-    /// Stops the node because its runtime was dropped. Programs end like that without an error.
-    pub(super) fn runtime_dropped(&self) {
-        if !self.stop.is_cancelled() {
-            tracing::debug!(target: "aemp::node", node = %self.id, "the node stops: its runtime was dropped");
-            self.ending.failed(String::from("its runtime was dropped"));
-            self.stop.cancel();
-        }
     }
 
     /// Around all that runs for this node: a process may have several. It stands in no other, or a task that a task of the
@@ -525,11 +476,9 @@ impl Inner {
     ) -> impl Future<Output = Reason> + Send + use<> {
         let (told, reason) = oneshot::channel();
         let watch = self.watch(target, Action::new(What::Wake(told)));
-        let node = self.id.clone();
+        let stopped = self.stopped_reason();
         async move {
-            let reason = reason
-                .await
-                .unwrap_or_else(|_| Reason::transport_error(&node, STOPPED));
+            let reason = reason.await.unwrap_or(stopped);
             drop(watch);
             reason
         }
@@ -566,33 +515,11 @@ impl Inner {
                 let shard = action.shard;
                 let fired = Box::new((Action { what, ..action }, reason));
                 let item = Item::new(watched.clone(), shard::What::Fire(fired));
-                if let Some(refused) = self.shards.try_push(item, shard) {
-                    // The node has stopped. A callback is the program's code: not under a peer's lock.
-                    late::settle(self, refused);
-                }
+                // Where the node has stopped, what is settled may be the program's code: not under a peer's lock.
+                let refused = self.shards.try_push(item, shard);
+                self.settle(refused);
             }
         }
-    }
-
-    /// Does what remains to be done with an item that its shard, which has ended, gave back.
-    fn settle(self: &Arc<Self>, refused: Option<Item>) {
-        let Some(Item { port, what }) = refused else {
-            return;
-        };
-        match what {
-            shard::What::Insert(new) => new.dispose(&self.stopped_reason()),
-            shard::What::Watch(watcher) => {
-                if let Watcher::Local(_, action) = *watcher {
-                    self.fire(&port, action, self.stopped_reason());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Why the ports of a node have died that has stopped.
-    pub(crate) fn stopped_reason(&self) -> Reason {
-        Reason::transport_error(&self.id, STOPPED)
     }
 
     /// Runs a fired action that [`fire`](Self::fire) has given to a shard.
@@ -621,102 +548,6 @@ impl Inner {
         }
     }
 
-    pub(crate) fn send_after(
-        self: &Arc<Self>,
-        delay: Duration,
-        to: &PortId,
-        message: impl IntoMessage,
-    ) -> Timer {
-        let (node, to) = (self.clone(), to.clone());
-        let message = message.into_message();
-        self.timer(async move {
-            Deadline::after(delay).wait().await;
-            node.send_built(&to, &message);
-        })
-    }
-
-    pub(crate) fn send_every(
-        self: &Arc<Self>,
-        period: Duration,
-        to: &PortId,
-        message: impl IntoMessage,
-    ) -> Timer {
-        let (node, to) = (self.clone(), to.clone());
-        let message = message.into_message();
-        self.timer(async move {
-            // A period of zero would be a busy loop.
-            let mut ticks = Ticks::every(period.max(Duration::from_millis(1)));
-            loop {
-                ticks.next().await;
-                node.send_built(&to, &message);
-            }
-        })
-    }
-
-    /// Runs `task` until the node stops, or the guard is dropped.
-    fn timer(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) -> Timer {
-        let node = self.clone();
-        // The codec that its message meets may be the program's.
-        let task = guard::complete(task);
-        let task = self.runtime.spawn(async move {
-            tokio::select! {
-                biased;
-                ended = task => if let Err(panic) = ended {
-                    tracing::error!(target: "aemp::port", %panic, "a timer panicked");
-                },
-                () = node.stop.cancelled() => {}
-            }
-        });
-        Timer::new(task.abort_handle())
-    }
-
-    fn send_built(self: &Arc<Self>, to: &PortId, message: &Result<Message, EncodeError>) {
-        match message {
-            Ok(message) => self.send(to, message.clone()),
-            Err(error) => {
-                tracing::warn!(target: "aemp::port", to = %Excerpt(to), error = %Excerpt(error), "a timer's message cannot be built")
-            }
-        }
-    }
-
-    /// Stops the node: what is queued for peers may go out for so long, then everything ends.
-    pub(crate) async fn stop(&self, within: Option<Duration>) -> Shutdown {
-        if let Some(limit) = within {
-            self.ending.within(limit);
-        }
-        self.stop.cancel();
-        self.stopped.cancelled().await;
-        self.ending.report()
-    }
-
-    /// Waits for the stop and carries out the part that takes time.
-    async fn end(&self, shards: Vec<JoinHandle<()>>) {
-        self.stop.cancelled().await;
-        let late = self.ending.deadline().plus(GRACE);
-        let _ = late.bound(self.tasks.join()).await;
-        self.shards.close();
-        for shard in shards {
-            // A handler that blocks must not keep the others from their end.
-            let _ = tokio::time::timeout(GRACE, shard).await;
-        }
-    }
-
-    /// The rest of the end, which takes no time: whoever waits for something of this node waits no longer.
-    fn finish(&self) {
-        self.tasks.close();
-        self.shards.close();
-        self.directory.close();
-        self.peers.clear();
-        self.taps.close();
-        let events = self
-            .events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        drop(events);
-        self.stopped.cancel();
-    }
-
     /// Tells those who listen.
     pub(crate) fn event(&self, event: NodeEvent) {
         if let Some(events) = &*self.events.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -731,22 +562,6 @@ impl Inner {
             Some(events) => events.subscribe(),
             None => broadcast::channel(1).1,
         }
-    }
-}
-
-/// Ends the node: the one task that does. Dropped before, with its runtime, it does at once what takes no time.
-struct Finish(Arc<Inner>);
-
-impl Finish {
-    async fn run(self, shards: Vec<JoinHandle<()>>) {
-        self.0.end(shards).await;
-    }
-}
-
-impl Drop for Finish {
-    fn drop(&mut self) {
-        self.0.fail(String::from("its runtime ended"));
-        self.0.finish();
     }
 }
 

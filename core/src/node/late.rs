@@ -1,19 +1,34 @@
-//! Callbacks of monitors that fire when no shard is left to run them.
+//! What comes to a shard that has ended.
 
 use std::sync::Arc;
 
 use super::Inner;
 use crate::guard;
-use crate::shard::{Item, What};
+use crate::shard::{Item, Watcher, What};
 
-/// Runs the callback in `refused`, which a shard that has ended gave back: in a task of the runtime, or in a thread where
-/// that has ended, too. Never in the caller, which may hold a lock.
-pub(super) fn settle(node: &Arc<Inner>, refused: Item) {
-    let late = Late(Some((node.clone(), refused)));
-    node.runtime.spawn(async move { late.run() });
+impl Inner {
+    /// Does what remains to be done with an item that its shard, which has ended, gave back: whoever waits is told. A
+    /// callback does not run here, since the caller may hold a lock.
+    pub(super) fn settle(self: &Arc<Self>, refused: Option<Item>) {
+        let Some(item) = refused else { return };
+        match item.what {
+            What::Insert(new) => new.dispose(&self.stopped_reason()),
+            What::Watch(watcher) => {
+                if let Watcher::Local(_, action) = *watcher {
+                    self.fire(&item.port, action, self.stopped_reason());
+                }
+            }
+            What::Fire(_) => {
+                let late = Late(Some((self.clone(), item)));
+                self.runtime.spawn(async move { late.run() });
+            }
+            _ => {}
+        }
+    }
 }
 
-/// Dropped before it has run, since the runtime has ended, it runs in a thread.
+/// A callback that fires when no shard is left to run it. It runs in a task; dropped before, since the runtime has ended, in
+/// a thread.
 struct Late(Option<(Arc<Inner>, Item)>);
 
 impl Late {

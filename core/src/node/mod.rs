@@ -4,6 +4,7 @@ mod builder;
 mod call;
 mod configured;
 mod directory;
+mod end;
 mod events;
 mod functions;
 mod held;

@@ -101,7 +101,7 @@ impl Drop for Essential {
         if let Some(node) = self.node.upgrade()
             && !self.ended
         {
-            node.runtime_dropped();
+            node.abandon();
         }
     }
 }

@@ -1,15 +1,24 @@
-//! `Timer`: the guard that cancels a delayed or repeated message.
+//! `Timer`: the guard that cancels a delayed or repeated message; and what of a node takes a time.
 
 use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::AbortHandle;
+
+use super::Inner;
+use crate::codec::EncodeError;
+use crate::deadline::{Deadline, Ticks};
+use crate::message::{IntoMessage, Message};
+use crate::{Excerpt, PortId, guard};
 
 /// Cancels its timer when dropped.
 #[must_use = "a timer is cancelled when its guard is dropped; keep it, or call `detach`"]
 pub struct Timer(Option<AbortHandle>);
 
 impl Timer {
-    pub(super) fn new(task: AbortHandle) -> Self {
+    fn new(task: AbortHandle) -> Self {
         Self(Some(task))
     }
 
@@ -34,5 +43,75 @@ impl Drop for Timer {
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Timer")
+    }
+}
+
+impl Inner {
+    /// The result of `future`, unless that takes longer than `limit`. It may be awaited anywhere, with or without a runtime.
+    pub(crate) fn within<F: Future>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> impl Future<Output = Option<F::Output>> + use<F> {
+        let _timers = self.runtime.enter();
+        Deadline::after(limit).bound(future)
+    }
+
+    pub(crate) fn send_after(
+        self: &Arc<Self>,
+        delay: Duration,
+        to: &PortId,
+        message: impl IntoMessage,
+    ) -> Timer {
+        let (node, to) = (self.clone(), to.clone());
+        let message = message.into_message();
+        self.timer(async move {
+            Deadline::after(delay).wait().await;
+            node.send_built(&to, &message);
+        })
+    }
+
+    pub(crate) fn send_every(
+        self: &Arc<Self>,
+        period: Duration,
+        to: &PortId,
+        message: impl IntoMessage,
+    ) -> Timer {
+        let (node, to) = (self.clone(), to.clone());
+        let message = message.into_message();
+        self.timer(async move {
+            // A period of zero would be a busy loop.
+            let mut ticks = Ticks::every(period.max(Duration::from_millis(1)));
+            loop {
+                ticks.next().await;
+                node.send_built(&to, &message);
+            }
+        })
+    }
+
+    /// Runs `task` until the node stops, or the guard is dropped.
+    fn timer(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) -> Timer {
+        let node = self.clone();
+        // The codec that its message meets may be the program's.
+        let task = guard::complete(task);
+        let task = self.runtime.spawn(async move {
+            tokio::select! {
+                biased;
+                ended = task => if let Err(panic) = ended {
+                    tracing::error!(target: "aemp::port", %panic, "a timer panicked");
+                },
+                () = node.stop.cancelled() => {}
+            }
+        });
+        Timer::new(task.abort_handle())
+    }
+
+    fn send_built(self: &Arc<Self>, to: &PortId, message: &Result<Message, EncodeError>) {
+        match message {
+            Ok(message) => self.send(to, message.clone()),
+            Err(error) => {
+                tracing::warn!(target: "aemp::port", to = %Excerpt(to), error = %Excerpt(error), "a timer's message cannot be built")
+            }
+        }
     }
 }

@@ -613,26 +613,6 @@ impl State {
             _ => None,
         }
     }
-
-    /// Makes a connection wanted. If somebody has to start one, says for which wait.
-    fn wanted(&mut self) -> Option<Wait> {
-        if !matches!(self.link, Link::Down) {
-            return None;
-        }
-        let wait = self.next_wait();
-        self.link = Link::Waiting(Waiting::new(wait));
-        Some(wait)
-    }
-
-    fn next_wait(&mut self) -> Wait {
-        self.last_wait = self.last_wait.next();
-        self.last_wait
-    }
-
-    /// Whether messages wait for a connection as `wait`.
-    fn waits(&self, wait: Wait) -> bool {
-        matches!(&self.link, Link::Waiting(waiting) if waiting.number == wait)
-    }
 }
 
 impl Link {

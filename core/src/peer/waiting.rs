@@ -114,6 +114,28 @@ impl Peer {
     }
 }
 
+impl State {
+    /// Makes a connection wanted. If somebody has to start one, says for which wait.
+    pub(super) fn wanted(&mut self) -> Option<Wait> {
+        if !matches!(self.link, Link::Down) {
+            return None;
+        }
+        let wait = self.next_wait();
+        self.link = Link::Waiting(Waiting::new(wait));
+        Some(wait)
+    }
+
+    pub(super) fn next_wait(&mut self) -> Wait {
+        self.last_wait = self.last_wait.next();
+        self.last_wait
+    }
+
+    /// Whether messages wait for a connection as `wait`.
+    pub(super) fn waits(&self, wait: Wait) -> bool {
+        matches!(&self.link, Link::Waiting(waiting) if waiting.number == wait)
+    }
+}
+
 impl Waiting {
     pub(super) fn new(number: Wait) -> Self {
         Self {
