@@ -20,7 +20,7 @@ use crate::allowance::log_within;
 use crate::codec::{Decoder, Found, PeerInfo, Received, need};
 use crate::message::COPY_BELOW;
 use crate::node::{Inner, Sender, handle_node_port};
-use crate::peer::{Chunk, Generation, Peer, Written};
+use crate::peer::{Chunk, Generation, Peer, Written, is_other};
 use crate::runtime::step_back;
 use crate::shard::Batch;
 use crate::{Excerpt, Message};
@@ -215,6 +215,7 @@ impl Link<'_> {
         let mut fresh = buffer.is_empty();
         let mut batch = Batch::new(self.node.shards.clone());
         let mut room = SMALLEST_READ;
+        let mut counted = 0;
         loop {
             let messages = match self.deliver(&mut buffer, decoder, &mut batch) {
                 Ok(messages) => messages,
@@ -229,6 +230,9 @@ impl Link<'_> {
             batch.ready(|parked| pulse.park(parked)).await;
             if buffer.capacity() - buffer.len() < room {
                 buffer.reserve(room);
+            }
+            if is_other(counted, buffer.capacity()) {
+                counted = self.peer.reads(self.generation, buffer.capacity());
             }
             match stream.read_buf(&mut buffer).await {
                 Ok(0) if fresh => return End::Closed(self.ended_by_peer(early())),

@@ -17,7 +17,7 @@ use crate::error::StartError;
 use crate::handshake::{Secret, SecretError};
 use crate::link;
 use crate::transport::{Transport, Transports};
-use crate::{Address, NodeId, shard};
+use crate::{Address, NodeId, peer, shard};
 
 /// Settings of a node that is about to start. The last call of a setter counts, except for those that add.
 #[must_use = "a builder does nothing until it is started"]
@@ -301,6 +301,7 @@ impl Builder {
             link::add_seed(&inner, address);
         }
         inner.spawn(directory::run(inner.clone()));
+        inner.spawn(peer::keep_room(inner.clone()));
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = listed(&inner.addresses()), "node started");
         Ok(node)
     }

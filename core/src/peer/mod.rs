@@ -12,6 +12,7 @@ mod broken;
 mod closing;
 mod outgoing;
 mod request;
+mod room;
 mod waiting;
 mod waits;
 
@@ -39,6 +40,8 @@ pub(crate) use admission::{Opening, Refused, Stage};
 pub(crate) use outgoing::{Chunk, Written};
 use outgoing::{Large, Outbox};
 pub(crate) use request::ALIVE;
+use room::Share;
+pub(crate) use room::{Room, is_other, keep_room};
 use waiting::{Waited, Waiting};
 
 /// Which connection of this node: they are numbered as they come up, and what belongs to a lost one never gets into
@@ -50,6 +53,8 @@ pub(crate) struct Peer {
     node: Weak<Inner>,
     /// The node's setting.
     queue_limit: usize,
+    /// Room for what waits for all peers.
+    room: Arc<Room>,
     /// Room for ports that this peer has spawned here.
     spawned: Arc<Semaphore>,
     /// The node's setting.
@@ -75,6 +80,9 @@ struct State {
     /// The directory knows where it listens.
     findable: bool,
 }
+
+/// Bytes that a monitor of a peer takes here and at the port, about.
+const WATCH: usize = 128;
 
 /// The place of a port that a peer has spawned, among its own and those of all peers.
 pub(crate) struct SpawnPlace {
@@ -107,6 +115,9 @@ struct Up {
     /// Our ports that the peer watches, with how often it asked.
     watched: HashMap<PortName, usize>,
     watches: usize,
+    watches_share: Share,
+    /// For what was read of a message that is not whole.
+    reading: Share,
     /// Ends the link's task.
     cancel: CancellationToken,
     /// Why the link is given up, if it is: nothing more is sent on it.
@@ -116,7 +127,12 @@ struct Up {
 }
 
 impl Peer {
-    pub(crate) fn new(id: NodeId, node: Weak<Inner>, config: &Config) -> Arc<Self> {
+    pub(crate) fn new(
+        id: NodeId,
+        node: Weak<Inner>,
+        config: &Config,
+        room: &Arc<Room>,
+    ) -> Arc<Self> {
         let state = State {
             link: Link::Down,
             monitors: MonitorTable::default(),
@@ -133,6 +149,7 @@ impl Peer {
             id,
             node,
             queue_limit: config.queue_limit,
+            room: room.clone(),
             spawned: room_for(config.peer_ports),
             peer_ports: config.peer_ports,
             state: Mutex::new(state),
@@ -322,6 +339,9 @@ impl Peer {
             return false;
         }
         up.watches += 1;
+        if up.failed.is_none() {
+            up.watches_share.fit(up.watches * WATCH);
+        }
         *up.watched.entry(port.clone()).or_default() += 1;
         true
     }
@@ -358,7 +378,7 @@ impl Peer {
         let taps = node.map(|node| node.taps.clone()).unwrap_or_default();
         // Before what is sent on it.
         taps.up(&info);
-        let out = Outbox::default();
+        let out = Outbox::new(&self.room);
         let up = Up {
             generation,
             capabilities: codec.capabilities(facts),
@@ -372,6 +392,8 @@ impl Peer {
             large: None,
             watched: HashMap::default(),
             watches: 0,
+            watches_share: Share::of(&self.room),
+            reading: Share::of(&self.room),
             cancel,
             failed: None,
             closing: None,
@@ -625,6 +647,9 @@ impl Up {
         };
         *times -= 1;
         self.watches -= 1;
+        if self.failed.is_none() {
+            self.watches_share.fit(self.watches * WATCH);
+        }
         if *times == 0 {
             self.watched.remove(port);
         }
@@ -636,6 +661,8 @@ impl Up {
         if self.failed.is_none() {
             self.failed = Some(text);
             self.out.clear();
+            self.watches_share.clear();
+            self.reading.clear();
             self.cancel.cancel();
         }
     }

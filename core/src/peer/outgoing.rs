@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
+use super::room::{Room, Share};
 use super::{Generation, Peer, Up};
 use crate::codec::{EncodeError, Frame, Limits};
 use crate::{Excerpt, PortName, Value};
@@ -42,7 +43,6 @@ impl Large {
 }
 
 /// The bytes that wait for the writer of one link.
-#[derive(Default)]
 pub(super) struct Outbox {
     /// Appended to by senders, swapped out whole by the writer.
     buffer: BytesMut,
@@ -55,6 +55,10 @@ pub(super) struct Outbox {
     /// The writer was woken, and has not come.
     awaited: bool,
     closed: bool,
+    /// What it may hold.
+    share: Share,
+    /// The bytes that need no look at the limits.
+    most: usize,
 }
 
 /// What the writer does next.
@@ -98,6 +102,24 @@ impl Written {
 }
 
 impl Outbox {
+    pub(super) fn new(room: &Arc<Room>) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            in_flight: 0,
+            writer: None,
+            spare: BytesMut::new(),
+            awaited: false,
+            closed: false,
+            share: Share::of(room),
+            most: 0,
+        }
+    }
+
+    /// How much of the room for all peers it has taken.
+    pub(super) fn taken(&self) -> usize {
+        self.share.taken()
+    }
+
     pub(super) fn queued(&self) -> usize {
         self.buffer.len() + self.in_flight
     }
@@ -105,6 +127,7 @@ impl Outbox {
     pub(super) fn clear(&mut self) {
         self.buffer = BytesMut::new();
         self.spare = BytesMut::new();
+        self.share.clear();
         self.close();
     }
 
@@ -143,6 +166,9 @@ impl Outbox {
             .saturating_sub(std::mem::take(&mut written.bytes));
         if let Some(buffer) = written.buffer.take() {
             self.spare = buffer;
+        }
+        if self.share.shrink(self.queued()) {
+            self.most = self.most.min(self.share.bytes());
         }
         before >= written.high_water && self.queued() < written.high_water
     }
@@ -185,13 +211,25 @@ impl Up {
             let message = &self.out.buffer[start..];
             self.taps.sent(&self.info, &*self.codec, message);
         }
-        if self.out.queued() > limit {
-            self.fail(format!(
-                "more than {limit} bytes wait to be sent (queue_limit)"
-            ));
+        if self.out.queued() > self.out.most {
+            self.take_room(limit);
         }
         self.out.wake();
         Ok(())
+    }
+
+    /// The queue has become longer than it was: it takes its share of the room for all, or the link fails.
+    #[cold]
+    fn take_room(&mut self, limit: usize) {
+        let queued = self.out.queued();
+        if queued > limit {
+            self.fail(format!(
+                "more than {limit} bytes wait to be sent (queue_limit)"
+            ));
+        } else {
+            self.out.share.grow(queued);
+            self.out.most = limit.min(self.out.share.bytes());
+        }
     }
 
     /// Sends what the node itself says: an element that the codec lacks is replaced by its diagnostic text.
