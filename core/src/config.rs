@@ -49,6 +49,10 @@ pub struct Config {
     pub high_water: usize,
     /// Bytes waiting for a peer at which its connection fails; 64 MiB.
     pub queue_limit: usize,
+    /// Bytes held for all peers together, past which the connection of the one that most is held for fails; 1 GiB. What
+    /// waits to be sent counts, what was read of a message that is not whole, and monitors on our ports; not the first
+    /// 512 KiB of each kind for each peer.
+    pub peers_limit: usize,
     /// Bytes waiting in an inbox at which its port is killed with `inbox_full`; 64 MiB.
     pub inbox_limit: usize,
     /// Monitors that a peer may hold on our ports; 100,000.
@@ -133,6 +137,7 @@ impl Default for Config {
             limits: Limits::default(),
             high_water: 1 << 20,
             queue_limit: 64 << 20,
+            peers_limit: 1 << 30,
             inbox_limit: 64 << 20,
             peer_monitors: 100_000,
             peer_ports: 10_000,

@@ -1,9 +1,12 @@
-//! Fairness with real sockets, threads and processes: what blocks, floods or stops holds up nobody else.
+//! Fairness with real sockets, threads and processes: what blocks, floods, stops or misbehaves holds up nobody else.
 #![allow(clippy::unwrap_used)]
 
 mod blocks;
 #[path = "../common/log.rs"]
 mod log;
+mod named;
+mod socket;
+mod strangers;
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ use crate::deadline::Ticks;
 use crate::guard;
 use crate::message::COPY_BELOW;
 use crate::node::{Held, Inner, Sender, handle_node_port};
-use crate::peer::{Chunk, Generation, Peer, Room, Written};
+use crate::peer::{Answers, Chunk, Generation, Peer, Written, is_other};
 use crate::shard::Batch;
 use crate::watchdog::Worker;
 use crate::{Excerpt, Message, PortName};
@@ -231,6 +231,7 @@ impl Link<'_> {
         let mut held = Held::default();
         let mut room = SMALLEST_READ;
         let mut turn = Turn::new(Budget::LINK);
+        let mut counted = 0;
         loop {
             let delivered = match self.answer(&mut held, &mut batch, &mut turn) {
                 Ok(()) => self.deliver(&mut buffer, decoder, &mut batch, &mut held, &mut turn),
@@ -253,6 +254,9 @@ impl Link<'_> {
             }
             if buffer.capacity() - buffer.len() < room {
                 buffer.reserve(room);
+            }
+            if is_other(counted, buffer.capacity()) {
+                counted = self.peer.reads(self.generation, buffer.capacity());
             }
             let read = turn.wait(async {
                 tokio::select! {
@@ -298,7 +302,7 @@ impl Link<'_> {
 
     /// Answers questions that were held, as far as there is room and the turn lasts.
     fn answer(&self, held: &mut Held, batch: &mut Batch, turn: &mut Turn) -> Result<(), String> {
-        while !turn.is_over() && self.room() != Room::Full {
+        while !turn.is_over() && self.answers() != Answers::Later {
             let Some(question) = held.pop() else { break };
             // It has had its turn: those behind it do not keep it back.
             self.node_port(question, batch, &mut Held::default(), turn)?;
@@ -306,8 +310,9 @@ impl Link<'_> {
         Ok(())
     }
 
-    fn room(&self) -> Room {
-        self.peer.room(self.generation, self.node.config.high_water)
+    fn answers(&self) -> Answers {
+        self.peer
+            .answers(self.generation, self.node.config.high_water)
     }
 
     /// Waits until answers to this peer can be made.

@@ -20,7 +20,7 @@ use crate::handshake::{Secret, SecretError};
 use crate::link;
 use crate::text::latin1;
 use crate::transport::{Transport, Transports};
-use crate::{Address, NodeId};
+use crate::{Address, NodeId, peer};
 
 /// Settings of a node that is about to start. The last call of a setter counts, except for those that add.
 #[must_use = "a builder does nothing until it is started"]
@@ -311,6 +311,7 @@ impl Builder {
             link::add_seed(&inner, address);
         }
         inner.spawn_essential("the directory", directory::run(inner.clone()));
+        inner.spawn_essential("the limit for all peers", peer::keep_room(inner.clone()));
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = listed(&inner.addresses()), "node started");
         Ok(node)
     }

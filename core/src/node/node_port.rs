@@ -10,7 +10,7 @@ use crate::directory::is_question;
 use crate::guard;
 use crate::message::{Message, Values, cost_of};
 use crate::monitor::Action;
-use crate::peer::{ALIVE, Generation, Peer, Room, Unsent};
+use crate::peer::{ALIVE, Answers, Generation, Peer, Unsent};
 use crate::port::{Context, Port};
 use crate::shard::{Asked, Batch, Item, Watcher, What};
 use crate::watchdog::tagged;
@@ -95,7 +95,7 @@ impl Port for NodePort {
 }
 
 /// Handles a request. What it means for ports goes into `batch`, behind the messages that came before it. A question
-/// whose answer has to wait goes into `held`, to be handled again when there is [`Room`].
+/// whose answer has to wait goes into `held`, to be handled again when [`Answers`] says so.
 ///
 /// # Errors
 /// Says why the connection that it came over has to be closed.
@@ -117,14 +117,14 @@ pub(crate) fn handle(
     if let Sender::Peer(peer, generation) = from
         && (is_question(word) || Request::named(word).is_some_and(Request::is_question))
     {
-        match peer.room(generation, node.config.high_water) {
-            Room::Free if held.is_empty() => {}
-            Room::Free | Room::Full => {
+        match peer.answers(generation, node.config.high_water) {
+            Answers::Now if held.is_empty() => {}
+            Answers::Now | Answers::Later => {
                 hold(peer, generation, held, values);
                 return Ok(());
             }
             // Nobody will read the answer.
-            Room::Lost => return Ok(()),
+            Answers::Never => return Ok(()),
         }
     }
     let probes = matches!(&values[..], [_, _, word, _] if word.as_str() == Some(ALIVE));

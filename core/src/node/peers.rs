@@ -91,15 +91,20 @@ mod tests {
     use std::sync::Weak;
 
     use super::*;
+    use crate::Config;
+    use crate::peer::Room;
+
+    fn stranger(id: &NodeId) -> Arc<Peer> {
+        let room = Arc::new(Room::new(0));
+        Peer::new(id.clone(), Weak::new(), &Config::default(), &room)
+    }
 
     #[test]
     fn peers_that_come_and_go_do_not_pile_up_and_one_in_use_stays() {
         let peers = Peers::default();
         let add = |n: u32| {
             let id: NodeId = format!("client{n}").parse().unwrap();
-            peers.get_or_add(&id, || {
-                Peer::new(id.clone(), Weak::new(), &crate::Config::default())
-            })
+            peers.get_or_add(&id, || stranger(&id))
         };
         let kept = add(0);
         for n in 1..10_000 {
@@ -114,9 +119,7 @@ mod tests {
         let peers = Peers::default();
         let add = |n: u32| {
             let id: NodeId = format!("client{n}").parse().unwrap();
-            peers.get_or_add(&id, || {
-                Peer::new(id.clone(), Weak::new(), &crate::Config::default())
-            })
+            peers.get_or_add(&id, || stranger(&id))
         };
         keep_last(add(0));
         for n in 1..1_000 {

@@ -12,6 +12,7 @@ mod broken;
 mod closing;
 mod outgoing;
 mod request;
+mod room;
 mod waiting;
 mod waits;
 
@@ -37,9 +38,11 @@ use crate::{Address, Config, Excerpt, LogAllowance, NodeId, PortName, Reason};
 
 use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
-pub(crate) use outgoing::{Chunk, Room, Unsent, Written};
+pub(crate) use outgoing::{Answers, Chunk, Unsent, Written};
 use outgoing::{Large, Outbox};
 pub(crate) use request::ALIVE;
+use room::Share;
+pub(crate) use room::{Room, is_other, keep_room};
 pub(crate) use waiting::Wait;
 use waiting::{Waited, Waiting};
 
@@ -52,6 +55,8 @@ pub(crate) struct Peer {
     node: Weak<Inner>,
     /// The node's setting.
     queue_limit: usize,
+    /// Room for what waits for all peers.
+    room: Arc<Room>,
     /// Room for ports that this peer has spawned here.
     spawned: Arc<Semaphore>,
     /// The node's setting.
@@ -78,6 +83,9 @@ struct State {
     /// The directory knows where it listens.
     findable: bool,
 }
+
+/// Bytes that a monitor of a peer takes here and at the port, about.
+const WATCH: usize = 128;
 
 /// The place of a port that a peer has spawned, among its own and those of all peers.
 pub(crate) struct SpawnPlace {
@@ -111,6 +119,9 @@ struct Up {
     /// Our ports that the peer watches, with how often it asked.
     watched: HashMap<PortName, usize>,
     watches: usize,
+    watches_share: Share,
+    /// For what was read of a message that is not whole.
+    reading: Share,
     /// Ends the link's task.
     cancel: CancellationToken,
     /// Why the link is given up, if it is: nothing more is sent on it.
@@ -120,7 +131,12 @@ struct Up {
 }
 
 impl Peer {
-    pub(crate) fn new(id: NodeId, node: Weak<Inner>, config: &Config) -> Arc<Self> {
+    pub(crate) fn new(
+        id: NodeId,
+        node: Weak<Inner>,
+        config: &Config,
+        room: &Arc<Room>,
+    ) -> Arc<Self> {
         let state = State {
             link: Link::Down,
             monitors: MonitorTable::default(),
@@ -138,6 +154,7 @@ impl Peer {
             id,
             node,
             queue_limit: config.queue_limit,
+            room: room.clone(),
             spawned: room_for(config.peer_ports),
             peer_ports: config.peer_ports,
             state: Mutex::new(state),
@@ -320,6 +337,9 @@ impl Peer {
             return false;
         }
         up.watches += 1;
+        if up.failed.is_none() {
+            up.watches_share.fit(up.watches * WATCH);
+        }
         *up.watched.entry(port.clone()).or_default() += 1;
         true
     }
@@ -360,7 +380,7 @@ impl Peer {
         taps.up(&info);
         let mut capabilities = codec.capabilities(facts);
         capabilities.depth = capabilities.depth.min(limits.depth);
-        let out = Outbox::default();
+        let out = Outbox::new(&self.room);
         let up = Up {
             generation,
             capabilities,
@@ -375,6 +395,8 @@ impl Peer {
             large: None,
             watched: HashMap::default(),
             watches: 0,
+            watches_share: Share::of(&self.room),
+            reading: Share::of(&self.room),
             cancel,
             failed: None,
             closing: None,
@@ -632,6 +654,9 @@ impl Up {
         };
         *times -= 1;
         self.watches -= 1;
+        if self.failed.is_none() {
+            self.watches_share.fit(self.watches * WATCH);
+        }
         if *times == 0 {
             self.watched.remove(port);
         }
@@ -647,6 +672,8 @@ impl Up {
             if let Some(next) = &mut self.closing {
                 next.clear();
             }
+            self.watches_share.clear();
+            self.reading.clear();
             self.cancel.cancel();
         }
     }

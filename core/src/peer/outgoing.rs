@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
+use super::room::{Room, Share};
 use super::{Generation, Link, Peer, Up};
 use crate::codec::{Codec, DecodeError, EncodeError, Found, Frame, Limits, PeerInfo};
 use crate::guard;
@@ -48,14 +49,13 @@ impl Large {
 }
 
 /// The bytes that wait for the writer of one link.
-#[derive(Default)]
 pub(super) struct Outbox {
     /// Appended to by senders, swapped out whole by the writer.
     buffer: BytesMut,
     /// Bytes that the writer has taken and not written yet.
     in_flight: usize,
-    /// Bytes that the writer has taken so far.
-    taken: u64,
+    /// Bytes that the writer has been given so far.
+    given: u64,
     /// The writer, when it waits for bytes.
     writer: Option<Waker>,
     /// An empty buffer to be used again.
@@ -63,6 +63,10 @@ pub(super) struct Outbox {
     /// The writer was woken, and has not come.
     awaited: bool,
     closed: bool,
+    /// What it may hold.
+    share: Share,
+    /// The bytes that need no look at the limits.
+    most: usize,
 }
 
 /// What the writer does next.
@@ -75,12 +79,12 @@ pub(crate) enum Chunk {
 
 /// Whether an answer can be made for a peer now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
-    Free,
-    /// As much waits for the peer as should: later.
-    Full,
+pub(crate) enum Answers {
+    Now,
+    /// As much waits for the peer as should.
+    Later,
     /// The connection takes no more messages.
-    Lost,
+    Never,
 }
 
 /// Why a message is not passed on to a peer.
@@ -127,18 +131,38 @@ impl Written {
 }
 
 impl Outbox {
+    pub(super) fn new(room: &Arc<Room>) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            in_flight: 0,
+            given: 0,
+            writer: None,
+            spare: BytesMut::new(),
+            awaited: false,
+            closed: false,
+            share: Share::of(room),
+            most: 0,
+        }
+    }
+
+    /// How much of the room for all peers it has taken.
+    pub(super) fn taken(&self) -> usize {
+        self.share.taken()
+    }
+
     pub(super) fn queued(&self) -> usize {
         self.buffer.len() + self.in_flight
     }
 
     /// Bytes that were appended so far.
     pub(super) fn appended(&self) -> u64 {
-        self.taken + self.buffer.len() as u64
+        self.given + self.buffer.len() as u64
     }
 
     pub(super) fn clear(&mut self) {
         self.buffer = BytesMut::new();
         self.spare = BytesMut::new();
+        self.share.clear();
         self.close();
     }
 
@@ -166,7 +190,7 @@ impl Outbox {
         let spare = std::mem::take(&mut self.spare);
         let chunk = std::mem::replace(&mut self.buffer, spare);
         self.in_flight = chunk.len();
-        self.taken += chunk.len() as u64;
+        self.given += chunk.len() as u64;
         Poll::Ready(Chunk::Bytes(chunk))
     }
 
@@ -179,6 +203,9 @@ impl Outbox {
         if let Some(buffer) = written.buffer.take() {
             self.spare = buffer;
         }
+        if self.share.shrink(self.queued()) {
+            self.most = self.most.min(self.share.bytes());
+        }
         before >= written.high_water && self.queued() < written.high_water
     }
 
@@ -189,13 +216,13 @@ impl Outbox {
 }
 
 impl Up {
-    fn room(&self, high_water: usize) -> Room {
+    fn answers(&self, high_water: usize) -> Answers {
         if self.failed.is_some() || self.out.closed {
-            Room::Lost
+            Answers::Never
         } else if self.out.queued() >= high_water {
-            Room::Full
+            Answers::Later
         } else {
-            Room::Free
+            Answers::Now
         }
     }
 
@@ -238,13 +265,25 @@ impl Up {
             let message = &self.out.buffer[start..];
             self.taps.sent(&self.info, &*self.codec, message);
         }
-        if self.out.queued() > limit {
-            self.fail(format!(
-                "more than {limit} bytes wait to be sent (queue_limit)"
-            ));
+        if self.out.queued() > self.out.most {
+            self.take_room(limit);
         }
         self.out.wake();
         Ok(())
+    }
+
+    /// The queue has become longer than it was: it takes its share of the room for all, or the link fails.
+    #[cold]
+    fn take_room(&mut self, limit: usize) {
+        let queued = self.out.queued();
+        if queued > limit {
+            self.fail(format!(
+                "more than {limit} bytes wait to be sent (queue_limit)"
+            ));
+        } else {
+            self.out.share.grow(queued);
+            self.out.most = limit.min(self.out.share.bytes());
+        }
     }
 
     /// Sends what the node itself says: an element that the codec lacks is replaced by its diagnostic text.
@@ -331,11 +370,11 @@ impl Drop for Undo<'_> {
 
 impl Peer {
     /// Whether an answer can be made now for what came over `generation`.
-    pub(crate) fn room(&self, generation: Generation, high_water: usize) -> Room {
+    pub(crate) fn answers(&self, generation: Generation, high_water: usize) -> Answers {
         let mut state = self.lock();
         state
             .up(generation)
-            .map_or(Room::Lost, |up| up.room(high_water))
+            .map_or(Answers::Never, |up| up.answers(high_water))
     }
 
     /// Sends a message that another node has asked to be sent, as it is or not at all. It costs the connection nothing
@@ -350,10 +389,10 @@ impl Peer {
         let Link::Up(up) = &mut state.link else {
             return Err(Unsent::NoLink);
         };
-        match up.room(high_water) {
-            Room::Lost => Err(Unsent::NoLink),
-            Room::Full => Err(Unsent::Full),
-            Room::Free => Ok(up.send(&Frame::of(port.as_str(), values), self.queue_limit)?),
+        match up.answers(high_water) {
+            Answers::Never => Err(Unsent::NoLink),
+            Answers::Later => Err(Unsent::Full),
+            Answers::Now => Ok(up.send(&Frame::of(port.as_str(), values), self.queue_limit)?),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::room::{Room, Share};
 use super::{Link, Peer, State, request};
 use crate::allowance::log_within;
 use crate::codec::{EncodeError, Frame};
@@ -25,6 +26,8 @@ pub(super) struct Waiting {
     pub(super) number: Wait,
     pub(super) queue: VecDeque<Waited>,
     pub(super) bytes: usize,
+    /// What it may hold; none as long as nothing waits.
+    share: Option<Share>,
 }
 
 /// A message that waits for a connection.
@@ -41,7 +44,7 @@ impl Peer {
         let limit = self.queue_limit;
         let wait = state.wanted();
         if let Some(waiting) = state.link.waiting()
-            && !waiting.push(message, limit)
+            && !waiting.push(message, limit, &self.room)
         {
             let text = format!("more than {limit} bytes wait for a connection");
             match &mut state.link {
@@ -59,6 +62,8 @@ impl Peer {
     pub(super) fn send_waited(self: &Arc<Self>, state: &mut State, waiting: Waiting) {
         let limit = self.queue_limit;
         let mut cut = HashSet::default();
+        // It is the link's share from now on.
+        drop(waiting.share);
         for message in waiting.queue {
             let Link::Up(up) = &mut state.link else {
                 return;
@@ -142,6 +147,7 @@ impl Waiting {
             number,
             queue: VecDeque::new(),
             bytes: 0,
+            share: None,
         }
     }
 
@@ -150,10 +156,19 @@ impl Waiting {
     }
 
     /// False if that is more than may wait.
-    fn push(&mut self, message: Waited, limit: usize) -> bool {
+    fn push(&mut self, message: Waited, limit: usize, room: &Arc<Room>) -> bool {
         self.bytes += message.port.as_str().len() + cost_of(&message.values);
         self.queue.push_back(message);
+        let share = self.share.get_or_insert_with(|| Share::of(room));
+        if self.bytes > share.bytes() {
+            share.grow(self.bytes);
+        }
         self.bytes <= limit
+    }
+
+    /// How much of the room for all peers it has taken.
+    pub(super) fn taken(&self) -> usize {
+        self.share.as_ref().map_or(0, Share::taken)
     }
 }
 

@@ -38,13 +38,16 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Weak;
+    use std::sync::{Arc, Weak};
 
+    use super::super::Room;
     use super::*;
 
     #[tokio::test]
     async fn a_connector_is_done_with_its_wait_and_has_no_say_in_the_next() {
-        let peer = Peer::new("p".parse().unwrap(), Weak::new(), &crate::Config::default());
+        let config = crate::Config::default();
+        let room = Arc::new(Room::new(usize::MAX));
+        let peer = Peer::new("p".parse().unwrap(), Weak::new(), &config, &room);
         let begin = || peer.lock().wanted().unwrap();
         let first = begin();
         peer.unreachable(first, "no connection");
