@@ -468,11 +468,11 @@ fn a_wrong_line_changes_nothing() {
         ),
         (
             &["nodeid", "a", "monitor_timeout", "soon"],
-            "monitor_timeout on the command line takes a number of seconds above 0, and \"soon\" is none; for example 30",
+            "monitor_timeout on the command line takes a number of seconds from 0.05 on, and \"soon\" is none; for example 30",
         ),
         (
             &["nodeid", "a", "monitor_timeout", "-1"],
-            "takes a number of seconds above 0, and -1.0 is none",
+            "takes a number of seconds from 0.05 on, and -1.0 is none",
         ),
         (
             &["nodeid", "a", "secure", "maybe"],

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use crate::DirectoryLimits;
 use crate::codec::Limits;
+use crate::error::StartError;
 use crate::handshake::AuthMethod;
 
 /// The settings of a node that most programs leave alone. Times and limits are per node unless they say otherwise.
+/// `Duration::MAX` is never. `monitor_timeout`, `connect_interval` and `opening_timeout` are 50 ms at least, `keepalive` is
+/// 10 ms: a node with less does not start.
 ///
 /// ```
 /// use std::time::Duration;
@@ -92,11 +95,33 @@ pub struct Config {
     pub shards: usize,
 }
 
+/// The least that a time may be in which something has to happen over a network: with less, nothing would.
+pub(crate) const LEAST_TIME: Duration = Duration::from_millis(50);
+
+/// The same of the pause between keepalives.
+const LEAST_KEEPALIVE: Duration = Duration::from_millis(10);
+
 impl Config {
     /// How often keepalives go out.
     pub(crate) fn keepalive(&self) -> Duration {
-        let most = self.monitor_timeout / 4;
-        self.keepalive.min(most).max(Duration::from_millis(10))
+        self.keepalive.min(self.monitor_timeout / 4)
+    }
+
+    /// That no time is too short to work with.
+    ///
+    /// # Errors
+    /// Name the first that is.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let times = [
+            ("monitor_timeout", self.monitor_timeout, LEAST_TIME),
+            ("connect_interval", self.connect_interval, LEAST_TIME),
+            ("opening_timeout", self.opening_timeout, LEAST_TIME),
+            ("keepalive", self.keepalive, LEAST_KEEPALIVE),
+        ];
+        match times.into_iter().find(|(_, time, least)| time < least) {
+            Some((key, time, least)) => Err(StartError::TooShort { key, time, least }),
+            None => Ok(()),
+        }
     }
 }
 

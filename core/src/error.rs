@@ -123,6 +123,19 @@ pub enum StartError {
         /// What it said.
         reason: Reason,
     },
+    /// A time of the configuration is too short to work with.
+    #[error("{key} is {time:?}, and has to be {least:?} at least")]
+    TooShort {
+        /// The setting.
+        key: &'static str,
+        /// What it is.
+        time: Duration,
+        /// The least that it may be.
+        least: Duration,
+    },
+    /// The tokio runtime has no timers, without which nothing would ever be given up.
+    #[error("the tokio runtime has no timers: build it with enable_time or enable_all")]
+    NoTimers,
     /// There is no tokio runtime to run on.
     #[error("a node is started inside a tokio runtime, and there is none here")]
     NoRuntime,

@@ -151,6 +151,15 @@ impl PortName {
     pub fn is_node_port(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// What the names begin with of ports that take the answer of a call. Not of AEMP: by this letter, which no name has
+    /// that is made up otherwise, the node that answers knows that it may kill the port when the answer cannot be encoded.
+    pub(crate) const REPLY: char = '?';
+
+    /// Whether this is a port that takes the answer of a call.
+    pub(crate) fn is_reply(&self) -> bool {
+        self.0.starts_with(Self::REPLY)
+    }
 }
 
 impl<T: Into<Text>> From<T> for PortName {

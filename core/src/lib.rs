@@ -13,14 +13,17 @@
 
 mod address;
 mod allowance;
+mod budget;
 pub mod codec;
 mod config;
+mod deadline;
 mod directory;
 mod entropy;
 mod error;
 mod excerpt;
 #[cfg(aemp_faults)]
 pub mod faults;
+mod guard;
 pub mod handshake;
 pub mod id;
 mod link;
@@ -39,6 +42,7 @@ mod supervisor;
 mod text;
 pub mod transport;
 pub mod value;
+mod watchdog;
 
 pub use address::{Address, ParseAddressError};
 pub use allowance::LogAllowance;

@@ -130,6 +130,17 @@ async fn a_tag_without_handler_kills_the_port_unless_otherwise_is_set() {
 }
 
 #[tokio::test]
+async fn very_many_monitors_of_a_port_are_taken_back_newest_first() {
+    let node = node().await;
+    let port = node.port(|_: &mut Context<'_>, _: Message| ());
+    // Where each costs a look at all the others this takes minutes.
+    let mut watches: Vec<_> = (0..200_000).map(|_| node.monitor(&port, |_| ())).collect();
+    while watches.pop().is_some() {}
+    let ports = soon(node.ports()).await;
+    assert!(ports.iter().all(|port| port.watchers == 0));
+}
+
+#[tokio::test]
 async fn a_monitor_fires_once_with_the_reason() {
     let node = node().await;
     let port = node.port(|_: &mut Context<'_>, _: Message| ());

@@ -148,6 +148,49 @@ fn room_for_a_long_string_is_made_once() {
     );
 }
 
+/// Decodes a message with a byte string of `len` bytes at the front of a buffer of `room` bytes: whether it keeps the buffer,
+/// and what is left of that.
+fn kept(len: usize, room: usize) -> (bool, BytesMut) {
+    let value = bytes::Bytes::from(vec![1; len]).into();
+    let wire = encode(&Cbor, Outgoing::Values(&[value])).unwrap();
+    let mut src = BytesMut::with_capacity(room);
+    src.extend_from_slice(&wire);
+    src.extend_from_slice(&wire[..1000]);
+    let memory = src.as_ptr_range();
+    let received = Cbor.decoder(&Limits::default(), &peer()).decode(&mut src);
+    let message = received.unwrap().unwrap().message;
+    (
+        memory.contains(&message.as_wire().unwrap().bytes().as_ptr()),
+        src,
+    )
+}
+
+#[test]
+fn a_message_that_is_kept_holds_about_twice_its_size_at_most() {
+    const READ: usize = 256 << 10;
+    for (len, shares) in [(16 << 10, false), (127 << 10, false), (128 << 10, true)] {
+        assert_eq!(kept(len, READ).0, shares, "{len} bytes");
+    }
+    // Nor does what follows a long one hold the memory that was taken for it.
+    let (shares, rest) = kept(8 << 20, 16 << 20);
+    assert!(shares && rest.len() == 1000 && rest.capacity() < READ);
+}
+
+#[test]
+fn a_byte_string_shares_the_message_only_if_it_is_the_greater_part() {
+    let values = [100_000, 140_000].map(|len| Value::from(bytes::Bytes::from(vec![1; len])));
+    let wire = encode(&Cbor, Outgoing::Values(&values)).unwrap();
+    let mut src = BytesMut::from(&wire[..]);
+    let memory = src.as_ptr_range();
+    let received = Cbor.decoder(&Limits::default(), &peer()).decode(&mut src);
+    let values = received.unwrap().unwrap().message.into_values().unwrap();
+    let shares = values.iter().map(|value| match value {
+        Value::Bytes(bytes) => memory.contains(&bytes.as_ptr()),
+        _ => panic!("bytes"),
+    });
+    assert!(shares.eq([false, true]));
+}
+
 #[test]
 fn the_work_is_linear_however_the_bytes_arrive() {
     // Heads asked for while `wire` arrives byte by byte, beyond one for each byte: those that came whole.

@@ -15,10 +15,19 @@ pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
     /// Keeps what this thread logs until the guard is dropped.
+    #[allow(dead_code, reason = "a test with threads keeps what all of them log")]
     pub(crate) fn start() -> (Self, DefaultGuard) {
         let log = Self::default();
         let guard = tracing::subscriber::set_default(log.clone());
         (log, guard)
+    }
+
+    /// Keeps what all threads of this process log, which has no other test that looks at the log.
+    #[allow(dead_code, reason = "most tests are alone on their thread")]
+    pub(crate) fn everywhere() -> Self {
+        let log = Self::default();
+        tracing::subscriber::set_global_default(log.clone()).expect("the only one");
+        log
     }
 
     /// The lines so far that hold every one of `parts`.

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use aemp::LocalNode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::child::{Child, SECRET};
-use crate::{link, port};
+use crate::{link, port, soon};
 
 const TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -18,8 +19,31 @@ enum Sends {
     Nothing,
     /// A few bytes now and then, for which its system has room enough.
     Trickle,
+    /// What an ordinary link carries: the systems' buffers, which grow meanwhile, take it for a long time.
+    Steady,
+    /// Megabytes every other second, after as many while the process ran: for some seconds the buffers take them.
+    Bursts,
     /// More than all buffers hold: the system may be the first to notice, by `TCP_USER_TIMEOUT`.
     Flood,
+}
+
+impl Sends {
+    /// Messages of a KiB to be sent at `time`, where so many were sent before.
+    fn due(self, time: Duration, sent: usize) -> usize {
+        let millis = time.as_millis() as usize;
+        let due = match self {
+            Self::Nothing => 0,
+            // 5 a second.
+            Self::Trickle => millis / 200,
+            // 200 KiB a second.
+            Self::Steady => millis / 5,
+            // 6 MiB every 2 s.
+            Self::Bursts => millis / 2000 * (6 << 10),
+            // Less than fails the link.
+            Self::Flood => 32 << 10,
+        };
+        due - sent
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +54,14 @@ async fn a_stopped_process_is_noticed_whatever_is_sent_to_it() {
         .bind("127.0.0.1:0")
         .configure(|config| config.monitor_timeout = TIMEOUT);
     let node = node.start().await.unwrap();
-    let cases = [Sends::Nothing, Sends::Trickle, Sends::Flood].map(|sends| {
+    let cases = [
+        Sends::Nothing,
+        Sends::Trickle,
+        Sends::Steady,
+        Sends::Bursts,
+        Sends::Flood,
+    ];
+    let cases = cases.map(|sends| {
         let node = node.clone();
         tokio::spawn(async move { (sends, stopped(&node, sends).await) })
     });
@@ -58,28 +89,77 @@ async fn stopped(node: &LocalNode, sends: Sends) -> f64 {
     let gone = node.gone(&port(&format!("{id}#echo")));
     // Nobody is there to take it; that makes no difference on the way.
     let nobody = port(&format!("{id}#nobody"));
+    let payload = "x".repeat(1 << 10);
+    let send = |count| {
+        for _ in 0..count {
+            node.send(&nobody, (&payload,));
+        }
+    };
+    if let Sends::Steady | Sends::Bursts = sends {
+        // The buffers grow.
+        send(24 << 10);
+        let echo = port(&format!("{id}#echo"));
+        let call = node.call::<_, (String,)>(&echo, ("echo", "all"));
+        let (back,) = soon(call.into_future()).await.unwrap();
+        assert_eq!(back, "all");
+    }
     child.stop();
     let start = Instant::now();
     tokio::pin!(gone);
-    let flood = [0u8; 1 << 10].map(char::from).iter().collect::<String>();
-    if let Sends::Flood = sends {
-        // Less than fails the link, more than the systems on both sides buffer.
-        for _ in 0..32 << 10 {
-            node.send(&nobody, (&flood,));
-        }
-    }
+    let mut sent = 0;
     loop {
         tokio::select! {
             why = &mut gone => {
                 println!("{why}");
                 return start.elapsed().as_secs_f64();
             }
-            () = tokio::time::sleep(Duration::from_millis(200)) => {
-                if let Sends::Trickle = sends {
-                    node.send(&nobody, ("tick",));
-                }
+            () = tokio::time::sleep(Duration::from_millis(50)) => {
+                let due = sends.due(start.elapsed(), sent);
+                send(due);
+                sent += due;
                 assert!(start.elapsed() < 4 * TIMEOUT, "{sends:?}");
             }
         }
     }
+}
+
+/// A peer that reads slowly and answers nothing is kept as long as it reads, however much waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_stays_connected() {
+    let limit = Duration::from_secs(2);
+    let node = aemp::node()
+        .id("seed")
+        .secret(SECRET)
+        .bind("127.0.0.1:0")
+        .configure(|config| {
+            config.monitor_timeout = limit;
+            config.cleartext = true;
+        });
+    let node = node.start().await.unwrap();
+    let at = node.addresses()[0].rest().to_owned();
+    let mut slow = tokio::net::TcpStream::connect(at).await.unwrap();
+    let secret: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let lines = format!("aemp;1;slow;hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n");
+    slow.write_all(lines.as_bytes()).await.unwrap();
+    link(&node, "slow").await;
+    let gone = node.gone(&port("slow#port"));
+    tokio::pin!(gone);
+    let payload = "x".repeat(1 << 20);
+    for _ in 0..48 {
+        node.send(&port("slow#port"), (&payload,));
+    }
+    let start = Instant::now();
+    let mut buffer = vec![0; 64 << 10];
+    while start.elapsed() < 5 * limit {
+        slow.read_exact(&mut buffer).await.unwrap();
+        tokio::select! {
+            why = &mut gone => panic!("given up after {:?}: {why}", start.elapsed()),
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+    }
+    // It stops reading.
+    let stopped = Instant::now();
+    soon(gone).await;
+    let took = stopped.elapsed();
+    assert!((limit / 2..limit * 5 / 4).contains(&took), "{took:?}");
 }

@@ -190,7 +190,15 @@ async fn a_peer_whose_address_is_not_known_stays_connected() {
 
 /// A scripted peer `x` of the node `a`, which begins to close the connection.
 async fn closing(network: &Network) -> (LocalNode, Stranger) {
-    let a = patient("a", network).peer("x", "mem:x");
+    closing_with(network, |_| ()).await
+}
+
+/// The same with other settings.
+async fn closing_with(
+    network: &Network,
+    change: impl FnOnce(&mut aemp::Config),
+) -> (LocalNode, Stranger) {
+    let a = patient("a", network).configure(change).peer("x", "mem:x");
     let a = a.start().await.unwrap();
     let mut x = Stranger::join(network, "a", "x").await;
     linked(&a, "x").await;
@@ -334,6 +342,23 @@ async fn what_waits_for_the_end_of_a_closing_connection_is_bounded() {
     let expected = "more than 10000 bytes wait for a connection";
     assert_eq!(why, reason!["transport_error", "x", expected]);
     unlinked(&a, "x").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_end_of_a_closing_connection_keeps_no_memory_once_it_is_too_much() {
+    let network = Network::default();
+    let (a, _x) = closing_with(&network, |config| {
+        (config.queue_limit, config.high_water) = (10_000, 1_000);
+    })
+    .await;
+    for _ in 0..200 {
+        a.send(&"x#back".parse().unwrap(), ("a hundred bytes".repeat(7),));
+    }
+    // Before the link's task has its turn.
+    let node = "x".parse().unwrap();
+    let ready = std::pin::pin!(a.ready(&node));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(ready.poll(&mut cx).is_ready());
 }
 
 #[tokio::test(start_paused = true)]

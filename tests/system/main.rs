@@ -6,6 +6,7 @@ mod cbor;
 mod common;
 mod dialled;
 mod failures;
+mod fair;
 mod gaps;
 mod held;
 mod hung;
@@ -14,13 +15,17 @@ mod links;
 #[path = "../common/log.rs"]
 mod log;
 mod logged;
+mod misfits;
 mod network;
 mod overload;
+mod panics;
 #[path = "../common/pipe.rs"]
 mod pipe;
+mod relays;
 mod rivals;
 mod seeds;
 mod stranger;
 mod supervised;
 mod tapped;
+mod times;
 mod told;

@@ -7,6 +7,8 @@
 //!
 //! It knows nothing of greetings, codecs or limits: those are the node's.
 
+#[cfg(target_os = "linux")]
+mod confirmed;
 mod connect;
 mod explain;
 mod life;

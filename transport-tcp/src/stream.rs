@@ -16,6 +16,8 @@ pub(crate) struct TcpStream {
     // Asked for once: a connection that was reset has no peer any more.
     local: SocketAddr,
     peer: SocketAddr,
+    /// Bytes that the system has taken.
+    written: u64,
     /// The system's error of a write. The system tells it once, and lets reading end as if the peer had closed.
     failed: Option<i32>,
 }
@@ -33,8 +35,16 @@ impl TcpStream {
             inner,
             local,
             peer,
+            written: 0,
             failed: None,
         })
+    }
+
+    fn wrote(&mut self, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = done {
+            self.written += bytes as u64;
+        }
+        self.noted(done)
     }
 
     fn noted<T>(&mut self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -55,6 +65,13 @@ impl Stream for TcpStream {
 
     fn peer(&self) -> Option<SocketAddr> {
         Some(self.peer)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn unconfirmed(&self) -> Option<u64> {
+        let confirmed = crate::confirmed::confirmed(&self.inner)?;
+        // The system counts the beginning of the connection as a byte where it has dialled.
+        Some(self.written.saturating_sub(confirmed))
     }
 }
 
@@ -82,7 +99,7 @@ impl AsyncWrite for TcpStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.noted(done)
+        self.wrote(done)
     }
 
     fn poll_write_vectored(
@@ -91,7 +108,7 @@ impl AsyncWrite for TcpStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
-        self.noted(done)
+        self.wrote(done)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -151,6 +168,30 @@ mod tests {
                     assert_eq!(socket.tcp_user_timeout().unwrap(), user);
                 }
             }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_the_other_system_has_room_for_is_confirmed_and_the_rest_is_not() {
+        let life = Life::new(Duration::from_secs(30));
+        let settings = Settings {
+            nodelay: true,
+            life,
+        };
+        let (mut dialled, mut accepted) = pair(settings).await;
+        for stream in [&mut dialled, &mut accepted] {
+            let deadline = std::time::Instant::now() + Duration::from_secs(20);
+            // Nobody reads.
+            stream.write_all(b"hello").await.unwrap();
+            while stream.unconfirmed() != Some(0) {
+                assert!(std::time::Instant::now() < deadline);
+                tokio::task::yield_now().await;
+            }
+            while let Ok(written) = stream.inner.try_write(&[0; 64 << 10]) {
+                stream.written += written as u64;
+            }
+            assert!(stream.unconfirmed().is_some_and(|bytes| bytes > 0));
         }
     }
 

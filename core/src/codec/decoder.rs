@@ -177,15 +177,33 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Takes the message out of `src`, of which it ends at `end`, without a copy.
+    /// Takes the message out of `src`, of which it ends at `end`; a long one without a copy.
     pub(crate) fn take(self, src: &mut BytesMut, end: usize) -> Received {
         src.advance(end - self.len);
-        let bytes = src.split_to(self.len).freeze();
         let Front { port, source, rest } = self.front;
-        let message = Wire::shared(bytes, source, rest).into();
+        let message = if self.len < SHARE_FROM {
+            let message = Wire::copied(&src[..self.len], source, rest);
+            src.advance(self.len);
+            message
+        } else {
+            let bytes = src.split_to(self.len).freeze();
+            if self.len > READ {
+                // The memory was taken for this message. What follows must not keep it.
+                *src = BytesMut::from(&src[..]);
+            }
+            Wire::shared(bytes, source, rest)
+        };
+        let message = message.into();
         Received { port, message }
     }
 }
+
+/// The most that is read at a time; the usual size of a receive buffer.
+pub(crate) const READ: usize = 256 << 10;
+
+/// Messages of this length and more take their part of the receive buffer along, which stays whole as long as one of
+/// them does; others are copied. So what is kept holds about twice its size in memory.
+const SHARE_FROM: usize = READ / 2;
 
 /// One decoded message and the port it is for.
 #[derive(Debug)]

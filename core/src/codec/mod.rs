@@ -22,7 +22,7 @@ use bytes::BytesMut;
 use crate::message::Wire;
 use crate::{NodeId, PortId, Text, Value};
 
-pub(crate) use decoder::need;
+pub(crate) use decoder::{READ, need};
 pub(crate) use read::{Reader, Rest};
 
 pub use capabilities::Capabilities;

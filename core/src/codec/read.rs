@@ -15,8 +15,8 @@ use crate::{Integer, Map, Value};
 /// The most values that room is made for on a message's word.
 const MAX_RESERVE: usize = 1024;
 
-/// Byte strings at least this long share the message's bytes; shorter ones are copied, so that one of them does
-/// not keep a whole message alive.
+/// Byte strings at least this long share the message's bytes if they are the greater part of them; others are copied, so
+/// that one of them does not keep a whole message alive.
 const SHARE: usize = 1024;
 
 /// A place in the bytes of a message. Decoders know their format, and who reads a message later does not.
@@ -227,7 +227,11 @@ impl<'a> Reader<'a> {
 fn share(bytes: Cow<'_, [u8]>, whole: Option<&Bytes>) -> Value {
     Value::from(match (bytes, whole) {
         (Cow::Owned(bytes), _) => bytes.into(),
-        (Cow::Borrowed(bytes), Some(whole)) if bytes.len() >= SHARE => whole.slice_ref(bytes),
+        (Cow::Borrowed(bytes), Some(whole))
+            if bytes.len() >= SHARE && bytes.len() >= whole.len() / 2 =>
+        {
+            whole.slice_ref(bytes)
+        }
         (Cow::Borrowed(bytes), _) => Bytes::copy_from_slice(bytes),
     })
 }

@@ -142,7 +142,7 @@ impl Mesh {
             }
             self.paid = self.paid.max(now) + PACE;
             *next = now + *pause;
-            *pause = (2 * *pause).min(longest.max(FIRST_PAUSE));
+            *pause = (2 * *pause).min(longest.clamp(FIRST_PAUSE, MEMORY));
             taken.push((node.clone(), addresses.clone()));
         }
         taken

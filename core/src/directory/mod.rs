@@ -40,5 +40,5 @@ pub use limits::DirectoryLimits;
 pub(crate) use local::Refused;
 pub(crate) use machine::{Arrival, Machine, Output, Role, Seeds, Settings};
 pub(crate) use name::{LISTENERS, is_family, is_known_family};
-pub(crate) use request::Query;
+pub(crate) use request::{Query, is_question};
 pub use watched::Change;

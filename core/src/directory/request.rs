@@ -60,6 +60,11 @@ pub(crate) enum Query {
     Values,
 }
 
+/// Whether the request `word` does nothing but have an answer sent.
+pub(crate) fn is_question(word: &str) -> bool {
+    matches!(word, "g_find" | "g_db_family" | "g_db_keys" | "g_db_values")
+}
+
 impl Query {
     fn word(self) -> &'static str {
         match self {

@@ -4,9 +4,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::Instant;
 
 use super::dial::{Failed, STOPPED, dial};
 use super::open::{OpenError, Opened};
@@ -14,25 +15,47 @@ use super::run::run;
 use super::seed::SeedState;
 use super::turns::{AT_ONCE, Turns};
 use crate::Address;
+use crate::deadline::Deadline;
 use crate::node::{Inner, listed, parse_addresses};
-use crate::peer::Peer;
+use crate::peer::{Peer, Wait};
 
-/// Connects to `peer`, for which messages wait, or gives up and lets them fail.
-pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>) {
+/// What part of `connect_interval` an address waits that has failed is taken of, at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// Connects to `peer`, for which messages wait as `wait`, or gives up and lets them fail.
+pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>, wait: Wait) {
     let Ok(place) = node.connecting.clone().try_acquire_owned() else {
         let limit = node.config.connecting;
-        return peer.unreachable(&format!(
-            "connections to {limit} nodes are being made already (connecting)"
-        ));
+        let why = format!("connections to {limit} nodes are being made already (connecting)");
+        return peer.unreachable(wait, &why);
     };
-    if !node.spawn(connect(node.clone(), peer.clone(), place)) {
-        peer.unreachable(STOPPED);
+    let node = node.clone();
+    let given_up = GivenUp {
+        peer: peer.clone(),
+        wait,
+    };
+    node.clone().spawn(async move {
+        connect(node, peer, wait, place).await;
+        drop(given_up);
+    });
+}
+
+/// Lets what waits fail when its connector ends without a connection, however it does: with its node, with the runtime or
+/// by a panic.
+struct GivenUp {
+    peer: Arc<Peer>,
+    wait: Wait,
+}
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.peer.unreachable(self.wait, STOPPED);
     }
 }
 
-async fn connect(node: Arc<Inner>, peer: Arc<Peer>, place: OwnedSemaphorePermit) {
+async fn connect(node: Arc<Inner>, peer: Arc<Peer>, wait: Wait, place: OwnedSemaphorePermit) {
     let attempt = async {
-        let outcome = try_addresses(&node, &peer).await;
+        let outcome = try_addresses(&node, &peer, wait).await;
         if outcome.is_err() {
             // The peer itself may be about to complete a connection, and think that it has.
             peer.no_openings().await;
@@ -42,7 +65,7 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>, place: OwnedSemaphorePermit)
     let outcome = tokio::select! {
         biased;
         outcome = attempt => outcome,
-        () = peer.settled() => return,
+        () = peer.settled(wait) => return,
         () = node.stop.cancelled() => Err(STOPPED.into()),
     };
     drop(place);
@@ -50,12 +73,12 @@ async fn connect(node: Arc<Inner>, peer: Arc<Peer>, place: OwnedSemaphorePermit)
         Ok(opened) => {
             run(&node, opened, || {}).await;
         }
-        Err(text) => peer.unreachable(&text),
+        Err(text) => peer.unreachable(wait, &text),
     }
 }
 
 /// Tries the addresses of `peer`, best first, again and again for `connect_interval`.
-async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, String> {
+async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>, wait: Wait) -> Result<Opened, String> {
     let known = peer.addresses();
     let outcome = if known.is_empty() {
         let mut told = peer.take_found();
@@ -80,7 +103,7 @@ async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>) -> Result<Opened, St
     match outcome {
         Ok(Some(opened)) => Ok(opened),
         Ok(None) => {
-            peer.settled().await;
+            peer.settled(wait).await;
             Err("another connection was made".into())
         }
         Err(text) => Err(text),
@@ -106,8 +129,8 @@ async fn first_of_told(
     let at_once = allowed.len().min(AT_ONCE).min(node.config.dials.max(1));
     let room = node.dials.acquire_many(at_once as u32);
     let wait = node.config.monitor_timeout;
-    match timeout(wait, room).await {
-        Ok(Ok(_room)) => first_of(node, peer, &allowed, at_once).await,
+    match Deadline::after(wait).bound(room).await {
+        Some(Ok(_room)) => first_of(node, peer, &allowed, at_once).await,
         _ => Err(format!(
             "{} dials to addresses that other nodes have named (dials) left no room within {wait:?}",
             node.config.dials
@@ -115,9 +138,9 @@ async fn first_of_told(
     }
 }
 
-/// A connection to `peer` by whichever address gives one first, `at_once` of them tried at a time. Attempts overlap; those that are dropped have said no
-/// more than a greeting, since of several openings one alone goes on from there (`peer/admission.rs`). `None` if
-/// another connection is up or about to be, which takes the messages.
+/// A connection to `peer` by whichever address gives one first, `at_once` of them tried at a time. Attempts overlap;
+/// those that are dropped have said no more than a greeting, since of several openings one alone goes on from there
+/// (`peer/admission.rs`). `None` if another connection is up or about to be, which takes the messages.
 async fn first_of(
     node: &Arc<Inner>,
     peer: &Arc<Peer>,
@@ -125,7 +148,7 @@ async fn first_of(
     at_once: usize,
 ) -> Result<Option<Opened>, String> {
     let interval = node.config.connect_interval;
-    let until = Instant::now() + interval;
+    let until = Deadline::after(interval);
     let mut turns = Turns::new(addresses.len(), at_once, Instant::now(), interval);
     let mut errors = vec![None; addresses.len()];
     let mut running = Vec::new();
@@ -142,7 +165,7 @@ async fn first_of(
         let (at, outcome) = tokio::select! {
             biased;
             done = any(&mut running) => done,
-            () = sleep_until(wake.unwrap_or(until)), if wake.is_some() => continue,
+            () = wake.map_or(Deadline::Never, Deadline::At).wait() => continue,
         };
         match outcome {
             Ok(opened) => {
@@ -155,7 +178,8 @@ async fn first_of(
             }) => return Ok(None),
             Err(Failed { error, .. }) => {
                 errors[at] = Some(format!("{}: {error}", addresses[at]));
-                let pause = interval.mul_f64(node.entropy.between(0.1, 0.2));
+                let pause = interval.min(LONGEST_PAUSE);
+                let pause = pause.mul_f64(node.entropy.between(0.1, 0.2));
                 turns.failed(at, Instant::now(), pause);
             }
         }
@@ -164,16 +188,14 @@ async fn first_of(
 
 /// Asks the network where `peer` listens.
 async fn look_up(node: &Arc<Inner>, peer: &Peer) -> Result<Vec<Address>, String> {
-    let found = timeout(
-        node.config.monitor_timeout,
-        node.directory.find(node, &peer.id),
-    );
+    let found = node.directory.find(node, &peer.id);
+    let found = Deadline::after(node.config.monitor_timeout).bound(found);
     let found = tokio::select! {
         biased;
         found = found => found,
         why = wait_for_seeds(node), if !node.directory.can_find() => return Err(why),
     };
-    let found = found.ok().flatten();
+    let found = found.flatten();
     if found.as_ref().is_some_and(Vec::is_empty) {
         return Err(String::from(
             "it listens nowhere, and has no connection to this node",
@@ -204,7 +226,7 @@ async fn any<F: Future>(running: &mut Vec<(usize, Pin<Box<F>>)>) -> (usize, F::O
 
 /// Nobody knows an address of the peer, but it may be one of the seeds that are not connected yet.
 async fn wait_for_seeds(node: &Arc<Inner>) -> String {
-    let deadline = Instant::now() + node.config.monitor_timeout;
+    let deadline = Deadline::after(node.config.monitor_timeout);
     loop {
         let changed = node.seeds_changed.notified();
         tokio::pin!(changed);
@@ -223,7 +245,7 @@ async fn wait_for_seeds(node: &Arc<Inner>) -> String {
                 SeedState::Refused(why) => tried += &format!("; seed {}: {why}", seed.address),
             }
         }
-        if !hope || timeout_at(deadline, changed).await.is_err() {
+        if !hope || deadline.bound(changed).await.is_none() {
             return format!("no known address{tried}");
         }
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout_at};
-
 use super::open::{End, OpenError, Opened, open};
+use crate::deadline::Deadline;
+use crate::guard;
 use crate::node::Inner;
 use crate::peer::Peer;
 use crate::{Address, Config, NodeId};
@@ -21,11 +21,27 @@ pub(super) struct Failed {
 
 /// Connects to `address` and opens the connection. To connect may take until `until`, or `opening_timeout`; the opening
 /// has that of its own.
+///
+/// A panic on the way, of the transport for one, is an error like others.
 pub(super) async fn dial(
     node: &Arc<Inner>,
     address: &Address,
     expected: Option<&NodeId>,
-    until: Option<Instant>,
+    until: Option<Deadline>,
+) -> Result<Opened, Failed> {
+    let attempt = guard::complete(try_dial(node, address, expected, until));
+    attempt.await.unwrap_or_else(|panic| {
+        tracing::error!(target: "aemp::link", %address, %panic, "an attempt to connect panicked");
+        let error = OpenError::Panicked(panic);
+        Err(Failed { error, peer: None })
+    })
+}
+
+async fn try_dial(
+    node: &Arc<Inner>,
+    address: &Address,
+    expected: Option<&NodeId>,
+    until: Option<Deadline>,
 ) -> Result<Opened, Failed> {
     let failed = |error| Failed { error, peer: None };
     let transport = node
@@ -37,14 +53,14 @@ pub(super) async fn dial(
         connect_interval,
         ..
     } = node.config;
-    let latest = Instant::now() + opening_timeout;
+    let latest = Deadline::after(opening_timeout);
     let (until, limit) = match until {
         Some(until) if until < latest => {
             (until, format!("{connect_interval:?} (connect_interval)"))
         }
         _ => (latest, format!("{opening_timeout:?}")),
     };
-    let connected = timeout_at(until, transport.connect(address, &node.options)).await;
+    let connected = until.bound(transport.connect(address, &node.options)).await;
     let late = || {
         std::io::Error::new(
             std::io::ErrorKind::TimedOut,
@@ -52,7 +68,7 @@ pub(super) async fn dial(
         )
     };
     let stream = connected
-        .unwrap_or_else(|_| Err(late()))
+        .unwrap_or_else(|| Err(late()))
         .map_err(|error| failed(OpenError::Connect(error)))?;
     let mut met = None;
     let end = End::Dialler {

@@ -7,6 +7,7 @@ use super::open::{End, OpenError, open};
 use super::run::run;
 use crate::Excerpt;
 use crate::allowance::log_within;
+use crate::guard;
 use crate::handshake::{AuthMethod, HandshakeError};
 use crate::node::Inner;
 use crate::transport::{Listener, Stream};
@@ -20,20 +21,24 @@ pub(crate) async fn accept_all(node: Arc<Inner>, mut listener: Box<dyn Listener>
         let accepted = tokio::select! {
             biased;
             () = node.stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = guard::complete(listener.accept()) => accepted,
         };
         match accepted {
-            Ok(stream) => {
+            Ok(Ok(stream)) => {
                 node.spawn(serve(node.clone(), stream));
+                continue;
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 log_within!(node.logs.strangers, WARN, target: "aemp::link", error = %Excerpt(&error), "a listener failed to accept");
-                tokio::select! {
-                    biased;
-                    () = node.stop.cancelled() => return,
-                    () = tokio::time::sleep(PAUSE) => {}
-                }
             }
+            Err(panic) => {
+                tracing::error!(target: "aemp::link", %panic, "a listener panicked");
+            }
+        }
+        tokio::select! {
+            biased;
+            () = node.stop.cancelled() => return,
+            () = tokio::time::sleep(PAUSE) => {}
         }
     }
 }

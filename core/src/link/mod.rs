@@ -15,6 +15,7 @@ mod open;
 mod pulse;
 mod run;
 mod seed;
+mod shared;
 mod turns;
 mod watch;
 

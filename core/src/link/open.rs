@@ -8,10 +8,12 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::door::Pass;
 use crate::NodeId;
+use crate::deadline::Deadline;
+use crate::guard::Panicked;
 use crate::handshake::{
     AuthMethod, AwaitGreeting, Awaiting, Established, Greeted, HandshakeError, Nonce, Opening,
     Progress, Role, Settings,
@@ -48,6 +50,8 @@ pub(crate) enum OpenError {
     Handshake(#[from] HandshakeError),
     #[error("the connection failed during the opening: {0}")]
     Io(io::Error),
+    #[error("a panic: {0}")]
+    Panicked(Panicked),
     #[error("{0}")]
     Refused(#[from] Refused),
     #[error("{found:?} answers there, not {expected:?}", expected = expected.as_str(), found = found.as_str())]
@@ -104,7 +108,7 @@ pub(super) async fn open(
         stream,
         buffer: BytesMut::new(),
         limit,
-        deadline: Instant::now() + limit,
+        deadline: Deadline::after(limit),
     };
 
     let nonce = Nonce::new(node.entropy.bytes());
@@ -221,7 +225,7 @@ struct Wire {
     stream: Box<dyn Stream>,
     buffer: BytesMut,
     limit: Duration,
-    deadline: Instant,
+    deadline: Deadline,
 }
 
 /// How waiting for a permission ended.
@@ -242,15 +246,16 @@ impl Wire {
                 Progress::More(state) => state,
             };
             self.buffer.reserve(READ);
-            match timeout_at(self.deadline, self.stream.read_buf(&mut self.buffer)).await {
-                Ok(Ok(0)) => return Err(state.on_eof().into()),
-                Ok(Ok(_)) => {}
+            let read = self.stream.read_buf(&mut self.buffer);
+            match self.deadline.bound(read).await {
+                Some(Ok(0)) => return Err(state.on_eof().into()),
+                Some(Ok(_)) => {}
                 // A reset is how some systems show that the peer closed.
-                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
                     return Err(state.on_eof().into());
                 }
-                Ok(Err(error)) => return Err(OpenError::Io(error)),
-                Err(_) => return Err(state.on_deadline(self.limit).into()),
+                Some(Err(error)) => return Err(OpenError::Io(error)),
+                None => return Err(state.on_deadline(self.limit).into()),
             }
         }
     }
@@ -269,7 +274,7 @@ impl Wire {
                     Ok(0) | Err(_) => return Held::Closed,
                     Ok(_) => {}
                 },
-                () = tokio::time::sleep_until(self.deadline) => return Held::Late,
+                () = self.deadline.wait() => return Held::Late,
             }
         }
     }
@@ -280,9 +285,8 @@ impl Wire {
             self.stream.flush().await
         };
         let late = || io::Error::new(io::ErrorKind::TimedOut, "the peer takes no bytes");
-        let written = timeout_at(self.deadline, write)
-            .await
-            .unwrap_or_else(|_| Err(late()));
+        let written = self.deadline.bound(write).await;
+        let written = written.unwrap_or_else(|| Err(late()));
         match written {
             // The peer may have closed on purpose: reading says at which stage.
             Err(error)

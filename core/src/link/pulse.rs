@@ -19,20 +19,26 @@ struct State {
     read_at: AtomicU64,
     /// When the peer gave a sign of life last.
     alive_at: AtomicU64,
+    /// When bytes were read last, or taken that had waited.
+    moved_at: AtomicU64,
     reads: AtomicU64,
     messages: AtomicU64,
     bytes: AtomicU64,
     /// The reader waits for our own shards: there may be more to read.
     parked: AtomicBool,
+    written: AtomicU64,
     read: Notify,
     /// How many requests for a sign of life went out, and when the last did.
     asked: AtomicU64,
     asked_at: AtomicU64,
+    /// Where the first question ends that was asked since the last read, in bytes from the link's beginning.
+    question: AtomicU64,
     /// How long the last answer took; [`NEVER`] before the first.
     round_trip: AtomicU64,
     /// How many messages, in both directions, were questions for a sign of life and answers to them.
     probes: AtomicU64,
     odd: AtomicU64,
+    refused: AtomicU64,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -43,16 +49,20 @@ impl Pulse {
             began: Instant::now(),
             read_at: AtomicU64::new(0),
             alive_at: AtomicU64::new(0),
+            moved_at: AtomicU64::new(0),
             reads: AtomicU64::new(0),
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             parked: AtomicBool::new(false),
+            written: AtomicU64::new(0),
             read: Notify::new(),
             asked: AtomicU64::new(0),
             asked_at: AtomicU64::new(0),
+            question: AtomicU64::new(0),
             round_trip: AtomicU64::new(NEVER),
             probes: AtomicU64::new(0),
             odd: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         }))
     }
 
@@ -63,9 +73,8 @@ impl Pulse {
 
     /// So many bytes were read.
     pub(super) fn beat(&self, bytes: usize) {
-        let now = self.now();
-        self.0.read_at.store(now, Ordering::Relaxed);
-        self.0.alive_at.store(now, Ordering::Relaxed);
+        self.0.read_at.store(self.now(), Ordering::Relaxed);
+        self.alive();
         self.0.reads.fetch_add(1, Ordering::Relaxed);
         self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.0.read.notify_waiters();
@@ -76,15 +85,31 @@ impl Pulse {
         self.0.messages.fetch_add(messages, Ordering::Relaxed);
     }
 
-    /// The peer took bytes that it had let wait.
-    pub(super) fn progress(&self) {
+    /// The transport took so many bytes.
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.0.written.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How many bytes the transport has taken.
+    pub(super) fn written(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
+    }
+
+    /// The peer gave a sign of life, or may have and could not be heard.
+    pub(super) fn alive(&self) {
         self.0.alive_at.store(self.now(), Ordering::Relaxed);
+        self.moved();
+    }
+
+    /// Bytes were taken that had waited.
+    pub(super) fn moved(&self) {
+        self.0.moved_at.store(self.now(), Ordering::Relaxed);
     }
 
     /// Says that the reader waits for our own shards, or no longer does. Meanwhile no sign of life can come.
     pub(super) fn park(&self, parked: bool) {
         self.0.parked.store(parked, Ordering::Relaxed);
-        self.progress();
+        self.alive();
         self.0.read.notify_waiters();
     }
 
@@ -95,6 +120,11 @@ impl Pulse {
     /// For how long there was no sign of life.
     pub(super) fn silence(&self) -> Duration {
         self.since(&self.0.alive_at)
+    }
+
+    /// For how long nothing moved in either direction.
+    pub(super) fn stillness(&self) -> Duration {
+        self.since(&self.0.moved_at)
     }
 
     /// For how long the peer was not asked for one.
@@ -109,9 +139,21 @@ impl Pulse {
 
     /// The peer is asked for a sign of life; the number of the question.
     pub(crate) fn ask(&self) -> u64 {
-        self.0.asked_at.store(self.now(), Ordering::Relaxed);
         self.count_probes(1);
         1 + self.0.asked.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The question is in the queue and ends at byte `end` from the link's beginning.
+    pub(crate) fn asked(&self, end: u64) {
+        let before = self.0.asked_at.swap(self.now(), Ordering::Relaxed);
+        if self.0.read_at.load(Ordering::Relaxed) >= before {
+            self.0.question.store(end, Ordering::Relaxed);
+        }
+    }
+
+    /// Where the first question ends that was asked since the last read.
+    pub(super) fn question(&self) -> u64 {
+        self.0.question.load(Ordering::Relaxed)
     }
 
     /// The peer answers question `number`. False if that is not the last one.
@@ -144,6 +186,15 @@ impl Pulse {
 
     pub(crate) fn odd(&self) -> u64 {
         self.0.odd.load(Ordering::Relaxed)
+    }
+
+    /// A request or relay was not carried out.
+    pub(crate) fn count_refused(&self) {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
     }
 
     pub(crate) fn messages(&self) -> u64 {

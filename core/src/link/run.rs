@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{sleep, sleep_until, timeout_at};
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -15,22 +15,29 @@ use super::LinkInfo;
 use super::idle::{idle, is_seed};
 use super::open::Opened;
 use super::pulse::Pulse;
+use super::shared::Shared;
 use super::watch::hung;
 use crate::allowance::log_within;
-use crate::codec::{Decoder, Found, PeerInfo, Received, need};
+use crate::budget::{Budget, Turn};
+use crate::codec::{Decoder, Found, PeerInfo, READ, Received, need};
+use crate::deadline::Ticks;
+use crate::guard;
 use crate::message::COPY_BELOW;
-use crate::node::{Inner, Sender, handle_node_port};
-use crate::peer::{Chunk, Generation, Peer, Written, is_other};
-use crate::runtime::step_back;
+use crate::node::{Held, Inner, Sender, handle_node_port};
+use crate::peer::{Chunk, Generation, Peer, Room, Written, is_recount_due};
 use crate::shard::Batch;
-use crate::{Excerpt, Message};
+use crate::watchdog::Worker;
+use crate::{Excerpt, Message, PortName};
 
 /// Room for one read, which grows with what arrives.
 const SMALLEST_READ: usize = 2 << 10;
-const LARGEST_READ: usize = 256 << 10;
+const LARGEST_READ: usize = READ;
 
 /// How long a connection that is closing may make no progress.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// How long a peer that asks may take nothing before its questions are refused.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// So many bytes in one batch are the sign of senders at work.
 const BUSY: usize = 2 << 10;
@@ -43,7 +50,11 @@ const LOOKS: usize = 8;
 /// they flow.
 pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let span = tracing::info_span!(target: "aemp::link", "link", peer = %opened.peer.id);
-    carry(node, opened, up).instrument(span).await
+    let carried = guard::complete(carry(node, opened, up)).instrument(span);
+    carried.await.unwrap_or_else(|panic| {
+        tracing::error!(target: "aemp::link", %panic, "the task of a connection panicked");
+        format!("a panic: {panic}")
+    })
 }
 
 async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
@@ -67,31 +78,42 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
     let pulse = info.pulse().clone();
     let cancel = CancellationToken::new();
     let generation = peer.up(sends.clone(), &facts, info.clone(), cancel.clone());
-    let info = info.numbered(generation);
-    drop(opening);
-    up();
-    node.directory.up(node, &peer, generation, facts.is_perl());
     // Should this task panic, the connection is lost like any other.
     let _lost = Lost {
         node,
         peer: &peer,
         generation,
     };
+    let info = info.numbered(generation);
+    drop(opening);
+    up();
+    node.directory.up(node, &peer, generation, facts.is_perl());
 
     let link = Link {
         node,
         peer: &peer,
         generation,
         info: &info,
+        worker: Worker::new(&node.id, &node.runtime),
     };
-    let (reader, writer) = tokio::io::split(stream);
+    let stream = Shared::new(stream);
     let mut decoder = receives.decoder(&node.config.limits, &facts);
     let early = || established.on_early_eof().to_string();
-    let read = link.read(reader, &mut *decoder, rest, &pulse, early);
-    let write = link.write(writer, &pulse);
+    let read = link.read(&stream, &mut *decoder, rest, &pulse, early);
+    let write = link.write(&stream, &pulse);
     tokio::pin!(read, write);
+    // What ends the link comes first. Reading and writing use a budget each and then yield, so that all that stands below
+    // them is polled as well.
     let why = tokio::select! {
         biased;
+        () = cancel.cancelled() => String::from("the link was given up"),
+        () = node.stop.cancelled() => {
+            peer.finish(generation);
+            // What cannot be sent in time is lost.
+            let last = both(&mut write, &mut read);
+            let _ = node.ending.deadline().bound(last).await;
+            String::from("this node stopped")
+        }
         end = &mut read => match end {
             End::Failed(why) => why,
             End::Closed(why) => {
@@ -103,19 +125,11 @@ async fn carry(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) -> String {
         },
         why = &mut write => link.ended_by_peer(why),
         () = link.keepalive(sends.keepalive()) => String::new(),
-        why = hung(&node.config, &peer, generation, &pulse) => why,
+        why = hung(&node.config, &peer, generation, &pulse, &stream) => why,
         why = idle(node, &peer, generation) => {
             let last = both(&mut write, &mut read);
             link.linger(last, &pulse, &cancel).await;
             why
-        }
-        () = cancel.cancelled() => String::from("the link was given up"),
-        () = node.stop.cancelled() => {
-            peer.finish(generation);
-            // What cannot be sent in time is lost.
-            let last = both(&mut write, &mut read);
-            let _ = timeout_at(node.ending.deadline(), last).await;
-            String::from("this node stopped")
         }
     };
     peer.down(generation, &why);
@@ -167,6 +181,7 @@ struct Link<'a> {
     peer: &'a Arc<Peer>,
     generation: Generation,
     info: &'a LinkInfo,
+    worker: Worker,
 }
 
 impl Link<'_> {
@@ -178,11 +193,10 @@ impl Link<'_> {
         cancel: &CancellationToken,
     ) {
         let limit = LINGER.min(self.node.config.monitor_timeout);
-        pulse.progress();
+        pulse.moved();
         let stuck = async {
             loop {
-                let silence = pulse.silence();
-                match limit.checked_sub(silence) {
+                match limit.checked_sub(pulse.stillness()) {
                     Some(left) if !left.is_zero() => sleep(left).await,
                     // What our own shards have not worked off is no fault of the peer.
                     _ if pulse.is_parked() => sleep(limit).await,
@@ -192,7 +206,7 @@ impl Link<'_> {
         };
         let stopped = async {
             self.node.stop.cancelled().await;
-            sleep_until(self.node.ending.deadline()).await;
+            self.node.ending.deadline().wait().await;
         };
         tokio::select! {
             biased;
@@ -204,9 +218,9 @@ impl Link<'_> {
     }
 
     /// Reads until the connection ends, and says why it did; `early` does if it ends before it has brought anything.
-    async fn read<R: AsyncRead + Unpin>(
+    async fn read(
         &self,
-        mut stream: R,
+        mut stream: &Shared,
         decoder: &mut dyn Decoder,
         mut buffer: BytesMut,
         pulse: &Pulse,
@@ -214,27 +228,55 @@ impl Link<'_> {
     ) -> End {
         let mut fresh = buffer.is_empty();
         let mut batch = Batch::new(self.node.shards.clone());
+        let mut held = Held::default();
         let mut room = SMALLEST_READ;
         let mut counted = 0;
+        let mut turn = Turn::new(Budget::LINK);
         loop {
-            let messages = match self.deliver(&mut buffer, decoder, &mut batch) {
-                Ok(messages) => messages,
-                Err(why) => {
-                    // What arrived whole before it is delivered.
-                    batch.flush();
-                    return End::Failed(why);
-                }
+            let delivered = match self.answer(&mut held, &mut batch, &mut turn) {
+                Ok(()) => self.deliver(&mut buffer, decoder, &mut batch, &mut held, &mut turn),
+                Err(why) => Err(why),
             };
+            // What arrived whole is delivered, also before an error.
             batch.flush();
-            pulse.received(messages);
+            match delivered {
+                Ok(messages) => pulse.received(messages),
+                Err(why) => return End::Failed(why),
+            }
             batch.ready(|parked| pulse.park(parked)).await;
+            if turn.is_over() {
+                turn.yield_now().await;
+                continue;
+            }
+            if held.blocks() {
+                turn.wait(self.room_or_refuse(&mut held, pulse)).await;
+                continue;
+            }
             if buffer.capacity() - buffer.len() < room {
                 buffer.reserve(room);
             }
-            if is_other(counted, buffer.capacity()) {
+            if is_recount_due(counted, buffer.capacity()) {
                 counted = self.peer.reads(self.generation, buffer.capacity());
             }
-            match stream.read_buf(&mut buffer).await {
+            let read = turn.wait(async {
+                tokio::select! {
+                    biased;
+                    () = self.room_for_answers(), if !held.is_empty() => None,
+                    read = stream.read_buf(&mut buffer) => Some(read),
+                }
+            });
+            let Some(read) = read.await else { continue };
+            match read {
+                Ok(0) if !held.is_empty() => {
+                    // The peer closes its direction, and may wait for its answers.
+                    while !held.is_empty() {
+                        self.room_for_answers().await;
+                        if let Err(why) = self.answer(&mut held, &mut batch, &mut turn) {
+                            return End::Failed(why);
+                        }
+                        batch.flush();
+                    }
+                }
                 Ok(0) if fresh => return End::Closed(self.ended_by_peer(early())),
                 Ok(0) => {
                     return End::Closed(self.ended_by_peer("the peer closed the connection"));
@@ -242,6 +284,7 @@ impl Link<'_> {
                 Ok(n) => {
                     fresh = false;
                     pulse.beat(n);
+                    turn.spend_much(n);
                     room = if n >= room {
                         (2 * room).min(LARGEST_READ)
                     } else {
@@ -257,18 +300,62 @@ impl Link<'_> {
         self.peer.ended_by_peer(self.generation, why.to_string())
     }
 
-    /// Delivers the messages that are whole in `buffer`, says how many, and leaves the rest of it there.
+    /// Answers questions that were held, as far as there is room and the turn lasts.
+    fn answer(&self, held: &mut Held, batch: &mut Batch, turn: &mut Turn) -> Result<(), String> {
+        while !turn.is_over() && self.room() != Room::Full {
+            let Some(question) = held.pop() else { break };
+            // It has had its turn: those behind it do not keep it back.
+            self.node_port(question, batch, &mut Held::default(), turn)?;
+        }
+        Ok(())
+    }
+
+    fn room(&self) -> Room {
+        self.peer.room(self.generation, self.node.config.high_water)
+    }
+
+    /// Waits until answers to this peer can be made.
+    async fn room_for_answers(&self) {
+        self.peer.ready(self.node.config.high_water).await;
+    }
+
+    /// The same, but not longer than the peer takes bytes: then questions are refused.
+    async fn room_or_refuse(&self, held: &mut Held, pulse: &Pulse) {
+        // Nothing is read meanwhile.
+        pulse.park(true);
+        loop {
+            let before = pulse.written();
+            if timeout(PATIENCE, self.room_for_answers()).await.is_ok() {
+                break;
+            }
+            if pulse.written() == before {
+                tracing::warn!(target: "aemp::link", peer = %self.peer.id, "the peer takes no answers: its questions are refused until it does");
+                held.refuse();
+                break;
+            }
+        }
+        pulse.park(false);
+    }
+
+    /// Delivers the messages that are whole in `buffer` while the turn lasts, says how many, and leaves the rest of it
+    /// there.
     fn deliver(
         &self,
         buffer: &mut BytesMut,
         decoder: &mut dyn Decoder,
         batch: &mut Batch,
+        held: &mut Held,
+        turn: &mut Turn,
     ) -> Result<u64, String> {
         // Where the next message begins, or what is between messages.
         let mut at = 0;
         let mut messages = 0;
         let tapped = self.node.taps.is_on();
         loop {
+            if turn.is_over() || held.blocks() {
+                buffer.advance(at);
+                return Ok(messages);
+            }
             let found = decoder.find(&buffer[at..]);
             if tapped && let Ok(Found::Message { message, .. }) = &found {
                 self.node.taps.received(self.info, message);
@@ -277,8 +364,9 @@ impl Link<'_> {
                 Ok(Found::Message { used, message }) if message.bytes().len() < COPY_BELOW => {
                     at += used;
                     messages += 1;
+                    turn.spend(1);
                     match message.port().is_node_port() {
-                        true => self.node_port(message.to_message(), batch)?,
+                        true => self.node_port(message.to_message(), batch, held, turn)?,
                         false => batch.deliver_incoming(message),
                     }
                 }
@@ -287,8 +375,9 @@ impl Link<'_> {
                     let Received { port, message } = place.take(buffer, at + used);
                     at = 0;
                     messages += 1;
+                    turn.spend(1);
                     match port.is_node_port() {
-                        true => self.node_port(message, batch)?,
+                        true => self.node_port(message, batch, held, turn)?,
                         false => batch.deliver(&port, message),
                     }
                 }
@@ -305,17 +394,29 @@ impl Link<'_> {
         }
     }
 
-    fn node_port(&self, message: Message, batch: &mut Batch) -> Result<(), String> {
+    fn node_port(
+        &self,
+        message: Message,
+        batch: &mut Batch,
+        held: &mut Held,
+        turn: &mut Turn,
+    ) -> Result<(), String> {
+        // It may cost anything.
+        turn.spend_much(0);
+        // It may be a function of the program's.
+        let _working = self.worker.enter();
+        self.worker.does(PortName::NODE_PORT.as_str());
         let sender = Sender::Peer(self.peer, self.generation);
-        handle_node_port(self.node, sender, message, batch)
+        handle_node_port(self.node, sender, message, batch, held)
     }
 
     /// Writes until nothing more will come, or the connection fails, and says what happened.
-    async fn write<W: AsyncWrite + Unpin>(&self, mut stream: W, pulse: &Pulse) -> String {
+    async fn write(&self, mut stream: &Shared, pulse: &Pulse) -> String {
         let mut written = Written::nothing(self.node.config.high_water);
         let mut looks = 0;
+        let mut turn = Turn::new(Budget::LINK);
         loop {
-            let chunk = match self.next_chunk(looks, &mut written).await {
+            let chunk = match self.next_chunk(looks, &mut written, &mut turn).await {
                 Chunk::Bytes(chunk) => chunk,
                 Chunk::End => {
                     let closed = stream.shutdown().await;
@@ -333,16 +434,24 @@ impl Link<'_> {
                     waited |= bytes.is_pending();
                     bytes
                 });
-                match bytes.await {
+                match turn.wait(bytes).await {
                     Ok(0) => return String::from("the transport takes no more bytes"),
                     Ok(n) => {
-                        if waited {
-                            pulse.progress();
+                        match waited {
+                            // What a system buffers makes room without the peer.
+                            true if stream.unconfirmed().is_some() => pulse.moved(),
+                            true => pulse.alive(),
+                            false => {}
                         }
                         at += n;
                         written.add(n);
+                        pulse.wrote(n);
+                        turn.spend_much(n);
                         if at < chunk.len() {
                             self.peer.wrote(self.generation, &mut written);
+                        }
+                        if turn.is_over() {
+                            turn.yield_now().await;
                         }
                     }
                     Err(error) => return error.to_string(),
@@ -357,24 +466,22 @@ impl Link<'_> {
     }
 
     /// The next bytes to write; after a batch that was large only once there are many, or after so many looks.
-    async fn next_chunk(&self, looks: usize, written: &mut Written) -> Chunk {
+    async fn next_chunk(&self, looks: usize, written: &mut Written, turn: &mut Turn) -> Chunk {
         for _ in 0..looks {
             if let Some(chunk) = self.peer.try_chunk(self.generation, written) {
                 return chunk;
             }
-            step_back().await;
+            turn.step_back().await;
         }
-        poll_fn(|cx| self.peer.poll_chunk(self.generation, written, cx)).await
+        let chunk = poll_fn(|cx| self.peer.poll_chunk(self.generation, written, cx));
+        turn.wait(chunk).await
     }
 
     /// Sends `[]` now and then, so that the transport notices a dead host. Never ends.
     async fn keepalive(&self, bytes: &[u8]) {
-        let mut ticks = tokio::time::interval(self.node.config.keepalive());
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // The first tick is at once.
-        ticks.tick().await;
+        let mut ticks = Ticks::every(self.node.config.keepalive());
         loop {
-            ticks.tick().await;
+            ticks.next().await;
             let seed = is_seed(self.node, self.peer);
             self.peer.keepalive(self.generation, bytes, seed);
         }

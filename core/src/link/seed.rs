@@ -15,6 +15,9 @@ use crate::{Address, Excerpt, NodeId};
 /// First pause between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
 const FIRST_PAUSE: Duration = Duration::from_millis(1200);
 
+/// The longest, however long `monitor_timeout` is.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
 /// A seed as it stands at one moment, from [`seeds`](crate::LocalNode::seeds).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -116,7 +119,8 @@ pub(crate) fn add_seed(node: &Arc<Inner>, address: Address) -> bool {
     };
     look_at_seeds(node);
     node.seeds_changed.notify_waiters();
-    if !node.spawn(keep_seed(node.clone(), seed.clone())) {
+    let name = format!("the seed {}", seed.address);
+    if !node.spawn_essential(name, keep_seed(node.clone(), seed.clone())) {
         seed.set(node, SeedState::Failed(STOPPED.into()));
     }
     true
@@ -223,7 +227,8 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
         };
         seed.set(&node, state);
         let wait = pause.mul_f64(node.entropy.between(0.5, 1.0));
-        pause = (2 * pause).min(node.config.monitor_timeout.max(FIRST_PAUSE));
+        let longest = node.config.monitor_timeout.min(LONGEST_PAUSE);
+        pause = (2 * pause).min(longest.max(FIRST_PAUSE));
         tokio::select! {
             biased;
             () = tokio::time::sleep(wait) => {}

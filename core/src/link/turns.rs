@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::deadline::Deadline;
+
 /// The longest lead of an address over the next one. With many addresses it is shorter, so that each has its turn.
 const LEAD: Duration = Duration::from_millis(250);
 
@@ -26,7 +28,7 @@ pub(super) struct Turns {
     /// Those that have failed, with when they are tried again.
     again: Vec<(Instant, usize)>,
     /// No attempt begins then or later.
-    until: Instant,
+    until: Deadline,
 }
 
 impl Turns {
@@ -41,14 +43,14 @@ impl Turns {
             lead: share.min(LEAD),
             running: 0,
             again: Vec::new(),
-            until: now + time,
+            until: Deadline::At(now).plus(time),
         }
     }
 
     /// Which address is to be tried now, if one is. Ask until there is none.
     pub(super) fn start(&mut self, now: Instant) -> Option<usize> {
         // However short the time is, one attempt is made.
-        let late = now >= self.until && self.begun > 0;
+        let late = self.until.has_come(now) && self.begun > 0;
         if late || self.running >= self.at_once {
             return None;
         }
@@ -75,12 +77,12 @@ impl Turns {
     /// way either, all is over.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         // Past the time an attempt may still be due that the clock has skipped.
-        if self.running >= self.at_once || now >= self.until {
+        if self.running >= self.at_once || self.until.has_come(now) {
             return None;
         }
         let first = (self.begun < self.count).then_some(self.next);
         let due = self.again.iter().map(|(due, _)| *due).chain(first);
-        due.min().filter(|due| *due < self.until)
+        due.min().filter(|due| !self.until.has_come(*due))
     }
 }
 

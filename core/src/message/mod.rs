@@ -181,8 +181,7 @@ pub(crate) enum Parts {
 
 const _: () = assert!(size_of::<Message>() == size_of::<Value>());
 
-/// Messages from a peer that are shorter than this are copied out of the receive buffer; longer ones take their part
-/// of it along. So a message that is kept holds at most four times its own size in memory, where a buffer is 64 KiB.
+/// Messages from a peer that are shorter than this are copied into the queue's memory; longer ones have their own.
 pub(crate) const COPY_BELOW: usize = 16 << 10;
 
 impl fmt::Debug for Message {

@@ -80,7 +80,8 @@ impl<F: FnOnce(Reason) + Send + 'static> IntoAction for F {
     }
 }
 
-/// Sends a message to a port, with the elements of the reason appended.
+/// Sends a message to a port, with the elements of the reason appended. It always arrives as far as there is a connection:
+/// an element that the connection's codec lacks is replaced by its diagnostic text, as in kill reasons.
 ///
 /// ```
 /// # async fn example(node: aemp_core::LocalNode, worker: aemp_core::PortId, manager: aemp_core::PortId) {

@@ -1,11 +1,12 @@
 //! `Builder`: what a node is told before it starts.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
-use tracing::Instrument;
+use tokio::time::sleep;
 
 use super::configured::{Configured, Prepared};
 use super::inner::{Clock, DialPolicy, Parts};
@@ -14,10 +15,11 @@ use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::StartError;
+use crate::guard;
 use crate::handshake::{Secret, SecretError};
 use crate::link;
 use crate::transport::{Transport, Transports};
-use crate::{Address, NodeId, peer, shard};
+use crate::{Address, NodeId, peer};
 
 /// Settings of a node that is about to start. The last call of a setter counts, except for those that add.
 #[must_use = "a builder does nothing until it is started"]
@@ -206,6 +208,8 @@ impl Builder {
     /// If a setting is wrong or an address cannot be bound; nothing is left behind then.
     pub async fn start(self) -> Result<LocalNode, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        // Nothing but an attempt tells.
+        guard::run(|| drop(sleep(Duration::ZERO))).map_err(|_| StartError::NoTimers)?;
         let entropy = match &self.entropy {
             Some(entropy) => entropy.clone(),
             None => Entropy::system().map_err(|error| StartError::Entropy(error.to_string()))?,
@@ -222,6 +226,7 @@ impl Builder {
         entropy: Entropy,
         services: Vec<Prepared>,
     ) -> Result<LocalNode, StartError> {
+        self.config.check()?;
         let id = match self.id {
             Some(id) => NodeId::new(&id)?,
             None => NodeId::new(&format!("anon/{}", entropy.word::<12>()))?,
@@ -257,10 +262,14 @@ impl Builder {
         let inner = Inner::new(parts);
         let mut listeners = Vec::new();
         for address in binds {
-            let bound = match inner.transports.of(&address) {
-                Ok(transport) => transport.listen(&address, &inner.options).await,
-                Err(error) => Err(error),
-            };
+            let bound = guard::complete(async {
+                let transport = inner.transports.of(&address)?;
+                transport.listen(&address, &inner.options).await
+            });
+            let bound = bound.await.unwrap_or_else(|panic| {
+                let text = format!("the transport panicked: {panic}");
+                Err(io::Error::other(text))
+            });
             listeners.push(bound.map_err(|error| StartError::Listen {
                 address: address.to_string(),
                 error,
@@ -284,24 +293,22 @@ impl Builder {
 
         warn_of_plain_text(&inner.addresses());
         inner.add_node_port();
-        let shards = (0..inner.shards.count())
-            .map(|shard| shard::run(inner.clone(), shard).instrument(inner.span()))
-            .map(|shard| inner.runtime.spawn(shard));
-        let shards = shards.collect();
-        inner.runtime.spawn(inner.clone().end(shards));
+        inner.begin();
         let node = LocalNode::new(inner.clone());
         self.on_start.into_iter().for_each(|prepare| prepare(&node));
         for service in services {
             service.run(&node)?;
         }
         for listener in listeners {
-            inner.spawn(link::accept_all(inner.clone(), listener));
+            let task = link::accept_all(inner.clone(), listener);
+            inner.spawn_essential("a listener", task);
         }
         for address in seeds {
             link::add_seed(&inner, address);
         }
-        inner.spawn(directory::run(inner.clone()));
-        inner.spawn(peer::keep_room(inner.clone()));
+        inner.spawn_essential("the directory", directory::run(inner.clone()));
+        let evict = peer::evict_largest(inner.clone());
+        inner.spawn_essential("the limit on what is held for all peers", evict);
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = listed(&inner.addresses()), "node started");
         Ok(node)
     }

@@ -14,6 +14,7 @@ use crate::error::CallError;
 use crate::message::IntoMessage;
 use crate::port::{Context, Port};
 use crate::shard::NewPort;
+use crate::watchdog::soon;
 use crate::{Message, PortId, Reason};
 
 /// A call that starts when it is awaited; made by [`LocalNode::call`](crate::LocalNode::call).
@@ -82,18 +83,18 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
         let answered = async {
             answered
                 .await
-                .unwrap_or_else(|_| Err(Reason::transport_error(&node.id, "node stopped")))
+                .unwrap_or_else(|_| Err(node.stopped_reason()))
         };
-        let outcome =
-            match within {
-                Some(limit) => tokio::time::timeout(limit, answered).await.map_err(|_| {
-                    CallError::TimedOut {
-                        to: to.clone(),
-                        limit,
-                    }
-                })?,
-                None => answered.await,
-            };
+        let outcome = match within {
+            Some(limit) => {
+                let answered = node.within(limit, answered).await;
+                answered.ok_or_else(|| CallError::TimedOut {
+                    to: to.clone(),
+                    limit,
+                })?
+            }
+            None => answered.await,
+        };
         let message = outcome.map_err(|reason| CallError::Gone {
             to: to.clone(),
             reason,
@@ -139,7 +140,7 @@ impl ReplyPort {
                 .take();
             // The caller has given up: then nobody wants it.
             if let Some(sender) = sender {
-                let _ = sender.send(what);
+                soon(|| drop(sender.send(what)));
             }
         };
         let ended = answer.clone();
@@ -154,7 +155,7 @@ impl ReplyPort {
         };
         Self {
             node: node.clone(),
-            id: node.insert_port(new),
+            id: node.insert_port(node.reply_name(), new),
         }
     }
 }

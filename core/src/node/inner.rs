@@ -14,25 +14,29 @@ use tracing::Instrument;
 
 use super::Driver;
 use super::functions::Functions;
+use super::late;
 use super::local::Keep;
 use super::peers::{Peers, keep_last, take_last};
-use super::tasks::Tasks;
+use super::tasks::{Essential, Tasks};
 use super::{Ending, NodeEvent, NodePort, NodeStats, Shutdown, Taps, Timer};
 use crate::allowance::log_within;
 use crate::codec::{Codecs, EncodeError, Frame};
 use crate::config::Config;
+use crate::deadline::{Deadline, Ticks};
 use crate::entropy::Entropy;
 use crate::error::SendError;
+use crate::guard;
 use crate::handshake::{Secret, Settings};
 use crate::link::{self, Door, Nonces, Seed, Seeds};
 use crate::map::HashSet;
 use crate::message::{IntoMessage, Message, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
-use crate::peer::{Generation, Peer, Room, SpawnPlace};
+use crate::peer::{Generation, Peer, Pool, SpawnPlace};
 use crate::port::Port;
 use crate::ration::Ration;
-use crate::shard::{self, Item, NewPort, Shards, Watcher, new_port};
+use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::transport::{Options, Transports};
+use crate::watchdog::soon;
 use crate::{Address, Excerpt, LogAllowance, NodeId, PortId, PortName, Reason};
 
 pub(crate) struct Inner {
@@ -47,8 +51,8 @@ pub(crate) struct Inner {
     pub(crate) dial_policy: DialPolicy,
     /// Room for dials to addresses that other nodes have named.
     pub(crate) dials: Semaphore,
-    /// Room for what is held for peers.
-    pub(crate) room: Arc<Room>,
+    /// What is held for all peers.
+    pub(crate) pool: Arc<Pool>,
     /// Room for connections that others have opened.
     pub(crate) links: Arc<Semaphore>,
     /// Room for ports that peers spawn.
@@ -132,6 +136,9 @@ impl Default for Logs {
 /// How long a task that was told to end may take.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What a node says that has stopped.
+const STOPPED: &str = "node stopped";
+
 /// How many node events wait for a slow listener.
 const EVENTS: usize = 1024;
 
@@ -181,7 +188,7 @@ impl Inner {
             id,
             dials: Semaphore::new(config.dials.clamp(1, Semaphore::MAX_PERMITS)),
             connecting: room_for(config.connecting),
-            room: Arc::new(Room::new(config.peers_limit)),
+            pool: Arc::new(Pool::new(config.peers_limit)),
             links: room_for(config.links),
             spawned: room_for(config.spawned_ports),
             config,
@@ -212,6 +219,54 @@ impl Inner {
     /// Runs `task` for the node, which has stopped when it has ended. False if it has stopped already.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         self.tasks.spawn(task.instrument(self.span()))
+    }
+
+    /// The same for a task whose unexpected end stops the node.
+    pub(crate) fn spawn_essential(
+        self: &Arc<Self>,
+        name: impl Into<String>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> bool {
+        self.spawn(Essential::new(self, name.into()).run(task))
+    }
+
+    /// Starts the shards, and the task that ends the node when it is to stop.
+    pub(super) fn begin(self: &Arc<Self>) {
+        let shards = (0..self.shards.count()).map(|index| {
+            let essential = Essential::new(self, format!("shard {index}"));
+            let task = essential.run(shard::run(self.clone(), index));
+            self.runtime.spawn(task.instrument(self.span()))
+        });
+        let shards = shards.collect();
+        self.runtime.spawn(Finish(self.clone()).run(shards));
+    }
+
+    /// The result of `future`, unless that takes longer than `limit`. It may be awaited anywhere, with or without a runtime.
+    pub(crate) fn within<F: Future>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> impl Future<Output = Option<F::Output>> + use<F> {
+        let _timers = self.runtime.enter();
+        Deadline::after(limit).bound(future)
+    }
+
+    /// Stops the node because a part of it has failed, as `why` says. One that stops already goes on with that.
+    pub(crate) fn fail(&self, why: String) {
+        if !self.stop.is_cancelled() {
+            tracing::error!(target: "aemp::node", node = %self.id, "the node stops: {why}");
+            self.ending.failed(why);
+            self.stop.cancel();
+        }
+    }
+
+    /// Stops the node because its runtime was dropped. Programs end like that without an error.
+    pub(super) fn runtime_dropped(&self) {
+        if !self.stop.is_cancelled() {
+            tracing::debug!(target: "aemp::node", node = %self.id, "the node stops: its runtime was dropped");
+            self.ending.failed(String::from("its runtime was dropped"));
+            self.stop.cancel();
+        }
     }
 
     /// Around all that runs for this node: a process may have several. It stands in no other, or a task that a task of the
@@ -259,9 +314,16 @@ impl Inner {
         format!("{}{}", self.unique, self.next()).into()
     }
 
+    /// A name for a port that takes the answer of a call.
+    pub(super) fn reply_name(&self) -> PortName {
+        format!("{}{}{}", PortName::REPLY, self.unique, self.next()).into()
+    }
+
     /// Whether this is a name that this node makes up, or may make up next.
     pub(crate) fn is_own_name(&self, name: &PortName) -> bool {
-        name.as_str().starts_with(&self.unique)
+        let name = name.as_str();
+        let name = name.strip_prefix(PortName::REPLY).unwrap_or(name);
+        name.starts_with(&self.unique)
     }
 
     /// A name for a port that this node spawns on another.
@@ -270,26 +332,31 @@ impl Inner {
         format!("r{}{}", self.unique, self.next()).into()
     }
 
-    pub(crate) fn add_port(&self, port: impl Port + 'static) -> PortId {
-        self.insert_port(new_port(port))
+    pub(crate) fn add_port(self: &Arc<Self>, port: impl Port + 'static) -> PortId {
+        self.insert_port(self.unique_name(), new_port(port))
     }
 
     /// Makes the node port.
     pub(super) fn add_node_port(self: &Arc<Self>) {
         let port = new_port(NodePort(Arc::downgrade(self)));
-        self.shards.insert(PortName::NODE_PORT, port);
+        self.insert(PortName::NODE_PORT, port);
     }
 
-    pub(crate) fn insert_port(&self, new: NewPort) -> PortId {
-        let name = self.unique_name();
-        self.shards.insert(name.clone(), new);
+    fn insert(self: &Arc<Self>, name: PortName, new: NewPort) {
+        let refused = self.shards.insert(name, new);
+        self.settle(refused);
+    }
+
+    /// Makes a port with a name that this node has made up.
+    pub(super) fn insert_port(self: &Arc<Self>, name: PortName, new: NewPort) -> PortId {
+        self.insert(name.clone(), new);
         PortId::new(self.id.clone(), name)
     }
 
     /// Makes a port with a name of its own, which keeps `place` as long as it lives. `None` if the name is in use, or is
     /// that of the node port.
     pub(crate) fn add_named_port(
-        &self,
+        self: &Arc<Self>,
         name: PortName,
         port: Box<dyn Port>,
         place: Option<SpawnPlace>,
@@ -311,20 +378,15 @@ impl Inner {
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&held);
         });
-        self.shards.insert(
-            name.clone(),
-            NewPort {
-                port,
-                on_end: Some(on_end),
-            },
-        );
+        let on_end = Some(on_end as OnEnd);
+        self.insert(name.clone(), NewPort { port, on_end });
         Some(PortId::new(self.id.clone(), name))
     }
 
     /// The peer called `id`, made if it is new.
     pub(crate) fn peer(self: &Arc<Self>, id: &NodeId) -> Arc<Peer> {
         self.peers.get_or_add(id, || {
-            Peer::new(id.clone(), Arc::downgrade(self), &self.config, &self.room)
+            Peer::new(id.clone(), Arc::downgrade(self), &self.config, &self.pool)
         })
     }
 
@@ -370,6 +432,9 @@ impl Inner {
         let SendError::Encode { error: refused, .. } = &error;
         if to.node() == &self.id {
             log_within!(self.logs.members, WARN, target: "aemp::link", "{}", Excerpt(&error));
+            if to.port().is_reply() {
+                self.kill(to, not_encoded(&self.id, refused));
+            }
             return;
         }
         let peer = self.peer(to.node());
@@ -443,8 +508,9 @@ impl Inner {
             return self.peer(target.node()).monitor(target.port(), key, action);
         }
         let armed = action.armed();
-        self.shards
-            .watch(target.port().clone(), Watcher::Local(key, action));
+        let watcher = Watcher::Local(key, action);
+        let refused = self.shards.watch(target.port().clone(), watcher);
+        self.settle(refused);
         Monitor::new(
             Target::Local(self.shards.clone(), target.port().clone(), key),
             armed,
@@ -466,7 +532,7 @@ impl Inner {
         async move {
             let reason = reason
                 .await
-                .unwrap_or_else(|_| Reason::transport_error(&node, "node stopped"));
+                .unwrap_or_else(|_| Reason::transport_error(&node, STOPPED));
             drop(watch);
             reason
         }
@@ -474,7 +540,7 @@ impl Inner {
 
     /// Puts a fired action where its owner will meet it: into the queue of a port or shard. Locks nothing else,
     /// so that a peer can call it while it settles a lost connection.
-    pub(crate) fn fire(&self, watched: &PortName, action: Action, reason: Reason) {
+    pub(crate) fn fire(self: &Arc<Self>, watched: &PortName, action: Action, reason: Reason) {
         let here = |to: &PortId| to.node() == &self.id;
         match action.what {
             What::Kill(kill) if here(&kill.0) => {
@@ -488,15 +554,15 @@ impl Inner {
                     let (to, message) = appended(*notify, reason);
                     #[cfg(aemp_faults)]
                     if crate::faults::is(crate::faults::Fault::FiresTwice) {
-                        self.shards.deliver(to.port(), message.clone());
+                        self.shards.deliver(to.port(), message.clone().into());
                     }
-                    self.shards.deliver(to.port(), message);
+                    self.shards.deliver(to.port(), message.into());
                 }
             }
             What::Wake(told) => {
                 if action.armed.take() {
                     // Nobody waits any more: then nobody is told.
-                    let _ = told.send(reason);
+                    soon(|| drop(told.send(reason)));
                 }
             }
             what => {
@@ -504,11 +570,32 @@ impl Inner {
                 let fired = Box::new((Action { what, ..action }, reason));
                 let item = Item::new(watched.clone(), shard::What::Fire(fired));
                 if let Some(refused) = self.shards.try_push(item, shard) {
-                    // The node has stopped. What a callback holds is user code to drop: not under a peer's lock.
-                    self.runtime.spawn(async move { drop(refused) });
+                    // The node has stopped. A callback is the program's code: not under a peer's lock.
+                    late::settle(self, refused);
                 }
             }
         }
+    }
+
+    /// Does what remains to be done with an item that its shard, which has ended, gave back.
+    fn settle(self: &Arc<Self>, refused: Option<Item>) {
+        let Some(Item { port, what }) = refused else {
+            return;
+        };
+        match what {
+            shard::What::Insert(new) => new.dispose(&self.stopped_reason()),
+            shard::What::Watch(watcher) => {
+                if let Watcher::Local(_, action) = *watcher {
+                    self.fire(&port, action, self.stopped_reason());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Why the ports of a node have died that has stopped.
+    pub(crate) fn stopped_reason(&self) -> Reason {
+        Reason::transport_error(&self.id, STOPPED)
     }
 
     /// Runs a fired action that [`fire`](Self::fire) has given to a shard.
@@ -525,11 +612,14 @@ impl Inner {
             }
             What::Notify(notify) => {
                 let (to, message) = appended(*notify, reason);
-                self.send(&to, message);
+                if to.node() == &self.id {
+                    self.shards.deliver(to.port(), message.into());
+                } else {
+                    // It fits whatever codec there is: a reason may hold what that lacks, and has to arrive.
+                    self.peer(to.node()).tell(to.port(), message);
+                }
             }
-            What::Wake(told) => {
-                let _ = told.send(reason);
-            }
+            What::Wake(told) => soon(|| drop(told.send(reason))),
             What::Call(run) => run(reason),
         }
     }
@@ -542,14 +632,10 @@ impl Inner {
     ) -> Timer {
         let (node, to) = (self.clone(), to.clone());
         let message = message.into_message();
-        let task = self.runtime.spawn(async move {
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep(delay) => node.send_built(&to, &message),
-                () = node.stop.cancelled() => {}
-            }
-        });
-        Timer::new(task.abort_handle())
+        self.timer(async move {
+            Deadline::after(delay).wait().await;
+            node.send_built(&to, &message);
+        })
     }
 
     pub(crate) fn send_every(
@@ -560,17 +646,28 @@ impl Inner {
     ) -> Timer {
         let (node, to) = (self.clone(), to.clone());
         let message = message.into_message();
-        let task = self.runtime.spawn(async move {
+        self.timer(async move {
             // A period of zero would be a busy loop.
-            let period = period.max(Duration::from_millis(1));
-            let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut ticks = Ticks::every(period.max(Duration::from_millis(1)));
             loop {
-                tokio::select! {
-                    biased;
-                    _ = ticks.tick() => node.send_built(&to, &message),
-                    () = node.stop.cancelled() => return,
-                }
+                ticks.next().await;
+                node.send_built(&to, &message);
+            }
+        })
+    }
+
+    /// Runs `task` until the node stops, or the guard is dropped.
+    fn timer(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) -> Timer {
+        let node = self.clone();
+        // The codec that its message meets may be the program's.
+        let task = guard::complete(task);
+        let task = self.runtime.spawn(async move {
+            tokio::select! {
+                biased;
+                ended = task => if let Err(panic) = ended {
+                    tracing::error!(target: "aemp::port", %panic, "a timer panicked");
+                },
+                () = node.stop.cancelled() => {}
             }
         });
         Timer::new(task.abort_handle())
@@ -595,16 +692,22 @@ impl Inner {
         self.ending.report()
     }
 
-    /// Waits for the stop and carries it out: the one task that does.
-    pub(super) async fn end(self: Arc<Self>, shards: Vec<JoinHandle<()>>) {
+    /// Waits for the stop and carries out the part that takes time.
+    async fn end(&self, shards: Vec<JoinHandle<()>>) {
         self.stop.cancelled().await;
-        let late = self.ending.deadline() + GRACE;
-        let _ = tokio::time::timeout_at(late, self.tasks.close()).await;
+        let late = self.ending.deadline().plus(GRACE);
+        let _ = late.bound(self.tasks.join()).await;
         self.shards.close();
         for shard in shards {
             // A handler that blocks must not keep the others from their end.
             let _ = tokio::time::timeout(GRACE, shard).await;
         }
+    }
+
+    /// The rest of the end, which takes no time: whoever waits for something of this node waits no longer.
+    fn finish(&self) {
+        self.tasks.close();
+        self.shards.close();
         self.directory.close();
         self.peers.clear();
         self.taps.close();
@@ -634,8 +737,29 @@ impl Inner {
     }
 }
 
+/// Ends the node: the one task that does. Dropped before, with its runtime, it does at once what takes no time.
+struct Finish(Arc<Inner>);
+
+impl Finish {
+    async fn run(self, shards: Vec<JoinHandle<()>>) {
+        self.0.end(shards).await;
+    }
+}
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        self.0.fail(String::from("its runtime ended"));
+        self.0.finish();
+    }
+}
+
 /// The message of a [`Notify`](crate::Notify) with the reason at its end.
-fn appended((to, mut values): (PortId, Values), reason: Reason) -> (PortId, Message) {
+fn appended((to, mut values): (PortId, Values), reason: Reason) -> (PortId, Values) {
     values.extend(reason.values().iter().cloned());
-    (to, values.into())
+    (to, values)
+}
+
+/// What those are told who wait for a message to `node` that cannot be encoded.
+pub(crate) fn not_encoded(node: &NodeId, error: &EncodeError) -> Reason {
+    crate::reason!["encode_error", node.as_str(), error.to_string()]
 }

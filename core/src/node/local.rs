@@ -69,6 +69,11 @@ impl LocalNode {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
     /// The node's ID.
     pub fn id(&self) -> &NodeId {
         &self.inner.id
@@ -386,7 +391,8 @@ impl LocalNode {
     /// ```
     pub fn tap(&self, options: TapOptions) -> Tap {
         let first = || self.links();
-        Tap::start(&self.inner.taps, &self.inner.id, options, first)
+        let node = (&self.inner.id, &self.inner.runtime);
+        Tap::start(&self.inner.taps, node, options, first)
     }
 
     /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close, which

@@ -7,6 +7,7 @@ use metrics::{counter, gauge};
 
 use super::{Inner, LinkStats, NodeStats, ShardStats, Traffic};
 use crate::NodeId;
+use crate::deadline::Ticks;
 use crate::map::HashMap;
 
 /// Copies the statistics of `node` every `period`, until it stops.
@@ -16,13 +17,13 @@ pub(super) async fn export(node: Arc<Inner>, period: Duration) {
         links: HashMap::default(),
         shards: Vec::new(),
     };
-    let mut ticks = tokio::time::interval(period.max(Duration::from_millis(10)));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = Ticks::every(period.max(Duration::from_millis(10)));
     loop {
+        exporter.copy(&node.stats());
         tokio::select! {
             biased;
             () = node.stop.cancelled() => return,
-            _ = ticks.tick() => exporter.copy(&node.stats()),
+            () = ticks.next() => {}
         }
     }
 }

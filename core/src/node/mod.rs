@@ -6,7 +6,9 @@ mod configured;
 mod directory;
 mod events;
 mod functions;
+mod held;
 mod inner;
+mod late;
 mod local;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -28,7 +30,8 @@ pub use directory::{
 };
 pub(crate) use directory::{look_at_seeds, parse_all as parse_addresses};
 pub use events::{Events, NodeEvent};
-pub(crate) use inner::{Inner, room_for};
+pub(crate) use held::Held;
+pub(crate) use inner::{Inner, not_encoded, room_for};
 pub use local::LocalNode;
 use node_port::NodePort;
 pub(crate) use node_port::{Sender, handle as handle_node_port};
@@ -37,7 +40,6 @@ pub use shutdown::Shutdown;
 pub use stats::{LinkStats, NodeStats, PortStats, ShardStats, Traffic};
 pub(crate) use tap::Taps;
 pub use tap::{Tap, TapOptions, Tapped, TappedMessage};
-pub(crate) use tasks::unwinding;
 pub use timer::Timer;
 
 use crate::codec::Frame;

@@ -4,13 +4,16 @@
 use std::sync::{Arc, Weak};
 use std::time::UNIX_EPOCH;
 
-use super::{Inner, LocalNode};
+use super::{Held, Inner, LocalNode};
 use crate::allowance::log_within;
+use crate::directory::is_question;
+use crate::guard;
 use crate::message::{Message, Values, cost_of};
 use crate::monitor::Action;
-use crate::peer::{ALIVE, Generation, Peer};
+use crate::peer::{ALIVE, Generation, Peer, Room, Unsent};
 use crate::port::{Context, Port};
 use crate::shard::{Asked, Batch, Item, Watcher, What};
+use crate::watchdog::tagged;
 use crate::{Excerpt, PortId, PortName, Reason, Value};
 
 /// Who sent a request.
@@ -62,9 +65,9 @@ impl Request {
         })
     }
 
-    /// Whether it has something sent.
-    fn is_answered(self) -> bool {
-        matches!(self, Self::Relay | Self::Can | Self::Time | Self::Eval)
+    /// Whether it does nothing but have an answer sent.
+    fn is_question(self) -> bool {
+        matches!(self, Self::Can | Self::Time | Self::Eval)
     }
 }
 
@@ -78,14 +81,21 @@ impl Port for NodePort {
             return Ok(());
         };
         let mut batch = Batch::new(node.shards.clone());
-        // The only failure is about a peer's connection.
-        let _ = handle(&node, Sender::Here, message, &mut batch);
+        // The only failure is about a peer's connection, and questions of this node itself are not held.
+        let _ = handle(
+            &node,
+            Sender::Here,
+            message,
+            &mut batch,
+            &mut Held::default(),
+        );
         batch.flush();
         Ok(())
     }
 }
 
-/// Handles a request. What it means for ports goes into `batch`, behind the messages that came before it.
+/// Handles a request. What it means for ports goes into `batch`, behind the messages that came before it. A question
+/// whose answer has to wait goes into `held`, to be handled again when there is [`Room`].
 ///
 /// # Errors
 /// Says why the connection that it came over has to be closed.
@@ -94,6 +104,7 @@ pub(crate) fn handle(
     from: Sender<'_>,
     message: Message,
     batch: &mut Batch,
+    held: &mut Held,
 ) -> Result<(), String> {
     let values = match message.into_values() {
         Ok(values) => values,
@@ -102,6 +113,20 @@ pub(crate) fn handle(
             return Ok(());
         }
     };
+    let word = values.first().and_then(Value::as_str).unwrap_or_default();
+    if let Sender::Peer(peer, generation) = from
+        && (is_question(word) || Request::named(word).is_some_and(Request::is_question))
+    {
+        match peer.room(generation, node.config.high_water) {
+            Room::Free if held.is_empty() => {}
+            Room::Free | Room::Full => {
+                hold(peer, generation, held, values);
+                return Ok(());
+            }
+            // Nobody will read the answer.
+            Room::Lost => return Ok(()),
+        }
+    }
     let probes = matches!(&values[..], [_, _, word, _] if word.as_str() == Some(ALIVE));
     let mut arguments = Arguments(values.into_iter());
     // A message without elements has no request: ignored like the empty one.
@@ -120,8 +145,8 @@ pub(crate) fn handle(
         Request::Unwatch => {
             if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port()) {
                 if peer.remove_watch(&port) {
-                    let asker = Box::new((peer.clone(), generation, Asked::Once));
-                    batch.push(Item::new(port, What::UnwatchPeer(asker)), 0);
+                    let what = What::UnwatchPeer(generation, Asked::Once);
+                    batch.push(Item::new(port, what), 0);
                 } else {
                     peer.count_odd(generation);
                 }
@@ -210,9 +235,16 @@ fn watch(
     Ok(())
 }
 
-fn fire_all(node: &Inner, port: &PortName, actions: Vec<Action>, reason: &Reason) {
+fn fire_all(node: &Arc<Inner>, port: &PortName, actions: Vec<Action>, reason: &Reason) {
     for action in actions {
         node.fire(port, action, reason.clone());
+    }
+}
+
+/// Lets a question wait, or refuses it.
+fn hold(peer: &Peer, generation: Generation, held: &mut Held, question: Values) {
+    if !held.push(question) {
+        peer.count_refused(generation);
     }
 }
 
@@ -227,32 +259,32 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
 }
 
 /// Sends what a peer has asked to be sent: to this node, or to one that is connected, so that nobody makes this
-/// node dial.
+/// node dial. That is not promised: what the connection cannot carry or take now is dropped (protocol.md section 5).
 fn pass_on(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, values: Values, batch: &mut Batch) {
-    if to.node() != &node.id {
-        match node.known_peer(to.node()) {
-            Some(peer) if peer.link().is_some() => {
-                batch.flush();
-                // Never fails to encode: what the codec lacks is shown as text.
-                peer.tell(to.port(), values);
-            }
-            _ => {
-                log_within!(from, DEBUG, target: "aemp::node", %from, to = %Excerpt(to), "not passed on: there is no connection to that node");
-            }
-        }
+    if to.port().is_node_port() && !may_be_asked(from, to, &values) {
+        return refuse(from, to, "it is a request in a request");
+    }
+    if to.node() == &node.id {
+        batch.deliver(to.port(), Message::from(values));
         return;
     }
-    let request = values.first().and_then(Value::as_str);
-    if to.port().is_node_port()
-        && request
-            .and_then(Request::named)
-            .is_some_and(Request::is_answered)
-    {
-        // One message could hold a chain of them as long as itself.
-        log_within!(from, WARN, target: "aemp::node", %from, request, "a request that asks this node to ask itself");
-        return;
+    // It comes after what was sent before.
+    batch.flush();
+    let sent = match node.known_peer(to.node()) {
+        Some(peer) => peer.pass_on(to.port(), &values, node.config.high_water),
+        None => Err(Unsent::NoLink),
+    };
+    if let Err(why) = sent {
+        refuse(from, to, why);
     }
-    batch.deliver(to.port(), Message::from(values));
+}
+
+/// Counts and logs that a message is not passed on.
+fn refuse(from: Sender<'_>, to: &PortId, why: impl std::fmt::Display) {
+    log_within!(from, WARN, target: "aemp::node", %from, to = %Excerpt(to), "not passed on: {why}");
+    if let Sender::Peer(peer, generation) = from {
+        peer.count_refused(generation);
+    }
 }
 
 /// Runs no code: the source that `aemp trace` sends is known, every other is answered with an error text. The
@@ -315,12 +347,15 @@ pub(super) fn start(
         },
     };
     let handle = LocalNode::from_inner(node);
+    tagged(function);
     match guarded(|| init(&handle, arguments)) {
-        Ok(new) => {
-            if node.add_named_port(port.clone(), new, place).is_none() {
+        // Where the name is in use, the new port is dropped, which runs the program's code.
+        Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new, place)) {
+            Ok(Some(_)) => {}
+            _ => {
                 log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), port = %Excerpt(&port), "spawn under a name that is in use");
             }
-        }
+        },
         Err(reason) => {
             log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), reason = %Excerpt(&reason), "a spawned port did not start");
         }
@@ -350,15 +385,28 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
         return;
     };
     let handle = LocalNode::from_inner(node);
+    tagged(name);
     if let Err(reason) = guarded(|| function(&handle, arguments.rest().into())) {
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(name), reason = %Excerpt(&reason), "a called function failed");
     }
 }
 
+/// Whether what is passed on may be a request to the node port `to`: to that of the asker alone, since it comes in this
+/// node's name, and none that is answered in turn, since one message could hold a chain of them as long as itself.
+fn may_be_asked(from: Sender<'_>, to: &PortId, request: &Values) -> bool {
+    let word = request.first().and_then(Value::as_str).unwrap_or_default();
+    let answered = Request::named(word)
+        .is_some_and(|request| request.is_question() || matches!(request, Request::Relay));
+    let own = match from {
+        Sender::Peer(peer, _) => peer.id == *to.node(),
+        Sender::Here => true,
+    };
+    own && !answered
+}
+
 /// Runs user code whose panic must not end a link.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
-    outcome.unwrap_or_else(|panic| Err(Reason::die(crate::shard::panic_text(&*panic))))
+    guard::run(run).unwrap_or_else(|panic| Err(panic.into()))
 }
 
 /// The arguments of a request, taken from the front.

@@ -48,6 +48,9 @@ pub struct LinkStats {
     /// Requests of the peer that meant nothing here: news of ports that nobody monitors, monitors taken back that were
     /// not there, functions that are not offered. A few are normal, since news cross on the way.
     pub odd: u64,
+    /// What the peer asked for and this node did not do: questions for which there was no room while the peer did not
+    /// take the answers, and messages to be passed on that the other connection could not carry or take.
+    pub refused: u64,
 }
 
 /// A task that runs ports.

@@ -1,12 +1,14 @@
-//! `Tasks`: the tasks of a node, and the wait for their end.
+//! `Tasks`: the tasks of a node, and the wait for their end. `Essential`: what becomes of the node when one ends that must
+//! not.
 
-use std::any::Any;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+
+use super::Inner;
+use crate::guard;
 
 /// The running tasks of a node. Each holds a sender of a channel that carries nothing, which therefore ends with
 /// the last of them.
@@ -26,7 +28,7 @@ impl Tasks {
         }
     }
 
-    /// Runs `task`. False if the node has stopped, and with it everything it runs.
+    /// Runs `task`, and logs its panic. False if the node has stopped, and with it everything it runs.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         let running = self
             .running
@@ -34,19 +36,27 @@ impl Tasks {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let Some(running) = running else { return false };
+        let task = guard::complete(task);
         self.runtime.spawn(async move {
-            task.await;
+            if let Err(panic) = task.await {
+                tracing::error!(target: "aemp::node", %panic, "a task of this node panicked");
+            }
             drop(running);
         });
         true
     }
 
-    /// Takes no more tasks, and waits for those there are. Who comes second does not wait.
-    pub(super) async fn close(&self) {
+    /// Takes no more tasks.
+    pub(super) fn close(&self) {
         self.running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+    }
+
+    /// Takes no more tasks, and waits for those there are. Who comes second does not wait.
+    pub(super) async fn join(&self) {
+        self.close();
         let ended = self
             .ended
             .lock()
@@ -58,14 +68,40 @@ impl Tasks {
     }
 }
 
-/// Runs `future` to its end, or to its panic.
-pub(crate) async fn unwinding<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = Box::pin(future);
-    poll_fn(
-        move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => std::task::Poll::Ready(Err(panic)),
-        },
-    )
-    .await
+/// Stops the node if the task that holds it panics, or is dropped before its end: without a shard, a listener, a seed or
+/// the directory a node would be deaf, and nobody would know.
+pub(super) struct Essential {
+    node: Weak<Inner>,
+    /// Which task, for the log.
+    task: String,
+    ended: bool,
+}
+
+impl Essential {
+    pub(super) fn new(node: &Arc<Inner>, task: String) -> Self {
+        Self {
+            node: Arc::downgrade(node),
+            task,
+            ended: false,
+        }
+    }
+
+    /// Runs `task` to its end.
+    pub(super) async fn run(mut self, task: impl Future<Output = ()>) {
+        let outcome = guard::complete(task).await;
+        self.ended = true;
+        if let (Err(panic), Some(node)) = (outcome, self.node.upgrade()) {
+            node.fail(format!("{} panicked: {panic}", self.task));
+        }
+    }
+}
+
+impl Drop for Essential {
+    fn drop(&mut self) {
+        if let Some(node) = self.node.upgrade()
+            && !self.ended
+        {
+            node.runtime_dropped();
+        }
+    }
 }

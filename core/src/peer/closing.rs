@@ -58,10 +58,11 @@ impl Peer {
     }
 
     fn close(self: &Arc<Self>, state: &mut State, generation: Generation, text: &str) {
+        let wait = state.next_wait();
         match state.up(generation) {
             Some(up) if up.failed.is_none() => {
                 up.out.close();
-                up.closing.get_or_insert_default();
+                up.closing.get_or_insert_with(|| Waiting::new(wait));
             }
             _ => return,
         }
@@ -104,7 +105,8 @@ impl Link {
     pub(super) fn waiting(&mut self) -> Option<&mut Waiting> {
         match self {
             Self::Waiting(waiting) => Some(waiting),
-            Self::Up(up) => up.closing.as_mut(),
+            // Lost with a connection that has failed, when our monitors fire.
+            Self::Up(up) => up.closing.as_mut().filter(|_| up.failed.is_none()),
             Self::Down => None,
         }
     }

@@ -11,8 +11,8 @@ mod admission;
 mod broken;
 mod closing;
 mod outgoing;
+mod pool;
 mod request;
-mod room;
 mod waiting;
 mod waits;
 
@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::allowance::log_within;
 use crate::codec::{Capabilities, Codec, Frame, PeerInfo, Sink};
 use crate::error::SendError;
+use crate::guard;
 use crate::link::LinkInfo;
 use crate::map::HashMap;
 use crate::message::Values;
@@ -37,11 +38,12 @@ use crate::{Address, Config, Excerpt, LogAllowance, NodeId, PortName, Reason};
 
 use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
-pub(crate) use outgoing::{Chunk, Written};
+pub(crate) use outgoing::{Chunk, Room, Unsent, Written};
 use outgoing::{Large, Outbox};
+use pool::Share;
+pub(crate) use pool::{Pool, evict_largest, is_recount_due};
 pub(crate) use request::ALIVE;
-use room::Share;
-pub(crate) use room::{Room, is_other, keep_room};
+pub(crate) use waiting::Wait;
 use waiting::{Waited, Waiting};
 
 /// Which connection of this node: they are numbered as they come up, and what belongs to a lost one never gets into
@@ -53,8 +55,8 @@ pub(crate) struct Peer {
     node: Weak<Inner>,
     /// The node's setting.
     queue_limit: usize,
-    /// Room for what waits for all peers.
-    room: Arc<Room>,
+    /// What is held for all peers.
+    pool: Arc<Pool>,
     /// Room for ports that this peer has spawned here.
     spawned: Arc<Semaphore>,
     /// The node's setting.
@@ -75,6 +77,7 @@ struct State {
     reached_at: Option<Address>,
     admission: Admission,
     generation: Generation,
+    last_wait: Wait,
     /// A connection is wanted although nothing may be sent over it.
     kept: bool,
     /// The directory knows where it listens.
@@ -131,7 +134,7 @@ impl Peer {
         id: NodeId,
         node: Weak<Inner>,
         config: &Config,
-        room: &Arc<Room>,
+        pool: &Arc<Pool>,
     ) -> Arc<Self> {
         let state = State {
             link: Link::Down,
@@ -141,6 +144,7 @@ impl Peer {
             reached_at: None,
             admission: Admission::default(),
             generation: 0,
+            last_wait: Wait::default(),
             kept: false,
             findable: false,
         };
@@ -149,7 +153,7 @@ impl Peer {
             id,
             node,
             queue_limit: config.queue_limit,
-            room: room.clone(),
+            pool: pool.clone(),
             spawned: room_for(config.peer_ports),
             peer_ports: config.peer_ports,
             state: Mutex::new(state),
@@ -200,10 +204,9 @@ impl Peer {
                     values,
                     own: false,
                 };
-                if self.let_wait(&mut state, message) {
-                    drop(state);
-                    self.connect();
-                }
+                let wait = self.let_wait(&mut state, message);
+                drop(state);
+                self.connect(wait);
                 Ok(())
             }
         }
@@ -218,18 +221,16 @@ impl Peer {
         then: Action,
     ) -> Monitor {
         let armed = then.armed();
-        let connect = {
+        let wait = {
             let mut state = self.lock();
             let first = state.monitors.add(port, key, then);
             if first && !port.is_node_port() {
                 self.request(&mut state, request::mon1(port))
             } else {
-                state.link.wanted()
+                state.wanted()
             }
         };
-        if connect {
-            self.connect();
-        }
+        self.connect(wait);
         Monitor::new(Target::Peer(self.clone(), port.clone(), key), armed)
     }
 
@@ -245,7 +246,7 @@ impl Peer {
         }
         // An action is user code to drop, which may end another monitor here: not under the lock.
         drop(state);
-        drop(removed);
+        guard::dispose(removed);
     }
 
     /// Kills a port of this peer.
@@ -253,23 +254,20 @@ impl Peer {
         let mut state = self.lock();
         #[cfg(aemp_faults)]
         let before = state.link.queued();
-        let connect = self.request(&mut state, request::kil1(port, &reason));
+        let wait = self.request(&mut state, request::kil1(port, &reason));
         #[cfg(aemp_faults)]
         self.break_kill(&mut state, before);
-        if connect {
-            drop(state);
-            self.connect();
-        }
+        drop(state);
+        self.connect(wait);
     }
 
-    /// Sends a request or an answer of the node's own, which never fails to encode: what the codec lacks is
-    /// replaced by its diagnostic text.
+    /// Sends what the node itself has to say, which never fails to encode: what the codec lacks is replaced by its
+    /// diagnostic text.
     pub(crate) fn tell(self: &Arc<Self>, port: &PortName, values: Values) {
         let mut state = self.lock();
-        if self.request_to(&mut state, port, values) {
-            drop(state);
-            self.connect();
-        }
+        let wait = self.request_to(&mut state, port, values);
+        drop(state);
+        self.connect(wait);
     }
 
     /// Sends a request of the node's own over the connection `generation` and no other: nothing is sent if that is not up,
@@ -287,10 +285,9 @@ impl Peer {
     pub(crate) fn connect_to(self: &Arc<Self>, addresses: Vec<Address>) {
         let mut state = self.lock();
         state.found = addresses;
-        if state.link.wanted() {
-            drop(state);
-            self.connect();
-        }
+        let wait = state.wanted();
+        drop(state);
+        self.connect(wait);
     }
 
     /// A port of ours that the peer watches over connection `generation` has died.
@@ -378,7 +375,7 @@ impl Peer {
         let taps = node.map(|node| node.taps.clone()).unwrap_or_default();
         // Before what is sent on it.
         taps.up(&info);
-        let out = Outbox::new(&self.room);
+        let out = Outbox::new(&self.pool);
         let up = Up {
             generation,
             capabilities: codec.capabilities(facts),
@@ -392,8 +389,8 @@ impl Peer {
             large: None,
             watched: HashMap::default(),
             watches: 0,
-            watches_share: Share::of(&self.room),
-            reading: Share::of(&self.room),
+            watches_share: Share::of(&self.pool),
+            reading: Share::of(&self.pool),
             cancel,
             failed: None,
             closing: None,
@@ -402,7 +399,11 @@ impl Peer {
         #[cfg(aemp_faults)]
         let before = self.break_up(&mut state, before);
         if let Link::Waiting(waiting) = before {
-            self.send_waited(&mut state, waiting);
+            // The codec may be the program's. The task that carries the connection is not at work yet.
+            let sent = guard::run(|| self.send_waited(&mut state, waiting));
+            if let (Err(panic), Link::Up(up)) = (sent, &mut state.link) {
+                up.fail(format!("the codec panicked: {panic}"));
+            }
         }
         log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
         #[cfg(aemp_faults)]
@@ -440,13 +441,16 @@ impl Peer {
             Some(_) => {}
             None => self.fire_all(&mut state, text),
         }
-        let wanted = matches!(state.link, Link::Waiting(_));
+        let wait = match &state.link {
+            Link::Waiting(next) => Some(next.number),
+            _ => None,
+        };
         if let Some(node) = self.node.upgrade() {
             if node.stop.is_cancelled() {
                 node.ending.lost(&self.id, up.out.queued());
             }
             for (port, _) in up.watched {
-                let what = What::UnwatchPeer(Box::new((self.clone(), generation, Asked::All)));
+                let what = What::UnwatchPeer(generation, Asked::All);
                 node.shards.push(Item::new(port, what));
             }
         }
@@ -455,9 +459,7 @@ impl Peer {
         }
         drop(state);
         self.changed.notify_waiters();
-        if wanted {
-            self.connect();
-        }
+        self.connect(wait);
     }
 
     /// Tells that the connection `generation` is down.
@@ -470,10 +472,10 @@ impl Peer {
         });
     }
 
-    /// No connection can be had: what waits is dropped and our monitors fire.
-    pub(crate) fn unreachable(&self, text: &str) {
+    /// No connection can be had for what waits as `wait`: it is dropped and our monitors fire.
+    pub(crate) fn unreachable(&self, wait: Wait, text: &str) {
         let mut state = self.lock();
-        if matches!(state.link, Link::Waiting(_)) {
+        if state.waits(wait) {
             self.give_up(&mut state, text);
         }
     }
@@ -519,6 +521,13 @@ impl Peer {
         }
     }
 
+    /// A request or relay that came over connection `generation` was not carried out.
+    pub(crate) fn count_refused(&self, generation: Generation) {
+        if let Some(up) = self.lock().up(generation) {
+            up.info.pulse().count_refused();
+        }
+    }
+
     /// The peer answers our question `number` over connection `generation`. False if that was not asked.
     pub(crate) fn answered(&self, generation: Generation, number: u64) -> bool {
         let mut state = self.lock();
@@ -547,6 +556,7 @@ impl Peer {
             monitors: state.monitors.len(),
             watches: up.watches,
             odd: pulse.odd(),
+            refused: pulse.refused(),
         })
     }
 
@@ -597,10 +607,10 @@ impl Peer {
         self.lock().addresses = addresses;
     }
 
-    /// Starts to connect, in a task of the node.
-    fn connect(self: &Arc<Self>) {
-        if let Some(node) = self.node.upgrade() {
-            crate::link::connect_on_demand(&node, self.clone());
+    /// Starts to connect for what waits as `wait`, in a task of the node. Not under the lock.
+    fn connect(self: &Arc<Self>, wait: Option<Wait>) {
+        if let (Some(wait), Some(node)) = (wait, self.node.upgrade()) {
+            crate::link::connect_on_demand(&node, self.clone(), wait);
         }
     }
 
@@ -619,18 +629,29 @@ impl State {
             _ => None,
         }
     }
+
+    /// Makes a connection wanted. If somebody has to start one, says for which wait.
+    fn wanted(&mut self) -> Option<Wait> {
+        if !matches!(self.link, Link::Down) {
+            return None;
+        }
+        let wait = self.next_wait();
+        self.link = Link::Waiting(Waiting::new(wait));
+        Some(wait)
+    }
+
+    fn next_wait(&mut self) -> Wait {
+        self.last_wait = self.last_wait.next();
+        self.last_wait
+    }
+
+    /// Whether messages wait for a connection as `wait`.
+    fn waits(&self, wait: Wait) -> bool {
+        matches!(&self.link, Link::Waiting(waiting) if waiting.number == wait)
+    }
 }
 
 impl Link {
-    /// Makes a connection wanted. True if somebody has to start one.
-    fn wanted(&mut self) -> bool {
-        let start = matches!(self, Self::Down);
-        if start {
-            *self = Self::Waiting(Waiting::default());
-        }
-        start
-    }
-
     fn queued(&self) -> usize {
         match self {
             Self::Down => 0,
@@ -656,13 +677,17 @@ impl Up {
         true
     }
 
-    /// Gives the link up. What is queued is lost, and its memory is free at once.
+    /// Gives the link up. What is queued is lost, and what waits for the next one if this one is closing; the memory is
+    /// free at once.
     fn fail(&mut self, text: String) {
         if self.failed.is_none() {
             self.failed = Some(text);
             self.out.clear();
             self.watches_share.clear();
             self.reading.clear();
+            if let Some(next) = &mut self.closing {
+                next.clear();
+            }
             self.cancel.cancel();
         }
     }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::room::{Room, Share};
-use super::{Generation, Peer, Up};
+use super::pool::{Pool, Share};
+use super::{Generation, Link, Peer, Up};
 use crate::codec::{EncodeError, Frame, Limits};
+use crate::guard;
+use crate::watchdog::soon;
 use crate::{Excerpt, PortName, Value};
 
 /// A written-out buffer above this size is not kept for the next batch.
@@ -48,6 +50,8 @@ pub(super) struct Outbox {
     buffer: BytesMut,
     /// Bytes that the writer has taken and not written yet.
     in_flight: usize,
+    /// Bytes that the writer has taken so far.
+    taken: u64,
     /// The writer, when it waits for bytes.
     writer: Option<Waker>,
     /// An empty buffer to be used again.
@@ -67,6 +71,27 @@ pub(crate) enum Chunk {
     Bytes(BytesMut),
     /// Nothing more will come.
     End,
+}
+
+/// Whether an answer can be made for a peer now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Free,
+    /// As much waits for the peer as should: later.
+    Full,
+    /// The connection takes no more messages.
+    Lost,
+}
+
+/// Why a message is not passed on to a peer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unsent {
+    #[error("there is no connection to that node")]
+    NoLink,
+    #[error("too much waits for that node (high_water)")]
+    Full,
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }
 
 /// What the writer has written and the outbox does not know of.
@@ -102,26 +127,32 @@ impl Written {
 }
 
 impl Outbox {
-    pub(super) fn new(room: &Arc<Room>) -> Self {
+    pub(super) fn new(pool: &Arc<Pool>) -> Self {
         Self {
             buffer: BytesMut::new(),
             in_flight: 0,
+            taken: 0,
             writer: None,
             spare: BytesMut::new(),
             awaited: false,
             closed: false,
-            share: Share::of(room),
+            share: Share::of(pool),
             most: 0,
         }
     }
 
-    /// How much of the room for all peers it has taken.
-    pub(super) fn taken(&self) -> usize {
+    /// How much of the pool it has taken.
+    pub(super) fn pooled(&self) -> usize {
         self.share.taken()
     }
 
     pub(super) fn queued(&self) -> usize {
         self.buffer.len() + self.in_flight
+    }
+
+    /// Bytes that were appended so far.
+    pub(super) fn appended(&self) -> u64 {
+        self.taken + self.buffer.len() as u64
     }
 
     pub(super) fn clear(&mut self) {
@@ -139,7 +170,7 @@ impl Outbox {
     fn wake(&mut self) {
         if let Some(writer) = self.writer.take() {
             self.awaited = true;
-            writer.wake();
+            soon(|| writer.wake());
         }
     }
 
@@ -155,6 +186,7 @@ impl Outbox {
         let spare = std::mem::take(&mut self.spare);
         let chunk = std::mem::replace(&mut self.buffer, spare);
         self.in_flight = chunk.len();
+        self.taken += chunk.len() as u64;
         Poll::Ready(Chunk::Bytes(chunk))
     }
 
@@ -180,6 +212,16 @@ impl Outbox {
 }
 
 impl Up {
+    fn room(&self, high_water: usize) -> Room {
+        if self.failed.is_some() || self.out.closed {
+            Room::Lost
+        } else if self.out.queued() >= high_water {
+            Room::Full
+        } else {
+            Room::Free
+        }
+    }
+
     /// Encodes a message at the end of the buffer. Past the limit the link fails visibly: nothing vanishes in silence.
     // A part of `Peer::send`, under whose lock it runs.
     #[inline(always)]
@@ -218,7 +260,7 @@ impl Up {
         Ok(())
     }
 
-    /// The queue has become longer than it was: it takes its share of the room for all, or the link fails.
+    /// The queue has become longer than it was: it takes its share of the pool, or the link fails.
     #[cold]
     fn take_room(&mut self, limit: usize) {
         let queued = self.out.queued();
@@ -235,12 +277,16 @@ impl Up {
     /// Sends what the node itself says: an element that the codec lacks is replaced by its diagnostic text.
     pub(super) fn send_fitting(&mut self, port: &PortName, values: &[Value], limit: usize) {
         let fitting = self.capabilities.fit(values);
-        if let Err(error) = self.send(&Frame::of(port.as_str(), &fitting), limit) {
-            // Nothing is left in it that the codec lacks; a codec that refuses it all the same has a fault.
-            self.fail(format!(
-                "the codec refuses what the node itself says: {error}"
-            ));
-        }
+        let sent = guard::run(|| self.send(&Frame::of(port.as_str(), &fitting), limit));
+        // Nothing is left in it that the codec lacks; a codec that refuses it all the same has a fault.
+        let fault = match sent {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic.to_string(),
+        };
+        self.fail(format!(
+            "the codec refuses what the node itself says: {fault}"
+        ));
     }
 }
 
@@ -276,6 +322,33 @@ impl Drop for Undo<'_> {
 }
 
 impl Peer {
+    /// Whether an answer can be made now for what came over `generation`.
+    pub(crate) fn room(&self, generation: Generation, high_water: usize) -> Room {
+        let mut state = self.lock();
+        state
+            .up(generation)
+            .map_or(Room::Lost, |up| up.room(high_water))
+    }
+
+    /// Sends a message that another node has asked to be sent, as it is or not at all. It costs the connection nothing
+    /// that this node's own messages need.
+    pub(crate) fn pass_on(
+        &self,
+        port: &PortName,
+        values: &[Value],
+        high_water: usize,
+    ) -> Result<(), Unsent> {
+        let mut state = self.lock();
+        let Link::Up(up) = &mut state.link else {
+            return Err(Unsent::NoLink);
+        };
+        match up.room(high_water) {
+            Room::Lost => Err(Unsent::NoLink),
+            Room::Full => Err(Unsent::Full),
+            Room::Free => Ok(up.send(&Frame::of(port.as_str(), values), self.queue_limit)?),
+        }
+    }
+
     /// `why` the connection `generation` was ended by the peer, with what the peer may not have taken: one that refuses a
     /// message closes the connection without a word.
     pub(crate) fn ended_by_peer(&self, generation: Generation, why: String) -> String {

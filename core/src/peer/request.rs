@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::waiting::Waited;
+use super::waiting::{Wait, Waited};
 use super::{Generation, Link, Peer, State};
 use crate::message::Values;
 use crate::{NodeId, PortId, PortName, Reason, Value};
@@ -64,11 +64,14 @@ impl Peer {
         {
             let number = up.info.pulse().ask();
             self.request(&mut state, time(&node.id, number));
+            if let Some(up) = state.up(generation) {
+                up.info.pulse().asked(up.out.appended());
+            }
         }
     }
 
-    /// Sends a request to the peer's node port. True if somebody has to start a connection.
-    pub(super) fn request(self: &Arc<Self>, state: &mut State, values: Values) -> bool {
+    /// Sends a request to the peer's node port. If somebody has to start a connection, says for which wait.
+    pub(super) fn request(self: &Arc<Self>, state: &mut State, values: Values) -> Option<Wait> {
         self.request_to(state, &PortName::NODE_PORT, values)
     }
 
@@ -77,12 +80,12 @@ impl Peer {
         state: &mut State,
         port: &PortName,
         values: Values,
-    ) -> bool {
+    ) -> Option<Wait> {
         if let Link::Up(up) = &mut state.link
             && !up.is_closing()
         {
             up.send_fitting(port, &values, self.queue_limit);
-            return false;
+            return None;
         }
         let message = Waited {
             port: port.clone(),

@@ -3,16 +3,27 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::room::{Room, Share};
+use super::pool::{Pool, Share};
 use super::{Link, Peer, State, request};
 use crate::allowance::log_within;
 use crate::codec::{EncodeError, Frame};
 use crate::map::HashSet;
 use crate::message::{Values, cost_of};
+use crate::node::not_encoded;
 use crate::{Excerpt, PortName};
 
-#[derive(Default)]
+/// Which wait for a connection to a peer: a connector is for one, and has no say in a later one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wait(u64);
+
+impl Wait {
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 pub(super) struct Waiting {
+    pub(super) number: Wait,
     pub(super) queue: VecDeque<Waited>,
     pub(super) bytes: usize,
     /// What it may hold; none as long as nothing waits.
@@ -28,12 +39,12 @@ pub(super) struct Waited {
 }
 
 impl Peer {
-    /// Lets a message wait for a connection, within the limit. True if somebody has to start one.
-    pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> bool {
+    /// Lets a message wait for a connection, within the limit. If somebody has to start one, says for which wait.
+    pub(super) fn let_wait(self: &Arc<Self>, state: &mut State, message: Waited) -> Option<Wait> {
         let limit = self.queue_limit;
-        let start = state.link.wanted();
+        let wait = state.wanted();
         if let Some(waiting) = state.link.waiting()
-            && !waiting.push(message, limit, &self.room)
+            && !waiting.push(message, limit, &self.pool)
         {
             let text = format!("more than {limit} bytes wait for a connection");
             match &mut state.link {
@@ -41,7 +52,7 @@ impl Peer {
                 _ => self.give_up(state, &text),
             }
         }
-        start
+        wait
     }
 
     /// What waited meets the codec at last. A message that cannot be encoded is lost, and said to be. If a monitor says
@@ -86,7 +97,11 @@ impl Peer {
         let Some(node) = self.node.upgrade() else {
             return false;
         };
-        let reason = crate::reason!["encode_error", self.id.as_str(), error.to_string()];
+        let reason = not_encoded(&self.id, error);
+        if port.is_reply() && !matches!(state.link, Link::Down) {
+            // Its call would wait for ever. Without a connection its monitor fires.
+            self.request(state, request::kil1(port, &reason));
+        }
         let mut watched = false;
         for action in state.monitors.fire(port) {
             watched = true;
@@ -105,19 +120,32 @@ impl Peer {
 }
 
 impl Waiting {
+    pub(super) fn new(number: Wait) -> Self {
+        Self {
+            number,
+            queue: VecDeque::new(),
+            bytes: 0,
+            share: None,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.number);
+    }
+
     /// False if that is more than may wait.
-    fn push(&mut self, message: Waited, limit: usize, room: &Arc<Room>) -> bool {
+    fn push(&mut self, message: Waited, limit: usize, pool: &Arc<Pool>) -> bool {
         self.bytes += message.port.as_str().len() + cost_of(&message.values);
         self.queue.push_back(message);
-        let share = self.share.get_or_insert_with(|| Share::of(room));
+        let share = self.share.get_or_insert_with(|| Share::of(pool));
         if self.bytes > share.bytes() {
             share.grow(self.bytes);
         }
         self.bytes <= limit
     }
 
-    /// How much of the room for all peers it has taken.
-    pub(super) fn taken(&self) -> usize {
+    /// How much of the pool it has taken.
+    pub(super) fn pooled(&self) -> usize {
         self.share.as_ref().map_or(0, Share::taken)
     }
 }

@@ -1,6 +1,6 @@
 //! What tasks wait for at a peer.
 
-use super::{Link, Peer, State};
+use super::{Link, Peer, State, Wait};
 
 impl Peer {
     /// Waits until less than the high-water mark of bytes waits for this peer.
@@ -8,10 +8,9 @@ impl Peer {
         self.until(|state| state.link.queued() < high_water).await;
     }
 
-    /// Waits until the link is up, or messages need no connection any more.
-    pub(crate) async fn settled(&self) {
-        self.until(|state| !matches!(state.link, Link::Waiting(_)))
-            .await;
+    /// Waits until the link is up, or what waits as `wait` needs no connection any more.
+    pub(crate) async fn settled(&self, wait: Wait) {
+        self.until(|state| !state.waits(wait)).await;
     }
 
     /// Waits until no connection to or from this peer is being opened.
@@ -34,5 +33,31 @@ impl Peer {
             }
             changed.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Weak};
+
+    use super::*;
+    use crate::peer::Pool;
+
+    #[tokio::test]
+    async fn a_connector_is_done_with_its_wait_and_has_no_say_in_the_next() {
+        let pool = Arc::new(Pool::new(0));
+        let peer = Peer::new(
+            "p".parse().unwrap(),
+            Weak::new(),
+            &crate::Config::default(),
+            &pool,
+        );
+        let begin = || peer.lock().wanted().unwrap();
+        let first = begin();
+        peer.unreachable(first, "no connection");
+        let second = begin();
+        peer.settled(first).await;
+        peer.unreachable(first, "too late");
+        assert!(peer.lock().waits(second) && peer.lock().wanted().is_none());
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use super::{Outcome, Port};
+use crate::guard;
 use crate::message::IntoMessage;
 use crate::monitor::{IntoAction, Monitor};
-use crate::node::{Inner, LocalNode, Timer, unwinding};
-use crate::shard::panic_text;
+use crate::node::{Inner, LocalNode, Timer};
 use crate::{NodeId, PortId, PortName, Reason};
 
 /// What a port can do while it handles a message.
@@ -89,12 +89,10 @@ impl<'a> Context<'a> {
         F::Output: Outcome,
     {
         let (node, port) = (self.node.clone(), self.port.clone());
+        // What it returns is the program's as well. Guarded from here on: it may be dropped before it has begun.
+        let future = guard::complete(async { future.await.into_result() });
         let task = self.node.runtime.spawn(async move {
-            let result = match unwinding(future).await {
-                Ok(outcome) => outcome.into_result(),
-                Err(panic) => Err(Reason::die(panic_text(&*panic))),
-            };
-            if let Err(reason) = result {
+            if let Err(reason) = future.await.unwrap_or_else(|panic| Err(panic.into())) {
                 node.shards.kill(port, reason);
             }
         });

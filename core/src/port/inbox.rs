@@ -1,12 +1,13 @@
 //! `Inbox`: a port that is awaited instead of called.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::Notify;
+use std::task::{Poll, Waker};
 
 use super::{Context, Port};
 use crate::node::Inner;
+use crate::watchdog::soon;
 use crate::{Message, PortId, Reason, reason};
 
 /// A port whose messages are awaited. Dropping it ends the port.
@@ -65,10 +66,7 @@ impl InboxBounds {
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    arrived: Notify,
-}
+struct Shared(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -76,11 +74,30 @@ struct State {
     bytes: usize,
     dropped: u64,
     dead: bool,
+    /// Who awaits the next message.
+    waker: Option<Waker>,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of the lock, and wakes whoever awaits a message.
+    fn wake(mut state: MutexGuard<'_, State>) {
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            soon(|| waker.wake());
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self) -> Option<Message> {
+        let message = self.waiting.pop_front()?;
+        self.bytes -= message.cost();
+        Some(message)
     }
 }
 
@@ -108,20 +125,18 @@ impl Inbox {
     /// # Cancel safety
     /// Dropping the future loses no message.
     pub async fn recv(&mut self) -> Option<Message> {
-        loop {
-            {
-                let mut state = self.shared.lock();
-                if let Some(message) = state.waiting.pop_front() {
-                    state.bytes -= message.cost();
-                    return Some(message);
-                }
-                if state.dead {
-                    return None;
-                }
+        poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            if let Some(message) = state.take() {
+                return Poll::Ready(Some(message));
             }
-            // A permit is kept from a message that came in between.
-            self.shared.arrived.notified().await;
-        }
+            if state.dead {
+                return Poll::Ready(None);
+            }
+            state.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 
     /// How many messages a lossy inbox has dropped so far.
@@ -131,10 +146,7 @@ impl Inbox {
 
     /// The next message if one is there.
     pub fn try_recv(&mut self) -> Option<Message> {
-        let mut state = self.shared.lock();
-        let message = state.waiting.pop_front()?;
-        state.bytes -= message.cost();
-        Some(message)
+        self.shared.lock().take()
     }
 }
 
@@ -171,8 +183,7 @@ impl Port for Receiver {
         }
         state.bytes = size;
         state.waiting.push_back(message);
-        drop(state);
-        self.shared.arrived.notify_one();
+        Shared::wake(state);
         Ok(())
     }
 
@@ -183,7 +194,8 @@ impl Port for Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.shared.lock().dead = true;
-        self.shared.arrived.notify_one();
+        let mut state = self.shared.lock();
+        state.dead = true;
+        Shared::wake(state);
     }
 }

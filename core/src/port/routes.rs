@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use super::{Context, Outcome, Port};
+use crate::watchdog::tagged;
 use crate::{Message, Reason, Text};
 
 /// A port without handlers yet.
@@ -100,7 +101,10 @@ impl Port for Routes {
             .map(|(_, handler)| handler)
             .or(self.otherwise.as_mut());
         match handler {
-            Some(handler) => handler(cx, message),
+            Some(handler) => {
+                tagged(tag.unwrap_or_default());
+                handler(cx, message)
+            }
             None => Err(crate::reason!["unhandled_message", format!("{message:?}")]),
         }
     }

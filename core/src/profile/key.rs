@@ -58,7 +58,7 @@ pub enum Kind {
     Addresses,
     /// A list of functions, each with or without arguments.
     Services,
-    /// A time in seconds, above 0.
+    /// A time in seconds, from 0.05 on.
     Seconds,
     /// A list of names.
     Names,
@@ -149,7 +149,7 @@ impl Key {
             Kind::Text => "a text",
             Kind::Addresses => "a list of addresses",
             Kind::Services => "a list of names, or of lists of a name and its arguments",
-            Kind::Seconds => "a number of seconds above 0",
+            Kind::Seconds => "a number of seconds from 0.05 on",
             Kind::Names => "a list of names",
             Kind::Methods => {
                 "a list of the methods hmac_sha3_512, cleartext, tls_sha3_512, tls_anon"
@@ -219,7 +219,7 @@ impl Key {
     /// let error = Key::MonitorTimeout.check(&"soon".into(), &Place::Program).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "monitor_timeout in the program takes a number of seconds above 0, and \"soon\" is none; for example 30"
+    ///     "monitor_timeout in the program takes a number of seconds from 0.05 on, and \"soon\" is none; for example 30"
     /// );
     /// ```
     pub fn check(self, value: &Value, place: &Place) -> Result<(), ProfileError> {

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::Service;
+use crate::config::LEAST_TIME;
 use crate::handshake::AuthMethod;
 use crate::{Address, Text, Value};
 
@@ -91,7 +92,7 @@ pub(super) fn seconds(value: &Value) -> Option<Duration> {
     };
     let sane = seconds > 0.0 && seconds <= MAX_SECONDS;
     sane.then(|| Duration::from_secs_f64(seconds))
-        .filter(|time| !time.is_zero())
+        .filter(|time| *time >= LEAST_TIME)
 }
 
 pub(super) fn count(value: &Value) -> Option<usize> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::codec::{Front, Incoming, Rest};
+use crate::guard;
 use crate::message::{COPY_BELOW, Parts, Source, Values};
 use crate::monitor::{Action, MonitorKey};
 use crate::node::PortStats;
@@ -79,7 +80,7 @@ pub(crate) enum What {
     /// A monitor of this node ends.
     Unwatch(MonitorKey),
     /// A peer takes monitors back.
-    UnwatchPeer(Box<(Arc<Peer>, Generation, Asked)>),
+    UnwatchPeer(Generation, Asked),
     /// A monitor's callback.
     Fire(Box<(Action, Reason)>),
     /// Say which ports there are.
@@ -180,10 +181,16 @@ impl Chunk {
         self.count += 1;
         if message.again
             && let Some(Item {
-                what: What::Wire { times, .. },
-                ..
+                port,
+                what: What::Wire { times, at, left },
             }) = self.items.last_mut()
         {
+            let (begin, number) = place(message.front.rest);
+            assert!(
+                (*at, *left) == (begin, number),
+                "another message came in between"
+            );
+            debug_assert_eq!(*port, message.front.port);
             *times += 1;
             return self.append_bytes(message.bytes());
         }
@@ -200,8 +207,7 @@ impl Chunk {
             self.items.push(Item::new(PortName::NODE_PORT, from));
         }
         self.append_bytes(bytes);
-        let (begin, number) = rest.parts();
-        let (begin, number) = (begin as u32, number.map_or(UNKNOWN, |number| number as u32));
+        let (begin, number) = place(rest);
         match self.items.last_mut() {
             Some(Item {
                 port: last,
@@ -260,6 +266,13 @@ impl Chunk {
     }
 }
 
+/// Where the elements of a message begin and how many they are, as [`What::Wire`] has it.
+#[inline]
+fn place(rest: Rest) -> (u32, u32) {
+    let (begin, number) = rest.parts();
+    (begin as u32, number.map_or(UNKNOWN, |number| number as u32))
+}
+
 /// What is called with the reason of a port's death.
 pub(crate) type OnEnd = Box<dyn FnOnce(&Reason) + Send>;
 
@@ -268,6 +281,16 @@ pub(crate) struct NewPort {
     pub(crate) port: Box<dyn Port>,
     /// Called when the port has died, before its watchers are told.
     pub(crate) on_end: Option<OnEnd>,
+}
+
+impl NewPort {
+    /// Drops the port, which no shard has taken or will take.
+    pub(crate) fn dispose(self, reason: &Reason) {
+        guard::dispose(self.port);
+        if let Some(on_end) = self.on_end {
+            guard::log("a port's end panicked", || on_end(reason));
+        }
+    }
 }
 
 /// Who wants to know of a port's death.

@@ -4,6 +4,7 @@
 //! by swapping a vector under a short lock. Messages, kills and monitor requests travel in that one queue, so
 //! they keep their order per sender and port. What is shared is the queues ([`Shards`]); the maps are not.
 
+mod end;
 mod item;
 mod ports;
 mod queue;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::codec::Incoming;
+use crate::guard;
 use crate::map::SeededState;
 use crate::monitor::MonitorKey;
 use crate::node::{PortStats, ShardStats};
@@ -22,9 +24,9 @@ use crate::port::Port;
 use crate::{Message, PortName, Reason};
 
 use item::Chunk;
-pub(crate) use item::{Asked, Item, NewPort, Watcher, What};
+pub(crate) use item::{Asked, Item, NewPort, OnEnd, Watcher, What};
 use queue::Queue;
-pub(crate) use run::{panic_text, run};
+pub(crate) use run::run;
 
 /// The queues of all shards of a node.
 pub(crate) struct Shards {
@@ -62,7 +64,7 @@ impl Shards {
     }
 
     pub(crate) fn push(&self, item: Item) {
-        drop(self.try_push(item, None));
+        guard::dispose(self.try_push(item, None));
     }
 
     /// The same for who holds a lock: gives the item back if the node has stopped, since to drop it may run user code.
@@ -73,8 +75,10 @@ impl Shards {
         self.queues[shard].push(item)
     }
 
-    pub(crate) fn insert(&self, port: PortName, new: NewPort) {
-        self.push(Item::new(port, What::Insert(Box::new(new))));
+    /// Gives the item back if the node has stopped.
+    #[must_use]
+    pub(crate) fn insert(&self, port: PortName, new: NewPort) -> Option<Item> {
+        self.try_push(Item::new(port, What::Insert(Box::new(new))), None)
     }
 
     #[inline]
@@ -86,8 +90,10 @@ impl Shards {
         self.push(Item::new(port, What::Kill(Box::new(reason))));
     }
 
-    pub(crate) fn watch(&self, port: PortName, watcher: Watcher) {
-        self.push(Item::new(port, What::Watch(Box::new(watcher))));
+    /// Gives the item back if the node has stopped.
+    #[must_use]
+    pub(crate) fn watch(&self, port: PortName, watcher: Watcher) -> Option<Item> {
+        self.try_push(Item::new(port, What::Watch(Box::new(watcher))), None)
     }
 
     pub(crate) fn unwatch(&self, port: PortName, key: MonitorKey) {

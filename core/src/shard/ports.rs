@@ -5,13 +5,17 @@
 //! looks up several ports one after the other, and the processor waits for the memory of all of them at once.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::Watcher;
 use super::item::OnEnd;
+use super::{Asked, Watcher};
 use crate::PortName;
+use crate::guard;
 use crate::map::RandomState;
+use crate::monitor::{Action, Keyed, MonitorKey};
+use crate::peer::{Generation, Peer};
 use crate::port::{Owned, Port};
 
 /// Where a port is kept as long as it lives.
@@ -44,10 +48,72 @@ pub(super) struct Slot {
 
 const _: () = assert!(size_of::<Option<Slot>>() == 64);
 
+/// Who is told of a port's death.
 #[derive(Default)]
 pub(super) struct Ties {
-    pub(super) watchers: Vec<Watcher>,
+    /// Monitors of this node.
+    local: Keyed<Action>,
+    /// Peers, by the connection that they asked over: no two have the same number.
+    peers: Keyed<Asker>,
     pub(super) on_end: Option<OnEnd>,
+}
+
+/// A peer that watches a port.
+struct Asker {
+    peer: Arc<Peer>,
+    /// How often it asked: it takes back as often, and is told as often (protocol.md section 5).
+    times: usize,
+}
+
+impl Ties {
+    pub(super) fn ending(on_end: OnEnd) -> Self {
+        Self {
+            on_end: Some(on_end),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn watchers(&self) -> usize {
+        let peers = self.peers.iter().map(|asker| asker.times);
+        self.local.len() + peers.sum::<usize>()
+    }
+
+    pub(super) fn add(&mut self, watcher: Watcher) {
+        match watcher {
+            Watcher::Local(key, action) => self.local.insert(key, action),
+            Watcher::Peer(peer, generation) => match self.peers.get_mut(generation) {
+                Some(asker) => asker.times += 1,
+                None => self.peers.insert(generation, Asker { peer, times: 1 }),
+            },
+        }
+    }
+
+    /// Ends a monitor of this node.
+    pub(super) fn remove(&mut self, key: MonitorKey) {
+        // A callback is the program's code to drop.
+        guard::dispose(self.local.remove(key));
+    }
+
+    /// Ends what the peer watches over the connection `generation`.
+    pub(super) fn remove_peer(&mut self, generation: Generation, asked: Asked) {
+        if let Some(asker) = self.peers.get_mut(generation) {
+            asker.times -= 1;
+            if asked == Asked::All || asker.times == 0 {
+                guard::dispose(self.peers.remove(generation));
+            }
+        }
+    }
+
+    /// All of them: those of this node in the order in which they were set, then the peers.
+    pub(super) fn into_watchers(self) -> impl Iterator<Item = Watcher> {
+        let local = self.local.into_iter();
+        let local = local.map(|(key, action)| Watcher::Local(key, action));
+        let peers = self.peers.into_iter().flat_map(|(generation, asker)| {
+            let Asker { peer, times } = asker;
+            (0..times).map(move |_| Watcher::Peer(peer.clone(), generation))
+        });
+        local.chain(peers)
+    }
 }
 
 impl Ports {

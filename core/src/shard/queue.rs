@@ -12,6 +12,7 @@ use super::Item;
 use super::item::Chunk;
 use crate::node::ShardStats;
 use crate::runtime::make_way;
+use crate::watchdog::soon;
 use crate::{Message, PortName};
 
 /// Empty chunks that are kept for later at most: memory fresh from the system costs more than the messages. When senders
@@ -61,6 +62,8 @@ pub(super) struct Taken {
     items: Chunks,
     emptied: Vec<Chunk>,
     bytes: usize,
+    /// What a panic of the shard has left of a chunk.
+    pub(super) left: Vec<Item>,
     /// No more items will come.
     pub(super) closed: bool,
 }
@@ -78,6 +81,15 @@ impl Taken {
         let chunk = self.items.full.pop_front();
         chunk
             .or_else(|| (!self.items.last.is_empty()).then(|| std::mem::take(&mut self.items.last)))
+    }
+
+    /// All items that are not worked off.
+    pub(super) fn all(&mut self) -> Vec<Item> {
+        let mut all = std::mem::take(&mut self.left);
+        while let Some(mut chunk) = self.next_chunk() {
+            all.append(&mut chunk.items);
+        }
+        all
     }
 
     /// Keeps the room of a drained chunk for later.
@@ -161,7 +173,7 @@ impl Queue {
         state.awaited |= waker.is_some();
         drop(state);
         if let Some(waker) = waker {
-            waker.wake();
+            soon(|| waker.wake());
         }
         if late {
             make_way();
@@ -202,6 +214,12 @@ impl Queue {
             waker.wake();
         }
         self.worked_off.notify_waiters();
+    }
+
+    /// Closes the queue, and hands over what is in it.
+    pub(super) fn end(&self, taken: &mut Taken) {
+        self.close();
+        self.lock().give(taken);
     }
 
     /// Takes all items if there are any and nobody is just adding one. `taken` must be worked off.

@@ -1,27 +1,25 @@
 //! The task of one shard: it owns its ports and runs them.
 
-use std::any::Any;
 use std::iter;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::vec::Drain;
 
+use super::end::{Items, Running};
 use super::item::{Chunk, Len, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
-use super::queue::Taken;
-use super::{Asked, Item, NewPort, Watcher, What};
+use super::{Item, NewPort, Watcher, What};
 use crate::allowance::log_within;
+use crate::budget::{Budget, Turn};
 use crate::codec::Rest;
+use crate::guard;
 use crate::message::{Source, Values, Wire};
-use crate::monitor::{Action, MonitorKey};
+use crate::monitor::Action;
 use crate::node::{Inner, PortStats};
 use crate::peer::Peer;
 use crate::port::{Context, Owned, Port};
-use crate::runtime::{Turns, step_back};
+use crate::runtime::step_back;
+use crate::watchdog::Worker;
 use crate::{Excerpt, Message, PortId, PortName, Reason, Value};
-
-/// After how many messages a shard asks whether others should have their turn.
-const ASK: usize = 256;
 
 /// So many messages at once are the sign of senders at work.
 const BUSY: usize = 16;
@@ -34,44 +32,43 @@ const LOOKS: usize = 8;
 const AHEAD: usize = 16;
 
 /// Runs the ports of shard `index` until the node stops.
-pub(crate) async fn run(node: Arc<Inner>, index: usize) {
-    let shards = node.shards.clone();
+pub(crate) fn run(node: Arc<Inner>, index: usize) -> impl Future<Output = ()> + Send {
+    // Here, so that it ends as it should even if its task is dropped before it began.
+    let mut running = Running::new(node, index);
+    async move {
+        if let Err(panic) = guard::complete(work(&mut running, index)).await {
+            running.fail(&panic);
+        }
+    }
+}
+
+async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
+    let shards = shard.node.shards.clone();
     let queue = &shards.queues[index];
-    let mut shard = Shard {
-        node,
-        ports: Ports::default(),
-    };
-    let mut taken = Taken::default();
-    let (mut looks, mut since_asked) = (0, 0);
-    let mut turns = Turns::default();
+    let mut looks = 0;
+    let mut turn = Turn::new(Budget::SHARD);
     loop {
-        if !queue.try_take(&mut taken) {
-            turns.wait();
+        if !queue.try_take(taken) {
             if looks > 0 {
                 looks -= 1;
-                step_back().await;
+                turn.wait(step_back()).await;
                 continue;
             }
-            queue.take(&mut taken).await;
+            turn.wait(queue.take(taken)).await;
         }
-        turns.work();
         let mut count = 0;
         while let Some(mut chunk) = taken.next_chunk() {
-            let messages = shard.work_off(&mut chunk);
+            let messages = shard.work_off(&mut chunk, &mut taken.left);
             taken.empty(chunk);
             count += messages;
-            since_asked += messages;
-            // Other tasks have their turn, however long the queue is.
-            if since_asked >= ASK {
-                since_asked = 0;
-                if turns.is_over() {
-                    turns.next().await;
-                }
+            turn.spend(messages);
+            if turn.is_over() {
+                turn.step_back().await;
             }
         }
-        queue.done(&mut taken, count);
+        queue.done(taken, count);
         if taken.closed {
-            return shard.end();
+            return;
         }
         looks = if count >= BUSY { LOOKS } else { 0 };
     }
@@ -82,28 +79,69 @@ struct Bodies<'a> {
     values: Drain<'a, Value>,
     bytes: &'a [u8],
     source: Option<Source>,
+    /// A message was announced that is not there, or without a source before it.
+    broken: bool,
 }
 
 impl Bodies<'_> {
-    /// The next message from a peer, in memory of its own. There is one, and a source before it.
+    /// The next message from a peer, in memory of its own. `None` only in a chunk that is broken.
     #[inline]
     fn wire(&mut self, at: u32, left: u32) -> Option<Message> {
+        let message = self.next_wire(at, left);
+        self.broken |= message.is_none();
+        message
+    }
+
+    #[inline]
+    fn next_wire(&mut self, at: u32, left: u32) -> Option<Message> {
         let (len, behind) = self.bytes.split_first_chunk()?;
         let (bytes, behind) = behind.split_at_checked(Len::from_ne_bytes(*len) as usize)?;
         self.bytes = behind;
         let rest = Rest::of(at as usize, (left != UNKNOWN).then_some(left as usize));
         Some(Wire::copied(bytes, self.source?, rest).into())
     }
+
+    /// That the chunk holds what its items announce, for that costs messages or gives them to the wrong port. Not inside a
+    /// port's guard: it is the shard that fails.
+    #[inline]
+    fn check(&self, whole: bool) {
+        assert!(
+            whole && !self.broken,
+            "a chunk does not hold what it announces"
+        );
+    }
 }
 
-struct Shard {
-    node: Arc<Inner>,
+pub(super) struct Shard {
+    pub(super) node: Arc<Inner>,
     ports: Ports,
+    worker: Worker,
+    /// It is at its end: its queue is closed.
+    pub(super) ended: bool,
 }
 
 impl Shard {
-    /// Does all that is in `chunk`, and says how many things that were.
-    fn work_off(&mut self, chunk: &mut Chunk) -> usize {
+    pub(super) fn new(node: Arc<Inner>) -> Self {
+        Self {
+            worker: Worker::new(&node.id, &node.runtime),
+            node,
+            ports: Ports::default(),
+            ended: false,
+        }
+    }
+
+    /// The ports that live.
+    pub(super) fn ports(&self) -> Vec<PortName> {
+        self.ports.names()
+    }
+
+    pub(super) fn has(&mut self, port: &PortName) -> bool {
+        self.ports.get_mut(port).is_some()
+    }
+
+    /// Does all that is in `chunk`, and says how many things that were. What a panic leaves of it comes to `left`.
+    fn work_off(&mut self, chunk: &mut Chunk, left: &mut Vec<Item>) -> usize {
+        let _working = self.worker.enter();
         let mut count = 0;
         let Chunk {
             items,
@@ -115,17 +153,21 @@ impl Shard {
             values: values.drain(..),
             bytes,
             source: None,
+            broken: false,
         };
-        let mut items = items.drain(..);
+        let mut items = Items {
+            items: items.drain(..),
+            left,
+        };
         loop {
-            let (places, found) = self.look_ahead(items.as_slice());
+            let (places, found) = self.look_ahead(items.items.as_slice());
             for place in &places[..found] {
-                if let Some(item) = items.next() {
+                if let Some(item) = items.items.next() {
                     count += self.messages(*place, item, &mut body);
                 }
             }
             if found < AHEAD {
-                match items.next() {
+                match items.items.next() {
                     Some(Item {
                         what: What::From(source),
                         ..
@@ -138,6 +180,7 @@ impl Shard {
                 }
             }
         }
+        body.check(body.values.as_slice().is_empty() && body.bytes.is_empty());
         drop((body, items));
         chunk.clear();
         count
@@ -173,8 +216,10 @@ impl Shard {
     #[inline]
     fn messages(&mut self, place: Place, item: Item, body: &mut Bodies<'_>) -> usize {
         let Item { port, what } = item;
+        self.worker.does(port.as_str());
         match what {
             What::Values { times, len } => {
+                body.check(body.values.len() >= times as usize * len as usize);
                 let next = |_| Values::next_of(&mut body.values, len as usize).into();
                 self.deliver(place, &port, (0..times).map(next));
                 times as usize
@@ -182,6 +227,7 @@ impl Shard {
             What::Wire { times, at, left } => {
                 let next = |_| body.wire(at, left);
                 self.deliver(place, &port, (0..times).map_while(next));
+                body.check(true);
                 times as usize
             }
             What::LongWire(wire) => {
@@ -196,8 +242,9 @@ impl Shard {
         }
     }
 
-    fn handle(&mut self, item: Item) {
+    pub(super) fn handle(&mut self, item: Item) {
         let Item { port, what } = item;
+        self.worker.does(port.as_str());
         match what {
             // Their place is looked for first.
             What::Values { .. } | What::Wire { .. } | What::Long(_) | What::LongWire(_) => {}
@@ -205,36 +252,33 @@ impl Shard {
             What::Insert(new) => self.insert(port, *new),
             What::Kill(reason) => self.bury(&port, *reason),
             What::Watch(watcher) => self.watch(port, *watcher),
-            What::Unwatch(key) => self.unwatch(&port, |watcher| watcher.is(key)),
-            What::UnwatchPeer(asker) => {
-                let (peer, generation, asked) = &*asker;
-                let asked_by = |w: &Watcher| matches!(w, Watcher::Peer(p, g) if Arc::ptr_eq(p, peer) && g == generation);
-                match asked {
-                    Asked::Once => self.unwatch(&port, asked_by),
-                    Asked::All => {
-                        if let Some(ties) = self
-                            .ports
-                            .get_mut(&port)
-                            .and_then(|slot| slot.ties.as_mut())
-                        {
-                            ties.watchers.retain(|watcher| !asked_by(watcher));
-                        }
-                    }
-                }
+            What::Unwatch(key) => self.unwatch(&port, |ties| ties.remove(key)),
+            What::UnwatchPeer(generation, asked) => {
+                self.unwatch(&port, |ties| ties.remove_peer(generation, asked));
             }
             What::Fire(fired) => self.call(fired.0, fired.1),
             // Who asked may have given up.
-            What::Report(to) => drop(to.send(self.ports.iter().map(Slot::stats).collect())),
+            What::Report(to) => drop(to.send(self.report())),
         }
     }
 
+    /// The ports that live. One that panics when it is asked dies.
+    fn report(&mut self) -> Vec<PortStats> {
+        let (mut report, mut dead) = (Vec::new(), Vec::new());
+        for slot in self.ports.iter() {
+            match guard::run(|| slot.stats()) {
+                Ok(stats) => report.push(stats),
+                Err(panic) => dead.push((slot.name.clone(), panic)),
+            }
+        }
+        for (port, panic) in dead {
+            self.bury(&port, panic.into());
+        }
+        report
+    }
+
     fn insert(&mut self, port: PortName, new: NewPort) {
-        let ties = new.on_end.map(|f| {
-            Box::new(Ties {
-                watchers: Vec::new(),
-                on_end: Some(f),
-            })
-        });
+        let ties = new.on_end.map(|on_end| Box::new(Ties::ending(on_end)));
         let slot = Slot {
             name: port.clone(),
             port: new.port,
@@ -243,7 +287,7 @@ impl Shard {
             messages: 0,
         };
         if let Err(refused) = self.ports.insert(slot) {
-            self.dispose(&port, refused, &Reason::normal());
+            drop(Self::dispose(refused, &Reason::normal()));
             log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), "a port of that name exists, the new one is dropped");
             return;
         }
@@ -280,37 +324,33 @@ impl Shard {
     }
 
     /// Ends a port: what it owns goes, then its watchers are told.
-    fn bury(&mut self, port: &PortName, reason: Reason) {
+    pub(super) fn bury(&mut self, port: &PortName, reason: Reason) {
         let Some(slot) = self.ports.remove(port) else {
             return;
         };
         if !reason.is_normal() {
             tracing::debug!(target: "aemp::port", port = %Excerpt(port), reason = %Excerpt(&reason), "port died");
         }
-        for watcher in self.dispose(port, slot, &reason) {
+        for watcher in Self::dispose(slot, &reason) {
             self.tell(port, watcher, &reason);
         }
     }
 
     /// Drops a port and what it owns, and gives those who watched it.
-    fn dispose(&self, port: &PortName, slot: Slot, reason: &Reason) -> Vec<Watcher> {
-        // The port's own destructor is user code as well.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop((slot.port, slot.owned))));
-        if let Err(panic) = dropped {
-            log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(port), "a port panicked as it was dropped: {}", Excerpt(panic_text(&*panic)));
-        }
-        let Some(ties) = slot.ties else {
-            return Vec::new();
+    fn dispose(slot: Slot, reason: &Reason) -> impl Iterator<Item = Watcher> + use<> {
+        guard::dispose(slot.owned);
+        let mut ties = slot.ties.map(|ties| *ties).unwrap_or_default();
+        let new = NewPort {
+            port: slot.port,
+            on_end: ties.on_end.take(),
         };
-        if let Some(on_end) = ties.on_end {
-            on_end(reason);
-        }
-        ties.watchers
+        new.dispose(reason);
+        ties.into_watchers()
     }
 
     fn watch(&mut self, port: PortName, watcher: Watcher) {
         match self.ports.get_mut(&port) {
-            Some(slot) => slot.ties.get_or_insert_default().watchers.push(watcher),
+            Some(slot) => slot.ties.get_or_insert_default().add(watcher),
             None => {
                 let id = PortId::new(self.node.id.clone(), port.clone());
                 self.tell(&port, watcher, &Reason::no_such_port(&id));
@@ -318,18 +358,17 @@ impl Shard {
         }
     }
 
-    fn unwatch(&mut self, port: &PortName, which: impl Fn(&Watcher) -> bool) {
-        let Some(ties) = self.ports.get_mut(port).and_then(|slot| slot.ties.as_mut()) else {
-            return;
-        };
-        // One only: a peer that asked twice takes back once (protocol.md section 5).
-        if let Some(at) = ties.watchers.iter().position(which) {
-            ties.watchers.remove(at);
+    fn unwatch(&mut self, port: &PortName, remove: impl FnOnce(&mut Ties)) {
+        let slot = self.ports.get_mut(port);
+        if let Some(ties) = slot.and_then(|slot| slot.ties.as_mut()) {
+            remove(ties);
         }
     }
 
-    fn tell(&self, port: &PortName, watcher: Watcher, reason: &Reason) {
+    pub(super) fn tell(&self, port: &PortName, watcher: Watcher, reason: &Reason) {
         match watcher {
+            // No shard would take it.
+            Watcher::Local(_, action) if self.ended => self.call(action, reason.clone()),
             Watcher::Local(_, action) => self.node.fire(port, action, reason.clone()),
             Watcher::Peer(peer, generation) => Peer::port_died(&peer, generation, port, reason),
         }
@@ -337,19 +376,8 @@ impl Shard {
 
     /// Runs a callback. One that panics hurts nobody else.
     fn call(&self, action: Action, reason: Reason) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.node.act(action, reason))) {
-            log_within!(self.node.logs.members, ERROR, target: "aemp::monitor", "a monitor's callback panicked: {}", Excerpt(panic_text(&*panic)));
-        }
-    }
-
-    /// The node stops: what is left of the ports is dropped, and whoever waits for one is told.
-    fn end(mut self) {
-        for port in self.ports.names() {
-            self.bury(
-                &port,
-                Reason::transport_error(&self.node.id, "node stopped"),
-            );
-        }
+        let act = || self.node.act(action, reason);
+        guard::log("a monitor's callback panicked", act);
     }
 }
 
@@ -361,7 +389,7 @@ impl Slot {
             name: self.name.clone(),
             messages: self.messages,
             queued: self.port.queued(),
-            watchers: ties.map_or(0, |ties| ties.watchers.len()),
+            watchers: ties.map_or(0, Ties::watchers),
             tasks: owned.map_or(0, Owned::tasks),
             monitors: owned.map_or(0, Owned::monitors),
         }
@@ -406,19 +434,5 @@ impl Slot {
 /// Runs a port's code, whose panic kills the port and hurts nobody else.
 #[inline]
 fn guarded(run: impl FnOnce() -> Option<Reason>) -> Option<Reason> {
-    catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|panic| Some(Reason::die(panic_text(&*panic))))
-}
-
-impl Watcher {
-    fn is(&self, key: MonitorKey) -> bool {
-        matches!(self, Self::Local(k, _) if *k == key)
-    }
-}
-
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without text")
+    guard::run(run).unwrap_or_else(|panic| Some(panic.into()))
 }

@@ -131,7 +131,7 @@ impl Plan {
         while self
             .restarts
             .front()
-            .is_some_and(|then| *then + period < now)
+            .is_some_and(|then| now.saturating_sub(*then) > period)
         {
             self.restarts.pop_front();
         }
@@ -139,7 +139,7 @@ impl Plan {
             self.aim = Aim::Over(Some(child));
             return;
         }
-        let due = now + self.pause(child, now);
+        let due = now.saturating_add(self.pause(child, now));
         if together {
             self.aim = Aim::Again(due);
         } else {

@@ -76,6 +76,17 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
+
+    /// How many of the bytes that were written the other end's system has not confirmed; `None`, the default, if this
+    /// transport cannot tell. The node asks now and then.
+    ///
+    /// What is confirmed lies at the other end, where the program can read it. So the node can tell a peer that has a
+    /// question and does not answer from one that a slow connection has not brought it to yet. Without an answer here,
+    /// bytes that are taken after they had to wait count as a sign of life of the peer: right where only the program at
+    /// the other end makes room for more, late where buffers of the system do.
+    fn unconfirmed(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The transports of a node, by scheme.

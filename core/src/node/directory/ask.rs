@@ -59,12 +59,12 @@ impl<T: Send + 'static> Ask<T> {
         }
         let (id, answered) = node.directory.ask(&node, query, family.clone());
         let open = Open { node: &node, id };
-        let outcome = tokio::time::timeout(limit, answered).await;
+        let outcome = node.within(limit, answered).await;
         drop(open);
         match outcome {
-            Ok(Ok(answer)) => Ok(read(answer)),
-            Ok(Err(_)) => Err(DirectoryError::Stopped),
-            Err(_) => {
+            Some(Ok(answer)) => Ok(read(answer)),
+            Some(Err(_)) => Err(DirectoryError::Stopped),
+            None => {
                 let why = match Directory::new(node.clone()).role() {
                     DirectoryRole::Slave(master) => format!("{master} did not answer"),
                     DirectoryRole::Global => {

@@ -321,7 +321,7 @@ impl State {
                 Output::Pace { to } => {
                     if let Some(peer) = node.known_peer(&to) {
                         let (node, high) = (node.clone(), node.config.high_water);
-                        node.clone().spawn(async move {
+                        node.clone().spawn_essential("the directory", async move {
                             peer.ready(high).await;
                             node.directory.step(&node, |state, now| {
                                 state.machine.handle_ready(now, &to);

@@ -67,8 +67,9 @@ impl Group {
         // First, so that what it says is there when the members are.
         let listeners = self.directory.watch(LISTENERS)?;
         let mut watch = self.directory.watch(&self.family)?;
-        let first = tokio::time::timeout(limit, watch.recv()).await;
-        let first = first.map_err(|_| DirectoryError::TimedOut {
+        let node = self.directory.node.clone();
+        let first = node.within(limit, watch.recv()).await;
+        let first = first.ok_or_else(|| DirectoryError::TimedOut {
             family: self.family.clone(),
             limit,
             why: String::from("no global node has told who is in the group"),

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use crate::deadline::Deadline;
 use crate::link::LinkInfo;
 use crate::{NodeId, Text};
 use spout::Spout;
@@ -125,6 +127,7 @@ pub struct TappedMessage {
 pub struct Tap {
     taps: Arc<Taps>,
     spout: Arc<Spout>,
+    runtime: Handle,
     /// The links that were up at the start.
     first: VecDeque<LinkInfo>,
     queue: mpsc::UnboundedReceiver<Tapped>,
@@ -135,7 +138,7 @@ pub struct Tap {
 impl Tap {
     pub(super) fn start(
         taps: &Arc<Taps>,
-        node: &NodeId,
+        (node, runtime): (&NodeId, &Handle),
         options: TapOptions,
         links: impl FnOnce() -> Vec<LinkInfo>,
     ) -> Self {
@@ -147,6 +150,7 @@ impl Tap {
         Self {
             taps: taps.clone(),
             spout,
+            runtime: runtime.clone(),
             first,
             queue,
             looked: Instant::now(),
@@ -168,7 +172,12 @@ impl Tap {
                     return Some(missed);
                 }
             }
-            let Ok(next) = timeout_at(self.looked + TELL, self.queue.recv()).await else {
+            let next = {
+                // It may be read outside of the runtime.
+                let _timers = self.runtime.enter();
+                Deadline::At(self.looked + TELL).bound(self.queue.recv())
+            };
+            let Some(next) = next.await else {
                 continue;
             };
             if let Some(tapped) = &next {

@@ -1,0 +1,208 @@
+//! `Budget`: how much a task of a node does before other tasks have their turn.
+//!
+//! A task of a shard or a link always finds more to do while senders are faster than it is. Its work is divided into
+//! turns. A turn ends by messages, bytes or time, whichever is used up first, and then the task yields.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use crate::runtime::step_back;
+
+/// What one turn may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// Messages. A turn ends with them even where the clock stands still, as it does in a simulation.
+    messages: usize,
+    bytes: usize,
+    time: Duration,
+}
+
+/// Messages after which the clock is read, which costs as much as a message does at a shard. A system call or a request
+/// counts as so many.
+const LOOK: usize = 256;
+
+impl Budget {
+    /// A shard. Yielding wakes a thread that sleeps, whether there is work for it or not, which costs as much as some
+    /// dozen messages.
+    pub(crate) const SHARD: Self = Self {
+        messages: 16 * LOOK,
+        bytes: usize::MAX,
+        time: Duration::from_micros(100),
+    };
+
+    /// One direction of a link. Far fewer system calls than the runtime allows a task in one poll (128), so that the
+    /// other direction, the timers and the cancellation of the link have theirs in the same poll.
+    pub(crate) const LINK: Self = Self {
+        messages: 16 * LOOK,
+        bytes: 1 << 20,
+        time: Duration::from_micros(500),
+    };
+}
+
+/// How often a shard goes to the end of its thread's queue before it yields to the runtime as a whole, which also looks
+/// at sockets and timers then.
+const ROUND: usize = 16;
+
+/// The turns of one task.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    budget: Budget,
+    /// When the turn began; `None` before the first and while the task waits.
+    since: Option<Instant>,
+    messages: usize,
+    bytes: usize,
+    /// At so many messages the clock is read next; at 0 the turn is known to be over.
+    look_at: usize,
+    given: usize,
+}
+
+impl Turn {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            since: None,
+            messages: 0,
+            bytes: 0,
+            look_at: LOOK,
+            given: 0,
+        }
+    }
+
+    /// Waits for `future`. Where that takes time, others have their turn meanwhile, and the next turn begins.
+    pub(crate) async fn wait<F: Future>(&mut self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let output = poll_fn(|cx| {
+            let poll = future.as_mut().poll(cx);
+            if poll.is_pending() {
+                self.end();
+            }
+            poll
+        });
+        let output = output.await;
+        self.begin();
+        output
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        self.since = None;
+    }
+
+    /// A turn begins unless the task is in one.
+    #[inline]
+    fn begin(&mut self) {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            (self.messages, self.bytes, self.look_at) = (0, 0, LOOK);
+        }
+    }
+
+    /// Counts messages.
+    #[inline]
+    pub(crate) fn spend(&mut self, messages: usize) {
+        self.messages += messages;
+    }
+
+    /// Counts an operation that may cost as much as many messages, and the bytes that it has moved.
+    #[inline]
+    pub(crate) fn spend_much(&mut self, bytes: usize) {
+        self.messages += LOOK;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Whether the budget is used up.
+    #[inline]
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.messages >= self.look_at && self.look()
+    }
+
+    #[cold]
+    fn look(&mut self) -> bool {
+        let is_long = |since: Instant| since.elapsed() >= self.budget.time;
+        let is_over = self.look_at == 0
+            || self.messages >= self.budget.messages
+            || self.bytes >= self.budget.bytes
+            || self.since.is_none_or(is_long);
+        self.look_at = if is_over { 0 } else { self.messages + LOOK };
+        is_over
+    }
+
+    /// Ends the turn, lets every other task that is ready run, and sockets and timers be looked at, and begins the
+    /// next turn.
+    pub(crate) async fn yield_now(&mut self) {
+        self.end();
+        yield_now().await;
+        self.begin();
+    }
+
+    /// The same, but stays where another thread takes the task over at once, but for every so often.
+    pub(crate) async fn step_back(&mut self) {
+        self.given += 1;
+        if self.given.is_multiple_of(ROUND) {
+            return self.yield_now().await;
+        }
+        self.end();
+        step_back().await;
+        self.begin();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: Budget = Budget {
+        messages: 10 * LOOK,
+        bytes: 1000,
+        time: Duration::from_micros(100),
+    };
+
+    async fn begun() -> Turn {
+        let mut turn = Turn::new(SMALL);
+        turn.wait(async {}).await;
+        assert!(!turn.is_over());
+        turn
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_ends_with_its_time() {
+        let mut turn = begun().await;
+        tokio::time::advance(SMALL.time).await;
+        // What takes no time begins no turn of its own.
+        turn.wait(async {}).await;
+        turn.spend(LOOK);
+        assert!(turn.is_over() && turn.is_over());
+        turn.yield_now().await;
+        turn.spend(LOOK);
+        assert!(!turn.is_over());
+        tokio::time::advance(SMALL.time).await;
+        turn.wait(yield_now()).await;
+        turn.spend(LOOK);
+        assert!(!turn.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_the_clock_stands_still_a_turn_ends_by_its_messages() {
+        let mut turn = begun().await;
+        let spent = (1..).find(|_| {
+            turn.spend(1);
+            turn.is_over()
+        });
+        assert_eq!(spent, Some(SMALL.messages));
+        turn.step_back().await;
+        assert!(!turn.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_ends_by_its_bytes() {
+        let mut turn = begun().await;
+        turn.spend_much(SMALL.bytes);
+        assert!(turn.is_over());
+        turn.yield_now().await;
+        assert!(!turn.is_over());
+    }
+}

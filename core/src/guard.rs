@@ -1,0 +1,121 @@
+//! The guard around code that is not ours: handlers, callbacks, offered functions, destructors, transports. A panic in it
+//! is caught here, and nowhere else in this crate.
+
+use std::any::Any;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::Poll;
+
+use crate::Reason;
+
+/// What a panic said.
+#[derive(Debug, Clone)]
+pub(crate) struct Panicked(String);
+
+impl Panicked {
+    #[cold]
+    fn with(payload: Box<dyn Any + Send>) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("a panic without text").to_owned();
+        // The payload is code of the program's as well: its destructor may panic in turn. That payload is leaked.
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(second);
+        }
+        Self(text)
+    }
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Panicked> for Reason {
+    fn from(panic: Panicked) -> Self {
+        Self::die(&panic.0)
+    }
+}
+
+/// Runs `code`, whose panic hurts nobody else.
+#[inline]
+pub(crate) fn run<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(Panicked::with)
+}
+
+/// Runs `code`, whose panic is logged: `panicked` says what panicked.
+pub(crate) fn log(panicked: &'static str, code: impl FnOnce()) {
+    if let Err(panic) = run(code) {
+        tracing::error!(target: "aemp::node", %panic, "{panicked}");
+    }
+}
+
+/// Drops `value`, whose destructor may be the program's.
+pub(crate) fn dispose<T>(value: T) {
+    log("a destructor panicked", || drop(value));
+}
+
+/// Runs `future` to its end or to its panic, and drops it like any other value of the program's.
+pub(crate) fn complete<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
+    let mut held = Held(Some(Box::pin(future)));
+    poll_fn(move |cx| {
+        let Some(future) = &mut held.0 else {
+            return Poll::Pending;
+        };
+        match run(|| future.as_mut().poll(cx)) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+}
+
+/// A future whose destructor may panic. It is there until the drop.
+struct Held<F>(Option<Pin<Box<F>>>);
+
+impl<F> Drop for Held<F> {
+    fn drop(&mut self) {
+        dispose(self.0.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics when it is dropped, with a payload that does so too.
+    struct Bomb(u32);
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if let Some(left) = self.0.checked_sub(1) {
+                std::panic::panic_any(Self(left));
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_panic_carries_is_caught() {
+        assert_eq!(run(|| panic!("one")).unwrap_err().to_string(), "one");
+        let two = 2;
+        assert_eq!(run(|| panic!("{two}")).unwrap_err().to_string(), "2");
+        let text = run(|| std::panic::panic_any(Bomb(3))).unwrap_err();
+        assert_eq!(text.to_string(), "a panic without text");
+        dispose(Bomb(3));
+    }
+
+    #[tokio::test]
+    async fn a_future_panics_alone_whenever_it_does() {
+        let ended = complete(async { panic!("here") });
+        assert_eq!(ended.await.unwrap_err().to_string(), "here");
+        let bomb = Bomb(3);
+        let pending = complete(async move {
+            std::future::pending::<()>().await;
+            drop(bomb);
+        });
+        let pending = tokio::time::timeout(std::time::Duration::ZERO, pending);
+        assert!(pending.await.is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! The end of a shard, whichever way it comes: its node stops, the shard itself panics, or its runtime is dropped.
+
+use std::sync::Arc;
+use std::vec::Drain;
+
+use super::queue::Taken;
+use super::run::Shard;
+use super::{Item, What};
+use crate::Reason;
+use crate::guard::{self, Panicked};
+use crate::node::Inner;
+
+/// A shard at work, with what it has taken from its queue. Dropped, it ends: its queue takes nothing more, its ports die,
+/// and whoever waits for one of them, or for what was queued, is told.
+pub(super) struct Running {
+    pub(super) shard: Shard,
+    pub(super) taken: Taken,
+    index: usize,
+    /// Why its ports die.
+    reason: Reason,
+}
+
+impl Running {
+    pub(super) fn new(node: Arc<Inner>, index: usize) -> Self {
+        Self {
+            reason: node.stopped_reason(),
+            shard: Shard::new(node),
+            taken: Taken::default(),
+            index,
+        }
+    }
+
+    /// The shard has panicked outside of all code of the program's: the node stops.
+    pub(super) fn fail(&mut self, panic: &Panicked) {
+        let node = &self.shard.node;
+        let why = format!("shard {} panicked: {panic}", self.index);
+        self.reason = Reason::transport_error(&node.id, &why);
+        node.fail(why);
+    }
+
+    /// Does what remains to be done with an item when the ports die. Messages are lost with their port.
+    fn settle(&mut self, item: Item) {
+        match item.what {
+            What::Insert(new) => new.dispose(&self.reason),
+            What::Watch(watcher) if !self.shard.has(&item.port) => {
+                self.shard.tell(&item.port, *watcher, &self.reason);
+            }
+            What::Report(to) => drop(to),
+            _ => self.shard.handle(item),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shard.ended = true;
+        let mut items = self.taken.all();
+        let shards = self.shard.node.shards.clone();
+        shards.queues[self.index].end(&mut self.taken);
+        items.append(&mut self.taken.all());
+        for item in items {
+            guard::log("the end of a shard panicked", || self.settle(item));
+        }
+        for port in self.shard.ports() {
+            let reason = self.reason.clone();
+            guard::log("the end of a shard panicked", || {
+                self.shard.bury(&port, reason)
+            });
+        }
+    }
+}
+
+/// The items of a chunk as they are worked off. Those that a panic leaves are kept for the end of the shard.
+pub(super) struct Items<'a> {
+    pub(super) items: Drain<'a, Item>,
+    pub(super) left: &'a mut Vec<Item>,
+}
+
+impl Drop for Items<'_> {
+    fn drop(&mut self) {
+        self.left.extend(self.items.by_ref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Context, LocalNode, Message, PortName};
+
+    use super::*;
+
+    /// What becomes of a node whose shard finds this in its queue.
+    async fn failure(what: What) -> Option<String> {
+        let node = LocalNode::builder().id("n");
+        let node = node.configure(|config| config.shards = 1);
+        let node = node.start().await.unwrap();
+        let port = node.port(|_: &mut Context<'_>, _: Message| ());
+        let gone = node.gone(&port);
+        let item = Item::new(port.port().clone(), what);
+        node.inner().shards.push(item);
+        node.send(&port, ("behind",));
+        assert_eq!(gone.await.kind(), Some("transport_error"));
+        node.shutdown().await.failure
+    }
+
+    #[tokio::test]
+    async fn a_chunk_that_does_not_hold_what_it_announces_fails_its_shard() {
+        let (times, len) = (3, 4);
+        let wire = What::Wire {
+            times: 1,
+            at: 0,
+            left: 0,
+        };
+        for what in [What::Values { times, len }, wire] {
+            let failure = failure(what).await.unwrap();
+            let expected = "shard 0 panicked: a chunk does not hold what it announces";
+            assert_eq!(failure, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_shard_leaves_of_a_chunk_is_settled() {
+        let node = LocalNode::builder().id("n");
+        let node = node.configure(|config| config.shards = 1);
+        let node = node.start().await.unwrap();
+        let wrong = What::Values { times: 1, len: 1 };
+        node.inner()
+            .shards
+            .push(Item::new(PortName::from("p"), wrong));
+        let mut inbox = node.inbox();
+        let gone = node.gone(inbox.id());
+        let (fired, told) = tokio::sync::oneshot::channel();
+        let watch = node.monitor(inbox.id(), |reason| fired.send(reason).unwrap());
+        let reason = gone.await;
+        assert_eq!(reason.kind(), Some("transport_error"));
+        assert_eq!(told.await, Ok(reason));
+        assert!(inbox.recv().await.is_none());
+        assert!(node.ports().await.is_empty());
+        drop(watch);
+    }
+}

@@ -1,0 +1,346 @@
+//! The watchdog: keeps a node alive while a handler blocks, and says which one it is.
+//!
+//! The runtime's threads take turns at the sockets and timers. The thread that has looked at them last goes on to run
+//! the tasks that it has woken, and wakes no other thread to look in its place. If one of those tasks is a shard whose
+//! handler blocks, nobody looks at sockets and timers any more, and the whole node is deaf. A task that the handler has
+//! woken before is stuck as well: the runtime keeps it for that very thread.
+//!
+//! So there is one thread in the process that looks at all shards every [`LOOK`] while they work. Where a handler runs
+//! since the last look, it wakes another thread of the runtime, and the tasks that the handler has woken: shards hold
+//! those back until a chunk of messages is done (see [`soon`]), which is no later than the runtime would run them.
+//!
+//! A runtime of one thread cannot be helped, nor one whose threads are all blocked.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use crate::{Excerpt, NodeId};
+
+/// How often the watchdog looks while shards work: for so long, or twice that, a node can be deaf.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Looks without any work after which it sleeps until there is some.
+const IDLE: u32 = 100;
+
+/// How long it sleeps at most. A shard that begins to work wakes it, but may just miss that it falls asleep.
+const SLEEP: Duration = Duration::from_secs(1);
+
+/// How long a handler may run before the log names it.
+const LONG: Duration = Duration::from_secs(1);
+
+/// Bytes of a port's name, or of a tag, that the log shows.
+const SHOWN: usize = 24;
+
+/// One shard, or one call of an offered function, as the watchdog sees it. The thread at work writes it and waits for
+/// nobody.
+struct Watched {
+    node: NodeId,
+    /// If it has threads that can be woken.
+    runtime: Option<Handle>,
+    /// Odd while it works; another number for each thing it does.
+    step: AtomicU64,
+    port: Shown,
+    tag: Shown,
+    /// What is to be woken when the chunk is done.
+    held: Mutex<Vec<Wake>>,
+}
+
+type Wake = Box<dyn FnOnce() + Send>;
+
+/// The beginning of a text. A reader that meets a change may see parts of both; it looks whether there was one.
+#[derive(Default)]
+struct Shown {
+    words: [AtomicU64; SHOWN / 8],
+    len: AtomicU8,
+}
+
+impl Shown {
+    #[inline]
+    fn set(&self, text: &str) {
+        let mut bytes = [0; SHOWN];
+        let len = text.len().min(SHOWN);
+        bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+        let (words, _) = bytes.as_chunks();
+        for (to, word) in self.words.iter().zip(words) {
+            to.store(u64::from_le_bytes(*word), Ordering::Relaxed);
+        }
+        self.len.store(len as u8, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> String {
+        let words = self.words.iter();
+        let bytes: Vec<u8> = words
+            .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
+            .collect();
+        let len = usize::from(self.len.load(Ordering::Relaxed)).min(SHOWN);
+        String::from_utf8_lossy(&bytes[..len]).into_owned()
+    }
+}
+
+thread_local! {
+    /// What this thread works for.
+    static CURRENT: RefCell<Option<Arc<Watched>>> = const { RefCell::new(None) };
+}
+
+/// What does the work of a shard, watched.
+pub(crate) struct Worker {
+    watched: Arc<Watched>,
+}
+
+impl Worker {
+    pub(crate) fn new(node: &NodeId, runtime: &Handle) -> Self {
+        let has_threads = runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
+        let watched = Arc::new(Watched {
+            node: node.clone(),
+            runtime: has_threads.then(|| runtime.clone()),
+            step: AtomicU64::new(0),
+            port: Shown::default(),
+            tag: Shown::default(),
+            held: Mutex::default(),
+        });
+        DOG.watch(&watched);
+        Self { watched }
+    }
+
+    /// The worker is at work on this thread until what is returned is dropped.
+    #[inline]
+    pub(crate) fn enter(&self) -> Working {
+        self.watched.next(1);
+        DOG.wake();
+        Working {
+            outer: CURRENT.replace(Some(self.watched.clone())),
+        }
+    }
+
+    /// The worker does the next thing, for `port`.
+    #[inline]
+    pub(crate) fn does(&self, port: &str) {
+        self.watched.next(2);
+        self.watched.port.set(port);
+        self.watched.tag.set("");
+    }
+}
+
+/// A worker at work. Dropped, it wakes what waits for that.
+pub(crate) struct Working {
+    outer: Option<Arc<Watched>>,
+}
+
+impl Drop for Working {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(watched) = CURRENT.replace(self.outer.take()) {
+            watched.next(1);
+            watched.wake();
+        }
+    }
+}
+
+impl Watched {
+    /// Counts a step. Only the thread at work does.
+    #[inline]
+    fn next(&self, by: u64) {
+        let step = self.step.load(Ordering::Relaxed);
+        self.step.store(step.wrapping_add(by), Ordering::Relaxed);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Wake>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    fn wake(&self) {
+        let held = std::mem::take(&mut *self.held());
+        held.into_iter().for_each(|wake| wake());
+    }
+}
+
+/// The handler at work on this thread has a message with this tag.
+#[inline]
+pub(crate) fn tagged(tag: &str) {
+    CURRENT.with_borrow(|current| {
+        if let Some(watched) = current {
+            watched.tag.set(tag);
+        }
+    });
+}
+
+/// Wakes a task, which is what `wake` does: at once, or where a shard is at work on this thread, when it has done its
+/// chunk of messages, or when the watchdog sees that it blocks. Until then the runtime would not run the task anyway.
+#[inline]
+pub(crate) fn soon(wake: impl FnOnce() + Send + 'static) {
+    let current = CURRENT.with_borrow(Clone::clone);
+    match current {
+        Some(watched) => watched.held().push(Box::new(wake)),
+        None => wake(),
+    }
+}
+
+/// Wakes now what [`soon`] holds back on this thread.
+pub(crate) fn flush() {
+    let current = CURRENT.with_borrow(Clone::clone);
+    if let Some(watched) = current {
+        watched.wake();
+    }
+}
+
+/// The watchdog of this process.
+static DOG: Dog = Dog {
+    pack: Mutex::new(Pack {
+        all: Vec::new(),
+        runs: false,
+        woken: false,
+    }),
+    sleeps: AtomicBool::new(false),
+    call: Condvar::new(),
+};
+
+struct Dog {
+    pack: Mutex<Pack>,
+    sleeps: AtomicBool,
+    call: Condvar,
+}
+
+struct Pack {
+    all: Vec<Seen>,
+    /// Its thread runs: as long as there is something to watch.
+    runs: bool,
+    woken: bool,
+}
+
+/// What the watchdog knows of one that it watches.
+struct Seen {
+    watched: Weak<Watched>,
+    step: u64,
+    /// For how many looks it has been at this step.
+    looks: u32,
+}
+
+impl Dog {
+    fn lock(&self) -> MutexGuard<'_, Pack> {
+        self.pack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&'static self, watched: &Arc<Watched>) {
+        let mut pack = self.lock();
+        pack.all.push(Seen {
+            watched: Arc::downgrade(watched),
+            step: 0,
+            looks: 0,
+        });
+        if pack.runs {
+            return;
+        }
+        let thread = thread::Builder::new().name(String::from("aemp-watchdog"));
+        match thread.spawn(|| self.run()) {
+            Ok(_) => pack.runs = true,
+            Err(error) => {
+                tracing::warn!(target: "aemp::node", %error, "no thread for the watchdog: a handler that blocks makes its node deaf");
+            }
+        }
+    }
+
+    /// Wakes the watchdog if it sleeps.
+    #[inline]
+    fn wake(&self) {
+        if self.sleeps.load(Ordering::Relaxed) {
+            self.wake_up();
+        }
+    }
+
+    #[cold]
+    fn wake_up(&self) {
+        self.sleeps.store(false, Ordering::Relaxed);
+        self.lock().woken = true;
+        self.call.notify_one();
+    }
+
+    fn run(&self) {
+        let mut idle = 0;
+        loop {
+            idle = if idle < IDLE {
+                thread::sleep(LOOK);
+                idle + 1
+            } else {
+                self.sleep();
+                0
+            };
+            let mut seen = Vec::new();
+            {
+                let mut pack = self.lock();
+                pack.all.retain_mut(|one| {
+                    let watched = one.watched.upgrade();
+                    seen.extend(watched.into_iter().map(|watched| {
+                        if one.look(&watched) {
+                            idle = 0;
+                        }
+                        (watched, one.looks)
+                    }));
+                    one.watched.strong_count() > 0
+                });
+                if pack.all.is_empty() {
+                    pack.runs = false;
+                    return;
+                }
+            }
+            // Not under the lock: what is woken or dropped may be the program's.
+            for (watched, looks) in seen {
+                if looks > 0 {
+                    watched.release(looks);
+                }
+            }
+        }
+    }
+
+    fn sleep(&self) {
+        let mut pack = self.lock();
+        pack.woken = false;
+        self.sleeps.store(true, Ordering::Relaxed);
+        let slept = self
+            .call
+            .wait_timeout_while(pack, SLEEP, |pack| !pack.woken);
+        drop(slept);
+        self.sleeps.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Seen {
+    /// Whether it has worked since the last look.
+    fn look(&mut self, watched: &Watched) -> bool {
+        let step = watched.step.load(Ordering::Relaxed);
+        let (at_work, moved) = (step % 2 == 1, step != self.step);
+        self.looks = if at_work && !moved {
+            self.looks.saturating_add(1)
+        } else {
+            0
+        };
+        self.step = step;
+        at_work || moved
+    }
+}
+
+impl Watched {
+    /// What is to be done where a handler has been running for `looks` looks.
+    fn release(&self, looks: u32) {
+        if let Some(runtime) = &self.runtime {
+            // The thread that wakes for this looks at sockets and timers when it has nothing else to do.
+            runtime.spawn(async {});
+            self.wake();
+        }
+        if LOOK * looks >= LONG && LOOK * (looks - 1) < LONG {
+            let (port, tag) = (self.port.get(), self.tag.get());
+            tracing::warn!(
+                target: "aemp::port",
+                node = %self.node,
+                port = %Excerpt(&port),
+                tag = %Excerpt(&tag),
+                "a handler has been running for {LONG:?}: while it blocks, the other ports of its shard wait"
+            );
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! User code that panics, at each place where a node runs or drops it: nobody else is hurt.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aemp_core::{Context, LocalNode, Message, Port, PortId, Reason, Shutdown, reason, routes};
+
+/// Panics when it is dropped, with a payload that does the same, so many times.
+struct Bomb(u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if let Some(left) = self.0.checked_sub(1) {
+            std::panic::panic_any(Self(left));
+        }
+    }
+}
+
+/// A node with one shard, so that every port is on the one that user code could hurt.
+async fn node() -> LocalNode {
+    let builder = LocalNode::builder().id("n");
+    let builder = builder.configure(|config| config.shards = 1);
+    builder.start().await.unwrap()
+}
+
+async fn soon<T>(future: impl IntoFuture<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), future.into_future())
+        .await
+        .expect("within 10 s")
+}
+
+/// Whether the node works still: it answers, and stops without a failure.
+async fn is_well(node: LocalNode) {
+    let echo = node.port(|cx: &mut Context<'_>, message: Message| {
+        let (reply,): (PortId,) = message.parse().unwrap();
+        cx.send(&reply, ());
+    });
+    soon(node.call::<_, ()>(&echo, ())).await.unwrap();
+    assert_eq!(soon(node.shutdown()).await, Shutdown::default());
+}
+
+fn idle_port(node: &LocalNode) -> PortId {
+    node.port(|_: &mut Context<'_>, _: Message| ())
+}
+
+#[tokio::test]
+async fn a_callback_that_panics_as_its_monitor_is_taken_back_hurts_nobody() {
+    let node = node().await;
+    let port = idle_port(&node);
+    let bomb = Bomb(3);
+    drop(node.monitor(&port, move |_| drop(bomb)));
+    is_well(node).await;
+}
+
+#[tokio::test]
+async fn a_callback_that_panics_as_it_fires_hurts_nobody() {
+    let node = node().await;
+    let port = idle_port(&node);
+    let watch = node.monitor(&port, |_| std::panic::panic_any(Bomb(3)));
+    let gone = node.gone(&port);
+    node.kill(&port, reason!["because"]);
+    soon(gone).await;
+    drop(watch);
+    is_well(node).await;
+}
+
+#[tokio::test]
+async fn a_panic_whose_payload_panics_kills_its_port_alone() {
+    struct Failing;
+    impl Port for Failing {
+        fn start(&mut self, _: &mut Context<'_>) -> Result<(), Reason> {
+            std::panic::panic_any(Bomb(3));
+        }
+        fn receive(&mut self, _: &mut Context<'_>, _: Message) -> Result<(), Reason> {
+            Ok(())
+        }
+    }
+    let node = node().await;
+    let port = node.port(|_: &mut Context<'_>, _: Message| -> () {
+        std::panic::panic_any(Bomb(3));
+    });
+    let gone = node.gone(&port);
+    node.send(&port, ());
+    assert_eq!(soon(gone).await, reason!["die", "a panic without text"]);
+    node.port(Failing);
+    is_well(node).await;
+}
+
+#[tokio::test]
+async fn a_port_that_panics_with_what_it_owns_as_it_is_dropped_fires_its_monitors() {
+    let node = node().await;
+    let (bomb, other) = (Bomb(3), idle_port(&node));
+    let port = node.port(
+        routes()
+            .on("go", move |_, ()| {
+                let _ = &bomb;
+            })
+            .at_start(move |cx| {
+                let bomb = Bomb(3);
+                cx.monitor(&other, move |_| drop(bomb));
+                let bomb = Bomb(3);
+                cx.spawn(async move {
+                    std::future::pending::<()>().await;
+                    drop(bomb);
+                });
+            }),
+    );
+    let gone = node.gone(&port);
+    node.kill(&port, reason!["because"]);
+    assert_eq!(soon(gone).await, reason!["because"]);
+    is_well(node).await;
+}
+
+#[tokio::test]
+async fn a_task_of_a_port_that_panics_kills_it() {
+    let node = node().await;
+    let port = node.port(
+        routes().at_start(move |cx| cx.spawn(async { std::panic::panic_any(Bomb(3)) as () })),
+    );
+    assert_eq!(soon(node.gone(&port)).await.kind(), Some("die"));
+    is_well(node).await;
+}
+
+#[tokio::test]
+async fn a_port_that_panics_when_it_is_asked_what_it_keeps_dies_and_is_not_listed() {
+    struct Shy;
+    impl Port for Shy {
+        fn receive(&mut self, _: &mut Context<'_>, _: Message) -> Result<(), Reason> {
+            Ok(())
+        }
+        fn queued(&self) -> usize {
+            panic!("not telling");
+        }
+    }
+    let node = node().await;
+    let (port, other) = (node.port(Shy), idle_port(&node));
+    let gone = node.gone(&port);
+    let names: Vec<_> = soon(node.ports())
+        .await
+        .into_iter()
+        .map(|port| port.name)
+        .collect();
+    assert!(names.contains(other.port()) && !names.contains(port.port()));
+    assert_eq!(soon(gone).await, reason!["die", "not telling"]);
+    is_well(node).await;
+}
+
+/// A `tracing` subscriber that panics at one line: code of the program that no guard stands around.
+struct Trap(Arc<AtomicBool>);
+
+impl tracing::Subscriber for Trap {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "aemp::port"
+    }
+    fn event(&self, _: &tracing::Event<'_>) {
+        if self.0.swap(false, Ordering::Relaxed) {
+            panic!("the disk is full");
+        }
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+    fn enter(&self, _: &tracing::Id) {}
+    fn exit(&self, _: &tracing::Id) {}
+}
+
+#[tokio::test]
+async fn a_shard_that_ends_stops_its_node_visibly() {
+    let armed = Arc::new(AtomicBool::new(true));
+    let _trap = tracing::subscriber::set_default(Trap(armed));
+    let node = node().await;
+    let (port, mut inbox) = (idle_port(&node), node.inbox());
+    let gone = node.gone(&port);
+    let call = node.call::<_, ()>(&port, ());
+    let (fired, told) = std::sync::mpsc::channel();
+    let _watch = node.monitor(&port, move |reason| fired.send(reason).unwrap());
+    // It is logged that this port does not start, and so the trap springs.
+    node.port(routes().at_start(|_| Err(reason!["no"])));
+    let why = soon(gone).await.to_string();
+    assert!(why.contains("the disk is full"), "{why}");
+    assert_eq!(
+        told.recv_timeout(Duration::from_secs(10)).unwrap().kind(),
+        Some("transport_error")
+    );
+    assert!(soon(call).await.is_err());
+    assert!(soon(inbox.recv()).await.is_none());
+    let failure = soon(node.shutdown()).await.failure.unwrap();
+    assert!(
+        failure.contains("shard 0") && failure.contains("the disk is full"),
+        "{failure}"
+    );
+}
