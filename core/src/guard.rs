@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
-use crate::Reason;
+use crate::{Excerpt, Reason};
 
 /// What a panic said.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub(crate) fn run<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
 /// Runs `code`, whose panic is logged: `panicked` says what panicked.
 pub(crate) fn log(panicked: &'static str, code: impl FnOnce()) {
     if let Err(panic) = run(code) {
-        tracing::error!(target: "aemp::node", %panic, "{panicked}");
+        tracing::error!(target: "aemp::node", panic = %Excerpt(&panic), "{panicked}");
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) ->
     let span = tracing::info_span!(target: "aemp::link", "link", peer = %opened.peer.id);
     let carried = guard::complete(carry(node, opened, up)).instrument(span);
     carried.await.unwrap_or_else(|panic| {
-        tracing::error!(target: "aemp::link", %panic, "the task of a connection panicked");
+        tracing::error!(target: "aemp::link", panic = %Excerpt(&panic), "the task of a connection panicked");
         format!("a panic: {panic}")
     })
 }
@@ -329,7 +329,7 @@ impl Link<'_> {
                 break;
             }
             if pulse.written() == before {
-                tracing::warn!(target: "aemp::link", peer = %self.peer.id, "the peer takes no answers: its questions are refused until it does");
+                log_within!(self.peer, WARN, target: "aemp::link", peer = %self.peer.id, "the peer takes no answers: its questions are refused until it does");
                 held.refuse();
                 break;
             }
