@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
-use crate::Reason;
+use crate::{Excerpt, Reason};
 
 /// What a panic said.
 #[derive(Debug, Clone)]
@@ -50,7 +50,8 @@ pub(crate) fn run<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
 pub(crate) fn log(panicked: &'static str, code: impl FnOnce()) {
     if let Err(panic) = run(code) {
         // Who writes the log is the program's code as well.
-        let _ = run(|| tracing::error!(target: "aemp::node", %panic, "{panicked}"));
+        let _ =
+            run(|| tracing::error!(target: "aemp::node", panic = %Excerpt(&panic), "{panicked}"));
     }
 }
 

@@ -1,4 +1,5 @@
-//! Fairness with real sockets, threads and processes: what blocks, floods, stops or misbehaves holds up nobody else.
+//! Fairness with real sockets, threads and processes: what blocks, floods or stops holds up nobody else, nor does what
+//! members and strangers do.
 #![allow(clippy::unwrap_used)]
 
 mod blocks;

@@ -7,7 +7,7 @@ use crate::deadline::Deadline;
 use crate::guard;
 use crate::node::Inner;
 use crate::peer::Peer;
-use crate::{Address, Config, NodeId};
+use crate::{Address, Config, Excerpt, NodeId};
 
 /// Why a node that has stopped connects to nobody.
 pub(super) const STOPPED: &str = "this node stopped";
@@ -31,7 +31,7 @@ pub(super) async fn dial(
 ) -> Result<Opened, Failed> {
     let attempt = guard::complete(try_dial(node, address, expected, until));
     attempt.await.unwrap_or_else(|panic| {
-        tracing::error!(target: "aemp::link", %address, %panic, "an attempt to connect panicked");
+        tracing::error!(target: "aemp::link", %address, panic = %Excerpt(&panic), "an attempt to connect panicked");
         let error = OpenError::Panicked(panic);
         Err(Failed { error, peer: None })
     })

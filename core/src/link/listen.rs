@@ -32,7 +32,7 @@ pub(crate) async fn accept_all(node: Arc<Inner>, mut listener: Box<dyn Listener>
                 log_within!(node.logs.strangers, WARN, target: "aemp::link", error = %Excerpt(&error), "a listener failed to accept");
             }
             Err(panic) => {
-                tracing::error!(target: "aemp::link", %panic, "a listener panicked");
+                tracing::error!(target: "aemp::link", panic = %Excerpt(&panic), "a listener panicked");
             }
         }
         tokio::select! {

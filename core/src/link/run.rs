@@ -24,7 +24,7 @@ use crate::deadline::Ticks;
 use crate::guard;
 use crate::message::COPY_BELOW;
 use crate::node::{Held, Inner, Sender, handle_node_port};
-use crate::peer::{Answers, Chunk, Generation, Peer, Written, is_other};
+use crate::peer::{Answers, Chunk, Generation, Peer, Written, is_recount_due};
 use crate::shard::Batch;
 use crate::watchdog::Worker;
 use crate::{Excerpt, Message, PortName};
@@ -52,7 +52,7 @@ pub(super) async fn run(node: &Arc<Inner>, opened: Opened, up: impl FnOnce()) ->
     let span = tracing::info_span!(target: "aemp::link", "link", peer = %opened.peer.id);
     let carried = guard::complete(carry(node, opened, up)).instrument(span);
     carried.await.unwrap_or_else(|panic| {
-        tracing::error!(target: "aemp::link", %panic, "the task of a connection panicked");
+        tracing::error!(target: "aemp::link", panic = %Excerpt(&panic), "the task of a connection panicked");
         format!("a panic: {panic}")
     })
 }
@@ -230,8 +230,8 @@ impl Link<'_> {
         let mut batch = Batch::new(self.node.shards.clone());
         let mut held = Held::default();
         let mut room = SMALLEST_READ;
-        let mut turn = Turn::new(Budget::LINK);
         let mut counted = 0;
+        let mut turn = Turn::new(Budget::LINK);
         loop {
             let delivered = match self.answer(&mut held, &mut batch, &mut turn) {
                 Ok(()) => self.deliver(&mut buffer, decoder, &mut batch, &mut held, &mut turn),
@@ -255,7 +255,7 @@ impl Link<'_> {
             if buffer.capacity() - buffer.len() < room {
                 buffer.reserve(room);
             }
-            if is_other(counted, buffer.capacity()) {
+            if is_recount_due(counted, buffer.capacity()) {
                 counted = self.peer.reads(self.generation, buffer.capacity());
             }
             let read = turn.wait(async {
@@ -330,7 +330,7 @@ impl Link<'_> {
                 break;
             }
             if pulse.written() == before {
-                tracing::warn!(target: "aemp::link", peer = %self.peer.id, "the peer takes no answers: its questions are refused until it does");
+                log_within!(self.peer, WARN, target: "aemp::link", peer = %self.peer.id, "the peer takes no answers: its questions are refused until it does");
                 held.refuse();
                 break;
             }

@@ -311,7 +311,8 @@ impl Builder {
             link::add_seed(&inner, address);
         }
         inner.spawn_essential("the directory", directory::run(inner.clone()));
-        inner.spawn_essential("the limit for all peers", peer::keep_room(inner.clone()));
+        let evict = peer::evict_largest(inner.clone());
+        inner.spawn_essential("the limit on what is held for all peers", evict);
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = listed(&inner.addresses()), "node started");
         Ok(node)
     }

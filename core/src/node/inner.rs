@@ -27,7 +27,7 @@ use crate::link::{self, Door, Nonces, Seed, Seeds};
 use crate::map::HashSet;
 use crate::message::{IntoMessage, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
-use crate::peer::{Generation, Peer, Room, SpawnPlace};
+use crate::peer::{Generation, Peer, Pool, SpawnPlace};
 use crate::port::Port;
 use crate::ration::Ration;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
@@ -47,8 +47,8 @@ pub(crate) struct Inner {
     pub(crate) dial_policy: DialPolicy,
     /// Room for dials to addresses that other nodes have named.
     pub(crate) dials: Semaphore,
-    /// Room for what is held for peers.
-    pub(crate) room: Arc<Room>,
+    /// What is held for all peers.
+    pub(crate) pool: Arc<Pool>,
     /// Room for connections that others have opened.
     pub(crate) links: Arc<Semaphore>,
     /// Room for ports that peers spawn.
@@ -178,7 +178,7 @@ impl Inner {
             id,
             dials: Semaphore::new(config.dials.clamp(1, Semaphore::MAX_PERMITS)),
             connecting: room_for(config.connecting),
-            room: Arc::new(Room::new(config.peers_limit)),
+            pool: Arc::new(Pool::new(config.peers_limit)),
             links: room_for(config.links),
             spawned: room_for(config.spawned_ports),
             config,
@@ -337,7 +337,7 @@ impl Inner {
     /// The peer called `id`, made if it is new.
     pub(crate) fn peer(self: &Arc<Self>, id: &NodeId) -> Arc<Peer> {
         self.peers.get_or_add(id, || {
-            Peer::new(id.clone(), Arc::downgrade(self), &self.config, &self.room)
+            Peer::new(id.clone(), Arc::downgrade(self), &self.config, &self.pool)
         })
     }
 

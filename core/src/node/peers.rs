@@ -92,11 +92,11 @@ mod tests {
 
     use super::*;
     use crate::Config;
-    use crate::peer::Room;
+    use crate::peer::Pool;
 
     fn stranger(id: &NodeId) -> Arc<Peer> {
-        let room = Arc::new(Room::new(0));
-        Peer::new(id.clone(), Weak::new(), &Config::default(), &room)
+        let pool = Arc::new(Pool::new(0));
+        Peer::new(id.clone(), Weak::new(), &Config::default(), &pool)
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::Inner;
+use crate::Excerpt;
 use crate::guard;
 
 /// The running tasks of a node. Each holds a sender of a channel that carries nothing, which therefore ends with
@@ -39,7 +40,7 @@ impl Tasks {
         let task = guard::complete(task);
         self.runtime.spawn(async move {
             if let Err(panic) = task.await {
-                tracing::error!(target: "aemp::node", %panic, "a task of this node panicked");
+                tracing::error!(target: "aemp::node", panic = %Excerpt(&panic), "a task of this node panicked");
             }
             drop(running);
         });

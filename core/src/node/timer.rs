@@ -98,7 +98,7 @@ impl Inner {
             tokio::select! {
                 biased;
                 ended = task => if let Err(panic) = ended {
-                    tracing::error!(target: "aemp::port", %panic, "a timer panicked");
+                    tracing::error!(target: "aemp::port", panic = %Excerpt(&panic), "a timer panicked");
                 },
                 () = node.stop.cancelled() => {}
             }

@@ -11,8 +11,8 @@ mod admission;
 mod broken;
 mod closing;
 mod outgoing;
+mod pool;
 mod request;
-mod room;
 mod waiting;
 mod waits;
 
@@ -40,9 +40,9 @@ use admission::Admission;
 pub(crate) use admission::{Opening, Refused, Stage};
 pub(crate) use outgoing::{Answers, Chunk, Unsent, Written};
 use outgoing::{Large, Outbox};
+use pool::Share;
+pub(crate) use pool::{Pool, evict_largest, is_recount_due};
 pub(crate) use request::ALIVE;
-use room::Share;
-pub(crate) use room::{Room, is_other, keep_room};
 pub(crate) use waiting::Wait;
 use waiting::{Waited, Waiting};
 
@@ -55,8 +55,8 @@ pub(crate) struct Peer {
     node: Weak<Inner>,
     /// The node's setting.
     queue_limit: usize,
-    /// Room for what waits for all peers.
-    room: Arc<Room>,
+    /// What is held for all peers.
+    pool: Arc<Pool>,
     /// Room for ports that this peer has spawned here.
     spawned: Arc<Semaphore>,
     /// The node's setting.
@@ -135,7 +135,7 @@ impl Peer {
         id: NodeId,
         node: Weak<Inner>,
         config: &Config,
-        room: &Arc<Room>,
+        pool: &Arc<Pool>,
     ) -> Arc<Self> {
         let state = State {
             link: Link::Down,
@@ -154,7 +154,7 @@ impl Peer {
             id,
             node,
             queue_limit: config.queue_limit,
-            room: room.clone(),
+            pool: pool.clone(),
             spawned: room_for(config.peer_ports),
             peer_ports: config.peer_ports,
             state: Mutex::new(state),
@@ -380,7 +380,7 @@ impl Peer {
         taps.up(&info);
         let mut capabilities = codec.capabilities(facts);
         capabilities.depth = capabilities.depth.min(limits.depth);
-        let out = Outbox::new(&self.room);
+        let out = Outbox::new(&self.pool);
         let up = Up {
             generation,
             capabilities,
@@ -395,8 +395,8 @@ impl Peer {
             large: None,
             watched: HashMap::default(),
             watches: 0,
-            watches_share: Share::of(&self.room),
-            reading: Share::of(&self.room),
+            watches_share: Share::of(&self.pool),
+            reading: Share::of(&self.pool),
             cancel,
             failed: None,
             closing: None,
@@ -669,11 +669,11 @@ impl Up {
         if self.failed.is_none() {
             self.failed = Some(text);
             self.out.clear();
+            self.watches_share.clear();
+            self.reading.clear();
             if let Some(next) = &mut self.closing {
                 next.clear();
             }
-            self.watches_share.clear();
-            self.reading.clear();
             self.cancel.cancel();
         }
     }

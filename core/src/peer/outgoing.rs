@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::room::{Room, Share};
+use super::pool::{Pool, Share};
 use super::{Generation, Link, Peer, Up};
 use crate::codec::{Codec, DecodeError, EncodeError, Found, Frame, Limits, PeerInfo};
 use crate::guard;
@@ -131,7 +131,7 @@ impl Written {
 }
 
 impl Outbox {
-    pub(super) fn new(room: &Arc<Room>) -> Self {
+    pub(super) fn new(pool: &Arc<Pool>) -> Self {
         Self {
             buffer: BytesMut::new(),
             in_flight: 0,
@@ -140,13 +140,13 @@ impl Outbox {
             spare: BytesMut::new(),
             awaited: false,
             closed: false,
-            share: Share::of(room),
+            share: Share::of(pool),
             most: 0,
         }
     }
 
-    /// How much of the room for all peers it has taken.
-    pub(super) fn taken(&self) -> usize {
+    /// How much of the pool it has taken.
+    pub(super) fn pooled(&self) -> usize {
         self.share.taken()
     }
 
@@ -272,7 +272,7 @@ impl Up {
         Ok(())
     }
 
-    /// The queue has become longer than it was: it takes its share of the room for all, or the link fails.
+    /// The queue has become longer than it was: it takes its share of the pool, or the link fails.
     #[cold]
     fn take_room(&mut self, limit: usize) {
         let queued = self.out.queued();

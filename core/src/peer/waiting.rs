@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::room::{Room, Share};
+use super::pool::{Pool, Share};
 use super::{Link, Peer, State, request};
 use crate::allowance::log_within;
 use crate::codec::{EncodeError, Frame};
@@ -44,7 +44,7 @@ impl Peer {
         let limit = self.queue_limit;
         let wait = state.wanted();
         if let Some(waiting) = state.link.waiting()
-            && !waiting.push(message, limit, &self.room)
+            && !waiting.push(message, limit, &self.pool)
         {
             let text = format!("more than {limit} bytes wait for a connection");
             match &mut state.link {
@@ -156,18 +156,18 @@ impl Waiting {
     }
 
     /// False if that is more than may wait.
-    fn push(&mut self, message: Waited, limit: usize, room: &Arc<Room>) -> bool {
+    fn push(&mut self, message: Waited, limit: usize, pool: &Arc<Pool>) -> bool {
         self.bytes += message.port.as_str().len() + cost_of(&message.values);
         self.queue.push_back(message);
-        let share = self.share.get_or_insert_with(|| Share::of(room));
+        let share = self.share.get_or_insert_with(|| Share::of(pool));
         if self.bytes > share.bytes() {
             share.grow(self.bytes);
         }
         self.bytes <= limit
     }
 
-    /// How much of the room for all peers it has taken.
-    pub(super) fn taken(&self) -> usize {
+    /// How much of the pool it has taken.
+    pub(super) fn pooled(&self) -> usize {
         self.share.as_ref().map_or(0, Share::taken)
     }
 }

@@ -40,14 +40,18 @@ impl Peer {
 mod tests {
     use std::sync::{Arc, Weak};
 
-    use super::super::Room;
     use super::*;
+    use crate::peer::Pool;
 
     #[tokio::test]
     async fn a_connector_is_done_with_its_wait_and_has_no_say_in_the_next() {
-        let config = crate::Config::default();
-        let room = Arc::new(Room::new(usize::MAX));
-        let peer = Peer::new("p".parse().unwrap(), Weak::new(), &config, &room);
+        let pool = Arc::new(Pool::new(0));
+        let peer = Peer::new(
+            "p".parse().unwrap(),
+            Weak::new(),
+            &crate::Config::default(),
+            &pool,
+        );
         let begin = || peer.lock().wanted().unwrap();
         let first = begin();
         peer.unreachable(first, "no connection");

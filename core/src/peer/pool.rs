@@ -1,4 +1,4 @@
-//! `Room`: how many bytes are held for all peers of a node together: what waits to be sent to them, what was read of
+//! `Pool`: how many bytes are held for all peers of a node together: what waits to be sent to them, what was read of
 //! messages that are not whole, and their monitors. One member can come under many names, so a limit for each is not
 //! enough. Past the limit the connection goes that most is held for, so that others lose nothing.
 
@@ -17,15 +17,15 @@ const FREE: usize = 512 << 10;
 const STEP: usize = 1 << 20;
 
 /// The bytes that are taken for all peers of one node.
-pub(crate) struct Room {
+pub(crate) struct Pool {
     limit: usize,
     taken: AtomicUsize,
     /// More is taken than there is.
     over: Notify,
 }
 
-impl Room {
-    /// Room for so many bytes.
+impl Pool {
+    /// Pool for so many bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -41,21 +41,21 @@ impl Room {
 
 /// Whether a reader that was told to hold `most` bytes has to say that it holds `bytes`.
 #[inline]
-pub(crate) fn is_other(most: usize, bytes: usize) -> bool {
+pub(crate) fn is_recount_due(most: usize, bytes: usize) -> bool {
     bytes > most || bytes + 2 * STEP < most
 }
 
-/// What may be held of one kind for one peer: [`FREE`], and what is taken of the room, which is given back when this is
+/// What may be held of one kind for one peer: [`FREE`], and what is taken of the pool, which is given back when this is
 /// dropped.
 pub(super) struct Share {
-    room: Arc<Room>,
+    pool: Arc<Pool>,
     taken: usize,
 }
 
 impl Share {
-    pub(super) fn of(room: &Arc<Room>) -> Self {
+    pub(super) fn of(pool: &Arc<Pool>) -> Self {
         Self {
-            room: room.clone(),
+            pool: pool.clone(),
             taken: 0,
         }
     }
@@ -65,14 +65,14 @@ impl Share {
         FREE + self.taken
     }
 
-    /// Takes what so many bytes need. If there is not as much, somebody makes room soon.
+    /// Takes what so many bytes need. If there is not as much, the largest is evicted soon.
     #[cold]
     pub(super) fn grow(&mut self, bytes: usize) {
         let more = bytes.saturating_sub(self.bytes()).next_multiple_of(STEP);
         self.taken += more;
-        self.room.taken.fetch_add(more, Ordering::Relaxed);
-        if self.room.is_over() {
-            self.room.over.notify_one();
+        self.pool.taken.fetch_add(more, Ordering::Relaxed);
+        if self.pool.is_over() {
+            self.pool.over.notify_one();
         }
     }
 
@@ -102,14 +102,14 @@ impl Share {
         }
         let less = (less - STEP).min(self.taken);
         self.taken -= less;
-        self.room.taken.fetch_sub(less, Ordering::Relaxed);
+        self.pool.taken.fetch_sub(less, Ordering::Relaxed);
         true
     }
 
     /// Gives back all.
     pub(super) fn clear(&mut self) {
         let taken = std::mem::take(&mut self.taken);
-        self.room.taken.fetch_sub(taken, Ordering::Relaxed);
+        self.pool.taken.fetch_sub(taken, Ordering::Relaxed);
     }
 }
 
@@ -121,7 +121,7 @@ impl Drop for Share {
 
 impl Peer {
     /// The reader of connection `generation` holds so many bytes. How many it may hold before it says so again; see
-    /// [`is_other`].
+    /// [`is_recount_due`].
     pub(crate) fn reads(&self, generation: Generation, bytes: usize) -> usize {
         match self.lock().up(generation) {
             Some(up) if up.failed.is_none() => {
@@ -132,20 +132,20 @@ impl Peer {
         }
     }
 
-    /// How much of the room is taken for this peer.
-    fn taken(&self) -> usize {
+    /// How much of the pool is taken for this peer.
+    fn pooled(&self) -> usize {
         match &self.lock().link {
             Link::Down => 0,
-            Link::Waiting(waiting) => waiting.taken(),
+            Link::Waiting(waiting) => waiting.pooled(),
             Link::Up(up) => {
-                let next = up.closing.as_ref().map_or(0, |next| next.taken());
-                up.out.taken() + next + up.watches_share.taken() + up.reading.taken()
+                let next = up.closing.as_ref().map_or(0, |next| next.pooled());
+                up.out.pooled() + next + up.watches_share.taken() + up.reading.taken()
             }
         }
     }
 
     /// Gives up what is held for this peer.
-    fn make_way(&self, text: &str) {
+    fn evict(&self, text: &str) {
         let mut state = self.lock();
         match &mut state.link {
             Link::Down => {}
@@ -155,23 +155,23 @@ impl Peer {
     }
 }
 
-/// Ends the connection that most is held for whenever more is held for all peers of `node` than there is room for.
-pub(crate) async fn keep_room(node: Arc<Inner>) {
-    let room = &node.room;
+/// Ends the connection that most is held for whenever more is held for all peers of `node` than `peers_limit`.
+pub(crate) async fn evict_largest(node: Arc<Inner>) {
+    let pool = &node.pool;
     let text = format!(
         "more than {} bytes are held for all peers (peers_limit), and most for this one",
-        room.limit
+        pool.limit
     );
     loop {
         tokio::select! {
             biased;
             () = node.stop.cancelled() => return,
-            () = room.over.notified() => {}
+            () = pool.over.notified() => {}
         }
-        while room.is_over() {
-            let peers = node.peers().into_iter().map(|peer| (peer.taken(), peer));
+        while pool.is_over() {
+            let peers = node.peers().into_iter().map(|peer| (peer.pooled(), peer));
             match peers.max_by_key(|(taken, _)| *taken) {
-                Some((taken, peer)) if taken > 0 => peer.make_way(&text),
+                Some((taken, peer)) if taken > 0 => peer.evict(&text),
                 // What was taken has just been given back.
                 _ => break,
             }
@@ -185,20 +185,20 @@ mod tests {
 
     #[test]
     fn what_a_queue_takes_it_gives_back() {
-        let room = Arc::new(Room::new(3 * STEP));
-        let mut share = Share::of(&room);
+        let pool = Arc::new(Pool::new(3 * STEP));
+        let mut share = Share::of(&pool);
         share.grow(FREE);
-        assert_eq!((share.bytes(), room.is_over()), (FREE, false));
+        assert_eq!((share.bytes(), pool.is_over()), (FREE, false));
         share.grow(FREE + 1);
         assert_eq!(share.bytes(), FREE + STEP);
         share.grow(FREE + 4 * STEP);
-        assert!(room.is_over());
+        assert!(pool.is_over());
         assert!(share.shrink(FREE + STEP));
         assert_eq!(share.bytes(), FREE + 2 * STEP);
         assert!(!share.shrink(FREE + STEP));
         assert!(share.shrink(0));
         assert_eq!(share.bytes(), FREE + STEP);
         drop(share);
-        assert_eq!(room.taken.load(Ordering::Relaxed), 0);
+        assert_eq!(pool.taken.load(Ordering::Relaxed), 0);
     }
 }
