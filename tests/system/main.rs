@@ -14,6 +14,7 @@ mod links;
 mod log;
 mod misfits;
 mod network;
+mod orphans;
 mod overload;
 mod panics;
 #[path = "../common/pipe.rs"]

@@ -201,7 +201,7 @@ impl Codec for FaultyJson {
         Json.capabilities(peer)
     }
     fn sink(&self) -> &'static dyn Sink {
-        &FaultyJson
+        &Self
     }
     fn keepalive(&self) -> &[u8] {
         b"[]"
