@@ -17,6 +17,7 @@ mod log;
 mod logged;
 mod misfits;
 mod network;
+mod orphans;
 mod outgoing;
 mod overload;
 mod panics;

@@ -120,10 +120,26 @@ pub(crate) fn add_seed(node: &Arc<Inner>, address: Address) -> bool {
     look_at_seeds(node);
     node.seeds_changed.notify_waiters();
     let name = format!("the seed {}", seed.address);
-    if !node.spawn_essential(name, keep_seed(node.clone(), seed.clone())) {
-        seed.set(node, SeedState::Failed(STOPPED.into()));
-    }
+    let kept = Kept {
+        node: node.clone(),
+        seed,
+    };
+    node.spawn_essential(name, async move { keep_seed(&kept.node, &kept.seed).await });
     true
+}
+
+/// A seed that is kept connected. When that ends, however it does, it is connected no more.
+struct Kept {
+    node: Arc<Inner>,
+    seed: Arc<Seed>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let SeedState::Trying | SeedState::Connected(_) = self.seed.state() {
+            self.seed.set(&self.node, SeedState::Failed(STOPPED.into()));
+        }
+    }
 }
 
 /// Tries no more to connect to `address`. False if it is no seed.
@@ -173,20 +189,20 @@ pub(crate) async fn joined(node: &Inner) -> Result<(), (String, String)> {
 }
 
 /// Keeps a connection to `seed` until that is given up. A connection that is open then stays until it ends.
-async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
+async fn keep_seed(node: &Arc<Inner>, seed: &Seed) {
     let mut pause = FIRST_PAUSE;
     loop {
         let outcome = tokio::select! {
             biased;
-            outcome = dial(&node, &seed.address, None, None) => outcome,
+            outcome = dial(node, &seed.address, None, None) => outcome,
             () = seed.given_up.cancelled() => return,
         };
         let state = match outcome {
             Ok(opened) => {
                 let peer = opened.peer.id.clone();
-                let why = run(&node, opened, || {
+                let why = run(node, opened, || {
                     pause = FIRST_PAUSE;
-                    seed.set(&node, SeedState::Connected(peer));
+                    seed.set(node, SeedState::Connected(peer));
                 })
                 .await;
                 SeedState::Failed(why)
@@ -197,7 +213,7 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
             }) => {
                 // Dropped, as protocol.md section 6 says.
                 tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
-                seed.set(&node, SeedState::Itself);
+                seed.set(node, SeedState::Itself);
                 return;
             }
             Err(Failed {
@@ -206,7 +222,7 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
             }) if matches!(error, OpenError::Refused(_)) || peer.link().is_some() => {
                 // There is another connection to the same node, which serves as well.
                 if peer.link().is_some() {
-                    seed.set(&node, SeedState::Connected(peer.id.clone()));
+                    seed.set(node, SeedState::Connected(peer.id.clone()));
                 }
                 tokio::select! {
                     biased;
@@ -225,7 +241,7 @@ async fn keep_seed(node: Arc<Inner>, seed: Arc<Seed>) {
                 }
             }
         };
-        seed.set(&node, state);
+        seed.set(node, state);
         let wait = pause.mul_f64(node.entropy.between(0.5, 1.0));
         let longest = node.config.monitor_timeout.min(LONGEST_PAUSE);
         pause = (2 * pause).min(longest.max(FIRST_PAUSE));

@@ -39,6 +39,9 @@ impl<T> Keyed<T> {
 
     /// Inserts a value, in the place of one with the same key.
     pub(crate) fn insert(&mut self, key: u64, value: T) {
+        if self.entries.last().is_none_or(|(last, _)| *last < key) {
+            return self.entries.push((key, Some(value)));
+        }
         match self.find(key) {
             Ok(at) => {
                 if self.entries[at].1.replace(value).is_none() {

@@ -86,7 +86,8 @@ impl LocalNode {
     }
 
     /// Makes a port under a name of its own, so that others can know its ID beforehand. `None` if a port of
-    /// that name lives, or the name is empty.
+    /// that name lives, or the name is empty. Names that begin with `?` are for ports that take the answers of calls: what
+    /// cannot be encoded for such a port kills it.
     pub fn port_named(
         &self,
         name: impl Into<PortName>,

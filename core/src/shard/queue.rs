@@ -219,7 +219,11 @@ impl Queue {
     /// Closes the queue, and hands over what is in it.
     pub(super) fn end(&self, taken: &mut Taken) {
         self.close();
-        self.lock().give(taken);
+        let mut state = self.lock();
+        state.give(taken);
+        let spare = std::mem::take(&mut state.spare);
+        drop(state);
+        drop(spare);
     }
 
     /// Takes all items if there are any and nobody is just adding one. `taken` must be worked off.

@@ -338,14 +338,19 @@ impl Shard {
 
     /// Drops a port and what it owns, and gives those who watched it.
     fn dispose(slot: Slot, reason: &Reason) -> impl Iterator<Item = Watcher> + use<> {
-        guard::dispose(slot.owned);
-        let mut ties = slot.ties.map(|ties| *ties).unwrap_or_default();
-        let new = NewPort {
-            port: slot.port,
-            on_end: ties.on_end.take(),
-        };
-        new.dispose(reason);
-        ties.into_watchers()
+        let Slot {
+            port,
+            owned,
+            mut ties,
+            ..
+        } = slot;
+        if let Some(owned) = owned {
+            guard::dispose(owned);
+        }
+        let on_end = ties.as_mut().and_then(|ties| ties.on_end.take());
+        NewPort { port, on_end }.dispose(reason);
+        let watched = ties.filter(|ties| ties.watchers() > 0);
+        watched.into_iter().flat_map(|ties| ties.into_watchers())
     }
 
     fn watch(&mut self, port: PortName, watcher: Watcher) {
