@@ -161,5 +161,6 @@ async fn a_slow_reader_stays_connected() {
     let stopped = Instant::now();
     soon(gone).await;
     let took = stopped.elapsed();
-    assert!((limit / 2..limit * 5 / 4).contains(&took), "{took:?}");
+    // What it had confirmed last may have been some time before.
+    assert!((limit / 4..limit * 5 / 4).contains(&took), "{took:?}");
 }
