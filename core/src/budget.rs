@@ -21,9 +21,12 @@ pub(crate) struct Budget {
     time: Duration,
 }
 
-/// Messages after which the clock is read, which costs as much as a message does at a shard. A system call or a request
-/// counts as so many.
+/// Messages after which the clock is read, which costs as much as a message does at a shard. A turn's time begins with
+/// the first look, so that a turn with little to do reads no clock.
 const LOOK: usize = 256;
+
+/// As so many messages a system call or a request counts.
+const MUCH: usize = LOOK / 4;
 
 impl Budget {
     /// A shard. Yielding wakes a thread that sleeps, whether there is work for it or not, which costs as much as some
@@ -37,7 +40,7 @@ impl Budget {
     /// One direction of a link. Far fewer system calls than the runtime allows a task in one poll (128), so that the
     /// other direction, the timers and the cancellation of the link have theirs in the same poll.
     pub(crate) const LINK: Self = Self {
-        messages: 16 * LOOK,
+        messages: 32 * MUCH,
         bytes: 1 << 20,
         time: Duration::from_micros(500),
     };
@@ -51,7 +54,7 @@ const ROUND: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Turn {
     budget: Budget,
-    /// When the turn began; `None` before the first and while the task waits.
+    /// When the clock was read first.
     since: Option<Instant>,
     messages: usize,
     bytes: usize,
@@ -78,27 +81,17 @@ impl Turn {
         let output = poll_fn(|cx| {
             let poll = future.as_mut().poll(cx);
             if poll.is_pending() {
-                self.end();
+                self.begin();
             }
             poll
         });
-        let output = output.await;
-        self.begin();
-        output
+        output.await
     }
 
-    #[inline]
-    fn end(&mut self) {
-        self.since = None;
-    }
-
-    /// A turn begins unless the task is in one.
     #[inline]
     fn begin(&mut self) {
-        if self.since.is_none() {
-            self.since = Some(Instant::now());
-            (self.messages, self.bytes, self.look_at) = (0, 0, LOOK);
-        }
+        self.since = None;
+        (self.messages, self.bytes, self.look_at) = (0, 0, LOOK);
     }
 
     /// Counts messages.
@@ -110,7 +103,7 @@ impl Turn {
     /// Counts an operation that may cost as much as many messages, and the bytes that it has moved.
     #[inline]
     pub(crate) fn spend_much(&mut self, bytes: usize) {
-        self.messages += LOOK;
+        self.messages += MUCH;
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
@@ -122,11 +115,10 @@ impl Turn {
 
     #[cold]
     fn look(&mut self) -> bool {
-        let is_long = |since: Instant| since.elapsed() >= self.budget.time;
         let is_over = self.look_at == 0
             || self.messages >= self.budget.messages
             || self.bytes >= self.budget.bytes
-            || self.since.is_none_or(is_long);
+            || self.since.get_or_insert_with(Instant::now).elapsed() >= self.budget.time;
         self.look_at = if is_over { 0 } else { self.messages + LOOK };
         is_over
     }
@@ -134,7 +126,6 @@ impl Turn {
     /// Ends the turn, lets every other task that is ready run, and sockets and timers be looked at, and begins the
     /// next turn.
     pub(crate) async fn yield_now(&mut self) {
-        self.end();
         yield_now().await;
         self.begin();
     }
@@ -145,7 +136,6 @@ impl Turn {
         if self.given.is_multiple_of(ROUND) {
             return self.yield_now().await;
         }
-        self.end();
         step_back().await;
         self.begin();
     }
@@ -161,16 +151,17 @@ mod tests {
         time: Duration::from_micros(100),
     };
 
-    async fn begun() -> Turn {
+    /// A turn whose clock runs.
+    fn begun() -> Turn {
         let mut turn = Turn::new(SMALL);
-        turn.wait(async {}).await;
+        turn.spend(LOOK);
         assert!(!turn.is_over());
         turn
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_ends_with_its_time() {
-        let mut turn = begun().await;
+        let mut turn = begun();
         tokio::time::advance(SMALL.time).await;
         // What takes no time begins no turn of its own.
         turn.wait(async {}).await;
@@ -187,7 +178,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_the_clock_stands_still_a_turn_ends_by_its_messages() {
-        let mut turn = begun().await;
+        let mut turn = Turn::new(SMALL);
         let spent = (1..).find(|_| {
             turn.spend(1);
             turn.is_over()
@@ -199,8 +190,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_ends_by_its_bytes() {
-        let mut turn = begun().await;
-        turn.spend_much(SMALL.bytes);
+        let mut turn = Turn::new(SMALL);
+        (0..4).for_each(|_| turn.spend_much(SMALL.bytes / 4));
         assert!(turn.is_over());
         turn.yield_now().await;
         assert!(!turn.is_over());

@@ -14,10 +14,13 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::oneshot;
 
 use crate::{Excerpt, NodeId};
 
@@ -47,10 +50,34 @@ struct Watched {
     port: Shown,
     tag: Shown,
     /// What is to be woken when the chunk is done.
-    held: Mutex<Vec<Wake>>,
+    held: Mutex<Held>,
+    /// There is something. Written under the lock.
+    holds: AtomicBool,
 }
 
-type Wake = Box<dyn FnOnce() + Send>;
+/// Few: no memory is taken for them.
+type Held = SmallVec<[Wake; 4]>;
+
+/// What wakes a task.
+pub(crate) enum Wake {
+    Waker(Waker),
+    Run(Box<dyn FnOnce() + Send>),
+}
+
+impl From<Waker> for Wake {
+    fn from(waker: Waker) -> Self {
+        Self::Waker(waker)
+    }
+}
+
+impl Wake {
+    fn wake(self) {
+        match self {
+            Self::Waker(waker) => waker.wake(),
+            Self::Run(run) => run(),
+        }
+    }
+}
 
 /// The beginning of a text. A reader that meets a change may see parts of both; it looks whether there was one.
 #[derive(Default)]
@@ -70,6 +97,11 @@ impl Shown {
             to.store(u64::from_le_bytes(*word), Ordering::Relaxed);
         }
         self.len.store(len as u8, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn clear(&self) {
+        self.len.store(0, Ordering::Relaxed);
     }
 
     fn get(&self) -> String {
@@ -102,6 +134,7 @@ impl Worker {
             port: Shown::default(),
             tag: Shown::default(),
             held: Mutex::default(),
+            holds: AtomicBool::new(false),
         });
         DOG.watch(&watched);
         Self { watched }
@@ -122,7 +155,7 @@ impl Worker {
     pub(crate) fn does(&self, port: &str) {
         self.watched.next(2);
         self.watched.port.set(port);
-        self.watched.tag.set("");
+        self.watched.tag.clear();
     }
 }
 
@@ -149,14 +182,32 @@ impl Watched {
         self.step.store(step.wrapping_add(by), Ordering::Relaxed);
     }
 
-    fn held(&self) -> MutexGuard<'_, Vec<Wake>> {
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn hold(&self, wake: Wake) {
+        let mut held = self.held();
+        held.push(wake);
+        self.holds.store(true, Ordering::Relaxed);
+    }
+
+    /// The thread at work calls it, which sees what it has held itself; and the watchdog, again and again.
     #[inline]
     fn wake(&self) {
-        let held = std::mem::take(&mut *self.held());
-        held.into_iter().for_each(|wake| wake());
+        if self.holds.load(Ordering::Relaxed) {
+            self.wake_held();
+        }
+    }
+
+    #[cold]
+    fn wake_held(&self) {
+        let held = {
+            let mut held = self.held();
+            self.holds.store(false, Ordering::Relaxed);
+            std::mem::take(&mut *held)
+        };
+        held.into_iter().for_each(Wake::wake);
     }
 }
 
@@ -170,15 +221,28 @@ pub(crate) fn tagged(tag: &str) {
     });
 }
 
-/// Wakes a task, which is what `wake` does: at once, or where a shard is at work on this thread, when it has done its
+/// Wakes a task: at once, or where a shard is at work on this thread, when it has done its
 /// chunk of messages, or when the watchdog sees that it blocks. Until then the runtime would not run the task anyway.
 #[inline]
-pub(crate) fn soon(wake: impl FnOnce() + Send + 'static) {
-    let current = CURRENT.with_borrow(Clone::clone);
-    match current {
-        Some(watched) => watched.held().push(Box::new(wake)),
-        None => wake(),
+pub(crate) fn soon(wake: impl Into<Wake>) {
+    let wake = wake.into();
+    let now = CURRENT.with_borrow(|current| match current {
+        Some(watched) => {
+            watched.hold(wake);
+            None
+        }
+        None => Some(wake),
+    });
+    // Not while `CURRENT` is borrowed: it may run anything.
+    if let Some(wake) = now {
+        wake.wake();
     }
+}
+
+/// The same for the answer of a channel, which wakes its receiver.
+pub(crate) fn answer_soon<T: Send + 'static>(to: oneshot::Sender<T>, answer: T) {
+    // Nobody waits any more: then nobody is told.
+    soon(Wake::Run(Box::new(|| drop(to.send(answer)))));
 }
 
 /// Wakes now what [`soon`] holds back on this thread.

@@ -20,7 +20,7 @@ use crate::common::{Network, linked, node, soon, until};
 use crate::stranger::Stranger;
 
 /// Reads from a flood that a node may be ahead with when another task has its turn: a few turns of the link.
-const FAIR: usize = 200;
+const FAIR: usize = 100;
 
 /// Reads after which a flood ends in any case, so that a node that only reads fails its test in time.
 const FLOOD: usize = 3_000;

@@ -14,7 +14,7 @@ use crate::error::CallError;
 use crate::message::IntoMessage;
 use crate::port::{Context, Port};
 use crate::shard::NewPort;
-use crate::watchdog::soon;
+use crate::watchdog::answer_soon;
 use crate::{Message, PortId, Reason};
 
 /// A call that starts when it is awaited; made by [`LocalNode::call`](crate::LocalNode::call).
@@ -140,7 +140,7 @@ impl ReplyPort {
                 .take();
             // The caller has given up: then nobody wants it.
             if let Some(sender) = sender {
-                soon(|| drop(sender.send(what)));
+                answer_soon(sender, what);
             }
         };
         let ended = answer.clone();

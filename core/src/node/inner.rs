@@ -32,7 +32,7 @@ use crate::port::Port;
 use crate::ration::Ration;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::transport::{Options, Transports};
-use crate::watchdog::soon;
+use crate::watchdog::answer_soon;
 use crate::{Address, Excerpt, LogAllowance, NodeId, PortId, PortName, Reason};
 
 pub(crate) struct Inner {
@@ -510,8 +510,7 @@ impl Inner {
             }
             What::Wake(told) => {
                 if action.armed.take() {
-                    // Nobody waits any more: then nobody is told.
-                    soon(|| drop(told.send(reason)));
+                    answer_soon(told, reason);
                 }
             }
             what => {
@@ -546,7 +545,7 @@ impl Inner {
                     self.peer(to.node()).tell(to.port(), message);
                 }
             }
-            What::Wake(told) => soon(|| drop(told.send(reason))),
+            What::Wake(told) => answer_soon(told, reason),
             What::Call(run) => run(reason),
         }
     }

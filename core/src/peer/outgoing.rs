@@ -174,7 +174,7 @@ impl Outbox {
     fn wake(&mut self) {
         if let Some(writer) = self.writer.take() {
             self.awaited = true;
-            soon(|| writer.wake());
+            soon(writer);
         }
     }
 

@@ -88,7 +88,7 @@ impl Shared {
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
-            soon(|| waker.wake());
+            soon(waker);
         }
     }
 }

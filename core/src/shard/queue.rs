@@ -173,7 +173,7 @@ impl Queue {
         state.awaited |= waker.is_some();
         drop(state);
         if let Some(waker) = waker {
-            soon(|| waker.wake());
+            soon(waker);
         }
         if late {
             make_way();
