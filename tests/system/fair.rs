@@ -336,5 +336,6 @@ async fn nothing_more_is_done_for_a_link_that_has_failed() {
     let why = soon(gone).await;
     assert!(why.to_string().contains("queue_limit"), "{why}");
     let done = count.load(Ordering::Relaxed);
-    assert!(done <= 16, "{done}");
+    // The rest of its turn.
+    assert!(done <= 32, "{done}");
 }
