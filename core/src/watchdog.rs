@@ -12,15 +12,16 @@
 //! A runtime of one thread cannot be helped, nor one whose threads are all blocked.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Waker;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::oneshot;
 
 use crate::{Excerpt, NodeId};
 
@@ -56,28 +57,7 @@ struct Watched {
 }
 
 /// Few: no memory is taken for them.
-type Held = SmallVec<[Wake; 4]>;
-
-/// What wakes a task.
-pub(crate) enum Wake {
-    Waker(Waker),
-    Run(Box<dyn FnOnce() + Send>),
-}
-
-impl From<Waker> for Wake {
-    fn from(waker: Waker) -> Self {
-        Self::Waker(waker)
-    }
-}
-
-impl Wake {
-    fn wake(self) {
-        match self {
-            Self::Waker(waker) => waker.wake(),
-            Self::Run(run) => run(),
-        }
-    }
-}
+type Held = SmallVec<[Waker; 4]>;
 
 /// The beginning of a text. A reader that meets a change may see parts of both; it looks whether there was one.
 #[derive(Default)]
@@ -186,9 +166,9 @@ impl Watched {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hold(&self, wake: Wake) {
+    fn hold(&self, waker: Waker) {
         let mut held = self.held();
-        held.push(wake);
+        held.push(waker);
         self.holds.store(true, Ordering::Relaxed);
     }
 
@@ -207,7 +187,7 @@ impl Watched {
             self.holds.store(false, Ordering::Relaxed);
             std::mem::take(&mut *held)
         };
-        held.into_iter().for_each(Wake::wake);
+        held.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -224,25 +204,36 @@ pub(crate) fn tagged(tag: &str) {
 /// Wakes a task: at once, or where a shard is at work on this thread, when it has done its
 /// chunk of messages, or when the watchdog sees that it blocks. Until then the runtime would not run the task anyway.
 #[inline]
-pub(crate) fn soon(wake: impl Into<Wake>) {
-    let wake = wake.into();
+pub(crate) fn soon(waker: Waker) {
     let now = CURRENT.with_borrow(|current| match current {
         Some(watched) => {
-            watched.hold(wake);
+            watched.hold(waker);
             None
         }
-        None => Some(wake),
+        None => Some(waker),
     });
     // Not while `CURRENT` is borrowed: it may run anything.
-    if let Some(wake) = now {
-        wake.wake();
+    if let Some(waker) = now {
+        waker.wake();
     }
 }
 
-/// The same for the answer of a channel, which wakes its receiver.
-pub(crate) fn answer_soon<T: Send + 'static>(to: oneshot::Sender<T>, answer: T) {
-    // Nobody waits any more: then nobody is told.
-    soon(Wake::Run(Box::new(|| drop(to.send(answer)))));
+/// The output of `future`, which a shard completes: its task is woken as [`soon`] does. That it is complete shows at once.
+pub(crate) async fn woken_soon<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let waker = Waker::from(Arc::new(Soon(cx.waker().clone())));
+        future.as_mut().poll(&mut Context::from_waker(&waker))
+    })
+    .await
+}
+
+struct Soon(Waker);
+
+impl Wake for Soon {
+    fn wake(self: Arc<Self>) {
+        soon(self.0.clone());
+    }
 }
 
 /// Wakes now what [`soon`] holds back on this thread.

@@ -14,7 +14,7 @@ use crate::error::CallError;
 use crate::message::IntoMessage;
 use crate::port::{Context, Port};
 use crate::shard::NewPort;
-use crate::watchdog::answer_soon;
+use crate::watchdog::woken_soon;
 use crate::{Message, PortId, Reason};
 
 /// A call that starts when it is awaited; made by [`LocalNode::call`](crate::LocalNode::call).
@@ -81,7 +81,7 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
         let _watch = node.link(&watched, &reply.id, true);
         node.try_send(&to, message, Some(&reply.id))?;
         let answered = async {
-            answered
+            woken_soon(answered)
                 .await
                 .unwrap_or_else(|_| Err(node.stopped_reason()))
         };
@@ -140,7 +140,7 @@ impl ReplyPort {
                 .take();
             // The caller has given up: then nobody wants it.
             if let Some(sender) = sender {
-                answer_soon(sender, what);
+                let _ = sender.send(what);
             }
         };
         let ended = answer.clone();

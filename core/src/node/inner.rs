@@ -32,7 +32,7 @@ use crate::port::Port;
 use crate::ration::Ration;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::transport::{Options, Transports};
-use crate::watchdog::answer_soon;
+use crate::watchdog::woken_soon;
 use crate::{Address, Excerpt, LogAllowance, NodeId, PortId, PortName, Reason};
 
 pub(crate) struct Inner {
@@ -481,7 +481,7 @@ impl Inner {
         let watch = self.watch(target, Action::new(What::Wake(told)));
         let stopped = self.stopped_reason();
         async move {
-            let reason = reason.await.unwrap_or(stopped);
+            let reason = woken_soon(reason).await.unwrap_or(stopped);
             drop(watch);
             reason
         }
@@ -510,7 +510,8 @@ impl Inner {
             }
             What::Wake(told) => {
                 if action.armed.take() {
-                    answer_soon(told, reason);
+                    // Nobody waits any more: then nobody is told.
+                    let _ = told.send(reason);
                 }
             }
             what => {
@@ -545,7 +546,9 @@ impl Inner {
                     self.peer(to.node()).tell(to.port(), message);
                 }
             }
-            What::Wake(told) => answer_soon(told, reason),
+            What::Wake(told) => {
+                let _ = told.send(reason);
+            }
             What::Call(run) => run(reason),
         }
     }
