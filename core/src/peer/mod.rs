@@ -455,7 +455,10 @@ impl Peer {
             if node.stop.is_cancelled() {
                 node.ending.lost(&self.id, up.out.queued());
             }
-            for (port, _) in up.watched {
+            // In an order that is the same in every run: it decides which shard wakes first.
+            let mut watched: Vec<_> = up.watched.into_keys().collect();
+            watched.sort_unstable();
+            for port in watched {
                 let what = What::UnwatchPeer(generation, Asked::All);
                 node.shards.push(Item::new(port, what));
             }
