@@ -1,12 +1,16 @@
 //! `Action`: what a monitor does when it fires.
 
-use std::sync::Arc;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Poll, ready};
 
 use tokio::sync::oneshot;
 
 use crate::codec::EncodeError;
 use crate::message::{IntoMessage, Values};
+use crate::watchdog::soon;
 use crate::{PortId, Reason};
 
 /// What a monitor does when it fires, which it does at most once and never after its guard is dropped.
@@ -28,7 +32,42 @@ pub(crate) enum What {
     /// Sends the message with the reason appended.
     Notify(Box<(PortId, Values)>),
     /// Resolves a future.
-    Wake(oneshot::Sender<Reason>),
+    Wake(Teller),
+}
+
+/// Resolves a future ([`told`]).
+pub(crate) struct Teller {
+    reason: Arc<OnceLock<Reason>>,
+    wake: oneshot::Sender<()>,
+}
+
+impl Teller {
+    /// The reason is there at once, since what is sent after a loss may arrive; the task that waits for it is woken
+    /// [`soon`].
+    pub(crate) fn tell(self, reason: Reason) {
+        let Self { reason: told, wake } = self;
+        // Nobody else sets it, as this teller is the only one.
+        let _ = told.set(reason);
+        // Nobody waits any more: then nobody is told.
+        soon(|| wake.send(()).unwrap_or_default());
+    }
+}
+
+/// A future with what resolves it; `None` if that is dropped.
+pub(crate) fn told() -> (Teller, impl Future<Output = Option<Reason>> + Send) {
+    let reason = Arc::new(OnceLock::new());
+    let (wake, mut woken) = oneshot::channel();
+    let teller = Teller {
+        reason: reason.clone(),
+        wake,
+    };
+    let told = poll_fn(move |cx| {
+        if reason.get().is_none() {
+            ready!(Pin::new(&mut woken).poll(cx)).ok();
+        }
+        Poll::Ready(reason.get().cloned())
+    });
+    (teller, told)
 }
 
 impl Action {

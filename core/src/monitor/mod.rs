@@ -5,8 +5,8 @@ mod guard;
 mod keyed;
 mod table;
 
-pub(crate) use action::What;
 pub use action::{Action, IntoAction, Notify};
+pub(crate) use action::{What, told};
 pub use guard::Monitor;
 pub(crate) use guard::{MonitorKey, Target};
 pub(crate) use keyed::Keyed;

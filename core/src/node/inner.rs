@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, broadcast, oneshot};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -26,13 +26,12 @@ use crate::handshake::{Secret, Settings};
 use crate::link::{self, Door, Nonces, Seed, Seeds};
 use crate::map::HashSet;
 use crate::message::{IntoMessage, Values};
-use crate::monitor::{Action, IntoAction, Monitor, Target, What};
+use crate::monitor::{Action, IntoAction, Monitor, Target, What, told};
 use crate::peer::{Generation, Peer, Pool, SpawnPlace};
 use crate::port::Port;
 use crate::ration::Ration;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::transport::{Options, Transports};
-use crate::watchdog::soon;
 use crate::{Address, Excerpt, LogAllowance, NodeId, PortId, PortName, Reason};
 
 pub(crate) struct Inner {
@@ -477,11 +476,11 @@ impl Inner {
         self: &Arc<Self>,
         target: &PortId,
     ) -> impl Future<Output = Reason> + Send + use<> {
-        let (told, reason) = oneshot::channel();
-        let watch = self.watch(target, Action::new(What::Wake(told)));
+        let (teller, told) = told();
+        let watch = self.watch(target, Action::new(What::Wake(teller)));
         let stopped = self.stopped_reason();
         async move {
-            let reason = reason.await.unwrap_or(stopped);
+            let reason = told.await.unwrap_or(stopped);
             drop(watch);
             reason
         }
@@ -508,10 +507,9 @@ impl Inner {
                     self.shards.deliver(to.port(), message.into());
                 }
             }
-            What::Wake(told) => {
+            What::Wake(teller) => {
                 if action.armed.take() {
-                    // Nobody waits any more: then nobody is told.
-                    soon(|| drop(told.send(reason)));
+                    teller.tell(reason);
                 }
             }
             what => {
@@ -546,7 +544,7 @@ impl Inner {
                     self.peer(to.node()).tell(to.port(), message);
                 }
             }
-            What::Wake(told) => soon(|| drop(told.send(reason))),
+            What::Wake(teller) => teller.tell(reason),
             What::Call(run) => run(reason),
         }
     }
