@@ -7,10 +7,9 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use crate::runtime::step_back;
+use crate::runtime::{step_back, yield_to_runtime};
 
 /// What one turn may cost.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +125,7 @@ impl Turn {
     /// Ends the turn, lets every other task that is ready run, and sockets and timers be looked at, and begins the
     /// next turn.
     pub(crate) async fn yield_now(&mut self) {
-        yield_now().await;
+        yield_to_runtime().await;
         self.begin();
     }
 
@@ -143,6 +142,12 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Poll;
+
+    use tokio::task::yield_now;
+
     use super::*;
 
     const SMALL: Budget = Budget {
@@ -195,5 +200,34 @@ mod tests {
         assert!(turn.is_over());
         turn.yield_now().await;
         assert!(!turn.is_over());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_is_woken_meanwhile_gives_way_all_the_same() {
+        let rounds = Arc::new(AtomicUsize::new(0));
+        let counted = rounds.clone();
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+            }
+        });
+        let turns = tokio::spawn(async move {
+            let mut turn = begun();
+            let before = rounds.load(Ordering::Relaxed);
+            for _ in 0..10 {
+                // As an answer to a request does, which wakes the writer in the same task.
+                poll_fn(|cx| {
+                    cx.waker().wake_by_ref();
+                    Poll::Ready(())
+                })
+                .await;
+                turn.yield_now().await;
+            }
+            rounds.load(Ordering::Relaxed) - before
+        });
+        let had = turns.await.unwrap();
+        assert!(had >= 10, "another task had {had} of 10 turns");
+        other.abort();
     }
 }

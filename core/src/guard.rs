@@ -60,6 +60,11 @@ pub(crate) fn dispose<T>(value: T) {
     log("a destructor panicked", || drop(value));
 }
 
+/// Drops each of `values` alone: a second destructor that panics while the first panic unwinds would end the process.
+pub(crate) fn dispose_all<T>(values: impl IntoIterator<Item = T>) {
+    values.into_iter().for_each(dispose);
+}
+
 /// Runs `future` to its end or to its panic, and drops it like any other value of the program's.
 pub(crate) fn complete<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
     let mut held = Held(Some(Box::pin(future)));
@@ -106,6 +111,7 @@ mod tests {
         let text = run(|| std::panic::panic_any(Bomb(3))).unwrap_err();
         assert_eq!(text.to_string(), "a panic without text");
         dispose(Bomb(3));
+        dispose_all([Bomb(3), Bomb(3)]);
     }
 
     #[tokio::test]

@@ -4,8 +4,11 @@
 //! thread, where no other takes them over. That is best for a message now and then. A node that is busy has more than
 //! one task to run, and they should be where a thread without work finds them.
 
-use std::future::poll_fn;
-use std::task::Poll;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::yield_now;
@@ -26,10 +29,47 @@ pub(crate) fn make_way() {
     }
 }
 
+/// Lets all other tasks that are ready run, and sockets and timers be looked at.
+///
+/// The runtime's own `yield_now` is over when anything wakes the task, as a link does itself when it answers a request,
+/// and then up to 61 turns pass before others that have yielded, sockets and timers have theirs.
+pub(crate) async fn yield_to_runtime() {
+    let mut turn: Option<Arc<Turn>> = None;
+    poll_fn(|cx| match &turn {
+        Some(turn) if turn.has_come.load(Ordering::Acquire) => Poll::Ready(()),
+        Some(_) => Poll::Pending,
+        None => {
+            let next = Arc::new(Turn {
+                has_come: AtomicBool::new(false),
+                task: cx.waker().clone(),
+            });
+            turn = Some(next.clone());
+            // The first poll gives the waker to the runtime.
+            pin!(yield_now())
+                .poll(&mut Context::from_waker(&next.into()))
+                .map(drop)
+        }
+    })
+    .await;
+}
+
+/// Wakes a task whose turn has come.
+struct Turn {
+    has_come: AtomicBool,
+    task: Waker,
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.has_come.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
+}
+
 /// Goes to the end of the queue of this thread, where others find it.
 pub(crate) async fn step_back() {
     if !has_threads() {
-        return yield_now().await;
+        return yield_to_runtime().await;
     }
     let mut back = false;
     poll_fn(|cx| {

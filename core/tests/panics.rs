@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aemp_core::{Context, LocalNode, Message, Port, PortId, Reason, Shutdown, reason, routes};
+use aemp_core::{
+    Context, LocalNode, Message, Port, PortId, Reason, Shutdown, Supervision, reason, routes,
+};
 
 /// Panics when it is dropped, with a payload that does the same, so many times.
 struct Bomb(u32);
@@ -144,6 +146,50 @@ async fn a_port_that_panics_when_it_is_asked_what_it_keeps_dies_and_is_not_liste
         .collect();
     assert!(names.contains(other.port()) && !names.contains(port.port()));
     assert_eq!(soon(gone).await, reason!["die", "not telling"]);
+    is_well(node).await;
+}
+
+/// Two values whose destructors panic, dropped one after the other as the library holds them: a second panic while the first
+/// unwinds would end the process.
+#[tokio::test]
+async fn destructors_that_panic_one_after_the_other_hurt_nobody() {
+    let node = node().await;
+    for n in 0..2 {
+        let (bomb, other) = (Bomb(3), Bomb(3));
+        node.offer_function(format!("function {n}"), move |_, ()| {
+            let _ = &bomb;
+        });
+        node.offer(format!("port {n}"), move |_, ()| {
+            let _ = &other;
+            routes()
+        });
+    }
+    // The one before is dropped.
+    node.offer_function("function 0", |_, ()| ());
+    let handler = |bomb: Bomb| {
+        move |_: &mut Context<'_>, ()| {
+            let _ = &bomb;
+        }
+    };
+    let port = node.port(
+        routes()
+            .on("one", handler(Bomb(3)))
+            .on("two", handler(Bomb(3))),
+    );
+    let gone = node.gone(&port);
+    node.kill(&port, reason!["because"]);
+    assert_eq!(soon(gone).await, reason!["because"]);
+    let child = |bomb: Bomb| {
+        move |node: &LocalNode| {
+            let _ = &bomb;
+            idle_port(node)
+        }
+    };
+    let supervision = Supervision::one_for_one()
+        .child("one", child(Bomb(3)))
+        .child("two", child(Bomb(3)));
+    let supervisor = node.supervise(supervision);
+    supervisor.stop().await;
     is_well(node).await;
 }
 

@@ -3,6 +3,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{self, Waker};
 use std::time::Duration;
 
 use aemp_core::{
@@ -570,4 +571,23 @@ async fn a_monitor_of_the_own_node_fires_only_when_it_stops() {
         soon(gone).await,
         reason!["transport_error", "n", "node stopped"]
     );
+}
+
+#[tokio::test]
+async fn a_future_on_a_port_has_its_reason_before_anything_sent_after_the_loss() {
+    let builder = LocalNode::builder().id("n");
+    let builder = builder.configure(|config| config.queue_limit = 1000);
+    let node = builder.start().await.unwrap();
+    let elsewhere: PortId = "elsewhere#p".parse().unwrap();
+    let port = node.port(routes().on("go", move |cx, (reply,): (PortId,)| {
+        let mut gone = pin!(cx.node().gone(&elsewhere));
+        // More than may wait for a connection: it is lost, and what comes next may arrive.
+        cx.send(&elsewhere, ("x".repeat(2000),));
+        let told = gone
+            .as_mut()
+            .poll(&mut task::Context::from_waker(Waker::noop()));
+        cx.send(&reply, (told.is_ready(),));
+    }));
+    let (told,): (bool,) = soon(node.call(&port, ("go",))).await.unwrap();
+    assert!(told);
 }

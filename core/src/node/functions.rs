@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::de::DeserializeOwned;
 
 use super::LocalNode;
+use crate::guard;
 use crate::map::HashMap;
 use crate::port::{Outcome, Port};
 use crate::{Message, Reason, Text};
@@ -36,7 +37,7 @@ impl Functions {
         let replaced = spawnable.insert(name, init);
         // User code, dropped without the lock.
         drop(spawnable);
-        drop(replaced);
+        guard::dispose(replaced);
     }
 
     pub(super) fn function<A, R, F>(&self, name: Text, run: F)
@@ -53,7 +54,7 @@ impl Functions {
             .unwrap_or_else(PoisonError::into_inner);
         let replaced = callable.insert(name, function);
         drop(callable);
-        drop(replaced);
+        guard::dispose(replaced);
     }
 
     pub(super) fn init(&self, name: &str) -> Option<Init> {
@@ -70,5 +71,14 @@ impl Functions {
             .unwrap_or_else(PoisonError::into_inner)
             .get(name)
             .cloned()
+    }
+}
+
+impl Drop for Functions {
+    fn drop(&mut self) {
+        let spawnable = self.spawnable.get_mut();
+        guard::dispose_all(spawnable.unwrap_or_else(PoisonError::into_inner).drain());
+        let callable = self.callable.get_mut();
+        guard::dispose_all(callable.unwrap_or_else(PoisonError::into_inner).drain());
     }
 }

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use super::{Context, Outcome, Port};
+use crate::guard;
 use crate::watchdog::tagged;
 use crate::{Message, Reason, Text};
 
@@ -82,6 +83,14 @@ impl Routes {
     {
         self.at_start = Some(Box::new(move |cx| start(cx).into_result()));
         self
+    }
+}
+
+impl Drop for Routes {
+    fn drop(&mut self) {
+        guard::dispose(self.at_start.take());
+        guard::dispose(self.otherwise.take());
+        guard::dispose_all(self.handlers.drain(..));
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::plan::{Plan, Rules, Step};
 use super::{Living, Make};
+use crate::guard;
 use crate::monitor::{Monitor, Notify};
 use crate::node::{Inner, LocalNode};
 use crate::port::{Context, Port};
@@ -162,14 +163,13 @@ impl Port for Keeper {
 impl Drop for Keeper {
     /// Nobody is left to stop the children in order: the supervisor was killed, or the node ends.
     fn drop(&mut self) {
-        let Some(node) = self.node.upgrade() else {
-            return;
-        };
-        let node = LocalNode::from_inner(&node);
-        for child in self.children.iter_mut().rev() {
-            if let Some(port) = child.port.take() {
+        let node = self.node.upgrade();
+        let node = node.map(|node| LocalNode::from_inner(&node));
+        for mut child in self.children.drain(..).rev() {
+            if let (Some(node), Some(port)) = (&node, child.port.take()) {
                 node.kill(&port, shutdown());
             }
+            guard::dispose(child);
         }
     }
 }
