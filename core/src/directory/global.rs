@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::left::Left;
 use super::machine::{Machine, Output, Role};
 use super::name::{self, GLOBALS, LISTENERS};
+use super::outgoing::Source;
 use super::request::{self, Query, Update};
 use super::store::size_of_entry;
 use crate::{NodeId, Text, Value};
@@ -23,7 +24,9 @@ impl Machine {
             return;
         }
         self.begin_to_settle(now);
-        self.to_master.clear();
+        self.to_network.clear();
+        let peers = self.peers.values_mut();
+        peers.for_each(|peer| peer.sending.forget_all(Source::Ours));
         let own = Text::from(self.own.as_str());
         self.hold(now, &Text::from_static(GLOBALS), own, Value::Null);
         let peers: Vec<(NodeId, bool)> = self
@@ -51,6 +54,7 @@ impl Machine {
         peer.slave = false;
         let watches = std::mem::take(&mut peer.watches);
         // It tells anew what it holds, and is its own master from now on.
+        peer.sending.forget_all(Source::Seen);
         self.forget_watches(from, watches);
         self.forget(now, from);
         if self.role == Role::Global {
@@ -71,7 +75,7 @@ impl Machine {
             node.as_str().into(),
             Value::Null,
         );
-        self.send_database(node, "g_set");
+        self.send_database(now, node);
     }
 
     /// A global node is gone.
@@ -349,7 +353,12 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn on_watch(&mut self, from: &NodeId, family: Text) -> Result<(), String> {
+    pub(super) fn on_watch(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        family: Text,
+    ) -> Result<(), String> {
         self.expect_role()?;
         let watched = self.watchers.get(&family);
         let new = !watched.is_some_and(|watchers| watchers.contains(from));
@@ -368,7 +377,7 @@ impl Machine {
             .entry(family.clone())
             .or_default()
             .insert(from.clone());
-        self.send_family(from, &family);
+        self.send_family(now, from, family);
         Ok(())
     }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Question, Role};
+use super::machine::{Machine, Output, Question};
 use super::name::{self, LISTENERS};
 use super::request::{self, Query};
-use super::store::{Told, size_of_entry};
+use super::store::size_of_entry;
 use super::watched::Change;
 use crate::{NodeId, Text, Value};
 
@@ -61,22 +61,15 @@ impl Machine {
     /// Holds an entry in this node's name, of any family.
     pub(super) fn hold(&mut self, now: Duration, family: &Text, key: Text, value: Value) {
         let told = self.store.set(&self.own, family, key.clone(), value);
-        self.tell_own(now, family, key, told);
+        self.tell(now, family, key, told);
     }
 
     /// Holds it no longer, if it did.
     pub(super) fn release(&mut self, now: Duration, family: &Text, key: Text) {
         if self.store.holds(&self.own, family, &key) {
             let told = self.store.delete(&self.own, family, &key);
-            self.tell_own(now, family, key, told);
+            self.tell(now, family, key, told);
         }
-    }
-
-    fn tell_own(&mut self, now: Duration, family: &Text, key: Text, told: Told) {
-        if matches!(self.role, Role::Slave(_)) {
-            self.to_master.changed(now, family, key.clone());
-        }
-        self.tell(now, family, key, told);
     }
 
     /// Asks what is in a family. The answer comes as an output; it may take until there is a master.

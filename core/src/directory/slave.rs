@@ -1,5 +1,7 @@
 //! The slave role: the master, what it is asked, and what it answers.
 
+use std::time::Duration;
+
 use super::left::Left;
 use super::machine::{Machine, Output, Role};
 use super::name;
@@ -9,18 +11,18 @@ use crate::{NodeId, Text, Value};
 
 impl Machine {
     /// A seed is connected.
-    pub(super) fn greet_seed(&mut self, node: NodeId) {
+    pub(super) fn greet_seed(&mut self, now: Duration, node: NodeId) {
         // It has to be a global node (protocol.md section 6).
         self.send(&node, request::be_global());
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.seed = true;
         }
         self.wait_for(&node);
-        self.choose_master();
+        self.choose_master(now);
     }
 
     /// Takes a connected seed as the master, if there is none.
-    pub(super) fn choose_master(&mut self) {
+    pub(super) fn choose_master(&mut self, now: Duration) {
         if self.role != Role::Searching {
             return;
         }
@@ -32,8 +34,8 @@ impl Machine {
         };
         let master = master.0.clone();
         self.role = Role::Slave(master.clone());
-        self.to_master.clear();
-        self.send_database(&master, "g_slave");
+        self.to_network.clear();
+        self.send_database(now, &master);
         let watches: Vec<_> = self.watched.keys().map(request::watch).collect();
         let queries: Vec<_> = self
             .questions
