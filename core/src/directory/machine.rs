@@ -64,6 +64,11 @@ impl Settings {
         self.message_size / 2
     }
 
+    /// Keys that are marked for one receiver: one slave may write all that it holds anew.
+    pub(super) fn most_marks(&self) -> usize {
+        self.limits.keys.saturating_mul(2)
+    }
+
     /// The largest entry.
     pub(super) fn largest_entry(&self) -> usize {
         self.limits.entry.min(self.full())

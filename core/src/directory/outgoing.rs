@@ -20,9 +20,6 @@ use crate::{NodeId, Text, Value};
 /// Families that go into one message with what we hold.
 const MOST_FAMILIES: usize = 4096;
 
-/// Keys that are marked for one receiver. Beyond, it is told all anew, which takes no memory.
-const MOST_MARKS: usize = 1 << 18;
-
 /// What a receiver is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
@@ -123,8 +120,9 @@ impl Sending {
         !self.busy && self.rest.is_empty() && !self.marks.contains_key(part)
     }
 
-    /// Marks keys that have changed: each with whether it was told of by the outlet before, and is there now.
-    fn mark(&mut self, part: &Part, changed: &[(Text, bool, bool)]) {
+    /// Marks keys that have changed: each with whether it was told of by the outlet before, and is there now. Where that
+    /// makes more marks than `most`, the receiver is told all of a part anew, for which nothing has to be kept.
+    fn mark(&mut self, part: &Part, changed: &[(Text, bool, bool)], most: usize) {
         let rest = self.rest.iter().find(|rest| rest.is_of(part.0, &part.1));
         let marks = self.marks.entry(part.clone()).or_default();
         for (key, before, now) in changed {
@@ -142,7 +140,7 @@ impl Sending {
             self.marks.remove(part);
         }
         let count: usize = self.marks.values().map(Changed::len).sum();
-        if count > MOST_MARKS
+        if count > most
             && let Some((largest, _)) = self.marks.iter().max_by_key(|(_, keys)| keys.len())
         {
             let largest = largest.clone();
@@ -162,7 +160,7 @@ impl Machine {
     /// Tells what is due at one of the outlets, or marks it for receivers that are behind. What does not fit into a message
     /// waits there for the next.
     fn flush(&mut self, now: Duration, source: Source) {
-        let full = self.settings.full();
+        let (full, most) = (self.settings.full(), self.settings.most_marks());
         while let Some((family, mut keys)) = self.outlet(source).take(now) {
             let part = (source, family);
             let mut piece = Piece::default();
@@ -185,7 +183,7 @@ impl Machine {
                     continue;
                 };
                 if !peer.sending.is_level(&part) {
-                    peer.sending.mark(&part, &changed);
+                    peer.sending.mark(&part, &changed, most);
                     behind.push(node);
                 } else if !piece.is_empty() {
                     peer.sending.busy = true;

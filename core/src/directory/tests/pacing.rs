@@ -171,6 +171,74 @@ fn a_watch_that_begins_and_ends_all_the_time_is_told_when_there_is_room() {
     assert!(sent < 20, "{sent}");
 }
 
+#[test]
+fn a_receiver_that_is_far_behind_is_told_all_anew() {
+    let mut net = Net::default();
+    let limits = DirectoryLimits {
+        keys: 20,
+        ..DirectoryLimits::default()
+    };
+    net.add_sized("a", &[], limits, SMALL);
+    net.become_global("a");
+    net.stranger("a", "w", true);
+    net.says("a", "w", ["g_mon1".into(), "f".into()]).unwrap();
+    net.stranger("a", "g", false);
+    net.says("a", "g", ["g_global".into()]).unwrap();
+    for n in 0..30 {
+        net.set("a", "f", &format!("old{n}"), n);
+    }
+    for peer in ["w", "g"] {
+        net.slow(peer);
+    }
+    net.set("a", "f", "first", 0);
+    for n in 0..30 {
+        net.delete("a", "f", &format!("old{n}"));
+        net.set("a", "f", &format!("new{n}"), n);
+    }
+    for (peer, word) in [("w", "g_chg1"), ("g", "g_set")] {
+        net.told
+            .retain(|(_, request)| request[0].as_str() != Some(word));
+        net.room(peer, true);
+        net.soon();
+        let anew = |(to, request): &(_, Values)| {
+            *to == super::net::id(peer) && request[0].as_str() == Some(word)
+        };
+        assert!(net.told.iter().any(anew), "{peer}");
+        assert_eq!(known(&net, peer)["f"].len(), 31);
+    }
+}
+
+#[test]
+fn what_a_new_global_node_was_asked_too_early_it_answers_as_its_peer_has_room() {
+    let mut net = Net::default();
+    net.add("a", &[]);
+    for peer in ["g", "w"] {
+        net.stranger("a", peer, false);
+    }
+    net.says("a", "g", ["g_global".into()]).unwrap();
+    // It waits for what g holds.
+    net.become_global("a");
+    net.slow("w");
+    let ask = |net: &mut Net, n: i64| {
+        let words = ["g_db_keys".into(), "f".into(), n.into()];
+        net.says_now("a", "w", words).unwrap();
+    };
+    (0..50).for_each(|n| ask(&mut net, n));
+    net.heard("a", "w");
+    net.says_now("a", "g", ["g_set".into(), Value::Map(crate::Map::new())])
+        .unwrap();
+    // Later ones do not overtake them.
+    (50..100).for_each(|n| ask(&mut net, n));
+    assert_eq!(net.heard("a", "w"), [r#""g_reply" 0 []"#]);
+    net.room("w", false);
+    assert_eq!(net.heard("a", "w"), [r#""g_reply" 1 []"#]);
+    net.room("w", true);
+    let rest: Vec<String> = (2..100).map(|n| format!(r#""g_reply" {n} []"#)).collect();
+    assert_eq!(net.heard("a", "w"), rest);
+    ask(&mut net, 100);
+    assert_eq!(net.heard("a", "w"), [r#""g_reply" 100 []"#]);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Set(usize, usize, usize, i64, bool),
