@@ -324,7 +324,8 @@ impl Machine {
 
     pub(super) fn on_find(&mut self, from: &NodeId, node: Text) -> Result<(), String> {
         self.expect_role()?;
-        let addresses = self.store.seen(LISTENERS, &node).cloned();
+        let addresses = NodeId::new(&node).ok();
+        let addresses = addresses.and_then(|node| self.listeners(&node));
         self.send(from, request::found(node, addresses));
         Ok(())
     }

@@ -42,11 +42,15 @@ impl Machine {
         Ok(())
     }
 
-    /// This node listens there.
+    /// This node listens there. One that listens nowhere has no entry: a log catcher of AnyEvent::MP would try it for ever
+    /// (protocol.md section 5).
     pub(crate) fn listens(&mut self, now: Duration, addresses: Vec<Text>) {
-        let key = Text::from(self.own.as_str());
+        let (family, key) = (Text::from_static(LISTENERS), self.own.as_str().into());
         let addresses: Vec<Value> = addresses.into_iter().map(Value::from).collect();
-        self.hold(now, &Text::from_static(LISTENERS), key, addresses.into());
+        match addresses.is_empty() {
+            true => self.release(now, &family, key),
+            false => self.hold(now, &family, key, addresses.into()),
+        }
         self.pump(now);
     }
 
@@ -107,9 +111,16 @@ impl Machine {
         self.sought.remove(node);
     }
 
+    /// Where `node` listens, if that is known; nowhere, if it is connected to us and has not said.
     pub(super) fn listeners(&self, node: &NodeId) -> Option<Vec<Text>> {
-        let seen = self.store.seen(LISTENERS, node.as_str());
-        seen.and_then(request::addresses)
+        match self.store.seen(LISTENERS, node.as_str()) {
+            Some(seen) => request::addresses(seen),
+            None => {
+                let peer = self.peers.get(node);
+                let registered = peer.is_some_and(|peer| peer.slave || peer.global);
+                registered.then(Vec::new)
+            }
+        }
     }
 
     /// Begins to watch a family for the programs here, if it is not watched yet. Its content is given, or comes as an

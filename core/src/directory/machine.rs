@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::limits::DirectoryLimits;
 use super::mesh::Mesh;
-use super::name::{GLOBALS, LISTENERS};
+use super::name::GLOBALS;
 use super::outgoing::Sending;
 use super::outlet::Outlet;
 use super::request::{self, Query, Request};
@@ -172,8 +172,6 @@ impl Machine {
     pub(crate) fn new(own: NodeId, settings: Settings) -> Self {
         let mut store = Store::new(own.clone());
         store.add_owner(&own, true);
-        let listeners = Text::from_static(LISTENERS);
-        store.set(&own, &listeners, own.as_str().into(), Vec::new().into());
         Self {
             own,
             settings,

@@ -253,7 +253,9 @@ pub(super) fn find(node: &NodeId) -> Values {
     words(["g_find".into(), node.into()])
 }
 
-pub(super) fn found(node: Text, addresses: Option<Value>) -> Values {
+pub(super) fn found(node: Text, addresses: Option<Vec<Text>>) -> Values {
+    let value = |addresses: Vec<Text>| addresses.into_iter().map(Value::from).collect::<Vec<_>>();
+    let addresses = addresses.map(value);
     words(["g_found".into(), node.into(), addresses.into()])
 }
 
