@@ -182,6 +182,10 @@ impl Replay<'_> {
             "g_slave" if message.len() == 2 => Some(Rule::AsksOnce),
             "g_find" if first == self.them(number) => Some(Rule::KnowsSeed),
             "g_chg2" if self.session.name == "s09g-stale-monitor" => Some(Rule::WatchEnds),
+            // The recorded client deletes a key that nobody has set.
+            "g_chg2" if pairs(message, 3).is_empty() && texts(message, 4) == ["zz"] => {
+                Some(Rule::Unheard)
+            }
             // Said again with everything in `g_set`.
             "g_upd" if is_internal(&first) => Some(Rule::InSet),
             _ => None,

@@ -32,11 +32,12 @@ pub(crate) enum Rule {
     InSet,
     ByHand,
     WatchEnds,
+    Unheard,
     Outlives,
 }
 
 impl Rule {
-    pub(crate) const ALL: [(Self, &'static str); 23] = [
+    pub(crate) const ALL: [(Self, &'static str); 24] = [
         (
             Self::Methods,
             "the greeting lists hmac_sha3_512, and cleartext where the session needs it: the methods under TLS come \
@@ -133,6 +134,11 @@ impl Rule {
         (
             Self::WatchEnds,
             "what a peer watches ends with its connection; a Perl node goes on at the next (protocol.md section 6)",
+        ),
+        (
+            Self::Unheard,
+            "nobody hears of the end of an entry of which it has not heard; a Perl node tells the deletion of a missing key \
+             as well (protocol.md section 6)",
         ),
         (
             Self::Outlives,

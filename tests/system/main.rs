@@ -5,6 +5,7 @@ mod addresses;
 mod cbor;
 mod common;
 mod dialled;
+mod directory;
 mod failures;
 mod fair;
 mod gaps;

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::left::Left;
 use super::machine::{Machine, Output, Role};
 use super::name::{self, GLOBALS, LISTENERS};
+use super::outgoing::Source;
 use super::request::{self, Query, Update};
 use super::store::size_of_entry;
 use crate::{NodeId, Text, Value};
@@ -15,27 +17,6 @@ const MOST_ADDRESSES: usize = 64;
 /// Global nodes that one global node names.
 const MOST_GLOBALS: usize = 1000;
 
-/// What could not be taken of a request, since it is not for its sender to say, or too much.
-#[derive(Default)]
-struct Left {
-    entries: usize,
-    why: &'static str,
-}
-
-impl Left {
-    fn add(&mut self, why: &'static str) {
-        self.entries += 1;
-        self.why = why;
-    }
-
-    fn outcome(self) -> Result<(), String> {
-        match self.entries {
-            0 => Ok(()),
-            n => Err(format!("{n} entries were not taken: {}", self.why)),
-        }
-    }
-}
-
 impl Machine {
     /// Takes on the global role, for good.
     pub(crate) fn become_global(&mut self, now: Duration) {
@@ -43,7 +24,9 @@ impl Machine {
             return;
         }
         self.begin_to_settle(now);
-        self.to_master.clear();
+        self.to_network.clear();
+        let peers = self.peers.values_mut();
+        peers.for_each(|peer| peer.sending.forget_all(Source::Ours));
         let own = Text::from(self.own.as_str());
         self.hold(now, &Text::from_static(GLOBALS), own, Value::Null);
         let peers: Vec<(NodeId, bool)> = self
@@ -71,6 +54,7 @@ impl Machine {
         peer.slave = false;
         let watches = std::mem::take(&mut peer.watches);
         // It tells anew what it holds, and is its own master from now on.
+        peer.sending.forget_all(Source::Seen);
         self.forget_watches(from, watches);
         self.forget(now, from);
         if self.role == Role::Global {
@@ -91,7 +75,7 @@ impl Machine {
             node.as_str().into(),
             Value::Null,
         );
-        self.send_database(node, "g_set");
+        self.send_database(now, node);
     }
 
     /// A global node is gone.
@@ -159,7 +143,8 @@ impl Machine {
         let perl = self.is_perl(from);
         let mut entries = Vec::new();
         for (family, content) in families {
-            let family = name::key(family, perl).filter(|family| name::is_known_family(family));
+            let family = name::key(family, perl).ok();
+            let family = family.filter(|family| name::is_known_family(family));
             match (family, request::pairs(content)) {
                 (Some(family), Ok(pairs)) => {
                     let pairs = pairs.into_iter();
@@ -171,7 +156,7 @@ impl Machine {
         }
         let kept: BTreeSet<(&Text, Text)> = entries
             .iter()
-            .filter_map(|(family, key, _)| Some((family, name::key(key.clone(), perl)?)))
+            .filter_map(|(family, key, _)| Some((family, name::key(key.clone(), perl).ok()?)))
             .collect();
         let held = self.store.families_of(from).flat_map(|family| {
             let keys = self.store.held_by(from, family);
@@ -186,9 +171,7 @@ impl Machine {
             self.take_away(now, from, &family, key);
         }
         for (family, key, value) in entries {
-            if let Err(why) = self.put(now, from, &family, key, value) {
-                left.add(why);
-            }
+            left.take(self.put(now, from, &family, key, value));
         }
         left.outcome()
     }
@@ -210,17 +193,15 @@ impl Machine {
         };
         let mut left = Left::default();
         for (key, value) in update.set {
-            if let Err(why) = self.put(now, from, &update.family, key, value) {
-                left.add(why);
-            }
+            left.take(self.put(now, from, &update.family, key, value));
         }
         for key in update.deleted {
-            match name::key(key, perl) {
+            match left.take(name::key(key, perl)) {
                 Some(key) if key.len() > self.settings.largest_entry() => {
                     left.add("a key is too long (directory.entry)");
                 }
                 Some(key) => self.take_away(now, from, &update.family, key),
-                None => left.add("a key is no text"),
+                None => {}
             }
         }
         left.outcome()
@@ -240,7 +221,7 @@ impl Machine {
             return Err("its connection is lost");
         };
         let global = peer.global;
-        let key = name::key(key, peer.perl).ok_or("a key is no text")?;
+        let key = name::key(key, peer.perl)?;
         let value = match *family == *GLOBALS {
             true => Value::Null,
             false => name::value(value, peer.perl),
@@ -281,9 +262,7 @@ impl Machine {
             }
             _ => {}
         }
-        if name::not_json(value).is_some() {
-            return Err("a value is not what JSON can carry");
-        }
+        name::expect_json(value)?;
         let size = size_of_entry(key, value);
         if size > self.settings.largest_entry() {
             return Err("an entry is too large (directory.entry)");
@@ -345,7 +324,8 @@ impl Machine {
 
     pub(super) fn on_find(&mut self, from: &NodeId, node: Text) -> Result<(), String> {
         self.expect_role()?;
-        let addresses = self.store.seen(LISTENERS, &node).cloned();
+        let addresses = NodeId::new(&node).ok();
+        let addresses = addresses.and_then(|node| self.listeners(&node));
         self.send(from, request::found(node, addresses));
         Ok(())
     }
@@ -374,7 +354,12 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn on_watch(&mut self, from: &NodeId, family: Text) -> Result<(), String> {
+    pub(super) fn on_watch(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        family: Text,
+    ) -> Result<(), String> {
         self.expect_role()?;
         let watched = self.watchers.get(&family);
         let new = !watched.is_some_and(|watchers| watchers.contains(from));
@@ -393,7 +378,7 @@ impl Machine {
             .entry(family.clone())
             .or_default()
             .insert(from.clone());
-        self.send_family(from, &family);
+        self.send_family(now, from, family);
         Ok(())
     }
 

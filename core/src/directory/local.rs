@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Question, Role};
+use super::machine::{Machine, Output, Question};
 use super::name::{self, LISTENERS};
 use super::request::{self, Query};
-use super::store::{Told, size_of_entry};
+use super::store::size_of_entry;
 use super::watched::Change;
 use crate::{NodeId, Text, Value};
 
@@ -42,11 +42,15 @@ impl Machine {
         Ok(())
     }
 
-    /// This node listens there.
+    /// This node listens there. One that listens nowhere has no entry: a log catcher of AnyEvent::MP would try it for ever
+    /// (protocol.md section 5).
     pub(crate) fn listens(&mut self, now: Duration, addresses: Vec<Text>) {
-        let key = Text::from(self.own.as_str());
+        let (family, key) = (Text::from_static(LISTENERS), self.own.as_str().into());
         let addresses: Vec<Value> = addresses.into_iter().map(Value::from).collect();
-        self.hold(now, &Text::from_static(LISTENERS), key, addresses.into());
+        match addresses.is_empty() {
+            true => self.release(now, &family, key),
+            false => self.hold(now, &family, key, addresses.into()),
+        }
         self.pump(now);
     }
 
@@ -61,22 +65,15 @@ impl Machine {
     /// Holds an entry in this node's name, of any family.
     pub(super) fn hold(&mut self, now: Duration, family: &Text, key: Text, value: Value) {
         let told = self.store.set(&self.own, family, key.clone(), value);
-        self.tell_own(now, family, key, told);
+        self.tell(now, family, key, told);
     }
 
     /// Holds it no longer, if it did.
     pub(super) fn release(&mut self, now: Duration, family: &Text, key: Text) {
         if self.store.holds(&self.own, family, &key) {
             let told = self.store.delete(&self.own, family, &key);
-            self.tell_own(now, family, key, told);
+            self.tell(now, family, key, told);
         }
-    }
-
-    fn tell_own(&mut self, now: Duration, family: &Text, key: Text, told: Told) {
-        if matches!(self.role, Role::Slave(_)) {
-            self.to_master.changed(now, family, key.clone());
-        }
-        self.tell(now, family, key, told);
     }
 
     /// Asks what is in a family. The answer comes as an output; it may take until there is a master.
@@ -114,9 +111,16 @@ impl Machine {
         self.sought.remove(node);
     }
 
+    /// Where `node` listens, if that is known; nowhere, if it is connected to us and has not said.
     pub(super) fn listeners(&self, node: &NodeId) -> Option<Vec<Text>> {
-        let seen = self.store.seen(LISTENERS, node.as_str());
-        seen.and_then(request::addresses)
+        match self.store.seen(LISTENERS, node.as_str()) {
+            Some(seen) => request::addresses(seen),
+            None => {
+                let peer = self.peers.get(node);
+                let registered = peer.is_some_and(|peer| peer.slave || peer.global);
+                registered.then(Vec::new)
+            }
+        }
     }
 
     /// Begins to watch a family for the programs here, if it is not watched yet. Its content is given, or comes as an

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::limits::DirectoryLimits;
 use super::mesh::Mesh;
-use super::name::{GLOBALS, LISTENERS};
+use super::name::GLOBALS;
 use super::outgoing::Sending;
 use super::outlet::Outlet;
 use super::request::{self, Query, Request};
@@ -34,9 +34,8 @@ pub(crate) struct Machine {
     pub(super) held: Vec<(NodeId, u64, Request)>,
     /// How the seeds of this node stand.
     pub(super) seeds: Seeds,
-    /// What is on its way to the master, to other global nodes, and to those who watch.
-    pub(super) to_master: Outlet,
-    pub(super) to_globals: Outlet,
+    /// What is on its way to the master or other global nodes, and to those who watch.
+    pub(super) to_network: Outlet,
     pub(super) to_watchers: Outlet,
     pub(super) mesh: Mesh,
     /// Who is in `'g`, or listens where, has changed.
@@ -63,6 +62,11 @@ impl Settings {
     /// Bytes of an answer to a query that fit into a message.
     pub(super) fn largest_reply(&self) -> usize {
         self.message_size / 2
+    }
+
+    /// Keys that are marked for one receiver: one slave may write all that it holds anew.
+    pub(super) fn most_marks(&self) -> usize {
+        self.limits.keys.saturating_mul(2)
     }
 
     /// The largest entry.
@@ -104,9 +108,9 @@ pub(super) struct Peer {
     pub(super) slave: bool,
     /// How many families it watches.
     pub(super) watches: usize,
-    /// How many of its requests are held back.
+    /// How many of its requests wait to be answered.
     pub(super) held: usize,
-    /// What goes to it in pieces.
+    /// What it is still to be told.
     pub(super) sending: Sending,
 }
 
@@ -143,7 +147,8 @@ pub(crate) struct Arrival {
 pub(crate) enum Output {
     /// Send this to the node ports of these peers, over the connections that are up now.
     Send { to: Vec<NodeId>, request: Values },
-    /// Call [`handle_ready`](Machine::handle_ready) when little waits for this peer.
+    /// Something was sent to this peer: call [`handle_ready`](Machine::handle_ready) when little waits for it, at once if
+    /// that is so now.
     Pace { to: NodeId },
     /// A question is answered.
     Answer { question: u64, answer: Value },
@@ -167,8 +172,6 @@ impl Machine {
     pub(crate) fn new(own: NodeId, settings: Settings) -> Self {
         let mut store = Store::new(own.clone());
         store.add_owner(&own, true);
-        let listeners = Text::from_static(LISTENERS);
-        store.set(&own, &listeners, own.as_str().into(), Vec::new().into());
         Self {
             own,
             settings,
@@ -182,8 +185,7 @@ impl Machine {
             settling: None,
             held: Vec::new(),
             seeds: Seeds::default(),
-            to_master: Outlet::default(),
-            to_globals: Outlet::default(),
+            to_network: Outlet::default(),
             to_watchers: Outlet::default(),
             mesh: Mesh::default(),
             mesh_changed: false,
@@ -212,7 +214,7 @@ impl Machine {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        let outlets = [&self.to_master, &self.to_globals, &self.to_watchers];
+        let outlets = [&self.to_network, &self.to_watchers];
         let dues = outlets.iter().filter_map(|outlet| outlet.due());
         let settled = self.settling.as_ref().map(|settling| settling.until);
         dues.chain(self.mesh.due()).chain(settled).min()
@@ -253,7 +255,7 @@ impl Machine {
             self.send(&node, request::global());
         }
         if seed {
-            self.greet_seed(node);
+            self.greet_seed(now, node);
         }
         self.pump(now);
     }
@@ -300,7 +302,7 @@ impl Machine {
             false => Role::Alone,
         };
         let before = std::mem::replace(&mut self.role, role);
-        self.choose_master();
+        self.choose_master(now);
         if self.role == Role::Alone && before != Role::Alone {
             self.answer_all(now);
         }
@@ -320,7 +322,9 @@ impl Machine {
                 (peer.seed && !before).then(|| node.clone())
             })
             .collect();
-        fresh.into_iter().for_each(|node| self.greet_seed(node));
+        fresh
+            .into_iter()
+            .for_each(|node| self.greet_seed(now, node));
         self.settle(now);
         self.pump(now);
     }
@@ -345,15 +349,25 @@ impl Machine {
         outcome
     }
 
-    pub(super) fn handle_parsed(
+    fn handle_parsed(
         &mut self,
         now: Duration,
         from: &NodeId,
         request: Request,
     ) -> Result<(), String> {
-        let Some(request) = self.hold_back(from, request) else {
-            return Ok(());
-        };
+        match self.hold_back(from, request) {
+            Some(request) => self.take_request(now, from, request),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what a peer asks for.
+    pub(super) fn take_request(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        request: Request,
+    ) -> Result<(), String> {
         match request {
             Request::Global => self.on_global(now, from),
             Request::BeGlobal => {
@@ -365,7 +379,7 @@ impl Machine {
             Request::Update(update) => self.on_update(now, from, update),
             Request::Find(node) => self.on_find(from, node),
             Request::Query(query, family, id) => self.on_query(from, query, &family, id),
-            Request::Watch(family) => self.on_watch(from, family),
+            Request::Watch(family) => self.on_watch(now, from, family),
             Request::Unwatch(family) => self.on_unwatch(from, &family),
             Request::Found(node, addresses) => self.on_found(from, &node, addresses),
             Request::Reply(id, result) => self.on_reply(from, &id, result),
@@ -401,16 +415,21 @@ impl Machine {
 
     /// Lets those who are concerned know that `key` has changed.
     pub(super) fn tell(&mut self, now: Duration, family: &Text, key: Text, told: Told) {
-        if told.watchers && *family == *GLOBALS {
-            self.mesh_changed = true;
+        if let Some(before) = told.ours
+            && matches!(self.role, Role::Global | Role::Slave(_))
+        {
+            self.to_network.changed(now, family, key.clone(), before);
         }
-        if told.globals && self.role == Role::Global {
-            self.to_globals.changed(now, family, key.clone());
+        let Some(before) = told.seen else {
+            return;
+        };
+        if *family == *GLOBALS {
+            self.mesh_changed = true;
         }
         // What a slave's programs watch, the master tells.
         let watched = self.watched.contains_key(family) && self.knows_all();
-        if told.watchers && (watched || self.watchers.contains_key(family)) {
-            self.to_watchers.changed(now, family, key);
+        if watched || self.watchers.contains_key(family) {
+            self.to_watchers.changed(now, family, key, before);
         }
     }
 

@@ -18,8 +18,10 @@
 //! | `mesh` | which global nodes to connect to, and when |
 //! | `watched` | what programs have been told of a family |
 //! | `request`, `name`, `limits` | the words on the wire, what may stand in an entry, how much a peer may hold |
+//! | `left` | entries that are refused alone |
 
 mod global;
+mod left;
 mod limits;
 mod local;
 mod machine;

@@ -81,13 +81,32 @@ fn within<T>(path: &mut String, step: &str, run: impl FnOnce(&mut String) -> T) 
 }
 
 /// A key as it came. From Perl nodes bytes that are no UTF-8 are Latin-1 text.
-pub(super) fn key(value: Value, perl: bool) -> Option<Text> {
+pub(super) fn key(value: Value, perl: bool) -> Result<Text, &'static str> {
     match value {
-        Value::Text(text) => Some(text),
-        Value::Bytes(bytes) if perl => Some(perl_text(&bytes)),
-        // Perl knows no difference between 1 and "1", and JSON has text keys only.
-        Value::Integer(n) => Some(n.to_string().into()),
-        _ => None,
+        Value::Text(text) => Ok(text),
+        Value::Bytes(bytes) if perl => Ok(perl_text(&bytes)),
+        // Perl's keys are always strings, but a number may name the one to delete: 5 is "5" there.
+        Value::Integer(n) if perl => Ok(n.to_string().into()),
+        _ => Err("a key is no text"),
+    }
+}
+
+/// A key with its value as they came: what JSON can carry. `Ok(Err)` holds the key of a value that it cannot.
+pub(super) fn entry(
+    key: Value,
+    value: Value,
+    perl: bool,
+) -> Result<(Text, Result<Value, &'static str>), &'static str> {
+    let key = self::key(key, perl)?;
+    let value = self::value(value, perl);
+    Ok((key, expect_json(&value).map(|()| value)))
+}
+
+/// Whether JSON can carry `value`.
+pub(super) fn expect_json(value: &Value) -> Result<(), &'static str> {
+    match not_json(value) {
+        None => Ok(()),
+        Some(_) => Err("a value is not what JSON can carry"),
     }
 }
 
@@ -163,7 +182,7 @@ mod tests {
         assert_eq!(value(bytes.clone(), true).as_str(), Some("café"));
         assert_eq!(
             (key(bytes.clone(), false), value(bytes.clone(), false)),
-            (None, bytes)
+            (Err("a key is no text"), bytes)
         );
     }
 }

@@ -1,13 +1,18 @@
 //! `Outlet`: changes on their way to somebody, so paced that a storm of them costs a few messages.
 //!
 //! Only which keys have changed is kept; what is told of them is looked up when it goes out. So a key that changes a
-//! thousand times meanwhile is told once, with its last value. The first change of
+//! thousand times meanwhile is told once, with its last value, and one that comes and goes is not told. The first change of
 //! a family goes out at once. The next waits for [`SHORTEST`], and as long as more come, for twice as long each time.
+//! Where nodes listen goes out before all else, so that who hears of a port can know where its node is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::name::LISTENERS;
 use crate::Text;
+
+/// Keys of a family that have changed since they were told last, each with whether it was there then.
+pub(super) type Changed = BTreeMap<Text, bool>;
 
 /// The pause after a message about a family, if nothing came for a while before.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -26,21 +31,21 @@ pub(super) struct Outlet {
 }
 
 struct Pending {
-    keys: BTreeSet<Text>,
+    keys: Changed,
     due: Duration,
     pause: Duration,
 }
 
 impl Outlet {
-    /// Notes that `key` has changed.
-    pub(super) fn changed(&mut self, now: Duration, family: &Text, key: Text) {
+    /// Notes that `key` has changed, and whether it was there before.
+    pub(super) fn changed(&mut self, now: Duration, family: &Text, key: Text, before: bool) {
         if let Some(pending) = self.families.get_mut(family) {
-            pending.keys.insert(key);
+            pending.keys.entry(key).or_insert(before);
             return;
         }
         self.due.insert((now, family.clone()));
         let pending = Pending {
-            keys: BTreeSet::from([key]),
+            keys: Changed::from([(key, before)]),
             due: now,
             pause: Duration::ZERO,
         };
@@ -52,23 +57,41 @@ impl Outlet {
         self.due.first().map(|(due, _)| *due)
     }
 
+    /// What is not out yet, by family.
+    pub(super) fn pending(&self) -> impl Iterator<Item = (&Text, &Changed)> {
+        let families = self.families.iter();
+        families.map(|(family, pending)| (family, &pending.keys))
+    }
+
+    /// Whether a change of `key` is not out yet.
+    pub(super) fn is_pending(&self, family: &Text, key: &Text) -> bool {
+        let pending = self.families.get(family);
+        pending.is_some_and(|pending| pending.keys.contains_key(key))
+    }
+
     /// The next family whose time has come, and which of its keys have changed.
-    pub(super) fn take(&mut self, now: Duration) -> Option<(Text, BTreeSet<Text>)> {
+    pub(super) fn take(&mut self, now: Duration) -> Option<(Text, Changed)> {
         loop {
-            let (due, _) = self.due.first()?;
-            if *due > now {
+            let mut next = self.due.first()?.clone();
+            if next.0 > now {
                 return None;
             }
-            let (_, family) = self.due.pop_first()?;
+            if let Some(listeners) = self.families.get(LISTENERS)
+                && !listeners.keys.is_empty()
+            {
+                next = (listeners.due, Text::from_static(LISTENERS));
+            }
+            self.due.remove(&next);
+            let (_, family) = next;
             let pending = self.families.get_mut(&family)?;
             if pending.keys.is_empty() {
                 // Nothing came for a whole pause.
                 self.families.remove(&family);
                 continue;
             }
-            let rest = match pending.keys.iter().nth(MOST_KEYS).cloned() {
+            let rest = match pending.keys.keys().nth(MOST_KEYS).cloned() {
                 Some(first) => pending.keys.split_off(&first),
-                None => BTreeSet::new(),
+                None => Changed::new(),
             };
             let keys = std::mem::replace(&mut pending.keys, rest);
             pending.pause = (2 * pending.pause).clamp(SHORTEST, LONGEST);
@@ -83,7 +106,7 @@ impl Outlet {
     }
 
     /// These keys did not fit into the message.
-    pub(super) fn put_back(&mut self, now: Duration, family: &Text, keys: BTreeSet<Text>) {
+    pub(super) fn put_back(&mut self, now: Duration, family: &Text, keys: Changed) {
         if keys.is_empty() {
             return;
         }
@@ -119,7 +142,7 @@ mod tests {
         for n in 0..10_000_u64 {
             // Ten changes a millisecond, for a second.
             let now = Duration::from_micros(100 * n);
-            outlet.changed(now, &family, format!("k{}", n % 7).into());
+            outlet.changed(now, &family, format!("k{}", n % 7).into(), false);
             while outlet.take(now).is_some() {
                 messages += 1;
             }
@@ -135,23 +158,39 @@ mod tests {
     #[test]
     fn after_a_quiet_pause_nothing_is_kept_and_the_next_goes_out_at_once() {
         let mut outlet = Outlet::default();
-        outlet.changed(at(0), &"f".into(), "a".into());
+        outlet.changed(at(0), &"f".into(), "a".into(), false);
         assert!(outlet.take(at(0)).is_some());
-        outlet.changed(at(3), &"f".into(), "b".into());
+        outlet.changed(at(3), &"f".into(), "b".into(), false);
         assert!(outlet.take(at(3)).is_none());
         assert_eq!(outlet.due(), Some(at(10)));
         assert!(outlet.take(at(10)).is_some());
         assert!(outlet.take(at(30)).is_none());
         assert_eq!(outlet.due(), None);
-        outlet.changed(at(31), &"f".into(), "c".into());
+        outlet.changed(at(31), &"f".into(), "c".into(), false);
         assert!(outlet.take(at(31)).is_some());
+    }
+
+    #[test]
+    fn where_nodes_listen_goes_out_before_what_they_say() {
+        let mut outlet = Outlet::default();
+        for n in 0..3 {
+            // So that its pause is longer.
+            outlet.changed(at(40 * n), &LISTENERS.into(), "a".into(), true);
+            outlet.take(at(40 * n)).unwrap();
+        }
+        outlet.changed(at(81), &LISTENERS.into(), "b".into(), false);
+        assert_eq!(outlet.take(at(81)), None);
+        outlet.changed(at(82), &"f".into(), "b#port".into(), false);
+        assert_eq!(outlet.take(at(82)).unwrap().0, LISTENERS);
+        assert_eq!(outlet.take(at(82)).unwrap().0, "f");
+        assert_eq!(outlet.take(at(82)), None);
     }
 
     #[test]
     fn many_keys_go_out_in_several_messages_and_none_twice() {
         let mut outlet = Outlet::default();
         for n in 0..10_000 {
-            outlet.changed(at(0), &"f".into(), n.to_string().into());
+            outlet.changed(at(0), &"f".into(), n.to_string().into(), false);
         }
         let mut all = BTreeSet::new();
         let mut messages = 0;
@@ -159,9 +198,10 @@ mod tests {
             if let Some((family, keys)) = outlet.take(due) {
                 messages += 1;
                 let mut keys = keys.into_iter();
-                let fits: Vec<Text> = keys.by_ref().take(3000).collect();
+                let fits: Vec<_> = keys.by_ref().take(3000).collect();
                 outlet.put_back(due, &family, keys.collect());
-                fits.into_iter().for_each(|key| assert!(all.insert(key)));
+                let fits = fits.into_iter().map(|(key, _)| key);
+                fits.for_each(|key| assert!(all.insert(key)));
             }
         }
         assert_eq!((messages, all.len()), (4, 10_000));

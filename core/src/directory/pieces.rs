@@ -30,13 +30,8 @@ impl Piece {
         self.bytes >= full
     }
 
-    /// The keys, with their values where they are not gone.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (Text, Option<Value>)> {
-        let text = |key: &Value| key.as_str().map(Text::from);
-        let set = self.set.iter();
-        let set = set.filter_map(move |(key, value)| Some((text(key)?, Some(value.clone()))));
-        let deleted = self.deleted.iter();
-        set.chain(deleted.filter_map(move |key| Some((text(key)?, None))))
+    pub(super) fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.deleted.is_empty()
     }
 
     pub(super) fn into_parts(self) -> (Map, Vec<Value>) {

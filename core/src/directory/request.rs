@@ -167,7 +167,10 @@ impl Arguments {
     }
 
     fn query(&mut self, query: Query) -> Result<Request, String> {
-        let family = self.family()?;
+        // No name that is not allowed has entries, and whoever asks waits for the answer.
+        let family = self.text("a family").unwrap_or_default();
+        let family = Some(family).filter(|family| name::is_known_family(family));
+        let family = family.unwrap_or_default();
         let id = self.next();
         // It is only sent back, but may have to wait here.
         let short = match &id {
@@ -250,7 +253,9 @@ pub(super) fn find(node: &NodeId) -> Values {
     words(["g_find".into(), node.into()])
 }
 
-pub(super) fn found(node: Text, addresses: Option<Value>) -> Values {
+pub(super) fn found(node: Text, addresses: Option<Vec<Text>>) -> Values {
+    let value = |addresses: Vec<Text>| addresses.into_iter().map(Value::from).collect::<Vec<_>>();
+    let addresses = addresses.map(value);
     words(["g_found".into(), node.into(), addresses.into()])
 }
 

@@ -1,9 +1,10 @@
 //! A node that becomes global does not know yet what other global nodes hold. Until they have told, or a time has passed,
 //! it answers nobody, so that who watches here or has lost another master sees no gap.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Settling};
+use super::machine::{Machine, Settling};
 use super::request::Request;
 use crate::NodeId;
 
@@ -54,32 +55,34 @@ impl Machine {
         }
         self.settling = None;
         self.answer_all(now);
-        self.peers.values_mut().for_each(|peer| peer.held = 0);
-        for (node, generation, request) in std::mem::take(&mut self.held) {
-            if self.generation(&node) == Some(generation)
-                && let Err(why) = self.handle_parsed(now, &node, request)
+        let held = std::mem::take(&mut self.held);
+        let asking: BTreeSet<NodeId> = held.iter().map(|(node, ..)| node.clone()).collect();
+        for (node, generation, request) in held {
+            if let Some(peer) = self.peers.get_mut(&node)
+                && peer.generation == generation
             {
-                self.push(Output::NotTaken { node, why });
+                peer.sending.answer(request);
             }
         }
+        asking.iter().for_each(|node| self.send_next(now, node));
     }
 
-    /// Keeps a question for later, if it cannot be answered yet.
+    /// Keeps a question for later, if it cannot be answered yet, or earlier ones of the same peer wait.
     pub(super) fn hold_back(&mut self, from: &NodeId, request: Request) -> Option<Request> {
         let is_question = matches!(
             request,
             Request::Query(..) | Request::Find(_) | Request::Watch(_) | Request::Unwatch(_)
         );
-        if self.settling.is_none() || !is_question {
-            return Some(request);
-        }
         let peer = self.peers.get_mut(from)?;
-        if peer.held >= MOST_HELD {
+        let waits = self.settling.is_some() || peer.held > 0;
+        if !is_question || !waits || peer.held >= MOST_HELD {
             return Some(request);
         }
         peer.held += 1;
-        let generation = peer.generation;
-        self.held.push((from.clone(), generation, request));
+        match self.settling {
+            Some(_) => self.held.push((from.clone(), peer.generation, request)),
+            None => peer.sending.answer(request),
+        }
         None
     }
 }

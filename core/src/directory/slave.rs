@@ -1,7 +1,8 @@
 //! The slave role: the master, what it is asked, and what it answers.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::left::Left;
 use super::machine::{Machine, Output, Role};
 use super::name;
 use super::request::{self, Family, Update};
@@ -10,18 +11,18 @@ use crate::{NodeId, Text, Value};
 
 impl Machine {
     /// A seed is connected.
-    pub(super) fn greet_seed(&mut self, node: NodeId) {
+    pub(super) fn greet_seed(&mut self, now: Duration, node: NodeId) {
         // It has to be a global node (protocol.md section 6).
         self.send(&node, request::be_global());
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.seed = true;
         }
         self.wait_for(&node);
-        self.choose_master();
+        self.choose_master(now);
     }
 
     /// Takes a connected seed as the master, if there is none.
-    pub(super) fn choose_master(&mut self) {
+    pub(super) fn choose_master(&mut self, now: Duration) {
         if self.role != Role::Searching {
             return;
         }
@@ -33,8 +34,8 @@ impl Machine {
         };
         let master = master.0.clone();
         self.role = Role::Slave(master.clone());
-        self.to_master.clear();
-        self.send_database(&master, "g_slave");
+        self.to_network.clear();
+        self.send_database(now, &master);
         let watches: Vec<_> = self.watched.keys().map(request::watch).collect();
         let queries: Vec<_> = self
             .questions
@@ -93,9 +94,24 @@ impl Machine {
         let Some((question, _)) = id.and_then(|id| self.questions.remove_entry(&id)) else {
             return Err(String::from("nobody asked this"));
         };
-        let answer = name::value(answer, self.is_perl(from));
+        let perl = self.is_perl(from);
+        let mut left = Left::default();
+        let answer = match answer {
+            Value::Map(map) => {
+                let entries = entries(map.into_iter().collect(), perl, &mut left);
+                let entries = entries.filter_map(|(key, value)| Some((key, value?)));
+                Value::Map(entries.collect())
+            }
+            Value::Array(items) => {
+                let items = items.into_iter().map(|item| name::value(item, perl));
+                let fit = |item| left.take(name::expect_json(&item).map(|()| item));
+                Value::Array(items.filter_map(fit).collect())
+            }
+            // A Perl master answers so for a family that it does not know.
+            _ => Value::Null,
+        };
         self.push(Output::Answer { question, answer });
-        Ok(())
+        left.outcome()
     }
 
     pub(super) fn on_content(
@@ -107,13 +123,12 @@ impl Machine {
         let perl = self.is_perl(from);
         let watched = self.watched.get_mut(&family);
         let watched = watched.ok_or_else(|| String::from("nobody watches this family"))?;
-        let content: BTreeMap<Text, Value> = pairs
-            .into_iter()
-            .filter_map(|(key, value)| Some((name::key(key, perl)?, name::value(value, perl))))
-            .collect();
-        let change = watched.content(content);
+        let mut left = Left::default();
+        let entries = entries(pairs, perl, &mut left);
+        let content = entries.filter_map(|(key, value)| Some((key, value?)));
+        let change = watched.content(content.collect());
         self.push_change(family, change);
-        Ok(())
+        left.outcome()
     }
 
     pub(super) fn on_changed(&mut self, from: &NodeId, update: Update) -> Result<(), String> {
@@ -122,19 +137,30 @@ impl Machine {
         let watched = self.watched.get_mut(&update.family);
         // A Perl master goes on after its slave was away (protocol.md section 6).
         let watched = watched.ok_or_else(|| String::from("nobody watches this family"))?;
-        let set = update.set.into_iter().filter_map(|(key, value)| {
-            Some((name::key(key, perl)?, Some(name::value(value, perl))))
-        });
+        let mut left = Left::default();
+        let mut keys: Vec<_> = entries(update.set, perl, &mut left).collect();
         let deleted = update.deleted.into_iter();
-        let deleted = deleted.filter_map(|key| Some((name::key(key, perl)?, None)));
-        let change = watched.changed(set.chain(deleted));
+        keys.extend(deleted.filter_map(|key| Some((left.take(name::key(key, perl))?, None))));
+        let change = watched.changed(keys.into_iter());
         self.push_change(update.family, change);
-        Ok(())
+        left.outcome()
     }
 
     pub(super) fn is_perl(&self, node: &NodeId) -> bool {
         self.peers.get(node).is_some_and(|peer| peer.perl)
     }
+}
+
+/// The entries of a family as a master tells them. Of a value that is refused, the old one is gone.
+fn entries(
+    pairs: Vec<(Value, Value)>,
+    perl: bool,
+    left: &mut Left,
+) -> impl Iterator<Item = (Text, Option<Value>)> {
+    pairs.into_iter().filter_map(move |(key, value)| {
+        let (key, value) = left.take(name::entry(key, value, perl))?;
+        Some((key, left.take(value)))
+    })
 }
 
 /// A number that two nodes have together (FNV-1a), so that slaves spread over their seeds, and always the same way.

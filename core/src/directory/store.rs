@@ -51,13 +51,13 @@ pub(super) struct Usage {
     pub(super) families: usize,
 }
 
-/// Whom a change concerns.
+/// What a change concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Told {
-    /// What is seen of the key may have changed.
-    pub(super) watchers: bool,
-    /// What we hold of it may have.
-    pub(super) globals: bool,
+    /// What is seen of the key may have changed; and whether anything was seen before.
+    pub(super) seen: Option<bool>,
+    /// What we hold of it may have; and whether we held anything before.
+    pub(super) ours: Option<bool>,
 }
 
 impl Store {
@@ -156,10 +156,10 @@ impl Store {
             return Told::default();
         };
         let size = size_of_entry(&key, &value);
+        let before = self.before(by, family, &key);
         let Some(owner) = self.owners.get_mut(by as usize).and_then(Option::as_mut) else {
             return Told::default();
         };
-        let ours = owner.ours;
         let families = owner.families.len();
         let keys = owner.families.entry(family.clone()).or_default();
         if keys.insert(key.clone()) {
@@ -188,14 +188,24 @@ impl Store {
         {
             owner.usage.bytes -= size_of_entry(&key, &replaced);
         }
+        let is_seen = self.holder_seen(family, &key) == Some(by);
         Told {
-            watchers: self.holder_seen(family, &key) == Some(by),
-            globals: ours,
+            seen: before.seen.filter(|_| is_seen),
+            ..before
         }
     }
 
-    /// Lets `id` no longer hold `key`. A key that it did not hold is told as deleted all the same, if nobody else holds
-    /// it either, as AnyEvent::MP does.
+    /// What a change of what `by` holds may concern, before it.
+    fn before(&self, by: OwnerIndex, family: &str, key: &str) -> Told {
+        let entry = self.families.get(family).and_then(|keys| keys.get(key));
+        let our_value = entry.and_then(|entry| self.our_value(entry));
+        Told {
+            seen: Some(entry.is_some()),
+            ours: self.is_ours(by).then_some(our_value.is_some()),
+        }
+    }
+
+    /// Lets `id` no longer hold `key`.
     pub(super) fn delete(&mut self, id: &NodeId, family: &str, key: &str) -> Told {
         self.counted(id, |store| store.take_out(id, family, key))
     }
@@ -204,19 +214,16 @@ impl Store {
         let Some(&by) = self.by_id.get(id) else {
             return Told::default();
         };
-        let seen_was_its = self.holder_seen(family, key).is_none_or(|seen| seen == by);
+        let seen_was_its = self.holder_seen(family, key) == Some(by);
+        let before = self.before(by, family, key);
         let Some(owner) = self.owners.get_mut(by as usize).and_then(Option::as_mut) else {
             return Told::default();
         };
-        let told = Told {
-            watchers: seen_was_its,
-            globals: owner.ours,
-        };
         let Some(keys) = owner.families.get_mut(family) else {
-            return told;
+            return Told::default();
         };
         if !keys.remove(key) {
-            return told;
+            return Told::default();
         }
         owner.usage.keys -= 1;
         if keys.is_empty() {
@@ -228,7 +235,10 @@ impl Store {
         {
             owner.usage.bytes -= size_of_entry(key, &value);
         }
-        told
+        Told {
+            seen: before.seen.filter(|_| seen_was_its),
+            ..before
+        }
     }
 
     fn remove(&mut self, by: OwnerIndex, family: &str, key: &str) -> Option<Value> {
@@ -260,12 +270,12 @@ impl Store {
         let Some(owner) = self.owners.get_mut(by as usize).and_then(Option::as_mut) else {
             return;
         };
-        let globals = owner.ours;
+        let ours = owner.ours.then_some(true);
         for (family, keys) in std::mem::take(&mut owner.families) {
             for key in keys {
-                let watchers = self.holder_seen(&family, &key) == Some(by);
+                let seen = (self.holder_seen(&family, &key) == Some(by)).then_some(true);
                 self.remove(by, &family, &key);
-                tell(&family, key, Told { watchers, globals });
+                tell(&family, key, Told { seen, ours });
             }
         }
         if let Some(place) = self.owners.get_mut(by as usize) {

@@ -1,6 +1,7 @@
 //! The directory's machine, alone and in small networks without a wire.
 
 mod net;
+mod pacing;
 mod peers;
 mod properties;
 mod roles;

@@ -21,6 +21,10 @@ pub(super) struct Net {
     pub(super) cut_off: BTreeSet<NodeId>,
     /// Every request that was sent, as text.
     pub(super) log: Vec<String>,
+    /// What was sent to strangers, in order.
+    pub(super) told: Vec<(NodeId, Values)>,
+    /// Peers that have no room, with the nodes that wait for it.
+    slow: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 struct Node {
@@ -47,10 +51,21 @@ impl Net {
     }
 
     pub(super) fn add_with(&mut self, name: &str, seeds: &[&str], limits: DirectoryLimits) {
+        self.add_sized(name, seeds, limits, 16 << 20);
+    }
+
+    /// With a limit for the size of messages.
+    pub(super) fn add_sized(
+        &mut self,
+        name: &str,
+        seeds: &[&str],
+        limits: DirectoryLimits,
+        message_size: usize,
+    ) {
         let settings = Settings {
             limits,
             monitor_timeout: TIMEOUT,
-            message_size: 16 << 20,
+            message_size,
         };
         let mut machine = Machine::new(id(name), settings);
         machine.listens(self.now, vec![format!("{name}:1").into()]);
@@ -164,12 +179,16 @@ impl Net {
                             let words: Vec<String> =
                                 request.iter().map(|value| value.to_string()).collect();
                             self.log.push(format!("{name}>{to} {}", words.join(" ")));
+                            self.told.push((to.clone(), request.clone()));
                             self.wire
                                 .push_back((name.clone(), to, generation, request.clone()));
                         }
                     }
                 }
-                Output::Pace { to } => node.machine.handle_ready(self.now, &to),
+                Output::Pace { to } => match self.slow.get_mut(&to) {
+                    Some(waiting) => waiting.push(name.clone()),
+                    None => node.machine.handle_ready(self.now, &to),
+                },
                 Output::Answer { question, answer } => drop(node.answers.insert(question, answer)),
                 Output::Found {
                     node: found,
@@ -248,22 +267,55 @@ impl Net {
         self.pass(Duration::from_millis(500));
     }
 
+    /// From now on `peer` has no room for more than one message of each node.
+    pub(super) fn slow(&mut self, peer: &str) {
+        self.slow.entry(id(peer)).or_default();
+    }
+
+    /// It has room again for the next message of each, and with `all` for any number.
+    pub(super) fn room(&mut self, peer: &str, all: bool) {
+        let Some(waiting) = self.slow.get_mut(&id(peer)) else {
+            return;
+        };
+        let waiting = std::mem::take(waiting);
+        if all {
+            self.slow.remove(&id(peer));
+        }
+        for name in waiting {
+            let now = self.now;
+            self.machine(name.as_str()).handle_ready(now, &id(peer));
+            self.carry_out(&name);
+        }
+        self.settle();
+    }
+
     pub(super) fn set(&mut self, name: &str, family: &str, key: &str, value: impl Into<Value>) {
+        self.set_now(name, family, key, value);
+        self.soon();
+    }
+
+    /// Without letting time pass.
+    pub(super) fn set_now(&mut self, name: &str, family: &str, key: &str, value: impl Into<Value>) {
         let now = self.now;
         let set = self
             .machine(name)
             .set(now, &family.into(), key.into(), value.into());
         set.unwrap();
         self.carry_out(&id(name));
-        self.soon();
+        self.settle();
     }
 
     pub(super) fn delete(&mut self, name: &str, family: &str, key: &str) {
+        self.delete_now(name, family, key);
+        self.soon();
+    }
+
+    pub(super) fn delete_now(&mut self, name: &str, family: &str, key: &str) {
         let now = self.now;
         self.machine(name)
             .delete(now, &family.into(), &[key.into()]);
         self.carry_out(&id(name));
-        self.soon();
+        self.settle();
     }
 
     pub(super) fn become_global(&mut self, name: &str) {
@@ -360,6 +412,17 @@ impl Net {
         peer: &str,
         words: [Value; N],
     ) -> Result<(), String> {
+        let said = self.says_now(name, peer, words);
+        self.soon();
+        said
+    }
+
+    pub(super) fn says_now<const N: usize>(
+        &mut self,
+        name: &str,
+        peer: &str,
+        words: [Value; N],
+    ) -> Result<(), String> {
         let values: Values = words.into_iter().collect();
         let mut values = values.into_iter();
         let word = values.next().unwrap();
@@ -368,7 +431,7 @@ impl Net {
             self.machine(name)
                 .handle_request(now, &id(peer), word.as_str().unwrap(), values);
         self.carry_out(&id(name));
-        self.soon();
+        self.settle();
         said
     }
 

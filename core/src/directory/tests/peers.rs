@@ -315,7 +315,6 @@ fn what_the_recorded_client_was_told_of_its_own_writes() {
         (json!({"k2": [1, 2]}), json!(null), r#"{"k2": [1, 2]} []"#),
         (json!({"k3": "v3"}), json!(["k2"]), r#"{"k3": "v3"} ["k2"]"#),
         (json!({"k3": "v3"}), json!(null), r#"{"k3": "v3"} []"#),
-        (json!(null), json!(["zz"]), r#"{} ["zz"]"#),
         (json!(null), json!(["k3"]), r#"{} ["k3"]"#),
     ] {
         assert_eq!(
@@ -323,6 +322,8 @@ fn what_the_recorded_client_was_told_of_its_own_writes() {
             [format!(r#""g_chg2" "famx" {told}"#)]
         );
     }
+    // A deletion of what was never told is not told; an AnyEvent::MP node tells it (protocol.md section 6).
+    assert_eq!(says(&mut net, upd(json!(null), json!(["zz"]))), [""; 0]);
     net.set("a", "famx", "pk", "from B");
     assert_eq!(
         net.heard("a", "evil"),
@@ -434,4 +435,109 @@ fn so_many_global_nodes_are_named_and_known_and_no_more() {
         words([json!("g_set"), json!({"'l": {"evil": listens}})]),
     );
     assert!(said.is_err());
+}
+
+/// A database with one family `f`, of pairs that need not be what JSON can carry.
+fn database<const N: usize>(pairs: [(Value, Value); N]) -> Value {
+    let family = Value::Map(pairs.into_iter().collect());
+    Value::Map([("f", family)].into_iter().collect())
+}
+
+#[test]
+fn what_json_cannot_carry_is_refused_alone_and_named() {
+    let mut net = net();
+    let inner = Value::Map([(Value::from(1), Value::from(2))].into_iter().collect());
+    let said = net.says(
+        "a",
+        "evil",
+        [
+            "g_slave".into(),
+            database([
+                (Value::from(5), "number".into()),
+                ("5".into(), "text".into()),
+                (Value::from(1.5), "float".into()),
+                (Value::Null, "null".into()),
+                ("inner".into(), inner),
+                ("nan".into(), f64::NAN.into()),
+                ("bytes".into(), bytes::Bytes::from_static(b"text").into()),
+            ]),
+        ],
+    );
+    let said = said.unwrap_err();
+    assert!(said.starts_with("6 entries were not taken"), "{said}");
+    assert_eq!(net.family("honest", "f"), r#"{"5": "text", "k": 1}"#);
+    // A number deletes nothing, but what is next to it is taken.
+    let gone = Value::from(vec![Value::from(5)]);
+    let more = Value::Map([("more", 1)].into_iter().collect());
+    let said = net.says("a", "evil", ["g_upd".into(), "f".into(), more, gone]);
+    assert!(said.unwrap_err().starts_with("1 entries"));
+    assert_eq!(
+        net.family("honest", "f"),
+        r#"{"5": "text", "k": 1, "more": 1}"#
+    );
+}
+
+#[test]
+fn a_number_from_perl_names_the_key_of_its_digits() {
+    let mut net = net();
+    net.stranger("a", "perl", true);
+    let held = database([("5".into(), 1.into()), ("6".into(), 1.into())]);
+    net.says("a", "perl", ["g_slave".into(), held]).unwrap();
+    // db_del f => 5
+    let gone = Value::from(vec![Value::from(5)]);
+    net.says("a", "perl", ["g_upd".into(), "f".into(), Value::Null, gone])
+        .unwrap();
+    assert_eq!(net.family("honest", "f"), r#"{"6": 1, "k": 1}"#);
+}
+
+#[test]
+fn a_slave_takes_of_its_masters_news_what_json_can_carry() {
+    let mut net = net();
+    net.watch("honest", "f");
+    let bytes = || Value::from(bytes::Bytes::from_static(b"\xff"));
+    let pairs = || {
+        let pairs = [
+            (Value::from(7), Value::from(1)),
+            ("bytes".into(), bytes()),
+            ("good".into(), 2.into()),
+        ];
+        Value::Map(pairs.into_iter().collect())
+    };
+    let said = net.says("honest", "a", ["g_chg1".into(), "f".into(), pairs()]);
+    assert!(said.unwrap_err().starts_with("2 entries"));
+    assert_eq!(net.seen("honest", "f"), r#"{"good": 2}"#);
+    let gone = Value::from(vec!["good".into(), bytes()]);
+    let said = net.says("honest", "a", ["g_chg2".into(), "f".into(), pairs(), gone]);
+    assert!(said.unwrap_err().starts_with("3 entries"));
+    assert_eq!(net.seen("honest", "f"), "{}");
+}
+
+#[test]
+fn a_query_for_a_family_that_cannot_be_is_answered_as_for_an_empty_one() {
+    let mut net = net();
+    for family in [
+        json!("1f"),
+        json!("'x"),
+        json!("x".repeat(1000)),
+        json!(7),
+        json!(null),
+    ] {
+        for (query, empty) in [
+            ("g_db_family", "{}"),
+            ("g_db_keys", "[]"),
+            ("g_db_values", "[]"),
+        ] {
+            net.says(
+                "a",
+                "evil",
+                words([json!(query), family.clone(), json!("q")]),
+            )
+            .unwrap();
+            assert_eq!(
+                net.heard("a", "evil"),
+                [format!(r#""g_reply" "q" {empty}"#)],
+                "{query} {family}"
+            );
+        }
+    }
 }

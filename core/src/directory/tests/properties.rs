@@ -77,7 +77,7 @@ fn request() -> impl Strategy<Value = [Value; 4]> {
     (word, argument(), argument(), argument()).prop_map(|(a, b, c, d)| [a, b, c, d])
 }
 
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     // The same cases every time: a failure is one of the change. AEMP_CASES asks for more and other ones.
     let more = std::env::var("AEMP_CASES");
     let more = more.ok().and_then(|text| text.parse().ok());

@@ -38,6 +38,35 @@ fn a_seed_becomes_global_and_its_user_a_slave() {
 }
 
 #[test]
+fn a_node_that_listens_nowhere_has_no_entry_and_can_be_asked_for() {
+    let mut net = five();
+    net.watch("c", "'l");
+    net.stranger("a", "deaf", false);
+    net.says(
+        "a",
+        "deaf",
+        ["g_slave".into(), super::map(serde_json::json!({}))],
+    )
+    .unwrap();
+    let now = net.now;
+    net.machine("b").listens(now, Vec::new());
+    net.set("b", "f", "k", 1);
+    assert_eq!(
+        net.seen("c", "'l"),
+        r#"{"a": ["a:1"], "c": ["c:1"], "d": ["d:1"], "e": ["e:1"]}"#
+    );
+    // Its global node knows that it is there, others do not.
+    net.log.clear();
+    for node in ["b", "deaf"] {
+        assert!(net.find("c", node).unwrap().is_empty());
+        assert!(net.find("e", node).unwrap().is_empty());
+        let found = format!("\"g_found\" \"{node}\"");
+        assert!(net.log.contains(&format!("a>c {found} []")));
+        assert!(net.log.contains(&format!("d>e {found} null")));
+    }
+}
+
+#[test]
 fn what_one_sets_all_can_ask_for_and_its_death_deletes_it() {
     let mut net = five();
     net.set("b", "f", "kb", 1);

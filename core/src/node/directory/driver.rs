@@ -16,7 +16,7 @@ use crate::directory::{Arrival, Change, Machine, Output, Query, Refused, Role, S
 use crate::link::SeedState;
 use crate::message::IntoIter;
 use crate::node::Inner;
-use crate::peer::{Generation, Peer};
+use crate::peer::{Answers, Generation, Peer};
 use crate::{Address, Excerpt, NodeId, Text, Value};
 
 /// So many addresses of a node are tried; a peer may publish any number.
@@ -48,7 +48,8 @@ impl Driver {
         let settings = Settings {
             limits: config.directory.clone(),
             monitor_timeout: config.monitor_timeout,
-            message_size: config.limits.message_size,
+            // A message larger than the queue may be would end the connection.
+            message_size: config.limits.message_size.min(config.queue_limit),
         };
         Self {
             state: Mutex::new(State {
@@ -73,8 +74,9 @@ impl Driver {
     fn step<T>(&self, node: &Arc<Inner>, run: impl FnOnce(&mut State, Duration) -> T) -> T {
         let mut state = self.lock();
         let before = state.machine.poll_timeout();
-        let outcome = run(&mut state, self.start.elapsed());
-        state.carry_out(node);
+        let now = self.start.elapsed();
+        let outcome = run(&mut state, now);
+        state.carry_out(node, now);
         let after = state.machine.poll_timeout();
         drop(state);
         if after.is_some() && before.is_none_or(|before| after < Some(before)) {
@@ -307,7 +309,7 @@ impl Drop for GivenUp<'_> {
 }
 
 impl State {
-    fn carry_out(&mut self, node: &Arc<Inner>) {
+    fn carry_out(&mut self, node: &Arc<Inner>, now: Duration) {
         while let Some(output) = self.machine.poll_output() {
             match output {
                 Output::Send { to, request } => {
@@ -318,17 +320,7 @@ impl State {
                         }
                     }
                 }
-                Output::Pace { to } => {
-                    if let Some(peer) = node.known_peer(&to) {
-                        let (node, high) = (node.clone(), node.config.high_water);
-                        node.clone().spawn_essential("the directory", async move {
-                            peer.ready(high).await;
-                            node.directory.step(&node, |state, now| {
-                                state.machine.handle_ready(now, &to);
-                            });
-                        });
-                    }
-                }
+                Output::Pace { to } => self.pace(node, now, to),
                 // Who has given up has dropped the receiver.
                 Output::Answer { question, answer } => {
                     if let Some(asked) = self.questions.remove(&question) {
@@ -359,6 +351,31 @@ impl State {
                     }
                 }
             }
+        }
+    }
+
+    /// Tells the machine when `to` has room, which may be now.
+    fn pace(&mut self, node: &Arc<Inner>, now: Duration, to: NodeId) {
+        let up = self.machine.generation(&to);
+        let (Some(generation), Some(peer)) = (up, node.known_peer(&to)) else {
+            return;
+        };
+        let high = node.config.high_water;
+        match peer.answers(generation, high) {
+            Answers::Now => self.machine.handle_ready(now, &to),
+            Answers::Later => {
+                let node = node.clone();
+                node.clone().spawn_essential("the directory", async move {
+                    peer.ready(high).await;
+                    node.directory.step(&node, |state, now| {
+                        if state.machine.generation(&to) == Some(generation) {
+                            state.machine.handle_ready(now, &to);
+                        }
+                    });
+                });
+            }
+            // The machine is about to hear that the connection is lost.
+            Answers::Never => {}
         }
     }
 

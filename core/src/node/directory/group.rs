@@ -77,7 +77,7 @@ impl Group {
         let mut state = State {
             watch,
             listeners,
-            nowhere: BTreeSet::new(),
+            listed: None,
             ports: Vec::new(),
             open: BTreeMap::new(),
             turn: 0,
@@ -103,8 +103,8 @@ struct State {
     watch: FamilyWatch,
     /// Follows where nodes listen.
     listeners: FamilyWatch,
-    /// The nodes that listen nowhere.
-    nowhere: BTreeSet<Text>,
+    /// The nodes that listen somewhere, once the network has told.
+    listed: Option<BTreeSet<Text>>,
     /// In order.
     ports: Vec<PortId>,
     /// How many leases there are.
@@ -127,25 +127,27 @@ impl State {
     }
 
     fn refresh(&mut self) {
-        while let Some(change) = self.listeners.try_recv() {
-            self.apply_listeners(change);
-        }
         while let Some(change) = self.watch.try_recv() {
             self.apply(change);
+        }
+        // Behind the members, whose nodes are told of before them.
+        while let Some(change) = self.listeners.try_recv() {
+            self.apply_listeners(change);
         }
     }
 
     fn apply_listeners(&mut self, change: Change) {
+        let listed = self.listed.get_or_insert_default();
         if change.whole {
-            self.nowhere.clear();
+            listed.clear();
         }
         for gone in &change.deleted {
-            self.nowhere.remove(gone);
+            listed.remove(gone);
         }
         for (node, addresses) in change.set {
             match addresses.as_array().is_some_and(<[Value]>::is_empty) {
-                true => self.nowhere.insert(node),
-                false => self.nowhere.remove(&node),
+                true => listed.remove(&node),
+                false => listed.insert(node),
             };
         }
     }
@@ -153,7 +155,8 @@ impl State {
     /// Whether `node` can send to `port`, as far as is known.
     fn reaches(&self, node: &Inner, port: &PortId) -> bool {
         let id = port.node();
-        if *id == node.id || !self.nowhere.contains(id.as_str()) {
+        let listed = self.listed.as_ref();
+        if *id == node.id || listed.is_none_or(|listed| listed.contains(id.as_str())) {
             return true;
         }
         let peer = node.known_peer(id);
