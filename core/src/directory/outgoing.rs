@@ -223,7 +223,8 @@ impl Machine {
                 watchers.into_iter().flatten().cloned().collect()
             }
             (Source::Ours, Role::Slave(master)) => vec![master.clone()],
-            (Source::Ours, _) => self.globals().cloned().collect(),
+            (Source::Ours, Role::Global) => self.globals().cloned().collect(),
+            (Source::Ours, Role::Alone | Role::Searching) => Vec::new(),
         }
     }
 

@@ -156,6 +156,19 @@ fn a_slave_without_master_keeps_its_questions_and_learns_what_changed_in_one_ste
 }
 
 #[test]
+fn what_is_on_its_way_to_a_lost_master_goes_to_no_other_global_node() {
+    let mut net = five();
+    net.stranger("b", "g", false);
+    net.says("b", "g", ["g_global".into()]).unwrap();
+    net.set_now("b", "f", "k", 1);
+    net.set_now("b", "f", "k", 2);
+    net.unlink("a", "b");
+    net.soon();
+    assert_eq!(net.machine("b").role(), &Role::Searching);
+    assert_eq!(net.heard("b", "g"), [""; 0]);
+}
+
+#[test]
 fn a_slave_that_becomes_global_sees_no_gap() {
     let mut net = five();
     net.set("c", "f", "kc", 1);
