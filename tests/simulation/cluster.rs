@@ -1,7 +1,6 @@
 //! The processes of a schedule: production nodes over the simulated network, and the ports of the workload.
 
 use std::collections::BTreeMap;
-use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +10,7 @@ use aemp::{Context, LocalNode, NodeEvent, NodeId, Notify, PortId, Reason, Routes
 
 use crate::model::{Model, Process, StreamId};
 use crate::network::{Network, Number, number_of};
+use crate::panics::{self, Defect, Panic};
 use crate::random::Random;
 use crate::watches::{Told, WatchId};
 use crate::wire::Health;
@@ -43,9 +43,8 @@ pub(crate) fn marker(stream: StreamId, n: u64) -> String {
     format!("~{stream}.{n}~")
 }
 
-/// What has a port end by itself.
+/// What has a port end by itself; it also may panic.
 pub(crate) const DIE: &str = "die";
-pub(crate) const PANIC: &str = "panic";
 
 /// One life of a node.
 pub(crate) struct Life {
@@ -137,10 +136,11 @@ impl Cluster {
         }
         let world = self.world.clone();
         let node = node.on_start(move |node| {
-            node.offer("sim::port", move |_: &LocalNode, ()| {
-                let world = world.clone();
-                target(&world, process, Routes::at_start)
+            node.offer("sim::port", move |_: &LocalNode, (defect,): (u64,)| {
+                let port = target(&world, process, Routes::at_start);
+                Defect::from_number(defect).in_port(port)
             });
+            node.offer_function("sim::panics", panics::called);
         });
         let node = node.start().await.expect("a node starts");
         self.world.model().begins(process, node.id());
@@ -153,6 +153,7 @@ impl Cluster {
                         model.event(process, link.peer().as_str(), Some(link.generation()));
                     }
                     NodeEvent::Down { node, reason } => {
+                        model.loses(process, node.as_str(), &reason);
                         if reason.to_string().contains("idle_timeout") {
                             world.network.count("an idle connection is closed");
                         }
@@ -191,7 +192,8 @@ impl Cluster {
             _ => self.world.network.crash(life.process, Health::Reset),
         }
         if how == "shut down" {
-            life.node.shutdown_within(Duration::from_millis(100)).await;
+            let ended = life.node.shutdown_within(Duration::from_millis(100)).await;
+            self.world.model().stops(process, ended.failure);
         } else {
             // What runs on of it in this test reaches nobody.
             drop(life);
@@ -226,15 +228,12 @@ impl Cluster {
     }
 
     /// A port of the workload on node `at`.
-    pub(crate) fn add_port(&mut self, at: usize) {
+    pub(crate) fn add_port(&mut self, at: usize, defect: Defect) {
         let Some(life) = self.lives.get_mut(&at) else {
             return;
         };
-        let port = life
-            .node
-            .port(target(&self.world, life.process, |routes, start| {
-                routes.at_start(start)
-            }));
+        let port = target(&self.world, life.process, Routes::at_start);
+        let port = life.node.port(defect.in_port(port));
         // Known before its first message, not only when it starts.
         life.ports.push(port);
     }
@@ -300,6 +299,7 @@ fn target(
     at_start: impl FnOnce(Routes, Box<dyn FnOnce(&mut Context<'_>) + Send>) -> Routes,
 ) -> Routes {
     let (born, heard) = (world.clone(), world.clone());
+    let network = world.network.clone();
     let (watching, again_from) = (world.clone(), world.clone());
     let port = routes()
         .on("m", move |cx, (text, what): (String, aemp::Value)| {
@@ -309,10 +309,21 @@ fn target(
                 Some((stream, n)) => heard.model().arrives(stream, n, &cx.id(), process),
                 None => heard.model().left(format!("a message of nobody: {text}")),
             }
-            match what.as_str() {
-                Some(DIE) => Err(reason!["died", text]),
-                Some(PANIC) => panic::resume_unwind(Box::new("a handler's panic")),
-                _ => Ok(()),
+            let what = what.as_str().unwrap_or_default();
+            if what == DIE {
+                return Err(reason!["died", text]);
+            }
+            if let Some(panic) = Panic::named(what) {
+                heard.model().panics(&cx.id(), panic.text(&text));
+                panic.happen(&cx.node(), &text);
+            }
+            Ok(())
+        })
+        .on("noise", |_, _: (u64,)| ())
+        .on("spin", move |cx, (left,): (u64,)| {
+            network.worked_off();
+            if left > 0 {
+                cx.send(&cx.id(), ("spin", left - 1));
             }
         })
         .on("ask", |cx, (n, reply): (u64, PortId)| cx.send(&reply, (n,)))
@@ -373,7 +384,7 @@ fn watch(world: &World, cx: &mut Context<'_>, task: Task, process: Process) {
 /// A callback that tells the model.
 fn telling(world: &World, watch: WatchId) -> impl FnOnce(Reason) + Send + use<> {
     let world = world.clone();
-    move |_| world.model().watch_fires(watch)
+    panics::callback(watch, move || world.model().watch_fires(watch))
 }
 
 /// The connection to the node of `port` that is up, as the network numbers it.

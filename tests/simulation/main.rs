@@ -12,9 +12,11 @@ mod cluster;
 mod costs;
 #[cfg(aemp_faults)]
 mod faults;
+mod flood;
 mod formation;
 mod model;
 mod network;
+mod panics;
 mod random;
 mod schedule;
 mod stranger;

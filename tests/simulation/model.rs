@@ -6,7 +6,7 @@
 
 mod end;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use aemp::{NodeId, PortId, Reason};
 
 use crate::network::{Carried, Network, Number};
+use crate::panics;
 use crate::watches::{Moment, Told, WatchId, Watches};
 
 /// A process: one life of a node.
@@ -30,6 +31,10 @@ pub(crate) struct Model {
     node_watches: Vec<(Process, String, u64, Gone)>,
     calls: BTreeMap<u64, bool>,
     watches: Watches,
+    /// Ports that have panicked and are not known to be dead, each with what it said.
+    panicked: BTreeMap<PortId, String>,
+    /// What all that have panicked have said.
+    panics: BTreeSet<String>,
     /// The node that each process is.
     nodes: BTreeMap<Process, NodeId>,
     /// The first rule that was broken, and how.
@@ -97,6 +102,8 @@ impl Model {
             node_watches: Vec::new(),
             calls: BTreeMap::new(),
             watches: Watches::default(),
+            panicked: BTreeMap::new(),
+            panics: BTreeSet::new(),
             nodes: BTreeMap::new(),
             broken: None,
             delivered: 0,
@@ -411,9 +418,57 @@ impl Model {
         }
     }
 
+    /// A port is about to panic with `text`.
+    pub(crate) fn panics(&mut self, port: &PortId, text: String) {
+        self.note(format!("{port} panics: {text}"));
+        self.panics.insert(text.clone());
+        self.panicked.insert(port.clone(), text);
+    }
+
+    /// A panic kills its own port, and no other but those that are linked to one that has died so.
+    fn dies_of_its_own(&mut self, port: &PortId, why: &Reason) {
+        let own = self.panicked.remove(port);
+        let is_right = match &own {
+            // Its monitor is a request to itself: a message may come before it.
+            Some(text) => *why == panics::death(text) || why.kind() == Some("no_such_port"),
+            None if why.kind() == Some("die") => {
+                let known = self.panics.iter().any(|text| *why == panics::death(text));
+                known && self.watches.are_linked(port)
+            }
+            None => true,
+        };
+        if !is_right {
+            self.breaks(
+                "panic-kills",
+                format!("{port} dies: {why}, and panicked with {own:?}"),
+            );
+        }
+    }
+
+    /// A node says why a connection was lost.
+    pub(crate) fn loses(&mut self, process: Process, peer: &str, why: &Reason) {
+        if why.to_string().contains(panics::OURS) {
+            let how = format!("process {process} loses {peer}: {why}");
+            self.breaks("panic-kills", how);
+        }
+    }
+
+    /// A node has stopped, as it should unless it failed.
+    pub(crate) fn stops(&mut self, process: Process, failure: Option<String>) {
+        if let Some(failure) = failure {
+            self.breaks("panic-kills", format!("process {process} fails: {failure}"));
+        }
+    }
+
+    /// Somebody waits for longer than others may work.
+    pub(crate) fn unfair(&mut self, how: String) {
+        self.breaks("fair", how);
+    }
+
     /// A port has died, as its own node says.
     pub(crate) fn dies(&mut self, port: &PortId, why: &Reason) {
         self.note(format!("{port} dies: {why}"));
+        self.dies_of_its_own(port, why);
         if let Some(target) = self.ports.get_mut(port) {
             target.dead = true;
         }
@@ -505,6 +560,9 @@ impl Model {
     /// Who has ended asks no monitors any more.
     pub(crate) fn forget(&mut self, process: Process) {
         self.node_watches.retain(|(of, ..)| *of != process);
+        let ports = &self.ports;
+        self.panicked
+            .retain(|port, _| ports.get(port).is_some_and(|port| port.process != process));
         for stream in self.streams.values_mut() {
             if stream.from == process
                 && let Some(epoch) = stream.epochs.last_mut()

@@ -4,9 +4,10 @@
 //! 17 of stream 3), so it knows over which connection each went, whatever the codec.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,8 +17,10 @@ use aemp::transport::{Listener, Options, Stream, Transport};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
+use tokio::task::coop::cooperative;
 use tokio::time::Instant;
 
+use crate::panics::{self, raise};
 use crate::random::Random;
 use crate::wire::{Health, Wire};
 
@@ -34,6 +37,9 @@ const FIRST_PORT: u16 = 1024;
 pub(crate) fn number_of(address: SocketAddr) -> Number {
     (address.port() - FIRST_PORT).into()
 }
+
+/// The stream of the questions of floods.
+const QUESTIONS: u64 = u64::MAX;
 
 /// A number of a stream of the workload.
 pub(crate) type Mark = (u64, u64);
@@ -67,6 +73,12 @@ struct State {
     healed: bool,
     /// Connections hold much on their way.
     wide: bool,
+    /// Work that was done during floods, in messages.
+    worked: u64,
+    /// There is such work, and somebody who watches it.
+    works: bool,
+    /// The connection over which a flood has asked, and the work that was done then.
+    asked: Option<(Number, Option<u64>)>,
     history: Vec<String>,
     start: Instant,
 }
@@ -81,6 +93,24 @@ struct Connection {
     wires: [Wire; 2],
     /// The end of what each has written, where a marker may have begun.
     tails: [Vec<u8>; 2],
+    /// What of each end panics when it is used next.
+    panics: [Option<Used>; 2],
+}
+
+/// What is used of an end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Used {
+    Read,
+    Write,
+    Shutdown,
+    Drop,
+}
+
+/// How an attempt to connect goes.
+enum Attempt {
+    Connects,
+    Fails,
+    Panics,
 }
 
 impl Network {
@@ -95,6 +125,9 @@ impl Network {
             faults: BTreeMap::new(),
             healed: false,
             wide: false,
+            worked: 0,
+            works: false,
+            asked: None,
             history: Vec::new(),
             start: Instant::now(),
         })))
@@ -153,7 +186,7 @@ impl Network {
         let number = *random.pick(&numbers)?;
         let connection = state.connections.get_mut(&number)?;
         let one = random.below(2) as usize;
-        let fault = match random.below(7) {
+        let fault = match random.below(9) {
             0 => {
                 connection.both(|wire| wire.strike(Health::Reset));
                 "reset"
@@ -178,9 +211,21 @@ impl Network {
                 connection.wires[one].stall(Duration::from_millis(random.between(1, 1500)));
                 "slow reader"
             }
-            _ => {
+            6 => {
                 connection.wires[one].stall(Duration::from_secs(60));
                 "stopped reader"
+            }
+            // A stranger has no transport.
+            _ if connection.ends[one] == 0 || connection.ends[one] == u64::MAX => return None,
+            _ => {
+                let uses = [Used::Read, Used::Write, Used::Shutdown, Used::Drop];
+                connection.panics[one] = random.pick(&uses).copied();
+                match connection.panics[one] {
+                    Some(Used::Read) => "a transport panics as it reads",
+                    Some(Used::Write) => "a transport panics as it writes",
+                    Some(Used::Shutdown) => "a transport panics as it closes",
+                    _ => "a transport panics as it is dropped",
+                }
             }
         };
         state.fault(fault);
@@ -220,7 +265,37 @@ impl Network {
         state.cuts.clear();
         for connection in state.connections.values_mut() {
             connection.both(Wire::flow);
+            connection.panics = [None; 2];
         }
+    }
+
+    /// Whether work begins that has to be watched: not where there is some.
+    pub(crate) fn works(&self) -> bool {
+        !std::mem::replace(&mut self.lock().works, true)
+    }
+
+    /// The work is over.
+    pub(crate) fn rests(&self) {
+        let mut state = self.lock();
+        (state.works, state.asked) = (false, None);
+    }
+
+    /// A message was worked off.
+    pub(crate) fn worked_off(&self) {
+        self.lock().worked += 1;
+    }
+
+    pub(crate) fn worked(&self) -> u64 {
+        self.lock().worked
+    }
+
+    /// What had been done when a question was read of a flood that could have been answered and was not.
+    pub(crate) fn unanswered(&self) -> Option<u64> {
+        let state = self.lock();
+        let (number, since) = state.asked?;
+        let answers = &state.connections.get(&number)?.wires[1];
+        let can_be = answers.health() == Health::Well && answers.room() > 1000;
+        since.filter(|_| can_be)
     }
 
     /// From now on connections hold much on their way: where it matters what nodes say, and not how slowly.
@@ -273,6 +348,7 @@ impl Network {
             made: Instant::now(),
             wires,
             tails: Default::default(),
+            panics: [None; 2],
         };
         state.connections.insert(number, connection);
         let refused = listener.send(accepted).err();
@@ -312,8 +388,17 @@ impl State {
         Some((bytes, health))
     }
 
-    /// How an attempt to connect goes, if not at once: what it waits for, and whether it fails then.
-    fn attempt(&mut self, from: &str, to: &str) -> (Duration, bool) {
+    /// Whether a listener panics instead of giving a connection.
+    fn accept_panics(&mut self) -> bool {
+        let panics = !self.healed && self.random.chance(2);
+        if panics {
+            self.fault("a transport panics as it accepts");
+        }
+        panics
+    }
+
+    /// How an attempt to connect goes, and what it waits for before.
+    fn attempt(&mut self, from: &str, to: &str) -> (Duration, Attempt) {
         let mut pair = [from.to_owned(), to.to_owned()];
         pair.sort();
         let cut = self.cuts.get(&pair).copied();
@@ -322,17 +407,23 @@ impl State {
         });
         let wait = cut + Duration::from_micros(self.random.between(0, 5000));
         if self.healed || !self.random.chance(6) {
-            return (wait, false);
+            return (wait, Attempt::Connects);
         }
-        if self.random.chance(50) {
-            self.fault("an attempt to connect fails");
-            return (wait, true);
+        match self.random.below(5) {
+            0..2 => {
+                self.fault("an attempt to connect fails");
+                (wait, Attempt::Fails)
+            }
+            2 => {
+                self.fault("a transport panics as it connects");
+                (wait, Attempt::Panics)
+            }
+            _ => {
+                self.fault("an attempt to connect takes long");
+                let long = Duration::from_millis(self.random.between(100, 3000));
+                (wait + long, Attempt::Connects)
+            }
         }
-        self.fault("an attempt to connect takes long");
-        (
-            wait + Duration::from_millis(self.random.between(100, 3000)),
-            false,
-        )
     }
 }
 
@@ -403,10 +494,12 @@ impl Transport for Device {
     }
 
     async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
-        let (wait, fails) = self.network.lock().attempt(&self.name, to.rest());
+        let (wait, attempt) = self.network.lock().attempt(&self.name, to.rest());
         tokio::time::sleep(wait).await;
-        if fails {
-            return Err(io::ErrorKind::HostUnreachable.into());
+        match attempt {
+            Attempt::Connects => {}
+            Attempt::Fails => return Err(io::ErrorKind::HostUnreachable.into()),
+            Attempt::Panics => raise(panics::TRANSPORT),
         }
         let end = self.network.dial(self.process, &self.name, to.rest())?;
         Ok(Box::new(end))
@@ -433,7 +526,11 @@ impl Listener for Queue {
                 if let Some(connection) = state.connections.get_mut(&end.number) {
                     connection.ends[1] = self.process;
                 }
+                let panics = state.accept_panics();
                 drop(state);
+                if panics {
+                    raise(panics::TRANSPORT)
+                }
                 Ok(Box::new(end))
             }
             None => std::future::pending().await,
@@ -468,34 +565,57 @@ impl End {
             .get_mut(&self.number)
             .map(run)
     }
-}
 
-impl AsyncRead for End {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let other = 1 - self.side;
-        let read = self.connection(|c| c.wires[other].poll_read(cx, buffer.remaining()));
-        match read {
-            Some(Poll::Ready(Ok(bytes))) => {
-                buffer.put_slice(&bytes);
-                Poll::Ready(Ok(()))
-            }
-            Some(Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
-            Some(Poll::Pending) => Poll::Pending,
-            None => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+    /// What this end writes.
+    pub(crate) fn wire(&self, run: impl FnOnce(&mut Wire)) {
+        let side = self.side;
+        self.connection(|c| run(&mut c.wires[side]));
+    }
+
+    /// The text of a question that the node at the other end is about to be asked, and has to answer in time.
+    pub(crate) fn asks(&self) -> String {
+        let number = self.number;
+        self.network.lock().asked = Some((number, None));
+        format!("~{QUESTIONS}.{number}~")
+    }
+
+    /// Panics if that is due. The network is not locked.
+    fn uses(&self, used: Used) {
+        let side = self.side;
+        let panics = self.connection(|c| c.panics[side].take_if(|panics| *panics == used));
+        if panics.flatten().is_some() {
+            raise(panics::TRANSPORT)
         }
     }
 }
 
-impl AsyncWrite for End {
-    fn poll_write(
-        self: Pin<&mut Self>,
+impl End {
+    fn poll_read_now(
+        &self,
         cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.network.lock();
+        let Some(connection) = state.connections.get_mut(&self.number) else {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        };
+        let wire = &mut connection.wires[1 - self.side];
+        let read = wire.poll_read(cx, buffer.remaining());
+        let flooded = wire.flooded();
+        if flooded > 0 {
+            let worked = state.worked;
+            state.worked += flooded;
+            match &mut state.asked {
+                Some((number, since)) if *number == self.number => {
+                    since.get_or_insert(worked);
+                }
+                _ => {}
+            }
+        }
+        read.map_ok(|bytes| buffer.put_slice(&bytes))
+    }
+
+    fn poll_write_now(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let side = self.side;
         let mut state = self.network.lock();
         let Some(connection) = state.connections.get_mut(&self.number) else {
@@ -505,6 +625,11 @@ impl AsyncWrite for End {
         let struck = connection.wires[side].struck();
         if let Poll::Ready(Ok(count)) = &written {
             for mark in connection.marks(side, &bytes[..*count]) {
+                if mark == (QUESTIONS, self.number) {
+                    state.asked = None;
+                    state.fault("a flood is answered");
+                    continue;
+                }
                 let order = state.carried.len() as u64;
                 let carried = Carried {
                     number: self.number,
@@ -525,12 +650,40 @@ impl AsyncWrite for End {
         }
         written
     }
+}
+
+/// Polls as the runtime's own streams do, which give way to others.
+fn poll_fairly<T>(cx: &mut Context<'_>, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pin!(cooperative(poll_fn(poll))).poll(cx)
+}
+
+impl AsyncRead for End {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.uses(Used::Read);
+        poll_fairly(cx, |cx| self.poll_read_now(cx, buffer))
+    }
+}
+
+impl AsyncWrite for End {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.uses(Used::Write);
+        poll_fairly(cx, |cx| self.poll_write_now(cx, bytes))
+    }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.uses(Used::Shutdown);
         let side = self.side;
         self.connection(|c| c.wires[side].strike(Health::Closed));
         Poll::Ready(Ok(()))
@@ -546,6 +699,7 @@ impl Drop for End {
             return;
         };
         connection.ends[side] = u64::MAX;
+        let panics = connection.panics[side] == Some(Used::Drop);
         connection.wires[side].strike(Health::Closed);
         // Nobody reads what comes now: who writes is told.
         if connection.wires[1 - side].health() != Health::Silent {
@@ -553,6 +707,11 @@ impl Drop for End {
         }
         if connection.ends == [u64::MAX; 2] {
             state.connections.remove(&number);
+        }
+        drop(state);
+        // Two panics at a time would end the process.
+        if panics && !std::thread::panicking() {
+            raise(panics::TRANSPORT)
         }
     }
 }

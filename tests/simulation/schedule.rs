@@ -1,16 +1,18 @@
 //! One schedule: what happens, drawn step by step from a seed, and the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use aemp::{LocalNode, PortId};
 
 use crate::cluster::{
-    Cluster, DIE, Guarded, MONITOR_TIMEOUT, PANIC, World, connection, killed, link, marker, name,
-    node_id,
+    Cluster, DIE, Guarded, MONITOR_TIMEOUT, World, connection, killed, link, marker, name, node_id,
 };
+use crate::flood;
 use crate::model::StreamId;
 use crate::network::Network;
+use crate::panics::{Defect, Panic, Unwilling};
 use crate::random::Random;
 use crate::stranger;
 
@@ -76,7 +78,7 @@ impl Schedule {
     async fn run(&mut self) {
         for at in self.cluster.names() {
             for _ in 0..self.random.between(1, 2) {
-                self.cluster.add_port(at);
+                self.cluster.add_port(at, Defect::None);
             }
         }
         for _ in 0..self.random.between(20, 70) {
@@ -108,7 +110,13 @@ impl Schedule {
         let names = self.cluster.names();
         let at = self.random.pick(&names).copied().unwrap_or_default();
         match self.random.below(100) {
-            0..6 => self.cluster.add_port(at),
+            0..6 => {
+                let defect = self.defect();
+                // Without a function nothing of the node runs that could catch its panic.
+                if defect != Defect::Function {
+                    self.cluster.add_port(at, defect);
+                }
+            }
             6..12 => self.spawn(at),
             12..26 => self.open(at),
             26..50 => self.send(),
@@ -118,7 +126,10 @@ impl Schedule {
             64..71 => self.let_port_watch(at),
             71..76 => self.guard(at),
             76..82 => self.call(at),
-            82..83 => self.watch_node(at),
+            82..83 => match self.random.chance(50) {
+                true => self.watch_node(at),
+                false => self.request_panic(at),
+            },
             83..84 => self.ready(at),
             84..92 => {
                 self.world.network.strike(&mut self.random);
@@ -134,7 +145,6 @@ impl Schedule {
                 tokio::time::advance(time).await;
             }
             _ => {
-                self.world.network.count("stranger");
                 let random = self.random.fork();
                 let ports = self.cluster.lives.values();
                 let visit = stranger::Visit {
@@ -143,8 +153,28 @@ impl Schedule {
                     nodes: names.iter().map(|at| name(*at)).collect(),
                     ports: ports.flat_map(|life| life.ports.iter().cloned()).collect(),
                 };
-                tokio::spawn(stranger::visit(visit, random));
+                match self.random.below(10) {
+                    0 if flood::begin(&self.world) => {
+                        self.world.network.count("flood");
+                        tokio::spawn(flood::visit(visit, random));
+                    }
+                    1 if flood::begin(&self.world) => self.spin(at),
+                    _ => {
+                        self.world.network.count("stranger");
+                        tokio::spawn(stranger::visit(visit, random));
+                    }
+                }
             }
+        }
+    }
+
+    /// A port of node `at` has work without a pause.
+    fn spin(&mut self, at: usize) {
+        let ports = self.cluster.lives.get(&at).map(|life| life.ports.clone());
+        let port = self.random.pick(&ports.unwrap_or_default()).cloned();
+        if let (Some((node, _)), Some(port)) = (self.node(at), port) {
+            self.world.network.count("a port that is always at work");
+            node.send(&port, ("spin", flood::SPINS));
         }
     }
 
@@ -205,6 +235,45 @@ impl Schedule {
         self.burst(&node, stream, &to);
     }
 
+    /// What is wrong with a new port: most often nothing.
+    fn defect(&mut self) -> Defect {
+        let defect = match self.random.chance(20) {
+            true => *self.random.pick(&Defect::ALL).unwrap_or(&Defect::None),
+            false => Defect::None,
+        };
+        self.world.network.count(match defect {
+            Defect::None => return defect,
+            Defect::Function => "panic of a function that makes a port",
+            Defect::Start => "panic of a port that starts",
+            Defect::Drop => "panic of a port that is dropped",
+        });
+        defect
+    }
+
+    /// Code of the program's panics outside of a port: a function that a node calls elsewhere, or what this one sends.
+    fn request_panic(&mut self, at: usize) {
+        let names = self.cluster.names();
+        let there = self.random.pick(&names).copied().unwrap_or_default();
+        let (Some((node, _)), Some(to)) = (self.node(at), self.some_port()) else {
+            return;
+        };
+        let bomb = self.random.chance(50);
+        if self.random.chance(50) {
+            self.world.network.count("panic of an offered function");
+            node.send(&node_id(there).into(), ("sim::panics", bomb));
+            return;
+        }
+        self.world.network.count("panic of a message");
+        let sent = catch_unwind(AssertUnwindSafe(|| match bomb {
+            true => node.send(&to, ("m", "~panics~", Unwilling)),
+            false => drop(node.monitor(&to, aemp::Notify(&to, (Unwilling,)))),
+        }));
+        if sent.is_ok() {
+            let how = "a message whose Serialize panics was sent".into();
+            self.world.model().left(how);
+        }
+    }
+
     /// A port on another node, which is used at once.
     fn spawn(&mut self, at: usize) {
         let names = self.cluster.names();
@@ -212,7 +281,9 @@ impl Schedule {
         let Some((node, process)) = self.node(at) else {
             return;
         };
-        let Ok(port) = node.spawn(&node_id(there), "sim::port", ()) else {
+        let defect = self.defect();
+        let arguments = (defect.number(),);
+        let Ok(port) = node.spawn(&node_id(there), "sim::port", arguments) else {
             return;
         };
         let stream = self.world.model().open(process, &port, None);
@@ -245,7 +316,12 @@ impl Schedule {
             let n = self.world.model().sends(stream);
             let content: aemp::Value = match self.random.below(200) {
                 0 => DIE.into(),
-                1 => PANIC.into(),
+                1 => {
+                    let panic = self.random.pick(&Panic::ALL).copied();
+                    let panic = panic.unwrap_or(Panic::Text);
+                    self.world.network.count("panic of a handler");
+                    panic.word().into()
+                }
                 // Which JSON cannot carry: then it is lost, and a monitor has to say so.
                 2..8 => bytes::Bytes::from(vec![0u8; padding as usize]).into(),
                 _ => "x".repeat(padding as usize).into(),
@@ -394,6 +470,10 @@ impl Schedule {
         let living: BTreeSet<u64> = self.cluster.lives.values().map(|l| l.process).collect();
         self.world.model().settled(&living);
         tokio::time::sleep(MONITOR_TIMEOUT).await;
+        for life in self.cluster.lives.values() {
+            let ports = life.node.ports().await;
+            self.world.model().lists(life.process, &ports);
+        }
         let stats = self.cluster.lives.values();
         let stats = stats
             .map(|life| (life.process, life.node.stats()))
@@ -401,7 +481,8 @@ impl Schedule {
         self.world.model().counts(&stats);
         self.guards.clear();
         for (_, life) in std::mem::take(&mut self.cluster.lives) {
-            life.node.shutdown().await;
+            let ended = life.node.shutdown().await;
+            self.world.model().stops(life.process, ended.failure);
             self.world.model().forget(life.process);
         }
         tokio::time::sleep(Duration::from_secs(30)).await;

@@ -28,7 +28,7 @@ impl Visit {
     /// Something that it says, as often as it likes.
     fn says(&self, random: &mut Random, honest: bool) -> Vec<u8> {
         let port = self.port(random);
-        let says = match random.below(13) {
+        let says = match random.below(22) {
             0 => String::from("[\"\",\"kil0\",\"nobody\",\"why\"]"),
             1 => format!("[\"\",\"mon1\",\"{port}\"]"),
             2 => format!("[\"\",\"mon0\",\"{port}\"]"),
@@ -44,9 +44,59 @@ impl Visit {
                 "x".repeat(random.between(1, 20_000) as usize)
             ),
             11 => String::from("[\"\",\"time\",\"n0\",\"aemp::alive\",1]"),
+            12..21 => return misuse(&port, random).into_bytes(),
             _ => String::from("this is no message"),
         };
         says.into_bytes()
+    }
+}
+
+/// What a member can say that is not for it to say, where `port` is a port of the node.
+fn misuse(port: &str, random: &mut Random) -> String {
+    let node = random.below(5);
+    match random.below(10) {
+        // Requests in another's name, one in another.
+        0 => format!("[\"\",\"snd\",\"n{node}#\",\"kil1\",\"{port}\",\"{LIE}\"]"),
+        1 => {
+            let inner = "\"snd\",\"n0#\",".repeat(random.between(1, 50) as usize);
+            format!("[\"\",{inner}\"time\",\"n{node}#\"]")
+        }
+        // Kills of what is not a port of the workload, or of one, which the port's monitors tell.
+        2 => String::from("[\"\",\"kil1\",\"\",\"why\"]"),
+        3 => format!("[\"\",\"kil1\",\"?{node}\",\"why\"]"),
+        4 => format!("[\"\",\"kil1\",\"{port}\",\"murder\"]"),
+        // A new port, or one under a name that the node has given. Others' names are for them to give.
+        5 => {
+            let own = !port.starts_with('r');
+            let name = match own && random.chance(50) {
+                true => port.into(),
+                false => format!("stray{}", random.next()),
+            };
+            let defect = random.below(4);
+            format!("[\"\",\"AnyEvent::MP::_spawn\",\"{name}\",\"sim::port\",{defect}]")
+        }
+        6 => {
+            let wrong = [
+                "\"g_set\",null",
+                "\"g_slave\",1",
+                "\"g_slave\",{\"f\":[1]}",
+                "\"g_upd\",\"f\",1",
+                "\"g_upd\",\"f\",{\"k\":1},[]",
+                "\"g_mon1\",null",
+                "\"g_find\",{}",
+                "\"g_found\",\"n0\",[\"nowhere:1\"]",
+                "\"g_db_keys\",\"\",[[]]",
+                "\"g_reply\",7,7",
+                "\"g_chg2\",\"f\"",
+                "\"g_what\"",
+            ];
+            let wrong = random.pick(&wrong).copied().unwrap_or_default();
+            format!("[\"\",{wrong}]")
+        }
+        // Over the limits of depth and size.
+        7 => format!("[\"nobody\",{}", "[".repeat(600)),
+        8 => format!("[\"nobody\",\"{}\"]", "x".repeat(9000)),
+        _ => format!("[\"\",\"sim::panics\",{}]", random.chance(50)),
     }
 }
 

@@ -94,6 +94,12 @@ impl Watches {
         }
     }
 
+    /// Whether `port` was ever to die with another.
+    pub(crate) fn are_linked(&self, port: &PortId) -> bool {
+        let linked = Told::Death(port.clone());
+        self.0.iter().any(|watch| watch.told == linked)
+    }
+
     pub(crate) fn has_fired(&self, id: WatchId) -> bool {
         self.0.get(id).is_some_and(|watch| watch.fired)
     }
@@ -134,6 +140,16 @@ impl Watches {
             }
         }
         missing
+    }
+
+    /// How many may stand on port `on`. A link stands although its own port is dead.
+    pub(crate) fn standing(&self, on: &PortId) -> usize {
+        let stands = |watch: &&Watch| match watch.told {
+            Told::Death(_) => true,
+            _ => !watch.fired && !watch.dropped,
+        };
+        let on = self.0.iter().filter(|watch| watch.on == *on);
+        on.filter(stands).count()
     }
 
     /// The ports that process `by` still monitors, each with whether that is certain: who is dead is not told.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::flood::Flood;
 use crate::random::Random;
 
 /// How a direction is at the moment.
@@ -39,6 +40,10 @@ pub(crate) struct Wire {
     /// What happens after so many more bytes were written.
     fate: Option<(usize, Health)>,
     random: Random,
+    /// What comes without end once all else has been read.
+    flood: Option<Flood>,
+    /// What was read of floods, until somebody asks.
+    flooded: u64,
     reader: Option<Waker>,
     writer: Option<Waker>,
     alarm: Option<Pin<Box<Sleep>>>,
@@ -64,6 +69,8 @@ impl Wire {
             struck: None,
             fate,
             random,
+            flood: None,
+            flooded: 0,
             reader: None,
             writer: None,
             alarm: None,
@@ -72,6 +79,23 @@ impl Wire {
 
     pub(crate) fn health(&self) -> Health {
         self.health
+    }
+
+    /// How much more fits on the way.
+    pub(crate) fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.under_way)
+    }
+
+    pub(crate) fn flood(&mut self, flood: Flood) {
+        if self.health == Health::Well {
+            self.flood = Some(flood);
+            self.wake();
+        }
+    }
+
+    /// What was read of floods since this was asked last.
+    pub(crate) fn flooded(&mut self) -> u64 {
+        std::mem::take(&mut self.flooded)
     }
 
     fn wake(&mut self) {
@@ -87,6 +111,7 @@ impl Wire {
     pub(crate) fn strike(&mut self, health: Health) {
         if matches!(self.health, Health::Well) || health == Health::Reset {
             self.health = health;
+            self.flood = None;
             self.closed = (health == Health::Closed).then(|| Instant::now() + self.latency);
             if health == Health::Reset {
                 self.chunks.clear();
@@ -178,6 +203,17 @@ impl Wire {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let now = Instant::now();
+        let stalls = self.stalled.is_some_and(|until| until > now);
+        if self.chunks.is_empty()
+            && !stalls
+            && let Some(flood) = &mut self.flood
+        {
+            if let Some((bytes, counts)) = flood.read(most) {
+                self.flooded += counts;
+                return Poll::Ready(Ok(bytes));
+            }
+            self.flood = None;
+        }
         let next = self.chunks.front().map(|(arrives, _)| *arrives);
         let due = next.or(self.closed);
         let due = due.map(|due| self.stalled.map_or(due, |stalled| stalled.max(due)));

@@ -301,6 +301,17 @@ async fn questions_of_a_peer_that_takes_no_answers_are_refused_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn questions_that_wait_are_answered_when_the_asker_closes_its_direction() {
+    let mut scene = Scene::new().await;
+    scene.flood.start("", r#"["","time","stranger#p"]"#);
+    until("questions wait", || scene.refused() > 0).await;
+    scene.stranger.close().await;
+    // More than one turn of the link can answer.
+    scene.stranger.take(HIGH_WATER).await;
+    soon(scene.stranger.end()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_relayed_to_a_peer_that_takes_no_more() {
     let scene = Scene::new().await;
     let mut stopped = Stranger::dial(&scene.network, "a");

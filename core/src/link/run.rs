@@ -270,7 +270,10 @@ impl Link<'_> {
                 Ok(0) if !held.is_empty() => {
                     // The peer closes its direction, and may wait for its answers.
                     while !held.is_empty() {
-                        self.room_for_answers().await;
+                        turn.wait(self.room_for_answers()).await;
+                        if turn.is_over() {
+                            turn.yield_now().await;
+                        }
                         if let Err(why) = self.answer(&mut held, &mut batch, &mut turn) {
                             return End::Failed(why);
                         }

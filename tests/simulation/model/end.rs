@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aemp::{NodeId, NodeStats, PortId};
+use aemp::{NodeId, NodeStats, PortId, PortStats};
 
 use super::{Model, Process, StreamId};
 
@@ -19,6 +19,13 @@ impl Model {
         let is_gone = |port: &PortId| self.is_gone(port, living);
         for (rule, how) in self.watches.missing(living, is_gone, |port| !is_gone(port)) {
             self.breaks(rule, how);
+        }
+        let undead: Vec<PortId> = self.panicked.keys().cloned().collect();
+        if !undead.is_empty() {
+            self.breaks(
+                "panic-kills",
+                format!("{undead:?} have panicked, and their monitors have not fired"),
+            );
         }
         let open: Vec<u64> = self
             .calls
@@ -71,6 +78,11 @@ impl Model {
         let living: BTreeSet<Process> = nodes.keys().copied().collect();
         let mut wrong = Vec::new();
         for (process, stats) in nodes {
+            for (shard, stats) in stats.shards.iter().enumerate() {
+                if stats.queued > 0 || stats.backlog > 0 {
+                    wrong.push(format!("process {process}, shard {shard}: {stats:?}"));
+                }
+            }
             for link in &stats.links {
                 let (peer, held) = (link.link.peer(), link.monitors);
                 let what = format!("process {process} holds {held} monitors on ports of {peer}");
@@ -105,6 +117,46 @@ impl Model {
         wrong
             .into_iter()
             .for_each(|how| self.breaks("nothing-left", how));
+    }
+
+    /// A node lists its ports after [`settled`](Self::settled): those that live, without tasks, messages and monitors that
+    /// nobody knows of.
+    pub(crate) fn lists(&mut self, process: Process, listed: &[PortStats]) {
+        let Some(node) = self.nodes.get(&process) else {
+            return;
+        };
+        let of_node = |port: &PortStats| node.port(port.name.clone());
+        let living = self.ports.iter();
+        let living = living.filter(|(_, port)| port.process == process && !port.dead);
+        let living: BTreeSet<&PortId> = living.map(|(id, _)| id).collect();
+        let listed = listed.iter().filter(|port| !port.name.is_node_port());
+        let mut wrong = Vec::new();
+        let mut known = BTreeSet::new();
+        for port in listed {
+            let id = of_node(port);
+            if !living.contains(&id) || port.queued > 0 || port.tasks > 0 {
+                wrong.push(format!("process {process} still has {port:?}"));
+            }
+            // The model's own, those of each node's programs, and of each other node one.
+            let most = 1 + self.standing(&id);
+            if port.watchers > most {
+                wrong.push(format!("{port:?} has more than {most} monitors"));
+            }
+            known.insert(id);
+        }
+        let missing = living.into_iter().filter(|port| !known.contains(*port));
+        wrong.extend(missing.map(|port| format!("process {process} does not list {port}")));
+        for how in wrong {
+            self.breaks("nothing-left", how);
+        }
+    }
+
+    /// How many monitors stand on a port, or may.
+    fn standing(&self, on: &PortId) -> usize {
+        let streams = self.streams.values().filter(|stream| stream.to == *on);
+        let epochs = streams.filter_map(|stream| stream.epochs.last());
+        let streamed = epochs.filter(|epoch| epoch.end.is_none() && epoch.gone.is_some());
+        streamed.count() + self.watches.standing(on)
     }
 
     /// The ports of node `peer` that a process monitors for certain, and those that it may.
