@@ -106,6 +106,15 @@ impl Turn {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    /// Counts a request, which may cost anything: from the second one on, the clock is read after each.
+    pub(crate) fn spend_request(&mut self) {
+        if self.since.is_some() {
+            self.look_at = self.look_at.min(self.messages);
+        }
+        self.since.get_or_insert_with(Instant::now);
+        self.messages += MUCH;
+    }
+
     /// Whether the budget is used up.
     #[inline]
     pub(crate) fn is_over(&mut self) -> bool {

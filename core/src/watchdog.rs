@@ -6,8 +6,8 @@
 //! woken before is stuck as well: the runtime keeps it for that very thread.
 //!
 //! So there is one thread in the process that looks at all shards every [`LOOK`] while they work. Where a handler runs
-//! since the last look, it wakes another thread of the runtime, and the tasks that the handler has woken: shards hold
-//! those back until a chunk of messages is done (see [`soon`]), which is no later than the runtime would run them.
+//! since the last look, it wakes another thread of the runtime, and the task that the handler has woken last: shards hold
+//! that back until a chunk of messages is done (see [`soon`]), as the runtime does.
 //!
 //! A runtime of one thread cannot be helped, nor one whose threads are all blocked.
 
@@ -20,12 +20,12 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use smallvec::SmallVec;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::{Excerpt, NodeId};
+use crate::{Excerpt, NodeId, guard};
 
-/// How often the watchdog looks while shards work: for so long, or twice that, a node can be deaf.
+/// How often the watchdog looks while shards work: for so long, or twice that, a node can be deaf, or for [`SLEEP`] if the
+/// watchdog was just falling asleep.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Looks without any work after which it sleeps until there is some.
@@ -46,18 +46,17 @@ struct Watched {
     node: NodeId,
     /// If it has threads that can be woken.
     runtime: Option<Handle>,
-    /// Odd while it works; another number for each thing it does.
+    /// Odd while it works; another number for each chunk.
+    chunk: AtomicU64,
+    /// Another number for each message, and whatever else it does.
     step: AtomicU64,
     port: Shown,
     tag: Shown,
-    /// What is to be woken when the chunk is done.
-    held: Mutex<Held>,
-    /// There is something. Written under the lock.
+    /// The task that was woken last, to be woken when the chunk is done.
+    held: Mutex<Option<Waker>>,
+    /// There is one. Written under the lock.
     holds: AtomicBool,
 }
-
-/// Few: no memory is taken for them.
-type Held = SmallVec<[Waker; 4]>;
 
 /// The beginning of a text. A reader that meets a change may see parts of both; it looks whether there was one.
 #[derive(Default)]
@@ -110,6 +109,7 @@ impl Worker {
         let watched = Arc::new(Watched {
             node: node.clone(),
             runtime: has_threads.then(|| runtime.clone()),
+            chunk: AtomicU64::new(0),
             step: AtomicU64::new(0),
             port: Shown::default(),
             tag: Shown::default(),
@@ -123,7 +123,7 @@ impl Worker {
     /// The worker is at work on this thread until what is returned is dropped.
     #[inline]
     pub(crate) fn enter(&self) -> Working {
-        self.watched.next(1);
+        next(&self.watched.chunk);
         DOG.wake();
         Working {
             outer: CURRENT.replace(Some(self.watched.clone())),
@@ -133,9 +133,15 @@ impl Worker {
     /// The worker does the next thing, for `port`.
     #[inline]
     pub(crate) fn does(&self, port: &str) {
-        self.watched.next(2);
+        self.goes_on();
         self.watched.port.set(port);
         self.watched.tag.clear();
+    }
+
+    /// The worker does the same thing again: another message for the same port.
+    #[inline]
+    pub(crate) fn goes_on(&self) {
+        next(&self.watched.step);
     }
 }
 
@@ -148,28 +154,29 @@ impl Drop for Working {
     #[inline]
     fn drop(&mut self) {
         if let Some(watched) = CURRENT.replace(self.outer.take()) {
-            watched.next(1);
+            next(&watched.chunk);
             watched.wake();
         }
     }
 }
 
-impl Watched {
-    /// Counts a step. Only the thread at work does.
-    #[inline]
-    fn next(&self, by: u64) {
-        let step = self.step.load(Ordering::Relaxed);
-        self.step.store(step.wrapping_add(by), Ordering::Relaxed);
-    }
+/// Counts. Only the thread at work does.
+#[inline]
+fn next(count: &AtomicU64) {
+    let before = count.load(Ordering::Relaxed);
+    count.store(before.wrapping_add(1), Ordering::Relaxed);
+}
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+impl Watched {
+    fn held(&self) -> MutexGuard<'_, Option<Waker>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hold(&self, waker: Waker) {
+    /// Holds back the last wake alone, as the runtime does: the one before goes where all threads find it.
+    fn hold(&self, waker: Waker) -> Option<Waker> {
         let mut held = self.held();
-        held.push(waker);
         self.holds.store(true, Ordering::Relaxed);
+        held.replace(waker)
     }
 
     /// The thread at work calls it, which sees what it has held itself; and the watchdog, again and again.
@@ -185,9 +192,9 @@ impl Watched {
         let held = {
             let mut held = self.held();
             self.holds.store(false, Ordering::Relaxed);
-            std::mem::take(&mut *held)
+            held.take()
         };
-        held.into_iter().for_each(Waker::wake);
+        held.into_iter().for_each(wake);
     }
 }
 
@@ -201,21 +208,22 @@ pub(crate) fn tagged(tag: &str) {
     });
 }
 
-/// Wakes a task: at once, or where a shard is at work on this thread, when it has done its
-/// chunk of messages, or when the watchdog sees that it blocks. Until then the runtime would not run the task anyway.
+/// Wakes a task: at once, or where a shard is at work on this thread, when it wakes another, has done its chunk of messages,
+/// or is seen by the watchdog to block. Until then the runtime would keep the task for this thread as well.
 #[inline]
 pub(crate) fn soon(waker: Waker) {
     let now = CURRENT.with_borrow(|current| match current {
-        Some(watched) => {
-            watched.hold(waker);
-            None
-        }
-        None => Some(waker),
+        // Where there is one thread, nobody could let go what is held.
+        Some(watched) if watched.runtime.is_some() => watched.hold(waker),
+        _ => Some(waker),
     });
     // Not while `CURRENT` is borrowed: it may run anything.
-    if let Some(waker) = now {
-        waker.wake();
-    }
+    now.into_iter().for_each(wake);
+}
+
+/// A waker may be the program's.
+fn wake(waker: Waker) {
+    guard::log("a waker panicked", || waker.wake());
 }
 
 /// The output of `future`, which a shard completes: its task is woken as [`soon`] does. That it is complete shows at once.
@@ -271,7 +279,10 @@ struct Pack {
 /// What the watchdog knows of one that it watches.
 struct Seen {
     watched: Weak<Watched>,
+    chunk: u64,
     step: u64,
+    /// It is in the chunk that it was in at the last look.
+    is_stuck: bool,
     /// For how many looks it has been at this step.
     looks: u32,
 }
@@ -285,14 +296,18 @@ impl Dog {
         let mut pack = self.lock();
         pack.all.push(Seen {
             watched: Arc::downgrade(watched),
+            chunk: 0,
             step: 0,
+            is_stuck: false,
             looks: 0,
         });
         if pack.runs {
             return;
         }
         let thread = thread::Builder::new().name(String::from("aemp-watchdog"));
-        match thread.spawn(|| self.run()) {
+        // Who writes the log is the program's.
+        let run = || while guard::run(|| self.run()).is_err() {};
+        match thread.spawn(run) {
             Ok(_) => pack.runs = true,
             Err(error) => {
                 tracing::warn!(target: "aemp::node", %error, "no thread for the watchdog: a handler that blocks makes its node deaf");
@@ -334,7 +349,7 @@ impl Dog {
                         if one.look(&watched) {
                             idle = 0;
                         }
-                        (watched, one.looks)
+                        (watched, one.is_stuck, one.looks)
                     }));
                     one.watched.strong_count() > 0
                 });
@@ -344,9 +359,12 @@ impl Dog {
                 }
             }
             // Not under the lock: what is woken or dropped may be the program's.
-            for (watched, looks) in seen {
-                if looks > 0 {
-                    watched.release(looks);
+            for (watched, is_stuck, looks) in seen {
+                if is_stuck {
+                    watched.release();
+                }
+                if LOOK * looks >= LONG && LOOK * (looks - 1) < LONG {
+                    watched.name();
                 }
             }
         }
@@ -367,35 +385,38 @@ impl Dog {
 impl Seen {
     /// Whether it has worked since the last look.
     fn look(&mut self, watched: &Watched) -> bool {
+        let chunk = watched.chunk.load(Ordering::Relaxed);
         let step = watched.step.load(Ordering::Relaxed);
-        let (at_work, moved) = (step % 2 == 1, step != self.step);
-        self.looks = if at_work && !moved {
-            self.looks.saturating_add(1)
-        } else {
-            0
+        self.is_stuck = chunk % 2 == 1 && chunk == self.chunk;
+        self.looks = match self.is_stuck && step == self.step {
+            true => self.looks.saturating_add(1),
+            false => 0,
         };
-        self.step = step;
-        at_work || moved
+        let has_worked = chunk % 2 == 1 || chunk != self.chunk;
+        (self.chunk, self.step) = (chunk, step);
+        has_worked
     }
 }
 
 impl Watched {
-    /// What is to be done where a handler has been running for `looks` looks.
-    fn release(&self, looks: u32) {
+    /// Lets others go on although a chunk takes long.
+    fn release(&self) {
         if let Some(runtime) = &self.runtime {
             // The thread that wakes for this looks at sockets and timers when it has nothing else to do.
             runtime.spawn(async {});
             self.wake();
         }
-        if LOOK * looks >= LONG && LOOK * (looks - 1) < LONG {
-            let (port, tag) = (self.port.get(), self.tag.get());
-            tracing::warn!(
-                target: "aemp::port",
-                node = %self.node,
-                port = %Excerpt(&port),
-                tag = %Excerpt(&tag),
-                "a handler has been running for {LONG:?}: while it blocks, the other ports of its shard wait"
-            );
-        }
+    }
+
+    /// Says in the log which handler, or which function, has been running for long.
+    fn name(&self) {
+        let (port, tag) = (self.port.get(), self.tag.get());
+        tracing::warn!(
+            target: "aemp::port",
+            node = %self.node,
+            port = %Excerpt(&port),
+            tag = %Excerpt(&tag),
+            "a handler has been running for {LONG:?}: while it blocks, what shares its shard or connection waits"
+        );
     }
 }

@@ -115,7 +115,9 @@ impl Defect {
 
     pub(crate) fn from_number(number: u64) -> Self {
         let all = Self::ALL.into_iter();
-        all.take(number as usize + 1).last().unwrap_or(Self::None)
+        all.take(number as usize + 1)
+            .next_back()
+            .unwrap_or(Self::None)
     }
 
     pub(crate) fn number(self) -> u64 {

@@ -164,6 +164,10 @@ struct Others {
     echo: PortId,
 }
 
+fn port(text: &str) -> PortId {
+    text.parse().unwrap()
+}
+
 /// Node `a` with an echo, a peer `b`, and a stranger whose connection to `a` can flood.
 struct Scene {
     a: LocalNode,
@@ -349,4 +353,49 @@ async fn nothing_more_is_done_for_a_link_that_has_failed() {
     let done = count.load(Ordering::Relaxed);
     // The rest of its turn.
     assert!(done <= 32, "{done}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_port_of_this_node_keeps_no_message_from_its_port() {
+    let flooded = Flooded::default();
+    let a = node("a", &flooded.network)
+        .bind("mem:a")
+        .configure(|config| {
+            config.cleartext = true;
+            config.high_water = HIGH_WATER;
+            config.shards = 4;
+        });
+    let a = a.start().await.unwrap();
+    let mut stranger = Stranger::join(&flooded.network, "a", "stranger").await;
+    linked(&a, "stranger").await;
+    let mut inboxes: Vec<_> = (0..8).map(|_| a.inbox()).collect();
+    let payload = "x".repeat(HIGH_WATER);
+    a.send(&port("stranger#p"), (&payload,));
+    // The answers go to ports of other shards, while messages that begin alike go to each of these.
+    let names: Vec<_> = inboxes.iter().map(|inbox| inbox.id().clone()).collect();
+    for to in &names {
+        let question = format!(r#"["","time","{to}","time"]"#);
+        stranger.send(question.as_bytes()).await;
+    }
+    let first = names[0].port();
+    stranger
+        .send(format!(r#"["{first}","n",0]"#).as_bytes())
+        .await;
+    let take = stranger.take(HIGH_WATER);
+    take.await;
+    // Held questions are answered between two reads.
+    for n in 1..50 {
+        stranger
+            .send(format!(r#"["{first}","n",{n}]"#).as_bytes())
+            .await;
+        tokio::task::yield_now().await;
+    }
+    let mut expected = 0;
+    while expected < 50 {
+        let (tag, n): (String, f64) = soon(inboxes[0].recv()).await.unwrap().parse().unwrap();
+        if tag == "n" {
+            assert_eq!(n, f64::from(expected));
+            expected += 1;
+        }
+    }
 }

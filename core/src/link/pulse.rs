@@ -24,7 +24,8 @@ struct State {
     reads: AtomicU64,
     messages: AtomicU64,
     bytes: AtomicU64,
-    /// The reader waits for our own shards: there may be more to read.
+    /// This end does not read for a while, since its shards have too much to do or too many answers wait: there may be
+    /// more to read.
     parked: AtomicBool,
     written: AtomicU64,
     read: Notify,

@@ -198,7 +198,7 @@ impl Link<'_> {
             loop {
                 match limit.checked_sub(pulse.stillness()) {
                     Some(left) if !left.is_zero() => sleep(left).await,
-                    // What our own shards have not worked off is no fault of the peer.
+                    // That this end does not read is no fault of the peer.
                     _ if pulse.is_parked() => sleep(limit).await,
                     _ => return,
                 }
@@ -305,10 +305,16 @@ impl Link<'_> {
 
     /// Answers questions that were held, as far as there is room and the turn lasts.
     fn answer(&self, held: &mut Held, batch: &mut Batch, turn: &mut Turn) -> Result<(), String> {
-        while !turn.is_over() && self.answers() != Answers::Later {
-            let Some(question) = held.pop() else { break };
-            // It has had its turn: those behind it do not keep it back.
-            self.node_port(question, batch, &mut Held::default(), turn)?;
+        while !held.is_empty() && !turn.is_over() {
+            match self.answers() {
+                Answers::Now => {}
+                Answers::Later => break,
+                // Nobody will read them.
+                Answers::Never => *held = Held::default(),
+            }
+            if let Some(question) = held.pop() {
+                self.node_port(question, batch, None, turn)?;
+            }
         }
         Ok(())
     }
@@ -370,7 +376,9 @@ impl Link<'_> {
                     messages += 1;
                     turn.spend(1);
                     match message.port().is_node_port() {
-                        true => self.node_port(message.to_message(), batch, held, turn)?,
+                        true => {
+                            self.node_port(message.to_message(), batch, Some(&mut *held), turn)?
+                        }
                         false => batch.deliver_incoming(message),
                     }
                 }
@@ -381,7 +389,7 @@ impl Link<'_> {
                     messages += 1;
                     turn.spend(1);
                     match port.is_node_port() {
-                        true => self.node_port(message, batch, held, turn)?,
+                        true => self.node_port(message, batch, Some(&mut *held), turn)?,
                         false => batch.deliver(&port, message),
                     }
                 }
@@ -402,11 +410,10 @@ impl Link<'_> {
         &self,
         message: Message,
         batch: &mut Batch,
-        held: &mut Held,
+        held: Option<&mut Held>,
         turn: &mut Turn,
     ) -> Result<(), String> {
-        // It may cost anything.
-        turn.spend_much(0);
+        turn.spend_request();
         // It may be a function of the program's.
         let _working = self.worker.enter();
         self.worker.does(PortName::NODE_PORT.as_str());

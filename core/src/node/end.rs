@@ -8,6 +8,7 @@ use tracing::Instrument;
 
 use super::tasks::Essential;
 use super::{Inner, Shutdown};
+use crate::deadline::Deadline;
 use crate::{Reason, shard};
 
 /// How long a task that was told to end may take.
@@ -67,9 +68,10 @@ impl Inner {
         let late = self.ending.deadline().plus(GRACE);
         let _ = late.bound(self.tasks.join()).await;
         self.shards.close();
+        // A handler that blocks must not keep the others from their end. All have the same time.
+        let late = Deadline::after(GRACE);
         for shard in shards {
-            // A handler that blocks must not keep the others from their end.
-            let _ = tokio::time::timeout(GRACE, shard).await;
+            let _ = late.bound(shard).await;
         }
     }
 

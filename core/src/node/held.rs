@@ -16,6 +16,9 @@ const MOST: usize = 1024;
 /// Bytes of the questions that one link holds, by [`Message::cost`]: no more are taken once it is reached.
 const MOST_BYTES: usize = 256 << 10;
 
+/// Bytes of a question that is held at all: ordinary ones take some hundred.
+const LARGEST: usize = 8 << 10;
+
 #[derive(Default)]
 pub(crate) struct Held {
     questions: VecDeque<Message>,
@@ -44,11 +47,12 @@ impl Held {
 
     /// Holds a question. False if there is no room.
     pub(super) fn push(&mut self, question: Values) -> bool {
-        if self.is_full() {
+        let question = Message::from(question);
+        let bytes = question.cost();
+        if self.is_full() || bytes > LARGEST {
             return false;
         }
-        let question = Message::from(question);
-        self.bytes += question.cost();
+        self.bytes += bytes;
         self.questions.push_back(question);
         true
     }
@@ -86,7 +90,10 @@ mod tests {
             assert_eq!(held.pop().unwrap().parse::<(u64,)>().unwrap(), (n,));
         }
         assert!(held.is_empty() && held.bytes == 0);
-        assert!(held.push(question("x".repeat(MOST_BYTES))));
-        assert!(held.blocks());
+        assert!(!held.push(question("x".repeat(LARGEST))));
+        while !held.blocks() {
+            assert!(held.push(question("x".repeat(LARGEST / 2))));
+        }
+        assert!(held.bytes < MOST_BYTES + LARGEST);
     }
 }

@@ -81,21 +81,15 @@ impl Port for NodePort {
             return Ok(());
         };
         let mut batch = Batch::new(node.shards.clone());
-        // The only failure is about a peer's connection, and questions of this node itself are not held.
-        let _ = handle(
-            &node,
-            Sender::Here,
-            message,
-            &mut batch,
-            &mut Held::default(),
-        );
+        // The only failure is about a peer's connection.
+        let _ = handle(&node, Sender::Here, message, &mut batch, None);
         batch.flush();
         Ok(())
     }
 }
 
 /// Handles a request. What it means for ports goes into `batch`, behind the messages that came before it. A question
-/// whose answer has to wait goes into `held`, to be handled again when [`Answers`] says so.
+/// whose answer has to wait goes into `held`, if there is one, to be handled again when [`Answers`] says so.
 ///
 /// # Errors
 /// Says why the connection that it came over has to be closed.
@@ -104,7 +98,7 @@ pub(crate) fn handle(
     from: Sender<'_>,
     message: Message,
     batch: &mut Batch,
-    held: &mut Held,
+    held: Option<&mut Held>,
 ) -> Result<(), String> {
     let values = match message.into_values() {
         Ok(values) => values,
@@ -114,7 +108,7 @@ pub(crate) fn handle(
         }
     };
     let word = values.first().and_then(Value::as_str).unwrap_or_default();
-    if let Sender::Peer(peer, generation) = from
+    if let (Sender::Peer(peer, generation), Some(held)) = (from, held)
         && (is_question(word) || Request::named(word).is_some_and(Request::is_question))
     {
         match peer.answers(generation, node.config.high_water) {
@@ -265,7 +259,7 @@ fn pass_on(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, values: Values, bat
         return refuse(from, to, "it is a request in a request");
     }
     if to.node() == &node.id {
-        batch.deliver(to.port(), Message::from(values));
+        batch.pass_on(to.port(), Message::from(values));
         return;
     }
     // It comes after what was sent before.

@@ -119,6 +119,8 @@ struct Up {
     /// Our ports that the peer watches, with how often it asked.
     watched: HashMap<PortName, usize>,
     watches: usize,
+    /// Bytes of the names of those ports.
+    watched_names: usize,
     watches_share: Share,
     /// For what was read of a message that is not whole.
     reading: Share,
@@ -337,8 +339,9 @@ impl Peer {
             return false;
         }
         up.watches += 1;
+        up.watched_names += port.as_str().len();
         if up.failed.is_none() {
-            up.watches_share.fit(up.watches * WATCH);
+            up.watches_share.fit(up.watches * WATCH + up.watched_names);
         }
         *up.watched.entry(port.clone()).or_default() += 1;
         true
@@ -395,6 +398,7 @@ impl Peer {
             large: None,
             watched: HashMap::default(),
             watches: 0,
+            watched_names: 0,
             watches_share: Share::of(&self.pool),
             reading: Share::of(&self.pool),
             cancel,
@@ -657,8 +661,10 @@ impl Up {
         };
         *times -= 1;
         self.watches -= 1;
+        self.watched_names -= port.as_str().len();
         if self.failed.is_none() {
-            self.watches_share.fit(self.watches * WATCH);
+            self.watches_share
+                .fit(self.watches * WATCH + self.watched_names);
         }
         if *times == 0 {
             self.watched.remove(port);

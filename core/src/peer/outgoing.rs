@@ -292,7 +292,14 @@ impl Up {
         let sent = guard::run(|| {
             let mut sent = self.send(&Frame::of(port.as_str(), &fitting), limit);
             if let Err(EncodeError::TooLarge { .. } | EncodeError::TooManyItems { .. }) = sent {
-                let short: Values = fitting.iter().map(shortened).collect();
+                // Not the request and the port's name, which the peer knows it by.
+                let kept = if port.is_node_port() { 2 } else { 0 };
+                let (kept, rest) = fitting.split_at(kept.min(fitting.len()));
+                let short: Values = kept
+                    .iter()
+                    .cloned()
+                    .chain(rest.iter().map(shortened))
+                    .collect();
                 sent = self.send(&Frame::of(port.as_str(), &short), limit);
             }
             sent

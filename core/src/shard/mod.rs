@@ -139,7 +139,7 @@ pub(crate) fn new_port(port: impl Port + 'static) -> NewPort {
 pub(crate) struct Batch {
     shards: Arc<Shards>,
     parts: Box<[Part]>,
-    /// Which shard has the port of the last message.
+    /// Which shard has the port of the last message that was found in the buffer.
     last: usize,
 }
 
@@ -164,22 +164,28 @@ impl Batch {
     /// Adds an item that keeps about `bytes` bytes alive besides itself.
     pub(crate) fn push(&mut self, item: Item, bytes: usize) {
         let shard = self.shards.of(&item.port);
-        self.add(shard, size_of::<Item>() + bytes, |items| items.push(item));
+        let bytes = size_of::<Item>() + item.port.as_str().len() + bytes;
+        self.add(shard, bytes, |items| items.push(item));
     }
 
-    /// Adds a message for `port`.
+    /// Adds a message for `port` that was found in the connection's buffer.
     #[inline]
     pub(crate) fn deliver(&mut self, port: &PortName, message: Message) {
+        self.last = self.shards.of(port);
+        self.pass_on(port, message);
+    }
+
+    /// Adds a message for `port` that a request has caused, between those that are found in the buffer.
+    pub(crate) fn pass_on(&mut self, port: &PortName, message: Message) {
+        let bytes = size_of::<Item>() + port.as_str().len() + message.cost();
         let shard = self.shards.of(port);
-        self.last = shard;
-        let bytes = size_of::<Item>() + message.cost();
         self.add(shard, bytes, |items| items.deliver(port, message));
     }
 
     /// Adds a short message that is still in its connection's buffer.
     #[inline]
     pub(crate) fn deliver_incoming(&mut self, message: Incoming<'_>) {
-        // The message before it came here as well, unless it was for the node port, and then this is, too.
+        // The message found before it came here as well, unless it was for the node port, and then this is, too.
         if !message.again {
             self.last = self.shards.of(message.port());
         }

@@ -310,7 +310,11 @@ impl Shard {
         mut messages: impl Iterator<Item = Message>,
     ) {
         let reason = match self.ports.at(place) {
-            Some(slot) => slot.receive(&self.node, port, &mut messages),
+            Some(slot) => {
+                let worker = &self.worker;
+                let mut messages = messages.by_ref().inspect(|_| worker.goes_on());
+                slot.receive(&self.node, port, &mut messages)
+            }
             None => {
                 tracing::trace!(target: "aemp::port", port = %Excerpt(port), "message for a port that does not exist");
                 None
