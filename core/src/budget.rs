@@ -118,6 +118,10 @@ impl Turn {
     /// Whether the budget is used up.
     #[inline]
     pub(crate) fn is_over(&mut self) -> bool {
+        #[cfg(aemp_faults)]
+        if crate::faults::is(crate::faults::Fault::EndlessTurn) {
+            return false;
+        }
         self.messages >= self.look_at && self.look()
     }
 

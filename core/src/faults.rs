@@ -33,6 +33,10 @@ pub enum Fault {
     SameNames,
     /// A connection comes up twice, as events say.
     UpTwice,
+    /// The turn of a task never ends.
+    EndlessTurn,
+    /// The monitors on a port that panics do not fire.
+    PanicUntold,
     /// A global node ignores that a peer deletes an entry.
     DeletionIgnored,
     /// One who watches a family misses one change.
@@ -46,7 +50,7 @@ impl Fault {
     pub const DIRECTORY: [Self; 3] = [Self::DeletionIgnored, Self::WatchSkips, Self::EntryKept];
 
     /// Those of messages and monitors.
-    pub const GUARANTEE: [Self; 11] = [
+    pub const GUARANTEE: [Self; 13] = [
         Self::FiresTwice,
         Self::FiresLate,
         Self::FiresNever,
@@ -58,6 +62,8 @@ impl Fault {
         Self::KeepsMonitors,
         Self::SameNames,
         Self::UpTwice,
+        Self::EndlessTurn,
+        Self::PanicUntold,
     ];
 }
 

@@ -114,10 +114,8 @@ impl Defect {
     pub(crate) const ALL: [Self; 4] = [Self::None, Self::Function, Self::Start, Self::Drop];
 
     pub(crate) fn from_number(number: u64) -> Self {
-        let all = Self::ALL.into_iter();
-        all.take(number as usize + 1)
-            .next_back()
-            .unwrap_or(Self::None)
+        let all = Self::ALL.get(number as usize);
+        all.copied().unwrap_or(Self::None)
     }
 
     pub(crate) fn number(self) -> u64 {

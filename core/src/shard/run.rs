@@ -336,6 +336,11 @@ impl Shard {
             tracing::debug!(target: "aemp::port", port = %Excerpt(port), reason = %Excerpt(&reason), "port died");
         }
         for watcher in Self::dispose(slot, &reason) {
+            #[cfg(aemp_faults)]
+            if crate::faults::is(crate::faults::Fault::PanicUntold) && reason.kind() == Some("die")
+            {
+                continue;
+            }
             self.tell(port, watcher, &reason);
         }
     }
