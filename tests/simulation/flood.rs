@@ -22,7 +22,7 @@ const READS: usize = 200;
 const READ: usize = 512;
 
 /// What a read counts besides its messages.
-const READ_COUNTS: u64 = 256;
+const READ_COUNTS: u64 = 64;
 
 /// What may be done before another task has its turn: to let time pass, the [`watch`] needs two of its own, and each is one
 /// of a link or shard.
