@@ -267,19 +267,8 @@ impl Link<'_> {
             });
             let Some(read) = read.await else { continue };
             match read {
-                Ok(0) if !held.is_empty() => {
-                    // The peer closes its direction, and may wait for its answers.
-                    while !held.is_empty() {
-                        turn.wait(self.room_for_answers()).await;
-                        if turn.is_over() {
-                            turn.yield_now().await;
-                        }
-                        if let Err(why) = self.answer(&mut held, &mut batch, &mut turn) {
-                            return End::Failed(why);
-                        }
-                        batch.flush();
-                    }
-                }
+                // The peer closes its direction, and may wait for its answers. The end is read again after them.
+                Ok(0) if !held.is_empty() => turn.wait(self.room_for_answers()).await,
                 Ok(0) if fresh => return End::Closed(self.ended_by_peer(early())),
                 Ok(0) => {
                     return End::Closed(self.ended_by_peer("the peer closed the connection"));
