@@ -9,44 +9,21 @@ mod child;
 mod hung;
 #[path = "../common/lines.rs"]
 mod lines;
+#[path = "../common/nodes.rs"]
+mod nodes;
 
-use std::time::Duration;
-
-use aemp::{LinkInfo, LocalNode, PortId, Value};
+use aemp::{LocalNode, PortId, Value};
 use child::{Child, LISTS, SECRET, names};
-
-/// The result of `future`, which must come within 20 seconds.
-async fn soon<F: IntoFuture>(future: F) -> F::Output {
-    let done = tokio::time::timeout(Duration::from_secs(20), future.into_future()).await;
-    done.expect("within 20 s")
-}
+use nodes::{link, port, soon};
 
 async fn seed(codecs: &[&str]) -> LocalNode {
     let node = aemp::node().id("seed").secret(SECRET).bind("127.0.0.1:0");
     node.codecs(codecs.iter().copied()).start().await.unwrap()
 }
 
-/// The link to `peer`, which may know of it a moment before we do.
-async fn link(node: &LocalNode, peer: &str) -> LinkInfo {
-    let find = || node.links().into_iter().find(|link| link.peer() == peer);
-    let found = async {
-        loop {
-            match find() {
-                Some(link) => return link,
-                None => tokio::time::sleep(Duration::from_millis(5)).await,
-            }
-        }
-    };
-    soon(found).await
-}
-
 /// A port that sends back what it gets.
 fn echo(node: &LocalNode) -> PortId {
     node.port_named("echo", child::echo()).unwrap()
-}
-
-fn port(text: &str) -> PortId {
-    text.parse().unwrap()
 }
 
 /// The first of `list` that `can` has: what whoever has `can` writes to whoever has `list`.

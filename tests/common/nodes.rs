@@ -1,0 +1,29 @@
+//! What tests with real processes and sockets share: waiting with a deadline, links and ports.
+
+use std::time::Duration;
+
+use aemp::{LinkInfo, LocalNode, PortId};
+
+/// The result of `future`, which must come within 20 seconds.
+pub(crate) async fn soon<F: IntoFuture>(future: F) -> F::Output {
+    let done = tokio::time::timeout(Duration::from_secs(20), future.into_future()).await;
+    done.expect("within 20 s")
+}
+
+/// The link to `peer`, which may know of it a moment before we do.
+pub(crate) async fn link(node: &LocalNode, peer: &str) -> LinkInfo {
+    let find = || node.links().into_iter().find(|link| link.peer() == peer);
+    let found = async {
+        loop {
+            match find() {
+                Some(link) => return link,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    soon(found).await
+}
+
+pub(crate) fn port(text: &str) -> PortId {
+    text.parse().unwrap()
+}
