@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::runtime::{step_back, yield_to_runtime};
+use crate::runtime::yield_to_runtime;
 
 /// What one turn may cost.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +45,12 @@ impl Budget {
     };
 }
 
-/// How often a shard goes to the end of its thread's queue before it yields to the runtime as a whole, which also looks
-/// at sockets and timers then.
-const ROUND: usize = 16;
+/// How often a task that was busy yields and looks again before it sleeps: to be woken costs its senders more than many
+/// messages, and the longer it is away the more it finds.
+///
+/// What this brings: messages to another node pass at 1.14 of the rate of a loop by hand instead of 1.00 (JSON), and at
+/// 0.84 instead of 0.76 (CBOR); `benches/remote`, medians of six rounds in turn.
+pub(crate) const LOOKS: usize = 8;
 
 /// The turns of one task.
 #[derive(Debug)]
@@ -59,7 +62,6 @@ pub(crate) struct Turn {
     bytes: usize,
     /// At so many messages the clock is read next; at 0 the turn is known to be over.
     look_at: usize,
-    given: usize,
 }
 
 impl Turn {
@@ -70,7 +72,6 @@ impl Turn {
             messages: 0,
             bytes: 0,
             look_at: LOOK,
-            given: 0,
         }
     }
 
@@ -141,16 +142,6 @@ impl Turn {
         yield_to_runtime().await;
         self.begin();
     }
-
-    /// The same, but stays where another thread takes the task over at once, but for every so often.
-    pub(crate) async fn step_back(&mut self) {
-        self.given += 1;
-        if self.given.is_multiple_of(ROUND) {
-            return self.yield_now().await;
-        }
-        step_back().await;
-        self.begin();
-    }
 }
 
 #[cfg(test)]
@@ -202,7 +193,7 @@ mod tests {
             turn.is_over()
         });
         assert_eq!(spent, Some(SMALL.messages));
-        turn.step_back().await;
+        turn.yield_now().await;
         assert!(!turn.is_over());
     }
 

@@ -18,7 +18,7 @@ use super::pulse::Pulse;
 use super::shared::Shared;
 use super::watch::hung;
 use crate::allowance::log_within;
-use crate::budget::{Budget, Turn};
+use crate::budget::{Budget, LOOKS, Turn};
 use crate::codec::{Decoder, Found, PeerInfo, READ, Received, need};
 use crate::deadline::Ticks;
 use crate::guard;
@@ -39,12 +39,9 @@ const LINGER: Duration = Duration::from_secs(3);
 /// How long a peer that asks may take nothing before its questions are refused.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// So many bytes in one batch are the sign of senders at work.
+/// So many bytes in one batch are the sign of senders at work. Each batch costs them a wait for the lock, and the system a
+/// call, so the next one is taken when it has grown.
 const BUSY: usize = 2 << 10;
-
-/// How often the writer then lets others have their turn before it takes the next batch, unless much waits: with senders
-/// at work, each batch costs them a wait for the lock, and the system a call.
-const LOOKS: usize = 8;
 
 /// Carries messages until the connection is lost, settles what that means, and says why it was. Calls `up` once
 /// they flow.
@@ -471,7 +468,7 @@ impl Link<'_> {
             if let Some(chunk) = self.peer.try_chunk(self.generation, written) {
                 return chunk;
             }
-            turn.step_back().await;
+            turn.yield_now().await;
         }
         let chunk = poll_fn(|cx| self.peer.poll_chunk(self.generation, written, cx));
         turn.wait(chunk).await

@@ -9,7 +9,7 @@ use super::item::{Chunk, Len, UNKNOWN};
 use super::ports::{Place, Ports, Slot, Ties};
 use super::{Item, NewPort, Watcher, What};
 use crate::allowance::log_within;
-use crate::budget::{Budget, Turn};
+use crate::budget::{Budget, LOOKS, Turn};
 use crate::codec::Rest;
 use crate::guard;
 use crate::message::{Source, Values, Wire};
@@ -17,16 +17,11 @@ use crate::monitor::Action;
 use crate::node::{Inner, PortStats};
 use crate::peer::Peer;
 use crate::port::{Context, Owned, Port};
-use crate::runtime::step_back;
 use crate::watchdog::Worker;
 use crate::{Excerpt, Message, PortId, PortName, Reason, Value};
 
 /// So many messages at once are the sign of senders at work.
 const BUSY: usize = 16;
-
-/// How often a shard that was busy lets others have their turn and looks again before it sleeps: to be woken costs
-/// its senders more than many messages, and the longer it is away the more it finds.
-const LOOKS: usize = 8;
 
 /// How many ports are looked up in one go.
 const AHEAD: usize = 16;
@@ -51,7 +46,7 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
         if !queue.try_take(taken) {
             if looks > 0 {
                 looks -= 1;
-                turn.wait(step_back()).await;
+                turn.yield_now().await;
                 continue;
             }
             turn.wait(queue.take(taken)).await;
@@ -63,7 +58,7 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
             count += messages;
             turn.spend(messages);
             if turn.is_over() {
-                turn.step_back().await;
+                turn.yield_now().await;
             }
         }
         queue.done(taken, count);
