@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) watch: bool,
     /// How long an answer from the network may take.
     pub(crate) timeout: Duration,
+    /// What cannot be taken back is done all the same.
+    pub(crate) yes: bool,
     /// `dot` draws.
     pub(crate) svg: bool,
     /// Into which file `tap` records.
@@ -39,6 +41,7 @@ impl Options {
     pub(crate) fn of_one_command(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let given = [
             (self.watch, "--watch", "directory"),
+            (self.yes, "--yes", "restart"),
             (self.svg, "--svg", "dot"),
             (self.record.is_some(), "--record", "tap"),
             (self.rate.is_some(), "--rate", "tap"),
@@ -57,6 +60,7 @@ impl Options {
             secret_file: found.remove_one("secret-file"),
             watch: found.get_flag("watch"),
             timeout: found.remove_one("timeout").unwrap_or(TIMEOUT),
+            yes: found.get_flag("yes"),
             svg: found.get_flag("svg"),
             record: found.remove_one("record"),
             rate: found.remove_one("rate"),
@@ -106,6 +110,7 @@ pub(crate) fn command() -> Command {
         .disable_help_subcommand(true)
         .arg(flag("json", "Print data as JSON"))
         .arg(flag("watch", "Let directory show changes as they come, until it is interrupted"))
+        .arg(flag("yes", "Let restart end an AnyEvent::MP node that nothing starts again"))
         .arg(flag("svg", "Let dot draw a picture"))
         .arg(flag("reveal", "Show secrets and keys instead of ***"))
         .arg(

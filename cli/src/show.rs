@@ -34,14 +34,57 @@ pub(crate) fn print_json(map: &Map) -> Result<(), Failure> {
 }
 
 /// `value` as JSON, in one line or for people.
+///
+/// What JSON lacks stands in it as an object with one key, [`DIAGNOSTIC`], and the value in diagnostic notation: bytes, tags,
+/// simple values, NaN and infinities, and maps with other keys than texts as a whole. A map that looks like such a stand-in
+/// is shown as one, so that nothing is ambiguous.
 pub(crate) fn json(value: &Value, pretty: bool) -> String {
+    let whole = with_stand_ins(value);
     let written = if pretty {
-        serde_json::to_string_pretty(value)
+        serde_json::to_string_pretty(&whole)
     } else {
-        serde_json::to_string(value)
+        serde_json::to_string(&whole)
     };
-    // What came from JSON is JSON; were it not, its diagnostic notation still says what it is.
     written.unwrap_or_else(|_| value.to_string())
+}
+
+/// `value` in one line: as JSON, or in diagnostic notation where it holds what JSON lacks.
+pub(crate) fn line(value: &Value) -> String {
+    let json = is_json(value).then(|| serde_json::to_string(value));
+    json.and_then(Result::ok)
+        .unwrap_or_else(|| value.to_string())
+}
+
+/// The key of what stands for a value that JSON lacks.
+const DIAGNOSTIC: &str = "$diagnostic";
+
+fn with_stand_ins(value: &Value) -> Value {
+    let stand_in = || Map::from_iter([(DIAGNOSTIC, value.to_string())]).into();
+    match value {
+        Value::Array(items) => items.iter().map(with_stand_ins).collect::<Vec<_>>().into(),
+        Value::Map(map) if map.iter().any(|(key, _)| key.as_str().is_none()) => stand_in(),
+        Value::Map(map) if map.len() == 1 && map.get(DIAGNOSTIC).is_some() => stand_in(),
+        Value::Map(map) => {
+            let pairs = map.iter();
+            let pairs = pairs.map(|(key, value)| (key.clone(), with_stand_ins(value)));
+            pairs.collect::<Map>().into()
+        }
+        scalar if is_json(scalar) => scalar.clone(),
+        _ => stand_in(),
+    }
+}
+
+/// Whether JSON can say it.
+fn is_json(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Text(_) => true,
+        Value::Float(x) => x.is_finite(),
+        Value::Array(items) => items.iter().all(is_json),
+        Value::Map(map) => map
+            .iter()
+            .all(|(key, value)| key.as_str().is_some() && is_json(value)),
+        Value::Bytes(_) | Value::Tag(..) | Value::Simple(_) => false,
+    }
 }
 
 pub(crate) fn no_profile(document: &Document, name: &str) -> Failure {
@@ -49,18 +92,14 @@ pub(crate) fn no_profile(document: &Document, name: &str) -> Failure {
     Failure::Failed(format!("there is no profile {name:?}{nearest}"))
 }
 
-/// Prints a message's elements as JSON: separated by commas and without brackets (protocol.md section 10), or as an
-/// array. What JSON lacks is shown as diagnostic text.
+/// Prints a message's elements: for people, separated by commas and without brackets (protocol.md section 10), or as one
+/// JSON array.
 pub(crate) fn print_elements(elements: &[Value], array: bool) -> Result<(), Failure> {
-    let each: Vec<String> = elements
-        .iter()
-        .map(|element| json(element, false))
-        .collect();
-    let all = each.join(",");
-    output::write(&match array {
-        true => format!("[{all}]\n"),
-        false => format!("{all}\n"),
-    })
+    if array {
+        return output::write(&format!("{}\n", json(&elements.to_vec().into(), false)));
+    }
+    let each: Vec<String> = elements.iter().map(line).collect();
+    output::write(&format!("{}\n", each.join(",")))
 }
 
 /// Elements in diagnostic notation.

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use aemp::{Context, Map, Message, PortId, Reason, Value, reason};
 use common::Home;
 use common::running::{Running, SECRET, network, watched};
 
@@ -201,6 +202,72 @@ fn the_doctor_finds_what_is_wrong_and_says_what_to_type() {
 }
 
 #[test]
+fn what_json_lacks_is_shown_in_diagnostic_notation_and_with_json_as_an_object() {
+    let home = Home::new();
+    let secret = home.write("secret", SECRET);
+    home.aemp(&["--secret-file", &secret, "setsecret"])
+        .succeeds_in_silence();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bytes = |bytes: &[u8]| Value::Bytes(Box::new(bytes.to_vec().into()));
+    let odd = move || {
+        let map: Map = [(Value::from(1), Value::from("a"))].into_iter().collect();
+        let looks_so: Map = [("$diagnostic", "1")].into_iter().collect();
+        [
+            Value::from("text"),
+            bytes(b"\0\xff"),
+            vec![Value::Tag(22098, Box::new(1.into()))].into(),
+            f64::INFINITY.into(),
+            map.into(),
+            looks_so.into(),
+        ]
+    };
+    let node = aemp::node().id("odd").secret(SECRET).bind("127.0.0.1:0");
+    let node = runtime.block_on(node.start()).unwrap();
+    let answers = move |cx: &mut Context<'_>, message: Message| {
+        let (reply,): (PortId,) = message.parse()?;
+        cx.send(&reply, odd().into_iter().collect::<Message>());
+        Ok::<(), Reason>(())
+    };
+    let mortal =
+        move |_: &mut Context<'_>, _: Message| Err::<(), Reason>(reason!["over", bytes(b"\xff")]);
+    let _guard = runtime.enter();
+    node.port_named("answers", answers).unwrap();
+    let mortal = node.port_named("mortal", mortal).unwrap();
+    let at = node.addresses()[0].to_string();
+    home.aemp(&["seeds", &at]).succeeds_in_silence();
+    assert_eq!(
+        home.aemp(&["cal", "odd#answers"]).succeeds().out,
+        "\"text\",h'00ff',[22098(1)],Infinity,{1: \"a\"},{\"$diagnostic\":\"1\"}\n"
+    );
+    assert_eq!(
+        home.aemp(&["--json", "cal", "odd#answers"]).succeeds().out,
+        concat!(
+            r#"["text",{"$diagnostic":"h'00ff'"},[{"$diagnostic":"22098(1)"}],{"$diagnostic":"Infinity"},"#,
+            r#"{"$diagnostic":"{1: \"a\"}"},{"$diagnostic":"{\"$diagnostic\": \"1\"}"}]"#,
+            "\n"
+        )
+    );
+    let mut watching = home.command(&["mon", "odd#mortal"]).spawn().unwrap();
+    runtime.block_on(async {
+        let watchers = async || {
+            let ports = node.ports().await;
+            ports
+                .iter()
+                .any(|port| port.name == *mortal.port() && port.watchers > 0)
+        };
+        while !watchers().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        node.send(&mortal, ());
+    });
+    assert!(watching.wait().unwrap().success());
+    let mut why = String::new();
+    let mut out = watching.stdout.take().unwrap();
+    out.read_to_string(&mut why).unwrap();
+    assert_eq!(why, "\"over\",h'ff'\n");
+}
+
+#[test]
 fn the_shell_does_what_it_reads_up_to_the_first_line_that_fails() {
     let (home, _nodes) = network();
     let shell = |options: &[&str], lines: &[&str]| {
@@ -227,7 +294,7 @@ fn the_shell_does_what_it_reads_up_to_the_first_line_that_fails() {
     assert_eq!(
         lines.next(),
         Some(
-            r#"{"answer":["a b",7,"7a","h'00ff'","32(\"x:y\")",{"1":[true,null]},18446744073709551615]}"#
+            r#"{"answer":["a b",7,"7a",{"$diagnostic":"h'00ff'"},{"$diagnostic":"32(\"x:y\")"},{"$diagnostic":"{1: [true, null]}"},18446744073709551615]}"#
         )
     );
     assert_eq!(
@@ -279,11 +346,11 @@ fn the_shell_prints_what_happens_while_it_waits_for_lines() {
         "{gone}"
     );
     enter("self");
-    let own: aemp::Map = serde_json::from_str(&next()).unwrap();
+    let own: Map = serde_json::from_str(&next()).unwrap();
     let own = own.get("self").and_then(|own| own.as_str()).unwrap();
     // The echo sends back all but the last to the port in the last.
     enter(&format!("send worker#echo hello h'00' {own}"));
-    assert_eq!(next(), r#"{"message":["hello","h'00'"]}"#);
+    assert_eq!(next(), r#"{"message":["hello",{"$diagnostic":"h'00'"}]}"#);
     enter("watch aemp_echo");
     let all = r#"{"json#echo":null,"seed#echo":null,"worker#echo":null}"#;
     assert_eq!(

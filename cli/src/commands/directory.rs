@@ -52,7 +52,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
             return show::print_json(&set.into_iter().collect());
         }
         let set = set.iter();
-        let set = set.map(|(key, value)| (key, show::json(value, false)));
+        let set = set.map(|(key, value)| (key, show::line(value)));
         pager::page(&show::pairs(set))
     }))
 }
@@ -66,6 +66,6 @@ fn print(change: &Change, json: bool) -> Result<(), Failure> {
     }
     let gone = change.deleted.iter().map(|key| format!("- {key}\n"));
     let set = change.set.iter();
-    let set = set.map(|(key, value)| format!("+ {key}  {}\n", show::json(value, false)));
+    let set = set.map(|(key, value)| format!("+ {key}  {}\n", show::line(value)));
     output::write(&gone.chain(set).collect::<String>())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aemp::{Change, DirectoryRole, Text, Value};
+use aemp::{Change, DirectoryRole, LinkInfo, Text, Value};
 
 use super::{Failure, Session, stats};
 use crate::progress;
@@ -36,6 +36,13 @@ pub(crate) async fn families(session: &Session) -> Result<BTreeMap<String, u64>,
         }
     };
     let master = session.wait(DIRECTORY, master).await?;
+    let links = session.node.links();
+    let is_perl = |link: &LinkInfo| *link.peer() == master && link.provider().starts_with("AE-");
+    if links.iter().any(is_perl) {
+        let text =
+            "an AnyEvent::MP node cannot list families; name one, as in \"aemp directory workers\"";
+        return Err(Failure::answer(&master, text));
+    }
     Ok(stats(session, &master).await?.families)
 }
 

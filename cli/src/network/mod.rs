@@ -115,6 +115,14 @@ pub(crate) enum Failure {
         /// How long was waited.
         limit: Duration,
     },
+    /// A Perl node would not come back.
+    #[error(
+        "{node} runs under no watchdog, so a restart would end it for good; --yes does that all the same"
+    )]
+    NoWatchdog {
+        /// Who was asked.
+        node: NodeId,
+    },
     /// The answer is an error.
     #[error("{target} answers: {text}")]
     Answer {

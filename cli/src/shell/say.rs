@@ -1,7 +1,6 @@
 //! What the shell prints: answers and what happens meanwhile, in diagnostic notation; or with `--json` an object in a line
 //! for each, whose first key says what it is.
 
-use aemp::codec::Capabilities;
 use aemp::{Change, Map, PortId, Reason, Text, Value};
 
 use crate::show;
@@ -51,11 +50,14 @@ impl Say {
     /// What has happened.
     pub(super) fn event(&self, event: &Event) -> String {
         match event {
-            Event::Message(elements) if self.json => object([("message", list(elements))]),
-            Event::Message(elements) => format!("message {}\n", show::notation(elements)),
-            Event::Gone(port, reason) if self.json => {
-                object([("gone", port.into()), ("reason", list(reason.values()))])
+            Event::Message(elements) if self.json => {
+                object([("message", elements.to_vec().into())])
             }
+            Event::Message(elements) => format!("message {}\n", show::notation(elements)),
+            Event::Gone(port, reason) if self.json => object([
+                ("gone", port.into()),
+                ("reason", reason.values().to_vec().into()),
+            ]),
             Event::Gone(port, reason) => {
                 format!("{port} is gone: {}\n", show::notation(reason.values()))
             }
@@ -83,15 +85,6 @@ impl Say {
     }
 }
 
-/// An array for people who read JSON: what that lacks is its text in diagnostic notation.
-pub(super) fn list(elements: &[Value]) -> Value {
-    Capabilities::JSON.fit(elements).to_vec().into()
-}
-
 fn object<const N: usize>(pairs: [(&str, Value); N]) -> String {
-    let map: Map = pairs
-        .into_iter()
-        .map(|(key, value)| (Value::from(key), list(&[value])[0].clone()))
-        .collect();
-    format!("{}\n", show::json(&map.into(), false))
+    format!("{}\n", show::json(&Map::from_iter(pairs).into(), false))
 }

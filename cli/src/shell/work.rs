@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::command::{Command, TABLE};
 use super::names::Names;
-use super::say::{Answer, Event, Say, list};
+use super::say::{Answer, Event, Say};
 use crate::failure::{Failure, meant};
 use crate::network::{self, Session};
 use crate::show;
@@ -66,7 +66,7 @@ impl<'a> Shell<'a> {
             Command::Send(port, elements) => network::snd(session, &port, elements).await?,
             Command::Call(port, elements) => {
                 let answer = network::cal(session, &port, elements).await?;
-                return Ok(say.short("answer", list(&answer), &show::notation(&answer)));
+                return Ok(say.short("answer", answer.clone(), &show::notation(&answer)));
             }
             Command::Monitor(port) => {
                 let gone = session.node.gone(&port);

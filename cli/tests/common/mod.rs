@@ -7,6 +7,7 @@ mod terminal;
 
 #[path = "../../../tests/common/lines.rs"]
 pub(crate) mod lines;
+pub(crate) mod perl;
 pub(crate) mod running;
 
 use std::io::Write;
