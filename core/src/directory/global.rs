@@ -76,6 +76,7 @@ impl Machine {
             Value::Null,
         );
         self.send_database(now, node);
+        self.expect_set(now, node);
     }
 
     /// A global node is gone.
@@ -114,6 +115,7 @@ impl Machine {
         families: Vec<(Value, Value)>,
     ) -> Result<(), String> {
         self.expect_global(from)?;
+        self.told_set(from);
         let outcome = self.replace(now, from, families);
         // It may name others, which will tell as well.
         self.mesh_step(now);
@@ -184,6 +186,15 @@ impl Machine {
     ) -> Result<(), String> {
         let perl = match self.peers.get(from) {
             Some(peer) if peer.slave => peer.perl,
+            Some(peer) if peer.perl && !peer.global => {
+                // A seed sends some when it is dialled, and then all that it holds.
+                let (node, what) = (
+                    from.clone(),
+                    "a change before it has said that it is global",
+                );
+                self.push(Output::Ignored { node, what });
+                return Ok(());
+            }
             Some(peer) => {
                 let perl = peer.perl;
                 self.expect_global(from)?;

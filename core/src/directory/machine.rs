@@ -9,6 +9,7 @@ use super::name::GLOBALS;
 use super::outgoing::Sending;
 use super::outlet::Outlet;
 use super::request::{self, Query, Request};
+use super::silence::{Ended, Silence};
 use super::store::{Store, Told};
 use super::watched::{Change, Watched};
 use crate::message::{IntoIter, Values};
@@ -40,6 +41,7 @@ pub(crate) struct Machine {
     pub(super) mesh: Mesh,
     /// Who is in `'g`, or listens where, has changed.
     pub(super) mesh_changed: bool,
+    pub(super) ended: Ended,
     out: VecDeque<Output>,
 }
 
@@ -112,6 +114,8 @@ pub(super) struct Peer {
     pub(super) held: usize,
     /// What it is still to be told.
     pub(super) sending: Sending,
+    /// It is global, and is still to tell what it holds.
+    pub(super) silence: Option<Silence>,
 }
 
 /// A node that has become global, and waits for what others hold before it says what is in the directory.
@@ -163,6 +167,10 @@ pub(crate) enum Output {
     Connect { node: NodeId, addresses: Vec<Text> },
     /// A request of this peer that was held back could not be taken.
     NotTaken { node: NodeId, why: String },
+    /// A global node does not tell what it holds. It was asked again, or its connection is to be ended.
+    Silent { node: NodeId, end: bool },
+    /// Something that this peer sent means nothing, and is known to be harmless.
+    Ignored { node: NodeId, what: &'static str },
     /// The connection to this node is kept even when it is idle, or no longer.
     Keep { node: NodeId, keep: bool },
 }
@@ -189,6 +197,7 @@ impl Machine {
             to_watchers: Outlet::default(),
             mesh: Mesh::default(),
             mesh_changed: false,
+            ended: Ended::default(),
             out: VecDeque::new(),
         }
     }
@@ -217,12 +226,14 @@ impl Machine {
         let outlets = [&self.to_network, &self.to_watchers];
         let dues = outlets.iter().filter_map(|outlet| outlet.due());
         let settled = self.settling.as_ref().map(|settling| settling.until);
-        dues.chain(self.mesh.due()).chain(settled).min()
+        let dues = dues.chain(self.mesh.due()).chain(settled);
+        dues.chain(self.silence_due()).min()
     }
 
     /// Time has passed.
     pub(crate) fn handle_timeout(&mut self, now: Duration) {
         self.settle(now);
+        self.break_silence(now);
         self.pump(now);
     }
 
@@ -248,6 +259,7 @@ impl Machine {
             watches: 0,
             held: 0,
             sending: Sending::default(),
+            silence: None,
         };
         self.peers.insert(node.clone(), peer);
         self.mesh.up(&node);

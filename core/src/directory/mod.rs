@@ -13,6 +13,7 @@
 //! | `slave` | the slave role: the master, open questions, what it answers |
 //! | `local` | what programs on this node do: set, delete, ask, watch |
 //! | `settle` | the time in which a new global node does not know yet what others hold |
+//! | `silence` | what is done about a global node that does not tell what it holds |
 //! | `store` | who holds what, and which value of a key is seen |
 //! | `outgoing`, `outlet`, `pieces` | what goes out: changes, paced, and what is large, piece by piece |
 //! | `mesh` | which global nodes to connect to, and when |
@@ -32,6 +33,7 @@ mod outlet;
 mod pieces;
 mod request;
 mod settle;
+mod silence;
 mod slave;
 mod store;
 #[cfg(test)]

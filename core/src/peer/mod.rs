@@ -515,15 +515,18 @@ impl Peer {
         }
     }
 
-    /// Ends the link of `generation`, if it is up, for the reason in `text`, and waits until it has.
+    /// Gives the link of `generation` up, if it is up, for the reason in `text`.
+    pub(crate) fn fail_link(&self, generation: Generation, text: &str) {
+        if let Some(up) = self.lock().up(generation) {
+            up.fail(text.to_owned());
+        }
+    }
+
+    /// The same, and waits until it is down.
     pub(crate) async fn end_link(&self, generation: Generation, text: &str) {
         let is_up =
             |state: &State| matches!(&state.link, Link::Up(up) if up.generation == generation);
-        if let Link::Up(up) = &mut self.lock().link
-            && up.generation == generation
-        {
-            up.fail(text.to_owned());
-        }
+        self.fail_link(generation, text);
         self.until(|state| !is_up(state)).await;
     }
 

@@ -5,6 +5,7 @@ mod pacing;
 mod peers;
 mod properties;
 mod roles;
+mod silence;
 
 use net::Net;
 

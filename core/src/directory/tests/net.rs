@@ -23,6 +23,8 @@ pub(super) struct Net {
     pub(super) log: Vec<String>,
     /// What was sent to strangers, in order.
     pub(super) told: Vec<(NodeId, Values)>,
+    /// Whose connections were to be ended since they did not tell what they hold.
+    pub(super) ended: Vec<NodeId>,
     /// Peers that have no room, with the nodes that wait for it.
     slow: BTreeMap<NodeId, Vec<NodeId>>,
 }
@@ -205,6 +207,11 @@ impl Net {
                     let name = name.clone();
                     self.connect(&name, &other);
                 }
+                Output::Silent {
+                    node: peer,
+                    end: true,
+                } => self.ended.push(peer),
+                Output::Silent { .. } | Output::Ignored { .. } => {}
                 Output::Keep { .. } | Output::NotTaken { .. } => {}
             }
         }

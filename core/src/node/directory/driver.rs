@@ -345,6 +345,17 @@ impl State {
                         log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, why = %Excerpt(&why), "not taken");
                     }
                 }
+                Output::Silent { node: peer, end } => {
+                    let up = self.machine.generation(&peer);
+                    if let (Some(generation), Some(peer)) = (up, node.known_peer(&peer)) {
+                        be_told(&peer, generation, end);
+                    }
+                }
+                Output::Ignored { node: peer, what } => {
+                    if let Some(peer) = node.known_peer(&peer) {
+                        log_within!(peer, DEBUG, target: "aemp::directory", peer = %peer.id, what, "ignored");
+                    }
+                }
                 Output::Keep { node: peer, keep } => {
                     if let Some(peer) = node.known_peer(&peer) {
                         peer.keep(keep);
@@ -387,6 +398,20 @@ impl State {
         let feeds = self.feeds.get(family).into_iter().flatten();
         for feed in feeds.filter_map(Weak::upgrade) {
             feed.push(change.clone());
+        }
+    }
+}
+
+/// A global node does not tell what it holds, and was asked once more, or is to `end` and come back.
+fn be_told(peer: &Peer, generation: Generation, end: bool) {
+    match end {
+        false => {
+            log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, "a global node does not tell what it holds, and was asked once more");
+        }
+        true => {
+            let why = "a global node that does not tell what it holds: a new connection may help";
+            log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, "{why}");
+            peer.fail_link(generation, why);
         }
     }
 }
