@@ -9,8 +9,8 @@ mod named;
 #[path = "../common/nodes.rs"]
 mod nodes;
 mod socket;
+#[path = "../common/stranger.rs"]
+mod stranger;
 mod strangers;
 
-use nodes::{link, port, soon};
-
-const SECRET: &str = "correct horse battery staple";
+use nodes::{SECRET, link, port, soon};

@@ -1,6 +1,5 @@
 //! Addresses that a member names.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,7 +42,7 @@ async fn a_hundred_global_nodes_that_a_member_names_cost_few_descriptors() {
     let a = a.start().await.unwrap();
     a.directory().become_global();
     let at = a.addresses()[0].rest().parse().unwrap();
-    let mut x = Socket::join(Ipv4Addr::LOCALHOST, at, "x").await;
+    let mut x = Socket::join("json", at, "x").await;
     x.send(b"[\"\",\"g_global\"]").await;
     x.until("\"g_set\"").await;
     let nodes: Vec<String> = (0..100)

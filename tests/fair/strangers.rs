@@ -34,14 +34,14 @@ async fn a_hundred_and_twenty_eight_addresses_and_a_trickle_keep_nobody_out() {
     for n in 1..=8 {
         let mut socket = Socket::dial(Ipv4Addr::new(127, 2, 0, n), at).await.unwrap();
         tokio::time::sleep(way).await;
-        socket.greet(&format!("x{n}")).await;
+        socket.introduce(&format!("x{n}"), "json").await;
         let (greeting, _nonce) = (socket.line().await, socket.line().await);
         assert!(
             greeting.starts_with("aemp;1;a;"),
             "attempt {n}: {greeting:?}"
         );
         tokio::time::sleep(way).await;
-        socket.prove().await;
+        socket.authenticate("json").await;
         let proof = socket.line().await;
         assert!(
             proof.starts_with("hmac_sha3_512;"),
