@@ -67,6 +67,11 @@ impl Child {
         assert!(sent.unwrap().success());
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(&mut self) {
+        while self.lines.recv().await.is_some() {}
+    }
+
     pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

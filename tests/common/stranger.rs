@@ -90,6 +90,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stranger<S> {
             .expect("they come");
     }
 
+    /// The connection itself. What was read ahead is lost.
+    pub(crate) fn into_inner(self) -> S {
+        self.0.into_inner()
+    }
+
     /// Waits until the node has closed, whatever it sends before.
     pub(crate) async fn closed(&mut self) {
         let _ = soon(self.0.read_to_end(&mut Vec::new())).await;
