@@ -1,16 +1,18 @@
 //! `Flooder`: a member that sends without a pause, from threads of its own.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::socket::Socket;
+use crate::times::{Moment, Took};
+use crate::victim::Victim;
 
 /// Bytes of the flood in one round at least, sent as fast as the system takes them.
 const ROUND: usize = 512 << 10;
@@ -27,8 +29,8 @@ const PAUSE: Duration = Duration::from_micros(20);
 /// between two rounds, and what an answer takes is not what lies in the systems' buffers before its question.
 pub(crate) struct Flooder {
     over: Arc<AtomicBool>,
-    answers: Receiver<Duration>,
-    writer: JoinHandle<Option<Instant>>,
+    answers: Receiver<Took>,
+    writer: JoinHandle<Option<Moment>>,
 }
 
 /// A message as bytes of `framing`.
@@ -42,9 +44,9 @@ pub(crate) fn encoded(framing: &str, message: &Value) -> Vec<u8> {
 }
 
 impl Flooder {
-    /// Joins as node `id`, and sends `message` until it is told to stop.
-    pub(crate) async fn start(framing: &str, at: SocketAddr, id: &str, message: &Value) -> Self {
-        let stream = Socket::join(framing, at, id).await.into_inner();
+    /// Joins as node `id` that speaks `framing`, and sends `message` until it is told to stop.
+    pub(crate) async fn start(victim: &Victim, id: &str, framing: &str, message: &Value) -> Self {
+        let stream = Socket::join(framing, victim.at, id).await.into_inner();
         let stream = stream.into_std().unwrap();
         stream.set_nonblocking(false).unwrap();
         let message = encoded(framing, message);
@@ -52,7 +54,8 @@ impl Flooder {
         let over = Arc::<AtomicBool>::default();
         let (sender, answers) = channel();
         let mut rounds = Rounds {
-            answered: read(stream.try_clone().unwrap()),
+            process: victim.process.id(),
+            answered: read(stream.try_clone().unwrap(), victim.process.id()),
             stream,
             question,
             chunk: message.repeat(CHUNK.div_ceil(message.len())),
@@ -73,12 +76,12 @@ impl Flooder {
     }
 
     /// How long the answers took that have come since this was asked last.
-    pub(crate) fn answers(&self) -> Vec<Duration> {
+    pub(crate) fn answers(&self) -> Vec<Took> {
         self.answers.try_iter().collect()
     }
 
     /// Closes the connection behind the beginning of a round, and says when.
-    pub(crate) fn close(self) -> Instant {
+    pub(crate) fn close(self) -> Moment {
         self.over.store(true, Ordering::Relaxed);
         let closed = self.writer.join().unwrap();
         closed.expect("the node had not closed before")
@@ -86,17 +89,19 @@ impl Flooder {
 }
 
 struct Rounds {
+    /// The victim's.
+    process: u32,
     stream: TcpStream,
     /// When answers came.
-    answered: Receiver<Instant>,
+    answered: Receiver<Moment>,
     question: Vec<u8>,
     chunk: Vec<u8>,
 }
 
 impl Rounds {
     /// One round, and how long the answer took, unless the node closes.
-    fn flood(&mut self) -> Option<Duration> {
-        let asked = Instant::now();
+    fn flood(&mut self) -> Option<Took> {
+        let asked = Moment::now(self.process);
         self.stream.write_all(&self.question).ok()?;
         for _ in 0..ROUND / CHUNK {
             self.stream.write_all(&self.chunk).ok()?;
@@ -110,27 +115,27 @@ impl Rounds {
         };
         self.stream.write_all(&self.question).ok()?;
         self.answered.recv().ok()?;
-        Some(answered - asked)
+        Some(asked.until(&answered))
     }
 
-    fn close(mut self) -> Option<Instant> {
+    fn close(mut self) -> Option<Moment> {
         self.stream
             .write_all(&self.chunk.repeat(ROUND / CHUNK))
             .ok()?;
         self.stream.shutdown(Shutdown::Both).ok()?;
-        Some(Instant::now())
+        Some(Moment::now(self.process))
     }
 }
 
 /// Reads all that comes, in a thread of its own, and says when an answer came.
-fn read(stream: TcpStream) -> Receiver<Instant> {
+fn read(stream: TcpStream, victim: u32) -> Receiver<Moment> {
     let (sender, answered) = channel();
     std::thread::spawn(move || {
         let mut stream = BufReader::with_capacity(64 << 10, stream);
         let mut come = Vec::new();
         while let Ok(1..) = stream.read_until(b'!', &mut come) {
             if come.ends_with(b"own!") {
-                let _ = sender.send(Instant::now());
+                let _ = sender.send(Moment::now(victim));
             }
             come.clear();
         }

@@ -1,6 +1,6 @@
 //! While members flood a node, everybody gets answers, lost connections are noticed, and the node ends when it is told.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aemp::LocalNode;
 use serde_json::{Value, json};
@@ -8,11 +8,12 @@ use tokio::task::JoinHandle;
 
 use crate::flooder::{Flooder, encoded};
 use crate::socket::Socket;
-use crate::times::Times;
+use crate::times::{Moment, Times};
 use crate::victim::{SHUTDOWN, Victim};
-use crate::{port, soon};
+use crate::{alone, port, soon};
 
-/// The longest that an answer to others may take: ten times what it is by counted turns, since threads wait for cores.
+/// The longest that an answer to others may take: ten times the figure that counted turns hold, as threads wait for each
+/// other.
 const OTHERS: Duration = Duration::from_millis(500);
 
 /// The same for an answer to the member that floods, and for the news that its connection is lost.
@@ -39,13 +40,14 @@ async fn answers(victim: &Victim, honest: &LocalNode, mut waits: impl FnMut() ->
 }
 
 /// A task that ends when the victim has noticed that its connection to `peer` is lost, and says when that was.
-async fn gone(victim: &Victim, honest: &LocalNode, peer: &str) -> JoinHandle<Instant> {
+async fn gone(victim: &Victim, honest: &LocalNode, peer: &str) -> JoinHandle<Moment> {
+    let process = victim.process.id();
     let watch = ("watch", port(&format!("{peer}#port")));
     let call = soon(honest.call(&port("victim#echo"), watch).into_future());
     let gone = tokio::spawn(async move {
         let (why,): (String,) = call.await.unwrap();
         assert!(why.starts_with("transport_error"), "{why}");
-        Instant::now()
+        Moment::now(process)
     });
     // The victim has set the monitor by then.
     victim.answer(honest).await;
@@ -65,11 +67,12 @@ fn floods(id: &str) -> [(&'static str, Value); 5] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_member_floods_all_get_answers_and_its_end_is_noticed() {
+    let _alone = alone().await;
     let victim = Victim::start(&[]).await;
     let honest = victim.member("honest").await;
     for framing in ["json", "cbor"] {
         for (kind, message) in floods(framing) {
-            let flooder = Flooder::start(framing, victim.at, framing, &message).await;
+            let flooder = Flooder::start(&victim, framing, framing, &message).await;
             let mut own = Times::default();
             let missing = || {
                 own.extend(flooder.answers());
@@ -78,13 +81,11 @@ async fn while_a_member_floods_all_get_answers_and_its_end_is_noticed() {
             let others = answers(&victim, &honest, missing).await;
             let gone = gone(&victim, &honest, framing).await;
             let closed = flooder.close();
-            let noticed = soon(gone).await.unwrap() - closed;
-            println!(
-                "{kind}, {framing}: others {others}; own {own}; end noticed after {noticed:.1?}"
-            );
+            let noticed = closed.until(&soon(gone).await.unwrap());
+            println!("{kind}, {framing}: others {others}; own {own}; end noticed after {noticed}");
             assert!(others.worst() < OTHERS, "{kind}, {framing}: {others}");
             assert!(own.worst() < OWN, "{kind}, {framing}: {own}");
-            assert!(noticed < OWN, "{kind}, {framing}: {noticed:?}");
+            assert!(noticed.own() < OWN, "{kind}, {framing}: {noticed}");
         }
     }
     let logged = honest.call(&port("victim#echo"), ("logged",));
@@ -97,6 +98,7 @@ async fn while_a_member_floods_all_get_answers_and_its_end_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flooded_node_ends_in_time_when_it_is_told_to() {
+    let _alone = alone().await;
     let mut victim = Victim::start(&[]).await;
     let honest = victim.member("honest").await;
     // One that takes no answers.
@@ -116,21 +118,21 @@ async fn a_flooded_node_ends_in_time_when_it_is_told_to() {
     soon(full).await;
     let [(_, keepalive), (_, request), ..] = floods("y");
     let _flooders = [
-        Flooder::start("json", victim.at, "x", &keepalive).await,
-        Flooder::start("cbor", victim.at, "y", &request).await,
+        Flooder::start(&victim, "x", "json", &keepalive).await,
+        Flooder::start(&victim, "y", "cbor", &request).await,
     ];
     let others = answers(&victim, &honest, || false).await;
     let gone = honest.gone(&port("victim#echo"));
-    let begun = Instant::now();
+    let told = victim.now();
     victim.process.signal("-TERM");
     soon(gone).await;
-    let noticed = begun.elapsed();
+    let noticed = told.until(&victim.now());
     let stopped = victim.process.line("@stopped ").await;
-    let took = begun.elapsed();
-    println!("others {others}; stopped {stopped}; end noticed after {noticed:.1?}");
-    assert!(noticed < OWN, "{noticed:?}");
+    let took = told.until(&victim.now());
+    println!("others {others}; stopped {stopped}; end noticed after {noticed}");
+    assert!(noticed.own() < OWN, "{noticed}");
     // Its tasks and its shards may take a second each to end.
-    assert!(took < SHUTDOWN + 2 * OWN, "{took:?}");
+    assert!(took.own() < SHUTDOWN + 2 * OWN, "{took}");
     // One entry for all that it did not take.
     assert_eq!(stopped.matches("(deaf)").count(), 1, "{stopped}");
     soon(victim.process.ended()).await;
@@ -138,6 +140,7 @@ async fn a_flooded_node_ends_in_time_when_it_is_told_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_that_ask_for_all_keys_of_a_large_family_hold_up_nobody() {
+    let _alone = alone().await;
     let victim = Victim::start(&[]).await;
     let honest = victim.member("honest").await;
     let fill = honest.call(&port("victim#echo"), ("fill", "family", KEYS));
@@ -153,11 +156,11 @@ async fn members_that_ask_for_all_keys_of_a_large_family_hold_up_nobody() {
         askers.push(tokio::spawn(async move { asker.closed().await }));
     }
     let others = answers(&victim, &honest, || false).await;
-    let closed = Instant::now();
+    let closed = victim.now();
     askers.iter().for_each(JoinHandle::abort);
     let mut noticed = Times::default();
     for gone in gones {
-        noticed.extend([soon(gone).await.unwrap() - closed]);
+        noticed.extend([closed.until(&soon(gone).await.unwrap())]);
     }
     println!("others {others}; ends noticed: {noticed}");
     assert!(others.worst() < OTHERS, "{others}");

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::log::Log;
 use crate::process::{Child, echo};
+use crate::times::{Moment, Took};
 use crate::{SECRET, port, soon};
 
 /// How long the node takes at most to send what is queued when it is told to end.
@@ -38,12 +39,16 @@ impl Victim {
     }
 
     /// How long an answer to `member` takes now.
-    pub(crate) async fn answer(&self, member: &LocalNode) -> Duration {
-        let begun = Instant::now();
+    pub(crate) async fn answer(&self, member: &LocalNode) -> Took {
+        let begun = self.now();
         let call = member.call(&port("victim#echo"), ("echo", 7));
         let (n,): (u64,) = soon(call).await.unwrap();
         assert_eq!(n, 7);
-        begun.elapsed()
+        begun.until(&self.now())
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment::now(self.process.id())
     }
 
     /// How many descriptors the process has open.
