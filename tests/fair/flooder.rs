@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -77,6 +77,7 @@ impl Flooder {
 
     /// How long the answers took that have come since this was asked last.
     pub(crate) fn answers(&self) -> Vec<Took> {
+        assert!(!self.writer.is_finished(), "no answer, or no connection");
         self.answers.try_iter().collect()
     }
 
@@ -99,18 +100,21 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// One round, and how long the answer took, unless the node closes.
+    /// One round, and how long the answer took, unless the node closes or there is none within 20 seconds.
     fn flood(&mut self) -> Option<Took> {
         let asked = Moment::now(self.process);
         self.stream.write_all(&self.question).ok()?;
         for _ in 0..ROUND / CHUNK {
             self.stream.write_all(&self.chunk).ok()?;
         }
+        let given_up = Instant::now() + Duration::from_secs(20);
         let answered = loop {
             match self.answered.recv_timeout(PAUSE) {
                 Ok(answered) => break answered,
-                Err(RecvTimeoutError::Timeout) => self.stream.write_all(&self.chunk).ok()?,
-                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if Instant::now() < given_up => {
+                    self.stream.write_all(&self.chunk).ok()?;
+                }
+                Err(_) => return None,
             }
         };
         self.stream.write_all(&self.question).ok()?;
