@@ -4,6 +4,9 @@
 #[allow(dead_code)]
 #[path = "system/common.rs"]
 mod common;
+#[allow(dead_code)]
+#[path = "common/nodes.rs"]
+mod nodes;
 #[path = "common/pipe.rs"]
 mod pipe;
 

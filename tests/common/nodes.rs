@@ -1,8 +1,10 @@
-//! What tests with real processes and sockets share: waiting with a deadline, links and ports.
+//! What tests with whole nodes share: their secret, waiting with a deadline, links and ports.
 
 use std::time::Duration;
 
 use aemp::{LinkInfo, LocalNode, PortId};
+
+pub(crate) const SECRET: &str = "correct horse battery staple";
 
 /// The result of `future`, which must come within 20 seconds.
 pub(crate) async fn soon<F: IntoFuture>(future: F) -> F::Output {
@@ -11,6 +13,7 @@ pub(crate) async fn soon<F: IntoFuture>(future: F) -> F::Output {
 }
 
 /// The link to `peer`, which may know of it a moment before we do.
+#[allow(dead_code, reason = "not every test binary looks at links")]
 pub(crate) async fn link(node: &LocalNode, peer: &str) -> LinkInfo {
     let find = || node.links().into_iter().find(|link| link.peer() == peer);
     let found = async {

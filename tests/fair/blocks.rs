@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use aemp::{LocalNode, PortId, Value, routes};
 
 use crate::log::Log;
-use crate::{SECRET, link, port, soon};
+use crate::{SECRET, alone, link, port, soon};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -58,6 +58,7 @@ fn blocked_node(at: &str) -> (tokio::runtime::Runtime, LocalNode) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_blocks_holds_up_its_shard_and_nothing_else() {
+    let _alone = alone().await;
     let log = Log::everywhere();
     let node = aemp::node()
         .id("seed")

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use aemp::LocalNode;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::child::{Child, SECRET};
-use crate::{link, port, soon};
+use crate::stranger::Stranger;
+use crate::{SECRET, child, link, port, soon};
 
 const TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -67,7 +67,7 @@ async fn a_stopped_process_is_noticed_whatever_is_sent_to_it() {
     });
     // A process that only has nothing to say stays.
     let known = [("AEMP_SEED", node.addresses()[0].to_string())];
-    let mut idle = Child::start("idle", &["json"], &known);
+    let mut idle = child::start("idle", &["json"], &known);
     idle.line("@ready ").await;
     for case in cases {
         let (sends, took) = case.await.unwrap();
@@ -84,7 +84,7 @@ async fn a_stopped_process_is_noticed_whatever_is_sent_to_it() {
 async fn stopped(node: &LocalNode, sends: Sends) -> f64 {
     let id = format!("{sends:?}");
     let known = [("AEMP_SEED", node.addresses()[0].to_string())];
-    let mut child = Child::start(&id, &["cbor"], &known);
+    let mut child = child::start(&id, &["cbor"], &known);
     child.line("@ready ").await;
     let gone = node.gone(&port(&format!("{id}#echo")));
     // Nobody is there to take it; that makes no difference on the way.
@@ -103,7 +103,7 @@ async fn stopped(node: &LocalNode, sends: Sends) -> f64 {
         let (back,) = soon(call.into_future()).await.unwrap();
         assert_eq!(back, "all");
     }
-    child.stop();
+    child.signal("-STOP");
     let start = Instant::now();
     tokio::pin!(gone);
     let mut sent = 0;
@@ -137,10 +137,8 @@ async fn a_slow_reader_stays_connected() {
         });
     let node = node.start().await.unwrap();
     let at = node.addresses()[0].rest().to_owned();
-    let mut slow = tokio::net::TcpStream::connect(at).await.unwrap();
-    let secret: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let lines = format!("aemp;1;slow;hmac_sha3_512;json\nnonce\ncleartext;{secret};json\n");
-    slow.write_all(lines.as_bytes()).await.unwrap();
+    let mut slow = Stranger::from(TcpStream::connect(at).await.unwrap());
+    slow.prove("slow", "json").await;
     link(&node, "slow").await;
     let gone = node.gone(&port("slow#port"));
     tokio::pin!(gone);
@@ -149,9 +147,8 @@ async fn a_slow_reader_stays_connected() {
         node.send(&port("slow#port"), (&payload,));
     }
     let start = Instant::now();
-    let mut buffer = vec![0; 64 << 10];
     while start.elapsed() < 5 * limit {
-        slow.read_exact(&mut buffer).await.unwrap();
+        slow.take(64 << 10).await;
         tokio::select! {
             why = &mut gone => panic!("given up after {:?}: {why}", start.elapsed()),
             () = tokio::time::sleep(Duration::from_millis(50)) => {}

@@ -1,7 +1,6 @@
 //! Two and three real processes over loopback TCP.
 //!
-//! The test is a node itself. Others are this program started again: the test `child` does nothing unless
-//! the variable [`child::ROLE`] says what to be.
+//! The test is a node itself. Others are this program started again (`process`).
 #![allow(clippy::unwrap_used)]
 
 mod chat;
@@ -11,10 +10,14 @@ mod hung;
 mod lines;
 #[path = "../common/nodes.rs"]
 mod nodes;
+#[path = "../common/process.rs"]
+mod process;
+#[path = "../common/stranger.rs"]
+mod stranger;
 
 use aemp::{LocalNode, PortId, Value};
-use child::{Child, LISTS, SECRET, names};
-use nodes::{link, port, soon};
+use child::{LISTS, names};
+use nodes::{SECRET, link, port, soon};
 
 async fn seed(codecs: &[&str]) -> LocalNode {
     let node = aemp::node().id("seed").secret(SECRET).bind("127.0.0.1:0");
@@ -23,7 +26,7 @@ async fn seed(codecs: &[&str]) -> LocalNode {
 
 /// A port that sends back what it gets.
 fn echo(node: &LocalNode) -> PortId {
-    node.port_named("echo", child::echo()).unwrap()
+    node.port_named("echo", process::echo()).unwrap()
 }
 
 /// The first of `list` that `can` has: what whoever has `can` writes to whoever has `list`.
@@ -37,7 +40,7 @@ async fn every_pair_of_codec_lists_talks_or_says_why_not() {
         let seed = seed(ours).await;
         let here = echo(&seed);
         for theirs in LISTS {
-            let mut child = Child::start(
+            let mut child = child::start(
                 "child",
                 theirs,
                 &[("AEMP_SEED", seed.addresses()[0].to_string())],
@@ -86,10 +89,10 @@ async fn every_pair_of_codec_lists_talks_or_says_why_not() {
 async fn a_third_process_is_reached_where_its_address_is_known() {
     let seed = seed(&["cbor", "json"]).await;
     let at = seed.addresses()[0].to_string();
-    let mut third = Child::start("third", &["json"], &[("AEMP_SEED", at.clone())]);
+    let mut third = child::start("third", &["json"], &[("AEMP_SEED", at.clone())]);
     let address = third.line("@ready ").await;
     let known = [("AEMP_SEED", at), ("AEMP_PEER", format!("third={address}"))];
-    let mut second = Child::start("second", &["cbor", "json"], &known);
+    let mut second = child::start("second", &["cbor", "json"], &known);
     second.line("@ready ").await;
 
     let call = (
@@ -123,7 +126,7 @@ async fn a_restarted_process_is_a_new_generation_without_the_old_ports() {
     let known = [("AEMP_SEED", seed.addresses()[0].to_string())];
     let mut old = Vec::new();
     for generation in 1..=3 {
-        let mut child = Child::start("child", &["cbor"], &known);
+        let mut child = child::start("child", &["cbor"], &known);
         child.line("@ready ").await;
         let link = link(&seed, "child").await;
         assert_eq!(link.generation(), generation);
@@ -147,7 +150,5 @@ async fn a_restarted_process_is_a_new_generation_without_the_old_ports() {
 /// Not a test: what the other processes run.
 #[test]
 fn child() {
-    if std::env::var_os(child::ROLE).is_some() {
-        child::main();
-    }
+    process::run(child::run);
 }

@@ -13,16 +13,8 @@ use aemp::{Address, Builder, LocalNode};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+pub(crate) use crate::nodes::{SECRET, soon};
 use crate::pipe::{Accepting, Pipe};
-
-pub(crate) const SECRET: &str = "correct horse battery staple";
-
-/// The result of `future`, which must come within 20 seconds.
-pub(crate) async fn soon<F: IntoFuture>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(20), future.into_future())
-        .await
-        .expect("within 20 s")
-}
 
 /// Waits until `condition` holds, at most 20 seconds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {

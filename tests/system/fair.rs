@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::consume_budget;
 
 use crate::common::{Network, linked, node, soon, until};
+use crate::nodes::port;
 use crate::stranger::Stranger;
 
 /// Reads from a flood that a node may be ahead with when another task has its turn: a few turns of the link.
@@ -162,10 +163,6 @@ impl AsyncWrite for Endless {
 struct Others {
     b: LocalNode,
     echo: PortId,
-}
-
-fn port(text: &str) -> PortId {
-    text.parse().unwrap()
 }
 
 /// Node `a` with an echo, a peer `b`, and a stranger whose connection to `a` can flood.

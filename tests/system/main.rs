@@ -18,6 +18,8 @@ mod log;
 mod logged;
 mod misfits;
 mod network;
+#[path = "../common/nodes.rs"]
+mod nodes;
 mod orphans;
 mod outgoing;
 mod overload;
@@ -26,6 +28,8 @@ mod panics;
 mod pipe;
 mod relays;
 mod rivals;
+#[path = "../common/stranger.rs"]
+mod scripted;
 mod seeds;
 mod stranger;
 mod supervised;

@@ -1,12 +1,10 @@
-//! `Stranger`: a peer that is scripted line by line and byte by byte.
+//! `Stranger` on the network in memory.
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-
-use crate::common::{Network, SECRET, soon};
+use crate::common::Network;
 use crate::pipe::Pipe;
+pub(crate) use crate::scripted::cleartext;
 
-/// One end of a connection of which the test says every byte.
-pub(crate) struct Stranger(BufReader<Pipe>);
+pub(crate) type Stranger = crate::scripted::Stranger<Pipe>;
 
 impl Stranger {
     /// Dials a node.
@@ -25,93 +23,4 @@ impl Stranger {
         stranger.greet(id, framing).await;
         stranger
     }
-
-    /// Greets and proves itself as node `id` that speaks `framing`, and hears the same of the node.
-    pub(crate) async fn greet(&mut self, id: &str, framing: &str) {
-        self.prove(id, framing).await;
-        for _ in 0..3 {
-            self.line().await;
-        }
-    }
-
-    /// The same without waiting for what the node says.
-    pub(crate) async fn prove(&mut self, id: &str, framing: &str) {
-        let lines = format!(
-            "aemp;1;{id};hmac_sha3_512;{framing}\nnonce\n{}\n",
-            cleartext(SECRET, framing)
-        );
-        self.send(lines.as_bytes()).await;
-    }
-
-    /// Closes its direction, and reads on.
-    pub(crate) async fn close(&mut self) {
-        soon(self.0.shutdown()).await.expect("it is open");
-    }
-
-    /// Waits until the node has closed its direction, whatever it sends before.
-    pub(crate) async fn end(&mut self) {
-        let end = self.0.read_to_end(&mut Vec::new()).await;
-        end.expect("an end in order");
-    }
-
-    pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        // The node may have closed: then reading says so.
-        let _ = self.0.write_all(bytes).await;
-    }
-
-    /// The next line, empty when the node has closed.
-    pub(crate) async fn line(&mut self) -> String {
-        let mut line = String::new();
-        let _ = soon(self.0.read_line(&mut line)).await;
-        line
-    }
-
-    /// Waits until what has come ends in `end`.
-    pub(crate) async fn until(&mut self, end: &str) {
-        let all = async {
-            let mut come = Vec::new();
-            while !come.ends_with(end.as_bytes()) {
-                come.push(self.0.read_u8().await.expect("the connection is open"));
-            }
-        };
-        // As a whole: keepalives come for ever.
-        soon(all).await;
-    }
-
-    /// Waits until the node asks for a sign of life, and gives the number of its question.
-    pub(crate) async fn asked(&mut self) -> u64 {
-        let mut number = String::new();
-        self.until("\"aemp::alive\",").await;
-        loop {
-            match char::from(self.0.read_u8().await.expect("the connection is open")) {
-                ']' => return number.parse().expect("a number"),
-                digit => number.push(digit),
-            }
-        }
-    }
-
-    /// Takes so many bytes.
-    pub(crate) async fn take(&mut self, bytes: usize) {
-        let mut taken = vec![0; bytes];
-        soon(self.0.read_exact(&mut taken))
-            .await
-            .expect("they come");
-    }
-
-    /// Waits until the node has closed, whatever it sends before.
-    pub(crate) async fn closed(&mut self) {
-        let _ = soon(self.0.read_to_end(&mut Vec::new())).await;
-    }
-}
-
-impl From<Pipe> for Stranger {
-    fn from(pipe: Pipe) -> Self {
-        Self(BufReader::new(pipe))
-    }
-}
-
-/// An auth line with the secret in clear text.
-pub(crate) fn cleartext(secret: &str, framing: &str) -> String {
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("cleartext;{hex};{framing}")
 }
