@@ -26,6 +26,16 @@ impl Stranger {
         stranger
     }
 
+    /// Is let in as AnyEvent::MP node `id` that speaks `framing`.
+    pub(crate) async fn join_as_perl(framing: &str, network: &Network, to: &str, id: &str) -> Self {
+        let mut stranger = Self::dial(network, to);
+        stranger.say(id, framing, ";provider=AE-2.02").await;
+        for _ in 0..3 {
+            stranger.line().await;
+        }
+        stranger
+    }
+
     /// Greets and proves itself as node `id` that speaks `framing`, and hears the same of the node.
     pub(crate) async fn greet(&mut self, id: &str, framing: &str) {
         self.prove(id, framing).await;
@@ -36,10 +46,13 @@ impl Stranger {
 
     /// The same without waiting for what the node says.
     pub(crate) async fn prove(&mut self, id: &str, framing: &str) {
-        let lines = format!(
-            "aemp;1;{id};hmac_sha3_512;{framing}\nnonce\n{}\n",
-            cleartext(SECRET, framing)
-        );
+        self.say(id, framing, "").await;
+    }
+
+    /// Says the three lines of an opening, with `more` at the end of the greeting.
+    async fn say(&mut self, id: &str, framing: &str, more: &str) {
+        let proof = cleartext(SECRET, framing);
+        let lines = format!("aemp;1;{id};hmac_sha3_512;{framing}{more}\nnonce\n{proof}\n");
         self.send(lines.as_bytes()).await;
     }
 
@@ -67,10 +80,10 @@ impl Stranger {
     }
 
     /// Waits until what has come ends in `end`.
-    pub(crate) async fn until(&mut self, end: &str) {
+    pub(crate) async fn until(&mut self, end: impl AsRef<[u8]>) {
         let all = async {
             let mut come = Vec::new();
-            while !come.ends_with(end.as_bytes()) {
+            while !come.ends_with(end.as_ref()) {
                 come.push(self.0.read_u8().await.expect("the connection is open"));
             }
         };

@@ -33,6 +33,8 @@ pub use sink::Sink;
 pub use token::{Token, WireFormat};
 pub use writer::{Emit, Refused, Writer};
 
+pub use crate::value::perl_float;
+
 /// How deep what is sent may nest, the message's own array included. AnyEvent::MP goes deaf past it
 /// (protocol.md section 2).
 pub const MAX_DEPTH: usize = 512;

@@ -7,6 +7,7 @@ mod integer;
 mod map;
 pub(crate) mod mark;
 mod notation;
+mod numeral;
 pub(crate) mod scalar;
 mod ser;
 
@@ -23,6 +24,7 @@ pub use de::from_value;
 pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
 pub use notation::{NotationError, read};
+pub use numeral::perl_float;
 pub use ser::to_value;
 
 /// One value of a message, in 24 bytes.
