@@ -106,7 +106,7 @@ pub(crate) fn number(text: &[u8], perl: bool) -> Result<Number, String> {
     });
     match float {
         Some(x) => Ok(Number::Float(x)),
-        _ => Err(format!("the float {} is out of range", start_of(text))),
+        None => Err(format!("the float {} is out of range", start_of(text))),
     }
 }
 
