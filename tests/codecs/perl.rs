@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use aemp::codec::Codec;
-use aemp::{Message, PortId, Value};
+use aemp::codec::{Codec, Frame, Outgoing, PeerInfo};
+use aemp::{Integer, Map, Message, PortId, Value};
 use aemp_codec_cbor::Cbor;
 use aemp_codec_json::Json;
+use bytes::BytesMut;
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
 
@@ -257,4 +258,79 @@ fn text_passes_as_the_bytes_that_perl_means() {
     let message = received(&Json, "[\"p\",\"caf\u{e9}\"]".as_bytes());
     let (bytes,): (ByteBuf,) = message.parse().unwrap();
     assert_eq!(&bytes[..], b"caf\xe9");
+}
+
+#[test]
+fn what_would_deafen_a_perl_node_is_an_error_with_its_path_wherever_it_stands() {
+    let tag = |tag, content: Value| Value::Tag(tag, Box::new(content));
+    let bad = [
+        tag(0, "today".into()),
+        tag(1, vec![].into()),
+        tag(2, "1".into()),
+        tag(3, bytes::Bytes::from_static(b"\x01").into()),
+        tag(4, Map::new().into()),
+        tag(5, Value::Null),
+        tag(25, 7.into()),
+        tag(26, vec!["Class".into()].into()),
+        tag(28, vec![tag(29, 0.into())].into()),
+        tag(29, 0.into()),
+        tag(256, vec![tag(25, 7.into())].into()),
+        Integer::negative(1 << 63).into(),
+        Value::Simple(23),
+    ];
+    let refused = |value: Value| {
+        let elements = [Value::from("tag"), value];
+        encode_to(&Cbor, &peer(), &elements).expect("others can read it");
+        let error = encode_to(&Cbor, &perl(), &elements)
+            .unwrap_err()
+            .to_string();
+        assert!(error.ends_with(", which the peer cannot read"), "{error}");
+        error
+    };
+    for bad in bad {
+        let map = |key: Value, value: Value| Value::Map(vec![(key, value)].into());
+        for (value, path) in [
+            (bad.clone(), "element 1 holds"),
+            (vec![1.into(), bad.clone()].into(), "element 1 at [1] holds"),
+            (map("k".into(), bad.clone()), "element 1 at .k holds"),
+            (map(bad.clone(), 1.into()), "element 1 at {key} holds"),
+            (
+                tag(55799, map("k".into(), vec![bad.clone()].into())),
+                "element 1 at .k[0] holds",
+            ),
+            (tag(1000, bad.clone()), "element 1 holds"),
+        ] {
+            let error = refused(value);
+            assert!(error.starts_with(path), "{error}");
+        }
+    }
+    let error = refused(tag(25, 7.into()));
+    let says = "element 1 holds the tag 25 around 7, which the peer cannot read";
+    assert_eq!(error, says);
+    let error = refused(Integer::negative(1 << 63).into());
+    assert!(
+        error.contains("the integer -9223372036854775809"),
+        "{error}"
+    );
+}
+
+#[test]
+fn tags_of_types_are_looked_at_as_well() {
+    use ciborium::tag::Required;
+    let encode = |to: &PeerInfo, body: &dyn aemp::codec::Emit| {
+        let (port, reply) = ("port", None);
+        let body = Outgoing::Typed(body);
+        Cbor.encode(&Frame { port, body, reply }, to, &mut BytesMut::new())
+    };
+    let good = ("at", vec![Required::<_, 1>(0)]);
+    encode(&perl(), &good).unwrap();
+    let bad = ("at", vec![Required::<_, 1>("noon")]);
+    encode(&peer(), &bad).unwrap();
+    let error = encode(&perl(), &bad).unwrap_err().to_string();
+    let says = "element 1 at [0] holds the tag 1 around \"noon\", which the peer cannot read";
+    assert_eq!(error, says);
+    let below = ("n", i128::from(i64::MIN) - 1);
+    encode(&peer(), &below).unwrap();
+    encode(&perl(), &below).unwrap_err();
+    encode(&perl(), &("n", i64::MIN)).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aemp::{Context, Message, PortId, reason, routes};
+use aemp::{Context, Message, PortId, SendError, Value, reason, routes};
 
 use crate::common::{linked, soon};
 use crate::failures::Scene;
@@ -177,4 +177,72 @@ async fn requests_of_a_perl_node_name_ports_and_give_arguments_in_latin_1_and_an
     let came: (String, i64) = soon(inbox.recv()).await.unwrap().parse().unwrap();
     assert_eq!(came, ("\u{e9}".to_owned(), 1000));
     scene.undisturbed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_would_deafen_a_perl_node_does_not_go_out_and_its_link_stands() {
+    let scene = Scene::new(|_| ()).await;
+    let mut perl = perl(&scene, "cbor").await;
+    let port: PortId = "perl#port".parse().unwrap();
+    let deaf = |tag, content: Value| Value::Tag(tag, Box::new(content));
+    let bad = vec![Value::from("x"), deaf(25, 7.into())];
+    let Err(SendError::Encode { error, .. }) = scene.a.try_send(&port, ("tag", bad.clone())) else {
+        panic!("it was sent");
+    };
+    let says = "element 1 at [1] holds the tag 25 around 7, which the peer cannot read";
+    assert_eq!(error.to_string(), says);
+
+    // A relay of another node's is dropped, counted and logged.
+    let relay: PortId = "a#".parse().unwrap();
+    for value in [Value::from(bad), deaf(1, "noon".into()), deaf(1, 0.into())] {
+        scene.b.send(&relay, ("snd", port.to_string(), value));
+    }
+    perl.until(cbor(&[&text("port"), b"\xc1\x00"])).await;
+    let links = scene.a.stats().links;
+    let link = links.iter().find(|link| link.link.peer() == "b");
+    assert_eq!(link.map(|link| link.refused), Some(2));
+    let lines = scene
+        .log
+        .with(&["not passed on", "from=b", "the tag 25 around 7"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+
+    // What the node itself sends says it in another way.
+    let here = scene.a.port(|_: &mut Context<'_>, _: Message| ());
+    let name = bytes(here.port().as_str());
+    perl.send(&cbor(&[&bytes(""), &bytes("mon1"), &name])).await;
+    // The watch has come when this is answered.
+    perl.send(&cbor(&[
+        &bytes(""),
+        &bytes("snd"),
+        &bytes("perl#"),
+        &bytes(""),
+    ]))
+    .await;
+    perl.until(cbor(&[&text(""), &text("")])).await;
+    scene.a.kill(&here, reason!["why", deaf(0, "now".into())]);
+    let name = text(here.port().as_str());
+    let told = [
+        &text(""),
+        &text("kil0"),
+        &name,
+        &text("why"),
+        &text(r#"0("now")"#),
+    ];
+    perl.until(cbor(&told.map(|element| &element[..]))).await;
+    scene.undisturbed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_perl_node_that_cannot_read_it_fires_monitors() {
+    let scene = Scene::new(|_| ()).await;
+    let mut dialled = scene.network.accept_at("perl");
+    let port: PortId = "perl#port".parse().unwrap();
+    scene.a.add_peer(port.node(), ["mem:perl".parse().unwrap()]);
+    let gone = scene.a.gone(&port);
+    scene.a.send(&port, (Value::Tag(26, Box::default()),));
+    let mut perl = Stranger::from(soon(dialled.recv()).await.unwrap());
+    perl.greet_as_perl("perl", "cbor").await;
+    let why = soon(gone).await;
+    assert_eq!(why.kind(), Some("encode_error"));
+    assert!(why.to_string().contains("the tag 26 around null"), "{why}");
 }

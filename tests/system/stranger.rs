@@ -29,11 +29,16 @@ impl Stranger {
     /// Is let in as AnyEvent::MP node `id` that speaks `framing`.
     pub(crate) async fn join_as_perl(framing: &str, network: &Network, to: &str, id: &str) -> Self {
         let mut stranger = Self::dial(network, to);
-        stranger.say(id, framing, ";provider=AE-2.02").await;
-        for _ in 0..3 {
-            stranger.line().await;
-        }
+        stranger.greet_as_perl(id, framing).await;
         stranger
+    }
+
+    /// Greets and proves itself as AnyEvent::MP node `id` that speaks `framing`, and hears the same of the node.
+    pub(crate) async fn greet_as_perl(&mut self, id: &str, framing: &str) {
+        self.say(id, framing, ";provider=AE-2.02").await;
+        for _ in 0..3 {
+            self.line().await;
+        }
     }
 
     /// Greets and proves itself as node `id` that speaks `framing`, and hears the same of the node.

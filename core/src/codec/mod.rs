@@ -25,7 +25,7 @@ use crate::{NodeId, PortId, Text, Value};
 pub(crate) use decoder::{READ, need};
 pub(crate) use read::{Reader, Rest};
 
-pub use capabilities::Capabilities;
+pub use capabilities::{Capabilities, Tags};
 pub use decoder::{Decoder, Found, Front, Incoming, Received, StreamDecoder};
 pub use error::{DecodeError, EncodeError};
 pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step, is_utf8};
