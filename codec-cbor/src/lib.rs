@@ -1,15 +1,19 @@
 //! The `cbor` framing of aemp: [`Cbor`], a [`Codec`] whose messages are one CBOR array each (RFC 8949; protocol.md
 //! section 3).
 //!
-//! It carries everything a message can hold ([`Capabilities::ALL`]), but no simple values towards AnyEvent::MP. Reading
-//! takes all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. Writing
-//! uses definite lengths and shortest forms.
+//! It carries everything a message can hold ([`Capabilities::ALL`]). Towards AnyEvent::MP it refuses what those nodes
+//! cannot read or read as something else: simple values, integers below -2^63, and tags, but for dates and times (0, 1),
+//! long integers, decimal and other fractions (2, 4, 30), whose content has to be well-formed and of bounded length, and
+//! tags that have no meaning there, Perl's references (22098) and the self-description (55799) among them. Reading takes
+//! all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. Writing uses
+//! definite lengths and shortest forms.
 //!
 //! Writing is a `Sink`, which the core hands the tokens of a message. Reading is [`CborHeads`], which the core's scanner
 //! drives over the stream, and a `WireFormat` that hands out the tokens of a whole message.
 
 mod head;
 mod heads;
+mod perl;
 mod token;
 mod write;
 
@@ -46,11 +50,12 @@ impl Codec for Cbor {
         NAME
     }
 
-    /// Everything, but no simple values to AnyEvent::MP, which goes deaf from them (protocol.md section 3).
+    /// Everything, but to AnyEvent::MP only what does not make it deaf (protocol.md section 3).
     fn capabilities(&self, peer: &PeerInfo) -> Capabilities {
-        let mut capabilities = Capabilities::ALL;
-        capabilities.simple = !peer.is_perl();
-        capabilities
+        match peer.is_perl() {
+            true => perl::CAPABILITIES,
+            false => Capabilities::ALL,
+        }
     }
 
     fn sink(&self) -> &'static dyn Sink {

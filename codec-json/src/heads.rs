@@ -1,6 +1,6 @@
 //! JSON's heads for the scanner: well-formedness, UTF-8 and the ranges of numbers, as the bytes come.
 
-use aemp_core::codec::{Begins, Heads, Inside, Step, is_utf8};
+use aemp_core::codec::{Begins, Heads, Inside, PeerInfo, Step, is_utf8};
 
 use crate::scalar::{Escape, check_number, escape, in_number, is_space, plain_number, plain_run};
 
@@ -10,6 +10,8 @@ pub struct JsonHeads {
     /// How many bytes of the next head were looked at.
     seen: usize,
     phase: Phase,
+    /// Whether an AnyEvent::MP node writes.
+    perl: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -75,6 +77,14 @@ impl Heads for JsonHeads {
 }
 
 impl JsonHeads {
+    /// For what `peer` writes.
+    pub fn from_peer(peer: &PeerInfo) -> Self {
+        Self {
+            perl: peer.is_perl(),
+            ..Self::default()
+        }
+    }
+
     /// From in front of a value.
     fn value(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, Fault> {
         loop {
@@ -178,7 +188,7 @@ impl JsonHeads {
         if self.seen == bytes.len() {
             return Ok(Step::Need(1));
         }
-        match check_number(&bytes[start..self.seen]) {
+        match check_number(&bytes[start..self.seen], self.perl) {
             Ok(()) => Ok(Step::Scalar(self.seen)),
             Err(what) => Err((start, what)),
         }

@@ -1,9 +1,11 @@
 //! The `json` framing of aemp: [`Json`], a [`Codec`] whose messages are one JSON array each, in UTF-8, with white space
 //! between messages allowed (protocol.md section 3).
 //!
-//! JSON carries a part of what messages can hold ([`Capabilities::JSON`]). Byte strings (but to Perl nodes), tags, map keys other than
-//! texts, NaN and infinities, and integers beyond -2^63 to 2^64-1 are refused when a message is encoded, with the path
-//! to them; an integer beyond that range is refused when it is received, too, and never becomes a float.
+//! JSON carries a part of what messages can hold ([`Capabilities::JSON`]). Byte strings (but to Perl nodes), tags, map
+//! keys other than texts, NaN and infinities, and integers beyond -2^63 to 2^64-1 are refused when a message is encoded,
+//! with the path to them; an integer beyond that range is refused when it is received, too, and never becomes a float. So
+//! is a float beyond the range of doubles, but from Perl nodes, whose greatest double is written as such a number: theirs
+//! are that double and infinity ([`perl_float`](aemp_core::codec::perl_float)).
 //!
 //! Writing is a `Sink`, which the core hands the tokens of a message; floats and texts with escapes are serde_json's.
 //! Reading is [`JsonHeads`], which the core's scanner drives over the stream, and a `WireFormat` that hands out the
@@ -63,13 +65,13 @@ impl Codec for Json {
     }
 
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
-        let heads = JsonHeads::default();
-        Box::new(StreamDecoder::new(
-            NAME,
-            heads,
-            &token::Tokens,
-            limits,
-            peer,
-        ))
+        fn decoder<const PERL: bool>(limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
+            let (heads, format) = (JsonHeads::from_peer(peer), &token::Tokens::<PERL>);
+            Box::new(StreamDecoder::new(NAME, heads, format, limits, peer))
+        }
+        match peer.is_perl() {
+            true => decoder::<true>(limits, peer),
+            false => decoder::<false>(limits, peer),
+        }
     }
 }

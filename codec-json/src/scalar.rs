@@ -1,7 +1,7 @@
 //! JSON's scalars: numbers within the ranges that can be kept exactly, and the escapes in texts.
 
 use aemp_core::Integer;
-use aemp_core::codec::Token;
+use aemp_core::codec::{Token, perl_float};
 
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
@@ -73,18 +73,19 @@ pub(crate) fn plain_integer(bytes: &[u8]) -> Option<(Token, usize)> {
 const MANY_DIGITS: usize = 300;
 
 /// Whether `number` would succeed, found out without the work of converting a float where it cannot overflow.
-pub(crate) fn check_number(text: &[u8]) -> Result<(), String> {
+pub(crate) fn check_number(text: &[u8], perl: bool) -> Result<(), String> {
     let rest = text.strip_prefix(b"-").unwrap_or(text);
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let plain = rest.len() < MANY_DIGITS && !rest.iter().any(|byte| byte | 0x20 == b'e');
     if digits < rest.len() && plain && is_float(rest, digits) {
         return Ok(());
     }
-    number(text).map(|_| ())
+    number(text, perl).map(|_| ())
 }
 
-/// The number that `text` is. One with a point or an exponent is a float, and so is `-0`.
-pub(crate) fn number(text: &[u8]) -> Result<Number, String> {
+/// The number that `text` is. One with a point or an exponent is a float, and so is `-0`. From AnyEvent::MP nodes
+/// (`perl`) floats have no range (protocol.md section 3).
+pub(crate) fn number(text: &[u8], perl: bool) -> Result<Number, String> {
     let (negative, rest) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -99,12 +100,13 @@ pub(crate) fn number(text: &[u8]) -> Result<Number, String> {
     if !is_float(rest, digits) {
         return Err(format!("{} is no number", start_of(text)));
     }
-    let float = std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse::<f64>().ok());
+    let float = std::str::from_utf8(text).ok().and_then(|text| match perl {
+        true => perl_float(text),
+        false => text.parse().ok().filter(|x: &f64| x.is_finite()),
+    });
     match float {
-        Some(x) if x.is_finite() => Ok(Number::Float(x)),
-        _ => Err(format!("the float {} is out of range", start_of(text))),
+        Some(x) => Ok(Number::Float(x)),
+        None => Err(format!("the float {} is out of range", start_of(text))),
     }
 }
 

@@ -6,10 +6,11 @@ use crate::scalar::{
     Escape, Number, escape, in_number, is_space, number, plain_integer, plain_run,
 };
 
-/// Reads tokens. Commas and colons are passed over: the scanner has checked them.
-pub(crate) struct Tokens;
+/// Reads tokens, of what AnyEvent::MP nodes write if `PERL`. Commas and colons are passed over: the scanner has checked
+/// them.
+pub(crate) struct Tokens<const PERL: bool>;
 
-impl WireFormat for Tokens {
+impl<const PERL: bool> WireFormat for Tokens<PERL> {
     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
         let mut start = *at;
         let first = loop {
@@ -31,7 +32,7 @@ impl WireFormat for Tokens {
                 let rest = &bytes[start..];
                 match plain_integer(rest) {
                     Some(integer) => integer,
-                    None => any_number(rest)?,
+                    None => any_number(rest, PERL)?,
                 }
             }
         };
@@ -61,9 +62,9 @@ impl WireFormat for Tokens {
 }
 
 /// The number in front of `bytes`, and its length.
-fn any_number(bytes: &[u8]) -> Option<(Token, usize)> {
+fn any_number(bytes: &[u8], perl: bool) -> Option<(Token, usize)> {
     let len = bytes.iter().take_while(|&&byte| in_number(byte)).count();
-    let token = match number(&bytes[..len]).ok()? {
+    let token = match number(&bytes[..len], perl).ok()? {
         Number::Integer(n) => match n.parts() {
             Ok(n) => Token::Unsigned(n),
             Err(n) => Token::Negative(n),

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use aemp::codec::Codec;
-use aemp::{Message, PortId, Value};
+use aemp::codec::{Codec, Frame, Outgoing, PeerInfo};
+use aemp::{Integer, Map, Message, PortId, Value};
 use aemp_codec_cbor::Cbor;
 use aemp_codec_json::Json;
+use bytes::BytesMut;
 use serde::Deserialize;
+use serde_bytes::ByteBuf;
 
 use crate::support::*;
 
@@ -55,11 +57,82 @@ fn the_same_bytes_are_bytes_from_anybody_else() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_stay_bytes() {
-    let message = received(&Cbor, b"\x83\x41p\x41t\x44caf\xe9");
-    assert_eq!(message.values().unwrap()[1].to_string(), "h'636166e9'");
-    let (_, bytes): (String, serde_bytes::ByteBuf) = message.parse().unwrap();
-    assert_eq!(&bytes[..], b"caf\xe9");
+fn bytes_that_are_not_utf8_stay_bytes_and_go_back_unchanged() {
+    // ["port", "caf\xe9", {"\xff": 1}, ["\xc3\xa9\xff"]]
+    let wire = b"\x84\x64port\x44caf\xe9\xa1\x41\xff\x01\x81\x43\xc3\xa9\xff";
+    let message = received(&Cbor, wire);
+    let values = message.values().unwrap();
+    assert_eq!(values[0].to_string(), "h'636166e9'");
+    assert_eq!(encode_to(&Cbor, &perl(), &values).unwrap()[..], wire[..]);
+    // Over JSON as well: it is the same text to Perl.
+    let json = encode_to(&Json, &perl(), &values).unwrap();
+    let expected = "[\"port\",\"caf\u{e9}\",{\"\u{ff}\":1},[\"\u{c3}\u{a9}\u{ff}\"]]";
+    assert_eq!(json[..], *expected.as_bytes());
+    let (cafe, map, list): (ByteBuf, HashMap<ByteBuf, i64>, Vec<ByteBuf>) =
+        message.clone().parse().unwrap();
+    assert_eq!(&cafe[..], b"caf\xe9");
+    assert_eq!(&list[0][..], b"\xc3\xa9\xff");
+    assert_eq!(map[&ByteBuf::from(b"\xff".to_vec())], 1);
+}
+
+#[derive(Deserialize, PartialEq, Debug)]
+enum Drink {
+    #[serde(rename = "th\u{e9}")]
+    Tea,
+    #[serde(rename = "caf\u{e9}")]
+    Coffee(i64),
+}
+
+#[derive(Deserialize, PartialEq, Debug)]
+struct Menu {
+    #[serde(rename = "caf\u{e9}")]
+    coffee: Option<String>,
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_latin_1_wherever_text_is_wanted() {
+    // ["p\xe9", "caf\xe9", ["\xff", "\xc3\xa9"], {"\xe9": "\xe8"}, "th\xe9", {"caf\xe9": 7}, {"caf\xe9": "\xe0"},
+    //  "\xe9", "n#\xe9"], all as bytes; one of them is UTF-8 as well.
+    let wire = b"\x89\x42p\xe9\x44caf\xe9\x82\x41\xff\x42\xc3\xa9\xa1\x41\xe9\x41\xe8\x43th\xe9\
+        \xa1\x44caf\xe9\x07\xa1\x44caf\xe9\x41\xe0\x41\xe9\x43n#\xe9";
+    let got = decode(&Cbor, &perl(), wire).unwrap().remove(0);
+    assert_eq!(got.port.as_str(), "p\u{e9}");
+    let message = got.message;
+    assert_eq!(message.tag().as_deref(), Some("caf\u{e9}"));
+    type All = (
+        String,
+        Vec<String>,
+        HashMap<String, String>,
+        Drink,
+        Drink,
+        Menu,
+        char,
+        PortId,
+    );
+    let (tag, list, map, tea, coffee, menu, letter, port): All = message.parse().unwrap();
+    assert_eq!((tag.as_str(), letter), ("caf\u{e9}", '\u{e9}'));
+    assert_eq!(list, ["\u{ff}", "\u{e9}"]);
+    assert_eq!(map["\u{e9}"], "\u{e8}");
+    assert_eq!((tea, coffee), (Drink::Tea, Drink::Coffee(7)));
+    assert_eq!(menu.coffee.as_deref(), Some("\u{e0}"));
+    assert_eq!(port.port().as_str(), "\u{e9}");
+    // The tag as the variant of the whole message, and a string in pieces.
+    let message = received(&Cbor, b"\x83\x41p\x5f\x43caf\x41\xe9\xff\x07");
+    assert_eq!(message.parse::<Drink>().unwrap(), Drink::Coffee(7));
+}
+
+#[test]
+fn from_anybody_else_bytes_are_no_text() {
+    let wire = b"\x82\x61p\x44caf\xe9";
+    let message = decode(&Cbor, &peer(), wire).unwrap().remove(0).message;
+    assert_eq!(message.tag(), None);
+    let error = message.parse::<(String,)>().unwrap_err().to_string();
+    assert_eq!(error, "element 0: expected a string, found 4 bytes");
+    let error = decode(&Cbor, &peer(), b"\x81\x42p\xe9").unwrap_err();
+    assert!(
+        error.to_string().contains("the name of the port"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -71,7 +144,29 @@ fn numbers_come_in_every_dress() {
     let message = received(&Cbor, b"\x84\x41p\x4242\x431.5\x03");
     let all: (u16, f64, f64) = message.parse().unwrap();
     assert_eq!(all, (42, 1.5, 3.0));
-    for wrong in [r#""x""#, r#""""#, r#""1x""#, r#""inf""#, r#""0x10""#, "1.5"] {
+    let message = received(
+        &Json,
+        br#"["p","42.0","1e3","-1.50e1","1.79769313486232e+308"]"#,
+    );
+    let all: (u16, i64, i8, f64) = message.parse().unwrap();
+    assert_eq!(all, (42, 1000, -15, f64::MAX));
+    let wrong = [
+        r#""x""#,
+        r#""""#,
+        r#""1x""#,
+        r#""inf""#,
+        r#""0x10""#,
+        r#""1.5""#,
+        r#"" 1""#,
+        r#""+1""#,
+        r#""1e99""#,
+        r#""18446744073709551616""#,
+        "1.5",
+        "1e30",
+        "null",
+        "true",
+    ];
+    for wrong in wrong {
         let message = received(&Json, format!(r#"["p",{wrong}]"#).as_bytes());
         let error = message.parse::<(i64,)>().unwrap_err().to_string();
         assert!(
@@ -79,19 +174,163 @@ fn numbers_come_in_every_dress() {
             "{error}"
         );
     }
-    // From others a text is a text.
-    let message = decode(&Json, &peer(), br#"["p","42"]"#)
+    // From others a text is a text, and a float a float.
+    for other in [r#""42""#, r#""42.0""#, "42.0"] {
+        let wire = format!(r#"["p",{other}]"#);
+        let mut got = decode(&Json, &peer(), wire.as_bytes()).unwrap();
+        got.remove(0).message.parse::<(i64,)>().unwrap_err();
+    }
+    let message = decode(&Json, &peer(), br#"["p","42"]"#).unwrap().remove(0);
+    let error = message.message.parse::<(i64,)>().unwrap_err().to_string();
+    assert_eq!(error, r#"element 0: expected i64, found text "42""#);
+}
+
+#[test]
+fn an_integer_is_a_float_where_that_holds_it_exactly() {
+    for (text, float) in [
+        ("9007199254740992", Some(9007199254740992.0)),
+        ("-9007199254740992", Some(-9007199254740992.0)),
+        ("9007199254740993", None),
+        ("-9007199254740993", None),
+        ("9223372036854775808", Some(9223372036854775808.0)),
+        ("18446744073709551615", None),
+    ] {
+        for wire in [format!(r#"["p",{text}]"#), format!(r#"["p","{text}"]"#)] {
+            let got = received(&Json, wire.as_bytes()).parse::<(f64,)>();
+            assert_eq!(got.ok(), float.map(|x| (x,)), "{wire}");
+        }
+    }
+    // What others send is rounded, as serde does.
+    let wire = br#"["p",9007199254740993]"#;
+    let message = decode(&Json, &peer(), wire).unwrap().remove(0).message;
+    assert_eq!(message.parse::<(f64,)>().unwrap(), (9007199254740992.0,));
+}
+
+#[test]
+fn a_number_is_text_where_text_is_wanted() {
+    let json = br#"["p",42,-7,1.5,1e20,1e-05,0.333333333333333,18446744073709551615]"#;
+    let message = received(&Json, json);
+    assert_eq!(message.tag().as_deref(), Some("42"));
+    let texts: [String; 7] = message.parse().unwrap();
+    let expected = [
+        "42",
+        "-7",
+        "1.5",
+        "1e+20",
+        "1e-05",
+        "0.333333333333333",
+        "18446744073709551615",
+    ];
+    assert_eq!(texts, expected);
+    let message = received(&Json, br#"["p",[3],{"k":4},5,6]"#);
+    type All = (Vec<String>, HashMap<String, String>, char, Option<String>);
+    let (list, map, letter, option): All = message.parse().unwrap();
+    assert_eq!((list, letter), (vec!["3".to_owned()], '5'));
+    assert_eq!((map["k"].as_str(), option.as_deref()), ("4", Some("6")));
+    // CBOR has all digits, and numbers as names and keys.
+    let wire = b"\x84\x05\x07\xfb\x3f\xd5\x55\x55\x55\x55\x55\x55\xa1\x01\x02";
+    let got = decode(&Cbor, &perl(), wire).unwrap().remove(0);
+    assert_eq!(got.port.as_str(), "5");
+    let (tag, third, map): (String, String, HashMap<String, i64>) = got.message.parse().unwrap();
+    assert_eq!((&*tag, &*third), ("7", "0.33333333333333331"));
+    assert_eq!(map["1"], 2);
+    // An infinity has no number's text, and neither true nor null is a number.
+    for wrong in [
+        &b"\x82\x61p\xf9\x7c\x00"[..],
+        b"\x82\x61p\xf5",
+        b"\x82\x61p\xf6",
+    ] {
+        received(&Cbor, wrong).parse::<(String,)>().unwrap_err();
+    }
+    // What others send is a number.
+    let message = decode(&Json, &peer(), br#"["p",42]"#)
         .unwrap()
         .remove(0)
         .message;
-    let error = message.parse::<(i64,)>().unwrap_err().to_string();
-    assert_eq!(error, r#"element 0: expected i64, found text "42""#);
+    assert_eq!(message.tag(), None);
+    let error = message.parse::<(String,)>().unwrap_err().to_string();
+    assert_eq!(error, "element 0: expected a string, found integer 42");
 }
 
 #[test]
 fn text_passes_as_the_bytes_that_perl_means() {
     // In JSON, bytes above 0x7f come as the code points of Latin-1.
     let message = received(&Json, "[\"p\",\"caf\u{e9}\"]".as_bytes());
-    let (bytes,): (serde_bytes::ByteBuf,) = message.parse().unwrap();
+    let (bytes,): (ByteBuf,) = message.parse().unwrap();
     assert_eq!(&bytes[..], b"caf\xe9");
+}
+
+#[test]
+fn what_would_deafen_a_perl_node_is_an_error_with_its_path_wherever_it_stands() {
+    let tag = |tag, content: Value| Value::Tag(tag, Box::new(content));
+    let bad = [
+        tag(0, "today".into()),
+        tag(1, vec![].into()),
+        tag(2, "1".into()),
+        tag(3, bytes::Bytes::from_static(b"\x01").into()),
+        tag(4, Map::new().into()),
+        tag(5, Value::Null),
+        tag(25, 7.into()),
+        tag(26, vec!["Class".into()].into()),
+        tag(28, vec![tag(29, 0.into())].into()),
+        tag(29, 0.into()),
+        tag(256, vec![tag(25, 7.into())].into()),
+        Integer::negative(1 << 63).into(),
+        Value::Simple(23),
+    ];
+    let refused = |value: Value| {
+        let elements = [Value::from("tag"), value];
+        encode_to(&Cbor, &peer(), &elements).expect("others can read it");
+        let error = encode_to(&Cbor, &perl(), &elements)
+            .unwrap_err()
+            .to_string();
+        assert!(error.ends_with(", which the peer cannot read"), "{error}");
+        error
+    };
+    for bad in bad {
+        let map = |key: Value, value: Value| Value::Map(vec![(key, value)].into());
+        for (value, path) in [
+            (bad.clone(), "element 1 holds"),
+            (vec![1.into(), bad.clone()].into(), "element 1 at [1] holds"),
+            (map("k".into(), bad.clone()), "element 1 at .k holds"),
+            (map(bad.clone(), 1.into()), "element 1 at {key} holds"),
+            (
+                tag(55799, map("k".into(), vec![bad.clone()].into())),
+                "element 1 at .k[0] holds",
+            ),
+            (tag(1000, bad.clone()), "element 1 holds"),
+        ] {
+            let error = refused(value);
+            assert!(error.starts_with(path), "{error}");
+        }
+    }
+    let error = refused(tag(25, 7.into()));
+    let says = "element 1 holds the tag 25 around 7, which the peer cannot read";
+    assert_eq!(error, says);
+    let error = refused(Integer::negative(1 << 63).into());
+    assert!(
+        error.contains("the integer -9223372036854775809"),
+        "{error}"
+    );
+}
+
+#[test]
+fn tags_of_types_are_looked_at_as_well() {
+    use ciborium::tag::Required;
+    let encode = |to: &PeerInfo, body: &dyn aemp::codec::Emit| {
+        let (port, reply) = ("port", None);
+        let body = Outgoing::Typed(body);
+        Cbor.encode(&Frame { port, body, reply }, to, &mut BytesMut::new())
+    };
+    let good = ("at", vec![Required::<_, 1>(0)]);
+    encode(&perl(), &good).unwrap();
+    let bad = ("at", vec![Required::<_, 1>("noon")]);
+    encode(&peer(), &bad).unwrap();
+    let error = encode(&perl(), &bad).unwrap_err().to_string();
+    let says = "element 1 at [0] holds the tag 1 around \"noon\", which the peer cannot read";
+    assert_eq!(error, says);
+    let below = ("n", i128::from(i64::MIN) - 1);
+    encode(&peer(), &below).unwrap();
+    encode(&perl(), &below).unwrap_err();
+    encode(&perl(), &("n", i64::MIN)).unwrap();
 }

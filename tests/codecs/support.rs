@@ -29,6 +29,17 @@ pub(crate) fn encode(codec: &dyn Codec, body: Outgoing<'_>) -> Result<BytesMut, 
     Ok(out)
 }
 
+/// `values` as `codec` writes them to `to`, for its port `port`.
+pub(crate) fn encode_to(
+    codec: &dyn Codec,
+    to: &PeerInfo,
+    values: &[Value],
+) -> Result<BytesMut, EncodeError> {
+    let mut out = BytesMut::new();
+    codec.encode(&Frame::of("port", values), to, &mut out)?;
+    Ok(out)
+}
+
 /// Feeds `wire` in pieces that end at the given places, and returns what came out.
 pub(crate) fn decode_split(
     codec: &dyn Codec,

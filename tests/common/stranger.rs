@@ -17,7 +17,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stranger<S> {
         }
     }
 
-    /// The same without waiting for what the node says.
+    /// The same as AnyEvent::MP node `id`.
+    pub(crate) async fn greet_as_perl(&mut self, id: &str, framing: &str) {
+        let offer = format!("{framing};provider=AE-2.02");
+        self.introduce(id, &offer).await;
+        self.authenticate(framing).await;
+        for _ in 0..3 {
+            self.line().await;
+        }
+    }
+
+    /// The same as [`greet`](Self::greet) without waiting for what the node says.
     pub(crate) async fn prove(&mut self, id: &str, framing: &str) {
         self.introduce(id, framing).await;
         self.authenticate(framing).await;
@@ -59,10 +69,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stranger<S> {
     }
 
     /// Waits until what has come ends in `end`.
-    pub(crate) async fn until(&mut self, end: &str) {
+    pub(crate) async fn until(&mut self, end: impl AsRef<[u8]>) {
         let all = async {
             let mut come = Vec::new();
-            while !come.ends_with(end.as_bytes()) {
+            while !come.ends_with(end.as_ref()) {
                 come.push(self.0.read_u8().await.expect("the connection is open"));
             }
         };

@@ -24,6 +24,7 @@ mod orphans;
 mod outgoing;
 mod overload;
 mod panics;
+mod perl;
 #[path = "../common/pipe.rs"]
 mod pipe;
 mod relays;

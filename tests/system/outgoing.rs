@@ -7,6 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::common::{node, soon};
 use crate::failures::Scene;
+use crate::stranger::Stranger;
 
 fn refused(sent: Result<(), SendError>) -> EncodeError {
     let SendError::Encode { error, .. } = sent.unwrap_err() else {
@@ -109,13 +110,7 @@ async fn a_map_that_its_own_type_leaves_incomplete_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn to_a_perl_node_json_carries_bytes_as_latin_1_text() {
     let scene = Scene::new(|_| ()).await;
-    let mut perl = crate::stranger::Stranger::dial(&scene.network, "a");
-    let proof = crate::stranger::cleartext(crate::common::SECRET, "json");
-    let lines = format!("aemp;1;perl;hmac_sha3_512;json;provider=AE-2.02\nnonce\n{proof}\n");
-    perl.send(lines.as_bytes()).await;
-    for _ in 0..3 {
-        perl.line().await;
-    }
+    let mut perl = Stranger::join_as_perl("json", &scene.network, "a", "perl").await;
     let port: PortId = "perl#port".parse().unwrap();
     let bytes = bytes::Bytes::from_static(b"caf\xe9 \"\x00");
     let map = aemp::Value::Map(

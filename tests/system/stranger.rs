@@ -23,4 +23,11 @@ impl Stranger {
         stranger.greet(id, framing).await;
         stranger
     }
+
+    /// Is let in as AnyEvent::MP node `id` that speaks `framing`.
+    pub(crate) async fn join_as_perl(framing: &str, network: &Network, to: &str, id: &str) -> Self {
+        let mut stranger = Self::dial(network, to);
+        stranger.greet_as_perl(id, framing).await;
+        stranger
+    }
 }

@@ -1,5 +1,7 @@
 //! `Capabilities`: what a codec can carry, the check of values against it, and the replacement of what it cannot.
 
+use std::fmt::{self, Write};
+
 use super::{EncodeError, MAX_DEPTH};
 use crate::message::Values;
 use crate::value::de::UNDEFINED;
@@ -15,7 +17,7 @@ pub struct Capabilities {
     /// type for both.
     pub bytes_as_text: bool,
     /// Tags.
-    pub tags: bool,
+    pub tags: Tags,
     /// Simple values other than `false`, `true` and `null`.
     pub simple: bool,
     /// Map keys other than texts.
@@ -28,6 +30,55 @@ pub struct Capabilities {
     pub greatest: Integer,
     /// How deep arrays, maps and tags may nest, the message's own array included.
     pub depth: usize,
+    /// Whether what is excluded is what the peer cannot read, rather than what the codec has no form for: errors say
+    /// which.
+    pub of_peer: bool,
+}
+
+/// Which values with a tag a codec can carry.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Tags {
+    /// None.
+    None,
+    /// All.
+    All,
+    /// Those of which this is true, given the tag and what it marks. What that holds in turn is asked about by itself.
+    Only(fn(u64, &Value) -> bool),
+}
+
+impl Tags {
+    /// Whether `tag` around `content` is among them.
+    #[inline]
+    pub fn contains(self, tag: u64, content: &Value) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Only(are) => are(tag, content),
+        }
+    }
+}
+
+impl PartialEq for Tags {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) | (Self::All, Self::All) => true,
+            (Self::Only(one), Self::Only(other)) => std::ptr::fn_addr_eq(*one, *other),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Tags {}
+
+impl fmt::Debug for Tags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::All => "All",
+            Self::Only(_) => "Only",
+        })
+    }
 }
 
 impl Capabilities {
@@ -35,13 +86,14 @@ impl Capabilities {
     pub const ALL: Self = Self {
         bytes: true,
         bytes_as_text: false,
-        tags: true,
+        tags: Tags::All,
         simple: true,
         any_keys: true,
         non_finite: true,
         least: Integer::MIN,
         greatest: Integer::MAX,
         depth: MAX_DEPTH,
+        of_peer: false,
     };
 
     /// What JSON has: no byte strings, tags and simple values, text keys only, finite numbers, and integers
@@ -49,13 +101,14 @@ impl Capabilities {
     pub const JSON: Self = Self {
         bytes: false,
         bytes_as_text: false,
-        tags: false,
+        tags: Tags::None,
         simple: false,
         any_keys: false,
         non_finite: false,
         least: Integer::negative(i64::MAX as u64),
         greatest: Integer::MAX,
         depth: MAX_DEPTH,
+        of_peer: false,
     };
 
     /// Checks the elements of a message for a codec called `codec`.
@@ -76,7 +129,7 @@ impl Capabilities {
     pub fn check(&self, elements: &[Value], codec: &str) -> Result<(), EncodeError> {
         for (at, value) in elements.iter().enumerate() {
             self.check_at(value, 1)
-                .map_err(|refusal| refusal.into_error(at, codec, self.depth))?;
+                .map_err(|refusal| refusal.into_error(at, codec, self))?;
         }
         Ok(())
     }
@@ -103,7 +156,12 @@ impl Capabilities {
                 Some(What::Lacking(format!("the float {value}")))
             }
             Value::Bytes(_) if !self.has_bytes() => Some(What::Lacking("bytes".into())),
-            Value::Tag(tag, _) if !self.tags => Some(What::Lacking(format!("the tag {tag}"))),
+            Value::Tag(tag, content) if !self.tags.contains(*tag, content) => {
+                Some(What::Lacking(match self.tags {
+                    Tags::Only(_) => format!("the tag {tag} around {}", shortened(content)),
+                    _ => format!("the tag {tag}"),
+                }))
+            }
             // 24 to 31 have no well-formed encoding (RFC 8949 section 3.3).
             Value::Simple(n) if !self.simple || (24..32).contains(n) => {
                 Some(What::Lacking(match *n {
@@ -193,7 +251,14 @@ impl Capabilities {
                 });
                 Value::Map(pairs.collect::<Map>())
             }
-            Value::Tag(tag, value) => Value::Tag(*tag, Box::new(self.fit_at(value, depth + 1))),
+            Value::Tag(tag, content) => {
+                let fit = self.fit_at(content, depth + 1);
+                // The replacement of a part may be what the tag has no use for.
+                match self.tags.contains(*tag, &fit) {
+                    true => Value::Tag(*tag, Box::new(fit)),
+                    false => Value::from(value.to_string()),
+                }
+            }
             other => other.clone(),
         }
     }
@@ -222,7 +287,7 @@ impl Refusal {
         self
     }
 
-    fn into_error(mut self, element: usize, codec: &str, limit: usize) -> EncodeError {
+    fn into_error(mut self, element: usize, codec: &str, to: &Capabilities) -> EncodeError {
         self.steps.reverse();
         if self.steps.len() > 2 * SHOWN {
             let end = self.steps.len() - SHOWN;
@@ -234,12 +299,16 @@ impl Refusal {
             path.extend(self.steps);
         }
         match self.what {
+            What::Lacking(what) if to.of_peer => EncodeError::Unreadable { path, what },
             What::Lacking(what) => EncodeError::Unfit {
                 path,
                 what,
                 codec: codec.into(),
             },
-            What::Deep => EncodeError::TooDeep { path, limit },
+            What::Deep => EncodeError::TooDeep {
+                path,
+                limit: to.depth,
+            },
         }
     }
 }
@@ -257,12 +326,32 @@ fn is_word(text: &str) -> bool {
     word && !text.is_empty() && text.len() <= 40 && !text.as_bytes()[0].is_ascii_digit()
 }
 
-/// A key in diagnostic notation, cut to what a line can hold.
-fn shortened(key: &Value) -> String {
-    let text = key.to_string();
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
+/// A value in diagnostic notation, cut to what a line can hold.
+fn shortened(value: &Value) -> String {
+    let mut line = Line(String::new());
+    match write!(line, "{value}") {
+        Ok(()) => line.0,
+        Err(_) => line.0 + "...",
+    }
+}
+
+/// The beginning of what is written to it, which fails when that goes on: nothing long is built to be cut off.
+struct Line(String);
+
+/// Characters of a value that an error shows.
+const LINE: usize = 40;
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = LINE - self.0.chars().count();
+        match text.char_indices().nth(room) {
+            None => self.0.push_str(text),
+            Some((end, _)) => {
+                self.0.push_str(&text[..end]);
+                return Err(fmt::Error);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -320,6 +409,52 @@ mod tests {
             assert!(Capabilities::JSON.check(&fit, "json").is_ok(), "{fit:?}");
             assert_eq!(refused(value), format!("{says}{end}"));
         }
+    }
+
+    #[test]
+    fn what_the_peer_cannot_read_is_refused_with_its_path() {
+        // A peer that reads the tag 1 around integers, and none below zero.
+        let mut peer = Capabilities::ALL;
+        peer.of_peer = true;
+        peer.least = 0.into();
+        peer.tags = Tags::Only(|tag, content| tag == 1 && matches!(content, Value::Integer(_)));
+        let tagged = |tag, content: Value| Value::Tag(tag, Box::new(content));
+        let map = |key: Value, value: Value| Value::Map(vec![(key, value)].into());
+        let end = ", which the peer cannot read";
+        let cases = [
+            (
+                tagged(1, "text".into()),
+                r#"element 1 holds the tag 1 around "text""#,
+            ),
+            (
+                vec![Value::Null, tagged(2, 1.into())].into(),
+                "element 1 at [1] holds the tag 2 around 1",
+            ),
+            (
+                map(tagged(2, 1.into()), 1.into()),
+                "element 1 at {key} holds the tag 2 around 1",
+            ),
+            (
+                map("a".into(), tagged(2, "x".repeat(99).into())),
+                &format!(
+                    r#"element 1 at .a holds the tag 2 around "{}..."#,
+                    "x".repeat(39)
+                ),
+            ),
+            (tagged(1, (-1).into()), "element 1 holds the integer -1"),
+        ];
+        for (value, says) in cases {
+            let elements = ["tag".into(), value];
+            let error = peer.check(&elements, "cbor").unwrap_err().to_string();
+            assert_eq!(error, format!("{says}{end}"));
+            let fit = peer.fit(&elements);
+            assert_eq!(peer.check(&fit, "cbor"), Ok(()), "{fit:?}");
+        }
+        // What the replacement of its content makes of a tag is replaced itself.
+        let fit = peer.fit(&[tagged(1, (-1).into())]);
+        assert_eq!(fit[0], Value::from("1(-1)"));
+        let good = map(tagged(1, 2.into()), tagged(1, 3.into()));
+        assert_eq!(peer.check(&[good], "cbor"), Ok(()));
     }
 
     #[test]

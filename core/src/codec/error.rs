@@ -16,6 +16,14 @@ pub enum EncodeError {
         /// The codec's name.
         codec: Text,
     },
+    /// The codec has a form for an element, but the peer cannot read it, or reads it as something else.
+    #[error("element {path} holds {what}, which the peer cannot read")]
+    Unreadable {
+        /// Where the element is, counted from the message's first: `2 at [1].payload`.
+        path: String,
+        /// What is there, such as `the tag 25 around 0`.
+        what: String,
+    },
     /// Arrays, maps and tags nest deeper than peers accept.
     #[error("element {path} nests deeper than the limit of {limit}")]
     TooDeep {

@@ -25,13 +25,15 @@ use crate::{NodeId, PortId, Text, Value};
 pub(crate) use decoder::{READ, need};
 pub(crate) use read::{Reader, Rest};
 
-pub use capabilities::Capabilities;
+pub use capabilities::{Capabilities, Tags};
 pub use decoder::{Decoder, Found, Front, Incoming, Received, StreamDecoder};
 pub use error::{DecodeError, EncodeError};
 pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step, is_utf8};
 pub use sink::Sink;
 pub use token::{Token, WireFormat};
 pub use writer::{Emit, Refused, Writer};
+
+pub use crate::value::perl_float;
 
 /// How deep what is sent may nest, the message's own array included. AnyEvent::MP goes deaf past it
 /// (protocol.md section 2).

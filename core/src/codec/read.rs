@@ -140,12 +140,9 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
 
     #[cold]
     fn rare_port(&self, token: Token) -> Result<Cow<'a, str>, ParseError> {
-        match self.scalar(token)? {
-            Some(Scalar::Text(text)) => Ok(text),
-            Some(Scalar::Bytes(bytes)) if self.lenient => text_of(bytes)
-                .map_err(|_| ParseError::new("expected text, found bytes that are not UTF-8")),
-            _ => Err(self.mismatch(token, &"a text")),
-        }
+        let scalar = self.scalar(token)?;
+        let text = scalar.and_then(|scalar| scalar.text(self.lenient));
+        text.ok_or_else(|| self.mismatch(token, &"a text"))
     }
 }
 
@@ -342,17 +339,24 @@ impl<'a> Seq<'_, 'a> {
         }
     }
 
+    /// Where the elements are that are left.
+    pub(crate) fn rest(&self) -> Rest {
+        Rest {
+            at: self.reader.at,
+            left: self.left,
+        }
+    }
+
     /// The next element, if it is a text.
     pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, str>>, ParseError> {
         Ok(match self.left.next(self.reader)? {
             None => None,
             Some(Token::Text(len)) => Some(self.reader.text(len, 0)?.into()),
             Some(Token::Quoted(len)) => Some(self.reader.text(len, 1)?.into()),
-            Some(token) => match self.reader.scalar(token)? {
-                Some(Scalar::Text(text)) => Some(text),
-                Some(Scalar::Bytes(bytes)) if self.reader.lenient => text_of(bytes).ok(),
-                _ => None,
-            },
+            Some(token) => {
+                let scalar = self.reader.scalar(token)?;
+                scalar.and_then(|scalar| scalar.text(self.reader.lenient))
+            }
         })
     }
 

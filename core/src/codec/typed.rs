@@ -7,7 +7,7 @@ use super::read::{Left, Pairs, Reader, Seq, stray_end};
 use crate::message::ParseError;
 use crate::value::de::{UNDEFINED, all_wants};
 use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
-use crate::value::scalar::{Scalar, Want, text_of};
+use crate::value::scalar::Want;
 use crate::value::too_long;
 
 /// The value that begins with `token`, which `reader` has read last, as whatever is asked for.
@@ -16,13 +16,21 @@ pub(super) struct Item<'r, 'a> {
     pub(super) token: Token,
 }
 
+/// Integers below this one are floats exactly, and so are as many below zero.
+const EXACT: u64 = 1 << 53;
+
 impl<'a> Item<'_, 'a> {
     /// Gives the value to `visitor`. What is common is done here, the rest out of the way.
     #[inline(always)]
     fn visit<'de, V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value, ParseError> {
+        let exact = |n: u64| want != Want::Float || n < EXACT;
         match self.token {
-            Token::Unsigned(n) if want != Want::Bool => visitor.visit_u64(n),
-            Token::Negative(n) if n <= i64::MAX as u64 => visitor.visit_i64(!(n as i64)),
+            Token::Unsigned(n) if !matches!(want, Want::Bool | Want::Text) && exact(n) => {
+                visitor.visit_u64(n)
+            }
+            Token::Negative(n) if want != Want::Text && n <= i64::MAX as u64 && exact(n) => {
+                visitor.visit_i64(!(n as i64))
+            }
             Token::Float(bits) if want == Want::Float => visitor.visit_f64(f64::from_bits(bits)),
             Token::Text(len) if matches!(want, Want::Text | Want::Any) => {
                 visitor.visit_str(self.reader.text(len, 0)?)
@@ -129,12 +137,8 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
                 Some(_) => Err(ParseError::invalid_type(de::Unexpected::Map, expected)),
             };
         }
-        let text = match reader.scalar(token)? {
-            Some(Scalar::Text(text)) => Some(text),
-            Some(Scalar::Bytes(bytes)) if reader.lenient => text_of(bytes).ok(),
-            _ => None,
-        };
-        match text {
+        let scalar = reader.scalar(token)?;
+        match scalar.and_then(|scalar| scalar.text(reader.lenient)) {
             Some(name) => visitor.visit_enum(de::value::StrDeserializer::new(&name)),
             None => Err(reader.mismatch(token, expected)),
         }

@@ -149,7 +149,7 @@ impl Writer<'_> {
                 sink.end_map(self.out, len);
             }
             Value::Tag(tag, value) => {
-                if !capabilities.tags {
+                if !capabilities.tags.contains(*tag, value) {
                     return Err(Refused);
                 }
                 sink.tag(self.out, *tag);

@@ -1,5 +1,7 @@
 //! What may stand in the directory: names of families, keys, and values that JSON can carry (protocol.md section 6).
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::codec::MAX_DEPTH;
@@ -133,10 +135,8 @@ pub(super) fn value(value: Value, perl: bool) -> Value {
 
 /// Bytes of a Perl node as text.
 fn perl_text(bytes: &Bytes) -> Text {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => crate::text::latin1(bytes).into(),
-    }
+    let text = crate::value::scalar::perl_text(Cow::Borrowed(bytes));
+    Text::from(&*text)
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ enum Body {
 }
 
 impl Message {
-    /// The first element, if it is a text.
+    /// The first element, if it is a text. From an AnyEvent::MP node, bytes and numbers are texts here.
     pub fn tag(&self) -> Option<Cow<'_, str>> {
         match &self.0 {
             Body::Values(values) => values.first()?.as_str().map(Cow::Borrowed),
@@ -61,7 +61,9 @@ impl Message {
     /// rest as its content. [`to_values`] has the table of what becomes what; this is the way back.
     ///
     /// # Errors
-    /// Where there are fewer or more elements, or an element is not of its type.
+    /// Where there are fewer or more elements, or an element is not of its type. From an AnyEvent::MP node, which has one
+    /// type for texts, bytes and numbers, each is taken where another is asked for, if nothing is lost by that; the
+    /// table in docs/from-perl.md has all of it.
     ///
     /// ```
     /// use aemp_core::Message;
@@ -98,7 +100,8 @@ impl Message {
         }
     }
 
-    /// The elements as dynamic values. From an AnyEvent::MP node, byte strings that are UTF-8 are texts here.
+    /// The elements as dynamic values. From an AnyEvent::MP node, byte strings that are UTF-8 are texts here; nothing else is
+    /// read leniently, since no type asks for it.
     ///
     /// # Errors
     /// Only where the codec that received the message cannot read what it has accepted.
@@ -132,6 +135,18 @@ impl Message {
             values.push(value);
         }
         Ok(())
+    }
+
+    /// The elements as values, and the message itself if it is as an AnyEvent::MP node has sent it: types that are read from
+    /// that get what the node means.
+    pub(crate) fn into_values_of_perl(self) -> Result<(Values, Option<Wire>), ParseError> {
+        match self.0 {
+            Body::Values(values) => Ok((values, None)),
+            Body::Wire(wire) => {
+                let values = wire.values()?;
+                Ok((values, Some(wire).filter(Wire::is_perl)))
+            }
+        }
     }
 
     /// What the message is made of.

@@ -124,6 +124,23 @@ impl Wire {
         self.reader().elements(self.rest()).values(whole)
     }
 
+    /// The message without its first `n` elements, in the same memory.
+    ///
+    /// # Errors
+    /// As for [`Message::values`](super::Message::values).
+    pub(crate) fn without(mut self, n: usize) -> Result<Self, ParseError> {
+        let mut reader = self.reader();
+        let mut elements = reader.elements(self.rest());
+        for _ in 0..n {
+            elements.skip()?;
+        }
+        let rest = elements.rest();
+        if let Some(inner) = &mut self.0 {
+            inner.rest = rest;
+        }
+        Ok(self)
+    }
+
     /// From the front of the bytes.
     #[inline]
     pub(super) fn reader(&self) -> Reader<'_> {

@@ -8,7 +8,6 @@
 use std::collections::VecDeque;
 
 use crate::Message;
-use crate::message::Values;
 
 /// Questions that one link holds.
 const MOST: usize = 1024;
@@ -46,8 +45,7 @@ impl Held {
     }
 
     /// Holds a question. False if there is no room.
-    pub(super) fn push(&mut self, question: Values) -> bool {
-        let question = Message::from(question);
+    pub(super) fn push(&mut self, question: Message) -> bool {
         let bytes = question.cost();
         if self.is_full() || bytes > LARGEST {
             return false;
@@ -70,8 +68,8 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn question(text: impl Into<crate::Value>) -> Values {
-        Values::from_iter([text.into()])
+    fn question(text: impl Into<crate::Value>) -> Message {
+        Message::from_iter([text.into()])
     }
 
     #[test]

@@ -8,11 +8,12 @@ use super::{Held, Inner, LocalNode};
 use crate::allowance::log_within;
 use crate::directory::is_question;
 use crate::guard;
-use crate::message::{Message, Values, cost_of};
+use crate::message::{IntoIter, Message, Values, Wire, cost_of};
 use crate::monitor::Action;
 use crate::peer::{ALIVE, Answers, Generation, Peer, Unsent};
 use crate::port::{Context, Port};
 use crate::shard::{Asked, Batch, Item, Watcher, What};
+use crate::text::latin1;
 use crate::watchdog::tagged;
 use crate::{Excerpt, PortId, PortName, Reason, Value};
 
@@ -100,8 +101,8 @@ pub(crate) fn handle(
     batch: &mut Batch,
     held: Option<&mut Held>,
 ) -> Result<(), String> {
-    let values = match message.into_values() {
-        Ok(values) => values,
+    let (values, wire) = match message.into_values_of_perl() {
+        Ok(parts) => parts,
         Err(error) => {
             log_within!(from, WARN, target: "aemp::node", %from, error = %Excerpt(&error), "a request that cannot be read");
             return Ok(());
@@ -114,7 +115,8 @@ pub(crate) fn handle(
         match peer.answers(generation, node.config.high_water) {
             Answers::Now if held.is_empty() => {}
             Answers::Now | Answers::Later => {
-                hold(peer, generation, held, values);
+                let question = wire.map_or_else(|| values.into(), Message::from);
+                hold(peer, generation, held, question);
                 return Ok(());
             }
             // Nobody will read the answer.
@@ -122,12 +124,16 @@ pub(crate) fn handle(
         }
     }
     let probes = matches!(&values[..], [_, _, word, _] if word.as_str() == Some(ALIVE));
-    let mut arguments = Arguments(values.into_iter());
+    let mut arguments = Arguments {
+        values: values.into_iter(),
+        taken: 0,
+        wire,
+    };
     // A message without elements has no request: ignored like the empty one.
     let name = arguments.text().unwrap_or_default();
     let Some(request) = Request::named(&name) else {
         if name.starts_with("g_") {
-            network(node, from, &name, arguments);
+            network(node, from, &name, arguments.values);
         } else {
             call(node, from, &name, arguments);
         }
@@ -155,13 +161,13 @@ pub(crate) fn handle(
                     // The news may have crossed our taking the monitor back; or nobody ever asked.
                     peer.count_odd(generation);
                 }
-                let reason = arguments.rest().into();
+                let reason = arguments.reason();
                 fire_all(node, &port, actions, &reason);
             }
         }
         Request::Kill => match arguments.port() {
             Some(port) if !port.is_node_port() => {
-                let reason: Box<Reason> = Box::new(arguments.rest().into());
+                let reason = Box::new(arguments.reason());
                 let bytes = cost_of(reason.values());
                 batch.push(Item::new(port, What::Kill(reason)), bytes);
             }
@@ -236,7 +242,7 @@ fn fire_all(node: &Arc<Inner>, port: &PortName, actions: Vec<Action>, reason: &R
 }
 
 /// Lets a question wait, or refuses it.
-fn hold(peer: &Peer, generation: Generation, held: &mut Held, question: Values) {
+fn hold(peer: &Peer, generation: Generation, held: &mut Held, question: Message) {
     if !held.push(question) {
         peer.count_refused(generation);
     }
@@ -245,7 +251,10 @@ fn hold(peer: &Peer, generation: Generation, held: &mut Held, question: Values) 
 /// `snd PORTID elements...`: passes a message on.
 fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &mut Batch) {
     match arguments.port_id() {
-        Some(to) => pass_on(node, from, &to, arguments.rest(), batch),
+        Some(to) => {
+            let (values, wire) = arguments.split();
+            pass_on(node, from, &to, values, wire, batch);
+        }
         None => {
             log_within!(from, WARN, target: "aemp::node", %from, "a relay request without a port ID");
         }
@@ -254,12 +263,21 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
 
 /// Sends what a peer has asked to be sent: to this node, or to one that is connected, so that nobody makes this
 /// node dial. That is not promised: what the connection cannot carry or take now is dropped (protocol.md section 5).
-fn pass_on(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, values: Values, batch: &mut Batch) {
+/// A port here gets it as `wire` where a Perl node has sent it so.
+fn pass_on(
+    node: &Arc<Inner>,
+    from: Sender<'_>,
+    to: &PortId,
+    values: Values,
+    wire: Option<Wire>,
+    batch: &mut Batch,
+) {
     if to.port().is_node_port() && !may_be_asked(from, to, &values) {
         return refuse(from, to, "it is a request in a request");
     }
     if to.node() == &node.id {
-        batch.pass_on(to.port(), Message::from(values));
+        let message = wire.map_or_else(|| values.into(), Message::from);
+        batch.pass_on(to.port(), message);
         return;
     }
     // It comes after what was sent before.
@@ -314,7 +332,7 @@ fn spawn(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
     }
     // What came before belongs before the port.
     batch.flush();
-    start(node, from, port, &function, arguments.rest().into());
+    start(node, from, port, &function, arguments.message());
 }
 
 /// Runs what is offered as `function` as the port called `port`.
@@ -357,13 +375,13 @@ pub(super) fn start(
 }
 
 /// A request of the directory. They pass between nodes only.
-fn network(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
+fn network(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: IntoIter) {
     let Sender::Peer(peer, generation) = from else {
         log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), "a request that only other nodes send");
         return;
     };
     let sender = (&peer.id, generation);
-    if let Err(why) = node.directory.request(node, sender, name, arguments.0) {
+    if let Err(why) = node.directory.request(node, sender, name, arguments) {
         log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), why = %Excerpt(&why), "not taken");
         peer.count_odd(generation);
     }
@@ -380,7 +398,7 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
     };
     let handle = LocalNode::from_inner(node);
     tagged(name);
-    if let Err(reason) = guarded(|| function(&handle, arguments.rest().into())) {
+    if let Err(reason) = guarded(|| function(&handle, arguments.message())) {
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(name), reason = %Excerpt(&reason), "a called function failed");
     }
 }
@@ -404,20 +422,32 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
 }
 
 /// The arguments of a request, taken from the front.
-struct Arguments(crate::message::IntoIter);
+struct Arguments {
+    values: IntoIter,
+    /// How many elements of the message are before those.
+    taken: usize,
+    /// The message as a Perl node has sent it, if one has.
+    wire: Option<Wire>,
+}
 
 impl Arguments {
-    /// The next one as a text. Numbers count: AnyEvent::MP makes no difference.
+    fn next(&mut self) -> Option<Value> {
+        self.taken += 1;
+        self.values.next()
+    }
+
+    /// The next one as a text. Numbers count, and bytes of a Perl node: AnyEvent::MP makes no difference.
     fn text(&mut self) -> Option<crate::Text> {
-        match self.0.next()? {
+        match self.next()? {
             Value::Text(text) => Some(text),
             Value::Integer(n) => Some(n.to_string().into()),
+            Value::Bytes(bytes) if self.wire.is_some() => Some(latin1(&bytes).into()),
             _ => None,
         }
     }
 
     fn number(&mut self) -> Option<u64> {
-        self.0.next()?.as_u64()
+        self.next()?.as_u64()
     }
 
     fn port(&mut self) -> Option<PortName> {
@@ -429,7 +459,29 @@ impl Arguments {
     }
 
     fn rest(self) -> Values {
-        self.0.collect()
+        self.values.collect()
+    }
+
+    /// What is left, as values and, where a Perl node has sent it, as it came.
+    fn split(self) -> (Values, Option<Wire>) {
+        let wire = self.wire.and_then(|wire| wire.without(self.taken).ok());
+        (self.values.collect(), wire)
+    }
+
+    /// What is left, as the message that a port or a function gets.
+    fn message(self) -> Message {
+        let (values, wire) = self.split();
+        wire.map_or_else(|| values.into(), Message::from)
+    }
+
+    /// What is left, as a reason. People read it, so bytes of a Perl node are text.
+    fn reason(self) -> Reason {
+        let perl = self.wire.is_some();
+        let text = |value| match value {
+            Value::Bytes(bytes) if perl => Value::from(latin1(&bytes)),
+            other => other,
+        };
+        self.values.map(text).collect()
     }
 
     /// Sends what is left, a port ID and leading elements, with `result` after them.
@@ -444,7 +496,7 @@ impl Arguments {
         let Some(to) = self.port_id() else { return };
         let mut values = self.rest();
         values.extend(result);
-        pass_on(node, from, &to, values, batch);
+        pass_on(node, from, &to, values, None, batch);
     }
 }
 

@@ -7,6 +7,7 @@ mod integer;
 mod map;
 pub(crate) mod mark;
 mod notation;
+mod numeral;
 pub(crate) mod scalar;
 mod ser;
 
@@ -23,6 +24,7 @@ pub use de::from_value;
 pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
 pub use notation::{NotationError, read};
+pub use numeral::perl_float;
 pub use ser::to_value;
 
 /// One value of a message, in 24 bytes.
@@ -53,7 +55,8 @@ pub enum Value {
     Array(Box<[Self]>),
     /// Pairs of key and value. JSON has text keys only.
     Map(Map),
-    /// A CBOR tag and what it marks (RFC 8949 section 3.4). JSON has none.
+    /// A CBOR tag and what it marks (RFC 8949 section 3.4). JSON has none, and some make an AnyEvent::MP node deaf on that
+    /// connection, so those are refused towards it (docs/from-perl.md).
     Tag(u64, Box<Self>),
     /// A CBOR simple value other than `false`, `true` and `null`; 23 is `undefined`. JSON has none, and one
     /// makes an AnyEvent::MP node deaf on that connection, so it is refused towards those as well.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use serde::de::{Error as _, Unexpected, Visitor};
 
-use super::Integer;
+use super::{Integer, numeral};
 use crate::message::ParseError;
+use crate::text::latin1;
 
 /// A value without parts.
 #[derive(Debug, Clone)]
@@ -33,11 +34,16 @@ pub(crate) enum Want {
 impl<'a> Scalar<'a> {
     /// Gives the scalar to `visitor`, which wants a `want`.
     ///
-    /// `lenient` is for what AnyEvent::MP nodes send, which have one kind of scalar (protocol.md section 3):
-    /// * bytes that are UTF-8 pass as text wherever bytes are not asked for;
-    /// * text of digits passes as a number where a number is asked for, a float without fraction as an integer;
-    /// * `1`, `0` and the empty text pass as booleans where one is asked for;
-    /// * text of code points up to 0xFF passes as bytes, one each, where bytes are asked for.
+    /// `lenient` is for what AnyEvent::MP nodes send, which have one kind of scalar (protocol.md section 3). It changes
+    /// nothing else than its kind: what would be another number or another text is not taken.
+    /// * Bytes pass as text where text is asked for, [as it reads them](perl_text); elsewhere if they are UTF-8 and bytes
+    ///   are not asked for.
+    /// * A number passes as text where text is asked for, in Perl's form.
+    /// * Text of a number passes as one where one is asked for: as an integer what is one exactly (`42.0` is), as a
+    ///   float digits that one holds exactly, and the nearest of a number with a point or an exponent.
+    /// * A float without fraction passes as an integer, and an integer as a float if that holds it exactly.
+    /// * `1`, `0` and the empty text pass as booleans where one is asked for.
+    /// * Text of code points up to 0xFF passes as bytes, one each, where bytes are asked for.
     pub(crate) fn visit<'de, V: Visitor<'de>>(
         self,
         want: Want,
@@ -48,7 +54,7 @@ impl<'a> Scalar<'a> {
         match scalar {
             Self::Null => visitor.visit_unit(),
             Self::Bool(b) => visitor.visit_bool(b),
-            Self::Integer(n) => visit_integer(n, want, visitor),
+            Self::Integer(n) => visit_integer(n, want, lenient, visitor),
             Self::Float(x) => visitor.visit_f64(x),
             // serde's own `String` would take UTF-8 bytes from anybody.
             Self::Bytes(bytes) if want == Want::Text => Err(ParseError::invalid_type(
@@ -59,6 +65,15 @@ impl<'a> Scalar<'a> {
             Self::Bytes(Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
             Self::Text(Cow::Borrowed(text)) => visitor.visit_str(text),
             Self::Text(Cow::Owned(text)) => visitor.visit_string(text),
+        }
+    }
+
+    /// The scalar as a text, if it is one; `lenient` as for [`visit`](Self::visit).
+    pub(crate) fn text(self, lenient: bool) -> Option<Cow<'a, str>> {
+        let scalar = if lenient { self.bend(Want::Text) } else { self };
+        match scalar {
+            Self::Text(text) => Some(text),
+            _ => None,
         }
     }
 
@@ -80,20 +95,26 @@ impl<'a> Scalar<'a> {
 
     /// What an AnyEvent::MP node may have meant, to someone who wants a `want`.
     fn bend(self, want: Want) -> Self {
-        let scalar = match self {
-            Self::Bytes(bytes) if want != Want::Bytes => match text_of(bytes) {
-                Ok(text) => Self::Text(text),
-                Err(bytes) => Self::Bytes(bytes),
-            },
-            other => other,
+        let scalar = match (want, self) {
+            (Want::Bytes, scalar) => scalar,
+            (Want::Text, Self::Bytes(bytes)) => Self::Text(perl_text(bytes)),
+            (_, Self::Bytes(bytes)) => text_of(bytes).map_or_else(Self::Bytes, Self::Text),
+            (_, scalar) => scalar,
         };
         match (want, scalar) {
             (Want::Bytes, Self::Text(text)) => {
                 let latin1: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
                 latin1.map_or(Self::Text(text), |bytes| Self::Bytes(bytes.into()))
             }
-            (Want::Integer | Want::Float, Self::Text(text)) => {
-                number(&text).unwrap_or(Self::Text(text))
+            (Want::Text, Self::Integer(n)) => Self::Text(n.to_string().into()),
+            (Want::Text, Self::Float(x)) => {
+                numeral::text(x).map_or(Self::Float(x), |text| Self::Text(text.into()))
+            }
+            (Want::Integer, Self::Text(text)) => {
+                numeral::integer(&text).map_or(Self::Text(text), Self::Integer)
+            }
+            (Want::Float, Self::Text(text)) => {
+                numeral::float(&text).map_or(Self::Text(text), Self::Float)
             }
             (Want::Integer, Self::Float(x)) => integral(x).map_or(Self::Float(x), Self::Integer),
             (Want::Bool, Self::Integer(n)) if n == 0.into() || n == 1.into() => {
@@ -121,18 +142,9 @@ pub(crate) fn text_of(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Cow<'_, [u8]
     }
 }
 
-fn number<'a>(text: &str) -> Option<Scalar<'a>> {
-    // `parse` also takes "inf", "nan" and a plus sign; a number that Perl printed begins like this.
-    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.') {
-        return None;
-    }
-    match text.parse::<i128>().ok().map(Integer::try_from) {
-        Some(Ok(n)) => Some(Scalar::Integer(n)),
-        _ => {
-            let x: f64 = text.parse().ok()?;
-            x.is_finite().then_some(Scalar::Float(x))
-        }
-    }
+/// The bytes of an AnyEvent::MP node as the text that they are: UTF-8, or else Latin-1 (protocol.md section 3).
+pub(crate) fn perl_text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
+    text_of(bytes).unwrap_or_else(|bytes| latin1(&bytes).into())
 }
 
 fn integral(x: f64) -> Option<Integer> {
@@ -143,15 +155,13 @@ fn integral(x: f64) -> Option<Integer> {
 fn visit_integer<'de, V: Visitor<'de>>(
     n: Integer,
     want: Want,
+    lenient: bool,
     visitor: V,
 ) -> Result<V::Value, ParseError> {
-    if let Ok(n) = n.parts() {
-        return visitor.visit_u64(n);
-    }
-    match i64::try_from(n) {
-        Ok(n) => visitor.visit_i64(n),
-        // serde's own floats take no `i128`.
-        Err(_) if want == Want::Float => match n.as_f64() {
+    let signed = i64::try_from(n);
+    // serde's own floats take no `i128`, and round the others.
+    if want == Want::Float && (lenient || n < 0.into() && signed.is_err()) {
+        return match n.as_f64() {
             Some(x) => visitor.visit_f64(x),
             None => {
                 let found = format!("integer {n}, which no float holds exactly");
@@ -160,7 +170,11 @@ fn visit_integer<'de, V: Visitor<'de>>(
                     &visitor,
                 ))
             }
-        },
-        Err(_) => visitor.visit_i128(n.into()),
+        };
+    }
+    match (n.parts(), signed) {
+        (Ok(n), _) => visitor.visit_u64(n),
+        (_, Ok(n)) => visitor.visit_i64(n),
+        _ => visitor.visit_i128(n.into()),
     }
 }
