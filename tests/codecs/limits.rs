@@ -1,7 +1,7 @@
 //! Limits at their exact edges, and work that is linear however the bytes arrive.
 
 use aemp::Value;
-use aemp::codec::{Codec, DecodeError, Decoder, Limits, Outgoing, StreamDecoder, Token};
+use aemp::codec::{Codec, DecodeError, Decoder, Found, Limits, Outgoing, StreamDecoder, Token};
 use aemp_codec_cbor::{Cbor, CborHeads};
 use aemp_codec_json::{Json, JsonHeads};
 use bytes::BytesMut;
@@ -294,5 +294,22 @@ fn a_message_that_begins_like_the_last_one_is_no_other_for_it() {
         let long = [&three[..], &wire(&[1.into(), "aaaaaa".into(), Value::Null])].concat();
         let error = decode_split(codec, &short, &peer(), &long, []).unwrap_err();
         assert_eq!(error, DecodeError::TooLarge { limit: three.len() });
+    }
+}
+
+/// Each is found by itself, so that the work for a peer that sends nothing else can be divided.
+#[test]
+fn keepalives_are_found_one_at_a_time() {
+    for codec in CODECS {
+        let stream = codec.keepalive().repeat(3);
+        let mut decoder = codec.decoder(&Limits::default(), &peer());
+        for _ in 0..3 {
+            let found = decoder.find(&stream).unwrap();
+            let one = codec.keepalive().len();
+            assert!(
+                matches!(found, Found::Keepalive { used } if used == one),
+                "{found:?}"
+            );
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! AnyEvent::MP nodes as peers, scripted: their values as ports of ours get them, and what does not go back to them.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aemp::{Context, Message, PortId, SendError, Value, reason, routes};
 
-use crate::common::{linked, soon};
+use crate::common::{linked, node, soon};
 use crate::failures::Scene;
 use crate::stranger::Stranger;
 
@@ -245,4 +246,61 @@ async fn what_waits_for_a_perl_node_that_cannot_read_it_fires_monitors() {
     let why = soon(gone).await;
     assert_eq!(why.kind(), Some("encode_error"));
     assert!(why.to_string().contains("the tag 26 around null"), "{why}");
+}
+
+#[tokio::test]
+async fn its_trace_hears_of_no_node_that_nobody_can_connect_to() {
+    let scene = Scene::new(|_| ()).await;
+    let listens = node("c", &scene.network).bind("mem:c").seed("mem:a");
+    let listens = listens.start().await.unwrap();
+    let known = async {
+        let at = || async { soon(scene.a.directory().family("'l")).await.unwrap() };
+        while !at().await.contains_key("c") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(known).await;
+    let ask = br#"["","eval","AnyEvent::MP::Kernel::up_nodes","perl#r","a"]"#;
+    let mut perl = perl(&scene, "json").await;
+    perl.send(ask).await;
+    perl.until(r#"["r","a","","c"]"#).await;
+    // One of ours learns at once that the other cannot be reached.
+    let mut other = Stranger::join(&scene.network, "a", "x").await;
+    linked(&scene.a, "x").await;
+    let ask = br#"["","eval","AnyEvent::MP::Kernel::up_nodes","x#r","a"]"#;
+    other.send(ask).await;
+    other.until(r#"["r","a","","b","c","perl","x"]"#).await;
+    drop(listens);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_global_node_that_does_not_tell_what_it_holds_is_asked_again_and_then_comes_anew() {
+    // Scripted peers give no sign of life.
+    let scene = Scene::new(|config| config.hung_check = false).await;
+    let says = br#"["","g_global"]"#;
+    let mut first = perl(&scene, "json").await;
+    first.send(says).await;
+    for _ in 0..2 {
+        first.until(r#"["","g_global"]"#).await;
+        first.until(r#"["","g_set","#).await;
+    }
+    let gone = scene.a.gone(&"perl".parse().unwrap());
+    first.closed().await;
+    let why = soon(gone).await.to_string();
+    assert!(why.contains("does not tell what it holds"), "{why}");
+
+    // It tells on the next one, and that one stays.
+    let mut second = perl(&scene, "json").await;
+    second.send(says).await;
+    second.send(br#"["","g_set",{"f":{"k":"v"}}]"#).await;
+    second.until(r#"["","g_set","#).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let held = soon(scene.b.directory().family("f")).await.unwrap();
+    assert_eq!(held["k"], "v".into());
+    assert_eq!(
+        scene.a.links().iter().filter(|link| link.is_perl()).count(),
+        1
+    );
+    assert_eq!(scene.log.with(&["does not tell what it holds"]).len(), 2);
+    scene.undisturbed().await;
 }

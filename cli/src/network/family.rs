@@ -37,7 +37,7 @@ pub(crate) async fn families(session: &Session) -> Result<BTreeMap<String, u64>,
     };
     let master = session.wait(DIRECTORY, master).await?;
     let links = session.node.links();
-    let is_perl = |link: &LinkInfo| *link.peer() == master && link.provider().starts_with("AE-");
+    let is_perl = |link: &LinkInfo| *link.peer() == master && link.is_perl();
     if links.iter().any(is_perl) {
         let text =
             "an AnyEvent::MP node cannot list families; name one, as in \"aemp directory workers\"";

@@ -19,7 +19,7 @@ pub trait Decoder: Send {
     /// Looks for the next message in `src`: all bytes of the connection that have come and are not done with. Nothing
     /// is copied.
     ///
-    /// Both answers say how many bytes at the front are done with: call again without them. The decoder remembers how
+    /// All answers say how many bytes at the front are done with: call again without them. The decoder remembers how
     /// far it looked into the others, so that the work for a message is linear in its size however its bytes arrive.
     ///
     /// # Errors
@@ -32,14 +32,17 @@ pub trait Decoder: Send {
     /// # Errors
     /// As for [`find`](Self::find).
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, DecodeError> {
-        match self.find(src)? {
-            Found::Message { used, message } => {
-                let place = message.place();
-                Ok(Some(place.take(src, used)))
-            }
-            Found::Need { used, more } => {
-                need(src, used, more);
-                Ok(None)
+        loop {
+            match self.find(src)? {
+                Found::Message { used, message } => {
+                    let place = message.place();
+                    return Ok(Some(place.take(src, used)));
+                }
+                Found::Keepalive { used } => src.advance(used),
+                Found::Need { used, more } => {
+                    need(src, used, more);
+                    return Ok(None);
+                }
             }
         }
     }
@@ -55,9 +58,14 @@ pub enum Found<'a> {
         /// The message.
         message: Incoming<'a>,
     },
+    /// A keepalive (`[]`), which counts as a message where the work for a peer is divided.
+    Keepalive {
+        /// How many bytes it takes, with all that stood in front of it.
+        used: usize,
+    },
     /// No whole message yet.
     Need {
-        /// How many bytes were white space, keepalives (`[]`) or other things that need not be seen again.
+        /// How many bytes were white space or other things that need not be seen again.
         used: usize,
         /// How many more bytes must come at least, if that is known.
         more: usize,
@@ -311,36 +319,33 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
 impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
     fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError> {
         let mut used = 0;
-        let bytes = loop {
-            let mut whole = None;
-            if !self.scanner.is_inside() {
-                let is_space = |&&byte: &&u8| self.scanner.begins(byte) == Begins::Space;
-                used += src[used..].iter().take_while(is_space).count();
-                match src.get(used) {
-                    None => return Ok(Found::Need { used, more: 0 }),
-                    Some(&byte) if self.scanner.begins(byte) == Begins::Nothing => {
-                        return Err(DecodeError::WrongFraming {
-                            byte,
-                            codec: self.codec.clone(),
-                        });
-                    }
-                    Some(_) => whole = self.begin(&src[used..]),
+        let mut whole = None;
+        if !self.scanner.is_inside() {
+            let is_space = |&&byte: &&u8| self.scanner.begins(byte) == Begins::Space;
+            used += src.iter().take_while(is_space).count();
+            match src.get(used) {
+                None => return Ok(Found::Need { used, more: 0 }),
+                Some(&byte) if self.scanner.begins(byte) == Begins::Nothing => {
+                    return Err(DecodeError::WrongFraming {
+                        byte,
+                        codec: self.codec.clone(),
+                    });
                 }
+                Some(_) => whole = self.begin(&src[used..]),
             }
-            let len = match whole {
-                Some(len) => len,
-                None => match self.scanner.scan(&src[used..])? {
-                    Scanned::Need(more) => return Ok(Found::Need { used, more }),
-                    Scanned::Message(len) => len,
-                },
-            };
-            let bytes = &src[used..used + len];
-            used += len;
-            if self.alike || self.read_front(bytes)? {
-                break bytes;
-            }
-            // A keepalive.
+        }
+        let len = match whole {
+            Some(len) => len,
+            None => match self.scanner.scan(&src[used..])? {
+                Scanned::Need(more) => return Ok(Found::Need { used, more }),
+                Scanned::Message(len) => len,
+            },
         };
+        let bytes = &src[used..used + len];
+        used += len;
+        if !self.alike && !self.read_front(bytes)? {
+            return Ok(Found::Keepalive { used });
+        }
         let Some(front) = &self.front else {
             // It was read, now or before.
             return Ok(Found::Need { used, more: 0 });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Question};
+use super::machine::{Machine, Output, Question, Role};
 use super::name::{self, LISTENERS};
 use super::request::{self, Query};
 use super::store::size_of_entry;
@@ -121,6 +121,13 @@ impl Machine {
                 registered.then(Vec::new)
             }
         }
+    }
+
+    /// Whether others can connect to `node`. `None` where this node does not know what all have said.
+    pub(crate) fn is_reachable(&self, node: &NodeId) -> Option<bool> {
+        let is_global = self.role == Role::Global && self.knows_all();
+        let listens = || self.listeners(node).is_some_and(|at| !at.is_empty());
+        is_global.then(listens)
     }
 
     /// Begins to watch a family for the programs here, if it is not watched yet. Its content is given, or comes as an

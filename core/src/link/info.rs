@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::pulse::Pulse;
+use crate::codec::PeerInfo;
 use crate::handshake::{AuthMethod, Established, Role};
 use crate::{NodeId, Text};
 
 /// A connection to a peer that is authenticated and carries messages.
 #[derive(Debug, Clone)]
 pub struct LinkInfo {
-    peer: NodeId,
-    provider: Text,
+    peer: PeerInfo,
     sends: Text,
     receives: Text,
     role: Role,
@@ -26,8 +26,7 @@ impl LinkInfo {
     pub(super) fn new(established: &Established, address: Option<SocketAddr>) -> Self {
         let peer = established.peer();
         Self {
-            peer: peer.node().clone(),
-            provider: peer.provider().into(),
+            peer: PeerInfo::new(peer.node().clone(), peer.provider()),
             sends: established.sends().into(),
             receives: established.receives().into(),
             role: established.role(),
@@ -46,12 +45,17 @@ impl LinkInfo {
 
     /// The peer's node ID.
     pub fn peer(&self) -> &NodeId {
-        &self.peer
+        &self.peer.node
     }
 
     /// The peer's program and version, empty if it does not say.
     pub fn provider(&self) -> &str {
-        &self.provider
+        &self.peer.provider
+    }
+
+    /// Whether the peer is an AnyEvent::MP node.
+    pub fn is_perl(&self) -> bool {
+        self.peer.is_perl()
     }
 
     /// The codec of what we send: the first in the peer's list that we have (protocol.md section 2), so the

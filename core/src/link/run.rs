@@ -379,6 +379,10 @@ impl Link<'_> {
                         false => batch.deliver(&port, message),
                     }
                 }
+                Ok(Found::Keepalive { used }) => {
+                    at += used;
+                    turn.spend(1);
+                }
                 Ok(Found::Need { used, more }) => {
                     need(buffer, at + used, more);
                     return Ok(messages);

@@ -196,7 +196,7 @@ pub(crate) fn handle(
         }
         Request::Eval => {
             let source = arguments.text().unwrap_or_default();
-            let answer = eval(node, &source);
+            let answer = eval(node, from, &source);
             arguments.answer(node, from, batch, answer);
         }
         Request::Spawn => spawn(node, from, arguments, batch),
@@ -301,14 +301,20 @@ fn refuse(from: Sender<'_>, to: &PortId, why: impl std::fmt::Display) {
 
 /// Runs no code: the source that `aemp trace` sends is known, every other is answered with an error text. The
 /// answer begins with the error, empty if there is none.
-fn eval(node: &Inner, source: &str) -> Vec<Value> {
+///
+/// AnyEvent::MP's `trace` asks all that it hears of, and waits 15 s for a node that nobody can connect to. So it hears of
+/// none that is known to listen nowhere.
+fn eval(node: &Inner, from: Sender<'_>, source: &str) -> Vec<Value> {
     if source != UP_NODES {
         return vec![Value::from("this node evaluates no code")];
     }
-    let up = node
-        .peers()
-        .into_iter()
-        .filter(|peer| peer.link().is_some());
+    let is_perl = match from {
+        Sender::Peer(peer, _) => peer.link().is_some_and(|link| link.is_perl()),
+        Sender::Here => false,
+    };
+    let is_told = |peer: &Peer| !is_perl || node.directory.is_reachable(&peer.id) != Some(false);
+    let up = node.peers().into_iter();
+    let up = up.filter(|peer| peer.link().is_some() && is_told(peer));
     [Value::from("")]
         .into_iter()
         .chain(up.map(|peer| Value::from(peer.id.as_str())))

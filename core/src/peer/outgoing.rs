@@ -348,7 +348,7 @@ fn check(
         return Err(EncodeError::TooLarge { size, limit });
     }
     match codec.decoder(limits, facts).find(message) {
-        Ok(Found::Message { .. }) => Ok(()),
+        Ok(Found::Message { .. } | Found::Keepalive { .. }) => Ok(()),
         Err(DecodeError::TooManyItems { limit }) => Err(EncodeError::TooManyItems { limit }),
         Ok(Found::Need { .. }) => Err(EncodeError::Serialize("it has no end".into())),
         Err(error) => Err(EncodeError::Serialize(error.to_string())),

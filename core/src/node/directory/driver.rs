@@ -244,6 +244,11 @@ impl Driver {
         matches!(self.role(), Role::Slave(_) | Role::Global)
     }
 
+    /// Whether others can connect to `peer`. `None` where this node cannot say.
+    pub(crate) fn is_reachable(&self, peer: &NodeId) -> Option<bool> {
+        self.lock().machine.is_reachable(peer)
+    }
+
     /// Lets `feed` be told of a family from now on.
     pub(super) fn watch(&self, node: &Arc<Inner>, family: &Text, feed: &Arc<Feed>) {
         self.step(node, |state, _| {
@@ -410,7 +415,6 @@ fn be_told(peer: &Peer, generation: Generation, end: bool) {
         }
         true => {
             let why = "a global node that does not tell what it holds: a new connection may help";
-            log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, "{why}");
             peer.fail_link(generation, why);
         }
     }
