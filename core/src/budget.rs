@@ -107,11 +107,9 @@ impl Turn {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Counts a request, which may cost anything: from the second one on, the clock is read after each.
+    /// Counts a request that is about to be handled, which may cost anything: the clock is read after each.
     pub(crate) fn spend_request(&mut self) {
-        if self.since.is_some() {
-            self.look_at = self.look_at.min(self.messages);
-        }
+        self.look_at = self.look_at.min(self.messages + MUCH);
         self.since.get_or_insert_with(Instant::now);
         self.messages += MUCH;
     }
@@ -195,6 +193,20 @@ mod tests {
         assert_eq!(spent, Some(SMALL.messages));
         turn.yield_now().await;
         assert!(!turn.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_request_that_takes_the_time_of_a_turn_ends_it() {
+        let mut turn = Turn::new(SMALL);
+        turn.spend_request();
+        assert!(!turn.is_over());
+        turn.spend_request();
+        tokio::time::advance(SMALL.time).await;
+        assert!(turn.is_over());
+        turn.yield_now().await;
+        turn.spend_request();
+        tokio::time::advance(SMALL.time).await;
+        assert!(turn.is_over());
     }
 
     #[tokio::test(start_paused = true)]
