@@ -9,6 +9,7 @@ use aemp_core::{Integer, Value};
 /// What can be sent to them: no simple values, no integers below -2^63, and tags that they read as what they are.
 pub(crate) const CAPABILITIES: Capabilities = {
     let mut capabilities = Capabilities::ALL;
+    capabilities.one_string_type = true;
     capabilities.simple = false;
     capabilities.least = LEAST;
     capabilities.tags = Tags::Only(reads);

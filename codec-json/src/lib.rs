@@ -53,6 +53,7 @@ impl Codec for Json {
         let mut capabilities = Capabilities::JSON;
         // Perl's own JSON coder does so, since Perl has one type for both (protocol.md section 3).
         capabilities.bytes_as_text = peer.is_perl();
+        capabilities.one_string_type = peer.is_perl();
         capabilities
     }
 

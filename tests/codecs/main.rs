@@ -8,6 +8,8 @@
 
 mod limits;
 mod perl;
+mod perl_recorded;
+mod perl_values;
 mod properties;
 mod support;
 mod transcripts;

@@ -75,6 +75,35 @@ fn bytes_that_are_not_utf8_stay_bytes_and_go_back_unchanged() {
     assert_eq!(map[&ByteBuf::from(b"\xff".to_vec())], 1);
 }
 
+#[test]
+fn a_message_that_is_passed_on_as_it_came_is_to_another_perl_node_what_it_was() {
+    // ["port", "caf\xc3\xa9", "add", "\u263a"], the last marked as text.
+    let wire = b"\x84\x64port\x45caf\xc3\xa9\x43add\x63\xe2\x98\xba";
+    let message = received(&Cbor, wire);
+    let body = || Outgoing::Wire(message.as_wire().unwrap());
+    let sent = |codec: &dyn Codec, to: &PeerInfo| {
+        let (port, reply) = ("port", None);
+        let mut out = BytesMut::new();
+        let frame = Frame {
+            port,
+            body: body(),
+            reply,
+        };
+        codec.encode(&frame, to, &mut out).unwrap();
+        out
+    };
+    // ASCII is the same to Perl either way.
+    let cbor = b"\x84\x64port\x45caf\xc3\xa9\x63add\x63\xe2\x98\xba";
+    assert_eq!(sent(&Cbor, &perl())[..], cbor[..]);
+    let json = "[\"port\",\"caf\u{c3}\u{a9}\",\"add\",\"\u{263a}\"]";
+    assert_eq!(sent(&Json, &perl())[..], *json.as_bytes());
+    // Nodes that tell texts from bytes get texts.
+    let cbor = b"\x84\x64port\x65caf\xc3\xa9\x63add\x63\xe2\x98\xba";
+    assert_eq!(sent(&Cbor, &peer())[..], cbor[..]);
+    let json = "[\"port\",\"caf\u{e9}\",\"add\",\"\u{263a}\"]";
+    assert_eq!(sent(&Json, &peer())[..], *json.as_bytes());
+}
+
 #[derive(Deserialize, PartialEq, Debug)]
 enum Drink {
     #[serde(rename = "th\u{e9}")]

@@ -116,6 +116,7 @@ async fn what_a_port_does_not_look_into_goes_back_to_perl_as_it_came() {
     let mut perl = perl(&scene, "cbor").await;
     let elements = [
         &b"\x44caf\xe9"[..],
+        b"\x45caf\xc3\xa9",
         b"\xa1\x41\xff\x81\x42\xc3\x28",
         b"\xd9\x56\x52\x01",
     ];
@@ -177,6 +178,31 @@ async fn requests_of_a_perl_node_name_ports_and_give_arguments_in_latin_1_and_an
     perl.send(&cbor(&relay.map(|element| &element[..]))).await;
     let came: (String, i64) = soon(inbox.recv()).await.unwrap().parse().unwrap();
     assert_eq!(came, ("\u{e9}".to_owned(), 1000));
+    scene.undisturbed().await;
+}
+
+#[tokio::test]
+async fn what_a_perl_node_has_relayed_is_to_another_what_it_was() {
+    let scene = Scene::new(|_| ()).await;
+    let mut perl = perl(&scene, "cbor").await;
+    let mut other = Stranger::join_as_perl("cbor", &scene.network, "a", "other").await;
+    linked(&scene.a, "other").await;
+    let elements = [&b"\x45caf\xc3\xa9"[..], b"\x44caf\xe9", b"\x63\xe2\x98\xba"];
+    let front = [bytes(""), bytes("snd"), bytes("other#port")];
+    let front = front.each_ref().map(|element| &element[..]);
+    perl.send(&cbor(&[&front[..], &elements[..]].concat()))
+        .await;
+    other
+        .until(cbor(&[&[&text("port")[..]], &elements[..]].concat()))
+        .await;
+    // A node of ours gets text where that is wanted.
+    let mut inbox = scene.b.inbox();
+    let front = [bytes(""), bytes("snd"), bytes(inbox.id().to_string())];
+    let front = front.each_ref().map(|element| &element[..]);
+    perl.send(&cbor(&[&front[..], &[b"\x45caf\xc3\xa9"]].concat()))
+        .await;
+    let came: (String,) = soon(inbox.recv()).await.unwrap().parse().unwrap();
+    assert_eq!(came.0, "caf\u{e9}");
     scene.undisturbed().await;
 }
 

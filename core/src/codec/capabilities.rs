@@ -16,6 +16,9 @@ pub struct Capabilities {
     /// Byte strings go as texts, one character for each byte (Latin-1), as keys as well: the peer's language has one
     /// type for both.
     pub bytes_as_text: bool,
+    /// The peer makes no difference between byte strings and texts: what another such peer has sent goes on to it as it
+    /// was written there.
+    pub one_string_type: bool,
     /// Tags.
     pub tags: Tags,
     /// Simple values other than `false`, `true` and `null`.
@@ -86,6 +89,7 @@ impl Capabilities {
     pub const ALL: Self = Self {
         bytes: true,
         bytes_as_text: false,
+        one_string_type: false,
         tags: Tags::All,
         simple: true,
         any_keys: true,
@@ -101,6 +105,7 @@ impl Capabilities {
     pub const JSON: Self = Self {
         bytes: false,
         bytes_as_text: false,
+        one_string_type: false,
         tags: Tags::None,
         simple: false,
         any_keys: false,

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::{Capabilities, EncodeError, Frame, Outgoing, Refused, Sink, Writer};
 use crate::Value;
-use crate::message::Values;
+use crate::message::{ParseError, Values};
 
 impl<'a> Frame<'a> {
     /// A frame of dynamic values.
@@ -66,6 +66,10 @@ impl<'a> Frame<'a> {
         let built;
         let values = match self.body {
             Outgoing::Values(values) => values,
+            Outgoing::Wire(wire) if writer.capabilities.one_string_type => {
+                built = built_from(wire.values_as_written())?;
+                &built
+            }
             other => {
                 built = other.to_values()?;
                 &built
@@ -87,9 +91,11 @@ impl Outgoing<'_> {
         match self {
             Self::Values(values) => Ok(values.into()),
             Self::Typed(typed) => typed.to_values(),
-            Self::Wire(wire) => wire
-                .values()
-                .map_err(|error| EncodeError::Serialize(error.to_string())),
+            Self::Wire(wire) => built_from(wire.values()),
         }
     }
+}
+
+fn built_from(values: Result<Values, ParseError>) -> Result<Values, EncodeError> {
+    values.map_err(|error| EncodeError::Serialize(error.to_string()))
 }

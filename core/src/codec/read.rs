@@ -27,6 +27,8 @@ pub(crate) struct Reader<'a, F: WireFormat + ?Sized = dyn WireFormat> {
     at: usize,
     /// Whether to read as if an AnyEvent::MP node had written; `Scalar::visit` says what that means.
     pub(super) lenient: bool,
+    /// Whether its byte strings stay such in values, but for ASCII, where it makes no difference.
+    as_written: bool,
 }
 
 impl<F: WireFormat + ?Sized> Clone for Reader<'_, F> {
@@ -45,6 +47,15 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
             bytes,
             at: 0,
             lenient,
+            as_written: false,
+        }
+    }
+
+    /// The same for values that go on to another AnyEvent::MP node.
+    pub(crate) fn as_written(self) -> Self {
+        Self {
+            as_written: true,
+            ..self
         }
     }
 
@@ -190,6 +201,9 @@ impl<'a> Reader<'a> {
                 Some(Scalar::Integer(n)) => Value::Integer(n),
                 Some(Scalar::Float(x)) => Value::Float(x),
                 Some(Scalar::Text(text)) => Value::from(text),
+                Some(Scalar::Bytes(bytes)) if self.as_written && !bytes.is_ascii() => {
+                    share(bytes, whole)
+                }
                 Some(Scalar::Bytes(bytes)) if self.lenient => match text_of(bytes) {
                     Ok(text) => Value::from(text),
                     Err(bytes) => share(bytes, whole),

@@ -117,11 +117,25 @@ impl Wire {
     /// # Errors
     /// As for [`Message::values`](super::Message::values).
     pub fn values(&self) -> Result<Values, ParseError> {
-        let whole = match &self.inner().bytes {
+        self.reader().elements(self.rest()).values(self.whole())
+    }
+
+    /// The bytes, where they are shared.
+    fn whole(&self) -> Option<&Bytes> {
+        match &self.inner().bytes {
             Held::Own(_) => None,
             Held::Shared(bytes) => Some(bytes),
-        };
-        self.reader().elements(self.rest()).values(whole)
+        }
+    }
+
+    /// The elements for another Perl node, to which they are what they were: byte strings stay such, but for ASCII, where it
+    /// makes no difference.
+    ///
+    /// # Errors
+    /// As for [`Message::values`](super::Message::values).
+    pub(crate) fn values_as_written(&self) -> Result<Values, ParseError> {
+        let mut reader = self.reader().as_written();
+        reader.elements(self.rest()).values(self.whole())
     }
 
     /// The message without its first `n` elements, in the same memory.

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use super::{Held, Inner, LocalNode};
 use crate::allowance::log_within;
+use crate::codec::Outgoing;
 use crate::directory::is_question;
 use crate::guard;
 use crate::message::{IntoIter, Message, Values, Wire, cost_of};
@@ -263,7 +264,7 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &
 
 /// Sends what a peer has asked to be sent: to this node, or to one that is connected, so that nobody makes this
 /// node dial. That is not promised: what the connection cannot carry or take now is dropped (protocol.md section 5).
-/// A port here gets it as `wire` where a Perl node has sent it so.
+/// What a Perl node has sent is passed on as that, `wire`: whoever gets it can tell what was meant.
 fn pass_on(
     node: &Arc<Inner>,
     from: Sender<'_>,
@@ -283,7 +284,12 @@ fn pass_on(
     // It comes after what was sent before.
     batch.flush();
     let sent = match node.known_peer(to.node()) {
-        Some(peer) => peer.pass_on(to.port(), &values, node.config.high_water),
+        Some(peer) => {
+            let body = wire
+                .as_ref()
+                .map_or(Outgoing::Values(&values), Outgoing::Wire);
+            peer.pass_on(to.port(), body, node.config.high_water)
+        }
         None => Err(Unsent::NoLink),
     };
     if let Err(why) = sent {

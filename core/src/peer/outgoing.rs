@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::pool::{Pool, Share};
 use super::{Generation, Link, Peer, Up};
-use crate::codec::{Codec, DecodeError, EncodeError, Found, Frame, Limits, PeerInfo};
+use crate::codec::{Codec, DecodeError, EncodeError, Found, Frame, Limits, Outgoing, PeerInfo};
 use crate::guard;
 use crate::message::{Values, cost_of};
 use crate::watchdog::soon;
@@ -389,7 +389,7 @@ impl Peer {
     pub(crate) fn pass_on(
         &self,
         port: &PortName,
-        values: &[Value],
+        body: Outgoing<'_>,
         high_water: usize,
     ) -> Result<(), Unsent> {
         let mut state = self.lock();
@@ -399,7 +399,10 @@ impl Peer {
         match up.answers(high_water) {
             Answers::Never => Err(Unsent::NoLink),
             Answers::Later => Err(Unsent::Full),
-            Answers::Now => Ok(up.send(&Frame::of(port.as_str(), values), self.queue_limit)?),
+            Answers::Now => {
+                let (port, reply) = (port.as_str(), None);
+                Ok(up.send(&Frame { port, body, reply }, self.queue_limit)?)
+            }
         }
     }
 
