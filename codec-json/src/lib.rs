@@ -66,13 +66,11 @@ impl Codec for Json {
     }
 
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
-        fn decoder<const PERL: bool>(limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
-            let (heads, format) = (JsonHeads::from_peer(peer), &token::Tokens::<PERL>);
-            Box::new(StreamDecoder::new(NAME, heads, format, limits, peer))
-        }
-        match peer.is_perl() {
-            true => decoder::<true>(limits, peer),
-            false => decoder::<false>(limits, peer),
-        }
+        let heads = JsonHeads::from_peer(peer);
+        let format = match peer.is_perl() {
+            true => &token::PERL,
+            false => &token::OTHERS,
+        };
+        Box::new(StreamDecoder::new(NAME, heads, format, limits, peer))
     }
 }

@@ -6,11 +6,18 @@ use crate::scalar::{
     Escape, Number, escape, in_number, is_space, number, plain_integer, plain_run,
 };
 
-/// Reads tokens, of what AnyEvent::MP nodes write if `PERL`. Commas and colons are passed over: the scanner has checked
-/// them.
-pub(crate) struct Tokens<const PERL: bool>;
+/// Reads tokens. Commas and colons are passed over: the scanner has checked them.
+pub(crate) struct Tokens {
+    /// Whether an AnyEvent::MP node wrote them.
+    perl: bool,
+}
 
-impl<const PERL: bool> WireFormat for Tokens<PERL> {
+/// The tokens of AnyEvent::MP nodes.
+pub(crate) static PERL: Tokens = Tokens { perl: true };
+/// Those of all others.
+pub(crate) static OTHERS: Tokens = Tokens { perl: false };
+
+impl WireFormat for Tokens {
     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
         let mut start = *at;
         let first = loop {
@@ -32,7 +39,7 @@ impl<const PERL: bool> WireFormat for Tokens<PERL> {
                 let rest = &bytes[start..];
                 match plain_integer(rest) {
                     Some(integer) => integer,
-                    None => any_number(rest, PERL)?,
+                    None => any_number(rest, self.perl)?,
                 }
             }
         };

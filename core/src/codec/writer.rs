@@ -148,15 +148,20 @@ impl Writer<'_> {
                 }
                 sink.end_map(self.out, len);
             }
-            Value::Tag(tag, value) => {
-                if !capabilities.tags.contains(*tag, value) {
-                    return Err(Refused);
-                }
-                sink.tag(self.out, *tag);
-                self.value(value, depth + 1)?;
-            }
+            Value::Tag(tag, content) => self.tag(*tag, content, depth)?,
         }
         Ok(())
+    }
+
+    /// Writes `tag` around `content`. Out of the way of what is common.
+    #[cold]
+    #[inline(never)]
+    fn tag(&mut self, tag: u64, content: &Value, depth: usize) -> Done {
+        if !self.capabilities.tags.contains(tag, content) {
+            return Err(Refused);
+        }
+        self.sink.tag(self.out, tag);
+        self.value(content, depth + 1)
     }
 
     #[inline]
