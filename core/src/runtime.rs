@@ -6,8 +6,8 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -47,6 +47,9 @@ pub(crate) async fn yield_to_runtime() {
                 task: cx.waker().clone(),
             });
             turn = Some(next.clone());
+            if has_threads() {
+                YIELDED.with(|yielded| yielded.add(next.clone()));
+            }
             // The first poll gives the waker to the runtime.
             pin!(yield_now())
                 .poll(&mut Context::from_waker(&next.into()))
@@ -66,5 +69,50 @@ impl Wake for Turn {
     fn wake(self: Arc<Self>) {
         self.has_come.store(true, Ordering::Release);
         self.task.wake_by_ref();
+    }
+}
+
+/// The tasks that have yielded on one thread. The runtime keeps them for that thread, until it has nothing else to do.
+#[derive(Default)]
+struct Yielded(Mutex<Vec<Arc<Turn>>>);
+
+/// Those of all threads.
+static THREADS: Mutex<Vec<Weak<Yielded>>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static YIELDED: Arc<Yielded> = {
+        let yielded = Arc::<Yielded>::default();
+        let mut threads = lock(&THREADS);
+        threads.retain(|thread| thread.strong_count() > 0);
+        threads.push(Arc::downgrade(&yielded));
+        yielded
+    };
+}
+
+impl Yielded {
+    fn add(&self, turn: Arc<Turn>) {
+        let mut turns = lock(&self.0);
+        // All that have yielded on a thread have their turn at once.
+        if turns
+            .first()
+            .is_some_and(|turn| turn.has_come.load(Ordering::Relaxed))
+        {
+            turns.clear();
+        }
+        turns.push(turn);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets all tasks go on that have yielded, on whatever thread: one of the threads is blocked, and does not come back to its
+/// own.
+pub(crate) fn release_yielded() {
+    let threads: Vec<_> = lock(&THREADS).iter().filter_map(Weak::upgrade).collect();
+    for thread in threads {
+        let turns = std::mem::take(&mut *lock(&thread.0));
+        turns.into_iter().for_each(Wake::wake);
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! So there is one thread in the process that looks at all shards every [`LOOK`] while they work. Where a handler runs
 //! since the last look, it wakes another thread of the runtime, and the task that the handler has woken last: shards hold
-//! that back until a chunk of messages is done (see [`soon`]), as the runtime does.
+//! that back until a chunk of messages is done (see [`soon`]), as the runtime does. Tasks that have yielded on the blocked
+//! thread are kept for it, too, and go on elsewhere.
 //!
 //! A runtime of one thread cannot be helped, nor one whose threads are all blocked.
 
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::runtime::release_yielded;
 use crate::{Excerpt, NodeId, guard};
 
 /// How often the watchdog looks while shards work: for so long, or twice that, a node can be deaf, or for [`SLEEP`] if the
@@ -405,6 +407,7 @@ impl Watched {
             // The thread that wakes for this looks at sockets and timers when it has nothing else to do.
             runtime.spawn(async {});
             self.wake();
+            release_yielded();
         }
     }
 

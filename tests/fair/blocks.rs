@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aemp::{LocalNode, PortId, Value, routes};
 
 use crate::log::Log;
+use crate::socket::Socket;
 use crate::{SECRET, alone, link, port, soon};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -28,7 +29,9 @@ fn blocked_node(at: &str) -> (tokio::runtime::Runtime, LocalNode) {
         .id("blocked")
         .secret(SECRET)
         .seed(at)
+        .bind("127.0.0.1:0")
         .configure(|config| {
+            config.cleartext = true;
             config.shards = 2;
             config.monitor_timeout = TIMEOUT;
         });
@@ -122,6 +125,31 @@ async fn a_handler_that_blocks_holds_up_its_shard_and_nothing_else() {
         "tag=block",
     ];
     assert!(!log.with(&named).is_empty(), "{:?}", log.with(&["handler"]));
+    soon(blocked.shutdown()).await;
+    runtime.shutdown_background();
+}
+
+/// The same where the node is busy: whoever reads what makes a handler block has more to do, and yields just then.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_much_behind_what_blocks_is_answered_meanwhile() {
+    let _alone = alone().await;
+    let node = aemp::node().id("seed").secret(SECRET).bind("127.0.0.1:0");
+    let node = node.start().await.unwrap();
+    let at = node.addresses()[0].to_string();
+    let (runtime, blocked) = tokio::task::spawn_blocking(move || blocked_node(&at))
+        .await
+        .unwrap();
+    let at = blocked.addresses()[0].rest().parse().unwrap();
+    let mut asker = Socket::join("json", at, "asker").await;
+    let begun = Instant::now();
+    // In one write, so that one read brings it all: more than a turn's work, and answers that fill a batch.
+    let questions = r#"["","time","asker#t","so late"]"#.repeat(200);
+    asker
+        .send(format!(r#"["block","block"]{questions}["","time","asker#t","last"]"#).as_bytes())
+        .await;
+    asker.until(r#""last","#).await;
+    let took = begun.elapsed();
+    assert!(took < BLOCKS / 2, "{took:?}");
     soon(blocked.shutdown()).await;
     runtime.shutdown_background();
 }
