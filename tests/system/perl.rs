@@ -306,9 +306,11 @@ async fn a_global_node_that_does_not_tell_what_it_holds_is_asked_again_and_then_
     let says = br#"["","g_global"]"#;
     let mut first = perl(&scene, "json").await;
     first.send(says).await;
+    let found = br#"["","g_found","a",["mem:a"]]"#;
     for _ in 0..2 {
         first.until(r#"["","g_global"]"#).await;
-        first.until(r#"["","g_set","#).await;
+        first.until(r#"["","g_find","a"]"#).await;
+        first.send(found).await;
     }
     let gone = scene.a.gone(&"perl".parse().unwrap());
     first.closed().await;

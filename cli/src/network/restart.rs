@@ -34,7 +34,7 @@ pub(crate) async fn restart(session: &Session, node: &NodeId, end_it: bool) -> R
     match eval(session, node, if is_guarded { RESTART } else { EXIT }).await {
         Ok(_) => Err(Failure::answer(
             node,
-            "that it goes on, although it was told to restart",
+            "that it goes on, although it was told to exit",
         )),
         // It exits without an answer.
         Err(Failure::Gone { .. }) => Ok(()),

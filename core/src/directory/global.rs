@@ -115,7 +115,7 @@ impl Machine {
         families: Vec<(Value, Value)>,
     ) -> Result<(), String> {
         self.expect_global(from)?;
-        self.told_set(from);
+        self.silences.told(from);
         let outcome = self.replace(now, from, families);
         // It may name others, which will tell as well.
         self.mesh_step(now);

@@ -9,7 +9,7 @@ use super::name::GLOBALS;
 use super::outgoing::Sending;
 use super::outlet::Outlet;
 use super::request::{self, Query, Request};
-use super::silence::{Ended, Silence};
+use super::silence::Silences;
 use super::store::{Store, Told};
 use super::watched::{Change, Watched};
 use crate::message::{IntoIter, Values};
@@ -41,7 +41,7 @@ pub(crate) struct Machine {
     pub(super) mesh: Mesh,
     /// Who is in `'g`, or listens where, has changed.
     pub(super) mesh_changed: bool,
-    pub(super) ended: Ended,
+    pub(super) silences: Silences,
     out: VecDeque<Output>,
 }
 
@@ -114,8 +114,6 @@ pub(super) struct Peer {
     pub(super) held: usize,
     /// What it is still to be told.
     pub(super) sending: Sending,
-    /// It is global, and is still to tell what it holds.
-    pub(super) silence: Option<Silence>,
 }
 
 /// A node that has become global, and waits for what others hold before it says what is in the directory.
@@ -197,7 +195,7 @@ impl Machine {
             to_watchers: Outlet::default(),
             mesh: Mesh::default(),
             mesh_changed: false,
-            ended: Ended::default(),
+            silences: Silences::default(),
             out: VecDeque::new(),
         }
     }
@@ -227,13 +225,13 @@ impl Machine {
         let dues = outlets.iter().filter_map(|outlet| outlet.due());
         let settled = self.settling.as_ref().map(|settling| settling.until);
         let dues = dues.chain(self.mesh.due()).chain(settled);
-        dues.chain(self.silence_due()).min()
+        dues.chain(self.silences.due()).min()
     }
 
     /// Time has passed.
     pub(crate) fn handle_timeout(&mut self, now: Duration) {
         self.settle(now);
-        self.break_silence(now);
+        self.ask_silent(now);
         self.pump(now);
     }
 
@@ -259,7 +257,6 @@ impl Machine {
             watches: 0,
             held: 0,
             sending: Sending::default(),
-            silence: None,
         };
         self.peers.insert(node.clone(), peer);
         self.mesh.up(&node);
@@ -301,6 +298,7 @@ impl Machine {
             self.part(now, node);
         }
         self.mesh.down(now, node);
+        self.silences.lost(node);
         self.settled_with(now, node);
         if self.role == Role::Slave(node.clone()) {
             self.search(now);
@@ -393,6 +391,7 @@ impl Machine {
             Request::Query(query, family, id) => self.on_query(from, query, &family, id),
             Request::Watch(family) => self.on_watch(now, from, family),
             Request::Unwatch(family) => self.on_unwatch(from, &family),
+            Request::Found(node, _) if self.break_silence(now, from, &node) => Ok(()),
             Request::Found(node, addresses) => self.on_found(from, &node, addresses),
             Request::Reply(id, result) => self.on_reply(from, &id, result),
             Request::Content(family) => self.on_content(from, family),

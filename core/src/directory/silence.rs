@@ -2,86 +2,105 @@
 //!
 //! An AnyEvent::MP node whose connections have all ended at once, since it was stopped for longer than the others wait,
 //! says on the next ones that it is global, and never sends its `g_set` (protocol.md section 6). Saying `g_global` once
-//! more lets it send one; where that does not help, a new connection may. A connection is ended for this once, and not again
-//! before its node has told what it holds.
+//! more lets it send one; where that does not help, a new connection may.
+//!
+//! A slow connection or a busy node is no silence. So the node is asked something (`g_find`, for our own address): it does
+//! one thing after the other, and a `g_set` that it has sent would have come before the answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::machine::{Machine, Output};
 use super::request;
 use crate::NodeId;
 
-/// How long a `g_set` may take after both have said `g_global`.
-const FIRST: Duration = Duration::from_secs(3);
-
-/// And after this node has said it again. Longer, as a large one may be on its way.
-const SECOND: Duration = Duration::from_secs(7);
+/// How long a `g_set` may take after both have said `g_global` before the node is asked.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Nodes whose connections were ended are remembered, up to so many.
 const MOST: usize = 1000;
 
-/// A peer that is still to tell.
-pub(super) struct Silence {
-    until: Duration,
-    /// It was asked a second time.
-    asked: bool,
+/// The global nodes that are still to tell.
+#[derive(Default)]
+pub(super) struct Silences {
+    open: BTreeMap<NodeId, Silence>,
+    /// Whose connection was ended for it: not again before they have told.
+    ended: BTreeSet<NodeId>,
 }
 
-/// Whose connection was ended for its silence, and has not told since.
-#[derive(Default)]
-pub(super) struct Ended(BTreeSet<NodeId>);
+enum Silence {
+    /// Until then it may take its time.
+    Until(Duration),
+    /// It was asked; `again` after `g_global` was said a second time.
+    Asked { again: bool },
+}
+
+impl Silences {
+    pub(super) fn due(&self) -> Option<Duration> {
+        let dues = self.open.values().filter_map(|silence| match silence {
+            Silence::Until(due) => Some(*due),
+            Silence::Asked { .. } => None,
+        });
+        dues.min()
+    }
+
+    /// The connection to `node` is lost.
+    pub(super) fn lost(&mut self, node: &NodeId) {
+        self.open.remove(node);
+    }
+
+    /// `node` has told what it holds.
+    pub(super) fn told(&mut self, node: &NodeId) {
+        self.open.remove(node);
+        self.ended.remove(node);
+    }
+}
 
 impl Machine {
     /// `node` is about to tell what it holds. Ours do, sooner or later, as there is room.
     pub(super) fn expect_set(&mut self, now: Duration, node: &NodeId) {
-        if let Some(peer) = self.peers.get_mut(node).filter(|peer| peer.perl) {
-            let until = now + FIRST;
-            let asked = false;
-            peer.silence = Some(Silence { until, asked });
+        if self.is_perl(node) {
+            let until = Silence::Until(now + PATIENCE);
+            self.silences.open.insert(node.clone(), until);
         }
     }
 
-    /// It has.
-    pub(super) fn told_set(&mut self, node: &NodeId) {
-        self.ended.0.remove(node);
-        if let Some(peer) = self.peers.get_mut(node) {
-            peer.silence = None;
+    /// Asks those who have not told for a while.
+    pub(super) fn ask_silent(&mut self, now: Duration) {
+        let mut due = Vec::new();
+        for (node, silence) in &mut self.silences.open {
+            if matches!(silence, Silence::Until(until) if *until <= now) {
+                *silence = Silence::Asked { again: false };
+                due.push(node.clone());
+            }
         }
-    }
-
-    /// When [`break_silence`](Self::break_silence) has something to do.
-    pub(super) fn silence_due(&self) -> Option<Duration> {
-        let silences = self.peers.values().filter_map(|peer| peer.silence.as_ref());
-        silences.map(|silence| silence.until).min()
-    }
-
-    /// Asks those who have been silent for too long once more, or has their connections ended.
-    pub(super) fn break_silence(&mut self, now: Duration) {
-        let is_due = |silence: &Silence| silence.until <= now;
-        let peers = self.peers.iter();
-        let due = peers.filter(|(_, peer)| peer.silence.as_ref().is_some_and(is_due));
-        let due: Vec<NodeId> = due.map(|(node, _)| node.clone()).collect();
+        let question = request::find(&self.own);
         for node in due {
-            let Some(peer) = self.peers.get_mut(&node) else {
-                continue;
-            };
-            let asked = peer.silence.as_ref().is_some_and(|silence| silence.asked);
-            if !asked {
-                peer.silence = Some(Silence {
-                    until: now + SECOND,
-                    asked: true,
-                });
-                self.send(&node, request::global());
-                // It forgets what it knew of us.
-                self.send_database(now, &node);
-                self.push(Output::Silent { node, end: false });
-                continue;
-            }
-            peer.silence = None;
-            if self.ended.0.len() < MOST && self.ended.0.insert(node.clone()) {
-                self.push(Output::Silent { node, end: true });
-            }
+            self.send(&node, question.clone());
         }
+    }
+
+    /// Whether it is the answer of a silent node that says that `node` listens somewhere.
+    pub(super) fn break_silence(&mut self, now: Duration, from: &NodeId, node: &str) -> bool {
+        let Some(Silence::Asked { again }) = self.silences.open.get_mut(from) else {
+            return false;
+        };
+        if node != self.own.as_str() {
+            return false;
+        }
+        let node = from.clone();
+        if !std::mem::replace(again, true) {
+            self.send(from, request::global());
+            self.send(from, request::find(&self.own));
+            // It forgets what it knew of us.
+            self.send_database(now, from);
+            self.push(Output::Silent { node, end: false });
+            return true;
+        }
+        self.silences.open.remove(from);
+        if self.silences.ended.len() < MOST && self.silences.ended.insert(node.clone()) {
+            self.push(Output::Silent { node, end: true });
+        }
+        true
     }
 }
