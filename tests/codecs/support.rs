@@ -118,6 +118,26 @@ pub(crate) fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Values with tags that have a meaning to AnyEvent::MP nodes.
+pub(crate) fn tagged_value() -> impl Strategy<Value = Value> {
+    let tags = [
+        0, 1, 2, 3, 4, 5, 21, 24, 25, 26, 28, 29, 30, 32, 256, 264, 265, 22098, 55799,
+    ];
+    let tag = prop::sample::select(tags.to_vec());
+    let tagged = |tag, content: Value| Value::Tag(tag, Box::new(content));
+    any_value().prop_recursive(4, 30, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((inner.clone(), inner.clone()), 0..5)
+                .prop_map(|pairs| Value::Map(Map::from(pairs))),
+            (tag.clone(), inner.clone()).prop_map(move |(tag, content)| tagged(tag, content)),
+            (-1100i64..1100, inner).prop_map(move |(exponent, mantissa)| {
+                tagged(4, vec![exponent.into(), mantissa].into())
+            }),
+        ]
+    })
+}
+
 /// Where to cut so many bytes.
 pub(crate) fn cuts(len: usize, seeds: &[prop::sample::Index]) -> Vec<usize> {
     let mut cuts: Vec<usize> = seeds.iter().map(|seed| seed.index(len + 1)).collect();
