@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use aemp::{Context, Map, Message, PortId, Reason, Value, reason};
 use common::Home;
-use common::running::{Running, SECRET, network, watched};
+use common::running::{LIMIT, Running, SECRET, network, watched};
 
 #[test]
 fn a_network_is_run_asked_and_ended_by_one_program() {
@@ -255,7 +255,9 @@ fn what_json_lacks_is_shown_in_diagnostic_notation_and_with_json_as_an_object() 
                 .iter()
                 .any(|port| port.name == *mortal.port() && port.watchers > 0)
         };
+        let until = Instant::now() + LIMIT;
         while !watchers().await {
+            assert!(Instant::now() < until, "the command watches the port");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         node.send(&mortal, ());

@@ -58,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stranger<S> {
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         // The node may have closed: then reading says so.
-        let _ = self.0.write_all(bytes).await;
+        let _ = soon(self.0.write_all(bytes)).await;
     }
 
     /// The next line, empty when the node has closed.

@@ -2,13 +2,14 @@
 
 use crate::socket::Socket;
 use crate::victim::{PEERS_LIMIT, Victim};
-use crate::{link, soon};
+use crate::{alone, link};
 
 /// Bytes of a message that is never whole.
 const SENT: usize = 8 << 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_under_many_names_takes_no_more_memory_than_all_may() {
+    let _alone = alone().await;
     let victim = Victim::start(&[]).await;
     let honest = victim.member("honest").await;
     let before = victim.memory();
@@ -18,7 +19,7 @@ async fn a_member_under_many_names_takes_no_more_memory_than_all_may() {
     let mut members = Vec::new();
     for n in 0..40 {
         let mut member = Socket::join("cbor", victim.at, &format!("x{n}")).await;
-        soon(member.send(&beginning)).await;
+        member.send(&beginning).await;
         members.push(member);
     }
     victim.answer(&honest).await;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 use crate::socket::Socket;
-use crate::soon;
 use crate::victim::Victim;
+use crate::{alone, soon};
 
 /// The longest that a member may take to get in.
 const IN: Duration = Duration::from_secs(1);
@@ -25,6 +25,7 @@ async fn stand(n: u8, at: SocketAddr) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_and_twenty_eight_addresses_and_a_trickle_keep_nobody_out() {
+    let _alone = alone().await;
     let victim = Victim::start(&[]).await;
     let at = victim.at;
     let before = victim.descriptors();
@@ -67,6 +68,7 @@ async fn a_hundred_and_twenty_eight_addresses_and_a_trickle_keep_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_answers_at_a_seed_without_the_secret_does_not_keep_out_the_node_that_it_says_it_is() {
+    let _alone = alone().await;
     let impostor = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let seed = impostor.local_addr().unwrap().to_string();
     let victim = Victim::start(&[("AEMP_SEED", seed)]).await;

@@ -353,7 +353,7 @@ impl Machine {
         if !self.peers.contains_key(from) {
             return Err(String::from("the connection is not up"));
         }
-        let request = Request::parse(word, arguments)?;
+        let request = Request::parse(word, arguments).inspect_err(|_| self.silences.lost(from))?;
         let outcome = self.handle_parsed(now, from, request);
         self.pump(now);
         outcome

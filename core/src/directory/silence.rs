@@ -17,7 +17,7 @@ use crate::NodeId;
 /// How long a `g_set` may take after both have said `g_global` before the node is asked.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Nodes whose connections were ended are remembered, up to so many.
+/// Nodes whose connections were ended are remembered, so many of them.
 const MOST: usize = 1000;
 
 /// The global nodes that are still to tell.
@@ -44,7 +44,7 @@ impl Silences {
         dues.min()
     }
 
-    /// The connection to `node` is lost.
+    /// The connection to `node` is lost, or what it has told could not be read.
     pub(super) fn lost(&mut self, node: &NodeId) {
         self.open.remove(node);
     }
@@ -98,7 +98,10 @@ impl Machine {
             return true;
         }
         self.silences.open.remove(from);
-        if self.silences.ended.len() < MOST && self.silences.ended.insert(node.clone()) {
+        if self.silences.ended.insert(node.clone()) {
+            if self.silences.ended.len() > MOST {
+                self.silences.ended.pop_first();
+            }
             self.push(Output::Silent { node, end: true });
         }
         true

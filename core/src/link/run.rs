@@ -468,8 +468,9 @@ impl Link<'_> {
 
     /// The next bytes to write; after a batch that was large only once there are many, or after so many looks.
     async fn next_chunk(&self, looks: usize, written: &mut Written, turn: &mut Turn) -> Chunk {
+        let mut seen = 0;
         for _ in 0..looks {
-            if let Some(chunk) = self.peer.try_chunk(self.generation, written) {
+            if let Some(chunk) = self.peer.try_chunk(self.generation, written, &mut seen) {
                 return chunk;
             }
             turn.yield_now().await;

@@ -1,6 +1,7 @@
 //! What comes to a shard that has ended.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Inner;
 use crate::guard;
@@ -28,7 +29,7 @@ impl Inner {
 }
 
 /// A callback that fires when no shard is left to run it. It runs in a task; dropped before, since the runtime has ended, in
-/// a thread.
+/// a thread that all such callbacks share.
 struct Late(Option<(Arc<Inner>, Item)>);
 
 impl Late {
@@ -42,10 +43,57 @@ impl Late {
 impl Drop for Late {
     fn drop(&mut self) {
         if let Some((node, item)) = self.0.take() {
-            let thread = std::thread::Builder::new().name(String::from("aemp-late"));
-            if let Err(error) = thread.spawn(move || act(&node, item)) {
-                tracing::error!(target: "aemp::monitor", %error, "a monitor's callback cannot run");
+            QUEUE.add(node, item);
+        }
+    }
+}
+
+/// Callbacks whose runtime has ended, of all nodes of the process.
+struct Queue(Mutex<Waiting>);
+
+struct Waiting {
+    items: VecDeque<(Arc<Inner>, Item)>,
+    /// The thread that runs them is there: until there are no more.
+    runs: bool,
+}
+
+static QUEUE: Queue = Queue(Mutex::new(Waiting {
+    items: VecDeque::new(),
+    runs: false,
+}));
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&'static self, node: Arc<Inner>, item: Item) {
+        let mut waiting = self.lock();
+        waiting.items.push_back((node, item));
+        if waiting.runs {
+            return;
+        }
+        let thread = std::thread::Builder::new().name(String::from("aemp-late"));
+        match thread.spawn(|| self.run()) {
+            Ok(_) => waiting.runs = true,
+            // The next one tries again.
+            Err(error) => {
+                tracing::error!(target: "aemp::monitor", %error, "no thread for a monitor's callback: it waits for the next");
             }
+        }
+    }
+
+    fn run(&self) {
+        loop {
+            let mut waiting = self.lock();
+            let Some((node, item)) = waiting.items.pop_front() else {
+                waiting.runs = false;
+                return;
+            };
+            drop(waiting);
+            act(&node, item);
+            // The last of its node may run the program's destructors.
+            guard::dispose(node);
         }
     }
 }

@@ -448,13 +448,21 @@ impl Peer {
         chunk
     }
 
-    /// The same, but nothing while a sender is at it, or while so little waits that it is better to wait for more.
-    pub(crate) fn try_chunk(&self, generation: Generation, written: &mut Written) -> Option<Chunk> {
+    /// The same, but nothing while a sender is at it, or while what waits is little and still grows: it is better to wait
+    /// for more then. `seen` is how many bytes waited when this was asked last.
+    pub(crate) fn try_chunk(
+        &self,
+        generation: Generation,
+        written: &mut Written,
+        seen: &mut usize,
+    ) -> Option<Chunk> {
         // Poisoned: `poll_chunk` sorts that out.
         let mut state = self.state.try_lock().ok()?;
         let Up { out, .. } = state.up(generation)?;
         let now_ready = out.settle(written);
-        let enough = out.buffer.len() >= LATE;
+        let waits = out.buffer.len();
+        let enough = waits >= LATE || (waits > 0 && waits == *seen);
+        *seen = waits;
         let chunk = enough.then(|| out.take());
         drop(state);
         self.tell_ready(now_ready);

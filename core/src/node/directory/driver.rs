@@ -357,7 +357,9 @@ impl State {
                     }
                 }
                 Output::Ignored { node: peer, what } => {
-                    if let Some(peer) = node.known_peer(&peer) {
+                    let up = self.machine.generation(&peer);
+                    if let (Some(generation), Some(peer)) = (up, node.known_peer(&peer)) {
+                        peer.count_odd(generation);
                         log_within!(peer, DEBUG, target: "aemp::directory", peer = %peer.id, what, "ignored");
                     }
                 }
