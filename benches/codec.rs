@@ -1,13 +1,17 @@
 //! The codecs against decoders and encoders written by hand for one shape of message: a tag, three numbers and a
-//! text, 92 bytes on the wire; and against a plain copy for 1 MiB of bytes.
+//! text, 92 bytes on the wire; against a plain copy for 1 MiB of bytes; and against a codec by way of values, MessagePack.
 
+#[path = "../examples/codec_msgpack.rs"]
+#[allow(dead_code, reason = "of the example, this is about the format alone")]
+mod codec_msgpack;
 mod common;
 
-use aemp::codec::{Codec, Decoder, Found, Frame, Limits, Outgoing, PeerInfo, Received};
+use aemp::codec::{Codec, Decoder, Found, Frame, Limits, Outgoing, PeerInfo, Received, ValueCodec};
 use aemp::{PortName, Text, Value};
 use aemp_codec_cbor::Cbor;
 use aemp_codec_json::Json;
 use bytes::{Buf, Bytes, BytesMut};
+use codec_msgpack::MsgPack;
 use common::{Case, cbor, compare};
 
 /// The message: tag, three numbers, text.
@@ -29,6 +33,7 @@ fn main() {
     ] {
         small(name, codec, by_hand, &peer);
     }
+    by_values(&peer);
     large(&peer);
 }
 
@@ -143,6 +148,77 @@ fn small(name: &str, codec: &dyn Codec, by_hand: ByHand, peer: &PeerInfo) {
 
 fn next(decoder: &mut Box<dyn Decoder>, src: &mut BytesMut) -> Option<Received> {
     decoder.decode(src).expect("well-formed")
+}
+
+/// What it costs to go by way of values: the same message over a codec of tokens and over one of values, and what the
+/// library of the latter takes alone.
+fn by_values(peer: &PeerInfo) {
+    let msgpack = ValueCodec::new(MsgPack).expect("it keeps its word");
+    let typed = shape();
+    let frame = Frame {
+        port: "dBjvXzl0aSf1",
+        body: Outgoing::Typed(&typed),
+        reply: None,
+    };
+    let codecs: [&dyn Codec; 2] = [&Cbor, &msgpack];
+    let [cbor, packed] = codecs.map(|codec| {
+        let mut one = BytesMut::new();
+        codec.encode(&frame, peer, &mut one).expect("it fits");
+        one
+    });
+    println!("\nby values: a message of {} bytes", packed.len());
+    let batches = [cbor.repeat(BATCH), packed.repeat(BATCH)];
+    let [mut of_tokens, mut of_values] = codecs.map(|c| c.decoder(&Limits::default(), peer));
+    let text = typed.4.len();
+    let typed_sum = |decoder: &mut Box<dyn Decoder>, batch: &[u8]| {
+        let mut src = BytesMut::from(batch);
+        let mut n = 0;
+        while let Some(received) = next(decoder, &mut src) {
+            let shape: Shape = received.message.parse().expect("it fits");
+            n += shape.4.len();
+        }
+        assert_eq!(n, BATCH * text);
+    };
+    compare(
+        &format!("by values: decode {BATCH} small messages"),
+        vec![
+            Case::new("cbor by tokens, taken out, into the type", || {
+                typed_sum(&mut of_tokens, &batches[0]);
+            }),
+            Case::new("msgpack by values, into the type", || {
+                typed_sum(&mut of_values, &batches[1]);
+            }),
+            Case::new("rmp_serde alone, into a value", || {
+                let messages = batches[1].chunks(packed.len());
+                messages.fold(0, |n, message| {
+                    let value: Value = rmp_serde::from_slice(message).expect("a value");
+                    n + value[5].as_str().map_or(0, str::len)
+                })
+            }),
+        ],
+    );
+
+    let mut value = vec![Value::from(frame.port)];
+    value.extend(aemp::message::to_values(&typed).expect("it fits"));
+    let value = Value::from(value);
+    let (mut x, mut y, mut z) = (BytesMut::new(), BytesMut::new(), Vec::new());
+    compare(
+        "by values: encode a small message",
+        vec![
+            Case::new("cbor by tokens, from the type", || {
+                x.clear();
+                Cbor.encode(&frame, peer, &mut x).expect("it fits");
+            }),
+            Case::new("msgpack by values, from the type", || {
+                y.clear();
+                msgpack.encode(&frame, peer, &mut y).expect("it fits");
+            }),
+            Case::new("rmp_serde alone, from a value", || {
+                z.clear();
+                rmp_serde::encode::write(&mut z, &value).expect("it fits");
+            }),
+        ],
+    );
 }
 
 fn large(peer: &PeerInfo) {

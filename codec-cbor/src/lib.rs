@@ -17,7 +17,7 @@ mod perl;
 mod token;
 mod write;
 
-use aemp_core::codec::{Capabilities, Codec, Decoder, Limits, PeerInfo, Sink, StreamDecoder};
+use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, StreamDecoder};
 
 pub use heads::CborHeads;
 
@@ -58,8 +58,8 @@ impl Codec for Cbor {
         }
     }
 
-    fn sink(&self) -> &'static dyn Sink {
-        &write::Tokens
+    fn encoder(&self) -> Encoder {
+        Encoder::Tokens(&write::Tokens)
     }
 
     fn keepalive(&self) -> &[u8] {

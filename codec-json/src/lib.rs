@@ -16,7 +16,7 @@ mod scalar;
 mod token;
 mod write;
 
-use aemp_core::codec::{Capabilities, Codec, Decoder, Limits, PeerInfo, Sink, StreamDecoder};
+use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, StreamDecoder};
 
 pub use heads::JsonHeads;
 
@@ -57,8 +57,8 @@ impl Codec for Json {
         capabilities
     }
 
-    fn sink(&self) -> &'static dyn Sink {
-        &write::Tokens
+    fn encoder(&self) -> Encoder {
+        Encoder::Tokens(&write::Tokens)
     }
 
     fn keepalive(&self) -> &[u8] {

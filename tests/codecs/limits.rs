@@ -8,13 +8,17 @@ use bytes::BytesMut;
 
 use crate::support::*;
 
-fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
+pub(crate) fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
     let mut limits = Limits::default();
     change(&mut limits);
     limits
 }
 
-fn outcome(codec: &dyn Codec, limits: &Limits, wire: &[u8]) -> Result<usize, DecodeError> {
+pub(crate) fn outcome(
+    codec: &dyn Codec,
+    limits: &Limits,
+    wire: &[u8],
+) -> Result<usize, DecodeError> {
     let whole = decode_split(codec, limits, &peer(), wire, []);
     let bytewise = decode_split(codec, limits, &peer(), wire, 1..wire.len());
     let count = |received: Result<Vec<_>, _>| received.map(|received| received.len());

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::support::*;
 
 /// Encodes and decodes `values` in every way there is, and expects them back.
-fn there_and_back(codec: &dyn Codec, values: &[Value], seeds: &[prop::sample::Index]) {
+pub(crate) fn there_and_back(codec: &dyn Codec, values: &[Value], seeds: &[prop::sample::Index]) {
     let wire = encode(codec, Outgoing::Values(values)).unwrap();
     assert_eq!(encode(codec, Outgoing::Typed(&values)).unwrap(), wire);
     let each_byte: Vec<usize> = (1..wire.len()).collect();
@@ -96,7 +96,7 @@ fn json_of(value: &Value) -> serde_json::Value {
 }
 
 #[derive(Serialize, Deserialize, Debug, PartialEq, Clone)]
-enum Request {
+pub(crate) enum Request {
     Stop,
     Add(i64, u64),
     Name(String),
@@ -105,7 +105,7 @@ enum Request {
     Nested(Box<Self>, Vec<Self>),
 }
 
-fn request() -> impl Strategy<Value = Request> {
+pub(crate) fn request() -> impl Strategy<Value = Request> {
     let leaf = prop_oneof![
         Just(Request::Stop),
         any::<(i64, u64)>().prop_map(|(a, b)| Request::Add(a, b)),

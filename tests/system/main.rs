@@ -3,11 +3,15 @@
 
 mod addresses;
 mod cbor;
+#[path = "../../examples/codec_msgpack.rs"]
+#[allow(dead_code, reason = "of the example, this is about the format alone")]
+mod codec_msgpack;
 mod common;
 mod dialled;
 mod directory;
 mod failures;
 mod fair;
+mod formats;
 mod gaps;
 mod held;
 mod hung;

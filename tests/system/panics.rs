@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use aemp::codec::{Capabilities, Codec, Decoder, Limits, PeerInfo, Sink};
+use aemp::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, Sink};
 use aemp::transport::{Listener, Options, Stream, Transport};
 use aemp::{Address, Json, LocalNode, PortId, SeedState, StartError, reason, routes};
 use async_trait::async_trait;
@@ -200,8 +200,8 @@ impl Codec for FaultyJson {
     fn capabilities(&self, peer: &PeerInfo) -> Capabilities {
         Json.capabilities(peer)
     }
-    fn sink(&self) -> &'static dyn Sink {
-        &Self
+    fn encoder(&self) -> Encoder {
+        Encoder::Tokens(&Self)
     }
     fn keepalive(&self) -> &[u8] {
         b"[]"
@@ -211,10 +211,17 @@ impl Codec for FaultyJson {
     }
 }
 
+fn json() -> &'static dyn Sink {
+    match Json.encoder() {
+        Encoder::Tokens(sink) => sink,
+        _ => unreachable!(),
+    }
+}
+
 macro_rules! as_json {
     ($($name:ident($($argument:ident: $type:ty),*);)*) => {
         $(fn $name(&self, out: &mut BytesMut $(, $argument: $type)*) {
-            Json.sink().$name(out $(, $argument)*);
+            json().$name(out $(, $argument)*);
         })*
     };
 }
@@ -222,7 +229,7 @@ macro_rules! as_json {
 impl Sink for FaultyJson {
     fn float(&self, out: &mut BytesMut, x: f64) {
         assert!(x != FATAL, "the number of the beast");
-        Json.sink().float(out, x);
+        json().float(out, x);
     }
     as_json! {
         message(len: Option<usize>);

@@ -38,6 +38,13 @@ pub trait Decoder: Send {
                     let place = message.place();
                     return Ok(Some(place.take(src, used)));
                 }
+                Found::Decoded { used, received } => {
+                    let received = received.take();
+                    pass(src, used, used);
+                    if received.is_some() {
+                        return Ok(received);
+                    }
+                }
                 Found::Keepalive { used } => src.advance(used),
                 Found::Need { used, more } => {
                     need(src, used, more);
@@ -58,6 +65,14 @@ pub enum Found<'a> {
         /// The message.
         message: Incoming<'a>,
     },
+    /// A message that was read already. It ends `used` bytes from the front.
+    Decoded {
+        /// How many bytes the message takes, with all that stood in front of it.
+        used: usize,
+        /// The message, to be taken out. It keeps none of these bytes.
+        // By reference: this enum is returned for every message of every codec, and is to be small and have no destructor.
+        received: &'a mut Option<Received>,
+    },
     /// A keepalive (`[]`), which counts as a message where the work for a peer is divided.
     Keepalive {
         /// How many bytes it takes, with all that stood in front of it.
@@ -70,6 +85,36 @@ pub enum Found<'a> {
         /// How many more bytes must come at least, if that is known.
         more: usize,
     },
+}
+
+impl Found<'_> {
+    /// The message, if one was found in `src`, as it is shown to who follows the messages of a link.
+    pub(crate) fn shown<'s>(&'s self, src: &'s [u8]) -> Option<Shown<'s>> {
+        Some(match self {
+            Self::Message { message, .. } => Shown {
+                bytes: message.bytes(),
+                port: message.port(),
+                tag: message.tag(),
+            },
+            Self::Decoded { used, received } => {
+                let Received { port, message } = received.as_ref()?;
+                Shown {
+                    bytes: &src[..*used],
+                    port,
+                    tag: message.tag(),
+                }
+            }
+            Self::Keepalive { .. } | Self::Need { .. } => return None,
+        })
+    }
+}
+
+/// What is shown of a message that was found in a stream.
+pub(crate) struct Shown<'a> {
+    /// The message's array.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) port: &'a PortName,
+    pub(crate) tag: Option<Cow<'a, str>>,
 }
 
 /// What stands in front of a message's elements, and what can read them. A decoder keeps that of the last message:
@@ -195,10 +240,7 @@ impl Place {
             message
         } else {
             let bytes = src.split_to(self.len).freeze();
-            if self.len > READ {
-                // The memory was taken for this message. What follows must not keep it.
-                *src = BytesMut::from(&src[..]);
-            }
+            pass(src, 0, self.len);
             Wire::shared(bytes, source, rest)
         };
         let message = message.into();
@@ -220,6 +262,15 @@ pub struct Received {
     pub port: PortName,
     /// The message, without the port's name.
     pub message: Message,
+}
+
+/// Takes what is done with off `src`: a message of `len` bytes ends there.
+pub(crate) fn pass(src: &mut BytesMut, used: usize, len: usize) {
+    src.advance(used);
+    if len > READ {
+        // The memory was taken for that message. What follows must not keep it.
+        *src = BytesMut::from(&src[..]);
+    }
 }
 
 /// Takes what is done with off `src`, and makes room for what is needed.

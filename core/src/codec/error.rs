@@ -24,6 +24,16 @@ pub enum EncodeError {
         /// What is there, such as `the tag 25 around 0`.
         what: String,
     },
+    /// The library of a [`ValueFormat`](super::ValueFormat) does not write an element that its capabilities allow.
+    #[error("element {path} cannot be written in {codec}: {why}")]
+    Refused {
+        /// Where the element is, counted from the message's first: `2 at [1].payload`. It may be somewhere in there.
+        path: String,
+        /// What the library says.
+        why: Box<str>,
+        /// The codec's name.
+        codec: Text,
+    },
     /// Arrays, maps and tags nest deeper than peers accept.
     #[error("element {path} nests deeper than the limit of {limit}")]
     TooDeep {

@@ -1,8 +1,12 @@
 //! `Frame`: a message to be encoded and its way into bytes; or into values, where it has to wait for its codec.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 
-use super::{Capabilities, EncodeError, Frame, Outgoing, Refused, Sink, Writer};
+use super::format::write;
+use super::refused::refused;
+use super::{Capabilities, EncodeError, Encoder, Frame, Outgoing, Refused, ValueFormat, Writer};
 use crate::Value;
 use crate::message::{ParseError, Values};
 
@@ -28,19 +32,25 @@ impl<'a> Frame<'a> {
         Ok(values)
     }
 
-    /// Appends the frame to `out` in the form of the codec that has `sink` and `capabilities`; its name is for errors.
+    /// Appends the frame to `out` in the form of the codec that has `encoder` and `capabilities`; its name is for errors.
     ///
     /// # Errors
     /// As [`Codec::encode`](super::Codec::encode) says.
     #[inline]
     pub(crate) fn encode<'n>(
         &self,
-        sink: &'static dyn Sink,
+        encoder: &Encoder,
         capabilities: &Capabilities,
         name: impl FnOnce() -> &'n str,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         let start = out.len();
+        let sink = match encoder {
+            Encoder::Tokens(sink) => *sink,
+            Encoder::Values(format) => {
+                return self.encode_values(&**format, capabilities, name(), out);
+            }
+        };
         let mut writer = Writer {
             sink,
             out,
@@ -58,6 +68,41 @@ impl<'a> Frame<'a> {
         }
         writer.out.truncate(start);
         self.by_values(writer, name())
+    }
+
+    /// The same for a format that writes values.
+    fn encode_values(
+        &self,
+        format: &dyn ValueFormat,
+        capabilities: &Capabilities,
+        codec: &str,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let elements = match self.body {
+            Outgoing::Values(values) => Cow::Borrowed(values),
+            other => Cow::Owned(other.to_values()?.into_vec()),
+        };
+        capabilities.check(&elements, codec)?;
+        let mut message =
+            Vec::with_capacity(1 + elements.len() + usize::from(self.reply.is_some()));
+        message.push(Value::from(self.port));
+        match elements {
+            Cow::Borrowed(values) => message.extend_from_slice(values),
+            Cow::Owned(values) => message.extend(values),
+        }
+        message.extend(self.reply.map(Value::from));
+        let message = Value::from(message);
+        let start = out.len();
+        match write(format, &message, out) {
+            Ok(()) if out.len() > start => Ok(()),
+            Ok(()) => Err(EncodeError::Serialize(format!(
+                "{codec} has written nothing"
+            ))),
+            Err(why) => {
+                out.truncate(start);
+                Err(refused(&message, format, codec, why))
+            }
+        }
     }
 
     /// The same by way of values, which can tell where something is that was refused.

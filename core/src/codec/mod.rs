@@ -6,13 +6,17 @@
 mod capabilities;
 mod decoder;
 mod error;
+mod format;
 mod frame;
 mod read;
+mod refused;
 mod scanner;
 mod serializer;
 mod sink;
 mod token;
 mod typed;
+mod value_codec;
+mod value_decoder;
 mod writer;
 
 use std::sync::Arc;
@@ -22,15 +26,17 @@ use bytes::BytesMut;
 use crate::message::Wire;
 use crate::{NodeId, PortId, Text, Value};
 
-pub(crate) use decoder::{READ, need};
+pub(crate) use decoder::{READ, Shown, need, pass};
 pub(crate) use read::{Reader, Rest};
 
 pub use capabilities::{Capabilities, Tags};
 pub use decoder::{Decoder, Found, Front, Incoming, Received, StreamDecoder};
 pub use error::{DecodeError, EncodeError};
+pub use format::{BoxError, Head, Out, ValueFormat};
 pub use scanner::{Begins, Heads, Inside, Scanned, Scanner, Step, is_utf8};
 pub use sink::Sink;
 pub use token::{Token, WireFormat};
+pub use value_codec::{FormatError, ValueCodec};
 pub use writer::{Emit, Refused, Writer};
 
 pub use crate::value::perl_float;
@@ -48,12 +54,12 @@ pub trait Codec: Send + Sync {
     fn capabilities(&self, peer: &PeerInfo) -> Capabilities;
 
     /// How it writes.
-    fn sink(&self) -> &'static dyn Sink;
+    fn encoder(&self) -> Encoder;
 
     /// Appends `frame`, which goes to `peer`, to `out` as one array: the port's name, the elements, the reply.
     ///
-    /// Not to be written anew: a node asks for the sink and the capabilities when a connection comes up, and does the same
-    /// with them for each message.
+    /// Not to be written anew: a node asks for the encoder and the capabilities when a connection comes up, and does the
+    /// same with them for each message.
     ///
     /// # Errors
     /// Where this codec cannot carry an element exactly, or it nests deeper than [`MAX_DEPTH`]; `out` is then
@@ -64,7 +70,12 @@ pub trait Codec: Send + Sync {
         peer: &PeerInfo,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        frame.encode(self.sink(), &self.capabilities(peer), || self.name(), out)
+        frame.encode(
+            &self.encoder(),
+            &self.capabilities(peer),
+            || self.name(),
+            out,
+        )
     }
 
     /// The bytes of an empty array, which peers ignore: the keepalive (protocol.md section 4).
@@ -72,6 +83,16 @@ pub trait Codec: Send + Sync {
 
     /// A decoder for one connection, from a peer whose messages must keep within `limits`.
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder>;
+}
+
+/// How a codec writes messages.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Encoder {
+    /// Token by token, which is quick: a type serialises into the bytes without a value in between.
+    Tokens(&'static dyn Sink),
+    /// From values, as [`ValueCodec`] does.
+    Values(Arc<dyn ValueFormat>),
 }
 
 /// One message to be encoded.

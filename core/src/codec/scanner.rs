@@ -123,7 +123,7 @@ pub enum Scanned {
 }
 
 /// The deepest nesting that limits can allow: reading nests as deep on the stack.
-const DEEPEST: usize = 1024;
+pub(super) const DEEPEST: usize = 1024;
 
 /// Finds the ends of messages within the limits.
 pub struct Scanner<H> {

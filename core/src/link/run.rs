@@ -19,7 +19,7 @@ use super::shared::Shared;
 use super::watch::hung;
 use crate::allowance::log_within;
 use crate::budget::{Budget, LOOKS, Turn};
-use crate::codec::{Decoder, Found, PeerInfo, READ, Received, need};
+use crate::codec::{Decoder, Found, PeerInfo, READ, Received, need, pass};
 use crate::deadline::Ticks;
 use crate::guard;
 use crate::message::COPY_BELOW;
@@ -353,8 +353,11 @@ impl Link<'_> {
                 return Ok(messages);
             }
             let found = decoder.find(&buffer[at..]);
-            if tapped && let Ok(Found::Message { message, .. }) = &found {
-                self.node.taps.received(self.info, message);
+            if tapped
+                && let Ok(found) = &found
+                && let Some(shown) = found.shown(&buffer[at..])
+            {
+                self.node.taps.received(self.info, &shown);
             }
             match found {
                 Ok(Found::Message { used, message }) if message.bytes().len() < COPY_BELOW => {
@@ -370,13 +373,20 @@ impl Link<'_> {
                 }
                 Ok(Found::Message { used, message }) => {
                     let place = message.place();
-                    let Received { port, message } = place.take(buffer, at + used);
+                    let received = place.take(buffer, at + used);
                     at = 0;
                     messages += 1;
                     turn.spend(1);
-                    match port.is_node_port() {
-                        true => self.node_port(message, batch, Some(&mut *held), turn)?,
-                        false => batch.deliver(&port, message),
+                    self.take(received, batch, held, turn)?;
+                }
+                Ok(Found::Decoded { used, received }) => {
+                    let received = received.take();
+                    pass(buffer, at + used, used);
+                    at = 0;
+                    messages += 1;
+                    turn.spend(1);
+                    if let Some(received) = received {
+                        self.take(received, batch, held, turn)?;
                     }
                 }
                 Ok(Found::Keepalive { used }) => {
@@ -394,6 +404,20 @@ impl Link<'_> {
                 }
             }
         }
+    }
+
+    fn take(
+        &self,
+        Received { port, message }: Received,
+        batch: &mut Batch,
+        held: &mut Held,
+        turn: &mut Turn,
+    ) -> Result<(), String> {
+        match port.is_node_port() {
+            true => self.node_port(message, batch, Some(held), turn)?,
+            false => batch.deliver(&port, message),
+        }
+        Ok(())
     }
 
     fn node_port(

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::allowance::log_within;
-use crate::codec::{Capabilities, Codec, Frame, Limits, PeerInfo, Sink};
+use crate::codec::{Capabilities, Codec, Encoder, Frame, Limits, PeerInfo};
 use crate::error::SendError;
 use crate::guard;
 use crate::link::LinkInfo;
@@ -107,7 +107,7 @@ struct Up {
     facts: PeerInfo,
     /// What the codec can carry to the peer, and how it writes: asked once, since each message needs both.
     capabilities: Capabilities,
-    sink: &'static dyn Sink,
+    encoder: Encoder,
     info: LinkInfo,
     taps: Arc<Taps>,
     out: Outbox,
@@ -387,7 +387,7 @@ impl Peer {
         let up = Up {
             generation,
             capabilities,
-            sink: codec.sink(),
+            encoder: codec.encoder(),
             facts: facts.clone(),
             codec,
             info: info.clone(),

@@ -240,7 +240,7 @@ impl Up {
             buffer: &mut self.out.buffer,
         };
         frame.encode(
-            self.sink,
+            &self.encoder,
             &self.capabilities,
             || self.codec.name(),
             undo.buffer,
@@ -348,7 +348,7 @@ fn check(
         return Err(EncodeError::TooLarge { size, limit });
     }
     match codec.decoder(limits, facts).find(message) {
-        Ok(Found::Message { .. } | Found::Keepalive { .. }) => Ok(()),
+        Ok(Found::Message { .. } | Found::Decoded { .. } | Found::Keepalive { .. }) => Ok(()),
         Err(DecodeError::TooManyItems { limit }) => Err(EncodeError::TooManyItems { limit }),
         Ok(Found::Need { .. }) => Err(EncodeError::Serialize("it has no end".into())),
         Err(error) => Err(EncodeError::Serialize(error.to_string())),

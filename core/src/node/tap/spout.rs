@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{TapOptions, Tapped, TappedMessage};
 use crate::NodeId;
-use crate::codec::{Codec, Found, Incoming, Limits, PeerInfo};
+use crate::codec::{Codec, Limits, PeerInfo, Shown};
 use crate::link::LinkInfo;
 
 /// So many messages wait for whoever reads a tap, and so many bytes of them; of one that is longer, that one.
@@ -109,11 +109,12 @@ impl Spout {
     }
 
     /// Whether a message is to be shown by its port's ID or tag.
-    fn wants(&self, info: &LinkInfo, sent: bool, message: &Incoming<'_>) -> bool {
+    fn wants(&self, info: &LinkInfo, sent: bool, message: &Shown<'_>) -> bool {
         let part = &*self.options.matching;
         let node = if sent { info.peer() } else { &self.node };
-        let port = node.port(message.port().clone());
-        port.to_string().contains(part) || message.tag().is_some_and(|tag| tag.contains(part))
+        let port = node.port(message.port.clone());
+        let tag = message.tag.as_ref();
+        port.to_string().contains(part) || tag.is_some_and(|tag| tag.contains(part))
     }
 
     /// Shows a message, if there is room for it.
@@ -251,8 +252,8 @@ impl Taps {
 
     /// A message was found in what a link has brought.
     #[cold]
-    pub(crate) fn received(&self, info: &LinkInfo, message: &Incoming<'_>) {
-        self.show(info, false, message.bytes(), |spout| {
+    pub(crate) fn received(&self, info: &LinkInfo, message: &Shown<'_>) {
+        self.show(info, false, message.bytes, |spout| {
             spout.wants(info, false, message)
         });
     }
@@ -266,10 +267,9 @@ impl Taps {
             (limits.message_size, limits.items) = (usize::MAX, usize::MAX);
             let facts = PeerInfo::new(info.peer().clone(), "");
             let mut decoder = codec.decoder(&limits, &facts);
-            match decoder.find(bytes) {
-                Ok(Found::Message { message, .. }) => spout.wants(info, true, &message),
-                _ => false,
-            }
+            let found = decoder.find(bytes);
+            let shown = found.as_ref().ok().and_then(|found| found.shown(bytes));
+            shown.is_some_and(|shown| spout.wants(info, true, &shown))
         });
     }
 

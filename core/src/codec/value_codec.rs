@@ -1,0 +1,258 @@
+//! `ValueCodec`: a codec made of a [`ValueFormat`], and the check of that format on samples.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::format::write;
+use super::value_decoder::ValueDecoder;
+use super::{
+    Capabilities, Codec, DecodeError, Decoder, EncodeError, Encoder, Found, Frame, Limits,
+    PeerInfo, Tags, ValueFormat,
+};
+use crate::{Excerpt, Integer, Map, Text, Value};
+
+/// A [`Codec`] that goes by way of values, made of a [`ValueFormat`]; its documentation has an example.
+///
+/// It costs more than a codec that writes into a [`Sink`](super::Sink) and reads by a [`WireFormat`](super::WireFormat): each
+/// message is built as a [`Value`] on its way out, and as one on its way in, on the connection's task. CONTRIBUTING.md has
+/// numbers.
+#[derive(Clone)]
+pub struct ValueCodec {
+    format: Arc<dyn ValueFormat>,
+    name: Text,
+    capabilities: Capabilities,
+    keepalive: Bytes,
+}
+
+impl ValueCodec {
+    /// The codec of `format`, which is tried on one value of each kind that its capabilities allow, the greatest and the
+    /// deepest among them.
+    ///
+    /// # Errors
+    /// Where such a value is not written, not found or not read, or comes back as another one.
+    pub fn new(format: impl ValueFormat + 'static) -> Result<Self, FormatError> {
+        let format = Arc::new(format);
+        let name = Text::from(format.name());
+        let mut capabilities = format.capabilities();
+        capabilities.bytes_as_text = false;
+        let mut codec = Self {
+            format,
+            name,
+            capabilities,
+            keepalive: Bytes::new(),
+        };
+        codec.keepalive = codec.try_keepalive()?;
+        let elements = samples(&codec.capabilities);
+        for (label, value) in elements {
+            codec.try_value(label, value)?;
+        }
+        Ok(codec)
+    }
+
+    fn try_keepalive(&self) -> Result<Bytes, FormatError> {
+        let value = || "[]".to_owned();
+        let format = || self.name.clone();
+        let mut wire = BytesMut::new();
+        let empty = Value::Array(Box::default());
+        if let Err(why) = write(&*self.format, &empty, &mut wire) {
+            return Err(FormatError::Write {
+                format: format(),
+                value: value(),
+                error: EncodeError::Serialize(why),
+            });
+        }
+        let mut decoder = self.own_decoder();
+        match decoder.find(&wire) {
+            Ok(Found::Keepalive { used }) if used == wire.len() => Ok(wire.freeze()),
+            Ok(other) => Err(FormatError::Changed {
+                format: format(),
+                value: value(),
+                found: described(&other),
+            }),
+            Err(error) => Err(FormatError::Read {
+                format: format(),
+                value: value(),
+                error,
+            }),
+        }
+    }
+
+    /// Sends the value to itself, byte by byte.
+    fn try_value(&self, value: String, sample: Value) -> Result<(), FormatError> {
+        let format = || self.name.clone();
+        let mut wire = BytesMut::new();
+        let elements = [sample];
+        let frame = Frame::of("port", &elements);
+        let encoder = Encoder::Values(self.format.clone());
+        if let Err(error) = frame.encode(&encoder, &self.capabilities, || &self.name, &mut wire) {
+            let format = format();
+            return Err(FormatError::Write {
+                format,
+                value,
+                error,
+            });
+        }
+        let mut decoder = self.own_decoder();
+        for end in 1..=wire.len() {
+            let found = match decoder.find(&wire[..end]) {
+                Ok(Found::Need { used: 0, .. }) if end < wire.len() => continue,
+                Ok(found) => found,
+                Err(error) => {
+                    let format = format();
+                    return Err(FormatError::Read {
+                        format,
+                        value,
+                        error,
+                    });
+                }
+            };
+            if let Found::Decoded {
+                used,
+                received: Some(received),
+            } = &found
+                && *used == wire.len()
+                && received.port.as_str() == "port"
+                && received.message.values().is_ok_and(|v| *v == elements)
+            {
+                return Ok(());
+            }
+            return Err(FormatError::Changed {
+                format: format(),
+                value,
+                found: described(&found),
+            });
+        }
+        Err(FormatError::Changed {
+            format: format(),
+            value,
+            found: "no bytes".into(),
+        })
+    }
+
+    fn own_decoder(&self) -> ValueDecoder {
+        ValueDecoder::new(self.format.clone(), self.name.clone(), &Limits::default())
+    }
+}
+
+impl Codec for ValueCodec {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self, _: &PeerInfo) -> Capabilities {
+        self.capabilities.clone()
+    }
+
+    fn encoder(&self) -> Encoder {
+        Encoder::Values(self.format.clone())
+    }
+
+    fn keepalive(&self) -> &[u8] {
+        &self.keepalive
+    }
+
+    fn decoder(&self, limits: &Limits, _: &PeerInfo) -> Box<dyn Decoder> {
+        Box::new(ValueDecoder::new(
+            self.format.clone(),
+            self.name.clone(),
+            limits,
+        ))
+    }
+}
+
+impl fmt::Debug for ValueCodec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ValueCodec").field(&self.name).finish()
+    }
+}
+
+/// One value of each kind that the capabilities allow, and what to call it.
+fn samples(capabilities: &Capabilities) -> Vec<(String, Value)> {
+    let map = |key: Value, value: Value| Value::Map(Map::from(vec![(key, value)]));
+    let mut values = vec![
+        Value::Null,
+        Value::Bool(true),
+        Value::Float(0.1),
+        Value::Integer(capabilities.least.max(Integer::from(-1))),
+        Value::Integer(capabilities.least),
+        Value::Integer(capabilities.greatest),
+        Value::from(""),
+        Value::from("\u{0}\"\u{e9}\u{1f600}"),
+        Value::from(vec![Value::Null, Value::from(vec![])]),
+        map("key".into(), vec![Value::Bool(false)].into()),
+        Value::Map(Map::default()),
+    ];
+    if capabilities.bytes {
+        values.push(Bytes::from_static(b"\x00\xff").into());
+    }
+    if capabilities.any_keys {
+        values.push(map(7.into(), Value::Null));
+    }
+    if capabilities.non_finite {
+        values.push(f64::NEG_INFINITY.into());
+    }
+    if capabilities.simple {
+        values.push(Value::Simple(99));
+    }
+    if let Tags::All = capabilities.tags {
+        values.push(Value::Tag(u64::MAX, Box::new("content".into())));
+    }
+    let mut samples: Vec<_> = values.into_iter().map(|v| (v.to_string(), v)).collect();
+    // One level is the message's own array.
+    let levels = capabilities.depth.min(Limits::default().depth);
+    let deepest = (1..levels).fold(Value::Null, |inner, _| vec![inner].into());
+    samples.push((format!("arrays {levels} deep"), deepest));
+    samples
+}
+
+/// What a decoder made of a message, for an error.
+fn described(found: &Found<'_>) -> String {
+    match found {
+        Found::Keepalive { .. } => "an empty array".into(),
+        Found::Need { .. } => "a message that goes on".into(),
+        Found::Message { used, .. } => format!("a message of {used} bytes"),
+        Found::Decoded { received, .. } => {
+            let values = received.as_ref().and_then(|one| one.message.values().ok());
+            let values = values.unwrap_or_default();
+            Excerpt(Value::from(values.into_owned())).to_string()
+        }
+    }
+}
+
+/// A [`ValueFormat`] that does not do what it says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// A value that its capabilities allow is not written.
+    #[error("the format {format} does not write {value}: {error}")]
+    Write {
+        /// The format's name.
+        format: Text,
+        /// The value.
+        value: String,
+        /// Why not.
+        error: EncodeError,
+    },
+    /// What it has written is not found or not read.
+    #[error("the format {format} does not read what it writes for {value}: {error}")]
+    Read {
+        /// The format's name.
+        format: Text,
+        /// The value.
+        value: String,
+        /// Why not.
+        error: DecodeError,
+    },
+    /// A value that its capabilities allow comes back as another one.
+    #[error("the format {format} reads what it writes for {value} as {found}")]
+    Changed {
+        /// The format's name.
+        format: Text,
+        /// The value.
+        value: String,
+        /// What came back.
+        found: String,
+    },
+}

@@ -1,0 +1,234 @@
+//! `ValueDecoder`: finds the messages of a [`ValueFormat`] in a stream by their heads, and reads them within the limits.
+
+use std::sync::Arc;
+
+use super::scanner::DEEPEST;
+use super::{
+    Begins, DecodeError, Decoder, Found, Head, Heads, Inside, Limits, Received, Scanned, Scanner,
+    Step, ValueFormat,
+};
+use crate::message::Values;
+use crate::{Message, PortName, Text, Value, guard};
+
+/// The decoder of [`ValueCodec`](super::ValueCodec).
+pub(super) struct ValueDecoder {
+    heads: FormatHeads,
+    scanner: Scanner<FormatHeads>,
+    /// The length of the message that has begun, where its format says it in front.
+    whole: Option<usize>,
+    limits: Limits,
+    codec: Text,
+    /// The message that was found last, until it is taken.
+    received: Option<Received>,
+}
+
+impl ValueDecoder {
+    pub(super) fn new(format: Arc<dyn ValueFormat>, codec: Text, limits: &Limits) -> Self {
+        let heads = FormatHeads(format);
+        let mut limits = limits.clone();
+        limits.depth = limits.depth.min(DEEPEST);
+        Self {
+            scanner: Scanner::new(heads.clone(), &limits, &codec),
+            heads,
+            whole: None,
+            limits,
+            codec,
+            received: None,
+        }
+    }
+
+    /// Reads the message that `src` begins with, if it is whole. The format's functions may panic.
+    fn first(&mut self, src: &[u8]) -> Result<Scanned, DecodeError> {
+        self.received = None;
+        let scanned = self.end(src)?;
+        if let Scanned::Message(len) = scanned {
+            self.received = self.read(&src[..len])?;
+        }
+        Ok(scanned)
+    }
+
+    /// Looks for the end of the message that `src` begins with.
+    fn end(&mut self, src: &[u8]) -> Result<Scanned, DecodeError> {
+        if self.whole.is_none() && !self.scanner.is_inside() {
+            let head = self.heads.first(src).map_err(|what| self.malformed(what))?;
+            if let Some(Head::Message(len)) = head {
+                if len > self.limits.message_size {
+                    return Err(DecodeError::TooLarge {
+                        limit: self.limits.message_size,
+                    });
+                }
+                self.whole = Some(len);
+            }
+        }
+        let Some(len) = self.whole else {
+            return self.scanner.scan(src);
+        };
+        if src.len() < len {
+            return Ok(Scanned::Need(len - src.len()));
+        }
+        self.whole = None;
+        Ok(Scanned::Message(len))
+    }
+
+    /// The port and the elements of a message; `None` of an empty array, a keepalive.
+    fn read(&self, bytes: &[u8]) -> Result<Option<Received>, DecodeError> {
+        let message = self.heads.0.read(bytes);
+        let message = message.map_err(|error| self.malformed(error.to_string()))?;
+        let Value::Array(elements) = message else {
+            return Err(self.malformed("a message is an array".into()));
+        };
+        let mut items = 0;
+        for element in &elements {
+            if let Err(error) = self.measure(element, 1, &mut items) {
+                take_apart(elements.into_vec());
+                return Err(error);
+            }
+        }
+        let mut elements = elements.into_iter();
+        let port = match elements.next() {
+            None => return Ok(None),
+            Some(Value::Text(port)) => PortName::from(&*port),
+            Some(_) => return Err(self.malformed("the name of the port is no text".into())),
+        };
+        let message = Message::from(elements.collect::<Values>());
+        Ok(Some(Received { port, message }))
+    }
+
+    /// Counts the values in `value`, which stands `depth` levels deep, within the limits. What the heads have shown need
+    /// not be what was read. Recursive: no deeper than the limit.
+    fn measure(&self, value: &Value, depth: usize, items: &mut usize) -> Result<(), DecodeError> {
+        *items += 1;
+        if *items > self.limits.items {
+            let limit = self.limits.items;
+            return Err(DecodeError::TooManyItems { limit });
+        }
+        let nests = matches!(value, Value::Array(_) | Value::Map(_) | Value::Tag(..));
+        if nests && depth >= self.limits.depth {
+            let limit = self.limits.depth;
+            return Err(DecodeError::TooDeep { limit });
+        }
+        match value {
+            Value::Array(items_of) => {
+                for item in items_of {
+                    self.measure(item, depth + 1, items)?;
+                }
+            }
+            Value::Map(map) => {
+                for (key, value) in map {
+                    self.measure(key, depth + 1, items)?;
+                    self.measure(value, depth + 1, items)?;
+                }
+            }
+            Value::Tag(_, content) => self.measure(content, depth + 1, items)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn malformed(&self, what: String) -> DecodeError {
+        DecodeError::Malformed {
+            at: 0,
+            what,
+            codec: self.codec.clone(),
+        }
+    }
+}
+
+impl Decoder for ValueDecoder {
+    fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError> {
+        if src.is_empty() {
+            return Ok(Found::Need { used: 0, more: 0 });
+        }
+        let first = guard::run(|| self.first(src))
+            .unwrap_or_else(|panic| Err(self.malformed(format!("a panic: {panic}"))))?;
+        let used = match first {
+            Scanned::Need(more) => return Ok(Found::Need { used: 0, more }),
+            Scanned::Message(len) => len,
+        };
+        let received = &mut self.received;
+        Ok(match received {
+            Some(_) => Found::Decoded { used, received },
+            None => Found::Keepalive { used },
+        })
+    }
+}
+
+/// Drops values that may nest deeper than the stack: none is dropped with others in it.
+fn take_apart(mut values: Vec<Value>) {
+    while let Some(value) = values.pop() {
+        match value {
+            Value::Array(items) => values.extend(items),
+            Value::Map(map) => map.into_iter().for_each(|(key, value)| {
+                values.extend([key, value]);
+            }),
+            Value::Tag(_, content) => values.push(*content),
+            _ => {}
+        }
+    }
+}
+
+/// The heads of a format, of which each costs a constant, and takes a byte at least.
+#[derive(Clone)]
+struct FormatHeads(Arc<dyn ValueFormat>);
+
+impl FormatHeads {
+    #[inline]
+    fn first(&self, bytes: &[u8]) -> Result<Option<Head>, String> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let shown = &bytes[..bytes.len().min(Head::MAX_LEN)];
+        let head = self.0.head(shown).map_err(|error| error.to_string())?;
+        match head {
+            None if shown.len() == Head::MAX_LEN => {
+                Err(format!("no head ends within {} bytes", Head::MAX_LEN))
+            }
+            Some(
+                Head::Message(0)
+                | Head::Scalar(0)
+                | Head::Array(0, _)
+                | Head::Map(0, _)
+                | Head::Tag(0)
+                | Head::End(0),
+            ) => Err("a head without bytes".into()),
+            head => Ok(head),
+        }
+    }
+}
+
+impl Heads for FormatHeads {
+    fn begins(&self, _: u8) -> Begins {
+        Begins::Message
+    }
+
+    fn head(&mut self, bytes: &[u8], _: Inside) -> Result<Step, (usize, String)> {
+        let Some(head) = self.first(bytes).map_err(|what| (0, what))? else {
+            return Ok(Step::Need(1));
+        };
+        let (len, step) = match head {
+            Head::Message(_) => return Err((0, "a message in a message".into())),
+            Head::Scalar(len) => (len, Step::Scalar(len)),
+            Head::Array(len, items) => (len, Step::Array(len, items)),
+            Head::Map(len, pairs) => (len, Step::Map(len, pairs)),
+            Head::Tag(len) => (len, Step::Tag(len)),
+            Head::End(len) => (len, Step::End(len)),
+        };
+        Ok(match len.checked_sub(bytes.len()) {
+            None | Some(0) => step,
+            Some(more) => Step::Need(more),
+        })
+    }
+
+    fn scalars(&mut self, bytes: &[u8], _: Inside, most: usize) -> (usize, usize) {
+        let (mut at, mut scalars) = (0, 0);
+        while scalars < most
+            && let Ok(Some(Head::Scalar(len))) = self.first(&bytes[at..])
+            && len <= bytes.len() - at
+        {
+            at += len;
+            scalars += 1;
+        }
+        (at, scalars)
+    }
+}
