@@ -1,15 +1,30 @@
 //! `Reason`: why a port died.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, slice};
 
-use crate::{NodeId, Value, message::Values};
+use crate::message::{Values, cost_of, costs_at_most};
+use crate::{NodeId, Value};
+
+/// What a reason may cost that passes between nodes ([`cost_of`]). Each node that watches the port gets it, so that one
+/// kill of a member's goes out many times, and all of it waits for somebody.
+const LONGEST: usize = 4 << 10;
+
+/// Of that, for the word that elements are missing.
+const NOTE: usize = 128;
+
+/// Bytes of a text in a reason that is longer.
+const LONGEST_TEXT: usize = 1000;
 
 /// Why a port died, or what a monitor is told: a list of values, by convention a text that names the kind
 /// and then details. It is data, not an error; an empty one means an ordinary end.
 ///
 /// Kinds in use (protocol.md section 5): `die TEXT`, `unhandled_message TEXT`, `no_such_port TEXT PORT`, and,
 /// when messages to a node may have been lost, `transport_error NODE TEXT`. Clones share the values.
+///
+/// On its own node a reason arrives as it was given. Between nodes it is told to everybody who watches the port, so no more
+/// than 4 KiB of it pass: in a longer one texts are cut after 1,000 bytes, other large elements stand as `(left out: ...)`,
+/// and so do the last elements where there are too many.
 ///
 /// ```
 /// use aemp_core::reason;
@@ -58,6 +73,28 @@ impl Reason {
     pub fn values(&self) -> &[Value] {
         self.0.as_deref().unwrap_or_default()
     }
+
+    /// The reason as it passes between nodes: cut if it is long. That costs the same however long it is.
+    pub(crate) fn abridged(&self) -> Self {
+        let values = self.values();
+        if costs_at_most(LONGEST, values) {
+            return self.clone();
+        }
+        let mut left = LONGEST - NOTE;
+        let mut short = Vec::new();
+        for (at, value) in values.iter().enumerate() {
+            let value = abridged(value);
+            let cost = cost_of(slice::from_ref(&value));
+            if cost > left {
+                let rest = values.len() - at;
+                short.push(Value::from(format!("(left out: {rest} more elements)")));
+                break;
+            }
+            left -= cost;
+            short.push(value);
+        }
+        short.into_iter().collect()
+    }
 }
 
 impl From<Values> for Reason {
@@ -93,6 +130,23 @@ impl fmt::Display for Reason {
     }
 }
 
+/// An element of a reason that is too long as a whole.
+fn abridged(value: &Value) -> Value {
+    match value {
+        Value::Text(text) if text.len() > LONGEST_TEXT => {
+            let kept = &text[..text.floor_char_boundary(LONGEST_TEXT)];
+            Value::from(format!("{kept}... ({} bytes)", text.len()))
+        }
+        Value::Bytes(bytes) if bytes.len() > LONGEST_TEXT => {
+            Value::from(format!("(left out: {} bytes)", bytes.len()))
+        }
+        other if !costs_at_most(2 * LONGEST_TEXT, slice::from_ref(other)) => {
+            Value::from("(left out: too large)")
+        }
+        other => other.clone(),
+    }
+}
+
 /// Text without quotes: reasons are read by people.
 fn show(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match value.as_str() {
@@ -120,3 +174,39 @@ macro_rules! reason {
     };
 }
 use reason;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_reason_passes_as_it_is_and_a_long_one_cut() {
+        let short = reason!["die", "\u{e9}".repeat(1500), vec![Value::from(1)]];
+        assert_eq!(short.abridged(), short);
+        let long = || Value::from("\u{e9}".repeat(LONGEST));
+        let cut = reason!["die", long(), vec![long()], bytes(5000), 7].abridged();
+        let kept = format!("{}... (8192 bytes)", "\u{e9}".repeat(LONGEST_TEXT / 2));
+        let (large, bytes) = ("(left out: too large)", "(left out: 5000 bytes)");
+        assert_eq!(cut, reason!["die", kept, large, bytes, 7]);
+        let odd = reason!["a".to_owned() + &"\u{e9}".repeat(LONGEST)].abridged();
+        assert!(odd.to_string().starts_with("a\u{e9}"));
+    }
+
+    #[test]
+    fn what_was_cut_is_not_cut_again() {
+        for long in [
+            reason!["x".repeat(LONGEST + 1)],
+            (0..100_000).map(Value::from).collect(),
+            (0..100).map(|_| Value::from("x".repeat(900))).collect(),
+            (0..10).map(|_| bytes(LONGEST)).collect(),
+        ] {
+            let cut = long.abridged();
+            assert!(costs_at_most(LONGEST, cut.values()));
+            assert_eq!(cut.abridged(), cut);
+        }
+    }
+
+    fn bytes(len: usize) -> Value {
+        Value::from(bytes::Bytes::from(vec![0; len]))
+    }
+}

@@ -31,6 +31,7 @@ mod panics;
 mod perl;
 #[path = "../common/pipe.rs"]
 mod pipe;
+mod reasons;
 mod relays;
 mod rivals;
 #[path = "../common/stranger.rs"]

@@ -18,7 +18,7 @@ use crate::Value;
 use crate::codec::WireFormat;
 use crate::value::de::Items;
 
-pub(crate) use cost::cost_of;
+pub(crate) use cost::{cost_of, costs_at_most};
 pub(crate) use parse::{LoneNull, parse};
 
 pub use error::ParseError;

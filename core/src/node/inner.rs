@@ -538,10 +538,11 @@ impl Inner {
                 }
             }
             What::Notify(notify) => {
-                let (to, message) = appended(*notify, reason);
-                if to.node() == &self.id {
+                if notify.0.node() == &self.id {
+                    let (to, message) = appended(*notify, reason);
                     self.shards.deliver(to.port(), message.into());
                 } else {
+                    let (to, message) = appended(*notify, reason.abridged());
                     // It fits whatever codec there is: a reason may hold what that lacks, and has to arrive.
                     self.peer(to.node()).tell(to.port(), message);
                 }

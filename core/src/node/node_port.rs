@@ -486,14 +486,15 @@ impl Arguments {
         wire.map_or_else(|| values.into(), Message::from)
     }
 
-    /// What is left, as a reason. People read it, so bytes of a Perl node are text.
+    /// What is left, as a reason, which is told to all who watch the port: no more of it than this node would say itself.
+    /// People read it, so bytes of a Perl node are text.
     fn reason(self) -> Reason {
         let perl = self.wire.is_some();
         let text = |value| match value {
             Value::Bytes(bytes) if perl => Value::from(latin1(&bytes)),
             other => other,
         };
-        self.values.map(text).collect()
+        self.values.map(text).collect::<Reason>().abridged()
     }
 
     /// Sends what is left, a port ID and leading elements, with `result` after them.

@@ -288,6 +288,10 @@ impl Up {
 
     /// Sends what the node itself says: an element that the codec lacks is replaced by its diagnostic text.
     pub(super) fn send_fitting(&mut self, port: &PortName, values: &[Value], limit: usize) {
+        if self.failed.is_some() || self.out.closed {
+            // As in `send`, before the values are copied.
+            return;
+        }
         let fitting = self.capabilities.fit(values);
         let sent = guard::run(|| {
             let mut sent = self.send(&Frame::of(port.as_str(), &fitting), limit);

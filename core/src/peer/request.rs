@@ -47,7 +47,7 @@ pub(crate) const ALIVE: &str = "aemp::alive";
 fn request(word: &'static str, port: &PortName, reason: &Reason) -> Values {
     [Value::from(word), Value::from(port.as_str())]
         .into_iter()
-        .chain(reason.values().iter().cloned())
+        .chain(reason.abridged().values().iter().cloned())
         .collect()
 }
 

@@ -54,6 +54,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shard.ended = true;
+        guard::log("the end of a shard panicked", || self.shard.tell_all());
         let mut items = self.taken.all();
         let shards = self.shard.node.shards.clone();
         shards.queues[self.index].end(&mut self.taken);
@@ -115,6 +116,24 @@ mod tests {
             let expected = "shard 0 panicked: a chunk does not hold what it announces";
             assert_eq!(failure, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn those_whom_a_failed_shard_has_not_told_of_a_death_yet_are_told() {
+        let node = LocalNode::builder().id("n");
+        let node = node.configure(|config| config.shards = 1);
+        let node = node.start().await.unwrap();
+        let port = node.port(|_: &mut Context<'_>, _: Message| ());
+        let many: Vec<_> = (0..200).map(|_| node.gone(&port)).collect();
+        node.kill(&port, crate::reason!["done"]);
+        // In the same chunk.
+        let wrong = What::Values { times: 1, len: 1 };
+        let item = Item::new(port.port().clone(), wrong);
+        node.inner().shards.push(item);
+        for gone in many {
+            assert_eq!(gone.await.kind(), Some("done"));
+        }
+        assert!(node.shutdown().await.failure.is_some());
     }
 
     #[tokio::test]

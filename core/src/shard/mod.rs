@@ -6,6 +6,7 @@
 
 mod end;
 mod item;
+mod news;
 mod ports;
 mod queue;
 mod run;

@@ -105,7 +105,7 @@ impl Ties {
     }
 
     /// All of them: those of this node in the order in which they were set, then the peers.
-    pub(super) fn into_watchers(self) -> impl Iterator<Item = Watcher> {
+    pub(super) fn into_watchers(self) -> impl Iterator<Item = Watcher> + Send {
         let local = self.local.into_iter();
         let local = local.map(|(key, action)| Watcher::Local(key, action));
         let peers = self.peers.into_iter().flat_map(|(generation, asker)| {

@@ -6,6 +6,7 @@ use std::vec::Drain;
 
 use super::end::{Items, Running};
 use super::item::{Chunk, Len, UNKNOWN};
+use super::news::News;
 use super::ports::{Place, Ports, Slot, Ties};
 use super::{Item, NewPort, Watcher, What};
 use crate::allowance::log_within;
@@ -25,6 +26,12 @@ const BUSY: usize = 16;
 
 /// How many ports are looked up in one go.
 const AHEAD: usize = 16;
+
+/// So many watchers are told of deaths before the turn is looked at.
+const TOLD: usize = 64;
+
+/// As so many messages one of them counts: it is a message to be encoded, or an item for another queue.
+const TELLING: usize = 4;
 
 /// Runs the ports of shard `index` until the node stops.
 pub(crate) fn run(node: Arc<Inner>, index: usize) -> impl Future<Output = ()> + Send {
@@ -57,8 +64,14 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
             taken.empty(chunk);
             count += messages;
             turn.spend(messages);
-            if turn.is_over() {
-                turn.yield_now().await;
+            loop {
+                turn.spend(TELLING * shard.told());
+                if turn.is_over() {
+                    turn.yield_now().await;
+                }
+                if !shard.tell_more() {
+                    break;
+                }
             }
         }
         queue.done(taken, count);
@@ -111,6 +124,10 @@ pub(super) struct Shard {
     pub(super) node: Arc<Inner>,
     ports: Ports,
     worker: Worker,
+    /// Who waits to be told of deaths. Nobody when a chunk begins.
+    news: News,
+    /// How many have been told since that was asked.
+    told: usize,
     /// It is at its end: its queue is closed.
     pub(super) ended: bool,
 }
@@ -121,6 +138,8 @@ impl Shard {
             worker: Worker::new(&node.id, &node.runtime),
             node,
             ports: Ports::default(),
+            news: News::default(),
+            told: 0,
             ended: false,
         }
     }
@@ -330,18 +349,53 @@ impl Shard {
         if !reason.is_normal() {
             tracing::debug!(target: "aemp::port", port = %Excerpt(port), reason = %Excerpt(&reason), "port died");
         }
-        for watcher in Self::dispose(slot, &reason) {
-            #[cfg(aemp_faults)]
-            if crate::faults::is(crate::faults::Fault::PanicUntold) && reason.kind() == Some("die")
-            {
-                continue;
-            }
+        let Some(mut watchers) = Self::dispose(slot, &reason) else {
+            return;
+        };
+        #[cfg(aemp_faults)]
+        if crate::faults::is(crate::faults::Fault::PanicUntold) && reason.kind() == Some("die") {
+            return;
+        }
+        // Those that are few at once, unless others come first.
+        while self.news.is_empty() && (self.told < TOLD || self.ended) {
+            let Some(watcher) = watchers.next() else {
+                return;
+            };
             self.tell(port, watcher, &reason);
         }
+        self.news.push(port, reason, watchers);
     }
 
-    /// Drops a port and what it owns, and gives those who watched it.
-    fn dispose(slot: Slot, reason: &Reason) -> impl Iterator<Item = Watcher> + use<> {
+    /// How many have been told of a death since the last call.
+    fn told(&mut self) -> usize {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Tells some of those who wait for it. False if nobody did.
+    fn tell_more(&mut self) -> bool {
+        if self.news.is_empty() {
+            return false;
+        }
+        let _working = self.worker.enter();
+        for _ in 0..TOLD {
+            let Some((port, watcher, reason)) = self.news.next() else {
+                break;
+            };
+            self.tell(&port, watcher, &reason);
+        }
+        true
+    }
+
+    /// Tells all who wait for it.
+    pub(super) fn tell_all(&mut self) {
+        while self.tell_more() {}
+    }
+
+    /// Drops a port and what it owns, and gives those who watched it, if anybody did.
+    fn dispose(
+        slot: Slot,
+        reason: &Reason,
+    ) -> Option<impl Iterator<Item = Watcher> + Send + use<>> {
         let Slot {
             port,
             owned,
@@ -354,7 +408,7 @@ impl Shard {
         let on_end = ties.as_mut().and_then(|ties| ties.on_end.take());
         NewPort { port, on_end }.dispose(reason);
         let watched = ties.filter(|ties| ties.watchers() > 0);
-        watched.into_iter().flat_map(|ties| ties.into_watchers())
+        watched.map(|ties| ties.into_watchers())
     }
 
     fn watch(&mut self, port: PortName, watcher: Watcher) {
@@ -362,7 +416,12 @@ impl Shard {
             Some(slot) => slot.ties.get_or_insert_default().add(watcher),
             None => {
                 let id = PortId::new(self.node.id.clone(), port.clone());
-                self.tell(&port, watcher, &Reason::no_such_port(&id));
+                let reason = Reason::no_such_port(&id);
+                match self.news.is_empty() {
+                    true => self.tell(&port, watcher, &reason),
+                    // It may have watched a port of that name that has died before.
+                    false => self.news.push(&port, reason, iter::once(watcher)),
+                }
             }
         }
     }
@@ -374,7 +433,8 @@ impl Shard {
         }
     }
 
-    pub(super) fn tell(&self, port: &PortName, watcher: Watcher, reason: &Reason) {
+    pub(super) fn tell(&mut self, port: &PortName, watcher: Watcher, reason: &Reason) {
+        self.told += 1;
         match watcher {
             // No shard would take it.
             Watcher::Local(_, action) if self.ended => self.call(action, reason.clone()),
