@@ -120,7 +120,7 @@ fn lengths_that_cannot_be_are_errors() {
         (|_| Ok(Some(Head::Array(0, None))), "a head without bytes"),
         (|_| Ok(Some(Head::Map(0, None))), "a head without bytes"),
         (|_| Ok(Some(Head::Tag(0))), "a head without bytes"),
-        (|_| Ok(Some(Head::End(1))), "an end where nothing can end"),
+        (|_| Ok(Some(Head::End(1))), "a message is an array"),
         (|_| Ok(None), "no head ends within 64 bytes"),
         (
             |_| Ok(Some(Head::Message(usize::MAX))),

@@ -233,7 +233,9 @@ fn nesting_without_end_is_refused_before_it_is_read() {
 
 #[test]
 fn what_is_no_message_is_refused_at_once() {
-    let cases: [(&[u8], &str); 4] = [
+    let cases: [(&[u8], &str); 5] = [
+        // Before the rest of it has come.
+        (b"\xdb\x00\x10\x00\x00", "a message is an array"),
         (b"[\"port\",1]", "a message is an array"),
         (b"\x81\xa1p\x01", "a message is an array"),
         (b"\xc7\x01\x02\x03", "an extension (0xc7)"),

@@ -1,22 +1,27 @@
 //! What a test's nodes log: a `tracing` subscriber that keeps every event as one line of text.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// The lines that were logged on this thread since [`Log::start`], as `LEVEL target: message, field=value`. A test
 /// on a runtime of one thread gets all that its nodes log, and nothing of other tests.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
+/// A second subscriber, which keeps nothing that a test looks at. While there is one alone, `tracing` asks the thread that
+/// comes by a line of the log first whether it is wanted: that of another test says no, for all threads.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Log::default()));
+
 impl Log {
     /// Keeps what this thread logs until the guard is dropped.
     #[allow(dead_code, reason = "a test with threads keeps what all of them log")]
     pub(crate) fn start() -> (Self, DefaultGuard) {
+        LazyLock::force(&SECOND);
         let log = Self::default();
         let guard = tracing::subscriber::set_default(log.clone());
         (log, guard)

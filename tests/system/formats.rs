@@ -11,8 +11,7 @@ use aemp::{
 use bytes::Bytes;
 
 use crate::codec_msgpack::MsgPack;
-use crate::common::{Network, linked, node, soon, unlinked};
-use crate::log::Log;
+use crate::common::{Network, linked, node, soon};
 use crate::stranger::Stranger;
 
 /// A node that prefers MessagePack and has all other codecs.
@@ -147,7 +146,6 @@ async fn hostile_bytes_end_their_connection_alone() {
         ),
         ("json", b"[\"p\",1]".into(), "a message is an array"),
     ];
-    let (log, _guard) = Log::start();
     let network = Network::default();
     let a = packed("a", &network).bind("mem:a");
     let a = a.configure(|config| config.cleartext = true);
@@ -158,11 +156,12 @@ async fn hostile_bytes_end_their_connection_alone() {
     let lost = b.gone(&at_a);
     for (id, bytes, why) in cases {
         let mut stranger = Stranger::join_in("msgpack", &network, "a", id).await;
+        linked(&a, id).await;
+        let gone = a.gone(&id.parse().unwrap());
         stranger.send(&bytes).await;
         stranger.closed().await;
-        unlinked(&a, id).await;
-        let lines = log.with(&["WARN", &format!("peer={id}"), why]);
-        assert_eq!(lines.len(), 1, "{id}: {:?}", log.take());
+        let reason = soon(gone).await.to_string();
+        assert!(reason.contains(why), "{id}: {reason}");
         answers(&b, &at_a).await;
     }
     // Less than it announces keeps what came, and no more.

@@ -46,6 +46,9 @@ pub use crate::value::perl_float;
 pub const MAX_DEPTH: usize = 512;
 
 /// A framing of AEMP: how a message looks on the stream.
+///
+/// Over a serde library, [`ValueCodec`] is a whole one: implement [`ValueFormat`]. Quicker, and more work, is one that writes
+/// tokens into a [`Sink`] and reads them by [`Heads`] and a [`WireFormat`].
 pub trait Codec: Send + Sync {
     /// The token that stands for this codec in the greeting, such as `json` (protocol.md section 2).
     fn name(&self) -> &str;

@@ -51,13 +51,17 @@ impl ValueDecoder {
     fn end(&mut self, src: &[u8]) -> Result<Scanned, DecodeError> {
         if self.whole.is_none() && !self.scanner.is_inside() {
             let head = self.heads.first(src).map_err(|what| self.malformed(what))?;
-            if let Some(Head::Message(len)) = head {
-                if len > self.limits.message_size {
-                    return Err(DecodeError::TooLarge {
-                        limit: self.limits.message_size,
-                    });
+            match head {
+                None | Some(Head::Array(..)) => {}
+                Some(Head::Message(len)) if len <= self.limits.message_size => {
+                    self.whole = Some(len);
                 }
-                self.whole = Some(len);
+                Some(Head::Message(_)) => {
+                    let limit = self.limits.message_size;
+                    return Err(DecodeError::TooLarge { limit });
+                }
+                // At its head already: its end may be far off.
+                Some(_) => return Err(self.malformed("a message is an array".into())),
             }
         }
         let Some(len) = self.whole else {
