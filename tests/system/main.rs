@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+mod backlog;
 mod cbor;
 #[path = "../../examples/codec_msgpack.rs"]
 #[allow(dead_code, reason = "of the example, this is about the format alone")]
