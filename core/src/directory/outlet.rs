@@ -96,11 +96,9 @@ impl Outlet {
         let Some(pending) = self.families.get_mut(family) else {
             return Changed::new();
         };
-        let rest = match pending.keys.keys().nth(most.min(MOST_KEYS)).cloned() {
-            Some(first) => pending.keys.split_off(&first),
-            None => Changed::new(),
-        };
-        let keys = std::mem::replace(&mut pending.keys, rest);
+        // One by one: to split it off, the map would count all that is left.
+        let first = std::iter::from_fn(|| pending.keys.pop_first());
+        let keys = first.take(most.min(MOST_KEYS)).collect();
         pending.pause = (2 * pending.pause).clamp(SHORTEST, LONGEST);
         self.due.remove(&(pending.due, family.clone()));
         pending.due = now + pending.pause;
