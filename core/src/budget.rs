@@ -43,6 +43,13 @@ impl Budget {
         bytes: 1 << 20,
         time: Duration::from_micros(500),
     };
+
+    /// What is done in one go under the directory's lock.
+    pub(crate) const DIRECTORY: Self = Self {
+        messages: 64 * MUCH,
+        bytes: usize::MAX,
+        time: Duration::from_micros(500),
+    };
 }
 
 /// How often a task that was busy yields and looks again before it sleeps: to be woken costs its senders more than many

@@ -195,3 +195,84 @@ async fn a_flood_to_a_slow_port_holds_up_no_other_member() {
     assert!(times.worst() < OTHERS, "{times}");
     flooding.abort();
 }
+
+/// Keys that a member says it holds in one message: in this build they cost what ten times as many do in a release.
+const HELD: usize = 40_000;
+
+/// `word` with a database, or an update of a family, of keys that begin with `prefix`.
+fn entries(word: &str, prefix: &str, value: usize) -> Vec<u8> {
+    let keys = (0..HELD).map(|n| (format!("{prefix}-{n}"), json!(value)));
+    let keys = Value::Object(keys.collect());
+    let words = match word {
+        "g_upd" => json!(["", word, "large", keys]),
+        _ => json!(["", word, {"large": keys}]),
+    };
+    encoded("json", &words)
+}
+
+/// Joins as node `id`, says `first`, and then each of these messages, again and again.
+async fn says_on(
+    victim: &Victim,
+    id: &str,
+    first: Value,
+    messages: [Vec<u8>; 2],
+) -> JoinHandle<()> {
+    let mut member = Socket::join("json", victim.at, id).await;
+    member.send(&encoded("json", &first)).await;
+    tokio::spawn(async move {
+        for message in messages.iter().cycle() {
+            member.send(message).await;
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_hold_much_in_the_directory_hold_up_nobody() {
+    let _alone = alone().await;
+    let victim = Victim::start(&[]).await;
+    let honest = victim.member("honest").await;
+    let mut times = Times::default();
+    // What a program at the victim sets, and what others ask it for.
+    let round = async |times: &mut Times| {
+        times.extend([victim.answer(&honest).await]);
+        let begun = victim.now();
+        let set = honest.call(&port("victim#echo"), ("fill", "own", 1));
+        let (): () = soon(set).await.unwrap();
+        let kept = soon(honest.directory().keys("last").into_future()).await;
+        times.extend([begun.until(&victim.now())]);
+        kept.unwrap().len()
+    };
+    let global = json!(["", "g_global"]);
+    let upd = |id| [0, 1].map(|n| entries("g_upd", &format!("{id}{n}"), n));
+    let slave = json!(["", "g_slave", {}]);
+    let floods = [
+        says_on(&victim, "x", global.clone(), upd("x")).await,
+        says_on(
+            &victim,
+            "y",
+            slave,
+            [1, 2].map(|n| entries("g_slave", "y", n)),
+        )
+        .await,
+    ];
+    // One that holds much goes while the others go on.
+    let mut leaving = Socket::join("json", victim.at, "z").await;
+    leaving.send(&encoded("json", &global)).await;
+    let last = json!(["", "g_upd", "last", {"key": 1}]);
+    for message in upd("z").into_iter().chain([encoded("json", &last)]) {
+        leaving.send(&message).await;
+        round(&mut times).await;
+    }
+    let all_is_told = async { while round(&mut times).await == 0 {} };
+    soon(all_is_told).await;
+    let gone = gone(&victim, &honest, "z").await;
+    let closed = victim.now();
+    drop(leaving);
+    let all_is_forgotten = async { while round(&mut times).await > 0 {} };
+    soon(all_is_forgotten).await;
+    let noticed = closed.until(&soon(gone).await.unwrap());
+    floods.iter().for_each(JoinHandle::abort);
+    println!("others {times}; end noticed after {noticed}");
+    assert!(times.worst() < OTHERS, "{times}");
+    assert!(noticed.own() < OWN, "{noticed}");
+}

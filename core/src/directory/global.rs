@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::left::Left;
 use super::machine::{Machine, Output, Role};
 use super::name::{self, GLOBALS, LISTENERS};
 use super::outgoing::Source;
 use super::request::{self, Query, Update};
 use super::store::size_of_entry;
+use super::work::Task;
 use crate::{NodeId, Text, Value};
 
 /// Addresses at which a node listens.
@@ -34,9 +34,8 @@ impl Machine {
             .iter()
             .map(|(node, peer)| (node.clone(), peer.global))
             .collect();
-        let to = peers.iter().map(|(node, _)| node.clone()).collect();
-        let request = request::global();
-        self.push(Output::Send { to, request });
+        let to: Vec<NodeId> = peers.iter().map(|(node, _)| node.clone()).collect();
+        self.send_to_all(to, request::global());
         for (node, _) in peers.into_iter().filter(|(_, global)| *global) {
             self.meet(now, &node);
         }
@@ -44,23 +43,32 @@ impl Machine {
         self.pump(now);
     }
 
-    pub(super) fn on_global(&mut self, now: Duration, from: &NodeId) -> Result<(), String> {
+    pub(super) fn on_global(&mut self, from: &NodeId) -> Result<(), String> {
         let Some(peer) = self.peers.get_mut(from) else {
             return Ok(());
         };
-        if std::mem::replace(&mut peer.global, true) {
+        if peer.global {
             return Err(String::from("it has said before that it is a global node"));
         }
-        peer.slave = false;
         let watches = std::mem::take(&mut peer.watches);
         // It tells anew what it holds, and is its own master from now on.
         peer.sending.forget_all(Source::Seen);
-        self.forget_watches(from, watches);
-        self.forget(now, from);
-        if self.role == Role::Global {
-            self.meet(now, from);
-        }
+        self.forget_watches(from, &watches);
+        self.first(from, Task::Meet);
+        self.first(from, Task::Forget);
         Ok(())
+    }
+
+    /// A peer has said that it is global, and all that it held before is forgotten.
+    pub(super) fn now_global(&mut self, now: Duration, node: &NodeId) {
+        let Some(peer) = self.peers.get_mut(node) else {
+            return;
+        };
+        peer.slave = false;
+        peer.global = true;
+        if self.role == Role::Global {
+            self.meet(now, node);
+        }
     }
 
     /// Another global node is there, and so are we: both tell what they hold.
@@ -105,25 +113,29 @@ impl Machine {
             self.keep(from, true);
         }
         self.store.add_owner(from, true);
-        self.replace(now, from, families)
+        self.begin_replacement(from, families, false);
+        Ok(())
     }
 
     pub(super) fn on_set(
         &mut self,
-        now: Duration,
         from: &NodeId,
         families: Vec<(Value, Value)>,
     ) -> Result<(), String> {
         self.expect_global(from)?;
         self.silences.told(from);
-        let outcome = self.replace(now, from, families);
+        self.begin_replacement(from, families, true);
+        Ok(())
+    }
+
+    /// Another global node has told what it holds.
+    pub(super) fn told_all(&mut self, now: Duration, from: &NodeId) {
         // It may name others, which will tell as well.
         self.mesh_step(now);
         // One that is full is followed by more; then the time decides.
         if self.store.usage(from).bytes < self.settings.full() {
             self.settled_with(now, from);
         }
-        outcome
     }
 
     fn expect_global(&self, from: &NodeId) -> Result<(), String> {
@@ -134,56 +146,7 @@ impl Machine {
         }
     }
 
-    /// `from` holds this and nothing else.
-    fn replace(
-        &mut self,
-        now: Duration,
-        from: &NodeId,
-        families: Vec<(Value, Value)>,
-    ) -> Result<(), String> {
-        let mut left = Left::default();
-        let perl = self.is_perl(from);
-        let mut entries = Vec::new();
-        for (family, content) in families {
-            let family = name::key(family, perl).ok();
-            let family = family.filter(|family| name::is_known_family(family));
-            match (family, request::pairs(content)) {
-                (Some(family), Ok(pairs)) => {
-                    let pairs = pairs.into_iter();
-                    entries.extend(pairs.map(|(key, value)| (family.clone(), key, value)));
-                }
-                (None, _) => left.add("there is no such family"),
-                (_, Err(_)) => left.add("the content of a family is no map"),
-            }
-        }
-        let kept: BTreeSet<(&Text, Text)> = entries
-            .iter()
-            .filter_map(|(family, key, _)| Some((family, name::key(key.clone(), perl).ok()?)))
-            .collect();
-        let held = self.store.families_of(from).flat_map(|family| {
-            let keys = self.store.held_by(from, family);
-            keys.map(move |key| (family, key.clone()))
-        });
-        let gone: Vec<(Text, Text)> = held
-            .filter(|entry| !kept.contains(entry))
-            .map(|(family, key)| (family.clone(), key))
-            .collect();
-        // First, so that there is room for what is new.
-        for (family, key) in gone {
-            self.take_away(now, from, &family, key);
-        }
-        for (family, key, value) in entries {
-            left.take(self.put(now, from, &family, key, value));
-        }
-        left.outcome()
-    }
-
-    pub(super) fn on_update(
-        &mut self,
-        now: Duration,
-        from: &NodeId,
-        update: Update,
-    ) -> Result<(), String> {
+    pub(super) fn on_update(&mut self, from: &NodeId, update: Update) -> Result<(), String> {
         let perl = match self.peers.get(from) {
             Some(peer) if peer.slave => peer.perl,
             Some(peer) if peer.perl && !peer.global => {
@@ -202,25 +165,13 @@ impl Machine {
             }
             None => return Ok(()),
         };
-        let mut left = Left::default();
-        for (key, value) in update.set {
-            left.take(self.put(now, from, &update.family, key, value));
-        }
-        for key in update.deleted {
-            match left.take(name::key(key, perl)) {
-                Some(key) if key.len() > self.settings.largest_entry() => {
-                    left.add("a key is too long (directory.entry)");
-                }
-                Some(key) => self.take_away(now, from, &update.family, key),
-                None => {}
-            }
-        }
-        left.outcome()
+        self.begin_update(from, update, perl);
+        Ok(())
     }
 
     /// Lets `from` hold an entry, if it may. If it may not, it holds no value of that key: an old one would be seen as what
     /// it holds now.
-    fn put(
+    pub(super) fn put(
         &mut self,
         now: Duration,
         from: &NodeId,
@@ -232,12 +183,15 @@ impl Machine {
             return Err("its connection is lost");
         };
         let global = peer.global;
-        let key = name::key(key, peer.perl)?;
+        let perl = peer.perl;
+        let key = name::key(key, perl).inspect_err(|_| self.spend(0))?;
         let value = match *family == *GLOBALS {
             true => Value::Null,
-            false => name::value(value, peer.perl),
+            false => name::value(value, perl),
         };
-        if let Err(why) = self.admit(from, global, family, &key, &value) {
+        let size = size_of_entry(&key, &value);
+        self.spend(size);
+        if let Err(why) = self.admit(from, global, family, &key, &value, size) {
             if self.store.holds(from, family, &key) {
                 self.take_away(now, from, family, key);
             }
@@ -262,6 +216,7 @@ impl Machine {
         family: &Text,
         key: &Text,
         value: &Value,
+        size: usize,
     ) -> Result<(), &'static str> {
         match family.as_str() {
             LISTENERS if !is_addresses(value) => {
@@ -274,7 +229,6 @@ impl Machine {
             _ => {}
         }
         name::expect_json(value)?;
-        let size = size_of_entry(key, value);
         if size > self.settings.largest_entry() {
             return Err("an entry is too large (directory.entry)");
         }
@@ -313,7 +267,7 @@ impl Machine {
         Ok(())
     }
 
-    fn take_away(&mut self, now: Duration, from: &NodeId, family: &Text, key: Text) {
+    pub(super) fn take_away(&mut self, now: Duration, from: &NodeId, family: &Text, key: Text) {
         #[cfg(aemp_faults)]
         if crate::faults::is(crate::faults::Fault::DeletionIgnored) {
             return;
@@ -378,12 +332,12 @@ impl Machine {
         if let Some(peer) = self.peers.get_mut(from)
             && new
         {
-            if peer.watches >= limit {
+            if peer.watches.len() >= limit {
                 return Err(format!(
                     "it watches more than {limit} families (directory.watches)"
                 ));
             }
-            peer.watches += 1;
+            peer.watches.insert(family.clone());
         }
         self.watchers
             .entry(family.clone())
@@ -404,18 +358,20 @@ impl Machine {
             self.watchers.remove(family);
         }
         if let Some(peer) = self.peers.get_mut(from) {
-            peer.watches -= 1;
+            peer.watches.remove(family);
             peer.sending.forget(family);
         }
         Ok(())
     }
 
-    pub(super) fn forget_watches(&mut self, node: &NodeId, watches: usize) {
-        if watches > 0 {
-            self.watchers.retain(|_, watchers| {
-                watchers.remove(node);
-                !watchers.is_empty()
-            });
+    pub(super) fn forget_watches(&mut self, node: &NodeId, watches: &BTreeSet<Text>) {
+        for family in watches {
+            if let Some(watchers) = self.watchers.get_mut(family)
+                && watchers.remove(node)
+                && watchers.is_empty()
+            {
+                self.watchers.remove(family);
+            }
         }
     }
 

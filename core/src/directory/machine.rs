@@ -1,6 +1,7 @@
 //! `Machine`: the peers that come and go, and the role of this node.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::limits::DirectoryLimits;
@@ -12,7 +13,8 @@ use super::request::{self, Query, Request};
 use super::silence::Silences;
 use super::store::{Store, Told};
 use super::watched::{Change, Watched};
-use crate::message::{IntoIter, Values};
+use super::work::Work;
+use crate::message::Values;
 use crate::{NodeId, Text, Value};
 
 /// The directory as one node has it.
@@ -42,7 +44,10 @@ pub(crate) struct Machine {
     /// Who is in `'g`, or listens where, has changed.
     pub(super) mesh_changed: bool,
     pub(super) silences: Silences,
-    out: VecDeque<Output>,
+    pub(super) work: Work,
+    /// Outputs for the programs here, and those for peers.
+    to_programs: VecDeque<Output>,
+    to_peers: VecDeque<Output>,
 }
 
 /// What the directory is told once.
@@ -108,8 +113,8 @@ pub(super) struct Peer {
     /// It has said so.
     pub(super) global: bool,
     pub(super) slave: bool,
-    /// How many families it watches.
-    pub(super) watches: usize,
+    /// The families that it watches.
+    pub(super) watches: BTreeSet<Text>,
     /// How many of its requests wait to be answered.
     pub(super) held: usize,
     /// What it is still to be told.
@@ -147,11 +152,15 @@ pub(crate) struct Arrival {
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// Send this to the node ports of these peers, over the connections that are up now.
-    Send { to: Vec<NodeId>, request: Values },
+    /// Send this to the node port of this peer, over this connection and no other.
+    Send {
+        to: NodeId,
+        generation: u64,
+        request: Arc<Values>,
+    },
     /// Something was sent to this peer: call [`handle_ready`](Machine::handle_ready) when little waits for it, at once if
-    /// that is so now.
-    Pace { to: NodeId },
+    /// that is so now. Not after this connection.
+    Pace { to: NodeId, generation: u64 },
     /// A question is answered.
     Answer { question: u64, answer: Value },
     /// Where a node listens, if anybody knows; nowhere, if the list is empty.
@@ -163,14 +172,34 @@ pub(crate) enum Output {
     Changed { family: Text, change: Change },
     /// Connect to a global node, if it is not connected.
     Connect { node: NodeId, addresses: Vec<Text> },
-    /// A request of this peer that was held back could not be taken.
+    /// A request of this peer that had to wait, or was long, could not be taken, or not all of it.
     NotTaken { node: NodeId, why: String },
-    /// A global node does not tell what it holds. It was asked again, or its connection is to be ended.
-    Silent { node: NodeId, end: bool },
+    /// A global node does not tell what it holds over this connection. It was asked again, or that is to be ended.
+    Silent {
+        node: NodeId,
+        generation: u64,
+        end: bool,
+    },
     /// Something that this peer sent means nothing, and is known to be harmless.
     Ignored { node: NodeId, what: &'static str },
     /// The connection to this node is kept even when it is idle, or no longer.
     Keep { node: NodeId, keep: bool },
+}
+
+impl Output {
+    /// The peer that it is for, unless it is for programs here.
+    fn peer(&self) -> Option<&NodeId> {
+        match self {
+            Self::Send { to: node, .. }
+            | Self::Pace { to: node, .. }
+            | Self::Connect { node, .. }
+            | Self::NotTaken { node, .. }
+            | Self::Silent { node, .. }
+            | Self::Ignored { node, .. }
+            | Self::Keep { node, .. } => Some(node),
+            Self::Answer { .. } | Self::Found { .. } | Self::Changed { .. } => None,
+        }
+    }
 }
 
 impl Machine {
@@ -196,7 +225,9 @@ impl Machine {
             mesh: Mesh::default(),
             mesh_changed: false,
             silences: Silences::default(),
-            out: VecDeque::new(),
+            work: Work::default(),
+            to_programs: VecDeque::new(),
+            to_peers: VecDeque::new(),
         }
     }
 
@@ -214,22 +245,51 @@ impl Machine {
         self.peers.get(node).map(|peer| peer.generation)
     }
 
-    /// What is to be done next, in order.
+    /// What is to be done next, in order. What is for peers need not all be done before the next call of the machine.
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        let for_programs = self.poll_output_for_programs();
+        for_programs.or_else(|| self.to_peers.pop_front())
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    /// The same, but only of what is for programs here.
+    pub(crate) fn poll_output_for_programs(&mut self) -> Option<Output> {
+        self.to_programs.pop_front()
+    }
+
+    /// The same, but only of what is for `peer`.
+    pub(crate) fn poll_output_for(&mut self, peer: &NodeId) -> Option<Output> {
+        let mut outputs = self.to_peers.iter();
+        let at = outputs.position(|output| output.peer() == Some(peer))?;
+        self.to_peers.remove(at)
+    }
+
+    /// Whether there are outputs.
+    pub(crate) fn has_outputs(&self) -> bool {
+        !self.to_programs.is_empty() || !self.to_peers.is_empty()
+    }
+
+    /// Whether there are outputs for `peer`.
+    pub(crate) fn has_outputs_for(&self, peer: &NodeId) -> bool {
+        let mut outputs = self.to_peers.iter();
+        outputs.any(|output| output.peer() == Some(peer))
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called. At once, if more is to be done than one call does.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         let outlets = [&self.to_network, &self.to_watchers];
+        if self.has_work() {
+            return Some(Duration::ZERO);
+        }
         let dues = outlets.iter().filter_map(|outlet| outlet.due());
         let settled = self.settling.as_ref().map(|settling| settling.until);
         let dues = dues.chain(self.mesh.due()).chain(settled);
         dues.chain(self.silences.due()).min()
     }
 
-    /// Time has passed.
+    /// Time has passed, or there is more to be done.
     pub(crate) fn handle_timeout(&mut self, now: Duration) {
+        self.begin_piece();
+        self.work_on(now);
         self.settle(now);
         self.ask_silent(now);
         self.pump(now);
@@ -243,6 +303,7 @@ impl Machine {
             perl,
             seed,
         } = arrival;
+        self.begin_piece();
         if let Some(before) = self.peers.get(&node) {
             // The news of its end is still on the way.
             let before = before.generation;
@@ -254,7 +315,7 @@ impl Machine {
             seed: false,
             global: false,
             slave: false,
-            watches: 0,
+            watches: BTreeSet::new(),
             held: 0,
             sending: Sending::default(),
         };
@@ -271,6 +332,7 @@ impl Machine {
 
     /// The connection `generation` to `node` is lost.
     pub(crate) fn handle_down(&mut self, now: Duration, node: &NodeId, generation: u64) {
+        self.begin_piece();
         self.lose(now, node, generation);
         self.pump(now);
     }
@@ -288,9 +350,9 @@ impl Machine {
         #[cfg(not(aemp_faults))]
         let kept = false;
         if !kept {
-            self.forget(now, node);
+            self.forget_all(now, node);
         }
-        self.forget_watches(node, peer.watches);
+        self.forget_watches(node, &peer.watches);
         if peer.slave || peer.global {
             self.keep(node, false);
         }
@@ -339,27 +401,35 @@ impl Machine {
         self.pump(now);
     }
 
-    /// A peer that sends `g_*` requests sent this one. Of a connection that is not up nothing is taken.
+    /// A peer that sends `g_*` requests sent this one. Of a connection that is not up nothing is taken. One that is long, or
+    /// behind such a one, is not done at once; [`is_behind`](Self::is_behind) says so, and nothing more of the peer should
+    /// be read until it is done.
     ///
     /// # Errors
-    /// What is the matter with it. Nothing has changed then, or all that could be taken was.
+    /// What is the matter with it. Nothing has changed then, or all that could be taken was. Of one that is not done an
+    /// output says so.
     pub(crate) fn handle_request(
         &mut self,
         now: Duration,
         from: &NodeId,
-        word: &str,
-        arguments: IntoIter,
+        request: Request,
     ) -> Result<(), String> {
         if !self.peers.contains_key(from) {
             return Err(String::from("the connection is not up"));
         }
-        let request = Request::parse(word, arguments).inspect_err(|_| self.silences.lost(from))?;
+        let Some(request) = self.queue(from, request) else {
+            return Ok(());
+        };
+        self.begin_piece();
         let outcome = self.handle_parsed(now, from, request);
+        let errors = self.work_for(now, from);
         self.pump(now);
-        outcome
+        errors
+            .into_iter()
+            .fold(outcome, |outcome, why| outcome.and(Err(why)))
     }
 
-    fn handle_parsed(
+    pub(super) fn handle_parsed(
         &mut self,
         now: Duration,
         from: &NodeId,
@@ -379,14 +449,14 @@ impl Machine {
         request: Request,
     ) -> Result<(), String> {
         match request {
-            Request::Global => self.on_global(now, from),
+            Request::Global => self.on_global(from),
             Request::BeGlobal => {
                 self.become_global(now);
                 Ok(())
             }
             Request::Slave(families) => self.on_slave(now, from, families),
-            Request::Set(families) => self.on_set(now, from, families),
-            Request::Update(update) => self.on_update(now, from, update),
+            Request::Set(families) => self.on_set(from, families),
+            Request::Update(update) => self.on_update(from, update),
             Request::Find(node) => self.on_find(from, node),
             Request::Query(query, family, id) => self.on_query(from, query, &family, id),
             Request::Watch(family) => self.on_watch(now, from, family),
@@ -400,7 +470,10 @@ impl Machine {
     }
 
     pub(super) fn push(&mut self, output: Output) {
-        self.out.push_back(output);
+        match output.peer() {
+            None => self.to_programs.push_back(output),
+            Some(_) => self.to_peers.push_back(output),
+        }
     }
 
     pub(super) fn keep(&mut self, node: &NodeId, keep: bool) {
@@ -409,18 +482,29 @@ impl Machine {
     }
 
     pub(super) fn send(&mut self, to: &NodeId, request: Values) {
-        let to = vec![to.clone()];
-        self.push(Output::Send { to, request });
+        self.send_to_all([to.clone()], request);
     }
 
-    /// Drops what `node` holds.
-    pub(super) fn forget(&mut self, now: Duration, node: &NodeId) {
-        let mut forgotten = Vec::new();
-        self.store.forget(node, |family, key, told| {
-            forgotten.push((family.clone(), key, told));
-        });
-        for (family, key, told) in forgotten {
-            self.tell(now, &family, key, told);
+    /// Sends this over the connections that are up now.
+    pub(super) fn send_to_all(&mut self, to: impl IntoIterator<Item = NodeId>, request: Values) {
+        let request = Arc::new(request);
+        for to in to {
+            if let Some(generation) = self.generation(&to) {
+                let request = request.clone();
+                self.push(Output::Send {
+                    to,
+                    generation,
+                    request,
+                });
+            }
+        }
+    }
+
+    /// Asks to be told when there is room for more at `to`.
+    pub(super) fn pace(&mut self, to: &NodeId) {
+        if let Some(generation) = self.generation(to) {
+            let to = to.clone();
+            self.push(Output::Pace { to, generation });
         }
     }
 
@@ -461,6 +545,21 @@ impl Machine {
     /// How much `node` holds here.
     pub(super) fn usage_of(&self, node: &str) -> super::store::Usage {
         self.store.usage(&NodeId::new(node).unwrap())
+    }
+
+    /// How many entries were looked at so far.
+    pub(super) fn touched(&self) -> usize {
+        self.work.touched
+    }
+
+    /// How many keys of watched families are still to be told or marked.
+    pub(super) fn untold(&self) -> usize {
+        self.to_watchers.pending().map(|(_, keys)| keys.len()).sum()
+    }
+
+    /// Lets pieces be of so many entries.
+    pub(super) fn set_piece(&mut self, piece: Option<usize>) {
+        self.work.piece = piece;
     }
 
     /// What all others hold together is the sum of what each does.

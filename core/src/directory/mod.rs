@@ -12,6 +12,7 @@
 //! | `global` | the global role: slaves, other global nodes, the network's watches and queries |
 //! | `slave` | the slave role: the master, open questions, what it answers |
 //! | `local` | what programs on this node do: set, delete, ask, watch |
+//! | `work` | what may be large, done in pieces: taking what a node holds, and forgetting it |
 //! | `settle` | the time in which a new global node does not know yet what others hold |
 //! | `silence` | what is done about a global node that does not tell what it holds |
 //! | `store` | who holds what, and which value of a key is seen |
@@ -39,10 +40,11 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod watched;
+mod work;
 
 pub use limits::DirectoryLimits;
 pub(crate) use local::Refused;
 pub(crate) use machine::{Arrival, Machine, Output, Role, Seeds, Settings};
 pub(crate) use name::{LISTENERS, is_family, is_known_family};
-pub(crate) use request::{Query, is_question};
+pub(crate) use request::{Query, Request, is_question};
 pub use watched::Change;

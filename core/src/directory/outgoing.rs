@@ -20,6 +20,13 @@ use crate::{NodeId, Text, Value};
 /// Families that go into one message with what we hold.
 const MOST_FAMILIES: usize = 4096;
 
+/// Keys that are told or marked in one call of the machine, those for several receivers counted for each: a few
+/// milliseconds.
+const MOST_MARKS: usize = 16 << 10;
+
+/// As so many keys a message to a receiver counts.
+const MESSAGE: usize = 16;
+
 /// What a receiver is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
@@ -158,11 +165,25 @@ impl Machine {
     }
 
     /// Tells what is due at one of the outlets, or marks it for receivers that are behind. What does not fit into a message
-    /// waits there for the next.
+    /// waits there for the next, and what one call should not do for another.
     fn flush(&mut self, now: Duration, source: Source) {
         let (full, most) = (self.settings.full(), self.settings.most_marks());
-        while let Some((family, mut keys)) = self.outlet(source).take(now) {
+        let mut spent = 0;
+        while spent < MOST_MARKS
+            && let Some(family) = self.outlet(source).next(now)
+        {
             let part = (source, family);
+            let receivers = self.receivers(&part);
+            let is_behind = |node: &&NodeId| {
+                let peer = self.peers.get(*node);
+                peer.is_some_and(|peer| !peer.sending.is_level(&part))
+            };
+            // Each of these keys is marked for each of those.
+            let marks = 1 + receivers.iter().filter(is_behind).count();
+            let mut keys = self
+                .outlet(source)
+                .take(now, &part.1, MOST_MARKS.div_ceil(marks));
+            spent += MESSAGE * receivers.len();
             let mut piece = Piece::default();
             let mut changed = Vec::new();
             while !piece.is_full(full)
@@ -175,10 +196,11 @@ impl Machine {
                 let now = value.is_some();
                 changed.push((key, before, now));
             }
+            spent += changed.len() * marks;
             self.outlet(source).put_back(now, &part.1, keys);
             self.tell_programs(&part, &changed);
             let (mut level, mut behind) = (Vec::new(), Vec::new());
-            for node in self.receivers(&part) {
+            for node in receivers {
                 let Some(peer) = self.peers.get_mut(&node) else {
                     continue;
                 };
@@ -192,10 +214,8 @@ impl Machine {
             }
             if !level.is_empty() {
                 let request = self.update(&part, piece);
-                let to = level.clone();
-                self.push(Output::Send { to, request });
-                let paces = level.into_iter().map(|to| Output::Pace { to });
-                paces.for_each(|pace| self.push(pace));
+                self.send_to_all(level.iter().cloned(), request);
+                level.iter().for_each(|to| self.pace(to));
             }
             behind.iter().for_each(|node| self.send_next(now, node));
         }
@@ -313,7 +333,7 @@ impl Machine {
                 }
             },
         }
-        self.push(Output::Pace { to: to.clone() });
+        self.pace(to);
     }
 
     /// A message of what is marked for `to`; of several families one after the other.

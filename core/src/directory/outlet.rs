@@ -52,7 +52,7 @@ impl Outlet {
         self.families.insert(family.clone(), pending);
     }
 
-    /// When [`take`](Self::take) gives something, or has to be asked at least.
+    /// When [`next`](Self::next) gives something, or has to be asked at least.
     pub(super) fn due(&self) -> Option<Duration> {
         self.due.first().map(|(due, _)| *due)
     }
@@ -69,40 +69,50 @@ impl Outlet {
         pending.is_some_and(|pending| pending.keys.contains_key(key))
     }
 
-    /// The next family whose time has come, and which of its keys have changed.
-    pub(super) fn take(&mut self, now: Duration) -> Option<(Text, Changed)> {
+    /// The next family whose time has come.
+    pub(super) fn next(&mut self, now: Duration) -> Option<Text> {
         loop {
-            let mut next = self.due.first()?.clone();
-            if next.0 > now {
+            let (due, family) = self.due.first()?;
+            if *due > now {
                 return None;
             }
             if let Some(listeners) = self.families.get(LISTENERS)
                 && !listeners.keys.is_empty()
             {
-                next = (listeners.due, Text::from_static(LISTENERS));
+                return Some(Text::from_static(LISTENERS));
             }
-            self.due.remove(&next);
-            let (_, family) = next;
-            let pending = self.families.get_mut(&family)?;
-            if pending.keys.is_empty() {
-                // Nothing came for a whole pause.
-                self.families.remove(&family);
-                continue;
+            let family = family.clone();
+            if !self.families.get(&family)?.keys.is_empty() {
+                return Some(family);
             }
-            let rest = match pending.keys.keys().nth(MOST_KEYS).cloned() {
-                Some(first) => pending.keys.split_off(&first),
-                None => Changed::new(),
-            };
-            let keys = std::mem::replace(&mut pending.keys, rest);
-            pending.pause = (2 * pending.pause).clamp(SHORTEST, LONGEST);
-            pending.due = now + pending.pause;
-            if !pending.keys.is_empty() {
-                // What is left over has waited, and goes out as fast as may be without filling the queues at once.
-                pending.due = now + SHORTEST;
-            }
-            self.due.insert((pending.due, family.clone()));
-            return Some((family, keys));
+            // Nothing came for a whole pause.
+            self.due.pop_first();
+            self.families.remove(&family);
         }
+    }
+
+    /// Which of the keys of a family have changed, of which so many are told now at `most`.
+    pub(super) fn take(&mut self, now: Duration, family: &Text, most: usize) -> Changed {
+        let Some(pending) = self.families.get_mut(family) else {
+            return Changed::new();
+        };
+        // One by one: to split it off, the map would count all that is left.
+        let first = std::iter::from_fn(|| pending.keys.pop_first());
+        let keys = first.take(most.min(MOST_KEYS)).collect();
+        pending.pause = (2 * pending.pause).clamp(SHORTEST, LONGEST);
+        self.due.remove(&(pending.due, family.clone()));
+        pending.due = now + pending.pause;
+        if !pending.keys.is_empty() {
+            // What is left over has waited, and goes out as fast as may be without filling the queues at once.
+            pending.due = now
+                + if most < MOST_KEYS {
+                    Duration::ZERO
+                } else {
+                    SHORTEST
+                };
+        }
+        self.due.insert((pending.due, family.clone()));
+        keys
     }
 
     /// These keys did not fit into the message.
@@ -130,6 +140,14 @@ impl Outlet {
 mod tests {
     use super::*;
 
+    impl Outlet {
+        fn take_next(&mut self, now: Duration) -> Option<(Text, Changed)> {
+            let family = self.next(now)?;
+            let keys = self.take(now, &family, MOST_KEYS);
+            Some((family, keys))
+        }
+    }
+
     fn at(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
@@ -143,7 +161,7 @@ mod tests {
             // Ten changes a millisecond, for a second.
             let now = Duration::from_micros(100 * n);
             outlet.changed(now, &family, format!("k{}", n % 7).into(), false);
-            while outlet.take(now).is_some() {
+            while outlet.take_next(now).is_some() {
                 messages += 1;
             }
             if n == 0 {
@@ -151,7 +169,7 @@ mod tests {
             }
         }
         assert!((8..=12).contains(&messages), "{messages}");
-        let (_, keys) = outlet.take(at(2000)).unwrap();
+        let (_, keys) = outlet.take_next(at(2000)).unwrap();
         assert!(!keys.is_empty() && keys.len() <= 7);
     }
 
@@ -159,15 +177,15 @@ mod tests {
     fn after_a_quiet_pause_nothing_is_kept_and_the_next_goes_out_at_once() {
         let mut outlet = Outlet::default();
         outlet.changed(at(0), &"f".into(), "a".into(), false);
-        assert!(outlet.take(at(0)).is_some());
+        assert!(outlet.take_next(at(0)).is_some());
         outlet.changed(at(3), &"f".into(), "b".into(), false);
-        assert!(outlet.take(at(3)).is_none());
+        assert!(outlet.take_next(at(3)).is_none());
         assert_eq!(outlet.due(), Some(at(10)));
-        assert!(outlet.take(at(10)).is_some());
-        assert!(outlet.take(at(30)).is_none());
+        assert!(outlet.take_next(at(10)).is_some());
+        assert!(outlet.take_next(at(30)).is_none());
         assert_eq!(outlet.due(), None);
         outlet.changed(at(31), &"f".into(), "c".into(), false);
-        assert!(outlet.take(at(31)).is_some());
+        assert!(outlet.take_next(at(31)).is_some());
     }
 
     #[test]
@@ -176,14 +194,14 @@ mod tests {
         for n in 0..3 {
             // So that its pause is longer.
             outlet.changed(at(40 * n), &LISTENERS.into(), "a".into(), true);
-            outlet.take(at(40 * n)).unwrap();
+            outlet.take_next(at(40 * n)).unwrap();
         }
         outlet.changed(at(81), &LISTENERS.into(), "b".into(), false);
-        assert_eq!(outlet.take(at(81)), None);
+        assert_eq!(outlet.take_next(at(81)), None);
         outlet.changed(at(82), &"f".into(), "b#port".into(), false);
-        assert_eq!(outlet.take(at(82)).unwrap().0, LISTENERS);
-        assert_eq!(outlet.take(at(82)).unwrap().0, "f");
-        assert_eq!(outlet.take(at(82)), None);
+        assert_eq!(outlet.take_next(at(82)).unwrap().0, LISTENERS);
+        assert_eq!(outlet.take_next(at(82)).unwrap().0, "f");
+        assert_eq!(outlet.take_next(at(82)), None);
     }
 
     #[test]
@@ -195,7 +213,7 @@ mod tests {
         let mut all = BTreeSet::new();
         let mut messages = 0;
         while let Some(due) = outlet.due() {
-            if let Some((family, keys)) = outlet.take(due) {
+            if let Some((family, keys)) = outlet.take_next(due) {
                 messages += 1;
                 let mut keys = keys.into_iter();
                 let fits: Vec<_> = keys.by_ref().take(3000).collect();

@@ -12,7 +12,7 @@ const LONGEST_NODE: usize = 255;
 
 /// A request as it came, with everything in its place. What entries may hold is not looked at yet.
 #[derive(Debug, PartialEq)]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// The sender is a global node.
     Global,
     /// Be a global node.
@@ -42,10 +42,10 @@ pub(super) enum Request {
 }
 
 /// A family with its pairs of key and value.
-pub(super) type Family = (Text, Vec<(Value, Value)>);
+pub(crate) type Family = (Text, Vec<(Value, Value)>);
 
 #[derive(Debug, PartialEq)]
-pub(super) struct Update {
+pub(crate) struct Update {
     pub(super) family: Text,
     pub(super) set: Vec<(Value, Value)>,
     /// Comes after what is set.
@@ -89,7 +89,7 @@ impl Request {
     ///
     /// # Errors
     /// What is the matter with it.
-    pub(super) fn parse(word: &str, arguments: IntoIter) -> Result<Self, String> {
+    pub(crate) fn parse(word: &str, arguments: IntoIter) -> Result<Self, String> {
         let mut arguments = Arguments(arguments);
         Ok(match word {
             "g_global" => Self::Global,

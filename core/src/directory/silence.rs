@@ -44,7 +44,7 @@ impl Silences {
         dues.min()
     }
 
-    /// The connection to `node` is lost, or what it has told could not be read.
+    /// The connection to `node` is lost.
     pub(super) fn lost(&mut self, node: &NodeId) {
         self.open.remove(node);
     }
@@ -57,6 +57,11 @@ impl Silences {
 }
 
 impl Machine {
+    /// Something that `node` sent could not be read: it may have been what it holds.
+    pub(crate) fn unread(&mut self, node: &NodeId) {
+        self.silences.open.remove(node);
+    }
+
     /// `node` is about to tell what it holds. Ours do, sooner or later, as there is room.
     pub(super) fn expect_set(&mut self, now: Duration, node: &NodeId) {
         if self.is_perl(node) {
@@ -82,27 +87,34 @@ impl Machine {
 
     /// Whether it is the answer of a silent node that says that `node` listens somewhere.
     pub(super) fn break_silence(&mut self, now: Duration, from: &NodeId, node: &str) -> bool {
-        let Some(Silence::Asked { again }) = self.silences.open.get_mut(from) else {
+        let Some(generation) = self.generation(from) else {
             return false;
         };
-        if node != self.own.as_str() {
-            return false;
-        }
-        let node = from.clone();
-        if !std::mem::replace(again, true) {
+        let again = match self.silences.open.get_mut(from) {
+            Some(Silence::Asked { again }) if node == self.own.as_str() => {
+                std::mem::replace(again, true)
+            }
+            _ => return false,
+        };
+        let silent = |end| Output::Silent {
+            node: from.clone(),
+            generation,
+            end,
+        };
+        if !again {
             self.send(from, request::global());
             self.send(from, request::find(&self.own));
             // It forgets what it knew of us.
             self.send_database(now, from);
-            self.push(Output::Silent { node, end: false });
+            self.push(silent(false));
             return true;
         }
         self.silences.open.remove(from);
-        if self.silences.ended.insert(node.clone()) {
+        if self.silences.ended.insert(from.clone()) {
             if self.silences.ended.len() > MOST {
                 self.silences.ended.pop_first();
             }
-            self.push(Output::Silent { node, end: true });
+            self.push(silent(true));
         }
         true
     }

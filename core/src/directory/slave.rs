@@ -51,8 +51,8 @@ impl Machine {
     /// Sends the master a request, if there is one; what is open is repeated when there is.
     pub(super) fn ask_master(&mut self, request: Values) {
         if let Role::Slave(master) = &self.role {
-            let to = vec![master.clone()];
-            self.push(Output::Send { to, request });
+            let master = master.clone();
+            self.send(&master, request);
         }
     }
 

@@ -258,30 +258,13 @@ impl Store {
         removed
     }
 
-    /// Takes all that `id` holds, and tells of each key what [`delete`](Self::delete) would.
-    pub(super) fn forget(&mut self, id: &NodeId, tell: impl FnMut(&Text, Text, Told)) {
-        self.counted(id, |store| store.clear(id, tell));
-    }
-
-    fn clear(&mut self, id: &NodeId, mut tell: impl FnMut(&Text, Text, Told)) {
-        let Some(&by) = self.by_id.get(id) else {
-            return;
-        };
-        let Some(owner) = self.owners.get_mut(by as usize).and_then(Option::as_mut) else {
-            return;
-        };
-        let ours = owner.ours.then_some(true);
-        for (family, keys) in std::mem::take(&mut owner.families) {
-            for key in keys {
-                let seen = (self.holder_seen(&family, &key) == Some(by)).then_some(true);
-                self.remove(by, &family, &key);
-                tell(&family, key, Told { seen, ours });
-            }
-        }
-        if let Some(place) = self.owners.get_mut(by as usize) {
+    /// Makes `id`, which holds nothing any more, a holder no longer.
+    pub(super) fn remove_owner(&mut self, id: &NodeId) {
+        if let Some(index) = self.by_id.remove(id)
+            && let Some(place) = self.owners.get_mut(index as usize)
+        {
             *place = None;
         }
-        self.by_id.remove(id);
     }
 
     /// What is seen of `key`.
@@ -364,11 +347,26 @@ impl Store {
             .flatten()
     }
 
-    /// The families in which `id` holds keys.
-    pub(super) fn families_of(&self, id: &NodeId) -> impl Iterator<Item = &Text> {
-        self.owner_of(id)
-            .into_iter()
-            .flat_map(|owner| owner.families.keys())
+    /// What `id` holds behind `after` in order, family and key: `most` of it.
+    pub(super) fn held_after(
+        &self,
+        id: &NodeId,
+        after: Option<&(Text, Text)>,
+        most: usize,
+    ) -> Vec<(Text, Text)> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        let Some(owner) = self.owner_of(id) else {
+            return Vec::new();
+        };
+        let first = after.map_or(Unbounded, |(family, _)| Included(family));
+        let families = owner.families.range::<Text, _>((first, Unbounded));
+        let entries = families.flat_map(|(family, keys)| {
+            let after = after.filter(|(of, _)| of == family);
+            let first = after.map_or(Unbounded, |(_, key)| Excluded(key));
+            let keys = keys.range::<Text, _>((first, Unbounded));
+            keys.map(move |key| (family.clone(), key.clone()))
+        });
+        entries.take(most).collect()
     }
 
     fn is_ours(&self, index: OwnerIndex) -> bool {

@@ -245,6 +245,10 @@ impl Link<'_> {
                 turn.yield_now().await;
                 continue;
             }
+            if held.is_behind() {
+                turn.wait(self.catch_up(&mut held, pulse)).await;
+                continue;
+            }
             if held.blocks() {
                 turn.wait(self.room_or_refuse(&mut held, pulse)).await;
                 continue;
@@ -291,7 +295,7 @@ impl Link<'_> {
 
     /// Answers questions that were held, as far as there is room and the turn lasts.
     fn answer(&self, held: &mut Held, batch: &mut Batch, turn: &mut Turn) -> Result<(), String> {
-        while !held.is_empty() && !turn.is_over() {
+        while !held.is_empty() && !held.is_behind() && !turn.is_over() {
             match self.answers() {
                 Answers::Now => {}
                 Answers::Later => break,
@@ -300,6 +304,7 @@ impl Link<'_> {
             }
             if let Some(question) = held.pop() {
                 self.node_port(question, batch, None, turn)?;
+                held.set_behind(self.node.directory.is_behind(&self.peer.id));
             }
         }
         Ok(())
@@ -315,7 +320,17 @@ impl Link<'_> {
         self.peer.ready(self.node.config.high_water).await;
     }
 
-    /// The same, but not longer than the peer takes bytes: then questions are refused.
+    /// Waits until the directory is done with what the peer has asked it.
+    async fn catch_up(&self, held: &mut Held, pulse: &Pulse) {
+        // Nothing is read meanwhile.
+        pulse.park(true);
+        let directory = &self.node.directory;
+        directory.caught_up(self.node, &self.peer.id).await;
+        held.set_behind(false);
+        pulse.park(false);
+    }
+
+    /// Waits until answers can be made, but not longer than the peer takes bytes: then questions are refused.
     async fn room_or_refuse(&self, held: &mut Held, pulse: &Pulse) {
         // Nothing is read meanwhile.
         pulse.park(true);

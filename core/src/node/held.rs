@@ -23,6 +23,7 @@ pub(crate) struct Held {
     questions: VecDeque<Message>,
     bytes: usize,
     refusing: bool,
+    behind: bool,
 }
 
 impl Held {
@@ -34,9 +35,19 @@ impl Held {
         self.questions.len() >= MOST || self.bytes >= MOST_BYTES
     }
 
-    /// Whether nothing more of the peer is to be read until a question was answered.
+    /// Whether nothing more of the peer is to be read until a question was answered, or the directory has caught up.
     pub(crate) fn blocks(&self) -> bool {
-        self.is_full() && !self.refusing
+        self.is_behind() || self.is_full() && !self.refusing
+    }
+
+    /// Whether the directory is not done with what the peer has asked it.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Lets all that comes from the peer wait for the directory, or no longer.
+    pub(crate) fn set_behind(&mut self, behind: bool) {
+        self.behind = behind;
     }
 
     /// From now until a question is answered, those for which there is no room are refused.

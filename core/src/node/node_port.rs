@@ -100,7 +100,7 @@ pub(crate) fn handle(
     from: Sender<'_>,
     message: Message,
     batch: &mut Batch,
-    held: Option<&mut Held>,
+    mut held: Option<&mut Held>,
 ) -> Result<(), String> {
     let (values, wire) = match message.into_values_of_perl() {
         Ok(parts) => parts,
@@ -110,7 +110,7 @@ pub(crate) fn handle(
         }
     };
     let word = values.first().and_then(Value::as_str).unwrap_or_default();
-    if let (Sender::Peer(peer, generation), Some(held)) = (from, held)
+    if let (Sender::Peer(peer, generation), Some(held)) = (from, held.as_deref_mut())
         && (is_question(word) || Request::named(word).is_some_and(Request::is_question))
     {
         match peer.answers(generation, node.config.high_water) {
@@ -134,7 +134,7 @@ pub(crate) fn handle(
     let name = arguments.text().unwrap_or_default();
     let Some(request) = Request::named(&name) else {
         if name.starts_with("g_") {
-            network(node, from, &name, arguments.values);
+            network(node, from, &name, arguments.values, held);
         } else {
             call(node, from, &name, arguments);
         }
@@ -387,7 +387,13 @@ pub(super) fn start(
 }
 
 /// A request of the directory. They pass between nodes only.
-fn network(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: IntoIter) {
+fn network(
+    node: &Arc<Inner>,
+    from: Sender<'_>,
+    name: &str,
+    arguments: IntoIter,
+    held: Option<&mut Held>,
+) {
     let Sender::Peer(peer, generation) = from else {
         log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), "a request that only other nodes send");
         return;
@@ -396,6 +402,9 @@ fn network(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: IntoIter)
     if let Err(why) = node.directory.request(node, sender, name, arguments) {
         log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), why = %Excerpt(&why), "not taken");
         peer.count_odd(generation);
+    }
+    if let Some(held) = held {
+        held.set_behind(node.directory.is_behind(&peer.id));
     }
 }
 

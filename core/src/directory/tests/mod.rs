@@ -6,6 +6,7 @@ mod peers;
 mod properties;
 mod roles;
 mod silence;
+mod work;
 
 use net::Net;
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::directory::{Arrival, Change, DirectoryLimits, Machine, Output, Query, Seeds, Settings};
+use crate::directory::{
+    Arrival, Change, DirectoryLimits, Machine, Output, Query, Request, Seeds, Settings,
+};
 use crate::message::Values;
 use crate::{NodeId, Text, Value};
 
@@ -38,6 +40,8 @@ struct Node {
     seen: BTreeMap<Text, BTreeMap<Text, Value>>,
     changes: Vec<Change>,
     odd: Vec<String>,
+    /// What was not taken of whom, and told later.
+    not_taken: Vec<(NodeId, String)>,
     asked: u64,
 }
 
@@ -85,6 +89,7 @@ impl Net {
             seen: BTreeMap::new(),
             changes: Vec::new(),
             odd: Vec::new(),
+            not_taken: Vec::new(),
             asked: 0,
         };
         self.nodes.insert(id(name), node);
@@ -175,19 +180,19 @@ impl Net {
             && let Some(output) = node.machine.poll_output()
         {
             match output {
-                Output::Send { to, request } => {
-                    for to in to {
-                        if let Some(generation) = node.machine.generation(&to) {
-                            let words: Vec<String> =
-                                request.iter().map(|value| value.to_string()).collect();
-                            self.log.push(format!("{name}>{to} {}", words.join(" ")));
-                            self.told.push((to.clone(), request.clone()));
-                            self.wire
-                                .push_back((name.clone(), to, generation, request.clone()));
-                        }
-                    }
+                Output::Send {
+                    to,
+                    generation,
+                    request,
+                } => {
+                    let words: Vec<String> =
+                        request.iter().map(|value| value.to_string()).collect();
+                    self.log.push(format!("{name}>{to} {}", words.join(" ")));
+                    let request = Values::clone(&request);
+                    self.told.push((to.clone(), request.clone()));
+                    self.wire.push_back((name.clone(), to, generation, request));
                 }
-                Output::Pace { to } => match self.slow.get_mut(&to) {
+                Output::Pace { to, .. } => match self.slow.get_mut(&to) {
                     Some(waiting) => waiting.push(name.clone()),
                     None => node.machine.handle_ready(self.now, &to),
                 },
@@ -210,9 +215,11 @@ impl Net {
                 Output::Silent {
                     node: peer,
                     end: true,
+                    ..
                 } => self.ended.push(peer),
                 Output::Silent { .. } | Output::Ignored { .. } => {}
-                Output::Keep { .. } | Output::NotTaken { .. } => {}
+                Output::NotTaken { node: peer, why } => node.not_taken.push((peer, why)),
+                Output::Keep { .. } => {}
             }
         }
     }
@@ -229,7 +236,9 @@ impl Net {
             let mut values = request.into_iter();
             let word = values.next().unwrap();
             let word = word.as_str().unwrap();
-            if let Err(why) = node.machine.handle_request(now, &from, word, values) {
+            let request = Request::parse(word, values);
+            let taken = request.and_then(|it| node.machine.handle_request(now, &from, it));
+            if let Err(why) = taken {
                 node.odd.push(format!("{from} {word}: {why}"));
             }
             self.carry_out(&to);
@@ -267,6 +276,14 @@ impl Net {
             }
         }
         self.now = until;
+    }
+
+    /// Lets `name` go on with what is not done, without letting time pass.
+    pub(super) fn more(&mut self, name: &str) {
+        let now = self.now;
+        self.machine(name).handle_timeout(now);
+        self.carry_out(&id(name));
+        self.settle();
     }
 
     /// Lets a little time pass, more than changes are held back.
@@ -421,7 +438,10 @@ impl Net {
     ) -> Result<(), String> {
         let said = self.says_now(name, peer, words);
         self.soon();
-        said
+        let later = std::mem::take(&mut self.node(name).not_taken);
+        later
+            .into_iter()
+            .fold(said, |said, (_, why)| said.and(Err(why)))
     }
 
     pub(super) fn says_now<const N: usize>(
@@ -434,9 +454,9 @@ impl Net {
         let mut values = values.into_iter();
         let word = values.next().unwrap();
         let now = self.now;
-        let said =
-            self.machine(name)
-                .handle_request(now, &id(peer), word.as_str().unwrap(), values);
+        let request = Request::parse(word.as_str().unwrap(), values);
+        let machine = self.machine(name);
+        let said = request.and_then(|request| machine.handle_request(now, &id(peer), request));
         self.carry_out(&id(name));
         self.settle();
         said

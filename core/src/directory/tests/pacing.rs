@@ -15,7 +15,7 @@ use crate::{Text, Value};
 const SMALL: usize = 800;
 
 /// What a receiver knows: of each family its keys and values.
-type Known = BTreeMap<Text, BTreeMap<Text, Value>>;
+pub(super) type Known = BTreeMap<Text, BTreeMap<Text, Value>>;
 
 fn pairs(value: &Value) -> BTreeMap<Text, Value> {
     let map = value.as_map();
@@ -54,7 +54,7 @@ fn follow(known: &mut Known, request: &Values) {
 }
 
 /// What `peer` knows after all that it was told.
-fn known(net: &Net, peer: &str) -> Known {
+pub(super) fn known(net: &Net, peer: &str) -> Known {
     let mut known = Known::new();
     for (to, request) in &net.told {
         if to.as_str() == peer {
@@ -237,6 +237,45 @@ fn what_a_new_global_node_was_asked_too_early_it_answers_as_its_peer_has_room() 
     assert_eq!(net.heard("a", "w"), rest);
     ask(&mut net, 100);
     assert_eq!(net.heard("a", "w"), [r#""g_reply" 100 []"#]);
+}
+
+#[test]
+fn the_more_receivers_are_behind_the_fewer_keys_one_call_marks() {
+    let mut net = Net::default();
+    net.add("a", &[]);
+    net.become_global("a");
+    for n in 0..50 {
+        let watcher = format!("w{n}");
+        net.stranger("a", &watcher, false);
+        net.says("a", &watcher, ["g_mon1".into(), "f".into()])
+            .unwrap();
+        net.slow(&watcher);
+    }
+    net.set("a", "f", "first", 0);
+    net.stranger("a", "g", false);
+    net.says("a", "g", ["g_global".into()]).unwrap();
+    let keys = (0..10_000).map(|n| (Value::from(format!("k{n}")), Value::from(n)));
+    let update = ["g_upd".into(), "f".into(), Value::Map(keys.collect())];
+    net.says_now("a", "g", update).unwrap();
+    while net.machine("a").has_work() {
+        net.more("a");
+    }
+    // Each key is marked for each of 50.
+    let mut calls = 0;
+    while net.machine("a").poll_timeout() <= Some(net.now) {
+        let before = net.machine("a").untold();
+        net.more("a");
+        let marked = before - net.machine("a").untold();
+        assert!(marked <= 1000, "{marked} keys in one call");
+        calls += 1;
+    }
+    assert!(calls >= 5, "{calls}");
+    for n in 0..50 {
+        net.room(&format!("w{n}"), true);
+    }
+    net.soon();
+    assert_eq!(known(&net, "w0")["f"].len(), 10_001);
+    assert_eq!(known(&net, "w49")["f"], known(&net, "w0")["f"]);
 }
 
 #[derive(Debug, Clone)]

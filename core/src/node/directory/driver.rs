@@ -2,8 +2,13 @@
 //!
 //! The machine and those who wait for its answers stand behind one lock, which the links' tasks, programs and the
 //! [`run`] task take for a step. Under it peers are locked, to send; it is never taken under a peer's lock.
+//!
+//! A step takes milliseconds at most, whatever a peer has sent: the machine does a piece of what is large, and of what it
+//! says as much is done as the budget of a turn allows. The [`run`] task does the rest, step by step, and yields in
+//! between; other steps do then only what concerns who caused them. A link whose peer is not done with reads on when it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -12,19 +17,41 @@ use tokio::time::Instant;
 
 use super::watch::Feed;
 use crate::allowance::log_within;
-use crate::directory::{Arrival, Change, Machine, Output, Query, Refused, Role, Seeds, Settings};
+use crate::budget::{Budget, Turn};
+use crate::directory::{
+    Arrival, Change, Machine, Output, Query, Refused, Request, Role, Seeds, Settings,
+};
 use crate::link::SeedState;
 use crate::message::IntoIter;
 use crate::node::Inner;
 use crate::peer::{Answers, Generation, Peer};
+use crate::runtime::yield_to_runtime;
 use crate::{Address, Excerpt, NodeId, Text, Value};
 
 /// So many addresses of a node are tried; a peer may publish any number.
 const MOST_ADDRESSES: usize = 16;
 
+/// So often at most the task that does what is large lets others take the lock before it takes it again.
+const MOST_YIELDS: usize = 16;
+
+/// Who caused a step: what it left is for the others.
+#[derive(Clone, Copy)]
+enum Cause<'a> {
+    /// The [`run`] task, which does what others have left.
+    Run,
+    /// A program here, or a connection that comes or goes.
+    Here,
+    /// A request of this peer.
+    Peer(&'a NodeId),
+}
+
 /// The directory of one node, and who waits for something of it.
 pub(crate) struct Driver {
     state: Mutex<State>,
+    /// Threads that wait for the lock. The task that does what is large leaves it to them.
+    waiting: AtomicUsize,
+    /// Some of what links wait for may be done.
+    done: Notify,
     /// The machine may want to be called earlier than it said.
     sooner: Notify,
     start: Instant,
@@ -61,24 +88,51 @@ impl Driver {
                 next: 1,
                 closed: false,
             }),
+            waiting: AtomicUsize::new(0),
+            done: Notify::new(),
             sooner: Notify::new(),
             start: Instant::now(),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        state
     }
 
     /// Lets the machine take a step, and does what it says then.
     fn step<T>(&self, node: &Arc<Inner>, run: impl FnOnce(&mut State, Duration) -> T) -> T {
+        self.step_for(node, Cause::Here, run)
+    }
+
+    fn step_for<T>(
+        &self,
+        node: &Arc<Inner>,
+        cause: Cause<'_>,
+        run: impl FnOnce(&mut State, Duration) -> T,
+    ) -> T {
         let mut state = self.lock();
-        let before = state.machine.poll_timeout();
+        let before = state.due();
+        let is_behind = state.machine.has_outputs();
         let now = self.start.elapsed();
         let outcome = run(&mut state, now);
-        state.carry_out(node, now);
-        let after = state.machine.poll_timeout();
+        match cause {
+            Cause::Run => state.carry_out(node, now, Machine::poll_output),
+            _ if !is_behind => state.carry_out(node, now, Machine::poll_output),
+            // What others have left is not for this step.
+            Cause::Here => state.carry_out(node, now, Machine::poll_output_for_programs),
+            Cause::Peer(peer) => {
+                state.carry_out(node, now, Machine::poll_output_for_programs);
+                state.carry_out(node, now, |machine| machine.poll_output_for(peer));
+            }
+        }
+        let after = state.due();
         drop(state);
+        if before == Some(Duration::ZERO) {
+            self.done.notify_waiters();
+        }
         if after.is_some() && before.is_none_or(|before| after < Some(before)) {
             self.sooner.notify_one();
         }
@@ -137,7 +191,8 @@ impl Driver {
         });
     }
 
-    /// The peer sent a `g_*` request over the connection `generation`.
+    /// The peer sent a `g_*` request over the connection `generation`. Who has read it looks at
+    /// [`is_behind`](Self::is_behind) before it reads on.
     ///
     /// # Errors
     /// What is the matter with it.
@@ -148,12 +203,51 @@ impl Driver {
         word: &str,
         arguments: IntoIter,
     ) -> Result<(), String> {
-        self.step(node, |state, now| {
+        let request =
+            Request::parse(word, arguments).inspect_err(|_| self.lock().machine.unread(from.0))?;
+        self.step_for(node, Cause::Peer(from.0), |state, now| {
             if state.machine.generation(from.0) != Some(from.1) {
                 return Err(String::from("the connection is not up"));
             }
-            state.machine.handle_request(now, from.0, word, arguments)
+            state.machine.handle_request(now, from.0, request)
         })
+    }
+
+    /// Whether what `peer` has sent, or what is for it, is not all done.
+    pub(crate) fn is_behind(&self, peer: &NodeId) -> bool {
+        let state = self.lock();
+        state.machine.is_behind(peer) || state.machine.has_outputs_for(peer)
+    }
+
+    /// Waits until it is, or the node stops.
+    pub(crate) async fn caught_up(&self, node: &Inner, peer: &NodeId) {
+        let caught_up = async {
+            loop {
+                let done = self.done.notified();
+                tokio::pin!(done);
+                done.as_mut().enable();
+                if !self.is_behind(peer) {
+                    return;
+                }
+                done.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = node.stop.cancelled() => {}
+            () = caught_up => {}
+        }
+    }
+
+    /// Lets others have their turn, those that wait for the lock as well.
+    async fn give_way(&self) {
+        // The lock is not fair: who has just let go of it would often be the next to take it.
+        for _ in 0..MOST_YIELDS {
+            yield_to_runtime().await;
+            if self.waiting.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+        }
     }
 
     pub(super) fn set(
@@ -314,18 +408,37 @@ impl Drop for GivenUp<'_> {
 }
 
 impl State {
-    fn carry_out(&mut self, node: &Arc<Inner>, now: Duration) {
-        while let Some(output) = self.machine.poll_output() {
+    /// When there is something to do; at once, where a step has left something.
+    fn due(&self) -> Option<Duration> {
+        match self.machine.has_outputs() {
+            true => Some(Duration::ZERO),
+            false => self.machine.poll_timeout(),
+        }
+    }
+
+    /// Does what the machine says, in order, for one turn.
+    fn carry_out(
+        &mut self,
+        node: &Arc<Inner>,
+        now: Duration,
+        mut next: impl FnMut(&mut Machine) -> Option<Output>,
+    ) {
+        let mut turn = Turn::new(Budget::DIRECTORY);
+        while !turn.is_over()
+            && let Some(output) = next(&mut self.machine)
+        {
+            turn.spend_request();
             match output {
-                Output::Send { to, request } => {
-                    for to in to {
-                        let up = self.machine.generation(&to);
-                        if let (Some(generation), Some(peer)) = (up, node.known_peer(&to)) {
-                            peer.tell_over(generation, &request);
-                        }
+                Output::Send {
+                    to,
+                    generation,
+                    request,
+                } => {
+                    if let Some(peer) = node.known_peer(&to) {
+                        peer.tell_over(generation, &request);
                     }
                 }
-                Output::Pace { to } => self.pace(node, now, to),
+                Output::Pace { to, generation } => self.pace(node, now, to, generation),
                 // Who has given up has dropped the receiver.
                 Output::Answer { question, answer } => {
                     if let Some(asked) = self.questions.remove(&question) {
@@ -348,11 +461,17 @@ impl State {
                 Output::NotTaken { node: peer, why } => {
                     if let Some(peer) = node.known_peer(&peer) {
                         log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, why = %Excerpt(&why), "not taken");
+                        if let Some(generation) = self.machine.generation(&peer.id) {
+                            peer.count_odd(generation);
+                        }
                     }
                 }
-                Output::Silent { node: peer, end } => {
-                    let up = self.machine.generation(&peer);
-                    if let (Some(generation), Some(peer)) = (up, node.known_peer(&peer)) {
+                Output::Silent {
+                    node: peer,
+                    generation,
+                    end,
+                } => {
+                    if let Some(peer) = node.known_peer(&peer) {
                         be_told(&peer, generation, end);
                     }
                 }
@@ -373,9 +492,9 @@ impl State {
     }
 
     /// Tells the machine when `to` has room, which may be now.
-    fn pace(&mut self, node: &Arc<Inner>, now: Duration, to: NodeId) {
-        let up = self.machine.generation(&to);
-        let (Some(generation), Some(peer)) = (up, node.known_peer(&to)) else {
+    fn pace(&mut self, node: &Arc<Inner>, now: Duration, to: NodeId, generation: Generation) {
+        let is_up = self.machine.generation(&to) == Some(generation);
+        let Some(peer) = node.known_peer(&to).filter(|_| is_up) else {
             return;
         };
         let high = node.config.high_water;
@@ -440,9 +559,10 @@ pub(crate) async fn run(node: Arc<Inner>) {
         seeds_changed.as_mut().enable();
         look_at_seeds(&node);
         loop {
-            let due = driver.lock().machine.poll_timeout();
+            let due = driver.lock().due();
             let timeout = async {
                 match due {
+                    Some(due) if due <= driver.start.elapsed() => driver.give_way().await,
                     Some(due) => tokio::time::sleep_until(driver.start + due).await,
                     None => std::future::pending().await,
                 }
@@ -452,7 +572,9 @@ pub(crate) async fn run(node: Arc<Inner>) {
                 () = node.stop.cancelled() => return,
                 () = &mut seeds_changed => break,
                 () = driver.sooner.notified() => {}
-                () = timeout => driver.step(&node, |state, now| state.machine.handle_timeout(now)),
+                () = timeout => driver.step_for(&node, Cause::Run, |state, now| {
+                    state.machine.handle_timeout(now);
+                }),
             }
         }
     }
