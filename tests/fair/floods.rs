@@ -168,3 +168,30 @@ async fn members_that_ask_for_all_keys_of_a_large_family_hold_up_nobody() {
     assert!(others.worst() < OTHERS, "{others}");
     assert!(noticed.worst() < OWN, "{noticed}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_to_a_slow_port_holds_up_no_other_member() {
+    let _alone = alone().await;
+    let mut victim = Victim::start(&[]).await;
+    let mut asker = Socket::join("json", victim.at, "asker").await;
+    let mut flooder = Socket::join("json", victim.at, "flooder").await;
+    // More than a minute of work. Ports of that shard are behind what the shard has taken.
+    let flood = encoded("json", &json!(["slow", "x".repeat(30)])).repeat(64_000);
+    let flooding = tokio::spawn(async move {
+        flooder.send(&flood).await;
+        flooder
+    });
+    victim.process.line("@slow ").await;
+    let question = encoded("json", &json!(["", "time", "asker#p"]));
+    let mut times = Times::default();
+    while times.len() < ANSWERS[0] {
+        let asked = victim.now();
+        asker.send(&question).await;
+        asker.until("[\"p\",").await;
+        times.extend([asked.until(&victim.now())]);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    println!("others {times}");
+    assert!(times.worst() < OTHERS, "{times}");
+    flooding.abort();
+}

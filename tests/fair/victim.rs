@@ -17,6 +17,9 @@ pub(crate) const SHUTDOWN: Duration = Duration::from_secs(1);
 /// Bytes that the node holds for all its peers, but for half a MiB for each.
 pub(crate) const PEERS_LIMIT: usize = 64 << 20;
 
+/// How long the port `slow` takes for a message.
+const SLOW: Duration = Duration::from_millis(1);
+
 pub(crate) struct Victim {
     pub(crate) process: Child,
     /// Where its node listens.
@@ -72,7 +75,8 @@ impl Victim {
     }
 }
 
-/// What the process runs, as node `id`: a global node with the ports `echo` and `sink`, which takes everything.
+/// What the process runs, as node `id`: a global node with the ports `echo`, `sink`, which takes everything, and `slow`, which
+/// takes [`SLOW`] for each message.
 pub(crate) async fn run(id: String) {
     let log = Log::everywhere();
     let mut told = signal(SignalKind::terminate()).unwrap();
@@ -118,6 +122,14 @@ pub(crate) async fn run(id: String) {
     node.port_named("echo", echo).unwrap();
     node.port_named("sink", |_: &mut Context<'_>, _: Message| ())
         .unwrap();
+    let mut begun = false;
+    let slow = move |_: &mut Context<'_>, _: Message| {
+        if !std::mem::replace(&mut begun, true) {
+            println!("@slow begins");
+        }
+        std::thread::sleep(SLOW);
+    };
+    node.port_named("slow", slow).unwrap();
     println!("@ready {}", node.addresses()[0]);
     told.recv().await;
     let begun = Instant::now();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+mod backlog;
 mod cbor;
 mod common;
 mod dialled;

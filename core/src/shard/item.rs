@@ -48,6 +48,8 @@ pub(crate) struct Chunk {
     source: Option<Source>,
     /// Messages and other things to do.
     count: usize,
+    /// About how many bytes readers gave with them.
+    pub(super) given: usize,
 }
 
 /// Something to do for a port.
@@ -122,6 +124,7 @@ impl Chunk {
             bytes: Vec::with_capacity(other.bytes.len()),
             source: None,
             count: 0,
+            given: 0,
         }
     }
 
@@ -263,6 +266,7 @@ impl Chunk {
         self.bytes.clear();
         self.source = None;
         self.count = 0;
+        self.given = 0;
     }
 }
 

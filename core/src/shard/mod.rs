@@ -7,6 +7,7 @@
 mod end;
 mod item;
 mod news;
+mod owed;
 mod ports;
 mod queue;
 mod run;
@@ -26,6 +27,7 @@ use crate::{Message, PortName, Reason};
 
 use item::Chunk;
 pub(crate) use item::{Asked, Item, NewPort, OnEnd, Watcher, What};
+use owed::Owed;
 use queue::Queue;
 pub(crate) use run::run;
 
@@ -150,6 +152,8 @@ struct Part {
     items: Chunk,
     /// About how many bytes they keep alive.
     bytes: usize,
+    /// What the shard was given before.
+    owed: Owed,
 }
 
 impl Batch {
@@ -212,16 +216,18 @@ impl Batch {
         }
     }
 
-    /// Waits until the shards have worked off most of what readers gave them, so that a fast sender is slowed
-    /// by the transport and does not fill our memory. Calls `parked` with true and then false if that takes time.
+    /// Waits until the shards have worked off enough of what this reader gave them, so that a fast sender is slowed by the
+    /// transport and does not fill our memory. What others gave is theirs to wait for. Calls `parked` with true and then
+    /// false if that takes time.
     pub(crate) async fn ready(&mut self, parked: impl Fn(bool)) {
         // Exclusive, since items are not to be shared between threads.
-        if self.shards.queues.iter().all(Queue::is_ready) {
+        let mut parts = self.shards.queues.iter().zip(&mut self.parts);
+        if parts.all(|(queue, part)| queue.is_ready(&mut part.owed)) {
             return;
         }
         parked(true);
-        for queue in &self.shards.queues {
-            queue.ready().await;
+        for (queue, part) in self.shards.queues.iter().zip(&mut self.parts) {
+            queue.ready(&mut part.owed).await;
         }
         parked(false);
     }
@@ -230,7 +236,10 @@ impl Batch {
 impl Part {
     fn flush(&mut self, queue: &Queue) {
         if !self.items.is_empty() {
-            queue.append(&mut self.items, std::mem::take(&mut self.bytes));
+            let bytes = std::mem::take(&mut self.bytes);
+            if let Some(end) = queue.append(&mut self.items, bytes) {
+                self.owed.add(bytes, end);
+            }
         }
     }
 }

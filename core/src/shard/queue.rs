@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::Item;
 use super::item::Chunk;
+use super::owed::Owed;
 use crate::node::ShardStats;
 use crate::runtime::make_way;
 use crate::watchdog::soon;
@@ -22,26 +23,41 @@ const SPARE: usize = 1024;
 /// Empty chunks that are kept for good. Of what is above, a part goes back to the system each time the shard sleeps.
 const KEEP: usize = 32;
 
-/// Bytes from readers above which they wait for the shard.
+/// Bytes from one reader below which it does not wait for the shard, whatever others gave: who now and then asks something
+/// is held up by nobody.
+const FEW: usize = 64 << 10;
+
+/// Bytes from one reader from which on it waits for the shard, until half of them are worked off.
+const MANY: usize = 1 << 20;
+
+/// Bytes from all readers from which on those wait that gave more than [`FEW`]. They go on when there is room for [`MANY`].
 const HIGH: usize = 8 << 20;
 
-#[derive(Default)]
+/// Bytes from readers in a chunk to which no more is added. What is in a chunk is worked off as one.
+const LARGE: usize = 256 << 10;
+
 pub(super) struct Queue {
     /// Held for a push or a swap, never while anything runs.
     state: Mutex<State>,
-    /// Bytes that readers gave and the shard has not worked off.
-    backlog: AtomicUsize,
-    worked_off: Notify,
+    /// Bytes that readers gave so far. Written under the lock.
+    given: AtomicU64,
+    /// How many of those the shard has worked off. Written by it alone.
+    worked_off: AtomicU64,
+    /// So many have to be worked off before the first of the readers that wait goes on.
+    wanted: AtomicU64,
+    /// As many are.
+    progress: Notify,
     /// How much the shard has done. Written by it alone.
     done: AtomicU64,
 }
+
+/// No reader waits.
+const NOBODY: u64 = u64::MAX;
 
 #[derive(Default)]
 struct State {
     items: Chunks,
     spare: Vec<Chunk>,
-    /// Bytes that readers gave with `items`.
-    bytes: usize,
     /// The shard's task, when it waits.
     waker: Option<Waker>,
     /// The shard was woken, and has not come.
@@ -61,7 +77,6 @@ struct Chunks {
 pub(super) struct Taken {
     items: Chunks,
     emptied: Vec<Chunk>,
-    bytes: usize,
     /// What a panic of the shard has left of a chunk.
     pub(super) left: Vec<Item>,
     /// No more items will come.
@@ -130,8 +145,20 @@ impl State {
         let next = self.spare.pop().unwrap_or_default();
         std::mem::swap(&mut self.items, &mut taken.items);
         self.items.last = next;
-        taken.bytes = std::mem::take(&mut self.bytes);
         true
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            given: AtomicU64::new(0),
+            worked_off: AtomicU64::new(0),
+            wanted: AtomicU64::new(NOBODY),
+            progress: Notify::new(),
+            done: AtomicU64::new(0),
+        }
     }
 }
 
@@ -180,28 +207,32 @@ impl Queue {
         }
     }
 
-    /// Appends all of `items`, which keep about `bytes` bytes alive.
-    pub(super) fn append(&self, items: &mut Chunk, bytes: usize) {
+    /// Appends all of `items`, which keep about `bytes` bytes alive, and says how many bytes are worked off once these are;
+    /// `None` if the queue is closed.
+    pub(super) fn append(&self, items: &mut Chunk, bytes: usize) -> Option<u64> {
         let mut state = self.lock();
         if state.closed {
             drop(state);
             items.clear();
-            return;
+            return None;
         }
-        self.backlog.fetch_add(bytes, Ordering::Relaxed);
-        state.bytes += bytes;
+        let end = self.given.load(Ordering::Relaxed) + bytes as u64;
+        self.given.store(end, Ordering::Relaxed);
+        let last = &state.items.last;
         let mut late = false;
-        if state.items.last.is_empty() {
+        if last.is_empty() {
             std::mem::swap(&mut state.items.last, items);
-        } else if items.is_batch() || state.items.last.is_full() {
+        } else if items.is_batch() || last.is_full() || last.given >= LARGE {
             late = state.turn();
             std::mem::swap(&mut state.items.last, items);
         } else {
             state.items.last.append(items);
         }
+        state.items.last.given += bytes;
         if late || state.waker.is_some() {
             Self::wake(state, late);
         }
+        Some(end)
     }
 
     pub(super) fn close(&self) {
@@ -213,7 +244,7 @@ impl Queue {
         if let Some(waker) = waker {
             waker.wake();
         }
-        self.worked_off.notify_waiters();
+        self.progress.notify_waiters();
     }
 
     /// Closes the queue, and hands over what is in it.
@@ -256,38 +287,60 @@ impl Queue {
         ShardStats {
             done: self.done.load(Ordering::Relaxed),
             queued,
-            backlog: self.backlog.load(Ordering::Relaxed),
+            backlog: self.backlog(),
         }
     }
 
-    /// The shard has worked off what it took, which were `count` things.
-    pub(super) fn done(&self, taken: &mut Taken, count: usize) {
+    /// Bytes that readers gave and the shard has not worked off.
+    fn backlog(&self) -> usize {
+        // In this order: what is worked off was given before.
+        let worked_off = self.worked_off.load(Ordering::Acquire);
+        (self.given.load(Ordering::Relaxed) - worked_off) as usize
+    }
+
+    /// The shard has worked off a chunk: `count` things, for which readers gave `bytes`.
+    pub(super) fn done(&self, count: usize, bytes: usize) {
         self.done.fetch_add(count as u64, Ordering::Relaxed);
-        let bytes = std::mem::take(&mut taken.bytes);
         if bytes == 0 {
             return;
         }
-        let before = self.backlog.fetch_sub(bytes, Ordering::Relaxed);
-        if before >= HIGH && before - bytes < HIGH {
-            self.worked_off.notify_waiters();
+        // A reader writes what it waits for and then reads what is worked off, so one of the two sees the other's.
+        let before = self.worked_off.fetch_add(bytes as u64, Ordering::SeqCst);
+        if before + bytes as u64 >= self.wanted.load(Ordering::SeqCst) {
+            self.wanted.store(NOBODY, Ordering::SeqCst);
+            self.progress.notify_waiters();
         }
     }
 
-    /// Whether the backlog from readers is below its limit.
-    pub(super) fn is_ready(&self) -> bool {
-        self.backlog.load(Ordering::Relaxed) < HIGH
+    /// Whether a reader to which the shard owes this may give it more.
+    #[inline]
+    pub(super) fn is_ready(&self, owed: &mut Owed) -> bool {
+        if owed.bytes() == 0 {
+            return true;
+        }
+        owed.settle(self.worked_off.load(Ordering::Acquire));
+        owed.bytes() < FEW || owed.bytes() < MANY && self.backlog() < HIGH
     }
 
-    /// Waits until the backlog from readers is below its limit.
-    pub(super) async fn ready(&self) {
-        while !self.is_ready() {
-            let notified = self.worked_off.notified();
-            tokio::pin!(notified);
-            notified.as_mut().enable();
-            if self.is_ready() || self.lock().closed {
+    /// Waits until it may.
+    pub(super) async fn ready(&self, owed: &mut Owed) {
+        if self.is_ready(owed) {
+            return;
+        }
+        let (few, half) = (owed.until_below(FEW), owed.until_below(MANY / 2));
+        loop {
+            let progress = self.progress.notified();
+            tokio::pin!(progress);
+            // Who is enabled is notified, even if it has just put its mark into `wanted` when that is emptied.
+            progress.as_mut().enable();
+            let given = self.given.load(Ordering::Relaxed);
+            let low = (given + 1).saturating_sub((HIGH - MANY) as u64);
+            let wanted = few.min(half.max(low));
+            self.wanted.fetch_min(wanted, Ordering::SeqCst);
+            if self.worked_off.load(Ordering::SeqCst) >= wanted || self.lock().closed {
                 return;
             }
-            notified.await;
+            progress.await;
         }
     }
 }

@@ -60,7 +60,9 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
         }
         let mut count = 0;
         while let Some(mut chunk) = taken.next_chunk() {
+            let given = chunk.given;
             let messages = shard.work_off(&mut chunk, &mut taken.left);
+            queue.done(messages, given);
             taken.empty(chunk);
             count += messages;
             turn.spend(messages);
@@ -74,7 +76,6 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
                 }
             }
         }
-        queue.done(taken, count);
         if taken.closed {
             return;
         }
