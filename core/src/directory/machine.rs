@@ -66,6 +66,12 @@ impl Settings {
         FULL.min(self.message_size / 4)
     }
 
+    /// The same for a change, of which many are told at once: together they are to hold no more than each may anyway
+    /// (`peers_limit`).
+    pub(super) fn full_change(&self) -> usize {
+        FULL_CHANGE.min(self.full())
+    }
+
     /// Bytes of an answer to a query that fit into a message.
     pub(super) fn largest_reply(&self) -> usize {
         self.message_size / 2
@@ -84,6 +90,7 @@ impl Settings {
 
 /// Bytes after which a message is full, if it may be as large.
 const FULL: usize = 4 << 20;
+const FULL_CHANGE: usize = 256 << 10;
 
 /// What this node is in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

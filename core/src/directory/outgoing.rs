@@ -167,7 +167,7 @@ impl Machine {
     /// Tells what is due at one of the outlets, or marks it for receivers that are behind. What does not fit into a message
     /// waits there for the next, and what one call should not do for another.
     fn flush(&mut self, now: Duration, source: Source) {
-        let (full, most) = (self.settings.full(), self.settings.most_marks());
+        let (full, most) = (self.settings.full_change(), self.settings.most_marks());
         let mut spent = 0;
         while spent < MOST_MARKS
             && let Some(family) = self.outlet(source).next(now)
@@ -338,7 +338,7 @@ impl Machine {
 
     /// A message of what is marked for `to`; of several families one after the other.
     fn marked(&mut self, to: &NodeId) -> Option<(Part, Piece)> {
-        let full = self.settings.full();
+        let full = self.settings.full_change();
         let mut sending = std::mem::take(&mut self.peers.get_mut(to)?.sending);
         let mut found = None;
         for _ in 0..sending.marks.len() {

@@ -386,3 +386,27 @@ proptest! {
         }
     }
 }
+
+/// Hundreds of watchers at once must not take all memory that peers may.
+#[test]
+fn one_large_change_is_told_in_small_messages() {
+    let mut net = Net::default();
+    net.add("a", &[]);
+    net.become_global("a");
+    net.stranger("a", "w", false);
+    net.says("a", "w", ["g_mon1".into(), "f".into()]).unwrap();
+    net.slow("w");
+    net.add("b", &["a"]);
+    for n in 0..40 {
+        net.set_now("b", "f", &format!("k{n:02}"), "x".repeat(50_000));
+    }
+    net.heard("a", "w");
+    net.soon();
+    net.room("w", true);
+    net.soon();
+    let heard = net.heard("a", "w");
+    let longest = heard.iter().map(String::len).max();
+    assert!(longest.is_some_and(|len| len < 350_000), "{longest:?}");
+    let all: usize = heard.iter().map(String::len).sum();
+    assert!(all > 1_500_000, "{all}");
+}
