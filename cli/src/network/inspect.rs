@@ -66,8 +66,12 @@ pub(crate) async fn ports(session: &Session, node: &NodeId) -> Result<Vec<Port>,
 pub(crate) async fn can(session: &Session, node: &NodeId, name: &str) -> Result<bool, Failure> {
     let asked = vec![Value::from("can"), Value::from(name)];
     let answer = call(session, node, asked).await?;
-    // AnyEvent::MP's true is the text 1.
-    Ok(answer.as_str() == Some("1") || answer.as_u64() == Some(1))
+    Ok(is_true(&answer))
+}
+
+/// Whether it is AnyEvent::MP's true: the text 1, or the number.
+pub(super) fn is_true(answer: &Value) -> bool {
+    answer.as_str() == Some("1") || answer.as_u64() == Some(1)
 }
 
 /// Calls a function whose answer is one value.

@@ -2,6 +2,7 @@
 
 use aemp::NodeId;
 
+use super::inspect::is_true;
 use super::{Failure, Session, can, eval, node_port};
 
 /// What a Perl node is told to evaluate: whether it runs under a watchdog, which is what starts it again.
@@ -25,9 +26,7 @@ pub(crate) async fn restart(session: &Session, node: &NodeId, end_it: bool) -> R
         return session.wait(node.as_str(), gone).await.map(drop);
     }
     let guarded = eval(session, node, GUARDED).await?;
-    let is_guarded = guarded
-        .first()
-        .is_some_and(|yes| yes.as_u64() == Some(1) || yes.as_str() == Some("1"));
+    let is_guarded = guarded.first().is_some_and(is_true);
     if !is_guarded && !end_it {
         return Err(Failure::NoWatchdog { node: node.clone() });
     }
