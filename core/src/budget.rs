@@ -125,7 +125,7 @@ impl Turn {
     #[inline]
     pub(crate) fn is_over(&mut self) -> bool {
         #[cfg(aemp_faults)]
-        if crate::faults::is(crate::faults::Fault::EndlessTurn) {
+        if aemp_proto::faults::is(aemp_proto::faults::Fault::EndlessTurn) {
             return false;
         }
         self.messages >= self.look_at && self.look()

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::address::ParseAddressError;
+use crate::ParseAddressError;
 use crate::codec::EncodeError;
 use crate::handshake::SecretError;
 use crate::id::ParseIdError;

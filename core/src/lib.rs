@@ -1,4 +1,4 @@
-//! The core of aemp: names, values, messages, ports, nodes and links. It knows no socket, no codec and no file; the
+//! The core of aemp: ports, nodes and links, which run the protocol on tokio. It knows no socket, no codec and no file; the
 //! facade crate `aemp` adds those and is what programs use.
 //!
 //! * A node of this process is a [`LocalNode`], made by a [`Builder`]; what it can be told is its [`Config`].
@@ -9,50 +9,36 @@
 //! * Who adds a codec begins at [`codec::Codec`], who adds a transport at [`transport::Transport`]. The opening of a
 //!   connection is a state machine of its own, [`handshake`].
 //!
+//! What AEMP is, without I/O, is in the crate `aemp-proto`: names, values, messages, what reads and writes their bytes, and
+//! the state machines of the protocol. What programs and codecs use of it stands here as well.
+//!
 //! Comments name the wire protocol's facts by section of `docs/protocol.md` in the repository.
 
-mod address;
 mod allowance;
 mod budget;
 pub mod codec;
 mod config;
 mod deadline;
-mod directory;
 mod entropy;
 mod error;
-mod excerpt;
-#[cfg(aemp_faults)]
-pub mod faults;
 mod guard;
-pub mod handshake;
-pub mod id;
 mod link;
-mod map;
-pub mod message;
 mod monitor;
 mod node;
 mod peer;
 mod port;
 pub mod profile;
 mod ration;
-mod reason;
 mod runtime;
 mod shard;
 mod supervisor;
-mod text;
 pub mod transport;
-pub mod value;
 mod watchdog;
 
-pub use address::{Address, ParseAddressError};
 pub use allowance::LogAllowance;
 pub use config::Config;
-pub use directory::{Change, DirectoryLimits};
 pub use error::{CallError, Error, JoinError, Result, SendError, StartError};
-pub use excerpt::Excerpt;
-pub use id::{NodeId, ParseIdError, PortId, PortName};
 pub use link::{LinkInfo, SeedInfo, SeedState};
-pub use message::{IntoMessage, Message, ParseError, Values};
 pub use monitor::{Action, IntoAction, Monitor, Notify};
 pub use node::{
     Ask, Builder, Call, Directory, DirectoryError, DirectoryRole, Events, FamilyWatch, Group,
@@ -60,7 +46,48 @@ pub use node::{
     Registration, ShardStats, Shutdown, Tap, TapOptions, Tapped, TappedMessage, Timer, Traffic,
 };
 pub use port::{Context, Inbox, InboxBounds, Outcome, Port, Routes, routes};
-pub use reason::Reason;
 pub use supervisor::{IntoChild, Supervision, Supervisor};
-pub use text::Text;
+
+#[doc(inline)]
+pub use aemp_proto::directory::{Change, DirectoryLimits};
+#[doc(inline)]
+pub use aemp_proto::{Address, Excerpt, ParseAddressError, Reason, Text, reason, value};
+#[doc(no_inline)]
+pub use id::{NodeId, ParseIdError, PortId, PortName};
+#[doc(no_inline)]
+pub use message::{IntoMessage, Message, ParseError, Values};
+#[doc(no_inline)]
 pub use value::{Integer, Map, Value};
+
+/// Deliberate faults, by which the simulation shows that it would find real ones.
+#[cfg(aemp_faults)]
+pub mod faults {
+    #[doc(inline)]
+    pub use aemp_proto::faults::{Fault, choose};
+}
+
+/// The opening of a connection as a state machine (protocol.md section 2): it begins with an [`Opening`](handshake::Opening).
+/// The states and their order are in the documentation of `aemp_proto::handshake`.
+pub mod handshake {
+    #[doc(inline)]
+    pub use aemp_proto::handshake::{
+        AuthMethod, AwaitAuth, AwaitGreeting, AwaitTls, Awaiting, Established, Greeted,
+        HandshakeError, Line, MAX_LINE, Nonce, Opening, Peer, Progress, Ready, Role, Secret,
+        SecretError, Settings, Stage, Tls, TlsRole, Verified, rivals,
+    };
+}
+
+/// Names on the network: [`NodeId`], [`PortName`], and [`PortId`], which is both joined by `#` (protocol.md section 1).
+pub mod id {
+    #[doc(inline)]
+    pub use aemp_proto::id::{NodeId, ParseIdError, PortId, PortName};
+}
+
+/// [`Message`]: what one `send` carries: a list of elements, the first of which is by convention a text, its tag
+/// (protocol.md section 4).
+pub mod message {
+    #[doc(inline)]
+    pub use aemp_proto::message::{
+        IntoIter, IntoMessage, Message, ParseError, Values, Wire, to_values,
+    };
+}

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aemp_proto::codec::{encode, write};
 use bytes::{Bytes, BytesMut};
 
-use super::format::write;
+use super::guarded::{Guarded, guarded};
 use super::value_decoder::ValueDecoder;
 use super::{
     Capabilities, Codec, DecodeError, Decoder, EncodeError, Encoder, Found, Frame, Limits,
@@ -13,11 +14,54 @@ use super::{
 };
 use crate::{Excerpt, Integer, Map, Text, Value};
 
-/// A [`Codec`] that goes by way of values, made of a [`ValueFormat`]; its documentation has an example.
+/// A [`Codec`] that goes by way of values, made of a [`ValueFormat`].
 ///
 /// It costs more than a codec that writes into a [`Sink`](super::Sink) and reads by a [`WireFormat`](super::WireFormat): each
 /// message is built as a [`Value`] on its way out, and as one on its way in, on the connection's task. CONTRIBUTING.md has
 /// numbers.
+///
+/// A format without heads, here the diagnostic notation of CBOR, gets its length in front:
+///
+/// ```
+/// use std::io::Write;
+/// use aemp_core::Value;
+/// use aemp_core::codec::{BoxError, Capabilities, Codec, Frame, Head, Limits, Out, PeerInfo};
+/// use aemp_core::codec::{ValueCodec, ValueFormat};
+///
+/// struct Notation;
+///
+/// impl ValueFormat for Notation {
+///     fn name(&self) -> &str {
+///         "notation"
+///     }
+///     fn capabilities(&self) -> Capabilities {
+///         Capabilities::ALL
+///     }
+///     fn head(&self, bytes: &[u8]) -> Result<Option<Head>, BoxError> {
+///         let len = bytes.first_chunk().map(|len| u32::from_be_bytes(*len));
+///         Ok(len.map(|len| Head::Message(4 + len as usize)))
+///     }
+///     fn write(&self, message: &Value, out: &mut Out<'_>) -> Result<(), BoxError> {
+///         let text = message.to_string();
+///         out.write_all(&u32::try_from(text.len())?.to_be_bytes())?;
+///         Ok(out.write_all(text.as_bytes())?)
+///     }
+///     fn read(&self, bytes: &[u8]) -> Result<Value, BoxError> {
+///         Ok(std::str::from_utf8(&bytes[4..])?.parse()?)
+///     }
+/// }
+///
+/// let codec = ValueCodec::new(Notation)?;
+/// let peer = PeerInfo::new("peer".parse()?, "");
+/// let mut wire = bytes::BytesMut::new();
+/// codec.encode(&Frame::of("counter", &["add".into(), 41.into()]), &peer, &mut wire)?;
+/// assert_eq!(wire, &b"\0\0\0\x16[\"counter\", \"add\", 41]"[..]);
+///
+/// let received = codec.decoder(&Limits::default(), &peer).decode(&mut wire)?;
+/// let (tag, n): (String, i64) = received.expect("it is whole").message.parse()?;
+/// assert_eq!((tag.as_str(), n), ("add", 41));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct ValueCodec {
     format: Arc<dyn ValueFormat>,
@@ -56,7 +100,7 @@ impl ValueCodec {
         let format = || self.name.clone();
         let mut wire = BytesMut::new();
         let empty = Value::Array(Box::default());
-        if let Err(why) = write(&*self.format, &empty, &mut wire) {
+        if let Err(why) = write(&Guarded(self.format.clone()), &empty, &mut wire) {
             return Err(FormatError::Write {
                 format: format(),
                 value: value(),
@@ -85,8 +129,14 @@ impl ValueCodec {
         let mut wire = BytesMut::new();
         let elements = [sample];
         let frame = Frame::of("port", &elements);
-        let encoder = Encoder::Values(self.format.clone());
-        if let Err(error) = frame.encode(&encoder, &self.capabilities, || &self.name, &mut wire) {
+        let encoder = guarded(self.encoder());
+        if let Err(error) = encode(
+            &frame,
+            &encoder,
+            &self.capabilities,
+            || &self.name,
+            &mut wire,
+        ) {
             let format = format();
             return Err(FormatError::Write {
                 format,

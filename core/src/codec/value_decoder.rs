@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::scanner::DEEPEST;
+use aemp_proto::codec::DEEPEST;
+
 use super::{
     Begins, DecodeError, Decoder, Found, Head, Heads, Inside, Limits, Received, Scanned, Scanner,
     Step, ValueFormat,

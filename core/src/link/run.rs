@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aemp_proto::codec::{Place, READ, Shown, need, pass};
+use aemp_proto::message::COPY_BELOW;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -19,10 +21,9 @@ use super::shared::Shared;
 use super::watch::hung;
 use crate::allowance::log_within;
 use crate::budget::{Budget, LOOKS, Turn};
-use crate::codec::{Decoder, Found, PeerInfo, READ, Received, need, pass};
+use crate::codec::{Decoder, Found, PeerInfo, Received};
 use crate::deadline::Ticks;
 use crate::guard;
-use crate::message::COPY_BELOW;
 use crate::node::{Held, Inner, Sender, handle_node_port};
 use crate::peer::{Answers, Chunk, Generation, Peer, Written, is_recount_due};
 use crate::shard::Batch;
@@ -370,7 +371,7 @@ impl Link<'_> {
             let found = decoder.find(&buffer[at..]);
             if tapped
                 && let Ok(found) = &found
-                && let Some(shown) = found.shown(&buffer[at..])
+                && let Some(shown) = Shown::of(found, &buffer[at..])
             {
                 self.node.taps.received(self.info, &shown);
             }
@@ -387,7 +388,7 @@ impl Link<'_> {
                     }
                 }
                 Ok(Found::Message { used, message }) => {
-                    let place = message.place();
+                    let place = Place::of(&message);
                     let received = place.take(buffer, at + used);
                     at = 0;
                     messages += 1;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aemp_proto::message::values_to_send;
 use tokio::sync::oneshot;
 
 use crate::codec::EncodeError;
@@ -95,7 +96,7 @@ pub struct Notify<'a, M>(pub &'a PortId, pub M);
 
 impl<M: IntoMessage> IntoAction for Notify<'_, M> {
     fn into_action(self) -> Result<Action, EncodeError> {
-        let values = self.1.into_message()?.try_into_values()?;
+        let values = values_to_send(self.1.into_message()?)?;
         Ok(Action::new(What::Notify(Box::new((
             self.0.clone(),
             values,

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aemp_proto::monitor::MonitorKey;
+
 use super::action::Armed;
 use crate::PortName;
 use crate::peer::Peer;
 use crate::shard::Shards;
-
-/// Which monitor of a port: unique within its node.
-pub(crate) type MonitorKey = u64;
 
 /// Ends its monitor when dropped: from then on its action does not begin any more.
 #[must_use = "a monitor ends when its guard is dropped; keep it, or call `detach`"]
@@ -51,7 +50,7 @@ impl Drop for Monitor {
             return;
         };
         #[cfg(aemp_faults)]
-        if crate::faults::is(crate::faults::Fault::FiresAfterDrop) {
+        if aemp_proto::faults::is(aemp_proto::faults::Fault::FiresAfterDrop) {
             return;
         }
         if !self.armed.take() {

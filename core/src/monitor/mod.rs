@@ -2,12 +2,8 @@
 
 mod action;
 mod guard;
-mod keyed;
-mod table;
 
 pub(crate) use action::What;
 pub use action::{Action, IntoAction, Notify};
 pub use guard::Monitor;
-pub(crate) use guard::{MonitorKey, Target};
-pub(crate) use keyed::Keyed;
-pub(crate) use table::MonitorTable;
+pub(crate) use guard::Target;

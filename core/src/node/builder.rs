@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aemp_proto::address::rank;
+use aemp_proto::handshake::secret_text;
+use aemp_proto::text::latin1;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
@@ -18,7 +21,6 @@ use crate::error::StartError;
 use crate::guard;
 use crate::handshake::{Secret, SecretError};
 use crate::link;
-use crate::text::latin1;
 use crate::transport::{Transport, Transports};
 use crate::{Address, NodeId, peer};
 
@@ -64,7 +66,7 @@ impl SecretSource {
         match self {
             Self::Text(text) => text.clone(),
             Self::Bytes(bytes) => latin1(bytes),
-            Self::Checked(secret) => latin1(secret.bytes()),
+            Self::Checked(secret) => secret_text(secret),
         }
     }
 }
@@ -280,7 +282,7 @@ impl Builder {
             .flat_map(|listener| listener.addresses())
             .collect();
         // Each listener has its best first; among those of all, an AnyEvent::MP node tries one every 2 s.
-        addresses.sort_by_key(Address::rank);
+        addresses.sort_by_key(rank);
         inner.set_addresses(addresses);
         inner.directory.listens(&inner, &inner.addresses());
         if !seeds.is_empty() {

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use aemp_proto::map::HashMap;
 use serde::de::DeserializeOwned;
 
 use super::LocalNode;
 use crate::guard;
-use crate::map::HashMap;
 use crate::port::{Outcome, Port};
 use crate::{Message, Reason, Text};
 

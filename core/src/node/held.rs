@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use aemp_proto::message::cost_of_message;
+
 use crate::Message;
 
 /// Questions that one link holds.
@@ -57,7 +59,7 @@ impl Held {
 
     /// Holds a question. False if there is no room.
     pub(super) fn push(&mut self, question: Message) -> bool {
-        let bytes = question.cost();
+        let bytes = cost_of_message(&question);
         if self.is_full() || bytes > LARGEST {
             return false;
         }
@@ -69,7 +71,7 @@ impl Held {
     /// The question that has waited longest.
     pub(crate) fn pop(&mut self) -> Option<Message> {
         let question = self.questions.pop_front()?;
-        self.bytes -= question.cost();
+        self.bytes -= cost_of_message(&question);
         self.refusing = false;
         Some(question)
     }

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
+use aemp_proto::abridged;
+use aemp_proto::id::{REPLY, is_reply};
+use aemp_proto::map::HashSet;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +27,6 @@ use crate::entropy::Entropy;
 use crate::error::SendError;
 use crate::handshake::{Secret, Settings};
 use crate::link::{self, Door, Nonces, Seed, Seeds};
-use crate::map::HashSet;
 use crate::message::{IntoMessage, Values};
 use crate::monitor::{Action, IntoAction, Monitor, Target, What};
 use crate::peer::{Generation, Peer, Pool, SpawnPlace};
@@ -135,7 +137,7 @@ const EVENTS: usize = 1024;
 /// What the names of ports begin with that this node makes up.
 fn unique_word(_id: &NodeId, entropy: &Entropy) -> String {
     #[cfg(aemp_faults)]
-    if crate::faults::is(crate::faults::Fault::SameNames) {
+    if aemp_proto::faults::is(aemp_proto::faults::Fault::SameNames) {
         return _id.to_string();
     }
     entropy.word::<10>()
@@ -267,13 +269,13 @@ impl Inner {
 
     /// A name for a port that takes the answer of a call.
     pub(super) fn reply_name(&self) -> PortName {
-        format!("{}{}{}", PortName::REPLY, self.unique, self.next()).into()
+        format!("{}{}{}", REPLY, self.unique, self.next()).into()
     }
 
     /// Whether this is a name that this node makes up, or may make up next.
     pub(crate) fn is_own_name(&self, name: &PortName) -> bool {
         let name = name.as_str();
-        let name = name.strip_prefix(PortName::REPLY).unwrap_or(name);
+        let name = name.strip_prefix(REPLY).unwrap_or(name);
         name.starts_with(&self.unique)
     }
 
@@ -383,7 +385,7 @@ impl Inner {
         let SendError::Encode { error: refused, .. } = &error;
         if to.node() == &self.id {
             log_within!(self.logs.members, WARN, target: "aemp::link", "{}", Excerpt(&error));
-            if to.port().is_reply() {
+            if is_reply(to.port()) {
                 self.kill(to, not_encoded(&self.id, refused));
             }
             return;
@@ -502,7 +504,7 @@ impl Inner {
                 if action.armed.take() {
                     let (to, message) = appended(*notify, reason);
                     #[cfg(aemp_faults)]
-                    if crate::faults::is(crate::faults::Fault::FiresTwice) {
+                    if aemp_proto::faults::is(aemp_proto::faults::Fault::FiresTwice) {
                         self.shards.deliver(to.port(), message.clone().into());
                     }
                     self.shards.deliver(to.port(), message.into());
@@ -542,7 +544,7 @@ impl Inner {
                     let (to, message) = appended(*notify, reason);
                     self.shards.deliver(to.port(), message.into());
                 } else {
-                    let (to, message) = appended(*notify, reason.abridged());
+                    let (to, message) = appended(*notify, abridged(&reason));
                     // It fits whatever codec there is: a reason may hold what that lacks, and has to arrive.
                     self.peer(to.node()).tell(to.port(), message);
                 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use aemp_proto::message::values_to_send;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
@@ -209,7 +210,7 @@ impl LocalNode {
         };
         let arguments = arguments
             .into_message()
-            .and_then(Message::try_into_values)
+            .and_then(values_to_send)
             .map_err(refused)?;
         if *node == self.inner.id {
             // At once, so that what is sent to it next finds it.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aemp_proto::map::HashMap;
 use metrics::{counter, gauge};
 
 use super::{Inner, LinkStats, NodeStats, ShardStats, Traffic};
 use crate::NodeId;
 use crate::deadline::Ticks;
-use crate::map::HashMap;
 
 /// Copies the statistics of `node` every `period`, until it stops.
 pub(super) async fn export(node: Arc<Inner>, period: Duration) {

@@ -4,17 +4,20 @@
 use std::sync::{Arc, Weak};
 use std::time::UNIX_EPOCH;
 
+use aemp_proto::abridged;
+use aemp_proto::directory::is_question;
+use aemp_proto::message::{cost_of, values_and_wire, without};
+use aemp_proto::text::latin1;
+
 use super::{Held, Inner, LocalNode};
 use crate::allowance::log_within;
 use crate::codec::Outgoing;
-use crate::directory::is_question;
 use crate::guard;
-use crate::message::{IntoIter, Message, Values, Wire, cost_of};
+use crate::message::{IntoIter, Message, Values, Wire};
 use crate::monitor::Action;
 use crate::peer::{ALIVE, Answers, Generation, Peer, Unsent};
 use crate::port::{Context, Port};
 use crate::shard::{Asked, Batch, Item, Watcher, What};
-use crate::text::latin1;
 use crate::watchdog::tagged;
 use crate::{Excerpt, PortId, PortName, Reason, Value};
 
@@ -102,7 +105,7 @@ pub(crate) fn handle(
     batch: &mut Batch,
     mut held: Option<&mut Held>,
 ) -> Result<(), String> {
-    let (values, wire) = match message.into_values_of_perl() {
+    let (values, wire) = match values_and_wire(message) {
         Ok(parts) => parts,
         Err(error) => {
             log_within!(from, WARN, target: "aemp::node", %from, error = %Excerpt(&error), "a request that cannot be read");
@@ -485,7 +488,7 @@ impl Arguments {
 
     /// What is left, as values and, where a Perl node has sent it, as it came.
     fn split(self) -> (Values, Option<Wire>) {
-        let wire = self.wire.and_then(|wire| wire.without(self.taken).ok());
+        let wire = self.wire.and_then(|wire| without(wire, self.taken).ok());
         (self.values.collect(), wire)
     }
 
@@ -503,7 +506,7 @@ impl Arguments {
             Value::Bytes(bytes) if perl => Value::from(latin1(&bytes)),
             other => other,
         };
-        self.values.map(text).collect::<Reason>().abridged()
+        abridged(&self.values.map(text).collect())
     }
 
     /// Sends what is left, a port ID and leading elements, with `result` after them.

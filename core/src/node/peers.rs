@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use aemp_proto::map::HashMap;
+
 use crate::NodeId;
-use crate::map::HashMap;
 use crate::peer::Peer;
 
 /// So many peers are kept without a look at whether they are still of use.

@@ -1,11 +1,11 @@
-//! Where the deliberate faults of [`faults`](crate::faults) break a peer.
+//! Where the deliberate faults of `aemp_proto::faults` break a peer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Link, Peer, State, Up};
 use crate::Reason;
-use crate::faults::{Fault, is, keep, kept};
+use aemp_proto::faults::{Fault, is, keep, kept};
 
 /// How much later than it has to a monitor fires.
 const LATE: Duration = Duration::from_secs(3);

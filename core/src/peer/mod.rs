@@ -20,17 +20,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use aemp_proto::map::HashMap;
+use aemp_proto::monitor::{MonitorKey, MonitorTable};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::allowance::log_within;
-use crate::codec::{Capabilities, Codec, Encoder, Frame, Limits, PeerInfo};
+use crate::codec::{Capabilities, Codec, Encoder, Frame, Limits, PeerInfo, guarded};
 use crate::error::SendError;
 use crate::guard;
 use crate::link::LinkInfo;
-use crate::map::HashMap;
 use crate::message::Values;
-use crate::monitor::{Action, Monitor, MonitorKey, MonitorTable, Target};
+use crate::monitor::{Action, Monitor, Target};
 use crate::node::{Inner, LinkStats, NodeEvent, Taps, Traffic, room_for};
 use crate::runtime::make_way;
 use crate::shard::{Asked, Item, What};
@@ -243,7 +244,7 @@ impl Peer {
         let last = removed.as_ref().is_some_and(|(_, last)| *last);
         // Without a connection there is nobody who watches.
         #[cfg(aemp_faults)]
-        let last = last && !crate::faults::is(crate::faults::Fault::KeepsMonitors);
+        let last = last && !aemp_proto::faults::is(aemp_proto::faults::Fault::KeepsMonitors);
         if last && !port.is_node_port() && !matches!(state.link, Link::Down) {
             self.request(&mut state, request::mon0(port));
         }
@@ -387,7 +388,7 @@ impl Peer {
         let up = Up {
             generation,
             capabilities,
-            encoder: codec.encoder(),
+            encoder: guarded(codec.encoder()),
             facts: facts.clone(),
             codec,
             info: info.clone(),
@@ -417,7 +418,7 @@ impl Peer {
         }
         log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
         #[cfg(aemp_faults)]
-        if crate::faults::is(crate::faults::Fault::UpTwice) {
+        if aemp_proto::faults::is(aemp_proto::faults::Fault::UpTwice) {
             self.event(NodeEvent::Up(info.clone()));
         }
         self.event(NodeEvent::Up(info));

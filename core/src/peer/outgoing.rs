@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use aemp_proto::codec::encode;
+use aemp_proto::message::cost_of;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
@@ -11,7 +13,7 @@ use super::pool::{Pool, Share};
 use super::{Generation, Link, Peer, Up};
 use crate::codec::{Codec, DecodeError, EncodeError, Found, Frame, Limits, Outgoing, PeerInfo};
 use crate::guard;
-use crate::message::{Values, cost_of};
+use crate::message::Values;
 use crate::watchdog::soon;
 use crate::{Excerpt, PortName, Value};
 
@@ -239,7 +241,8 @@ impl Up {
             len: start,
             buffer: &mut self.out.buffer,
         };
-        frame.encode(
+        encode(
+            frame,
             &self.encoder,
             &self.capabilities,
             || self.codec.name(),

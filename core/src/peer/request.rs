@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use aemp_proto::abridged;
+
 use super::waiting::{Wait, Waited};
 use super::{Generation, Link, Peer, State};
 use crate::message::Values;
@@ -47,7 +49,7 @@ pub(crate) const ALIVE: &str = "aemp::alive";
 fn request(word: &'static str, port: &PortName, reason: &Reason) -> Values {
     [Value::from(word), Value::from(port.as_str())]
         .into_iter()
-        .chain(reason.abridged().values().iter().cloned())
+        .chain(abridged(reason).values().iter().cloned())
         .collect()
 }
 

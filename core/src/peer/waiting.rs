@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use aemp_proto::id::is_reply;
+use aemp_proto::map::HashSet;
+use aemp_proto::message::cost_of;
+
 use super::pool::{Pool, Share};
 use super::{Link, Peer, State, request};
 use crate::allowance::log_within;
 use crate::codec::{EncodeError, Frame};
-use crate::map::HashSet;
-use crate::message::{Values, cost_of};
+use crate::message::Values;
 use crate::node::not_encoded;
 use crate::{Excerpt, PortName};
 
@@ -98,7 +101,7 @@ impl Peer {
             return false;
         };
         let reason = not_encoded(&self.id, error);
-        if port.is_reply() && !matches!(state.link, Link::Down) {
+        if is_reply(port) && !matches!(state.link, Link::Down) {
             // Its call would wait for ever. Without a connection its monitor fires.
             self.request(state, request::kil1(port, &reason));
         }

@@ -5,6 +5,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use aemp_proto::message::cost_of_message;
+
 use super::{Context, Port};
 use crate::node::Inner;
 use crate::watchdog::soon;
@@ -96,7 +98,7 @@ impl Shared {
 impl State {
     fn take(&mut self) -> Option<Message> {
         let message = self.waiting.pop_front()?;
-        self.bytes -= message.cost();
+        self.bytes -= cost_of_message(&message);
         Some(message)
     }
 }
@@ -172,7 +174,10 @@ impl Port for Receiver {
             lossy,
         } = self.bounds;
         let mut state = self.shared.lock();
-        let (count, size) = (state.waiting.len() + 1, state.bytes + message.cost());
+        let (count, size) = (
+            state.waiting.len() + 1,
+            state.bytes + cost_of_message(&message),
+        );
         if count > messages || size > bytes {
             if lossy {
                 state.dropped += 1;

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use aemp_proto::codec::{Prefix, Rest};
+use aemp_proto::message::{COPY_BELOW, Parts, Source, append};
+use aemp_proto::monitor::MonitorKey;
 use tokio::sync::oneshot;
 
-use crate::codec::{Front, Incoming, Rest};
+use crate::codec::Incoming;
 use crate::guard;
-use crate::message::{COPY_BELOW, Parts, Source, Values};
-use crate::monitor::{Action, MonitorKey};
+use crate::message::Values;
+use crate::monitor::Action;
 use crate::node::PortStats;
 use crate::peer::{Generation, Peer};
 use crate::port::Port;
@@ -156,10 +159,10 @@ impl Chunk {
     #[inline]
     pub(super) fn deliver(&mut self, port: &PortName, message: Message) {
         self.count += 1;
-        let what = match message.into_parts() {
+        let what = match Parts::from(message) {
             Parts::Values(values) if values.len() <= LONG => {
                 let added = values.len() as u32;
-                values.move_to(&mut self.values);
+                append(values, &mut self.values);
                 if self.again(port, added) {
                     return;
                 }
@@ -170,7 +173,7 @@ impl Chunk {
             }
             Parts::Values(values) => What::Long(Box::new(values)),
             Parts::Wire(wire) if wire.bytes().len() < COPY_BELOW => {
-                return self.wire(port, wire.bytes(), wire.source(), wire.rest());
+                return self.wire(port, wire.bytes(), Source::of(&wire), Rest::of(&wire));
             }
             Parts::Wire(wire) => What::LongWire(wire),
         };
@@ -182,23 +185,23 @@ impl Chunk {
     #[inline]
     pub(super) fn incoming(&mut self, message: Incoming<'_>) {
         self.count += 1;
-        if message.again
+        let prefix = Prefix::of(&message);
+        if prefix.again
             && let Some(Item {
                 port,
                 what: What::Wire { times, at, left },
             }) = self.items.last_mut()
         {
-            let (begin, number) = place(message.front.rest);
+            let (begin, number) = place(prefix.rest);
             assert!(
                 (*at, *left) == (begin, number),
                 "another message came in between"
             );
-            debug_assert_eq!(*port, message.front.port);
+            debug_assert_eq!(*port, *prefix.port);
             *times += 1;
             return self.append_bytes(message.bytes());
         }
-        let Front { port, source, rest } = message.front;
-        self.wire(port, message.bytes(), *source, *rest);
+        self.wire(prefix.port, message.bytes(), prefix.source, prefix.rest);
     }
 
     /// Adds a message from a peer for `port`: its bytes, and what is known of them.

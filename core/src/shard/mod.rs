@@ -15,12 +15,14 @@ mod run;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use aemp_proto::codec::Prefix;
+use aemp_proto::map::SeededState;
+use aemp_proto::message::cost_of_message;
+use aemp_proto::monitor::MonitorKey;
 use tokio::sync::oneshot;
 
 use crate::codec::Incoming;
 use crate::guard;
-use crate::map::SeededState;
-use crate::monitor::MonitorKey;
 use crate::node::{PortStats, ShardStats};
 use crate::port::Port;
 use crate::{Message, PortName, Reason};
@@ -182,7 +184,7 @@ impl Batch {
 
     /// Adds a message for `port` that a request has caused, between those that are found in the buffer.
     pub(crate) fn pass_on(&mut self, port: &PortName, message: Message) {
-        let bytes = size_of::<Item>() + port.as_str().len() + message.cost();
+        let bytes = size_of::<Item>() + port.as_str().len() + cost_of_message(&message);
         let shard = self.shards.of(port);
         self.add(shard, bytes, |items| items.deliver(port, message));
     }
@@ -191,7 +193,7 @@ impl Batch {
     #[inline]
     pub(crate) fn deliver_incoming(&mut self, message: Incoming<'_>) {
         // The message found before it came here as well, unless it was for the node port, and then this is, too.
-        if !message.again {
+        if !Prefix::of(&message).again {
             self.last = self.shards.of(message.port());
         }
         let bytes = size_of::<Item>() + size_of::<Message>() + message.bytes().len();

@@ -7,14 +7,15 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use aemp_proto::map::RandomState;
+use aemp_proto::monitor::{Keyed, MonitorKey};
 use hashbrown::HashTable;
 
 use super::item::OnEnd;
 use super::{Asked, Watcher};
 use crate::PortName;
 use crate::guard;
-use crate::map::RandomState;
-use crate::monitor::{Action, Keyed, MonitorKey};
+use crate::monitor::Action;
 use crate::peer::{Generation, Peer};
 use crate::port::{Owned, Port};
 

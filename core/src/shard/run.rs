@@ -4,6 +4,9 @@ use std::iter;
 use std::sync::Arc;
 use std::vec::Drain;
 
+use aemp_proto::codec::Rest;
+use aemp_proto::message::{Source, next_of};
+
 use super::end::{Items, Running};
 use super::item::{Chunk, Len, UNKNOWN};
 use super::news::News;
@@ -11,15 +14,13 @@ use super::ports::{Place, Ports, Slot, Ties};
 use super::{Item, NewPort, Watcher, What};
 use crate::allowance::log_within;
 use crate::budget::{Budget, LOOKS, Turn};
-use crate::codec::Rest;
 use crate::guard;
-use crate::message::{Source, Values, Wire};
 use crate::monitor::Action;
 use crate::node::{Inner, PortStats};
 use crate::peer::Peer;
 use crate::port::{Context, Owned, Port};
 use crate::watchdog::Worker;
-use crate::{Excerpt, Message, PortId, PortName, Reason, Value};
+use crate::{Excerpt, Message, PortId, PortName, Reason, Value, reason};
 
 /// So many messages at once are the sign of senders at work.
 const BUSY: usize = 16;
@@ -106,8 +107,8 @@ impl Bodies<'_> {
         let (len, behind) = self.bytes.split_first_chunk()?;
         let (bytes, behind) = behind.split_at_checked(Len::from_ne_bytes(*len) as usize)?;
         self.bytes = behind;
-        let rest = Rest::of(at as usize, (left != UNKNOWN).then_some(left as usize));
-        Some(Wire::copied(bytes, self.source?, rest).into())
+        let rest = Rest::new(at as usize, (left != UNKNOWN).then_some(left as usize));
+        Some(self.source?.message(bytes, rest))
     }
 
     /// That the chunk holds what its items announce, for that costs messages or gives them to the wrong port. Not inside a
@@ -235,7 +236,7 @@ impl Shard {
         match what {
             What::Values { times, len } => {
                 body.check(body.values.len() >= times as usize * len as usize);
-                let next = |_| Values::next_of(&mut body.values, len as usize).into();
+                let next = |_| next_of(&mut body.values, len as usize).into();
                 self.deliver(place, &port, (0..times).map(next));
                 times as usize
             }
@@ -354,7 +355,9 @@ impl Shard {
             return;
         };
         #[cfg(aemp_faults)]
-        if crate::faults::is(crate::faults::Fault::PanicUntold) && reason.kind() == Some("die") {
+        if aemp_proto::faults::is(aemp_proto::faults::Fault::PanicUntold)
+            && reason.kind() == Some("die")
+        {
             return;
         }
         // Those that are few at once, unless others come first.
@@ -417,7 +420,8 @@ impl Shard {
             Some(slot) => slot.ties.get_or_insert_default().add(watcher),
             None => {
                 let id = PortId::new(self.node.id.clone(), port.clone());
-                let reason = Reason::no_such_port(&id);
+                let why = "cannot monitor nonexistent port";
+                let reason = reason!["no_such_port", why, &id];
                 match self.news.is_empty() {
                     true => self.tell(&port, watcher, &reason),
                     // It may have watched a port of that name that has died before.

@@ -4,13 +4,13 @@ use std::sync::{Arc, PoisonError, Weak};
 
 use tokio::time::Instant;
 
-use super::plan::{Plan, Rules, Step};
 use super::{Living, Make};
 use crate::guard;
 use crate::monitor::{Monitor, Notify};
 use crate::node::{Inner, LocalNode};
 use crate::port::{Context, Port};
 use crate::{Excerpt, Message, PortId, Reason, Text, Value, reason};
+use aemp_proto::supervision::{Plan, Rules, Step};
 
 /// The tags of the messages that a keeper gets.
 pub(super) const STOP: &str = "stop";

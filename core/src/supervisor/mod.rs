@@ -5,7 +5,6 @@
 //! is decided in `plan`, which knows no ports and no clock; `keeper` is the port that carries it out.
 
 mod keeper;
-mod plan;
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +13,8 @@ use std::time::Duration;
 use crate::node::{Inner, LocalNode};
 use crate::{PortId, Text};
 
+use aemp_proto::supervision::Rules;
 use keeper::Keeper;
-use plan::Rules;
 
 /// What to keep alive, and how.
 ///

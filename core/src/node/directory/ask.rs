@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aemp_proto::directory::{Query, is_known_family};
+
 use super::{Directory, DirectoryError, DirectoryRole};
-use crate::directory::{Query, is_known_family};
 use crate::node::Inner;
 use crate::{Text, Value};
 

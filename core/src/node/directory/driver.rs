@@ -12,15 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use aemp_proto::directory::{
+    Arrival, Change, Machine, Output, Query, Refused, Request, Role, Seeds, Settings,
+};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::watch::Feed;
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
-use crate::directory::{
-    Arrival, Change, Machine, Output, Query, Refused, Request, Role, Seeds, Settings,
-};
 use crate::link::SeedState;
 use crate::message::IntoIter;
 use crate::node::Inner;
@@ -518,7 +518,7 @@ impl State {
 
     fn feed(&mut self, family: &Text, change: &Change) {
         #[cfg(aemp_faults)]
-        if !change.whole && crate::faults::once(crate::faults::Fault::WatchSkips) {
+        if !change.whole && aemp_proto::faults::once(aemp_proto::faults::Fault::WatchSkips) {
             return;
         }
         let feeds = self.feeds.get(family).into_iter().flatten();

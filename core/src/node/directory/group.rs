@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aemp_proto::directory::{Change, LISTENERS};
 use serde::de::DeserializeOwned;
 
 use super::{Directory, DirectoryError, FamilyWatch, Registration};
-use crate::directory::{Change, LISTENERS};
 use crate::node::{Call, Inner};
 use crate::{IntoMessage, PortId, Text, Value};
 

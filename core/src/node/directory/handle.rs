@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use aemp_proto::directory::{Query, Refused, Role, is_family, is_known_family};
 use serde::Serialize;
 
 use super::{Ask, Driver, FamilyWatch, Registration, ask};
 use crate::codec::EncodeError;
-use crate::directory::{Query, Refused, Role, is_family, is_known_family};
 use crate::node::Inner;
 use crate::value::to_value;
 use crate::{NodeId, PortId, Text, Value};

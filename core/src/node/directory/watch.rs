@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use aemp_proto::directory::Change;
 use futures_core::Stream;
 
 use crate::Text;
-use crate::directory::Change;
 use crate::node::Inner;
 
 /// Follows a family: first all that is in it, then each change; made by

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use aemp_proto::codec::Shown;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{TapOptions, Tapped, TappedMessage};
 use crate::NodeId;
-use crate::codec::{Codec, Limits, PeerInfo, Shown};
+use crate::codec::{Codec, Limits, PeerInfo};
 use crate::link::LinkInfo;
 
 /// So many messages wait for whoever reads a tap, and so many bytes of them; of one that is longer, that one.
@@ -268,7 +269,10 @@ impl Taps {
             let facts = PeerInfo::new(info.peer().clone(), "");
             let mut decoder = codec.decoder(&limits, &facts);
             let found = decoder.find(bytes);
-            let shown = found.as_ref().ok().and_then(|found| found.shown(bytes));
+            let shown = found
+                .as_ref()
+                .ok()
+                .and_then(|found| Shown::of(found, bytes));
             shown.is_some_and(|shown| spout.wants(info, true, &shown))
         });
     }

@@ -1,0 +1,192 @@
+//! `Address`: where a node listens or is reached, with the transport's scheme in front.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use crate::Text;
+use crate::excerpt::is_unsafe;
+
+/// The longest address accepted, in bytes: a DNS name has at most 255, the path of a Unix socket 108.
+const MAX_ADDRESS: usize = 1024;
+
+/// Where a node listens or can be reached: `tcp:host:port`, or plain `host:port`, which means TCP
+/// (protocol.md section 1). What follows the scheme is the transport's business.
+///
+/// A text is taken as `scheme:rest` when it begins with a lower-case name and a colon, and the rest is not
+/// just a port (digits or `*`).
+///
+/// ```
+/// use aemp_proto::Address;
+/// let plain: Address = "127.0.0.1:4040".parse()?;
+/// assert_eq!((plain.scheme(), plain.rest()), ("tcp", "127.0.0.1:4040"));
+/// assert_eq!(plain, "tcp:127.0.0.1:4040".parse()?);
+/// let other: Address = "pipe:/run/app".parse()?;
+/// assert_eq!((other.scheme(), other.rest()), ("pipe", "/run/app"));
+/// # Ok::<(), aemp_proto::ParseAddressError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Address {
+    scheme: Text,
+    rest: Text,
+}
+
+impl Address {
+    /// The address `rest` of the transport with this scheme.
+    pub fn new(scheme: &str, rest: &str) -> Self {
+        Self {
+            scheme: scheme.into(),
+            rest: rest.into(),
+        }
+    }
+
+    /// The name of the transport.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// What only the transport understands.
+    pub fn rest(&self) -> &str {
+        &self.rest
+    }
+}
+
+/// The place of an address among those of one node, lowest first: what others may reach before what one network segment
+/// does, and that before what this machine alone does. Of what is no socket address, a name for one, nothing is
+/// known, so it is taken for the best.
+pub fn rank(address: &Address) -> u8 {
+    let socket: Option<SocketAddr> = address.rest.parse().ok();
+    match socket.map(|socket| socket.ip().to_canonical()) {
+        Some(ip) if ip.is_loopback() => 2,
+        Some(IpAddr::V4(ip)) if ip.is_link_local() => 1,
+        Some(IpAddr::V6(ip)) if ip.is_unicast_link_local() => 1,
+        _ => 0,
+    }
+}
+
+impl FromStr for Address {
+    type Err = ParseAddressError;
+    fn from_str(text: &str) -> Result<Self, ParseAddressError> {
+        let refused = |c: char| c.is_whitespace() || is_unsafe(c);
+        if text.is_empty() || text.len() > MAX_ADDRESS || text.contains(refused) {
+            return Err(ParseAddressError(text.chars().take(60).collect()));
+        }
+        Ok(match text.split_once(':') {
+            Some((scheme, rest)) if is_scheme(scheme) && !is_port(rest) => Self::new(scheme, rest),
+            _ => Self::new("tcp", text),
+        })
+    }
+}
+
+impl TryFrom<&str> for Address {
+    type Error = ParseAddressError;
+    fn try_from(text: &str) -> Result<Self, ParseAddressError> {
+        text.parse()
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'+';
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(word)
+}
+
+fn is_port(text: &str) -> bool {
+    text == "*" || text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// TCP addresses show without scheme, as AnyEvent::MP nodes write them.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scheme != "tcp" {
+            write!(f, "{}:", self.scheme)?;
+        }
+        f.write_str(&self.rest)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({self})")
+    }
+}
+
+/// A text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address: write host:port, or scheme:... for another transport than TCP")]
+pub struct ParseAddressError(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_address_is_tcp() {
+        for text in [
+            "localhost:4040",
+            "[::1]:4040",
+            "*:4040",
+            "*",
+            "4040",
+            "host:*",
+            "10.0.0.1:*",
+            "h-1:80",
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!((address.scheme(), address.rest()), ("tcp", text));
+            assert_eq!(address.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_kept() {
+        for (text, scheme, rest) in [
+            ("tcp:h:1", "tcp", "h:1"),
+            ("unix:/a:b", "unix", "/a:b"),
+            ("tcp:[::1]:1", "tcp", "[::1]:1"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!((address.scheme(), address.rest()), (scheme, rest));
+        }
+    }
+
+    #[test]
+    fn what_reaches_farther_goes_first() {
+        let mut all = [
+            "127.0.0.1:1",
+            "[fe80::1%2]:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+            "169.254.1.1:1",
+            "10.0.0.1:1",
+            "unix:/run/a",
+            "host:1",
+            "[2001:db8::1]:1",
+        ]
+        .map(|text| text.parse::<Address>().unwrap());
+        all.sort_by_key(rank);
+        assert_eq!(
+            all.map(|address| address.to_string()),
+            [
+                "10.0.0.1:1",
+                "unix:/run/a",
+                "host:1",
+                "[2001:db8::1]:1",
+                "[fe80::1%2]:1",
+                "169.254.1.1:1",
+                "127.0.0.1:1",
+                "[::1]:1",
+                "[::ffff:127.0.0.1]:1",
+            ]
+        );
+    }
+
+    #[test]
+    fn white_space_is_refused() {
+        let error = "a b:1".parse::<Address>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "\"a b:1\" is no address: write host:port, or scheme:... for another transport than TCP"
+        );
+        assert!("".parse::<Address>().is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! `Frame`: a message to be encoded and its way into bytes; or into values, where it has to wait for its codec.
+
+use std::borrow::Cow;
+
+use bytes::BytesMut;
+
+use super::format::write;
+use super::refused::refused;
+use super::{Capabilities, EncodeError, Encoder, Frame, Outgoing, Refused, ValueFormat, Writer};
+use crate::Value;
+use crate::message::{ParseError, Values};
+
+impl<'a> Frame<'a> {
+    /// A frame of dynamic values.
+    pub fn of(port: &'a str, values: &'a [Value]) -> Self {
+        Self {
+            port,
+            body: Outgoing::Values(values),
+            reply: None,
+        }
+    }
+
+    /// The message's elements as values, the reply port's ID included.
+    ///
+    /// # Errors
+    /// If a type's own `Serialize` fails, or it holds what no value can be.
+    pub fn to_values(&self) -> Result<Values, EncodeError> {
+        let mut values = self.body.to_values()?;
+        if let Some(reply) = self.reply {
+            values.push(reply.to_string());
+        }
+        Ok(values)
+    }
+
+    /// The same for a format that writes values.
+    fn encode_values(
+        &self,
+        format: &dyn ValueFormat,
+        capabilities: &Capabilities,
+        codec: &str,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let elements = match self.body {
+            Outgoing::Values(values) => Cow::Borrowed(values),
+            other => Cow::Owned(other.to_values()?.into_vec()),
+        };
+        capabilities.check(&elements, codec)?;
+        let mut message =
+            Vec::with_capacity(1 + elements.len() + usize::from(self.reply.is_some()));
+        message.push(Value::from(self.port));
+        match elements {
+            Cow::Borrowed(values) => message.extend_from_slice(values),
+            Cow::Owned(values) => message.extend(values),
+        }
+        message.extend(self.reply.map(Value::from));
+        let message = Value::from(message);
+        let start = out.len();
+        match write(format, &message, out) {
+            Ok(()) if out.len() > start => Ok(()),
+            Ok(()) => Err(EncodeError::Serialize(format!(
+                "{codec} has written nothing"
+            ))),
+            Err(why) => {
+                out.truncate(start);
+                Err(refused(&message, format, codec, why))
+            }
+        }
+    }
+
+    /// The same by way of values, which can tell where something is that was refused.
+    #[cold]
+    fn by_values(&self, mut writer: Writer<'_>, codec: &str) -> Result<(), EncodeError> {
+        let built;
+        let values = match self.body {
+            Outgoing::Values(values) => values,
+            Outgoing::Wire(wire) if writer.capabilities.one_string_type => {
+                built = built_from(wire.values_as_written())?;
+                &built
+            }
+            other => {
+                built = other.to_values()?;
+                &built
+            }
+        };
+        let start = writer.out.len();
+        if writer.values(values).is_ok() {
+            return Ok(());
+        }
+        writer.out.truncate(start);
+        writer.capabilities.check(values, codec)?;
+        // Writing and checking refuse the same.
+        Err(EncodeError::Serialize("no reason was found".into()))
+    }
+}
+
+/// Appends `frame` to `out` in the form of the codec that has `encoder` and `capabilities`; its name is for errors.
+///
+/// # Errors
+/// Where the codec cannot carry an element exactly, or it nests deeper than [`MAX_DEPTH`](super::MAX_DEPTH); `out` is then left as
+/// it was.
+#[inline]
+pub fn encode<'n>(
+    frame: &Frame<'_>,
+    encoder: &Encoder,
+    capabilities: &Capabilities,
+    name: impl FnOnce() -> &'n str,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    let sink = match encoder {
+        Encoder::Tokens(sink) => *sink,
+        Encoder::Values(format) => {
+            return frame.encode_values(&**format, capabilities, name(), out);
+        }
+    };
+    let mut writer = Writer {
+        sink,
+        out,
+        capabilities,
+        port: frame.port,
+        reply: frame.reply,
+    };
+    let done = match frame.body {
+        Outgoing::Typed(message) => message.emit(&mut writer),
+        Outgoing::Values(values) => writer.values(values),
+        Outgoing::Wire(_) => Err(Refused),
+    };
+    if done.is_ok() {
+        return Ok(());
+    }
+    writer.out.truncate(start);
+    frame.by_values(writer, name())
+}
+
+impl Outgoing<'_> {
+    fn to_values(self) -> Result<Values, EncodeError> {
+        match self {
+            Self::Values(values) => Ok(values.into()),
+            Self::Typed(typed) => typed.to_values(),
+            Self::Wire(wire) => built_from(wire.values()),
+        }
+    }
+}
+
+fn built_from(values: Result<Values, ParseError>) -> Result<Values, EncodeError> {
+    values.map_err(|error| EncodeError::Serialize(error.to_string()))
+}

@@ -1,0 +1,463 @@
+//! Reading messages token by token: where the elements are, and what they are as `Value`s. `typed` has the way
+//! into Rust types.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
+
+use super::typed::Item;
+use super::{Token, WireFormat};
+use crate::message::{LoneNull, ParseError, Values, Wire};
+use crate::value::scalar::{Scalar, text_of};
+use crate::{Integer, Map, Value};
+
+/// The most values that room is made for on a message's word.
+const MAX_RESERVE: usize = 1024;
+
+/// Byte strings at least this long share the message's bytes if they are the greater part of them; others are copied, so
+/// that one of them does not keep a whole message alive.
+const SHARE: usize = 1024;
+
+/// A place in the bytes of a message. Decoders know their format, and who reads a message later does not.
+pub(crate) struct Reader<'a, F: WireFormat + ?Sized = dyn WireFormat> {
+    format: &'a F,
+    bytes: &'a [u8],
+    /// Behind the last token: until the next is read, this is where its content is found.
+    at: usize,
+    /// Whether to read as if an AnyEvent::MP node had written; `Scalar::visit` says what that means.
+    pub(super) lenient: bool,
+    /// Whether its byte strings stay such in values, but for ASCII, where it makes no difference.
+    as_written: bool,
+}
+
+impl<F: WireFormat + ?Sized> Clone for Reader<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F: WireFormat + ?Sized> Copy for Reader<'_, F> {}
+
+impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
+    #[inline]
+    pub(crate) fn new(format: &'a F, bytes: &'a [u8], lenient: bool) -> Self {
+        Self {
+            format,
+            bytes,
+            at: 0,
+            lenient,
+            as_written: false,
+        }
+    }
+
+    /// The same for values that go on to another AnyEvent::MP node.
+    pub(crate) fn as_written(self) -> Self {
+        Self {
+            as_written: true,
+            ..self
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn token(&mut self) -> Result<Token, ParseError> {
+        match self.format.token(self.bytes, &mut self.at) {
+            Some(token) => Ok(token),
+            None => Err(unreadable()),
+        }
+    }
+
+    /// The `len` bytes that end so many bytes before the end of the last token.
+    #[inline(always)]
+    fn content(&self, len: usize, before: usize) -> Result<&'a [u8], ParseError> {
+        let end = self.at.wrapping_sub(before);
+        match self.bytes.get(end.wrapping_sub(len)..end) {
+            Some(content) => Ok(content),
+            None => Err(unreadable()),
+        }
+    }
+
+    /// The same as a text.
+    #[inline(always)]
+    pub(super) fn text(&self, len: usize, before: usize) -> Result<&'a str, ParseError> {
+        match std::str::from_utf8(self.content(len, before)?) {
+            Ok(text) => Ok(text),
+            Err(_) => Err(unreadable()),
+        }
+    }
+
+    /// The content of the broken string that begins at `start` and was read last.
+    #[cold]
+    fn broken(&self, start: usize) -> Result<Vec<u8>, ParseError> {
+        let string = self.bytes.get(start..self.at);
+        string
+            .and_then(|string| self.format.join(string))
+            .ok_or_else(unreadable)
+    }
+
+    /// What `token`, which was read last, is if it has no parts.
+    pub(super) fn scalar(&self, token: Token) -> Result<Option<Scalar<'a>>, ParseError> {
+        Ok(Some(match token {
+            Token::Null => Scalar::Null,
+            Token::True => Scalar::Bool(true),
+            Token::False => Scalar::Bool(false),
+            Token::Unsigned(n) => Scalar::Integer(n.into()),
+            Token::Negative(n) => Scalar::Integer(Integer::negative(n)),
+            Token::Float(bits) => Scalar::Float(f64::from_bits(bits)),
+            Token::Bytes(len) => Scalar::Bytes(self.content(len, 0)?.into()),
+            Token::Text(len) => Scalar::Text(self.text(len, 0)?.into()),
+            Token::Quoted(len) => Scalar::Text(self.text(len, 1)?.into()),
+            Token::BrokenBytes(start) => Scalar::Bytes(self.broken(start)?.into()),
+            Token::BrokenText(start) => {
+                let text = String::from_utf8(self.broken(start)?);
+                Scalar::Text(text.map_err(|_| unreadable())?.into())
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// That `token`, which was read last, is not what was expected.
+    #[cold]
+    pub(super) fn mismatch(&self, token: Token, expected: &dyn de::Expected) -> ParseError {
+        let scalar = match self.scalar(token) {
+            Ok(scalar) => scalar,
+            Err(error) => return error,
+        };
+        let found = match (&scalar, token) {
+            (Some(scalar), _) => scalar.unexpected(),
+            (_, Token::Map(_) | Token::OpenMap) => Unexpected::Map,
+            (_, Token::Tag(_) | Token::Simple(_)) => Unexpected::Enum,
+            _ => Unexpected::Seq,
+        };
+        ParseError::invalid_type(found, expected)
+    }
+
+    /// The name of the port in front of a message's elements, and where those begin; nothing in an empty array.
+    #[inline(always)]
+    pub(crate) fn port(mut self) -> Result<Option<(Cow<'a, str>, Rest)>, ParseError> {
+        let token = self.token()?;
+        let Some(mut left) = Left::of_array(token) else {
+            return Err(self.mismatch(token, &"an array"));
+        };
+        let port = match left.next(&mut self)? {
+            None => return Ok(None),
+            Some(Token::Text(len)) => self.text(len, 0)?.into(),
+            Some(Token::Quoted(len)) => self.text(len, 1)?.into(),
+            Some(token) => self.rare_port(token)?,
+        };
+        let at = self.at;
+        Ok(Some((port, Rest { at, left })))
+    }
+
+    #[cold]
+    fn rare_port(&self, token: Token) -> Result<Cow<'a, str>, ParseError> {
+        let scalar = self.scalar(token)?;
+        let text = scalar.and_then(|scalar| scalar.text(self.lenient));
+        text.ok_or_else(|| self.mismatch(token, &"a text"))
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// The elements from `rest` on.
+    pub(crate) fn elements(&mut self, rest: Rest) -> Seq<'_, 'a> {
+        self.at = rest.at;
+        Seq {
+            reader: self,
+            left: rest.left,
+        }
+    }
+
+    /// Builds the value that starts with `token`; byte strings may share `whole`, the message's bytes.
+    fn value(&mut self, token: Token, whole: Option<&Bytes>) -> Result<Value, ParseError> {
+        if let Some(mut left) = Left::of_array(token) {
+            let mut items = Vec::with_capacity(left.to_reserve());
+            while let Some(token) = left.next(self)? {
+                items.push(self.value(token, whole)?);
+            }
+            return Ok(Value::from(items));
+        }
+        if let Some(mut left) = Left::of_map(token) {
+            let mut pairs = Vec::with_capacity(left.to_reserve());
+            while let Some(token) = left.next(self)? {
+                let key = self.value(token, whole)?;
+                let token = self.token()?;
+                pairs.push((key, self.value(token, whole)?));
+            }
+            return Ok(Value::Map(Map::from(pairs)));
+        }
+        Ok(match token {
+            Token::Unsigned(n) => Value::Integer(n.into()),
+            Token::Text(len) => Value::from(self.text(len, 0)?),
+            Token::Quoted(len) => Value::from(self.text(len, 1)?),
+            Token::Tag(tag) => {
+                let token = self.token()?;
+                Value::Tag(tag, Box::new(self.value(token, whole)?))
+            }
+            Token::Simple(n) => Value::Simple(n as u8),
+            other => match self.scalar(other)? {
+                None => return Err(stray_end()),
+                Some(Scalar::Null) => Value::Null,
+                Some(Scalar::Bool(b)) => Value::Bool(b),
+                Some(Scalar::Integer(n)) => Value::Integer(n),
+                Some(Scalar::Float(x)) => Value::Float(x),
+                Some(Scalar::Text(text)) => Value::from(text),
+                Some(Scalar::Bytes(bytes)) if self.as_written && !bytes.is_ascii() => {
+                    share(bytes, whole)
+                }
+                Some(Scalar::Bytes(bytes)) if self.lenient => match text_of(bytes) {
+                    Ok(text) => Value::from(text),
+                    Err(bytes) => share(bytes, whole),
+                },
+                Some(Scalar::Bytes(bytes)) => share(bytes, whole),
+            },
+        })
+    }
+
+    /// Passes over the rest of the value that began with `token`.
+    pub(super) fn skip(&mut self, token: Token) -> Result<(), ParseError> {
+        if let Some(mut left) = Left::of_array(token) {
+            while let Some(token) = left.next(self)? {
+                self.skip(token)?;
+            }
+        } else if let Some(mut left) = Left::of_map(token) {
+            while let Some(token) = left.next(self)? {
+                self.skip(token)?;
+                let token = self.token()?;
+                self.skip(token)?;
+            }
+        } else if let Token::Tag(_) = token {
+            let token = self.token()?;
+            self.skip(token)?;
+        } else if token == Token::End {
+            return Err(stray_end());
+        }
+        Ok(())
+    }
+}
+
+fn share(bytes: Cow<'_, [u8]>, whole: Option<&Bytes>) -> Value {
+    Value::from(match (bytes, whole) {
+        (Cow::Owned(bytes), _) => bytes.into(),
+        (Cow::Borrowed(bytes), Some(whole))
+            if bytes.len() >= SHARE && bytes.len() >= whole.len() / 2 =>
+        {
+            whole.slice_ref(bytes)
+        }
+        (Cow::Borrowed(bytes), _) => Bytes::copy_from_slice(bytes),
+    })
+}
+
+#[cold]
+fn unreadable() -> ParseError {
+    ParseError::new("the codec cannot read what it has accepted")
+}
+
+pub(super) fn stray_end() -> ParseError {
+    ParseError::new("an array or a map ends where a value was expected")
+}
+
+/// How much of an array or a map is left: so many elements or pairs, or those up to an end. It is one number, so that it
+/// stays in a register.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left(usize);
+
+impl Left {
+    /// No message has so many values.
+    const UNTIL_END: Self = Self(usize::MAX);
+
+    /// What an array has left that `token` begins.
+    #[inline(always)]
+    pub(super) fn of_array(token: Token) -> Option<Self> {
+        match token {
+            Token::Array(len) => Some(Self(len)),
+            Token::OpenArray => Some(Self::UNTIL_END),
+            _ => None,
+        }
+    }
+
+    /// What a map has left that `token` begins.
+    #[inline(always)]
+    pub(super) fn of_map(token: Token) -> Option<Self> {
+        match token {
+            Token::Map(len) => Some(Self(len)),
+            Token::OpenMap => Some(Self::UNTIL_END),
+            _ => None,
+        }
+    }
+
+    /// How many, if that is known.
+    #[inline(always)]
+    pub(super) fn known(self) -> Option<usize> {
+        (self.0 != Self::UNTIL_END.0).then_some(self.0)
+    }
+
+    /// For how many room is made.
+    fn to_reserve(self) -> usize {
+        self.known().unwrap_or(0).min(MAX_RESERVE)
+    }
+
+    /// The first token of the next element or key.
+    #[inline(always)]
+    pub(super) fn next<F: WireFormat + ?Sized>(
+        &mut self,
+        reader: &mut Reader<'_, F>,
+    ) -> Result<Option<Token>, ParseError> {
+        if self.0 == 0 {
+            return Ok(None);
+        }
+        let token = reader.token()?;
+        if self.known().is_some() {
+            self.0 -= 1;
+        } else if token == Token::End {
+            self.0 = 0;
+            return Ok(None);
+        }
+        Ok(Some(token))
+    }
+}
+
+/// The elements of a message after the port's name: where they begin, and how many there are.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest {
+    at: usize,
+    left: Left,
+}
+
+impl Rest {
+    /// The elements of a message from a peer.
+    #[inline]
+    pub fn of(message: &Wire) -> Self {
+        message.rest()
+    }
+
+    /// Where the elements begin, and how many there are; none if that is not known.
+    #[inline]
+    pub fn parts(self) -> (usize, Option<usize>) {
+        (self.at, self.left.known())
+    }
+
+    /// What [`parts`](Self::parts) was made from.
+    #[inline]
+    pub fn new(at: usize, len: Option<usize>) -> Self {
+        let left = len.map_or(Left::UNTIL_END, Left);
+        Self { at, left }
+    }
+}
+
+/// The elements of an array.
+pub(crate) struct Seq<'r, 'a> {
+    pub(super) reader: &'r mut Reader<'a>,
+    pub(super) left: Left,
+}
+
+impl<'a> Seq<'_, 'a> {
+    /// Passes over the next element.
+    pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
+        match self.left.next(self.reader)? {
+            Some(token) => self.reader.skip(token),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the elements are that are left.
+    pub(crate) fn rest(&self) -> Rest {
+        Rest {
+            at: self.reader.at,
+            left: self.left,
+        }
+    }
+
+    /// The next element, if it is a text.
+    pub(crate) fn text(&mut self) -> Result<Option<Cow<'a, str>>, ParseError> {
+        Ok(match self.left.next(self.reader)? {
+            None => None,
+            Some(Token::Text(len)) => Some(self.reader.text(len, 0)?.into()),
+            Some(Token::Quoted(len)) => Some(self.reader.text(len, 1)?.into()),
+            Some(token) => {
+                let scalar = self.reader.scalar(token)?;
+                scalar.and_then(|scalar| scalar.text(self.reader.lenient))
+            }
+        })
+    }
+
+    /// The elements that are left. Byte strings may share `whole`, the message's bytes, where they are shared.
+    pub(crate) fn values(mut self, whole: Option<&Bytes>) -> Result<Values, ParseError> {
+        let mut values = Values::with_capacity(self.left.to_reserve());
+        while let Some(token) = self.left.next(self.reader)? {
+            values.push(self.reader.value(token, whole)?);
+        }
+        Ok(values)
+    }
+
+    /// Whether nothing is left; finds the end if it has not been seen yet.
+    pub(super) fn is_done(&mut self) -> Result<bool, ParseError> {
+        Ok(self.left.next(self.reader)?.is_none())
+    }
+}
+
+impl<'de> LoneNull<'de> for Seq<'_, '_> {
+    fn is_lone_null(&self) -> bool {
+        let (mut reader, mut left) = (*self.reader, self.left);
+        matches!(left.next(&mut reader), Ok(Some(Token::Null)))
+            && matches!(left.next(&mut reader), Ok(None))
+    }
+}
+
+impl<'de> de::SeqAccess<'de> for Seq<'_, '_> {
+    type Error = ParseError;
+    #[inline(always)]
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ParseError> {
+        match self.left.next(self.reader)? {
+            Some(token) => seed
+                .deserialize(Item {
+                    reader: self.reader,
+                    token,
+                })
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+    fn size_hint(&self) -> Option<usize> {
+        self.left.known()
+    }
+}
+
+/// The pairs of a map.
+pub(super) struct Pairs<'r, 'a> {
+    pub(super) reader: &'r mut Reader<'a>,
+    pub(super) left: Left,
+}
+
+impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
+    type Error = ParseError;
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, ParseError> {
+        match self.left.next(self.reader)? {
+            Some(token) => seed
+                .deserialize(Item {
+                    reader: self.reader,
+                    token,
+                })
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+    fn next_value_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<T::Value, ParseError> {
+        let token = self.reader.token()?;
+        seed.deserialize(Item {
+            reader: self.reader,
+            token,
+        })
+    }
+    fn size_hint(&self) -> Option<usize> {
+        self.left.known()
+    }
+}

@@ -1,0 +1,408 @@
+//! The global role: slaves, other global nodes, and what peers watch and ask here.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::machine::{Machine, Output, Role};
+use super::name::{self, GLOBALS, LISTENERS};
+use super::outgoing::Source;
+use super::request::{self, Query, Update};
+use super::store::size_of_entry;
+use super::work::Task;
+use crate::{NodeId, Text, Value};
+
+/// Addresses at which a node listens.
+const MOST_ADDRESSES: usize = 64;
+
+/// Global nodes that one global node names.
+const MOST_GLOBALS: usize = 1000;
+
+impl Machine {
+    /// Takes on the global role, for good.
+    pub fn become_global(&mut self, now: Duration) {
+        if std::mem::replace(&mut self.role, Role::Global) == Role::Global {
+            return;
+        }
+        self.begin_to_settle(now);
+        self.to_network.clear();
+        let peers = self.peers.values_mut();
+        peers.for_each(|peer| peer.sending.forget_all(Source::Ours));
+        let own = Text::from(self.own.as_str());
+        self.hold(now, &Text::from_static(GLOBALS), own, Value::Null);
+        let peers: Vec<(NodeId, bool)> = self
+            .peers
+            .iter()
+            .map(|(node, peer)| (node.clone(), peer.global))
+            .collect();
+        let to: Vec<NodeId> = peers.iter().map(|(node, _)| node.clone()).collect();
+        self.send_to_all(to, request::global());
+        for (node, _) in peers.into_iter().filter(|(_, global)| *global) {
+            self.meet(now, &node);
+        }
+        self.settle(now);
+        self.pump(now);
+    }
+
+    pub(super) fn on_global(&mut self, from: &NodeId) -> Result<(), String> {
+        let Some(peer) = self.peers.get_mut(from) else {
+            return Ok(());
+        };
+        if peer.global {
+            return Err(String::from("it has said before that it is a global node"));
+        }
+        let watches = std::mem::take(&mut peer.watches);
+        // It tells anew what it holds, and is its own master from now on.
+        peer.sending.forget_all(Source::Seen);
+        self.forget_watches(from, &watches);
+        self.first(from, Task::Meet);
+        self.first(from, Task::Forget);
+        Ok(())
+    }
+
+    /// A peer has said that it is global, and all that it held before is forgotten.
+    pub(super) fn now_global(&mut self, now: Duration, node: &NodeId) {
+        let Some(peer) = self.peers.get_mut(node) else {
+            return;
+        };
+        peer.slave = false;
+        peer.global = true;
+        if self.role == Role::Global {
+            self.meet(now, node);
+        }
+    }
+
+    /// Another global node is there, and so are we: both tell what they hold.
+    fn meet(&mut self, now: Duration, node: &NodeId) {
+        self.store.add_owner(node, false);
+        self.wait_for(node);
+        self.mesh.met(now, node);
+        self.keep(node, true);
+        self.hold(
+            now,
+            &Text::from_static(GLOBALS),
+            node.as_str().into(),
+            Value::Null,
+        );
+        self.send_database(now, node);
+        self.expect_set(now, node);
+    }
+
+    /// A global node is gone.
+    pub(super) fn part(&mut self, now: Duration, node: &NodeId) {
+        self.release(now, &Text::from_static(GLOBALS), node.as_str().into());
+        self.release(now, &Text::from_static(LISTENERS), node.as_str().into());
+    }
+
+    pub(super) fn on_slave(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        families: Vec<(Value, Value)>,
+    ) -> Result<(), String> {
+        self.become_global(now);
+        let Some(peer) = self.peers.get_mut(from) else {
+            return Ok(());
+        };
+        if peer.global {
+            return Err(String::from("a global node is its own master"));
+        }
+        peer.slave = true;
+        let perl = peer.perl;
+        if perl {
+            // One of ours says itself that it holds the connection to its seed.
+            self.keep(from, true);
+        }
+        self.store.add_owner(from, true);
+        self.begin_replacement(from, families, false);
+        Ok(())
+    }
+
+    pub(super) fn on_set(
+        &mut self,
+        from: &NodeId,
+        families: Vec<(Value, Value)>,
+    ) -> Result<(), String> {
+        self.expect_global(from)?;
+        self.silences.told(from);
+        self.begin_replacement(from, families, true);
+        Ok(())
+    }
+
+    /// Another global node has told what it holds.
+    pub(super) fn told_all(&mut self, now: Duration, from: &NodeId) {
+        // It may name others, which will tell as well.
+        self.mesh_step(now);
+        // One that is full is followed by more; then the time decides.
+        if self.store.usage(from).bytes < self.settings.full() {
+            self.settled_with(now, from);
+        }
+    }
+
+    fn expect_global(&self, from: &NodeId) -> Result<(), String> {
+        match self.peers.get(from) {
+            Some(peer) if peer.global && self.role == Role::Global => Ok(()),
+            Some(peer) if !peer.global => Err(String::from("it is not a global node")),
+            _ => Err(String::from("this node is not a global node")),
+        }
+    }
+
+    pub(super) fn on_update(&mut self, from: &NodeId, update: Update) -> Result<(), String> {
+        let perl = match self.peers.get(from) {
+            Some(peer) if peer.slave => peer.perl,
+            Some(peer) if peer.perl && !peer.global => {
+                // A seed sends some when it is dialled, and then all that it holds.
+                let (node, what) = (
+                    from.clone(),
+                    "a change before it has said that it is global",
+                );
+                self.push(Output::Ignored { node, what });
+                return Ok(());
+            }
+            Some(peer) => {
+                let perl = peer.perl;
+                self.expect_global(from)?;
+                perl
+            }
+            None => return Ok(()),
+        };
+        self.begin_update(from, update, perl);
+        Ok(())
+    }
+
+    /// Lets `from` hold an entry, if it may. If it may not, it holds no value of that key: an old one would be seen as what
+    /// it holds now.
+    pub(super) fn put(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        family: &Text,
+        key: Value,
+        value: Value,
+    ) -> Result<(), &'static str> {
+        let Some(peer) = self.peers.get(from) else {
+            return Err("its connection is lost");
+        };
+        let global = peer.global;
+        let perl = peer.perl;
+        let key = name::key(key, perl).inspect_err(|_| self.spend(0))?;
+        let value = match *family == *GLOBALS {
+            true => Value::Null,
+            false => name::value(value, perl),
+        };
+        let size = size_of_entry(&key, &value);
+        self.spend(size);
+        if let Err(why) = self.admit(from, global, family, &key, &value, size) {
+            if self.store.holds(from, family, &key) {
+                self.take_away(now, from, family, key);
+            }
+            return Err(why);
+        }
+        if *family == *LISTENERS && global && *key == *from.as_str() {
+            let addresses = request::addresses(&value);
+            self.mesh.listens(from, addresses.unwrap_or_default());
+            // So that others learn it who are not connected to it (protocol.md section 6).
+            self.hold(now, family, key.clone(), value.clone());
+        }
+        let told = self.store.set(from, family, key.clone(), value);
+        self.tell(now, family, key, told);
+        Ok(())
+    }
+
+    /// Whether `from` may hold this.
+    fn admit(
+        &self,
+        from: &NodeId,
+        global: bool,
+        family: &Text,
+        key: &Text,
+        value: &Value,
+        size: usize,
+    ) -> Result<(), &'static str> {
+        match family.as_str() {
+            LISTENERS if !is_addresses(value) => {
+                return Err("listeners are arrays of at most 64 addresses");
+            }
+            // A global node speaks for its slaves as well.
+            LISTENERS | GLOBALS if !global && **key != *from.as_str() => {
+                return Err("a node's own entries are not for another to set");
+            }
+            _ => {}
+        }
+        name::expect_json(value)?;
+        if size > self.settings.largest_entry() {
+            return Err("an entry is too large (directory.entry)");
+        }
+        // As a global node it holds what its slaves do.
+        let times = if global {
+            self.settings.limits.of_global
+        } else {
+            1
+        };
+        let limits = &self.settings.limits;
+        let usage = self.store.usage(from);
+        let before = self.store.held(from, family, key);
+        if before.is_none() && usage.keys >= limits.keys.saturating_mul(times) {
+            return Err("it holds too many keys (directory.keys)");
+        }
+        let before_size = before.map_or(0, |before| size_of_entry(key, before));
+        if usage.bytes - before_size + size > limits.bytes.saturating_mul(times) {
+            return Err("it holds too many bytes (directory.bytes)");
+        }
+        let all = self.store.usage_of_others();
+        if before.is_none() && all.keys >= limits.keys.saturating_mul(limits.of_all) {
+            return Err("all peers together hold too many keys (directory.of_all)");
+        }
+        if all.bytes - before_size + size > limits.bytes.saturating_mul(limits.of_all) {
+            return Err("all peers together hold too many bytes (directory.of_all)");
+        }
+        let mut others = self.store.held_by(from, family);
+        if before.is_none() {
+            if *family == *GLOBALS && others.by_ref().take(MOST_GLOBALS).count() == MOST_GLOBALS {
+                return Err("it names too many global nodes");
+            }
+            if usage.families >= limits.families.saturating_mul(times) && others.next().is_none() {
+                return Err("it holds keys in too many families (directory.families)");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_away(&mut self, now: Duration, from: &NodeId, family: &Text, key: Text) {
+        #[cfg(aemp_faults)]
+        if crate::faults::is(crate::faults::Fault::DeletionIgnored) {
+            return;
+        }
+        if *family == *LISTENERS && key == *from.as_str() {
+            self.release(now, family, key.clone());
+        }
+        let told = self.store.delete(from, family, &key);
+        self.tell(now, family, key, told);
+    }
+
+    /// Questions are for global nodes.
+    fn expect_role(&self) -> Result<(), String> {
+        match self.role {
+            Role::Global => Ok(()),
+            _ => Err(String::from("this node is not a global node")),
+        }
+    }
+
+    pub(super) fn on_find(&mut self, from: &NodeId, node: Text) -> Result<(), String> {
+        self.expect_role()?;
+        let addresses = NodeId::new(&node).ok();
+        let addresses = addresses.and_then(|node| self.listeners(&node));
+        self.send(from, request::found(node, addresses));
+        Ok(())
+    }
+
+    pub(super) fn on_query(
+        &mut self,
+        from: &NodeId,
+        query: Query,
+        family: &Text,
+        id: Value,
+    ) -> Result<(), String> {
+        self.expect_role()?;
+        let mut bytes = 0;
+        let limit = self.settings.largest_reply();
+        let fits = self.store.family(family).all(|(key, value)| {
+            bytes += size_of_entry(key, value);
+            bytes <= limit
+        });
+        if !fits {
+            return Err(format!(
+                "it asks for more of {family:?} than fits into a message; it can be watched"
+            ));
+        }
+        let answer = query.answer(self.store.family(family));
+        self.send(from, request::reply(id, answer));
+        Ok(())
+    }
+
+    pub(super) fn on_watch(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        family: Text,
+    ) -> Result<(), String> {
+        self.expect_role()?;
+        let watched = self.watchers.get(&family);
+        let new = !watched.is_some_and(|watchers| watchers.contains(from));
+        let limit = self.settings.limits.watches;
+        if let Some(peer) = self.peers.get_mut(from)
+            && new
+        {
+            if peer.watches.len() >= limit {
+                return Err(format!(
+                    "it watches more than {limit} families (directory.watches)"
+                ));
+            }
+            peer.watches.insert(family.clone());
+        }
+        self.watchers
+            .entry(family.clone())
+            .or_default()
+            .insert(from.clone());
+        self.send_family(now, from, family);
+        Ok(())
+    }
+
+    pub(super) fn on_unwatch(&mut self, from: &NodeId, family: &Text) -> Result<(), String> {
+        let Some(watchers) = self.watchers.get_mut(family) else {
+            return Err(String::from("it does not watch this family"));
+        };
+        if !watchers.remove(from) {
+            return Err(String::from("it does not watch this family"));
+        }
+        if watchers.is_empty() {
+            self.watchers.remove(family);
+        }
+        if let Some(peer) = self.peers.get_mut(from) {
+            peer.watches.remove(family);
+            peer.sending.forget(family);
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_watches(&mut self, node: &NodeId, watches: &BTreeSet<Text>) {
+        for family in watches {
+            if let Some(watchers) = self.watchers.get_mut(family)
+                && watchers.remove(node)
+                && watchers.is_empty()
+            {
+                self.watchers.remove(family);
+            }
+        }
+    }
+
+    /// Looks which global nodes there are, and tries those that are not connected.
+    pub(super) fn mesh_step(&mut self, now: Duration) {
+        if self.role != Role::Global {
+            return;
+        }
+        if std::mem::take(&mut self.mesh_changed) {
+            let own = self.own.as_str();
+            let named = self.store.family(GLOBALS).map(|(key, _)| key);
+            let named = named.filter(|key| ***key != *own);
+            let named = named.filter_map(|key| NodeId::new(key).ok());
+            let peers = &self.peers;
+            self.mesh.named(now, named, |node| peers.contains_key(node));
+        }
+        for (node, mut addresses) in self.mesh.take(now, self.settings.monitor_timeout) {
+            let seen = self.listeners(&node).unwrap_or_default();
+            if !seen.is_empty() {
+                addresses = seen;
+            }
+            if !addresses.is_empty() {
+                self.wait_for(&node);
+                self.push(Output::Connect { node, addresses });
+            }
+        }
+    }
+}
+
+fn is_addresses(value: &Value) -> bool {
+    let is_text = |item: &Value| item.as_str().is_some();
+    let items = value.as_array();
+    items.is_some_and(|items| items.len() <= MOST_ADDRESSES && items.iter().all(is_text))
+}

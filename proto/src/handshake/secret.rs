@@ -1,0 +1,112 @@
+//! The shared secret. It is never printed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::text::latin1;
+
+/// The secret that all nodes of a network share, as the bytes that key the HMAC. Never empty.
+///
+/// Its length is checked against the configured `min_secret` (protocol.md section 9) when it is made.
+///
+/// ```
+/// use aemp_proto::handshake::Secret;
+/// let error = Secret::from_text("short", 16).unwrap_err().to_string();
+/// assert!(error.starts_with("the secret has 5 bytes, at least 16 are needed"));
+/// let secret = Secret::from_text("correct horse battery", 16)?;
+/// assert_eq!(format!("{secret:?}"), "Secret(..)");
+/// # Ok::<(), aemp_proto::handshake::SecretError>(())
+/// ```
+#[derive(Clone)]
+pub struct Secret(Arc<[u8]>);
+
+impl Secret {
+    /// A secret of these bytes. Fails when they are fewer than `min`, or none.
+    pub fn new(bytes: impl Into<Vec<u8>>, min: usize) -> Result<Self, SecretError> {
+        let bytes: Vec<u8> = bytes.into();
+        if bytes.is_empty() {
+            return Err(SecretError::Empty);
+        }
+        if bytes.len() < min {
+            let length = bytes.len();
+            return Err(SecretError::TooShort { length, min });
+        }
+        Ok(Self(bytes.into()))
+    }
+
+    /// The secret that a configuration writes as text. Each character is one byte, as in a Perl node
+    /// (protocol.md section 2), so characters beyond U+00FF fail.
+    pub fn from_text(text: &str, min: usize) -> Result<Self, SecretError> {
+        let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+        Self::new(bytes.ok_or(SecretError::Wide)?, min)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The secret as a configuration writes it, which [`Secret::from_text`] reads: one character for each byte.
+pub fn secret_text(secret: &Secret) -> String {
+    latin1(secret.bytes())
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// A secret that cannot be used. Says nothing of its content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// There is nothing in it.
+    #[error("the secret is empty: leave it out, or set one")]
+    Empty,
+    /// It is shorter than `min_secret`.
+    #[error(
+        "the secret has {length} bytes, at least {min} are needed (min_secret): \
+         choose a longer one, the same on every node"
+    )]
+    TooShort {
+        /// Its length in bytes.
+        length: usize,
+        /// The limit.
+        min: usize,
+    },
+    /// A character does not fit in a byte.
+    #[error(
+        "the secret has a character beyond U+00FF: each character is one byte, as in a Perl node"
+    )]
+    Wide,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_secret_is_one_byte_a_character() {
+        let secret = Secret::from_text("caf\u{e9}", 1).unwrap();
+        assert_eq!(secret.bytes(), b"caf\xe9");
+    }
+
+    #[test]
+    fn an_unusable_secret_is_named_without_showing_it() {
+        let cases = [
+            ("", "is empty"),
+            (
+                "hunter2",
+                "has 7 bytes, at least 16 are needed (min_secret)",
+            ),
+            ("\u{263a}hunter2hunter2hunter2", "beyond U+00FF"),
+        ];
+        for (text, expected) in cases {
+            let error = Secret::from_text(text, 16).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert_eq!(Secret::new([], 0).unwrap_err(), SecretError::Empty);
+    }
+}

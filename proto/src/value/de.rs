@@ -1,0 +1,418 @@
+//! `Value` to Rust values: `Value`'s `Deserialize`, and the deserializer behind `from_value`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::vec;
+
+use bytes::Bytes;
+use serde::de::{
+    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error as _,
+    IntoDeserializer, Unexpected, Visitor,
+};
+
+use super::mark::{SIMPLE, TAG, TAGGED, UNTAGGED, VARIANTS};
+use super::scalar::{Scalar, Want};
+use super::ser::MAX_RESERVE;
+use super::{Integer, Map, Value};
+use crate::Text;
+use crate::message::ParseError;
+
+/// `value` as a `T`, the other way round from [`to_value`](super::to_value).
+///
+/// # Errors
+/// Where the value is not of that type: what was expected and what is there.
+///
+/// ```
+/// use aemp_proto::{Value, value::from_value};
+/// let pair: (String, i64) = from_value(Value::from(vec!["a".into(), 1.into()]))?;
+/// assert_eq!(pair, ("a".to_owned(), 1));
+/// # Ok::<(), aemp_proto::ParseError>(())
+/// ```
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ParseError> {
+    T::deserialize(FromValue(value))
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+macro_rules! visit {
+    ($($method:ident($t:ty) => $variant:ident),* $(,)?) => {$(
+        fn $method<E: de::Error>(self, v: $t) -> Result<Value, E> {
+            Ok(Value::$variant(v.into()))
+        }
+    )*};
+}
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    visit!(
+        visit_bool(bool) => Bool,
+        visit_i64(i64) => Integer,
+        visit_u64(u64) => Integer,
+        visit_f64(f64) => Float,
+        visit_str(&str) => Text,
+        visit_string(String) => Text,
+    );
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Value, E> {
+        Ok(Bytes::copy_from_slice(bytes).into())
+    }
+    fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Value, E> {
+        Ok(Bytes::from(bytes).into())
+    }
+    fn visit_i128<E: de::Error>(self, n: i128) -> Result<Value, E> {
+        Integer::try_from(n).map(Value::Integer).map_err(E::custom)
+    }
+    fn visit_u128<E: de::Error>(self, n: u128) -> Result<Value, E> {
+        Integer::try_from(n).map(Value::Integer).map_err(E::custom)
+    }
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_none<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_some<D: Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
+        Value::deserialize(d)
+    }
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
+        Value::deserialize(d)
+    }
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(MAX_RESERVE));
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(items.into())
+    }
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(0).min(MAX_RESERVE));
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Value::Map(Map::from(pairs)))
+    }
+    fn visit_enum<A: de::EnumAccess<'de>>(self, data: A) -> Result<Value, A::Error> {
+        use de::VariantAccess;
+        let (name, variant): (Text, _) = data.variant()?;
+        match name.as_str() {
+            TAGGED => variant.tuple_variant(2, TaggedValue),
+            UNTAGGED => variant.newtype_variant(),
+            SIMPLE => variant.newtype_variant().map(Value::Simple),
+            _ => Err(A::Error::unknown_variant(&name, VARIANTS)),
+        }
+    }
+}
+
+struct TaggedValue;
+
+impl<'de> Visitor<'de> for TaggedValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a tag and its value")
+    }
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let short = |n| A::Error::invalid_length(n, &Self);
+        let tag = seq.next_element()?.ok_or_else(|| short(0))?;
+        let value = seq.next_element()?.ok_or_else(|| short(1))?;
+        Ok(Value::Tag(tag, value))
+    }
+}
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Integer(n) => Ok(n),
+            other => Err(D::Error::invalid_type(unexpected(&other), &"an integer")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Map {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Map(map) => Ok(map),
+            other => Err(D::Error::invalid_type(unexpected(&other), &"a map")),
+        }
+    }
+}
+
+/// What serde calls this kind of value in errors.
+fn unexpected(value: &Value) -> Unexpected<'_> {
+    match value {
+        Value::Null => Unexpected::Unit,
+        Value::Bool(b) => Unexpected::Bool(*b),
+        Value::Integer(n) => match (n.parts(), i64::try_from(*n)) {
+            (Ok(n), _) => Unexpected::Unsigned(n),
+            (_, Ok(n)) => Unexpected::Signed(n),
+            _ => Unexpected::Other("an integer below i64's range"),
+        },
+        Value::Float(x) => Unexpected::Float(*x),
+        Value::Bytes(bytes) => Unexpected::Bytes(bytes),
+        Value::Text(text) => Unexpected::Str(text),
+        Value::Array(_) => Unexpected::Seq,
+        Value::Map(_) => Unexpected::Map,
+        Value::Tag(..) | Value::Simple(_) => Unexpected::Enum,
+    }
+}
+
+/// CBOR's `undefined`, which stands for nothing where an option or a unit is wanted.
+pub(crate) const UNDEFINED: u8 = 23;
+
+/// Reads a [`Value`] as whatever is asked for.
+pub(crate) struct FromValue(pub(crate) Value);
+
+impl FromValue {
+    fn visit<'de, V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value, ParseError> {
+        let scalar = match self.0 {
+            Value::Null => Scalar::Null,
+            Value::Bool(b) => Scalar::Bool(b),
+            Value::Integer(n) => Scalar::Integer(n),
+            Value::Float(x) => Scalar::Float(x),
+            // Moves the bytes where nobody else holds them.
+            Value::Bytes(bytes) => Scalar::Bytes(Cow::Owned((*bytes).into())),
+            Value::Text(text) => return visitor.visit_str(&text),
+            Value::Array(items) => return visit_list(items.into_vec(), visitor),
+            Value::Map(map) => return visit_map(map, visitor),
+            // A type that knows what it wants has no use for a tag around it.
+            Value::Tag(_, value) if want != Want::Any => return Self(*value).visit(want, visitor),
+            Value::Simple(UNDEFINED) if want == Want::Other => return visitor.visit_unit(),
+            other => return visitor.visit_enum(Marked(other)),
+        };
+        scalar.visit(want, false, visitor)
+    }
+
+    fn untagged(mut self) -> Self {
+        while let Value::Tag(_, value) = self.0 {
+            self.0 = *value;
+        }
+        self
+    }
+}
+
+/// The methods of a `Deserializer` that only differ in what they want, and are told so much else.
+macro_rules! wants {
+    ($($method:ident($($t:ty),*) $want:ident),* $(,)?) => {$(
+        fn $method<V: Visitor<'de>>(self, $(_: $t,)* visitor: V) -> Result<V::Value, ParseError> {
+            self.visit(crate::value::scalar::Want::$want, visitor)
+        }
+    )*};
+}
+
+/// All of them, and newtypes, which are what they hold.
+macro_rules! all_wants {
+    () => {
+        crate::value::de::wants!(
+            deserialize_any() Any,
+            deserialize_bool() Bool,
+            deserialize_i8() Integer, deserialize_i16() Integer, deserialize_i32() Integer,
+            deserialize_i64() Integer, deserialize_i128() Integer,
+            deserialize_u8() Integer, deserialize_u16() Integer, deserialize_u32() Integer,
+            deserialize_u64() Integer, deserialize_u128() Integer,
+            deserialize_f32() Float, deserialize_f64() Float,
+            deserialize_char() Text, deserialize_str() Text, deserialize_string() Text,
+            deserialize_identifier() Text,
+            deserialize_bytes() Bytes, deserialize_byte_buf() Bytes,
+            deserialize_unit() Other, deserialize_unit_struct(&'static str) Other,
+            deserialize_seq() Other, deserialize_tuple(usize) Other,
+            deserialize_tuple_struct(&'static str, usize) Other,
+            deserialize_map() Other,
+            deserialize_struct(&'static str, &'static [&'static str]) Other,
+        );
+        fn deserialize_newtype_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            visitor: V,
+        ) -> Result<V::Value, ParseError> {
+            visitor.visit_newtype_struct(self)
+        }
+    };
+}
+
+pub(crate) use {all_wants, wants};
+
+impl<'de> Deserializer<'de> for FromValue {
+    type Error = ParseError;
+
+    all_wants!();
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
+        match self.0 {
+            Value::Null | Value::Simple(UNDEFINED) => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        if name == TAG {
+            return visitor.visit_enum(Marked(self.0));
+        }
+        match self.untagged().0 {
+            Value::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
+            Value::Map(map) if map.len() == 1 => {
+                visitor.visit_enum(de::value::MapAccessDeserializer::new(Pairs::new(map)))
+            }
+            other => Err(ParseError::invalid_type(
+                unexpected(&other),
+                &"the name of a variant, or a map of one from its name to its content",
+            )),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
+        visitor.visit_unit()
+    }
+}
+
+impl IntoDeserializer<'_, ParseError> for FromValue {
+    type Deserializer = Self;
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+fn visit_list<'de, V: Visitor<'de>>(items: Vec<Value>, visitor: V) -> Result<V::Value, ParseError> {
+    let len = items.len();
+    let mut items = Items(items.into_iter());
+    let value = visitor.visit_seq(&mut items)?;
+    match items.0.len() {
+        0 => Ok(value),
+        left => Err(too_long(len, len - left)),
+    }
+}
+
+/// The error for an array or a message that goes on where its type has ended.
+pub(crate) fn too_long(found: usize, wanted: usize) -> ParseError {
+    let s = if wanted == 1 { "" } else { "s" };
+    ParseError::invalid_length(found, &format!("{wanted} element{s}").as_str())
+}
+
+fn visit_map<'de, V: Visitor<'de>>(map: Map, visitor: V) -> Result<V::Value, ParseError> {
+    visitor.visit_map(Pairs::new(map))
+}
+
+/// The elements of an array or a message.
+pub(crate) struct Items<I>(pub(crate) I);
+
+impl<'de, I: ExactSizeIterator<Item = Value>> de::SeqAccess<'de> for Items<I> {
+    type Error = ParseError;
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ParseError> {
+        let item = self.0.next();
+        item.map(|item| seed.deserialize(FromValue(item)))
+            .transpose()
+    }
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
+}
+
+struct Pairs {
+    pairs: vec::IntoIter<(Value, Value)>,
+    value: Value,
+}
+
+impl Pairs {
+    fn new(map: Map) -> Self {
+        Self {
+            pairs: map.into_iter(),
+            value: Value::Null,
+        }
+    }
+}
+
+impl<'de> de::MapAccess<'de> for Pairs {
+    type Error = ParseError;
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, ParseError> {
+        let Some((key, value)) = self.pairs.next() else {
+            return Ok(None);
+        };
+        self.value = value;
+        seed.deserialize(FromValue(key)).map(Some)
+    }
+    fn next_value_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<T::Value, ParseError> {
+        seed.deserialize(FromValue(std::mem::take(&mut self.value)))
+    }
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.pairs.len())
+    }
+}
+
+/// A value as the enum that stands for tags and simple values.
+struct Marked(Value);
+
+impl<'de> de::EnumAccess<'de> for Marked {
+    type Error = ParseError;
+    type Variant = Self;
+    fn variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<(T::Value, Self), ParseError> {
+        let name = match self.0 {
+            Value::Tag(..) => TAGGED,
+            Value::Simple(_) => SIMPLE,
+            _ => UNTAGGED,
+        };
+        let name = seed.deserialize(de::value::StrDeserializer::new(name))?;
+        Ok((name, self))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Marked {
+    type Error = ParseError;
+    fn unit_variant(self) -> Result<(), ParseError> {
+        Err(ParseError::invalid_type(unexpected(&self.0), &"a unit"))
+    }
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, ParseError> {
+        match self.0 {
+            Value::Simple(n) => seed.deserialize(n.into_deserializer()),
+            other => seed.deserialize(FromValue(other)),
+        }
+    }
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ParseError> {
+        match self.0 {
+            Value::Tag(tag, value) => visit_list(vec![tag.into(), *value], visitor),
+            other => visit_list(vec![other], visitor),
+        }
+    }
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ParseError> {
+        Err(ParseError::invalid_type(unexpected(&self.0), &visitor))
+    }
+}
+
+impl<'de> crate::message::LoneNull<'de> for Items<crate::message::IntoIter> {
+    fn is_lone_null(&self) -> bool {
+        self.0.as_slice() == [Value::Null]
+    }
+}

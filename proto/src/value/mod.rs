@@ -1,0 +1,207 @@
+//! `Value`: the dynamic data model of messages, which is all of CBOR (RFC 8949). JSON covers a part of it;
+//! what it lacks is refused when a message is encoded, never bent.
+
+pub(crate) mod de;
+mod diagnostic;
+mod integer;
+mod map;
+pub(crate) mod mark;
+mod notation;
+mod numeral;
+pub(crate) mod scalar;
+mod ser;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::{NodeId, PortId, PortName, Text};
+
+pub(crate) use de::too_long;
+pub(crate) use ser::{ListSer, MAX_RESERVE, MapSer, ToValue};
+
+pub use de::from_value;
+pub use integer::{Integer, IntegerRangeError};
+pub use map::Map;
+pub use notation::{NotationError, read};
+pub use numeral::perl_float;
+pub use ser::to_value;
+
+/// One value of a message, in 24 bytes.
+///
+/// ```
+/// use aemp_proto::Value;
+/// let value = Value::from(vec![Value::from("pi"), Value::from(3.14)]);
+/// assert_eq!(value[0].as_str(), Some("pi"));
+/// assert_eq!(value[1].as_f64(), Some(3.14));
+/// assert_eq!(value[7], Value::Null);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Value {
+    /// JSON's and CBOR's `null`; Perl's `undef`.
+    #[default]
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer from -2^64 to 2^64-1.
+    Integer(Integer),
+    /// A float. Both codecs keep every finite one exactly; JSON refuses NaN and infinities.
+    Float(f64),
+    /// Bytes that are not text. JSON has none.
+    Bytes(Box<Bytes>),
+    /// A Unicode string.
+    Text(Text),
+    /// A list of values.
+    Array(Box<[Self]>),
+    /// Pairs of key and value. JSON has text keys only.
+    Map(Map),
+    /// A CBOR tag and what it marks (RFC 8949 section 3.4). JSON has none, and some make an AnyEvent::MP node deaf on that
+    /// connection, so those are refused towards it (docs/from-perl.md).
+    Tag(u64, Box<Self>),
+    /// A CBOR simple value other than `false`, `true` and `null`; 23 is `undefined`. JSON has none, and one
+    /// makes an AnyEvent::MP node deaf on that connection, so it is refused towards those as well.
+    Simple(u8),
+}
+
+impl Value {
+    /// The text, if this is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The integer as `i64`, if this is one and it fits.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Self::Integer(n) => (*n).try_into().ok(),
+            _ => None,
+        }
+    }
+
+    /// The integer as `u64`, if this is one and it fits.
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Self::Integer(n) => (*n).try_into().ok(),
+            _ => None,
+        }
+    }
+
+    /// The number as a float, if this is a float or an integer that a float holds exactly.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Float(x) => Some(*x),
+            Self::Integer(n) => n.as_f64(),
+            _ => None,
+        }
+    }
+
+    /// The elements, if this is an array.
+    pub fn as_array(&self) -> Option<&[Self]> {
+        match self {
+            Self::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The pairs, if this is a map.
+    pub fn as_map(&self) -> Option<&Map> {
+        match self {
+            Self::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// Whether this is `Null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+}
+
+/// The element of an array, `Null` where there is none.
+impl std::ops::Index<usize> for Value {
+    type Output = Self;
+    fn index(&self, at: usize) -> &Self {
+        self.as_array()
+            .and_then(|items| items.get(at))
+            .unwrap_or(&Self::Null)
+    }
+}
+
+/// The value of a map's text key, `Null` where there is none.
+impl std::ops::Index<&str> for Value {
+    type Output = Self;
+    fn index(&self, key: &str) -> &Self {
+        self.as_map()
+            .and_then(|map| map.get(key))
+            .unwrap_or(&Self::Null)
+    }
+}
+
+macro_rules! from {
+    ($($from:ty => $variant:ident),* $(,)?) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::$variant(value.into())
+            }
+        }
+    )*};
+}
+
+from! {
+    bool => Bool,
+    i8 => Integer, i16 => Integer, i32 => Integer, i64 => Integer,
+    u8 => Integer, u16 => Integer, u32 => Integer, u64 => Integer,
+    Integer => Integer,
+    f32 => Float, f64 => Float,
+    Text => Text, &str => Text, String => Text,
+    Vec<Value> => Array,
+    Map => Map,
+}
+
+impl From<Cow<'_, str>> for Value {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self::from(&*text)
+    }
+}
+
+impl From<&NodeId> for Value {
+    fn from(id: &NodeId) -> Self {
+        Self::from(id.as_str())
+    }
+}
+
+impl From<&PortName> for Value {
+    fn from(name: &PortName) -> Self {
+        Self::from(name.as_str())
+    }
+}
+
+impl From<&PortId> for Value {
+    fn from(id: &PortId) -> Self {
+        Self::from(id.to_string())
+    }
+}
+
+impl From<PortId> for Value {
+    fn from(id: PortId) -> Self {
+        Self::from(&id)
+    }
+}
+
+/// `None` is [`Value::Null`].
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl From<Bytes> for Value {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(Box::new(bytes))
+    }
+}
+
+/// Messages hold, move and queue values, so their size is speed.
+const _: () = assert!(size_of::<Value>() == 24);

@@ -1,0 +1,422 @@
+//! `FromStr` for `Value`: reads CBOR's diagnostic notation (RFC 8949 section 8), as `Display` writes it. JSON is a part of it.
+//! What only says how a value was encoded (`_`, `_1`) is none of it.
+
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+
+use bytes::Bytes;
+
+use super::de::UNDEFINED;
+use super::{Integer, Map, Value};
+use crate::codec::MAX_DEPTH;
+
+/// Reads diagnostic notation: JSON, and what JSON lacks. That is bytes (`h'00ff'`, `b64'AP8='`), tags (`32("x:y")`), any
+/// integer from -2^64 to 2^64-1, `NaN`, `Infinity`, `-Infinity`, `undefined`, `simple(99)`, and maps with any keys
+/// (`{1: "a"}`). Numbers with a point or an exponent are floats, and so is `-0`, as in JSON.
+///
+/// ```
+/// use aemp_proto::Value;
+/// let value: Value = r#"[1, h'00ff', {2: 32("a:b")}]"#.parse()?;
+/// assert_eq!(value.to_string(), r#"[1, h'00ff', {2: 32("a:b")}]"#);
+/// let error = "[1, }".parse::<Value>().unwrap_err();
+/// assert_eq!(error.to_string(), "column 5: expected a value, found '}'");
+/// # Ok::<(), aemp_proto::value::NotationError>(())
+/// ```
+impl FromStr for Value {
+    type Err = NotationError;
+
+    fn from_str(text: &str) -> Result<Self, NotationError> {
+        let (value, end) = read(text, 0)?;
+        let mut reader = Reader { text, at: end };
+        reader.space();
+        match reader.peek() {
+            None => Ok(value),
+            Some(_) => Err(reader.expected("nothing more")),
+        }
+    }
+}
+
+/// Reads the value that stands in `text` at the byte `from`, and says where it ends. Columns in errors are those of
+/// `text`.
+///
+/// ```
+/// use aemp_proto::value::read;
+/// let line = "send [1, 2] rest";
+/// let (value, end) = read(line, 5)?;
+/// assert_eq!((value.to_string().as_str(), &line[end..]), ("[1, 2]", " rest"));
+/// # Ok::<(), aemp_proto::value::NotationError>(())
+/// ```
+///
+/// # Errors
+/// Where no value begins there, or it breaks off; also where `from` is no place between two characters of the text.
+pub fn read(text: &str, from: usize) -> Result<(Value, usize), NotationError> {
+    let mut reader = Reader { text, at: from };
+    reader.space();
+    let value = reader.value(MAX_DEPTH)?;
+    Ok((value, reader.at))
+}
+
+/// Where a text is no value in diagnostic notation, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("column {column}: {problem}")]
+pub struct NotationError {
+    column: usize,
+    problem: Problem,
+}
+
+impl NotationError {
+    /// The character that does not fit, counted from 1.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Problem {
+    Expected(&'static str, Option<char>),
+    Wrong(String),
+}
+
+impl Display for Problem {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expected(what, Some(found)) => write!(f, "expected {what}, found {found:?}"),
+            Self::Expected(what, None) => write!(f, "expected {what}, found the end"),
+            Self::Wrong(why) => f.write_str(why),
+        }
+    }
+}
+
+/// A text and a place in it, which is between two characters.
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let next = self.peek()?;
+        self.at += next.len_utf8();
+        Some(next)
+    }
+
+    /// Goes past `wanted`, if it is next.
+    fn eat(&mut self, wanted: &str) -> bool {
+        let there = self.rest().starts_with(wanted);
+        self.at += if there { wanted.len() } else { 0 };
+        there
+    }
+
+    /// Goes past all that is as wanted.
+    fn take(&mut self, wanted: fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let end = rest.find(|c| !wanted(c)).unwrap_or(rest.len());
+        self.at += end;
+        &rest[..end]
+    }
+
+    fn space(&mut self) {
+        self.take(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
+    }
+
+    /// What is here is not what is expected.
+    fn expected(&self, what: &'static str) -> NotationError {
+        self.error(self.at, Problem::Expected(what, self.peek()))
+    }
+
+    /// What begins at `at` is wrong.
+    fn wrong(&self, at: usize, why: impl Into<String>) -> NotationError {
+        self.error(at, Problem::Wrong(why.into()))
+    }
+
+    fn error(&self, at: usize, problem: Problem) -> NotationError {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        NotationError {
+            column: before.chars().count() + 1,
+            problem,
+        }
+    }
+
+    /// A value in which `depth` more may be nested.
+    fn value(&mut self, depth: usize) -> Result<Value, NotationError> {
+        let begin = self.at;
+        match self.peek() {
+            Some('"') => self.string().map(Value::from),
+            Some('[') => self.array(self.inside(begin, depth)?),
+            Some('{') => self.map(self.inside(begin, depth)?),
+            Some('0'..='9' | '-') => self.number(depth),
+            Some('a'..='z' | 'A'..='Z') => self.word(),
+            _ => Err(self.expected("a value")),
+        }
+    }
+
+    fn inside(&self, begin: usize, depth: usize) -> Result<usize, NotationError> {
+        let deep = || format!("nested deeper than {MAX_DEPTH}");
+        depth
+            .checked_sub(1)
+            .ok_or_else(|| self.wrong(begin, deep()))
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value, NotationError> {
+        let mut items = Vec::new();
+        self.list("]", "',' or ']'", |reader| {
+            items.push(reader.value(depth)?);
+            Ok(())
+        })?;
+        Ok(items.into())
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Value, NotationError> {
+        let mut pairs = Vec::new();
+        self.list("}", "',' or '}'", |reader| {
+            let key = reader.value(depth)?;
+            reader.space();
+            if !reader.eat(":") {
+                return Err(reader.expected("':'"));
+            }
+            reader.space();
+            pairs.push((key, reader.value(depth)?));
+            Ok(())
+        })?;
+        Ok(Map::from(pairs).into())
+    }
+
+    /// What stands between the bracket that is here and `end`, with commas between.
+    fn list(
+        &mut self,
+        end: &str,
+        more: &'static str,
+        mut item: impl FnMut(&mut Self) -> Result<(), NotationError>,
+    ) -> Result<(), NotationError> {
+        self.next();
+        self.space();
+        if self.eat(end) {
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            self.space();
+            if self.eat(end) {
+                return Ok(());
+            }
+            if !self.eat(",") {
+                return Err(self.expected(more));
+            }
+            self.space();
+        }
+    }
+
+    /// A number, or a tag, which begins like one.
+    fn number(&mut self, depth: usize) -> Result<Value, NotationError> {
+        let begin = self.at;
+        let negative = self.eat("-");
+        if negative && self.eat("Infinity") {
+            return Ok(Value::Float(f64::NEG_INFINITY));
+        }
+        let whole = self.digits()?;
+        if whole.len() > 1 && whole.starts_with('0') {
+            return Err(self.wrong(begin, "a number does not begin with 0"));
+        }
+        let mut float = negative && whole == "0";
+        if self.eat(".") {
+            float = true;
+            self.digits()?;
+        }
+        if self.eat("e") || self.eat("E") {
+            float = true;
+            let _ = self.eat("-") || self.eat("+");
+            self.digits()?;
+        }
+        let number = &self.text[begin..self.at];
+        if float {
+            let float = number.parse().ok().filter(|x: &f64| x.is_finite());
+            return float
+                .map(Value::Float)
+                .ok_or_else(|| self.wrong(begin, format!("{number} is too large for a float")));
+        }
+        if !negative && self.peek() == Some('(') {
+            let tag = number
+                .parse()
+                .map_err(|_| self.wrong(begin, format!("a tag is at most {}", u64::MAX)))?;
+            let inside = self.inside(begin, depth)?;
+            let value = self.in_parentheses(|reader| reader.value(inside))?;
+            return Ok(Value::Tag(tag, Box::new(value)));
+        }
+        let integer = number.parse::<i128>().ok();
+        let integer = integer.and_then(|n| Integer::try_from(n).ok());
+        integer.map(Value::Integer).ok_or_else(|| {
+            let (min, max) = (Integer::MIN, Integer::MAX);
+            self.wrong(begin, format!("an integer is from {min} to {max}"))
+        })
+    }
+
+    fn digits(&mut self) -> Result<&'a str, NotationError> {
+        match self.take(|c| c.is_ascii_digit()) {
+            "" => Err(self.expected("a digit")),
+            digits => Ok(digits),
+        }
+    }
+
+    fn in_parentheses<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, NotationError>,
+    ) -> Result<T, NotationError> {
+        if !self.eat("(") {
+            return Err(self.expected("'('"));
+        }
+        self.space();
+        let inside = read(self)?;
+        self.space();
+        match self.eat(")") {
+            true => Ok(inside),
+            false => Err(self.expected("')'")),
+        }
+    }
+
+    fn word(&mut self) -> Result<Value, NotationError> {
+        let begin = self.at;
+        Ok(match self.take(|c| c.is_ascii_alphanumeric()) {
+            "null" => Value::Null,
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            "undefined" => Value::Simple(UNDEFINED),
+            "NaN" => Value::Float(f64::NAN),
+            "Infinity" => Value::Float(f64::INFINITY),
+            "simple" => return self.in_parentheses(Self::simple),
+            "h" => return self.bytes(16, hex),
+            "b64" => return self.bytes(64, base64),
+            _ => {
+                self.at = begin;
+                return Err(self.expected("a value (texts stand in quotation marks)"));
+            }
+        })
+    }
+
+    fn simple(&mut self) -> Result<Value, NotationError> {
+        let begin = self.at;
+        // The numbers of false, true and null are theirs, and 24 to 31 nobody's (RFC 8949 section 3.3).
+        match self.digits()?.parse() {
+            Ok(20) => Ok(Value::Bool(false)),
+            Ok(21) => Ok(Value::Bool(true)),
+            Ok(22) => Ok(Value::Null),
+            Ok(n @ (0..=19 | 23 | 32..)) => Ok(Value::Simple(n)),
+            _ => Err(self.wrong(begin, "a simple value is from 0 to 23 or from 32 to 255")),
+        }
+    }
+
+    /// Bytes in quotation marks, in digits of that base.
+    fn bytes(&mut self, base: u32, digit: fn(char) -> Option<u32>) -> Result<Value, NotationError> {
+        if !self.eat("'") {
+            return Err(self.expected("a quotation mark (')"));
+        }
+        let begin = self.at;
+        let bits = base.ilog2();
+        let (mut bytes, mut held, mut have) = (Vec::new(), 0u32, 0);
+        let mut padded = false;
+        loop {
+            let at = self.at;
+            match self.next() {
+                Some('\'') => break,
+                Some(' ') => {}
+                Some('=') if base == 64 => padded = true,
+                Some(c) if !padded && digit(c).is_some() => {
+                    held = held << bits | digit(c).unwrap_or_default();
+                    have += bits;
+                    if have >= 8 {
+                        have -= 8;
+                        // Only the bits that are left stay, so it never grows.
+                        bytes.push((held >> have) as u8);
+                        held &= (1 << have) - 1;
+                    }
+                }
+                _ => {
+                    self.at = at;
+                    return Err(self.expected("a digit of the bytes or a quotation mark (')"));
+                }
+            }
+        }
+        if have >= bits || held != 0 {
+            return Err(self.wrong(begin, "the last byte is not complete"));
+        }
+        Ok(Bytes::from(bytes).into())
+    }
+
+    /// A text in quotation marks, with JSON's escapes.
+    fn string(&mut self) -> Result<String, NotationError> {
+        self.next();
+        let mut text = String::new();
+        loop {
+            text.push_str(self.take(|c| !matches!(c, '"' | '\\' | '\0'..='\x1f')));
+            if self.eat("\"") {
+                return Ok(text);
+            }
+            if !self.eat("\\") {
+                return Err(match self.peek() {
+                    None => self.expected("a quotation mark (\")"),
+                    Some(_) => self.expected("an escape such as \\n or \\u0000"),
+                });
+            }
+            let at = self.at;
+            text.push(match self.next() {
+                Some(c @ ('"' | '\\' | '/')) => c,
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('t') => '\t',
+                Some('b') => '\x08',
+                Some('f') => '\x0c',
+                Some('u') => self.escaped(at)?,
+                _ => {
+                    self.at = at;
+                    return Err(self.expected("one of \" \\ / n r t b f u"));
+                }
+            });
+        }
+    }
+
+    /// The character behind `\u`; two such stand for one that has no place in 16 bits.
+    fn escaped(&mut self, begin: usize) -> Result<char, NotationError> {
+        let mut code = self.four_digits()?;
+        if matches!(code, 0xd800..=0xdbff) && self.eat("\\u") {
+            let low = self.four_digits()?;
+            if matches!(low, 0xdc00..=0xdfff) {
+                code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+            }
+        }
+        char::from_u32(code)
+            .ok_or_else(|| self.wrong(begin, "half of a surrogate pair is no character"))
+    }
+
+    fn four_digits(&mut self) -> Result<u32, NotationError> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(hex);
+            code = code << 4 | digit.ok_or_else(|| self.expected("four hex digits"))?;
+            self.next();
+        }
+        Ok(code)
+    }
+}
+
+fn hex(c: char) -> Option<u32> {
+    c.to_digit(16)
+}
+
+/// A digit of either alphabet (RFC 4648 sections 4 and 5).
+fn base64(c: char) -> Option<u32> {
+    Some(match c {
+        'A'..='Z' => u32::from(c) - u32::from('A'),
+        'a'..='z' => u32::from(c) - u32::from('a') + 26,
+        '0'..='9' => u32::from(c) - u32::from('0') + 52,
+        '+' | '-' => 62,
+        '/' | '_' => 63,
+        _ => return None,
+    })
+}
