@@ -55,8 +55,8 @@ impl Budget {
 /// How often a task that was busy yields and looks again before it sleeps: to be woken costs its senders more than many
 /// messages, and the longer it is away the more it finds.
 ///
-/// What this brings: messages to another node pass at 1.14 of the rate of a loop by hand instead of 1.00 (JSON), and at
-/// 0.84 instead of 0.76 (CBOR); `benches/remote`, medians of six rounds in turn.
+/// What this brings: messages to another node pass at 1.15 of the rate of a loop by hand instead of 0.99 (JSON), and at
+/// 0.85 instead of 0.67 (CBOR); `benches/remote`, medians of five rounds in turn.
 pub(crate) const LOOKS: usize = 8;
 
 /// The turns of one task.

@@ -36,6 +36,12 @@ const HIGH: usize = 8 << 20;
 /// Bytes from readers in a chunk to which no more is added. What is in a chunk is worked off as one.
 const LARGE: usize = 256 << 10;
 
+/// The queue of one shard.
+///
+/// Aligned to two cache lines, which is what processors fetch at a time: a sender writes to the queue for each message,
+/// and a handler whose state shares a cache line with it is slowed by each write. One local port takes a message in
+/// 24 ns instead of 42 ns where its state follows the queue on the heap; `benches/local`.
+#[repr(align(128))]
 pub(super) struct Queue {
     /// Held for a push or a swap, never while anything runs.
     state: Mutex<State>,
