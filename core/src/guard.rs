@@ -1,50 +1,13 @@
 //! The guard around code that is not ours: handlers, callbacks, offered functions, destructors, transports. A panic in it
-//! is caught here, and nowhere else in this crate.
+//! is caught by it, and by nothing else in this crate.
 
-use std::any::Any;
-use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
-use crate::{Excerpt, Reason};
+use crate::Excerpt;
 
-/// What a panic said.
-#[derive(Debug, Clone)]
-pub(crate) struct Panicked(String);
-
-impl Panicked {
-    #[cold]
-    fn with(payload: Box<dyn Any + Send>) -> Self {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("a panic without text").to_owned();
-        // The payload is code of the program's as well: its destructor may panic in turn. That payload is leaked.
-        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(second);
-        }
-        Self(text)
-    }
-}
-
-impl fmt::Display for Panicked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<Panicked> for Reason {
-    fn from(panic: Panicked) -> Self {
-        Self::die(&panic.0)
-    }
-}
-
-/// Runs `code`, whose panic hurts nobody else.
-#[inline]
-pub(crate) fn run<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(Panicked::with)
-}
+pub(crate) use aemp_proto::guard::{Panicked, run};
 
 /// Runs `code`, whose panic is logged: `panicked` says what panicked.
 pub(crate) fn log(panicked: &'static str, code: impl FnOnce()) {

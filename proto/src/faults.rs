@@ -3,10 +3,7 @@
 //!
 //! A choice is that of a thread: the simulation runs a whole cluster in one.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-
-use bytes::BytesMut;
+use std::cell::Cell;
 
 /// What can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,15 +68,12 @@ thread_local! {
     static CHOSEN: Cell<Option<Fault>> = const { Cell::new(None) };
     /// It has happened once.
     static DONE: Cell<bool> = const { Cell::new(false) };
-    /// What lost connections had not written, by sender and receiver.
-    static UNWRITTEN: RefCell<HashMap<[String; 2], BytesMut>> = RefCell::default();
 }
 
 /// Breaks what this thread runs from now on, or nothing.
 pub fn choose(fault: Option<Fault>) {
     CHOSEN.set(fault);
     DONE.set(false);
-    UNWRITTEN.take();
 }
 
 /// Whether this is broken.
@@ -90,16 +84,4 @@ pub fn is(fault: Fault) -> bool {
 /// The same, the first time only.
 pub fn once(fault: Fault) -> bool {
     is(fault) && !DONE.replace(true)
-}
-
-/// Keeps what a connection had not written.
-pub fn keep(way: [String; 2], bytes: BytesMut) {
-    UNWRITTEN.with_borrow_mut(|unwritten| unwritten.insert(way, bytes));
-}
-
-/// What an earlier connection had not written.
-pub fn kept(way: &[String; 2]) -> BytesMut {
-    UNWRITTEN
-        .with_borrow_mut(|unwritten| unwritten.remove(way))
-        .unwrap_or_default()
 }

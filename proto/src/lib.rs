@@ -17,6 +17,8 @@
 //! | [`codec`] | bytes of a codec: tokens, what writes and reads them, messages found in a stream, limits |
 //! | [`handshake`] | the opening of a connection, a machine |
 //! | [`monitor`] | the table of monitors on a peer's ports, a machine |
+//! | [`node_protocol`] | the requests that nodes send to each other, written and parsed |
+//! | [`peer`] | what is held for one peer, with the promises of monitors: a machine |
 //! | [`directory`] | the distributed directory, a machine |
 //! | [`supervision`] | the plan of a supervisor, a machine |
 //!
@@ -30,6 +32,8 @@
 //! * [`handshake::Opening`] takes the bytes of a connection and returns bytes to be written, until it is
 //!   [`Established`](handshake::Established).
 //! * [`codec::Decoder`] finds messages in the bytes that follow, [`codec::encode`] writes them.
+//! * [`peer::Machine`] takes what is sent and monitored, and what happens to connections; it returns bytes to be written and
+//!   effects, such as monitors that fire.
 //! * [`monitor::MonitorTable`] says when a peer is to be asked to watch a port, and what fires.
 //! * [`directory::Machine`] takes requests, arrivals and departures of peers, and the time; outputs are polled.
 //! * [`supervision::Plan`] says which child of a supervisor to start or stop next, and when.
@@ -38,7 +42,8 @@
 //!
 //! No tokio, socket or file, no clock, no source of random numbers but the seeds of hash maps, and no state of a thread
 //! but the memory that [`message::Wire`] keeps for the next message. `.ci/boundaries` in the repository checks it. Panics of
-//! the program's code (`Serialize`, a [`codec::ValueFormat`]) pass through; the user of this crate catches them.
+//! the program's code (`Serialize`, a [`codec::ValueFormat`]) pass through, and the user of this crate catches them; but
+//! what a [`peer::Machine`] sends by itself is guarded there.
 //!
 //! Comments name the wire protocol's facts by section of `docs/protocol.md` in the repository.
 
@@ -48,11 +53,14 @@ pub mod directory;
 mod excerpt;
 #[cfg(aemp_faults)]
 pub mod faults;
+pub mod guard;
 pub mod handshake;
 pub mod id;
 pub mod map;
 pub mod message;
 pub mod monitor;
+pub mod node_protocol;
+pub mod peer;
 mod reason;
 pub mod supervision;
 pub mod text;
@@ -62,6 +70,6 @@ pub use address::{Address, ParseAddressError};
 pub use excerpt::Excerpt;
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 pub use message::{IntoMessage, Message, ParseError, Values};
-pub use reason::{Reason, abridged};
+pub use reason::{Reason, abridged, not_encoded};
 pub use text::Text;
 pub use value::{Integer, Map, Value};

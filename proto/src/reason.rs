@@ -67,6 +67,11 @@ impl Reason {
     }
 }
 
+/// What those are told who wait for a message to `node` that cannot be encoded.
+pub fn not_encoded(node: &NodeId, error: impl fmt::Display) -> Reason {
+    reason!["encode_error", node.as_str(), error.to_string()]
+}
+
 /// `reason` as it passes between nodes: cut if it is long. That costs the same however long it is.
 pub fn abridged(reason: &Reason) -> Reason {
     let values = reason.values();

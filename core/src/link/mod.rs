@@ -25,5 +25,6 @@ pub use info::LinkInfo;
 pub(crate) use listen::accept_all;
 pub(crate) use nonces::Nonces;
 pub(crate) use open::settings;
+pub(crate) use pulse::Pulse;
 pub(crate) use seed::{Seed, Seeds, add_seed, joined, remove_seed};
 pub use seed::{SeedInfo, SeedState};

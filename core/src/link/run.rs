@@ -502,7 +502,7 @@ impl Link<'_> {
                 return error.to_string();
             }
             looks = if chunk.len() >= BUSY { LOOKS } else { 0 };
-            written.whole(chunk);
+            written.recycle(chunk);
         }
     }
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use aemp_proto::abridged;
 use aemp_proto::id::{REPLY, is_reply};
 use aemp_proto::map::HashSet;
+use aemp_proto::{abridged, not_encoded};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -339,7 +339,8 @@ impl Inner {
     /// The peer called `id`, made if it is new.
     pub(crate) fn peer(self: &Arc<Self>, id: &NodeId) -> Arc<Peer> {
         self.peers.get_or_add(id, || {
-            Peer::new(id.clone(), Arc::downgrade(self), &self.config, &self.pool)
+            let node = Arc::downgrade(self);
+            Peer::new(&self.id, id.clone(), node, &self.config, &self.pool)
         })
     }
 
@@ -431,7 +432,7 @@ impl Inner {
         } else if port.node() == &self.id {
             self.shards.kill(port.port().clone(), reason);
         } else {
-            self.peer(port.node()).kill(port.port(), reason);
+            self.peer(port.node()).kill(port.port(), &reason);
         }
     }
 
@@ -577,9 +578,4 @@ impl Inner {
 fn appended((to, mut values): (PortId, Values), reason: Reason) -> (PortId, Values) {
     values.extend(reason.values().iter().cloned());
     (to, values)
-}
-
-/// What those are told who wait for a message to `node` that cannot be encoded.
-pub(crate) fn not_encoded(node: &NodeId, error: &EncodeError) -> Reason {
-    crate::reason!["encode_error", node.as_str(), error.to_string()]
 }

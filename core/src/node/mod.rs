@@ -32,7 +32,7 @@ pub use directory::{
 pub(crate) use directory::{look_at_seeds, parse_all as parse_addresses};
 pub use events::{Events, NodeEvent};
 pub(crate) use held::Held;
-pub(crate) use inner::{Inner, not_encoded, room_for};
+pub(crate) use inner::{Inner, room_for};
 pub use local::LocalNode;
 use node_port::NodePort;
 pub(crate) use node_port::{Sender, handle as handle_node_port};

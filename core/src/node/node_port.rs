@@ -1,21 +1,17 @@
-//! The node port: the requests of the node protocol as they come in (protocol.md section 5). Its words as they go
-//! out are in `peer/request.rs`.
+//! The node port: what the requests of the [node protocol](aemp_proto::node_protocol) do here.
 
 use std::sync::{Arc, Weak};
 use std::time::UNIX_EPOCH;
 
-use aemp_proto::abridged;
-use aemp_proto::directory::is_question;
-use aemp_proto::message::{cost_of, values_and_wire, without};
-use aemp_proto::text::latin1;
+use aemp_proto::message::{cost_of, values_and_wire};
+use aemp_proto::node_protocol::{Elements, Reply, Request, causes_sending, is_question, is_word};
 
 use super::{Held, Inner, LocalNode};
 use crate::allowance::log_within;
-use crate::codec::Outgoing;
+use crate::codec::Frame;
 use crate::guard;
-use crate::message::{IntoIter, Message, Values, Wire};
-use crate::monitor::Action;
-use crate::peer::{ALIVE, Answers, Generation, Peer, Unsent};
+use crate::message::{IntoIter, Message, Values};
+use crate::peer::{Answers, Generation, PassError, Peer};
 use crate::port::{Context, Port};
 use crate::shard::{Asked, Batch, Item, Watcher, What};
 use crate::watchdog::tagged;
@@ -35,46 +31,6 @@ const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
 /// The longest name of a port that a peer spawns, in bytes.
 const LONGEST_NAME: usize = 1024;
-
-/// The requests of protocol.md section 5.
-#[derive(Clone, Copy)]
-enum Request {
-    Ignore,
-    Watch,
-    Unwatch,
-    Fired,
-    Kill,
-    Relay,
-    Can,
-    Time,
-    Eval,
-    Spawn,
-    Alive,
-}
-
-impl Request {
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "" | "devnull" => Self::Ignore,
-            "mon1" => Self::Watch,
-            "mon0" => Self::Unwatch,
-            "kil0" => Self::Fired,
-            "kil1" => Self::Kill,
-            "snd" => Self::Relay,
-            "can" => Self::Can,
-            "time" => Self::Time,
-            "eval" => Self::Eval,
-            "AnyEvent::MP::_spawn" => Self::Spawn,
-            ALIVE => Self::Alive,
-            _ => return None,
-        })
-    }
-
-    /// Whether it does nothing but have an answer sent.
-    fn is_question(self) -> bool {
-        matches!(self, Self::Can | Self::Time | Self::Eval)
-    }
-}
 
 /// The node port as a port of its node: it handles what this process sends to it. What peers send is handled where
 /// it is read, by [`handle`].
@@ -114,7 +70,7 @@ pub(crate) fn handle(
     };
     let word = values.first().and_then(Value::as_str).unwrap_or_default();
     if let (Sender::Peer(peer, generation), Some(held)) = (from, held.as_deref_mut())
-        && (is_question(word) || Request::named(word).is_some_and(Request::is_question))
+        && is_question(word)
     {
         match peer.answers(generation, node.config.high_water) {
             Answers::Now if held.is_empty() => {}
@@ -127,27 +83,27 @@ pub(crate) fn handle(
             Answers::Never => return Ok(()),
         }
     }
-    let probes = matches!(&values[..], [_, _, word, _] if word.as_str() == Some(ALIVE));
-    let mut arguments = Arguments {
-        values: values.into_iter(),
-        taken: 0,
-        wire,
-    };
-    // A message without elements has no request: ignored like the empty one.
-    let name = arguments.text().unwrap_or_default();
-    let Some(request) = Request::named(&name) else {
-        if name.starts_with("g_") {
-            network(node, from, &name, arguments.values, held);
-        } else {
-            call(node, from, &name, arguments);
+    match Request::parse(values, wire) {
+        Ok(request) => carry_out(node, from, request, batch, held),
+        Err(malformed) => {
+            log_within!(from, WARN, target: "aemp::node", %from, "{malformed}");
+            Ok(())
         }
-        return Ok(());
-    };
+    }
+}
+
+fn carry_out(
+    node: &Arc<Inner>,
+    from: Sender<'_>,
+    request: Request,
+    batch: &mut Batch,
+    held: Option<&mut Held>,
+) -> Result<(), String> {
     match request {
-        Request::Ignore => {}
-        Request::Watch => return watch(node, from, arguments, batch),
-        Request::Unwatch => {
-            if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port()) {
+        Request::Nothing => {}
+        Request::Watch(port) => return watch(node, from, port, batch),
+        Request::Unwatch(port) => {
+            if let Sender::Peer(peer, generation) = from {
                 if peer.remove_watch(&port) {
                     let what = What::UnwatchPeer(generation, Asked::Once);
                     batch.push(Item::new(port, what), 0);
@@ -156,73 +112,61 @@ pub(crate) fn handle(
                 }
             }
         }
-        Request::Fired => {
-            if let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port()) {
+        Request::Died(port, reason) => {
+            if let Sender::Peer(peer, generation) = from {
                 // What the peer sent before belongs before the news in every queue.
                 batch.flush();
-                let actions = peer.take_fired(&port).collect::<Vec<Action>>();
-                if actions.is_empty() {
+                if !peer.died(&port, reason) {
                     // The news may have crossed our taking the monitor back; or nobody ever asked.
                     peer.count_odd(generation);
                 }
-                let reason = arguments.reason();
-                fire_all(node, &port, actions, &reason);
             }
         }
-        Request::Kill => match arguments.port() {
-            Some(port) if !port.is_node_port() => {
-                let reason = Box::new(arguments.reason());
-                let bytes = cost_of(reason.values());
-                batch.push(Item::new(port, What::Kill(reason)), bytes);
-            }
-            // It would deafen the node (protocol.md section 5).
-            _ => {
-                log_within!(from, WARN, target: "aemp::node", %from, "refused to kill the node port")
-            }
-        },
-        Request::Relay => relay(node, from, arguments, batch),
-        Request::Can => {
-            let known = arguments.text().is_some_and(|name| {
-                Request::named(&name).is_some() || node.functions.callable(&name).is_some()
-            });
+        Request::Kill(port, reason) => {
+            let bytes = cost_of(reason.values());
+            batch.push(Item::new(port, What::Kill(Box::new(reason))), bytes);
+        }
+        Request::Relay(to, elements) => pass_on(node, from, &to, elements, batch),
+        Request::Can(name, reply) => {
+            let is_known = is_word(&name) || node.functions.callable(&name).is_some();
             // AnyEvent::MP's true and false.
-            let answer = Value::from(if known { "1" } else { "" });
-            arguments.answer(node, from, batch, [answer]);
+            let result = Value::from(if is_known { "1" } else { "" });
+            answer(node, from, reply, batch, [result]);
         }
-        Request::Time => {
-            if let (Sender::Peer(peer, generation), true) = (from, probes) {
+        Request::Time { reply, is_probe } => {
+            if let (Sender::Peer(peer, generation), true) = (from, is_probe) {
                 // And its answer.
                 peer.count_probes(generation, 2);
             }
             let now = (node.clock)().duration_since(UNIX_EPOCH);
             let now = now.unwrap_or_default();
-            arguments.answer(node, from, batch, [Value::from(now.as_secs_f64())]);
+            answer(node, from, reply, batch, [Value::from(now.as_secs_f64())]);
         }
-        Request::Eval => {
-            let source = arguments.text().unwrap_or_default();
-            let answer = eval(node, from, &source);
-            arguments.answer(node, from, batch, answer);
+        Request::Eval(source, reply) => {
+            let result = eval(node, from, &source);
+            answer(node, from, reply, batch, result);
         }
-        Request::Spawn => spawn(node, from, arguments, batch),
-        Request::Alive => {
-            if let (Sender::Peer(peer, generation), Some(number)) = (from, arguments.number())
+        Request::Spawn {
+            port,
+            function,
+            arguments,
+        } => spawn(node, from, port, &function, arguments, batch),
+        Request::Alive(number) => {
+            if let Sender::Peer(peer, generation) = from
                 && !peer.answered(generation, number)
             {
                 peer.count_odd(generation);
             }
         }
+        Request::Directory(name, arguments) => network(node, from, &name, arguments, held),
+        Request::Call(name, arguments) => call(node, from, &name, arguments),
     }
     Ok(())
 }
 
 /// `mon1 NAME`: the peer wants to know when a port of ours dies.
-fn watch(
-    node: &Inner,
-    from: Sender<'_>,
-    mut arguments: Arguments,
-    batch: &mut Batch,
-) -> Result<(), String> {
-    let (Sender::Peer(peer, generation), Some(port)) = (from, arguments.port()) else {
+fn watch(node: &Inner, from: Sender<'_>, port: PortName, batch: &mut Batch) -> Result<(), String> {
+    let Sender::Peer(peer, generation) = from else {
         return Ok(());
     };
     let limit = node.config.peer_monitors;
@@ -239,12 +183,6 @@ fn watch(
     Ok(())
 }
 
-fn fire_all(node: &Arc<Inner>, port: &PortName, actions: Vec<Action>, reason: &Reason) {
-    for action in actions {
-        node.fire(port, action, reason.clone());
-    }
-}
-
 /// Lets a question wait, or refuses it.
 fn hold(peer: &Peer, generation: Generation, held: &mut Held, question: Message) {
     if !held.push(question) {
@@ -252,51 +190,51 @@ fn hold(peer: &Peer, generation: Generation, held: &mut Held, question: Message)
     }
 }
 
-/// `snd PORTID elements...`: passes a message on.
-fn relay(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &mut Batch) {
-    match arguments.port_id() {
-        Some(to) => {
-            let (values, wire) = arguments.split();
-            pass_on(node, from, &to, values, wire, batch);
-        }
-        None => {
-            log_within!(from, WARN, target: "aemp::node", %from, "a relay request without a port ID");
-        }
-    }
-}
-
 /// Sends what a peer has asked to be sent: to this node, or to one that is connected, so that nobody makes this
 /// node dial. That is not promised: what the connection cannot carry or take now is dropped (protocol.md section 5).
-/// What a Perl node has sent is passed on as that, `wire`: whoever gets it can tell what was meant.
 fn pass_on(
     node: &Arc<Inner>,
     from: Sender<'_>,
     to: &PortId,
-    values: Values,
-    wire: Option<Wire>,
+    elements: Elements,
     batch: &mut Batch,
 ) {
-    if to.port().is_node_port() && !may_be_asked(from, to, &values) {
+    if to.port().is_node_port() && !may_be_asked(from, to, elements.values()) {
         return refuse(from, to, "it is a request in a request");
     }
     if to.node() == &node.id {
-        let message = wire.map_or_else(|| values.into(), Message::from);
-        batch.pass_on(to.port(), message);
+        batch.pass_on(to.port(), elements.into_message());
         return;
     }
     // It comes after what was sent before.
     batch.flush();
     let sent = match node.known_peer(to.node()) {
         Some(peer) => {
-            let body = wire
-                .as_ref()
-                .map_or(Outgoing::Values(&values), Outgoing::Wire);
-            peer.pass_on(to.port(), body, node.config.high_water)
+            let frame = Frame {
+                port: to.port().as_str(),
+                body: elements.outgoing(),
+                reply: None,
+            };
+            peer.pass_on(&frame, node.config.high_water)
         }
-        None => Err(Unsent::NoLink),
+        None => Err(PassError::NoLink),
     };
     if let Err(why) = sent {
         refuse(from, to, why);
+    }
+}
+
+/// Sends the answer to a question, if anybody wants it.
+fn answer(
+    node: &Arc<Inner>,
+    from: Sender<'_>,
+    reply: Option<Reply>,
+    batch: &mut Batch,
+    result: impl IntoIterator<Item = Value>,
+) {
+    if let Some(reply) = reply {
+        let (to, values) = reply.with(result);
+        pass_on(node, from, &to, Elements::of(values), batch);
     }
 }
 
@@ -332,22 +270,25 @@ fn eval(node: &Inner, from: Sender<'_>, source: &str) -> Vec<Value> {
 
 /// `_spawn NAME INIT args...`: the port comes to life if INIT is offered here and its arguments fit. If not, the
 /// name stays without a port, which is how the caller learns of it (protocol.md section 5).
-fn spawn(node: &Arc<Inner>, from: Sender<'_>, mut arguments: Arguments, batch: &mut Batch) {
-    let (Some(port), Some(function)) = (arguments.port(), arguments.text()) else {
-        log_within!(from, WARN, target: "aemp::node", %from, "a spawn request without name or function");
-        return;
-    };
+fn spawn(
+    node: &Arc<Inner>,
+    from: Sender<'_>,
+    port: PortName,
+    function: &str,
+    arguments: Elements,
+    batch: &mut Batch,
+) {
     if node.is_own_name(&port) {
-        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), port = %Excerpt(&port), "spawn under a name that this node gives itself");
+        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), port = %Excerpt(&port), "spawn under a name that this node gives itself");
         return;
     }
     if port.as_str().len() > LONGEST_NAME {
-        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), "spawn under a name of more than {LONGEST_NAME} bytes");
+        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), "spawn under a name of more than {LONGEST_NAME} bytes");
         return;
     }
     // What came before belongs before the port.
     batch.flush();
-    start(node, from, port, &function, arguments.message());
+    start(node, from, port, function, arguments.into_message());
 }
 
 /// Runs what is offered as `function` as the port called `port`.
@@ -412,7 +353,7 @@ fn network(
 }
 
 /// Any other request names a function.
-fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
+fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Elements) {
     let Some(function) = node.functions.callable(name) else {
         log_within!(from, WARN, target: "aemp::node", %from, request = %Excerpt(name), "a request that this node does not know");
         if let Sender::Peer(peer, generation) = from {
@@ -422,7 +363,7 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
     };
     let handle = LocalNode::from_inner(node);
     tagged(name);
-    if let Err(reason) = guarded(|| function(&handle, arguments.message())) {
+    if let Err(reason) = guarded(|| function(&handle, arguments.into_message())) {
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(name), reason = %Excerpt(&reason), "a called function failed");
     }
 }
@@ -431,98 +372,16 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Arguments) {
 /// node's name, and none that is answered in turn, since one message could hold a chain of them as long as itself.
 fn may_be_asked(from: Sender<'_>, to: &PortId, request: &Values) -> bool {
     let word = request.first().and_then(Value::as_str).unwrap_or_default();
-    let answered = Request::named(word)
-        .is_some_and(|request| request.is_question() || matches!(request, Request::Relay));
     let own = match from {
         Sender::Peer(peer, _) => peer.id == *to.node(),
         Sender::Here => true,
     };
-    own && !answered
+    own && !causes_sending(word)
 }
 
 /// Runs user code whose panic must not end a link.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
     guard::run(run).unwrap_or_else(|panic| Err(panic.into()))
-}
-
-/// The arguments of a request, taken from the front.
-struct Arguments {
-    values: IntoIter,
-    /// How many elements of the message are before those.
-    taken: usize,
-    /// The message as a Perl node has sent it, if one has.
-    wire: Option<Wire>,
-}
-
-impl Arguments {
-    fn next(&mut self) -> Option<Value> {
-        self.taken += 1;
-        self.values.next()
-    }
-
-    /// The next one as a text. Numbers count, and bytes of a Perl node: AnyEvent::MP makes no difference.
-    fn text(&mut self) -> Option<crate::Text> {
-        match self.next()? {
-            Value::Text(text) => Some(text),
-            Value::Integer(n) => Some(n.to_string().into()),
-            Value::Bytes(bytes) if self.wire.is_some() => Some(latin1(&bytes).into()),
-            _ => None,
-        }
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.next()?.as_u64()
-    }
-
-    fn port(&mut self) -> Option<PortName> {
-        self.text().map(PortName::from)
-    }
-
-    fn port_id(&mut self) -> Option<PortId> {
-        self.text()?.parse().ok()
-    }
-
-    fn rest(self) -> Values {
-        self.values.collect()
-    }
-
-    /// What is left, as values and, where a Perl node has sent it, as it came.
-    fn split(self) -> (Values, Option<Wire>) {
-        let wire = self.wire.and_then(|wire| without(wire, self.taken).ok());
-        (self.values.collect(), wire)
-    }
-
-    /// What is left, as the message that a port or a function gets.
-    fn message(self) -> Message {
-        let (values, wire) = self.split();
-        wire.map_or_else(|| values.into(), Message::from)
-    }
-
-    /// What is left, as a reason, which is told to all who watch the port: no more of it than this node would say itself.
-    /// People read it, so bytes of a Perl node are text.
-    fn reason(self) -> Reason {
-        let perl = self.wire.is_some();
-        let text = |value| match value {
-            Value::Bytes(bytes) if perl => Value::from(latin1(&bytes)),
-            other => other,
-        };
-        abridged(&self.values.map(text).collect())
-    }
-
-    /// Sends what is left, a port ID and leading elements, with `result` after them.
-    fn answer(
-        mut self,
-        node: &Arc<Inner>,
-        from: Sender<'_>,
-        batch: &mut Batch,
-        result: impl IntoIterator<Item = Value>,
-    ) {
-        // Without a port ID nobody wants the answer.
-        let Some(to) = self.port_id() else { return };
-        let mut values = self.rest();
-        values.extend(result);
-        pass_on(node, from, &to, values, None, batch);
-    }
 }
 
 impl Sender<'_> {

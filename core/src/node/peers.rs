@@ -97,7 +97,8 @@ mod tests {
 
     fn stranger(id: &NodeId) -> Arc<Peer> {
         let pool = Arc::new(Pool::new(0));
-        Peer::new(id.clone(), Weak::new(), &Config::default(), &pool)
+        let us = "us".parse().unwrap();
+        Peer::new(&us, id.clone(), Weak::new(), &Config::default(), &pool)
     }
 
     #[test]

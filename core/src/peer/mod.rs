@@ -1,168 +1,107 @@
-//! `Peer`: another node as this one sees it: what waits for it, its link while there is one, and our monitors on
-//! its ports.
+//! `Peer`: the shell of a [peer machine](Machine). It holds the machine's lock and performs the machine's effects under
+//! it, so that all that belongs to a lost connection is settled before the next one carries a message.
 //!
-//! Everything about a peer that is shared stands behind one lock, held for an append or a look and never across
-//! an `.await`. Under it only the queues of shards, the senders of events and the taps are locked. Each connection is a
-//! [`Generation`]: when one is lost, all that belongs to it is settled under that lock, so that the next cannot carry a
-//! message before.
+//! The lock is held for a call of the machine and never across an `.await`. Under it only the queues of shards, the
+//! senders of events and the taps are locked.
 
-mod admission;
-#[cfg(aemp_faults)]
-mod broken;
-mod closing;
-mod outgoing;
+mod addresses;
+mod connection;
+mod opening;
 mod pool;
-mod request;
-mod waiting;
+mod spawned;
+mod stats;
 mod waits;
+mod writer;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
-use aemp_proto::map::HashMap;
-use aemp_proto::monitor::{MonitorKey, MonitorTable};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use aemp_proto::monitor::MonitorKey;
+use aemp_proto::node_protocol;
+use aemp_proto::peer::{Effect, Effects, Machine};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::allowance::log_within;
-use crate::codec::{Capabilities, Codec, Encoder, Frame, Limits, PeerInfo, guarded};
+use crate::codec::{Codec, EncodeError, Frame, PeerInfo};
 use crate::error::SendError;
 use crate::guard;
 use crate::link::LinkInfo;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, Target};
-use crate::node::{Inner, LinkStats, NodeEvent, Taps, Traffic, room_for};
+use crate::node::{Inner, NodeEvent};
 use crate::runtime::make_way;
 use crate::shard::{Asked, Item, What};
-use crate::{Address, Config, Excerpt, LogAllowance, NodeId, PortName, Reason};
+use crate::watchdog::soon;
+use crate::{Config, Excerpt, LogAllowance, NodeId, PortName, Reason};
 
-use admission::Admission;
-pub(crate) use admission::{Opening, Refused, Stage};
-pub(crate) use outgoing::{Answers, Chunk, Unsent, Written};
-use outgoing::{Large, Outbox};
-use pool::Share;
+use addresses::Addresses;
+use connection::Connection;
+use spawned::Spawned;
+
+pub(crate) use aemp_proto::peer::{Answers, Chunk, Generation, PassError, Stage, Wait, Written};
+pub(crate) use opening::{Opening, Refused};
 pub(crate) use pool::{Pool, evict_largest, is_recount_due};
-pub(crate) use request::ALIVE;
-pub(crate) use waiting::Wait;
-use waiting::{Waited, Waiting};
-
-/// Which connection of this node: they are numbered as they come up, and what belongs to a lost one never gets into
-/// the next.
-pub(crate) type Generation = u64;
+pub(crate) use spawned::SpawnPlace;
 
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
     node: Weak<Inner>,
-    /// The node's setting.
-    queue_limit: usize,
-    /// What is held for all peers.
-    pool: Arc<Pool>,
-    /// Room for ports that this peer has spawned here.
-    spawned: Arc<Semaphore>,
-    /// The node's setting.
-    peer_ports: usize,
     state: Mutex<State>,
     /// The link came up or went down, an opening ended, or much was written.
     changed: Notify,
+    spawned: Spawned,
     log: LogAllowance,
+    /// What the machine's times count from.
+    began: Instant,
 }
 
 struct State {
-    link: Link,
-    monitors: MonitorTable<Action>,
-    addresses: Vec<Address>,
-    /// Where the directory said that it listens, for the next attempt.
-    found: Vec<Address>,
-    /// The address that gave a connection last.
-    reached_at: Option<Address>,
-    admission: Admission,
-    generation: Generation,
-    last_wait: Wait,
+    machine: Machine<Action, Connection>,
+    /// The task that writes, when it waits for bytes.
+    writer: Option<Waker>,
+    addresses: Addresses,
     /// A connection is wanted although nothing may be sent over it.
-    kept: bool,
-    /// The directory knows where it listens.
-    findable: bool,
+    is_kept: bool,
 }
 
-/// Bytes that a monitor of a peer takes here and at the port, about.
-const WATCH: usize = 128;
-
-/// The place of a port that a peer has spawned, among its own and those of all peers.
-pub(crate) struct SpawnPlace {
-    _own: OwnedSemaphorePermit,
-    _of_all: OwnedSemaphorePermit,
-}
-
-enum Link {
-    /// No connection, and nothing that needs one.
-    Down,
-    /// No connection yet, and messages that wait for one.
-    Waiting(Waiting),
-    Up(Box<Up>),
-}
-
-struct Up {
-    generation: Generation,
-    codec: Arc<dyn Codec>,
-    facts: PeerInfo,
-    /// What the codec can carry to the peer, and how it writes: asked once, since each message needs both.
-    capabilities: Capabilities,
-    encoder: Encoder,
-    info: LinkInfo,
-    taps: Arc<Taps>,
-    out: Outbox,
-    sent: Traffic,
-    /// What a message must keep within: what this node takes itself.
-    limits: Limits,
-    /// The last message that may have been too large for the peer.
-    large: Option<Large>,
-    /// Our ports that the peer watches, with how often it asked.
-    watched: HashMap<PortName, usize>,
-    watches: usize,
-    /// Bytes of the names of those ports.
-    watched_names: usize,
-    watches_share: Share,
-    /// For what was read of a message that is not whole.
-    reading: Share,
-    /// Ends the link's task.
-    cancel: CancellationToken,
-    /// Why the link is given up, if it is: nothing more is sent on it.
-    failed: Option<String>,
-    /// What waits for the next connection, if this one is being closed in order.
-    closing: Option<Waiting>,
+/// What is left to do when the lock is let go.
+#[derive(Default)]
+struct Later {
+    connect: Option<Wait>,
+    has_changed: bool,
+    make_way: bool,
+    /// Effects that nobody can perform: the node is gone. To drop an action is to run user code.
+    unperformed: Effects<Action>,
 }
 
 impl Peer {
     pub(crate) fn new(
+        us: &NodeId,
         id: NodeId,
         node: Weak<Inner>,
         config: &Config,
         pool: &Arc<Pool>,
     ) -> Arc<Self> {
+        let machine = Machine::new(us.clone(), id.clone(), config.queue_limit, pool.clone());
         let state = State {
-            link: Link::Down,
-            monitors: MonitorTable::default(),
-            addresses: Vec::new(),
-            found: Vec::new(),
-            reached_at: None,
-            admission: Admission::default(),
-            generation: 0,
-            last_wait: Wait::default(),
-            kept: false,
-            findable: false,
+            machine,
+            writer: None,
+            addresses: Addresses::default(),
+            is_kept: false,
         };
         let log = LogAllowance::new(id.as_str(), 50, Duration::from_secs(1));
         Arc::new(Self {
             id,
             node,
-            queue_limit: config.queue_limit,
-            pool: pool.clone(),
-            spawned: room_for(config.peer_ports),
-            peer_ports: config.peer_ports,
             state: Mutex::new(state),
             changed: Notify::new(),
+            spawned: Spawned::new(config.peer_ports),
             log,
+            began: Instant::now(),
         })
     }
 
@@ -179,45 +118,138 @@ impl Peer {
         self.log.admits() && node.is_none_or(|node| node.logs.members.admits())
     }
 
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock can only come from a message's own `Serialize`, and that step undoes itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a message, or lets it wait for a connection.
-    pub(crate) fn send(self: &Arc<Self>, frame: &Frame<'_>) -> Result<(), SendError> {
-        let refused = |error| SendError::Encode {
-            to: self.id.port(frame.port),
-            error,
-        };
+    /// Calls the machine under the lock, and has its effects performed.
+    #[inline]
+    fn with<R>(self: &Arc<Self>, call: impl FnOnce(&mut Machine<Action, Connection>) -> R) -> R {
         let mut state = self.lock();
-        match &mut state.link {
-            Link::Up(up) if !up.is_closing() => {
-                let late = up.out.is_late();
-                up.send(frame, self.queue_limit).map_err(refused)?;
-                if late {
-                    drop(state);
-                    make_way();
-                }
-                Ok(())
-            }
-            _ => {
-                let values = frame.to_values().map_err(refused)?;
-                let message = Waited {
-                    port: frame.port.into(),
-                    values,
-                    own: false,
-                };
-                let wait = self.let_wait(&mut state, message);
-                drop(state);
-                self.connect(wait);
-                Ok(())
-            }
+        let result = call(&mut state.machine);
+        self.settle(state);
+        result
+    }
+
+    /// Performs the machine's effects, and lets go of the lock.
+    #[inline]
+    fn settle(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        if state.machine.has_effects() {
+            self.perform(state);
         }
     }
 
-    /// Monitors a port of this peer, or the node itself (the empty name), which sends no `mon1` (protocol.md
-    /// section 5).
+    #[cold]
+    fn perform(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let mut later = Later::default();
+        let node = self.node.upgrade();
+        for effect in state.machine.take_effects() {
+            self.perform_one(node.as_ref(), &mut state, effect, &mut later);
+        }
+        drop(state);
+        if later.has_changed {
+            self.changed.notify_waiters();
+        }
+        if later.make_way {
+            make_way();
+        }
+        if let (Some(wait), Some(node)) = (later.connect, node) {
+            crate::link::connect_on_demand(&node, self.clone(), wait);
+        }
+        guard::dispose_all(later.unperformed);
+    }
+
+    fn perform_one(
+        self: &Arc<Self>,
+        node: Option<&Arc<Inner>>,
+        state: &mut State,
+        effect: Effect<Action>,
+        later: &mut Later,
+    ) {
+        match (effect, node) {
+            (Effect::Wake, _) => state.writer.take().into_iter().for_each(soon),
+            (Effect::Yield, _) => later.make_way = true,
+            (Effect::Changed, _) => later.has_changed = true,
+            (Effect::Connect(wait), _) => later.connect = Some(wait),
+            (Effect::Up(generation), node) => {
+                if let Some(connection) = state.machine.connection_of(generation) {
+                    let info = connection.info.clone();
+                    log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
+                    if let Some(node) = node {
+                        node.event(NodeEvent::Up(info));
+                    }
+                }
+            }
+            (Effect::Fail(generation), _) => {
+                if let Some(connection) = state.machine.connection_of(generation) {
+                    connection.cancel.cancel();
+                }
+            }
+            (Effect::Fire(monitors, reason), Some(node)) => {
+                for (port, action) in monitors {
+                    node.fire(&port, action, reason.clone());
+                }
+            }
+            (Effect::Unwatch(generation, ports), Some(node)) => {
+                for port in ports {
+                    let what = What::UnwatchPeer(generation, Asked::All);
+                    node.shards.push(Item::new(port, what));
+                }
+            }
+            (Effect::Down { generation, reason }, node) => {
+                log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, reason = %Excerpt(&reason), "node down");
+                self.log.report();
+                if let Some(node) = node {
+                    node.event(NodeEvent::Down {
+                        node: self.id.clone(),
+                        reason: Reason::transport_error(&self.id, reason),
+                    });
+                }
+            }
+            (Effect::GaveUp(reason), _) => {
+                log_within!(self, INFO, target: "aemp::link", peer = %self.id, reason = %Excerpt(&reason), "no connection");
+            }
+            (Effect::Lost(bytes), Some(node)) => {
+                if node.stop.is_cancelled() {
+                    node.ending.lost(&self.id, bytes);
+                }
+            }
+            (Effect::NotSent(port, Some(error)), _) => {
+                log_within!(self, WARN, target: "aemp::link", to = %Excerpt(self.id.port(port)), error = %Excerpt(&error), "a message that waited is not sent");
+            }
+            (Effect::NotSent(port, None), _) => {
+                log_within!(self, DEBUG, target: "aemp::link", to = %Excerpt(self.id.port(port)), "not sent, since one before it is lost");
+            }
+            (effect, _) => later.unperformed.push(effect),
+        }
+    }
+
+    /// Sends a message, or lets it wait for a connection.
+    pub(crate) fn send(self: &Arc<Self>, frame: &Frame<'_>) -> Result<(), SendError> {
+        let sent = self.with(|machine| machine.send(frame));
+        sent.map_err(|error| SendError::Encode {
+            to: self.id.port(frame.port),
+            error,
+        })
+    }
+
+    /// Sends a message that another node has asked to be sent, as it is or not at all.
+    pub(crate) fn pass_on(
+        self: &Arc<Self>,
+        frame: &Frame<'_>,
+        high_water: usize,
+    ) -> Result<(), PassError> {
+        self.with(|machine| machine.pass_on(frame, high_water))
+    }
+
+    /// A message to `port` could not be encoded, and its sender has not been told.
+    pub(crate) fn report_not_sent(self: &Arc<Self>, port: &PortName, error: &EncodeError) {
+        self.with(|machine| machine.not_sent(port, error));
+    }
+
+    /// Monitors a port of this peer, or the node itself (the empty name).
     pub(crate) fn monitor(
         self: &Arc<Self>,
         port: &PortName,
@@ -225,73 +257,59 @@ impl Peer {
         then: Action,
     ) -> Monitor {
         let armed = then.armed();
-        let wait = {
-            let mut state = self.lock();
-            let first = state.monitors.add(port, key, then);
-            if first && !port.is_node_port() {
-                self.request(&mut state, request::mon1(port))
-            } else {
-                state.wanted()
-            }
-        };
-        self.connect(wait);
+        self.with(|machine| machine.monitor(port, key, then));
         Monitor::new(Target::Peer(self.clone(), port.clone(), key), armed)
     }
 
     pub(crate) fn unmonitor(self: &Arc<Self>, port: &PortName, key: MonitorKey) {
-        let mut state = self.lock();
-        let removed = state.monitors.remove(port, key);
-        let last = removed.as_ref().is_some_and(|(_, last)| *last);
-        // Without a connection there is nobody who watches.
-        #[cfg(aemp_faults)]
-        let last = last && !aemp_proto::faults::is(aemp_proto::faults::Fault::KeepsMonitors);
-        if last && !port.is_node_port() && !matches!(state.link, Link::Down) {
-            self.request(&mut state, request::mon0(port));
-        }
+        let action = self.with(|machine| machine.unmonitor(port, key));
         // An action is user code to drop, which may end another monitor here: not under the lock.
-        drop(state);
-        guard::dispose(removed);
+        guard::dispose(action);
     }
 
     /// Kills a port of this peer.
-    pub(crate) fn kill(self: &Arc<Self>, port: &PortName, reason: Reason) {
-        let mut state = self.lock();
-        #[cfg(aemp_faults)]
-        let before = state.link.queued();
-        let wait = self.request(&mut state, request::kil1(port, &reason));
-        #[cfg(aemp_faults)]
-        self.break_kill(&mut state, before);
-        drop(state);
-        self.connect(wait);
+    pub(crate) fn kill(self: &Arc<Self>, port: &PortName, reason: &Reason) {
+        self.with(|machine| machine.kill(port, reason));
     }
 
-    /// Sends what the node itself has to say, which never fails to encode: what the codec lacks is replaced by its
-    /// diagnostic text.
+    /// Sends what the node itself has to say, which never fails to encode.
     pub(crate) fn tell(self: &Arc<Self>, port: &PortName, values: Values) {
-        let mut state = self.lock();
-        let wait = self.request_to(&mut state, port, values);
-        drop(state);
-        self.connect(wait);
+        self.with(|machine| machine.tell(port, values));
     }
 
-    /// Sends a request of the node's own over the connection `generation` and no other: nothing is sent if that is not up,
-    /// or about to close.
-    pub(crate) fn tell_over(&self, generation: Generation, values: &Values) {
-        let mut state = self.lock();
-        if let Some(up) = state.up(generation)
-            && up.closing.is_none()
-        {
-            up.send_fitting(&PortName::NODE_PORT, values, self.queue_limit);
-        }
+    /// Sends a request of the node's own over the connection `generation` and no other.
+    pub(crate) fn tell_over(self: &Arc<Self>, generation: Generation, values: &Values) {
+        self.with(|machine| machine.tell_over(generation, values));
     }
 
-    /// Connects to the peer at `addresses`, unless it is connected or about to be.
-    pub(crate) fn connect_to(self: &Arc<Self>, addresses: Vec<Address>) {
+    /// Asks the peer for a sign of life over the connection `generation`.
+    pub(crate) fn ask(self: &Arc<Self>, generation: Generation) {
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
+        self.with(|machine| {
+            let Some(connection) = machine.connection_of(generation) else {
+                return;
+            };
+            let pulse = connection.info.pulse().clone();
+            let request = node_protocol::time(&node.id, pulse.ask());
+            if let Some(queued) = machine.tell_over(generation, &request) {
+                pulse.asked(queued);
+            }
+        });
+    }
+
+    /// Lets a keepalive go out if nothing else waits. `is_seed` is whether the node keeps a connection to this peer as to
+    /// a seed.
+    pub(crate) fn keepalive(self: &Arc<Self>, generation: Generation, bytes: &[u8], is_seed: bool) {
         let mut state = self.lock();
-        state.found = addresses;
-        let wait = state.wanted();
-        drop(state);
-        self.connect(wait);
+        let is_wanted = is_seed || state.is_kept;
+        let machine = &mut state.machine;
+        let is_perl = machine
+            .connection_of(generation)
+            .is_some_and(|connection| connection.info.is_perl());
+        machine.keepalive(generation, bytes, is_wanted, is_perl);
+        self.settle(state);
     }
 
     /// A port of ours that the peer watches over connection `generation` has died.
@@ -301,65 +319,22 @@ impl Peer {
         port: &PortName,
         reason: &Reason,
     ) {
-        let mut state = self.lock();
-        let Link::Up(up) = &mut state.link else {
-            return;
-        };
-        // Where the connection is closing, the peer's monitors fire with its end.
-        if up.generation != generation || !up.forget_watch(port) || up.is_closing() {
-            return;
-        }
-        self.request(&mut state, request::kil0(port, reason));
-    }
-
-    /// A place for a port that the peer wants to have spawned here.
-    ///
-    /// # Errors
-    /// The limit that there is no room within.
-    pub(crate) fn spawn_place(&self, node: &Inner) -> Result<SpawnPlace, String> {
-        let own = self.spawned.clone().try_acquire_owned();
-        let own = own.map_err(|_| format!("{} of this peer live (peer_ports)", self.peer_ports))?;
-        let of_all = node.spawned.clone().try_acquire_owned();
-        let of_all = of_all.map_err(|_| {
-            let limit = node.config.spawned_ports;
-            format!("{limit} of all peers live (spawned_ports)")
-        })?;
-        Ok(SpawnPlace {
-            _own: own,
-            _of_all: of_all,
-        })
+        self.with(|machine| machine.port_died(generation, port, reason));
     }
 
     /// The peer asks to be told of a port's death. False if it holds more monitors than it may.
     pub(crate) fn add_watch(&self, port: &PortName, limit: usize) -> bool {
-        let mut state = self.lock();
-        let Link::Up(up) = &mut state.link else {
-            return true;
-        };
-        if up.watches >= limit {
-            return false;
-        }
-        up.watches += 1;
-        up.watched_names += port.as_str().len();
-        if up.failed.is_none() {
-            up.watches_share.fit(up.watches * WATCH + up.watched_names);
-        }
-        *up.watched.entry(port.clone()).or_default() += 1;
-        true
+        self.lock().machine.add_watch(port, limit)
     }
 
     /// The peer takes one of its monitors back. False if it has none there.
     pub(crate) fn remove_watch(&self, port: &PortName) -> bool {
-        let mut state = self.lock();
-        let Link::Up(up) = &mut state.link else {
-            return false;
-        };
-        up.forget_watch(port)
+        self.lock().machine.remove_watch(port)
     }
 
-    /// The peer says that a port of its has died: what our monitors on it do.
-    pub(crate) fn take_fired(&self, port: &PortName) -> impl Iterator<Item = Action> + use<> {
-        self.lock().monitors.fire(port)
+    /// The peer says that a port of its has died: our monitors on it fire. False if there are none.
+    pub(crate) fn died(self: &Arc<Self>, port: &PortName, reason: Reason) -> bool {
+        self.with(|machine| machine.died(port, reason))
     }
 
     /// A connection is authenticated: what waits is encoded in order, then messages flow.
@@ -372,323 +347,60 @@ impl Peer {
     ) -> Generation {
         let node = self.node.upgrade();
         let mut state = self.lock();
-        let generation = node
-            .as_ref()
-            .map_or(state.generation + 1, |node| node.next_generation());
-        state.generation = generation;
+        let next = state.machine.generation() + 1;
+        let generation = node.as_ref().map_or(next, |node| node.next_generation());
         let info = info.numbered(generation);
-        let limits = node.as_ref().map(|node| node.config.limits.clone());
-        let limits = limits.unwrap_or_default();
-        let taps = node.map(|node| node.taps.clone()).unwrap_or_default();
-        // Before what is sent on it.
-        taps.up(&info);
-        let mut capabilities = codec.capabilities(facts);
-        capabilities.depth = capabilities.depth.min(limits.depth);
-        let out = Outbox::new(&self.pool);
-        let up = Up {
-            generation,
-            capabilities,
-            encoder: guarded(codec.encoder()),
-            facts: facts.clone(),
-            codec,
-            info: info.clone(),
-            taps,
-            out,
-            sent: Traffic::default(),
-            limits,
-            large: None,
-            watched: HashMap::default(),
-            watches: 0,
-            watched_names: 0,
-            watches_share: Share::of(&self.pool),
-            reading: Share::of(&self.pool),
-            cancel,
-            failed: None,
-            closing: None,
-        };
-        let before = std::mem::replace(&mut state.link, Link::Up(Box::new(up)));
-        #[cfg(aemp_faults)]
-        let before = self.break_up(&mut state, before);
-        if let Link::Waiting(waiting) = before {
-            // The codec may be the program's. The task that carries the connection is not at work yet.
-            let sent = guard::run(|| self.send_waited(&mut state, waiting));
-            if let (Err(panic), Link::Up(up)) = (sent, &mut state.link) {
-                up.fail(format!("the codec panicked: {panic}"));
-            }
-        }
-        log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
-        #[cfg(aemp_faults)]
-        if aemp_proto::faults::is(aemp_proto::faults::Fault::UpTwice) {
-            self.event(NodeEvent::Up(info.clone()));
-        }
-        self.event(NodeEvent::Up(info));
-        drop(state);
-        self.changed.notify_waiters();
+        let connection = Connection::new(node.as_ref(), codec, facts, info, cancel);
+        state.machine.up(generation, connection);
+        self.settle(state);
         generation
     }
 
-    /// The connection `generation` is lost, for the reason in `text`: all that belongs to it is settled.
-    pub(crate) fn down(self: &Arc<Self>, generation: Generation, text: &str) {
+    /// The connection `generation` is lost, for the reason in `why`: all that belongs to it is settled.
+    pub(crate) fn down(self: &Arc<Self>, generation: Generation, why: &str) {
         let mut state = self.lock();
-        match &state.link {
-            Link::Up(up) if up.generation == generation => {}
-            _ => return,
+        if let Some((connection, why)) = state.machine.down(generation, why) {
+            connection.down(&why);
         }
-        let Link::Up(mut up) = std::mem::replace(&mut state.link, Link::Down) else {
-            return;
-        };
-        let (said, next) = (up.is_closing(), up.take_next());
-        let text = up.failed.as_deref().unwrap_or(text);
-        up.taps.down(&up.info, text);
-        #[cfg(aemp_faults)]
-        if !said {
-            self.break_down(&mut state, &up, text);
-        }
-        match next {
-            // What was monitored before it began to close has fired.
-            Some(next) if !(next.queue.is_empty() && state.monitors.is_empty()) => {
-                state.link = Link::Waiting(next);
-            }
-            Some(_) => {}
-            None => self.fire_all(&mut state, text),
-        }
-        let wait = match &state.link {
-            Link::Waiting(next) => Some(next.number),
-            _ => None,
-        };
-        if let Some(node) = self.node.upgrade() {
-            if node.stop.is_cancelled() {
-                node.ending.lost(&self.id, up.out.queued());
-            }
-            // In an order that is the same in every run: it decides which shard wakes first.
-            let mut watched: Vec<_> = up.watched.into_keys().collect();
-            watched.sort_unstable();
-            for port in watched {
-                let what = What::UnwatchPeer(generation, Asked::All);
-                node.shards.push(Item::new(port, what));
-            }
-        }
-        if !said {
-            self.say_down(generation, text);
-        }
-        drop(state);
-        self.changed.notify_waiters();
-        self.connect(wait);
+        self.settle(state);
     }
 
-    /// Tells that the connection `generation` is down.
-    fn say_down(&self, generation: Generation, text: &str) {
-        log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, reason = %Excerpt(text), "node down");
-        self.log.report();
-        self.event(NodeEvent::Down {
-            node: self.id.clone(),
-            reason: Reason::transport_error(&self.id, text),
-        });
+    /// The peer has closed the connection `generation`: our monitors fire. What is queued still goes out.
+    pub(crate) fn peer_closed(self: &Arc<Self>, generation: Generation, why: &str) {
+        self.with(|machine| machine.peer_closed(generation, why));
     }
 
-    /// No connection can be had for what waits as `wait`: it is dropped and our monitors fire.
-    pub(crate) fn unreachable(&self, wait: Wait, text: &str) {
-        let mut state = self.lock();
-        if state.waits(wait) {
-            self.give_up(&mut state, text);
-        }
+    /// No connection can be had for what waits as `wait`.
+    pub(crate) fn unreachable(self: &Arc<Self>, wait: Wait, why: &str) {
+        self.with(|machine| machine.unreachable(wait, why));
     }
 
-    fn give_up(&self, state: &mut State, text: &str) {
-        log_within!(self, INFO, target: "aemp::link", peer = %self.id, reason = %Excerpt(text), "no connection");
-        let lost = std::mem::replace(&mut state.link, Link::Down).queued();
-        if let Some(node) = self.node.upgrade()
-            && node.stop.is_cancelled()
-        {
-            node.ending.lost(&self.id, lost);
-        }
-        self.fire_all(state, text);
-        self.changed.notify_waiters();
-    }
-
-    fn fire_all(&self, state: &mut State, text: &str) {
-        let Some(node) = self.node.upgrade() else {
-            return;
-        };
-        let reason = Reason::transport_error(&self.id, text);
-        for (port, action) in state.monitors.drain() {
-            node.fire(&port, action, reason.clone());
-        }
-    }
-
-    /// Gives the link of `generation` up, if it is up, for the reason in `text`.
-    pub(crate) fn fail_link(&self, generation: Generation, text: &str) {
-        if let Some(up) = self.lock().up(generation) {
-            up.fail(text.to_owned());
-        }
+    /// Gives the link of `generation` up, if it is up, for the reason in `why`.
+    pub(crate) fn fail_link(self: &Arc<Self>, generation: Generation, why: &str) {
+        self.with(|machine| machine.fail(generation, why));
     }
 
     /// The same, and waits until it is down.
-    pub(crate) async fn end_link(&self, generation: Generation, text: &str) {
-        let is_up =
-            |state: &State| matches!(&state.link, Link::Up(up) if up.generation == generation);
-        self.fail_link(generation, text);
-        self.until(|state| !is_up(state)).await;
+    pub(crate) async fn end_link(self: &Arc<Self>, generation: Generation, why: &str) {
+        self.fail_link(generation, why);
+        self.until(|state| state.machine.connection_of(generation).is_none())
+            .await;
     }
 
-    /// A request came over connection `generation` that means nothing here.
-    pub(crate) fn count_odd(&self, generation: Generation) {
-        if let Some(up) = self.lock().up(generation) {
-            up.info.pulse().count_odd();
-        }
-    }
-
-    /// A request or relay that came over connection `generation` was not carried out.
-    pub(crate) fn count_refused(&self, generation: Generation) {
-        if let Some(up) = self.lock().up(generation) {
-            up.info.pulse().count_refused();
-        }
-    }
-
-    /// The peer answers our question `number` over connection `generation`. False if that was not asked.
-    pub(crate) fn answered(&self, generation: Generation, number: u64) -> bool {
-        let mut state = self.lock();
-        let up = state.up(generation);
-        up.is_some_and(|up| up.info.pulse().answered(number))
-    }
-
-    /// What the link has done so far, while it is up.
-    pub(crate) fn stats(&self) -> Option<LinkStats> {
-        let state = self.lock();
-        let up = match &state.link {
-            Link::Up(up) if !up.is_closing() => up,
-            _ => return None,
-        };
-        let pulse = up.info.pulse();
-        Some(LinkStats {
-            link: up.info.clone(),
-            sent: up.sent,
-            received: Traffic {
-                messages: pulse.messages(),
-                bytes: pulse.bytes(),
-            },
-            queued: up.out.queued(),
-            last_read: pulse.unread(),
-            round_trip: pulse.round_trip(),
-            monitors: state.monitors.len(),
-            watches: up.watches,
-            odd: pulse.odd(),
-            refused: pulse.refused(),
-        })
-    }
-
-    /// The link while it is up.
-    pub(crate) fn link(&self) -> Option<LinkInfo> {
-        match &self.lock().link {
-            Link::Up(up) if !up.is_closing() => Some(up.info.clone()),
-            _ => None,
-        }
+    /// The reader of connection `generation` holds so many bytes. How many it may hold before it says so again; see
+    /// [`is_recount_due`].
+    pub(crate) fn reads(&self, generation: Generation, bytes: usize) -> usize {
+        self.lock().machine.reads(generation, bytes)
     }
 
     /// Whether nothing is known of this peer and nothing waits for it, so that it can be forgotten.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.lock();
-        matches!(state.link, Link::Down)
-            && state.monitors.is_empty()
+        state.machine.is_idle()
             && state.addresses.is_empty()
-            && state.admission.is_empty()
-            && !state.kept
+            && !state.is_kept
             // Should it come back, they are still its own.
-            && Arc::strong_count(&self.spawned) == 1
-    }
-
-    /// Where the directory has said that it listens, to be used once: it may listen elsewhere by the next time.
-    pub(crate) fn take_found(&self) -> Vec<Address> {
-        std::mem::take(&mut self.lock().found)
-    }
-
-    /// Where to connect to, best first: what worked last, then in the order given.
-    pub(crate) fn addresses(&self) -> Vec<Address> {
-        let state = self.lock();
-        let mut addresses = state.addresses.clone();
-        // Stable; `false` sorts first.
-        addresses.sort_by_key(|address| Some(address) != state.reached_at.as_ref());
-        addresses
-    }
-
-    /// `address` gave a connection.
-    pub(crate) fn reached_at(&self, address: &Address) {
-        self.lock().reached_at = Some(address.clone());
-    }
-
-    pub(crate) fn add_address(&self, address: Address) {
-        self.lock().addresses.push(address);
-    }
-
-    pub(crate) fn set_addresses(&self, addresses: Vec<Address>) {
-        self.lock().addresses = addresses;
-    }
-
-    /// Starts to connect for what waits as `wait`, in a task of the node. Not under the lock.
-    fn connect(self: &Arc<Self>, wait: Option<Wait>) {
-        if let (Some(wait), Some(node)) = (wait, self.node.upgrade()) {
-            crate::link::connect_on_demand(&node, self.clone(), wait);
-        }
-    }
-
-    fn event(&self, event: NodeEvent) {
-        if let Some(node) = self.node.upgrade() {
-            node.event(event);
-        }
-    }
-}
-
-impl State {
-    /// The connection `generation`, if it is up.
-    fn up(&mut self, generation: Generation) -> Option<&mut Up> {
-        match &mut self.link {
-            Link::Up(up) if up.generation == generation => Some(up),
-            _ => None,
-        }
-    }
-}
-
-impl Link {
-    fn queued(&self) -> usize {
-        match self {
-            Self::Down => 0,
-            Self::Waiting(waiting) => waiting.bytes,
-            Self::Up(up) => up.out.queued() + up.closing.as_ref().map_or(0, |next| next.bytes),
-        }
-    }
-}
-
-impl Up {
-    fn forget_watch(&mut self, port: &PortName) -> bool {
-        let Some(times) = self.watched.get_mut(port) else {
-            return false;
-        };
-        *times -= 1;
-        self.watches -= 1;
-        self.watched_names -= port.as_str().len();
-        if self.failed.is_none() {
-            self.watches_share
-                .fit(self.watches * WATCH + self.watched_names);
-        }
-        if *times == 0 {
-            self.watched.remove(port);
-        }
-        true
-    }
-
-    /// Gives the link up. What is queued is lost, and what waits for the next one if this one is closing; the memory is
-    /// free at once.
-    fn fail(&mut self, text: String) {
-        if self.failed.is_none() {
-            self.failed = Some(text);
-            self.out.clear();
-            self.watches_share.clear();
-            self.reading.clear();
-            if let Some(next) = &mut self.closing {
-                next.clear();
-            }
-            self.cancel.cancel();
-        }
+            && self.spawned.is_unused()
     }
 }
 

@@ -529,7 +529,7 @@ impl State {
 }
 
 /// A global node does not tell what it holds, and was asked once more, or is to `end` and come back.
-fn be_told(peer: &Peer, generation: Generation, end: bool) {
+fn be_told(peer: &Arc<Peer>, generation: Generation, end: bool) {
     match end {
         false => {
             log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, "a global node does not tell what it holds, and was asked once more");

@@ -1,0 +1,100 @@
+//! `Opening`: the opening of a connection, which may have to wait for another one to the same peer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aemp_proto::node_protocol;
+use aemp_proto::peer::{Admitted, OpeningKey, Stage};
+use tokio::time::sleep_until;
+
+use super::{Generation, Peer};
+use crate::NodeId;
+use crate::handshake::Role;
+
+/// How long a connection that is open already has for a sign of life before another may replace it.
+const PROBE: Duration = Duration::from_secs(3);
+
+/// An opening that takes part in the choice until it is dropped.
+pub(crate) struct Opening {
+    peer: Arc<Peer>,
+    key: OpeningKey,
+}
+
+/// There is another connection to the same node, which is alive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{:?} has another connection that is open and alive: it connected twice, or two nodes have this ID", .0.as_str())]
+pub(crate) struct Refused(NodeId);
+
+impl Peer {
+    /// Registers an opening to or from this peer.
+    pub(crate) fn opening(self: &Arc<Self>, role: Role, peer_holds: bool) -> Opening {
+        let now = self.began.elapsed();
+        let key = self.lock().machine.open(role, peer_holds, now);
+        Opening {
+            peer: self.clone(),
+            key,
+        }
+    }
+
+    /// Whether the connection `generation` shows a sign of life within [`PROBE`].
+    async fn is_alive(self: &Arc<Self>, generation: Generation) -> bool {
+        let Some(node) = self.node.upgrade() else {
+            return false;
+        };
+        let read = self.with(|machine| {
+            let pulse = machine.connection_of(generation)?.info.pulse().clone();
+            machine.tell_over(generation, &node_protocol::echo(&node.id));
+            Some(pulse.next_read())
+        });
+        match read {
+            Some(read) => tokio::time::timeout(PROBE, read).await.is_ok(),
+            None => false,
+        }
+    }
+}
+
+impl Opening {
+    /// Waits until this opening may go on to `stage`.
+    pub(crate) async fn permit(&self, stage: Stage) -> Result<(), Refused> {
+        loop {
+            let changed = self.peer.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.look(stage) {
+                Admitted::Go => return Ok(()),
+                Admitted::Wait(None) => changed.await,
+                Admitted::Wait(Some(until)) => tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = sleep_until(self.peer.began + until) => {}
+                },
+                Admitted::Close => return Err(self.refused()),
+                Admitted::Probe(generation) => {
+                    if self.peer.is_alive(generation).await {
+                        return Err(self.refused());
+                    }
+                    let why = "no answer within 3 s when the same node connected anew";
+                    self.peer.end_link(generation, why).await;
+                }
+            }
+        }
+    }
+
+    fn refused(&self) -> Refused {
+        Refused(self.peer.id.clone())
+    }
+
+    fn look(&self, stage: Stage) -> Admitted {
+        if self.peer.node.strong_count() == 0 {
+            return Admitted::Close;
+        }
+        let now = self.peer.began.elapsed();
+        self.peer.lock().machine.admit(self.key, stage, now)
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.peer.with(|machine| machine.close_opening(self.key));
+    }
+}

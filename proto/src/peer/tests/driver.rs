@@ -1,0 +1,643 @@
+//! The driver: makes calls of a peer machine as a seed says, plays the connection and the peer at its other end, and tells
+//! the model.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::AddAssign;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::model::{Broken, Model, Port};
+use crate::codec::{EncodeError, Frame};
+use crate::message::Values;
+use crate::peer::{Chunk, Connection, Effect, Generation, Machine, Pool, Wait, Written};
+use crate::{PortName, Reason, Value};
+
+/// The node port, as the model counts ports.
+pub(super) const NODE: Port = 0;
+
+/// Ports of the peer, the node port among them.
+const PORTS: u64 = 5;
+
+/// Bytes that may wait. Small, so that limits are met.
+const LIMIT: usize = 3000;
+
+const HIGH_WATER: usize = 1000;
+
+/// What happened in one or more runs.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) steps: u64,
+    pub(super) delivered: u64,
+    pub(super) fired: u64,
+    /// Connections that were lost.
+    pub(super) lost: u64,
+    /// Connections that were closed in order.
+    pub(super) closed: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.delivered += other.delivered;
+        self.fired += other.fired;
+        self.lost += other.lost;
+        self.closed += other.closed;
+    }
+}
+
+/// Numbers that a seed gives (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut n = self.0;
+        n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        n ^ (n >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn one_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+}
+
+/// A codec of the driver: the message's number among all that it has encoded, with its length in front.
+#[derive(Default)]
+struct Wire {
+    encoded: Vec<(PortName, Values)>,
+    /// It refuses texts.
+    is_poor: bool,
+}
+
+const POOR: &str = "what a poor codec lacks";
+
+impl Connection for Wire {
+    fn encode(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), EncodeError> {
+        let values = frame.to_values()?;
+        // What is left of a refused message has to be cut off.
+        out.put_u32(u32::MAX);
+        if self.is_poor && values.iter().any(|value| value.as_str() == Some(POOR)) {
+            return Err(EncodeError::Serialize(POOR.into()));
+        }
+        out.truncate(out.len() - 4);
+        let padding = values.iter().map(|value| match value {
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        });
+        let padding: usize = padding.sum();
+        out.put_u32(self.encoded.len() as u32);
+        out.put_u32(padding as u32);
+        out.put_bytes(0, padding);
+        self.encoded.push((frame.port.into(), values));
+        Ok(())
+    }
+
+    fn fit(&self, elements: &[Value]) -> Values {
+        elements.iter().cloned().collect()
+    }
+}
+
+#[derive(Default)]
+struct Counted(AtomicUsize);
+
+impl Pool for Counted {
+    fn take(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A monitor's key.
+type Key = u64;
+
+/// The connection that is up, as its task sees it.
+struct Link {
+    generation: Generation,
+    /// What the writer has taken, and how much of it is written.
+    chunk: Option<(BytesMut, usize)>,
+    written: Written,
+    /// The writer waits to be woken.
+    is_waiting: bool,
+    /// The writer has seen the end.
+    has_ended: bool,
+    /// What was written and has not arrived.
+    underway: BytesMut,
+    /// The machine has said that it has failed.
+    has_failed: bool,
+    is_closing: bool,
+    /// Ports of ours that the peer watches.
+    watched: BTreeMap<PortName, usize>,
+    /// How often the peer has to be told that a port of ours has died.
+    to_tell: VecDeque<PortName>,
+}
+
+pub(super) struct Run {
+    random: Random,
+    machine: Machine<Key, Wire>,
+    pool: Arc<Counted>,
+    model: Model,
+    link: Option<Link>,
+    generation: Generation,
+    connecting: Option<Wait>,
+    next_key: Key,
+    /// What has to be said of the watches of a connection that was lost in this step.
+    unwatched: Option<(Generation, Vec<PortName>)>,
+    counts: Counts,
+}
+
+impl Run {
+    /// Runs the sequence of a seed.
+    pub(super) fn of(seed: u64, steps: usize) -> Result<Counts, Broken> {
+        let pool = Arc::new(Counted::default());
+        let machine = Machine::new(
+            "us".parse().expect("an ID"),
+            "peer".parse().expect("an ID"),
+            LIMIT,
+            pool.clone(),
+        );
+        let mut run = Self {
+            random: Random(seed),
+            machine,
+            pool,
+            model: Model::default(),
+            link: None,
+            generation: 0,
+            connecting: None,
+            next_key: 0,
+            unwatched: None,
+            counts: Counts::default(),
+        };
+        for step in 0..steps {
+            run.step()
+                .and_then(|()| run.check())
+                .map_err(|how| format!("step {step}: {how}"))?;
+            run.counts.steps += 1;
+        }
+        run.end()?;
+        let Self {
+            machine,
+            pool,
+            counts,
+            ..
+        } = run;
+        drop(machine);
+        match pool.0.load(Ordering::Relaxed) {
+            0 => Ok(counts),
+            left => Err(format!("{left} bytes of the pool are not given back")),
+        }
+    }
+
+    fn port(&mut self) -> Port {
+        (1 + self.random.below(PORTS - 1)) as Port
+    }
+
+    fn step(&mut self) -> Result<(), Broken> {
+        match self.random.below(40) {
+            0..8 => self.send(),
+            8 => self.kill(),
+            9..12 => self.monitor(),
+            12 | 13 => self.unmonitor(),
+            14..17 => self.connect(),
+            17..25 => self.write(),
+            25..31 => return self.deliver(),
+            31 => self.lose("lost"),
+            32 => self.close(),
+            33 => self.unreachable(),
+            34 => self.watch(),
+            35 => self.our_port_dies(),
+            36 => self.their_port_dies(),
+            37 => self.not_sent(),
+            38 if self.random.one_in(10) => self.machine.evict("evicted"),
+            39 => self.fail_or_pass_on(),
+            _ => {}
+        }
+        self.perform()
+    }
+
+    /// A message with a number, some padding, and now and then what a poor codec lacks.
+    fn message(&mut self, number: u64) -> Values {
+        let padding = match self.random.one_in(20) {
+            true => self.random.below(LIMIT as u64),
+            false => self.random.below(50),
+        };
+        let mut message: Values = [
+            Value::from(number),
+            Value::from(Bytes::from(vec![0; padding as usize])),
+        ]
+        .into_iter()
+        .collect();
+        if self.random.one_in(30) {
+            message.push(POOR);
+        }
+        message
+    }
+
+    fn send(&mut self) {
+        let port = self.port();
+        let number = self.model.send(port);
+        let message = self.message(number);
+        let name = name(port);
+        if self
+            .machine
+            .send(&Frame::of(name.as_str(), &message))
+            .is_err()
+        {
+            self.model.refused(port);
+        }
+    }
+
+    fn kill(&mut self) {
+        let port = self.port();
+        let number = self.model.send(port);
+        let reason: Reason = [Value::from(number)].into_iter().collect();
+        self.machine.kill(&name(port), &reason);
+    }
+
+    fn monitor(&mut self) {
+        let port = self.random.below(PORTS) as Port;
+        let key = self.next_key;
+        self.next_key += 1;
+        self.model.monitor(key, port);
+        self.machine.monitor(&name(port), key, key);
+    }
+
+    fn unmonitor(&mut self) {
+        let choice = self.random.next() as usize;
+        if let Some((key, port)) = self.model.any_monitor(choice) {
+            self.model.unmonitor(key);
+            self.machine.unmonitor(&name(port), key);
+        }
+    }
+
+    /// A connection comes up, whether it is wanted or the peer has made it.
+    fn connect(&mut self) {
+        if self.link.is_some() || (self.connecting.is_none() && !self.random.one_in(4)) {
+            return;
+        }
+        self.connecting = None;
+        self.generation += 1 + self.random.below(2);
+        let is_poor = self.random.one_in(2);
+        let wire = Wire {
+            is_poor,
+            ..Wire::default()
+        };
+        self.link = Some(Link {
+            generation: self.generation,
+            chunk: None,
+            written: Written::nothing(HIGH_WATER),
+            is_waiting: false,
+            has_ended: false,
+            underway: BytesMut::new(),
+            has_failed: false,
+            is_closing: false,
+            watched: BTreeMap::new(),
+            to_tell: VecDeque::new(),
+        });
+        self.machine.up(self.generation, wire);
+    }
+
+    /// The writer does something.
+    fn write(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        if link.has_failed {
+            return self.lose("it has failed");
+        }
+        if let Some((bytes, at)) = &mut link.chunk {
+            let some = 1 + self.random.below((bytes.len() - *at) as u64) as usize;
+            link.underway.extend_from_slice(&bytes[*at..*at + some]);
+            *at += some;
+            link.written.add(some);
+            if *at == bytes.len()
+                && let Some((bytes, _)) = link.chunk.take()
+            {
+                link.written.recycle(bytes);
+            } else {
+                return self.machine.wrote(link.generation, &mut link.written);
+            }
+        }
+        if link.is_waiting || link.has_ended {
+            return;
+        }
+        let chunk = match self.random.one_in(3) {
+            true => {
+                let mut seen = self.random.below(100) as usize;
+                let chunk = self
+                    .machine
+                    .try_chunk(link.generation, &mut link.written, &mut seen);
+                chunk.map_or(Poll::Pending, Poll::Ready)
+            }
+            false => {
+                let chunk = self.machine.poll_chunk(link.generation, &mut link.written);
+                link.is_waiting = chunk.is_pending();
+                chunk
+            }
+        };
+        match chunk {
+            Poll::Ready(Chunk::Bytes(bytes)) => link.chunk = Some((bytes, 0)),
+            Poll::Ready(Chunk::End) => {
+                link.has_ended = true;
+                // A connection that is closed in order has ended when all is written.
+                if link.is_closing && !self.random.one_in(3) {
+                    while self.deliver().is_ok_and(|()| self.has_whole()) {}
+                    self.lose("closed in order");
+                }
+            }
+            Poll::Pending => {}
+        }
+    }
+
+    fn has_whole(&self) -> bool {
+        let underway = self.link.as_ref().map(|link| &link.underway[..]);
+        underway.is_some_and(|bytes| bytes.len() >= 8 && bytes.len() >= 8 + length(bytes))
+    }
+
+    /// One message arrives at the peer.
+    fn deliver(&mut self) -> Result<(), Broken> {
+        if !self.has_whole() {
+            return Ok(());
+        }
+        let Some(link) = &mut self.link else {
+            return Ok(());
+        };
+        let (index, padding) = (link.underway.get_u32() as usize, link.underway.get_u32());
+        link.underway.advance(padding as usize);
+        let generation = link.generation;
+        let wire = self.machine.connection_of(generation);
+        let sent = wire.and_then(|wire| wire.encoded.get(index).cloned());
+        let Some((to, values)) = sent else {
+            return Err("what arrives was never sent on this connection".into());
+        };
+        self.counts.delivered += 1;
+        if !to.is_node_port() {
+            let number = values.first().and_then(Value::as_u64).expect("a number");
+            return self.model.arrive(port(&to), number);
+        }
+        let word = values.first().and_then(Value::as_str).expect("a word");
+        let about = PortName::from(values.get(1).and_then(Value::as_str).expect("a port"));
+        match word {
+            "mon1" => self.model.ask(generation, port(&about), true),
+            "mon0" => self.model.ask(generation, port(&about), false),
+            "kil1" => match values.get(2).and_then(Value::as_u64) {
+                Some(number) => self.model.arrive(port(&about), number),
+                None => Ok(()),
+            },
+            "kil0" => match link.to_tell.pop_front() {
+                Some(dead) if dead == about => Ok(()),
+                dead => Err(format!(
+                    "the peer is told that {about:?} died, not {dead:?}"
+                )),
+            },
+            other => Err(format!("the request {other:?} arrives")),
+        }
+    }
+
+    fn lose(&mut self, why: &str) {
+        let Some(link) = self.link.take() else { return };
+        if link.is_closing {
+            self.counts.closed += 1;
+        } else {
+            self.counts.lost += 1;
+        }
+        let unwatched: Vec<_> = link.watched.into_keys().collect();
+        self.machine.down(link.generation, why);
+        self.unwatched = (!unwatched.is_empty()).then_some((link.generation, unwatched));
+    }
+
+    fn close(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        if self.random.one_in(2) {
+            self.machine.peer_closed(link.generation, "the peer closes");
+            link.is_closing |= !link.has_failed;
+        } else if self.machine.close_idle(link.generation, "idle") {
+            link.is_closing = true;
+        }
+    }
+
+    fn unreachable(&mut self) {
+        if let (Some(wait), None) = (self.connecting, &self.link) {
+            self.connecting = None;
+            self.machine.unreachable(wait, "nobody there");
+        }
+    }
+
+    /// The peer watches a port of ours, or takes that back.
+    fn watch(&mut self) {
+        let port = name(self.port());
+        let Some(link) = &mut self.link else { return };
+        if self.random.one_in(3) {
+            let is_watched = link.watched.contains_key(&port);
+            assert_eq!(self.machine.remove_watch(&port), is_watched);
+            if is_watched {
+                forget(&mut link.watched, &port);
+            }
+        } else if self.machine.add_watch(&port, 10) {
+            *link.watched.entry(port).or_default() += 1;
+        }
+    }
+
+    /// A port of ours dies: the peer is told once for each of its watches.
+    fn our_port_dies(&mut self) {
+        let port = name(self.port());
+        let Some(link) = &mut self.link else { return };
+        for _ in 0..link.watched.remove(&port).unwrap_or_default() {
+            if !link.is_closing && !link.has_failed {
+                link.to_tell.push_back(port.clone());
+            }
+            let generation = link.generation;
+            self.machine.port_died(generation, &port, &Reason::normal());
+        }
+        // Of an older connection: nobody is told.
+        self.machine
+            .port_died(self.generation.wrapping_sub(1), &port, &Reason::normal());
+    }
+
+    /// A port of the peer dies, and the peer says so if it was asked.
+    fn their_port_dies(&mut self) {
+        let port = self.port();
+        let Some(link) = &self.link else { return };
+        if self.model.peer_port_died(link.generation, port) {
+            self.machine.died(&name(port), Reason::die("of it"));
+        }
+    }
+
+    /// A message could not be encoded where nobody can be told but a monitor.
+    fn not_sent(&mut self) {
+        let port = self.port();
+        let error = EncodeError::Serialize(POOR.into());
+        self.model.send(port);
+        if !self.machine.not_sent(&name(port), &error) {
+            self.model.refused(port);
+        }
+    }
+
+    fn fail_or_pass_on(&mut self) {
+        if self.random.one_in(4) {
+            self.machine.fail(self.generation, "a fault");
+        } else {
+            let port = self.port();
+            let number = self.model.send(port);
+            let message = self.message(number);
+            let to = name(port);
+            if self
+                .machine
+                .pass_on(&Frame::of(to.as_str(), &message), HIGH_WATER)
+                .is_err()
+            {
+                self.model.refused(port);
+            }
+        }
+    }
+
+    /// Does what the machine wants done.
+    fn perform(&mut self) -> Result<(), Broken> {
+        let expected = self.unwatched.take();
+        let mut unwatched = None;
+        for effect in self.machine.take_effects() {
+            match effect {
+                Effect::Fire(monitors, _) => {
+                    for (watched, key) in monitors {
+                        self.counts.fired += 1;
+                        self.model.fire(key, port(&watched))?;
+                    }
+                }
+                Effect::Connect(wait) => {
+                    if self.link.is_some() || self.connecting.is_some() {
+                        return Err("one connector: a second is to start".into());
+                    }
+                    self.connecting = Some(wait);
+                }
+                Effect::Wake => {
+                    if let Some(link) = &mut self.link {
+                        link.is_waiting = false;
+                    }
+                }
+                Effect::Up(generation) => self.model.comes_up(generation)?,
+                Effect::Down { generation, .. } => self.model.goes_down(generation)?,
+                Effect::Fail(generation) => {
+                    if let Some(link) = &mut self.link
+                        && link.generation == generation
+                    {
+                        link.has_failed = true;
+                    }
+                }
+                Effect::GaveUp(_) => self.connecting = None,
+                Effect::Unwatch(generation, ports) => unwatched = Some((generation, ports)),
+                Effect::Yield | Effect::Lost(_) | Effect::NotSent(..) | Effect::Changed => {}
+            }
+        }
+        match unwatched == expected {
+            true => Ok(()),
+            false => Err(format!(
+                "watches end: {unwatched:?} instead of {expected:?}"
+            )),
+        }
+    }
+
+    /// What has to hold after each step.
+    fn check(&mut self) -> Result<(), Broken> {
+        let pooled = self.pool.0.load(Ordering::Relaxed);
+        if pooled != self.machine.pooled() {
+            return Err(format!(
+                "{pooled} bytes of the pool are taken, and {} held",
+                self.machine.pooled()
+            ));
+        }
+        // What a connection that closes still has to write, and what waits for the next.
+        let is_closing = self.link.as_ref().is_some_and(|link| link.is_closing);
+        if self.machine.queued() > LIMIT * (1 + usize::from(is_closing)) {
+            return Err(format!("{} bytes wait", self.machine.queued()));
+        }
+        let is_needed = self.machine.queued() > 0 || !self.model.monitored().is_empty();
+        match &mut self.link {
+            None => {
+                let is_waited = self.connecting.is_some_and(|wait| self.machine.waits(wait));
+                if is_needed && !is_waited {
+                    return Err("something needs a connection, and none is made".into());
+                }
+            }
+            Some(link) if link.is_waiting => {
+                let chunk = self.machine.poll_chunk(link.generation, &mut link.written);
+                if !chunk.is_pending() {
+                    return Err("the writer sleeps, and there is something to write".into());
+                }
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Lets all arrive that can.
+    fn end(&mut self) -> Result<(), Broken> {
+        if self
+            .link
+            .as_ref()
+            .is_some_and(|link| link.has_failed || link.is_closing || link.has_ended)
+        {
+            self.lose("the end");
+            self.perform()?;
+        }
+        for round in 0.. {
+            if round > 10_000 {
+                return Err("it comes to no end".into());
+            }
+            if self.link.is_none() {
+                self.connecting.get_or_insert_default();
+                self.connect();
+                self.perform()?;
+            }
+            self.write();
+            self.perform()?;
+            while self.has_whole() {
+                self.deliver()?;
+                self.perform()?;
+            }
+            let is_done = self
+                .link
+                .as_ref()
+                .is_some_and(|link| link.is_waiting && !link.has_failed && link.chunk.is_none());
+            if is_done && self.machine.queued() == 0 {
+                break;
+            }
+        }
+        self.model.end(self.generation)
+    }
+}
+
+fn name(port: Port) -> PortName {
+    match port {
+        NODE => PortName::NODE_PORT,
+        port => format!("p{port}").as_str().into(),
+    }
+}
+
+fn port(name: &PortName) -> Port {
+    match name.as_str().strip_prefix('p') {
+        Some(number) => number.parse().expect("a port of the driver"),
+        None => NODE,
+    }
+}
+
+fn length(message: &[u8]) -> usize {
+    let padding: [u8; 4] = message[4..8].try_into().expect("four bytes");
+    u32::from_be_bytes(padding) as usize
+}
+
+fn forget(watched: &mut BTreeMap<PortName, usize>, port: &PortName) {
+    if let Some(times) = watched.get_mut(port) {
+        *times -= 1;
+        if *times == 0 {
+            watched.remove(port);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The peer machine alone, driven through random sequences of calls beside a plain model of its promises.
+//!
+//! A seed gives one sequence, and the same one each time. `AEMP_SEEDS` says how many are run.
+
+mod admission;
+mod driver;
+mod model;
+
+use driver::Run;
+
+/// Steps of one sequence.
+const STEPS: usize = 400;
+
+fn seeds() -> u64 {
+    let set = std::env::var("AEMP_SEEDS").ok();
+    set.and_then(|seeds| seeds.parse().ok()).unwrap_or(500)
+}
+
+#[test]
+fn a_peer_keeps_its_promises_in_any_order_of_calls() {
+    let mut total = driver::Counts::default();
+    for seed in 0..seeds() {
+        match Run::of(seed, STEPS) {
+            Ok(counts) => total += counts,
+            Err(broken) => panic!("seed {seed}: {broken}"),
+        }
+    }
+    println!("{total:?}");
+    // That the sequences come to what they are about.
+    assert!(total.delivered > 0 && total.fired > 0 && total.lost > 0 && total.closed > 0);
+}
+
+#[cfg(aemp_faults)]
+mod faults {
+    use crate::faults::{Fault, choose};
+
+    use super::*;
+
+    /// Those that are in the machine; the others break what is around it.
+    const OF_THE_MACHINE: [Fault; 8] = [
+        Fault::FiresLate,
+        Fault::FiresNever,
+        Fault::Swapped,
+        Fault::LostAtReconnect,
+        Fault::DeadGeneration,
+        Fault::KillOvertakes,
+        Fault::KeepsMonitors,
+        Fault::UpTwice,
+    ];
+
+    #[test]
+    fn each_deliberate_fault_of_the_machine_is_found() {
+        for fault in OF_THE_MACHINE {
+            choose(Some(fault));
+            let found = (0..1000).find_map(|seed| Some((seed + 1, Run::of(seed, STEPS).err()?)));
+            choose(None);
+            let (sequences, how) = found.unwrap_or_else(|| panic!("{fault:?} is not found"));
+            println!("{:<16} {sequences:>9}  {how}", format!("{fault:?}"));
+        }
+    }
+}
