@@ -51,7 +51,7 @@ pub use supervisor::{IntoChild, Supervision, Supervisor};
 #[doc(inline)]
 pub use aemp_proto::directory::{Change, DirectoryLimits};
 #[doc(inline)]
-pub use aemp_proto::{Address, Excerpt, ParseAddressError, Reason, Text, reason, value};
+pub use aemp_proto::{Address, Excerpt, ParseAddressError, Reason, Text, reason};
 #[doc(no_inline)]
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 #[doc(no_inline)]
@@ -87,7 +87,17 @@ pub mod id {
 /// (protocol.md section 4).
 pub mod message {
     #[doc(inline)]
-    pub use aemp_proto::message::{
-        IntoIter, IntoMessage, Message, ParseError, Values, Wire, to_values,
+    pub use aemp_proto::message::{IntoMessage, Message, Wire};
+    #[doc(inline)]
+    pub use aemp_proto::value::{IntoIter, ParseError, Values, to_values};
+}
+
+/// [`Value`]: the dynamic data model of messages, which is all of CBOR (RFC 8949). JSON covers a part of it;
+/// what it lacks is refused when a message is encoded, never bent.
+pub mod value {
+    #[doc(inline)]
+    pub use aemp_proto::value::{
+        Integer, IntegerRangeError, Map, NotationError, Value, from_value, perl_float, read,
+        to_value,
     };
 }

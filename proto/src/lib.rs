@@ -11,15 +11,16 @@
 //! | --- | --- |
 //! | [`text`], [`id`], [`address`], [`Excerpt`] | [`Text`]; [`NodeId`], [`PortName`], [`PortId`]; [`Address`]; text from outside as logs and errors show it |
 //! | [`map`] | hash maps with a random seed, since peers choose names |
-//! | [`value`] | [`Value`], the data model of messages; serde both ways, diagnostic notation both ways |
-//! | [`message`] | [`Message`] and its elements, [`Values`]; what becomes a message, and what a message becomes |
-//! | [`Reason`] | why a port died |
-//! | [`codec`] | bytes of a codec: tokens, what writes and reads them, messages found in a stream, limits |
+//! | [`value`] | [`Value`], the data model of messages, and [`Values`], the elements of one; serde both ways, diagnostic notation both ways |
+//! | [`token`] | the bytes of one message, token by token: what reads and writes them, what a codec can carry |
+//! | [`message`] | [`Message`], of values or of bytes as they came; what becomes a message |
+//! | [`Reason`], [`guard`] | why a port died; the guard around code of the program's |
+//! | [`codec`] | streams of messages: what finds them, what appends them, limits |
 //! | [`handshake`] | the opening of a connection, a machine |
 //! | [`monitor`] | the table of monitors on a peer's ports, a machine |
+//! | [`directory`] | the distributed directory, a machine |
 //! | [`node_protocol`] | the requests that nodes send to each other, written and parsed |
 //! | [`peer`] | what is held for one peer, with the promises of monitors: a machine |
-//! | [`directory`] | the distributed directory, a machine |
 //! | [`supervision`] | the plan of a supervisor, a machine |
 //!
 //! # Machines
@@ -64,12 +65,13 @@ pub mod peer;
 mod reason;
 pub mod supervision;
 pub mod text;
+pub mod token;
 pub mod value;
 
 pub use address::{Address, ParseAddressError};
 pub use excerpt::Excerpt;
 pub use id::{NodeId, ParseIdError, PortId, PortName};
-pub use message::{IntoMessage, Message, ParseError, Values};
+pub use message::{IntoMessage, Message};
 pub use reason::{Reason, abridged, not_encoded};
 pub use text::Text;
-pub use value::{Integer, Map, Value};
+pub use value::{Integer, Map, ParseError, Value, Values};

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::{fmt, slice};
 
-use crate::message::{Values, cost_of, costs_at_most};
-use crate::{NodeId, Value};
+use crate::NodeId;
+use crate::message::{cost_of, costs_at_most};
+use crate::value::{Value, Values};
 
 /// What a reason may cost that passes between nodes ([`cost_of`]). Each node that watches the port gets it, so that one
 /// kill of a member's goes out many times, and all of it waits for somebody.

@@ -1,6 +1,6 @@
 //! Diagnostic notation is read as it is written, and JSON as JSON.
 
-use aemp_proto::codec::MAX_DEPTH;
+use aemp_proto::value::MAX_DEPTH;
 use aemp_proto::value::read;
 use aemp_proto::{Integer, Map, Value};
 use bytes::Bytes;

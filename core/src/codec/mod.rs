@@ -14,13 +14,19 @@ use bytes::BytesMut;
 
 #[doc(inline)]
 pub use aemp_proto::codec::{
-    Begins, BoxError, Capabilities, DecodeError, Decoder, Emit, EncodeError, Encoder, Found, Frame,
-    Front, Head, Heads, Incoming, Inside, Limits, MAX_DEPTH, Out, Outgoing, PeerInfo, Received,
-    Scanned, Scanner, Sink, Step, StreamDecoder, Tags, Token, ValueFormat, WireFormat, is_utf8,
+    Begins, BoxError, DecodeError, Decoder, Encoder, Found, Frame, Front, Head, Heads, Incoming,
+    Inside, Limits, Out, PeerInfo, Received, Scanned, Scanner, Step, StreamDecoder, ValueFormat,
+    is_utf8,
 };
+#[doc(inline)]
+pub use aemp_proto::message::Outgoing;
+#[doc(inline)]
+pub use aemp_proto::token::{Capabilities, Emit, Sink, Tags, Token, WireFormat};
+#[doc(inline)]
+pub use aemp_proto::value::{EncodeError, MAX_DEPTH};
 
 #[doc(hidden)]
-pub use aemp_proto::codec::{Refused, Writer};
+pub use aemp_proto::token::{Refused, Writer};
 
 #[doc(no_inline)]
 pub use crate::value::perl_float;

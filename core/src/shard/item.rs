@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use aemp_proto::codec::{Prefix, Rest};
-use aemp_proto::message::{COPY_BELOW, Parts, Source, append};
+use aemp_proto::codec::Prefix;
+use aemp_proto::message::{COPY_BELOW, Parts, Source};
 use aemp_proto::monitor::MonitorKey;
+use aemp_proto::token::Rest;
+use aemp_proto::value::append;
 use tokio::sync::oneshot;
 
 use crate::codec::Incoming;

@@ -4,8 +4,9 @@ use std::iter;
 use std::sync::Arc;
 use std::vec::Drain;
 
-use aemp_proto::codec::Rest;
-use aemp_proto::message::{Source, next_of};
+use aemp_proto::message::Source;
+use aemp_proto::token::Rest;
+use aemp_proto::value::next_of;
 
 use super::end::{Items, Running};
 use super::item::{Chunk, Len, UNKNOWN};

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use bytes::{Buf, BytesMut};
 use serde::de::DeserializeOwned;
 
-use super::read::{Reader, Rest};
-use super::{Begins, DecodeError, Heads, Limits, PeerInfo, Scanned, Scanner, WireFormat};
-use crate::message::{Message, ParseError, Source, Values, Wire, parse};
+use super::{Begins, DecodeError, Heads, Limits, PeerInfo, Scanned, Scanner};
+use crate::message::{Message, Source, Wire};
+use crate::token::{Reader, Rest, WireFormat};
+use crate::value::{ParseError, Values, parse};
 use crate::{PortName, Text};
 
 /// Room for so much and more is made at once when it is known that it will be needed.

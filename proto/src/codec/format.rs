@@ -4,8 +4,8 @@ use std::{fmt, io};
 
 use bytes::BytesMut;
 
-use super::Capabilities;
 use crate::Value;
+use crate::token::Capabilities;
 
 /// An error of a format's library.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,14 +1,38 @@
-//! `Frame`: a message to be encoded and its way into bytes; or into values, where it has to wait for its codec.
+//! `Encoder`: how a codec writes; `Frame`: a message to be encoded and its way into bytes; or into values, where it has to wait for its codec.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use super::ValueFormat;
 use super::format::write;
 use super::refused::refused;
-use super::{Capabilities, EncodeError, Encoder, Frame, Outgoing, Refused, ValueFormat, Writer};
-use crate::Value;
-use crate::message::{ParseError, Values};
+use crate::PortId;
+use crate::message::{Outgoing, built_from};
+use crate::token::{Capabilities, Refused, Sink, Writer};
+use crate::value::{EncodeError, Value, Values};
+
+/// How a codec writes messages.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Encoder {
+    /// Token by token, which is quick: a type serialises into the bytes without a value in between.
+    Tokens(&'static dyn Sink),
+    /// From values, as `aemp_core::codec::ValueCodec` does.
+    Values(Arc<dyn ValueFormat>),
+}
+
+/// One message to be encoded.
+#[derive(Clone, Copy)]
+pub struct Frame<'a> {
+    /// The name of the port on the receiving node.
+    pub port: &'a str,
+    /// The message.
+    pub body: Outgoing<'a>,
+    /// A port ID that follows the message's last element: where a `call` wants its answer.
+    pub reply: Option<&'a PortId>,
+}
 
 impl<'a> Frame<'a> {
     /// A frame of dynamic values.
@@ -96,7 +120,7 @@ impl<'a> Frame<'a> {
 /// Appends `frame` to `out` in the form of the codec that has `encoder` and `capabilities`; its name is for errors.
 ///
 /// # Errors
-/// Where the codec cannot carry an element exactly, or it nests deeper than [`MAX_DEPTH`](super::MAX_DEPTH); `out` is then left as
+/// Where the codec cannot carry an element exactly, or it nests deeper than [`MAX_DEPTH`](crate::value::MAX_DEPTH); `out` is then left as
 /// it was.
 #[inline]
 pub fn encode<'n>(
@@ -130,18 +154,4 @@ pub fn encode<'n>(
     }
     writer.out.truncate(start);
     frame.by_values(writer, name())
-}
-
-impl Outgoing<'_> {
-    fn to_values(self) -> Result<Values, EncodeError> {
-        match self {
-            Self::Values(values) => Ok(values.into()),
-            Self::Typed(typed) => typed.to_values(),
-            Self::Wire(wire) => built_from(wire.values()),
-        }
-    }
-}
-
-fn built_from(values: Result<Values, ParseError>) -> Result<Values, EncodeError> {
-    values.map_err(|error| EncodeError::Serialize(error.to_string()))
 }

@@ -2,10 +2,10 @@
 
 use bytes::BytesMut;
 
-use super::capabilities::step;
+use super::ValueFormat;
 use super::format::write;
-use super::{EncodeError, ValueFormat};
-use crate::Value;
+use crate::token::step;
+use crate::value::{EncodeError, Value};
 
 /// How many steps are looked for: each may cost as much as the message did.
 const STEPS: usize = 8;

@@ -14,7 +14,7 @@ use super::silence::Silences;
 use super::store::{Store, Told};
 use super::watched::{Change, Watched};
 use super::work::Work;
-use crate::message::Values;
+use crate::value::Values;
 use crate::{NodeId, Text, Value};
 
 /// The directory as one node has it.

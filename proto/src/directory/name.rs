@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::codec::MAX_DEPTH;
+use crate::value::MAX_DEPTH;
 use crate::{Map, Text, Value};
 
 /// Maps node IDs to the arrays of addresses at which they listen.

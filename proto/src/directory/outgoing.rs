@@ -14,7 +14,7 @@ use super::outlet::{Changed, Outlet};
 use super::pieces::Piece;
 use super::request::{self, Request};
 use super::watched::Change;
-use crate::message::Values;
+use crate::value::Values;
 use crate::{NodeId, Text, Value};
 
 /// Families that go into one message with what we hold.

@@ -1,7 +1,7 @@
 //! The directory's words on the wire (protocol.md section 6): as they come in, and as they go out.
 
 use super::name;
-use crate::message::{IntoIter, Values};
+use crate::value::{IntoIter, Values};
 use crate::{Map, NodeId, Text, Value};
 
 /// The longest ID of a question, in bytes.

@@ -6,7 +6,7 @@ use super::left::Left;
 use super::machine::{Machine, Output, Role};
 use super::name;
 use super::request::{self, Family, Update};
-use crate::message::Values;
+use crate::value::Values;
 use crate::{NodeId, Text, Value};
 
 impl Machine {

@@ -3,7 +3,7 @@
 use std::slice;
 
 use super::{Body, Message};
-use crate::Value;
+use crate::value::Value;
 
 /// About how many bytes the message keeps alive.
 #[inline]

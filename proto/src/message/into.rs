@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Body, Message, Values, to_values};
-use crate::codec::{EncodeError, Outgoing};
+use super::{Body, Message, Outgoing};
+use crate::value::{EncodeError, ParseError, Values, to_values};
 
 /// What can be sent as a message: every type with `Serialize`, and a [`Message`] itself.
 ///
@@ -14,7 +14,7 @@ use crate::codec::{EncodeError, Outgoing};
 /// use aemp_proto::message::{IntoMessage, Message};
 /// let message = ("add", 41).into_message()?;
 /// assert_eq!(message.tag().as_deref(), Some("add"));
-/// # Ok::<(), aemp_proto::codec::EncodeError>(())
+/// # Ok::<(), aemp_proto::value::EncodeError>(())
 /// ```
 pub trait IntoMessage {
     /// The message for a codec, with no values built in between.
@@ -57,6 +57,10 @@ impl IntoMessage for Message {
 /// # Errors
 /// As for [`Message::into_values`].
 pub fn values_to_send(message: Message) -> Result<Values, EncodeError> {
-    let values = message.into_values();
+    built_from(message.into_values())
+}
+
+/// `values`, which were read from a message that is to be sent.
+pub(crate) fn built_from(values: Result<Values, ParseError>) -> Result<Values, EncodeError> {
     values.map_err(|error| EncodeError::Serialize(error.to_string()))
 }

@@ -2,11 +2,8 @@
 //! (protocol.md section 4).
 
 mod cost;
-mod error;
-mod flat;
 mod into;
-mod parse;
-mod values;
+mod outgoing;
 mod wire;
 
 use std::borrow::Cow;
@@ -14,18 +11,15 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use crate::Value;
-use crate::codec::{Rest, WireFormat};
-use crate::value::de::Items;
+use crate::token::{Rest, WireFormat};
+use crate::value::{Items, ParseError, Value, Values, parse};
 
 pub(crate) use cost::costs_at_most;
-pub(crate) use parse::{LoneNull, parse};
+pub(crate) use into::built_from;
 
 pub use cost::{cost_of, cost_of_message};
-pub use error::ParseError;
-pub use flat::to_values;
 pub use into::{IntoMessage, values_to_send};
-pub use values::{IntoIter, Values, append, next_of};
+pub use outgoing::Outgoing;
 pub use wire::{Wire, without};
 
 /// A message: a list of elements. By convention the first is a text, the message's tag.
@@ -59,7 +53,7 @@ impl Message {
     }
 
     /// The whole message as a `T`: a tuple takes one element each, an enum the tag as the variant's name and the
-    /// rest as its content. [`to_values`] has the table of what becomes what; this is the way back.
+    /// rest as its content. [`to_values`](crate::value::to_values) has the table of what becomes what; this is the way back.
     ///
     /// # Errors
     /// Where there are fewer or more elements, or an element is not of its type. From an AnyEvent::MP node, which has one

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::Map;
 use crate::PortId;
-use crate::value::{from_value, to_value};
+use crate::value::{from_value, to_value, to_values};
 
 #[derive(Serialize, Deserialize, PartialEq, Debug)]
 enum Shapes {

@@ -8,8 +8,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::{ParseError, Source, Values};
-use crate::codec::{Reader, Rest, WireFormat};
+use super::Source;
+use crate::token::{Reader, Rest, WireFormat};
+use crate::value::{ParseError, Values};
 
 /// The bytes of a message as they came from a peer, with the port's name in front, and what can read them.
 #[derive(Clone)]
@@ -161,6 +162,14 @@ pub fn without(mut message: Wire, n: usize) -> Result<Wire, ParseError> {
         inner.rest = rest;
     }
     Ok(message)
+}
+
+impl Rest {
+    /// The elements of a message from a peer.
+    #[inline]
+    pub fn of(message: &Wire) -> Self {
+        message.rest()
+    }
 }
 
 impl Drop for Wire {

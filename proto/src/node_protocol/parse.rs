@@ -2,10 +2,11 @@
 
 use super::ALIVE;
 use super::words::Word;
-use crate::codec::Outgoing;
-use crate::message::{IntoIter, Message, Values, Wire, without};
+use crate::message::Outgoing;
+use crate::message::{Message, Wire, without};
 use crate::reason::abridged;
 use crate::text::latin1;
+use crate::value::{IntoIter, Values};
 use crate::{PortId, PortName, Reason, Text, Value};
 
 /// A request with its arguments.

@@ -1,7 +1,7 @@
 //! Requests as they go out.
 
-use crate::message::Values;
 use crate::reason::abridged;
+use crate::value::Values;
 use crate::{NodeId, PortId, PortName, Reason, Value};
 
 use super::ALIVE;

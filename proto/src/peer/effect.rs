@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{Generation, Wait};
-use crate::codec::EncodeError;
+use crate::value::EncodeError;
 use crate::{PortName, Reason};
 
 /// What a peer machine wants done, in the order in which it says so, and before the next call for this peer.

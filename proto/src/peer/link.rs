@@ -8,10 +8,12 @@ use super::outgoing::{SendQueue, Undo};
 use super::share::Share;
 use super::waiting::Waiting;
 use super::{Machine, Wait};
-use crate::codec::{EncodeError, Frame};
+use crate::codec::Frame;
 use crate::guard;
 use crate::map::HashMap;
-use crate::message::{Values, cost_of};
+use crate::message::cost_of;
+use crate::value::EncodeError;
+use crate::value::Values;
 use crate::{PortName, Reason, Value};
 
 /// Which connection: the connections of a node are numbered as they come up. What belongs to one never gets into the

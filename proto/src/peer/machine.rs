@@ -8,10 +8,11 @@ use super::effect::{Effect, Effects};
 use super::link::{Connection, Generation, Link};
 use super::share::Pool;
 use super::waiting::{Wait, Waited};
-use crate::codec::{EncodeError, Frame};
-use crate::message::Values;
+use crate::codec::Frame;
 use crate::monitor::{MonitorKey, MonitorTable};
 use crate::node_protocol as request;
+use crate::value::EncodeError;
+use crate::value::Values;
 use crate::{NodeId, PortName, Reason, Value};
 
 /// All that this node holds for one peer; see the [module](super). `A` is what a monitor does, `C` a connection.

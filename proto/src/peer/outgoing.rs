@@ -9,7 +9,8 @@ use super::effect::{Effect, Effects};
 use super::link::{Link, Up};
 use super::share::{Pool, Share};
 use super::{Connection, Generation, Machine};
-use crate::codec::{EncodeError, Frame};
+use crate::codec::Frame;
+use crate::value::EncodeError;
 
 /// Capacity above which a written buffer is not kept for the next batch.
 const KEEP: usize = 256 << 10;

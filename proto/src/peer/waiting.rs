@@ -8,12 +8,14 @@ use super::link::Link;
 use super::share::{Pool, Share};
 use super::{Connection, Machine};
 use crate::PortName;
-use crate::codec::{EncodeError, Frame};
+use crate::codec::Frame;
 use crate::id::is_reply;
 use crate::map::HashSet;
-use crate::message::{Values, cost_of};
+use crate::message::cost_of;
 use crate::node_protocol as request;
 use crate::reason::not_encoded;
+use crate::value::EncodeError;
+use crate::value::Values;
 
 /// Which wait for a connection to a peer: a connector is for one, and has no say in a later one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -13,9 +13,8 @@ use serde::de::{
 use super::mark::{SIMPLE, TAG, TAGGED, UNTAGGED, VARIANTS};
 use super::scalar::{Scalar, Want};
 use super::ser::MAX_RESERVE;
-use super::{Integer, Map, Value};
+use super::{Integer, IntoIter, LoneNull, Map, ParseError, Value};
 use crate::Text;
-use crate::message::ParseError;
 
 /// `value` as a `T`, the other way round from [`to_value`](super::to_value).
 ///
@@ -411,7 +410,7 @@ impl<'de> de::VariantAccess<'de> for Marked {
     }
 }
 
-impl<'de> crate::message::LoneNull<'de> for Items<crate::message::IntoIter> {
+impl<'de> LoneNull<'de> for Items<IntoIter> {
     fn is_lone_null(&self) -> bool {
         self.0.as_slice() == [Value::Null]
     }

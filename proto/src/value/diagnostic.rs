@@ -3,8 +3,7 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::de::UNDEFINED;
-use super::{Map, Value};
-use crate::codec::MAX_DEPTH;
+use super::{MAX_DEPTH, Map, Value};
 
 /// In diagnostic notation. What nests deeper than [`MAX_DEPTH`] shows as `...`.
 ///

@@ -1,15 +1,21 @@
 //! `Value`: the dynamic data model of messages, which is all of CBOR (RFC 8949). JSON covers a part of it;
-//! what it lacks is refused when a message is encoded, never bent.
+//! what it lacks is refused when a message is encoded, never bent. [`Values`] are the elements of a message, and the flat
+//! form ([`to_values`]) says which elements a type becomes.
 
 pub(crate) mod de;
 mod diagnostic;
+mod encode_error;
+mod flat;
 mod integer;
 mod map;
 pub(crate) mod mark;
 mod notation;
 mod numeral;
+mod parse;
+mod parse_error;
 pub(crate) mod scalar;
 mod ser;
+mod values;
 
 use std::borrow::Cow;
 
@@ -17,15 +23,23 @@ use bytes::Bytes;
 
 use crate::{NodeId, PortId, PortName, Text};
 
-pub(crate) use de::too_long;
-pub(crate) use ser::{ListSer, MAX_RESERVE, MapSer, ToValue};
+pub(crate) use de::{Items, too_long};
+pub(crate) use parse::{LoneNull, parse};
 
 pub use de::from_value;
+pub use encode_error::EncodeError;
+pub use flat::to_values;
 pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
 pub use notation::{NotationError, read};
 pub use numeral::perl_float;
+pub use parse_error::ParseError;
 pub use ser::to_value;
+pub use values::{IntoIter, Values, append, next_of};
+
+/// How deep what is sent may nest, the message's own array included. AnyEvent::MP goes deaf past it
+/// (protocol.md section 2).
+pub const MAX_DEPTH: usize = 512;
 
 /// One value of a message, in 24 bytes.
 ///

@@ -7,8 +7,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use super::de::UNDEFINED;
-use super::{Integer, Map, Value};
-use crate::codec::MAX_DEPTH;
+use super::{Integer, MAX_DEPTH, Map, Value};
 
 /// Reads diagnostic notation: JSON, and what JSON lacks. That is bytes (`h'00ff'`, `b64'AP8='`), tags (`32("x:y")`), any
 /// integer from -2^64 to 2^64-1, `NaN`, `Infinity`, `-Infinity`, `undefined`, `simple(99)`, and maps with any keys

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::{Error as _, Unexpected, Visitor};
 
-use super::{Integer, numeral};
-use crate::message::ParseError;
+use super::{Integer, ParseError, numeral};
 use crate::text::latin1;
 
 /// A value without parts.

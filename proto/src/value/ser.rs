@@ -3,9 +3,8 @@
 use serde::ser::{self, Error as _, Serialize, Serializer};
 
 use super::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
-use super::{Integer, Map, Value};
+use super::{EncodeError, Integer, MAX_DEPTH, Map, Value};
 use crate::Text;
-use crate::codec::{EncodeError, MAX_DEPTH};
 
 /// The dynamic form of `value`.
 ///
@@ -20,7 +19,7 @@ use crate::codec::{EncodeError, MAX_DEPTH};
 /// use aemp_proto::{Value, value::to_value};
 /// assert_eq!(to_value(&("a", 1))?, Value::from(vec!["a".into(), 1.into()]));
 /// assert!(to_value(&u128::MAX).is_err());
-/// # Ok::<(), aemp_proto::codec::EncodeError>(())
+/// # Ok::<(), aemp_proto::value::EncodeError>(())
 /// ```
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> {
     value.serialize(ToValue { depth: 0 })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::directory::{
     Arrival, Change, DirectoryLimits, Machine, Output, Query, Request, Seeds, Settings,
 };
-use crate::message::Values;
+use crate::value::Values;
 use crate::{NodeId, Text, Value};
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::Net;
 use super::properties::config;
 use crate::directory::DirectoryLimits;
-use crate::message::Values;
+use crate::value::Values;
 use crate::{Text, Value};
 
 /// So that a few entries fill a message.

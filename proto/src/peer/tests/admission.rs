@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::codec::{EncodeError, Frame};
+use crate::codec::Frame;
 use crate::handshake::Role;
-use crate::message::Values;
 use crate::peer::{Admitted, Connection, Machine, OpeningKey, Pool, Stage};
+use crate::value::EncodeError;
+use crate::value::Values;
 use crate::{NodeId, Value};
 
 struct Nowhere;

@@ -10,9 +10,10 @@ use std::task::Poll;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::model::{Broken, Model, Port};
-use crate::codec::{EncodeError, Frame};
-use crate::message::Values;
+use crate::codec::Frame;
 use crate::peer::{Chunk, Connection, Effect, Generation, Machine, Pool, Wait, Written};
+use crate::value::EncodeError;
+use crate::value::Values;
 use crate::{PortName, Reason, Value};
 
 /// The node port, as the model counts ports.

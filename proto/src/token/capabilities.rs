@@ -2,10 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::{EncodeError, MAX_DEPTH};
-use crate::message::Values;
 use crate::value::de::UNDEFINED;
-use crate::{Integer, Map, Value};
+use crate::value::{EncodeError, Integer, MAX_DEPTH, Map, Value, Values};
 
 /// What a codec can carry exactly. What it cannot is an error for the message that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +120,7 @@ impl Capabilities {
     /// At the first value that cannot be carried, with the path to it.
     ///
     /// ```
-    /// use aemp_proto::{Value, codec::Capabilities};
+    /// use aemp_proto::{Value, token::Capabilities};
     /// let payload = [("payload", bytes::Bytes::from_static(b"\xff"))];
     /// let list = Value::from(vec![1.into(), Value::Map(payload.into_iter().collect())]);
     /// let error = Capabilities::JSON.check(&["log".into(), 7.into(), list], "json").unwrap_err();
@@ -142,7 +140,7 @@ impl Capabilities {
     /// The elements with everything that cannot be carried replaced by its text in diagnostic notation.
     ///
     /// ```
-    /// use aemp_proto::{Value, codec::Capabilities};
+    /// use aemp_proto::{Value, token::Capabilities};
     /// let bytes = Value::from(bytes::Bytes::from_static(b"\xff"));
     /// let fit = Capabilities::JSON.fit(&["die".into(), bytes]);
     /// assert_eq!(fit[1], Value::from("h'ff'"));
@@ -319,7 +317,7 @@ impl Refusal {
 }
 
 /// The step from a map to the value of `key`.
-pub(super) fn step(key: &Value) -> String {
+pub(crate) fn step(key: &Value) -> String {
     match key.as_str() {
         Some(name) if is_word(name) => format!(".{name}"),
         _ => format!("[{}]", shortened(key)),

@@ -6,9 +6,8 @@ use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor,
 };
 
-use super::ParseError;
-use crate::value::mark::TAG;
-use crate::value::too_long;
+use super::mark::TAG;
+use super::{ParseError, too_long};
 
 /// Reads the elements that `seq` has left as a `T`, to the last one. The next is the message's element `at`.
 pub(crate) fn parse<'de, T, A>(seq: A, at: usize) -> Result<T, ParseError>

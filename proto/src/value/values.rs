@@ -6,12 +6,12 @@ use std::ops::{Deref, DerefMut};
 
 use serde::{Serialize, Serializer};
 
-use crate::Value;
+use super::Value;
 
 /// The elements of a message as dynamic values. One needs no allocation.
 ///
 /// ```
-/// use aemp_proto::message::Values;
+/// use aemp_proto::value::Values;
 /// let mut values: Values = ["add", "one"].into_iter().collect();
 /// values.push(41);
 /// assert_eq!(values.len(), 3);

@@ -8,7 +8,7 @@ use crate::text::latin1;
 use crate::value::mark::TAG;
 
 /// A place in a message, so many levels deep. At depth 0 it is the message itself, which has the flat form that
-/// [`to_values`](crate::message::to_values) describes.
+/// [`to_values`](crate::value::to_values) describes.
 pub(super) struct Place<'w, 'a> {
     pub(super) to: &'w mut Writer<'a>,
     pub(super) depth: usize,

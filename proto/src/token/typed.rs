@@ -4,11 +4,10 @@ use serde::de::{self, DeserializeSeed, Deserializer, Error as _, IntoDeserialize
 
 use super::Token;
 use super::read::{Left, Pairs, Reader, Seq, stray_end};
-use crate::message::ParseError;
 use crate::value::de::{UNDEFINED, all_wants};
 use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
 use crate::value::scalar::Want;
-use crate::value::too_long;
+use crate::value::{ParseError, too_long};
 
 /// The value that begins with `token`, which `reader` has read last, as whatever is asked for.
 pub(super) struct Item<'r, 'a> {

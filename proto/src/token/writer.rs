@@ -10,10 +10,10 @@ use bytes::BytesMut;
 use serde::ser::{self, Serialize};
 
 use super::serializer::Place;
-use super::{Capabilities, EncodeError, Sink};
-use crate::message::{Values, to_values};
+use super::{Capabilities, Sink};
+use crate::PortId;
 use crate::text::latin1;
-use crate::{Integer, PortId, Value};
+use crate::value::{EncodeError, Integer, Value, Values, to_values};
 
 /// Whatever serialises, with its type erased.
 ///
@@ -67,11 +67,11 @@ pub(super) type Done = Result<(), Refused>;
 /// One message on its way into bytes.
 #[doc(hidden)]
 pub struct Writer<'a> {
-    pub(super) sink: &'static dyn Sink,
-    pub(super) out: &'a mut BytesMut,
-    pub(super) capabilities: &'a Capabilities,
-    pub(super) port: &'a str,
-    pub(super) reply: Option<&'a PortId>,
+    pub(crate) sink: &'static dyn Sink,
+    pub(crate) out: &'a mut BytesMut,
+    pub(crate) capabilities: &'a Capabilities,
+    pub(crate) port: &'a str,
+    pub(crate) reply: Option<&'a PortId>,
 }
 
 impl Writer<'_> {
@@ -97,7 +97,7 @@ impl Writer<'_> {
     }
 
     /// Writes the message of these elements.
-    pub(super) fn values(&mut self, values: &[Value]) -> Done {
+    pub(crate) fn values(&mut self, values: &[Value]) -> Done {
         let len = Some(values.len());
         self.open(len);
         for value in values {

@@ -1,13 +1,11 @@
 //! The flat form of Rust values in messages, on the way to values. On the way to bytes it is
-//! [`Writer`](crate::codec::Writer) that knows it.
+//! `Writer` in the room `token` that knows it.
 
 use serde::ser::{self, Serialize, Serializer};
 
-use super::Values;
-use crate::Value;
-use crate::codec::EncodeError;
-use crate::value::mark::TAG;
-use crate::value::{ListSer, MAX_RESERVE, MapSer, ToValue};
+use super::mark::TAG;
+use super::ser::{ListSer, MAX_RESERVE, MapSer, ToValue};
+use super::{EncodeError, Value, Values};
 
 /// The elements of the message that `message` stands for:
 ///
@@ -26,12 +24,12 @@ use crate::value::{ListSer, MAX_RESERVE, MapSer, ToValue};
 /// As [`to_value`](crate::value::to_value); the error says in which element.
 ///
 /// ```
-/// use aemp_proto::message::to_values;
+/// use aemp_proto::value::to_values;
 /// #[derive(serde::Serialize)]
 /// enum Request { Add(i64, i64), Stop }
 /// assert_eq!(to_values(&Request::Add(1, 2))?, to_values(&("Add", 1, 2))?);
 /// assert_eq!(to_values(&Request::Stop)?, to_values("Stop")?);
-/// # Ok::<(), aemp_proto::codec::EncodeError>(())
+/// # Ok::<(), aemp_proto::value::EncodeError>(())
 /// ```
 pub fn to_values<T: Serialize + ?Sized>(message: &T) -> Result<Values, EncodeError> {
     message.serialize(Flat)

@@ -8,9 +8,8 @@ use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
 
 use super::typed::Item;
 use super::{Token, WireFormat};
-use crate::message::{LoneNull, ParseError, Values, Wire};
 use crate::value::scalar::{Scalar, text_of};
-use crate::{Integer, Map, Value};
+use crate::value::{Integer, LoneNull, Map, ParseError, Value, Values};
 
 /// The most values that room is made for on a message's word.
 const MAX_RESERVE: usize = 1024;
@@ -324,12 +323,6 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// The elements of a message from a peer.
-    #[inline]
-    pub fn of(message: &Wire) -> Self {
-        message.rest()
-    }
-
     /// Where the elements begin, and how many there are; none if that is not known.
     #[inline]
     pub fn parts(self) -> (usize, Option<usize>) {
