@@ -8,9 +8,13 @@
 //! all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. Writing uses
 //! definite lengths and shortest forms.
 //!
+//! With the feature `ciborium`, `to_ciborium` and `from_ciborium` convert values to `ciborium::Value` and back.
+//!
 //! Writing is a `Sink`, which the core hands the tokens of a message. Reading is [`CborHeads`], which the core's scanner
 //! drives over the stream, and a `WireFormat` that hands out the tokens of a whole message.
 
+#[cfg(feature = "ciborium")]
+mod convert;
 mod head;
 mod heads;
 mod perl;
@@ -19,6 +23,8 @@ mod write;
 
 use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, StreamDecoder};
 
+#[cfg(feature = "ciborium")]
+pub use convert::{from_ciborium, to_ciborium};
 pub use heads::CborHeads;
 
 /// The codec.

@@ -51,7 +51,9 @@ pub use supervisor::{IntoChild, Supervision, Supervisor};
 #[doc(inline)]
 pub use aemp_proto::directory::{Change, DirectoryLimits};
 #[doc(inline)]
-pub use aemp_proto::{Address, Excerpt, ParseAddressError, Reason, Text, reason, value};
+pub use aemp_proto::{
+    Address, ConvertError, Excerpt, ParseAddressError, Reason, Text, reason, value,
+};
 #[doc(no_inline)]
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 #[doc(no_inline)]

@@ -15,6 +15,7 @@
 //! | [`message`] | [`Message`] and its elements, [`Values`]; what becomes a message, and what a message becomes |
 //! | [`Reason`] | why a port died |
 //! | [`codec`] | bytes of a codec: tokens, what writes and reads them, messages found in a stream, limits |
+//! | [`ConvertError`] | why a value has no counterpart in another library's type |
 //! | [`handshake`] | the opening of a connection, a machine |
 //! | [`monitor`] | the table of monitors on a peer's ports, a machine |
 //! | [`directory`] | the distributed directory, a machine |
@@ -44,6 +45,7 @@
 
 pub mod address;
 pub mod codec;
+mod convert;
 pub mod directory;
 mod excerpt;
 #[cfg(aemp_faults)]
@@ -59,6 +61,7 @@ pub mod text;
 pub mod value;
 
 pub use address::{Address, ParseAddressError};
+pub use convert::ConvertError;
 pub use excerpt::Excerpt;
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 pub use message::{IntoMessage, Message, ParseError, Values};

@@ -319,7 +319,7 @@ impl Refusal {
 }
 
 /// The step from a map to the value of `key`.
-pub(super) fn step(key: &Value) -> String {
+pub(crate) fn step(key: &Value) -> String {
     match key.as_str() {
         Some(name) if is_word(name) => format!(".{name}"),
         _ => format!("[{}]", shortened(key)),

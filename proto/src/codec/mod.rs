@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::message::Wire;
 use crate::{NodeId, PortId, Text, Value};
 
+pub(crate) use capabilities::step;
 pub(crate) use read::Reader;
 
 pub use capabilities::{Capabilities, Tags};
