@@ -24,12 +24,14 @@ mod error;
 mod guard;
 mod link;
 mod monitor;
+mod nearest;
 mod node;
 mod peer;
 mod port;
 pub mod profile;
 mod ration;
 mod runtime;
+pub mod settings;
 mod shard;
 mod supervisor;
 pub mod transport;
@@ -40,6 +42,7 @@ pub use config::Config;
 pub use error::{CallError, Error, JoinError, Result, SendError, StartError};
 pub use link::{LinkInfo, SeedInfo, SeedState};
 pub use monitor::{Action, IntoAction, Monitor, Notify};
+pub use nearest::nearest;
 pub use node::{
     Ask, Builder, Call, Directory, DirectoryError, DirectoryRole, Events, FamilyWatch, Group,
     Lease, LinkStats, LocalNode, Members, Node, NodeEvent, NodeStats, Pick, PortStats,

@@ -1,10 +1,9 @@
 //! The keys of a configuration: their names, what each takes, and an example (protocol.md section 9).
 
-use super::nearest::nearest;
 use super::read;
 use super::{Place, ProfileError};
 use crate::handshake::AuthMethod;
-use crate::{Config, Value};
+use crate::{Config, Value, nearest};
 
 /// A key of a configuration file or a program's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,9 +1,8 @@
 //! Which value of a key holds: the program's, the file's, a parent's or the profile's (protocol.md section 9).
 
-use super::nearest::nearest;
 use super::read;
 use super::{Key, Place, Profile, ProfileError, Warning};
-use crate::{Map, Value};
+use crate::{Map, Value, nearest};
 
 /// Everything that a configuration is made of. `null` as a value stands for the built-in default.
 ///

@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads a file, an environment variable or the host's name: all of that is given to [`Sources`], whose
 //! [`resolve`](Sources::resolve) returns a [`Profile`] with every key checked. A [`Builder`](crate::Builder) is filled
-//! from one, and asks a [`ProfileSource`] for the file where a program names a profile.
+//! from one; where a program names a profile, [`Profiles`] resolves it from what a [`ProfileSource`] has.
 //!
 //! | from lowest to highest | |
 //! | --- | --- |
@@ -13,10 +13,11 @@
 //! | the profile | the host's name where none is named |
 
 mod error;
+mod fill;
 mod key;
 mod layers;
-mod nearest;
 mod node_id;
+mod program;
 mod read;
 mod resolved;
 mod source;
@@ -24,6 +25,8 @@ mod source;
 pub use error::{Place, ProfileError, Warning};
 pub use key::{Key, Kind};
 pub use layers::Sources;
-pub use nearest::nearest;
-pub use resolved::{Certificate, Profile, Service};
-pub use source::ProfileSource;
+pub use resolved::{Certificate, Profile};
+pub use source::{ProfileSource, Profiles};
+
+#[doc(no_inline)]
+pub use crate::{nearest, settings::Service};
