@@ -28,7 +28,6 @@ mod nearest;
 mod node;
 mod peer;
 mod port;
-pub mod profile;
 mod ration;
 mod runtime;
 pub mod settings;

@@ -5,11 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use aemp_core::profile::{ProfileSource, Profiles};
 use aemp_core::settings::{Asked, ConfigSource, Settings};
 use aemp_core::{StartError, Value};
 
-use crate::{Document, FileError, lock, place, replace};
+use crate::{Document, FileError, ProfileSource, Profiles, lock, place, replace};
 
 /// The longest file that is read, in bytes.
 const MAX_LENGTH: u64 = 16 << 20;

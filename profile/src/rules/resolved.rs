@@ -3,13 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use aemp_core::handshake::{AuthMethod, Secret};
+use aemp_core::settings::Service;
+use aemp_core::{Config, NodeId, Text};
+
 use super::layers::Effective;
-use super::{Key, ProfileError, Service, Warning, node_id, read};
-use crate::handshake::{AuthMethod, Secret};
-use crate::{Config, NodeId, Text};
+use super::{Key, ProfileError, Warning, node_id, read};
 
 /// What a node is told by its configuration (protocol.md section 9). [`Sources::resolve`](super::Sources::resolve)
-/// makes one, [`Builder::fill`](crate::Builder::fill) gives it to a node.
+/// makes one, [`Builder::fill`](aemp_core::Builder::fill) gives it to a node.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Profile {

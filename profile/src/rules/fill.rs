@@ -1,9 +1,10 @@
 //! A resolved profile as the settings of a node that starts.
 
+use aemp_core::Text;
+use aemp_core::handshake::AuthMethod;
+use aemp_core::settings::{Fill, Settings, Unsupported};
+
 use super::{Key, Profile};
-use crate::Text;
-use crate::handshake::AuthMethod;
-use crate::settings::{Fill, Settings, Unsupported};
 
 const NO_TLS: &str = "this version has no TLS, so that the node would talk in plain text; \
     take cert out, or use a version that has it";

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::Service;
-use crate::handshake::AuthMethod;
-use crate::{Address, Config, Text, Value};
+use aemp_core::handshake::AuthMethod;
+use aemp_core::settings::Service;
+use aemp_core::{Address, Config, Text, Value};
 
 /// A billion seconds, 30 years: what is longer is a mistake, and would overflow clocks.
 const MAX_SECONDS: f64 = 1e9;

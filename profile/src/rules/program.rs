@@ -1,9 +1,10 @@
 //! What a program has told a builder, as values of a configuration.
 
+use aemp_core::handshake::AuthMethod;
+use aemp_core::settings::Settings;
+use aemp_core::{Config, Text, Value};
+
 use super::Key;
-use crate::handshake::AuthMethod;
-use crate::settings::Settings;
-use crate::{Config, Text, Value};
 
 /// `settings` by key, where they differ from the defaults. Whether a profile is `wished` decides about the defaults.
 pub(super) fn as_values(settings: &Settings, wished: bool) -> Vec<(Text, Value)> {

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp_core::profile::{ProfileSource, Profiles, Sources};
 use aemp_core::{Builder, Context, LocalNode, Message, Reason, Value, reason};
+use aemp_profile::{ProfileSource, Profiles, Sources};
 use tokio::sync::oneshot::error::TryRecvError;
 
 struct Given(&'static str);

@@ -3,16 +3,17 @@
 
 use std::error::Error;
 
-use super::{Key, ProfileError, Sources, program};
-use crate::settings::{Asked, ConfigSource, Fill, ProfileName, Settings};
-use crate::{Map, StartError, Text, Value};
+use aemp_core::settings::{Asked, ConfigSource, Fill, ProfileName, Settings};
+use aemp_core::{Map, StartError, Text, Value};
 
-/// The configuration file and the host's name, for a [`Builder`](crate::Builder) that was told a profile's name. The
+use super::{Key, ProfileError, Sources, program};
+
+/// The configuration file and the host's name, for a [`Builder`](aemp_core::Builder) that was told a profile's name. The
 /// crate `aemp-profile` has one that reads the file; a program that keeps its configuration elsewhere writes its own, and
 /// gives it to the builder as [`Profiles`].
 ///
 /// ```
-/// use aemp_core::profile::{ProfileSource, Profiles};
+/// use aemp_profile::{ProfileSource, Profiles};
 /// use aemp_core::{LocalNode, Value, value::to_value};
 /// struct Fixed;
 /// impl ProfileSource for Fixed {
@@ -50,7 +51,7 @@ impl<S: ProfileSource + ?Sized> ProfileSource for &S {
     }
 }
 
-/// Resolves the profiles of a [`ProfileSource`], for [`Builder::profiles`](crate::Builder::profiles).
+/// Resolves the profiles of a [`ProfileSource`], for [`Builder::profiles`](aemp_core::Builder::profiles).
 #[derive(Debug, Clone, Copy)]
 pub struct Profiles<S>(pub S);
 
