@@ -53,7 +53,7 @@ pub use aemp_core::*;
 
 #[cfg(feature = "cbor")]
 #[doc(no_inline)]
-pub use aemp_codec_cbor::Cbor;
+pub use aemp_codec_cbor::{Cbor, notation};
 #[cfg(feature = "ciborium")]
 #[doc(no_inline)]
 pub use aemp_codec_cbor::{from_ciborium, to_ciborium};

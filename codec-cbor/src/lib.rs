@@ -8,7 +8,8 @@
 //! all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. Writing uses
 //! definite lengths and shortest forms.
 //!
-//! With the feature `ciborium`, `to_ciborium` and `from_ciborium` convert values to `ciborium::Value` and back.
+//! [`notation`] reads what `Display` of a [`Value`](aemp_core::Value) writes: CBOR's diagnostic notation. With the feature
+//! `ciborium`, `to_ciborium` and `from_ciborium` convert values to `ciborium::Value` and back.
 //!
 //! Writing is a `Sink`, which the core hands the tokens of a message. Reading is [`CborHeads`], which the core's scanner
 //! drives over the stream, and a `WireFormat` that hands out the tokens of a whole message.
@@ -17,6 +18,7 @@
 mod convert;
 mod head;
 mod heads;
+pub mod notation;
 mod perl;
 mod token;
 mod write;

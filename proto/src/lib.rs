@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | [`text`], [`id`], [`address`], [`Excerpt`] | [`Text`]; [`NodeId`], [`PortName`], [`PortId`]; [`Address`]; text from outside as logs and errors show it |
 //! | [`map`] | hash maps with a random seed, since peers choose names |
-//! | [`value`] | [`Value`], the data model of messages; serde both ways, diagnostic notation both ways |
+//! | [`value`] | [`Value`], the data model of messages; serde both ways, diagnostic notation (`Display`) |
 //! | [`message`] | [`Message`] and its elements, [`Values`]; what becomes a message, and what a message becomes |
 //! | [`Reason`] | why a port died |
 //! | [`codec`] | bytes of a codec: tokens, what writes and reads them, messages found in a stream, limits |

@@ -6,7 +6,6 @@ mod diagnostic;
 mod integer;
 mod map;
 pub(crate) mod mark;
-mod notation;
 mod numeral;
 pub(crate) mod scalar;
 mod ser;
@@ -23,7 +22,6 @@ pub(crate) use ser::{ListSer, MAX_RESERVE, MapSer, ToValue};
 pub use de::from_value;
 pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
-pub use notation::{NotationError, read};
 pub use numeral::perl_float;
 pub use ser::to_value;
 
