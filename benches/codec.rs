@@ -1,5 +1,6 @@
 //! The codecs against decoders and encoders written by hand for one shape of message: a tag, three numbers and a
-//! text, 92 bytes on the wire; against a plain copy for 1 MiB of bytes; and against a codec by way of values, MessagePack.
+//! text, 92 bytes on the wire; against ciborium for nested values; against a plain copy for 1 MiB of bytes; and against a
+//! codec by way of values, MessagePack.
 
 #[path = "../examples/codec_msgpack.rs"]
 #[allow(dead_code, reason = "of the example, this is about the format alone")]
@@ -33,6 +34,7 @@ fn main() {
     ] {
         small(name, codec, by_hand, &peer);
     }
+    nested(&peer);
     by_values(&peer);
     large(&peer);
 }
@@ -216,6 +218,62 @@ fn by_values(peer: &PeerInfo) {
             Case::new("rmp_serde alone, from a value", || {
                 z.clear();
                 rmp_serde::encode::write(&mut z, &value).expect("it fits");
+            }),
+        ],
+    );
+}
+
+/// Containers in containers, half of whose numbers are floats that take two bytes: heads of every size, against ciborium.
+fn nested(peer: &PeerInfo) {
+    let row = |n: i64| vec![(n * 1000).into(), Value::from(n as f64 / 2.0), true.into()];
+    let rows = (0..10).map(|n| (format!("key{n}"), Value::from(row(n))));
+    let values = [
+        Value::from("rows"),
+        Value::Map(rows.collect()),
+        Bytes::from_static(b"some bytes").into(),
+        vec![Value::Null; 30].into(),
+    ];
+    let frame = Frame::of("dBjvXzl0aSf1", &values);
+    let mut one = BytesMut::new();
+    Cbor.encode(&frame, peer, &mut one).expect("it fits");
+    println!("\nnested: a message of {} bytes", one.len());
+    let batch = one.repeat(BATCH);
+    let mut decoder = Cbor.decoder(&Limits::default(), peer);
+    compare(
+        &format!("nested: decode {BATCH} messages into values"),
+        vec![
+            Case::new("ciborium alone", || {
+                let mut src = &batch[..];
+                while !src.is_empty() {
+                    let value: ciborium::Value = ciborium::from_reader(&mut src).expect("a value");
+                    std::hint::black_box(value);
+                }
+            }),
+            Case::new("cbor, taken out", || {
+                let mut src = BytesMut::from(&batch[..]);
+                while let Some(received) = next(&mut decoder, &mut src) {
+                    std::hint::black_box(received.message.into_values().expect("they are"));
+                }
+            }),
+        ],
+    );
+
+    let message = [Value::from(frame.port)].into_iter().chain(values.clone());
+    let message =
+        aemp_codec_cbor::to_ciborium(&message.collect::<Vec<_>>().into()).expect("it fits");
+    let (mut x, mut y) = (Vec::new(), BytesMut::new());
+    compare(
+        "nested: encode a message from values",
+        vec![
+            Case::new("ciborium alone", || {
+                x.clear();
+                ciborium::into_writer(&message, &mut x).expect("it fits");
+                x.len()
+            }),
+            Case::new("cbor", || {
+                y.clear();
+                Cbor.encode(&frame, peer, &mut y).expect("it fits");
+                y.len()
             }),
         ],
     );

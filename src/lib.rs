@@ -36,19 +36,33 @@
 //! | `tcp` | yes | the TCP transport |
 //! | `json` | yes | the codec `json`, which peers in other languages speak |
 //! | `cbor` | yes | the codec `cbor` for rich values, preferred to `json` where both ends have it |
-//! | `profile` | yes | the configuration file, for [`Builder::profile`] |
+//! | `profile` | yes | the configuration file, for [`Builder::profile`] and [`Builder::value`]; the module `profile` |
+//! | `ciborium` | no | nothing, but conversions between [`Value`] and `ciborium::Value` beside `to_json` and `from_json` |
+//! | `metrics` | no | statistics for whatever recorder of the `metrics` facade the program has |
 
-#[cfg(all(doctest, feature = "tcp", feature = "json", feature = "cbor"))]
+#[cfg(all(
+    doctest,
+    feature = "tcp",
+    feature = "json",
+    feature = "cbor",
+    feature = "profile"
+))]
 mod guide;
 
 pub use aemp_core::*;
 
 #[cfg(feature = "cbor")]
 #[doc(no_inline)]
-pub use aemp_codec_cbor::Cbor;
+pub use aemp_codec_cbor::{Cbor, notation};
+#[cfg(feature = "ciborium")]
+#[doc(no_inline)]
+pub use aemp_codec_cbor::{from_ciborium, to_ciborium};
 #[cfg(feature = "json")]
 #[doc(no_inline)]
-pub use aemp_codec_json::Json;
+pub use aemp_codec_json::{Json, from_json, to_json};
+#[cfg(feature = "profile")]
+#[doc(no_inline)]
+pub use aemp_profile as profile;
 #[cfg(feature = "profile")]
 #[doc(no_inline)]
 pub use aemp_profile::{ConfigFile, Document, FileError, Scope, UsualFile, host_name};

@@ -232,7 +232,35 @@ fn element(value: &Value) -> Json {
                 .map(|(key, value)| (name(key), element(value)))
                 .collect()
         }
-        other => serde_json::to_value(other)
-            .unwrap_or_else(|_| json!({"$diagnostic": other.to_string()})),
+        other => aemp::to_json(other).unwrap_or_else(|_| json!({"$diagnostic": other.to_string()})),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_json_lacks_is_recorded_by_its_text() {
+        let cases = [
+            (f64::NAN.into(), json!({"$diagnostic": "NaN"})),
+            (
+                f64::NEG_INFINITY.into(),
+                json!({"$diagnostic": "-Infinity"}),
+            ),
+            (Value::Simple(23), json!({"$diagnostic": "undefined"})),
+            (
+                vec![Value::Tag(32, Box::new("a:b".into()))].into(),
+                json!([{"$diagnostic": "32(\"a:b\")"}]),
+            ),
+            (
+                aemp::Integer::MIN.into(),
+                json!({"$diagnostic": "-18446744073709551616"}),
+            ),
+            (u64::MAX.into(), json!(u64::MAX)),
+        ];
+        for (value, recorded) in cases {
+            assert_eq!(element(&value), recorded, "{value}");
+        }
     }
 }

@@ -8,17 +8,25 @@
 //! all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. Writing uses
 //! definite lengths and shortest forms.
 //!
+//! [`notation`] reads what `Display` of a [`Value`](aemp_core::Value) writes: CBOR's diagnostic notation. With the feature
+//! `ciborium`, `to_ciborium` and `from_ciborium` convert values to `ciborium::Value` and back.
+//!
 //! Writing is a `Sink`, which the core hands the tokens of a message. Reading is [`CborHeads`], which the core's scanner
 //! drives over the stream, and a `WireFormat` that hands out the tokens of a whole message.
 
+#[cfg(feature = "ciborium")]
+mod convert;
 mod head;
 mod heads;
+pub mod notation;
 mod perl;
 mod token;
 mod write;
 
 use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, StreamDecoder};
 
+#[cfg(feature = "ciborium")]
+pub use convert::{from_ciborium, to_ciborium};
 pub use heads::CborHeads;
 
 /// The codec.

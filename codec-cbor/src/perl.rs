@@ -149,14 +149,12 @@ fn is_fraction(content: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use aemp_core::value::read;
-
     use super::*;
+    use crate::notation::parse;
 
     /// What `notation`, a tag around its content, stands for.
     fn is_read(notation: &str) -> bool {
-        let (value, _) = read(notation, 0).unwrap();
-        let Value::Tag(tag, content) = value else {
+        let Value::Tag(tag, content) = parse(notation).unwrap() else {
             panic!("{notation} has no tag");
         };
         reads(tag, &content)

@@ -7,10 +7,13 @@
 //! is a float beyond the range of doubles, but from Perl nodes, whose greatest double is written as such a number: theirs
 //! are that double and infinity ([`perl_float`](aemp_core::codec::perl_float)).
 //!
+//! [`to_json`] and [`from_json`] convert values to `serde_json::Value` and back.
+//!
 //! Writing is a `Sink`, which the core hands the tokens of a message; floats and texts with escapes are serde_json's.
 //! Reading is [`JsonHeads`], which the core's scanner drives over the stream, and a `WireFormat` that hands out the
 //! tokens of a whole message.
 
+mod convert;
 mod heads;
 mod scalar;
 mod token;
@@ -18,6 +21,7 @@ mod write;
 
 use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, StreamDecoder};
 
+pub use convert::{from_json, to_json};
 pub use heads::JsonHeads;
 
 /// The codec.

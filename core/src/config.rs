@@ -95,13 +95,13 @@ pub struct Config {
     pub shards: usize,
 }
 
-/// The least that a time may be in which something has to happen over a network: with less, nothing would.
-pub(crate) const LEAST_TIME: Duration = Duration::from_millis(50);
-
-/// The same of the pause between keepalives.
+/// The shortest pause between keepalives.
 const LEAST_KEEPALIVE: Duration = Duration::from_millis(10);
 
 impl Config {
+    /// The shortest time in which something has to happen over a network, 50 ms: with less, nothing would.
+    pub const LEAST_TIME: Duration = Duration::from_millis(50);
+
     /// How often keepalives go out.
     pub(crate) fn keepalive(&self) -> Duration {
         self.keepalive.min(self.monitor_timeout / 4)
@@ -113,9 +113,9 @@ impl Config {
     /// Name the first that is.
     pub(crate) fn check(&self) -> Result<(), StartError> {
         let times = [
-            ("monitor_timeout", self.monitor_timeout, LEAST_TIME),
-            ("connect_interval", self.connect_interval, LEAST_TIME),
-            ("opening_timeout", self.opening_timeout, LEAST_TIME),
+            ("monitor_timeout", self.monitor_timeout, Self::LEAST_TIME),
+            ("connect_interval", self.connect_interval, Self::LEAST_TIME),
+            ("opening_timeout", self.opening_timeout, Self::LEAST_TIME),
             ("keepalive", self.keepalive, LEAST_KEEPALIVE),
         ];
         match times.into_iter().find(|(_, time, least)| time < least) {

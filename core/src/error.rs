@@ -8,7 +8,6 @@ use crate::codec::EncodeError;
 use crate::handshake::SecretError;
 use crate::id::ParseIdError;
 use crate::message::ParseError;
-use crate::profile::ProfileError;
 use crate::{DirectoryError, Excerpt, PortId, Reason, Text};
 
 /// `Result` with this crate's [`Error`].
@@ -87,15 +86,15 @@ pub enum StartError {
     /// The system gives no random bytes.
     #[error("the system has no source of random bytes: {0}")]
     Entropy(String),
-    /// The configuration is wrong.
+    /// The configuration is wrong: what its source says. `aemp-profile` has a `ProfileError`.
     #[error(transparent)]
-    Profile(#[from] ProfileError),
+    Profile(Box<dyn std::error::Error + Send + Sync>),
     /// The configuration cannot be read.
     #[error("the configuration cannot be had: {0}")]
     ReadProfile(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A profile was named, and nothing says where profiles are.
+    /// A profile was named, or a value of a configuration given, and nothing says where profiles are and what keys mean.
     #[error(
-        "a profile was named, and this node has no configuration file: enable the feature profile of aemp, \
+        "a profile was named or a value given, and this node has no configuration file: enable the feature profile of aemp, \
          or give the builder a source of profiles"
     )]
     NoProfiles,

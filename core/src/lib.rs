@@ -24,12 +24,13 @@ mod error;
 mod guard;
 mod link;
 mod monitor;
+mod nearest;
 mod node;
 mod peer;
 mod port;
-pub mod profile;
 mod ration;
 mod runtime;
+pub mod settings;
 mod shard;
 mod supervisor;
 pub mod transport;
@@ -40,6 +41,7 @@ pub use config::Config;
 pub use error::{CallError, Error, JoinError, Result, SendError, StartError};
 pub use link::{LinkInfo, SeedInfo, SeedState};
 pub use monitor::{Action, IntoAction, Monitor, Notify};
+pub use nearest::nearest;
 pub use node::{
     Ask, Builder, Call, Directory, DirectoryError, DirectoryRole, Events, FamilyWatch, Group,
     Lease, LinkStats, LocalNode, Members, Node, NodeEvent, NodeStats, Pick, PortStats,
@@ -51,7 +53,7 @@ pub use supervisor::{IntoChild, Supervision, Supervisor};
 #[doc(inline)]
 pub use aemp_proto::directory::{Change, DirectoryLimits};
 #[doc(inline)]
-pub use aemp_proto::{Address, Excerpt, ParseAddressError, Reason, Text, reason};
+pub use aemp_proto::{Address, ConvertError, Excerpt, ParseAddressError, Reason, Text, reason};
 #[doc(no_inline)]
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 #[doc(no_inline)]
@@ -97,7 +99,6 @@ pub mod message {
 pub mod value {
     #[doc(inline)]
     pub use aemp_proto::value::{
-        Integer, IntegerRangeError, Map, NotationError, Value, from_value, perl_float, read,
-        to_value,
+        Integer, IntegerRangeError, Map, Value, from_value, perl_float, to_value,
     };
 }

@@ -40,7 +40,7 @@ impl Document {
         Ok(Self(root))
     }
 
-    /// The whole content, as [`Sources::file`](aemp_core::profile::Sources::file) takes it.
+    /// The whole content, as [`Sources::file`](crate::Sources::file) takes it.
     pub fn to_value(&self) -> Value {
         self.0.clone().into()
     }

@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use aemp_core::Value;
-use aemp_core::profile::ProfileSource;
+use aemp_core::settings::{Asked, ConfigSource, Settings};
+use aemp_core::{StartError, Value};
 
-use crate::{Document, FileError, lock, place, replace};
+use crate::{Document, FileError, ProfileSource, Profiles, lock, place, replace};
 
 /// The longest file that is read, in bytes.
 const MAX_LENGTH: u64 = 16 << 20;
@@ -168,6 +168,12 @@ impl ProfileSource for ConfigFile {
     }
 }
 
+impl ConfigSource for ConfigFile {
+    fn configure(&self, asked: &Asked, settings: &mut Settings) -> Result<(), StartError> {
+        Profiles(self).configure(asked, settings)
+    }
+}
+
 /// The file that [`ConfigFile::find`] finds, looked for when a node that names a profile starts.
 #[derive(Debug, Clone, Copy)]
 pub struct UsualFile;
@@ -179,5 +185,11 @@ impl ProfileSource for UsualFile {
 
     fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
         Ok(host_name()?)
+    }
+}
+
+impl ConfigSource for UsualFile {
+    fn configure(&self, asked: &Asked, settings: &mut Settings) -> Result<(), StartError> {
+        Profiles(self).configure(asked, settings)
     }
 }

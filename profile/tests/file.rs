@@ -5,8 +5,7 @@ mod common;
 use std::fs;
 
 use aemp_core::Value;
-use aemp_core::profile::ProfileSource;
-use aemp_profile::{ConfigFile, Document, FileError, Scope};
+use aemp_profile::{ConfigFile, Document, FileError, ProfileSource, Scope};
 use common::Folder;
 
 const GLOBAL: Scope<'_> = Scope::Global;

@@ -11,11 +11,12 @@
 //! | --- | --- |
 //! | [`text`], [`id`], [`address`], [`Excerpt`] | [`Text`]; [`NodeId`], [`PortName`], [`PortId`]; [`Address`]; text from outside as logs and errors show it |
 //! | [`map`] | hash maps with a random seed, since peers choose names |
-//! | [`value`] | [`Value`], the data model of messages, and [`Values`], the elements of one; serde both ways, diagnostic notation both ways |
+//! | [`value`] | [`Value`], the data model of messages, and [`Values`], the elements of one; serde both ways, diagnostic notation (`Display`) |
 //! | [`token`] | the bytes of one message, token by token: what reads and writes them, what a codec can carry |
 //! | [`message`] | [`Message`], of values or of bytes as they came; what becomes a message |
 //! | [`Reason`], [`guard`] | why a port died; the guard around code of the program's |
 //! | [`codec`] | streams of messages: what finds them, what appends them, limits |
+//! | [`ConvertError`] | why a value has no counterpart in another library's type |
 //! | [`handshake`] | the opening of a connection, a machine |
 //! | [`monitor`] | the table of monitors on a peer's ports, a machine |
 //! | [`directory`] | the distributed directory, a machine |
@@ -50,6 +51,7 @@
 
 pub mod address;
 pub mod codec;
+mod convert;
 pub mod directory;
 mod excerpt;
 #[cfg(aemp_faults)]
@@ -69,6 +71,7 @@ pub mod token;
 pub mod value;
 
 pub use address::{Address, ParseAddressError};
+pub use convert::ConvertError;
 pub use excerpt::Excerpt;
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 pub use message::{IntoMessage, Message};

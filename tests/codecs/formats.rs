@@ -39,7 +39,7 @@ impl ValueFormat for Notation {
         Ok(out.write_all(text.as_bytes())?)
     }
     fn read(&self, bytes: &[u8]) -> Result<Value, BoxError> {
-        Ok(std::str::from_utf8(&bytes[4..])?.parse()?)
+        Ok(aemp::notation::parse(std::str::from_utf8(&bytes[4..])?)?)
     }
 }
 

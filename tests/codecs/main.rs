@@ -9,6 +9,7 @@
 #[path = "../../examples/codec_msgpack.rs"]
 #[allow(dead_code, reason = "of the example, this is about the format alone")]
 mod codec_msgpack;
+mod conversions;
 mod faulty_formats;
 mod formats;
 mod limits;

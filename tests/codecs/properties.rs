@@ -4,8 +4,8 @@ use aemp::codec::{Codec, DecodeError, Outgoing};
 use aemp::message::to_values;
 use aemp::value::{from_value, to_value};
 use aemp::{Integer, Map, Value};
-use aemp_codec_cbor::Cbor;
-use aemp_codec_json::Json;
+use aemp_codec_cbor::{Cbor, to_ciborium};
+use aemp_codec_json::{Json, to_json};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -39,25 +39,7 @@ pub(crate) fn there_and_back(codec: &dyn Codec, values: &[Value], seeds: &[prop:
     }
 }
 
-/// Our value as ciborium's.
-fn theirs(value: &Value) -> ciborium::Value {
-    match value {
-        Value::Null => ciborium::Value::Null,
-        Value::Bool(b) => ciborium::Value::Bool(*b),
-        Value::Integer(n) => ciborium::Value::Integer(i128::from(*n).try_into().unwrap()),
-        Value::Float(x) => ciborium::Value::Float(*x),
-        Value::Bytes(bytes) => ciborium::Value::Bytes(bytes.to_vec()),
-        Value::Text(text) => ciborium::Value::Text(text.to_string()),
-        Value::Array(items) => ciborium::Value::Array(items.iter().map(theirs).collect()),
-        Value::Map(map) => {
-            ciborium::Value::Map(map.iter().map(|(k, v)| (theirs(k), theirs(v))).collect())
-        }
-        Value::Tag(tag, value) => ciborium::Value::Tag(*tag, Box::new(theirs(value))),
-        Value::Simple(_) => ciborium::Value::Text("simple".into()),
-    }
-}
-
-/// The same without what ciborium has no form for.
+/// The value without what ciborium has no form for.
 fn without_simple(value: Value) -> Value {
     match value {
         Value::Simple(_) => Value::from("simple"),
@@ -70,28 +52,6 @@ fn without_simple(value: Value) -> Value {
         }
         Value::Tag(tag, value) => Value::Tag(tag, Box::new(without_simple(*value))),
         other => other,
-    }
-}
-
-fn json_of(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Bool(b) => (*b).into(),
-        Value::Integer(n) => match (u64::try_from(*n), i64::try_from(*n)) {
-            (Ok(n), _) => n.into(),
-            (_, Ok(n)) => n.into(),
-            _ => panic!("no JSON integer"),
-        },
-        Value::Float(x) => (*x).into(),
-        Value::Text(text) => text.to_string().into(),
-        Value::Array(items) => items.iter().map(json_of).collect(),
-        Value::Map(map) => {
-            let pairs = map
-                .iter()
-                .map(|(k, v)| (k.as_str().unwrap().to_owned(), json_of(v)));
-            serde_json::Value::Object(pairs.collect())
-        }
-        other => panic!("not in JSON: {other}"),
     }
 }
 
@@ -188,7 +148,7 @@ proptest! {
         let value = without_simple(value);
         let ours = encode(&Cbor, Outgoing::Values(std::slice::from_ref(&value))).unwrap();
         let read: ciborium::Value = ciborium::from_reader(&ours[..]).unwrap();
-        let message = ciborium::Value::Array(vec!["port".into(), theirs(&value)]);
+        let message = ciborium::Value::Array(vec!["port".into(), to_ciborium(&value).unwrap()]);
         prop_assert_eq!(&read, &message);
         let mut written = Vec::new();
         ciborium::into_writer(&message, &mut written).unwrap();
@@ -222,8 +182,10 @@ proptest! {
     fn serde_json_reads_what_we_write(values in prop::collection::vec(plain_value(), 0..4)) {
         let ours = encode(&Json, Outgoing::Values(&values)).unwrap();
         let read: Vec<serde_json::Value> = serde_json::from_slice(&ours).unwrap();
-        let expected: Vec<_> = values.iter().map(json_of).collect();
-        prop_assert_eq!(&read[1..], &expected[..]);
+        // Where a key stands twice it keeps the last.
+        let expected: Result<Vec<_>, _> = values.iter().map(to_json).collect();
+        prop_assume!(expected.is_ok());
+        prop_assert_eq!(&read[1..], &expected.unwrap()[..]);
     }
 
     #[test]
@@ -234,9 +196,10 @@ proptest! {
         match (theirs, ours) {
             (Ok(theirs), Ok(ours)) => {
                 prop_assert_eq!(ours.len(), 1);
-                let values: Vec<serde_json::Value> =
-                    ours[0].message.values().unwrap().iter().map(json_of).collect();
-                prop_assert_eq!(&theirs[1..], &values[..]);
+                let values = ours[0].message.values().unwrap();
+                let values: Result<Vec<_>, _> = values.iter().map(to_json).collect();
+                prop_assume!(values.is_ok());
+                prop_assert_eq!(&theirs[1..], &values.unwrap()[..]);
             }
             // It takes integers beyond 64 bits for floats.
             (Ok(_), Err(error)) => prop_assert!(error.to_string().contains("out of range"), "{}", error),

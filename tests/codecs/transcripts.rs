@@ -6,7 +6,7 @@ use std::path::Path;
 use aemp::Value;
 use aemp::codec::{Codec, Limits};
 use aemp_codec_cbor::Cbor;
-use aemp_codec_json::Json;
+use aemp_codec_json::{Json, from_json};
 use serde_json::Value as Parsed;
 
 use crate::support::*;
@@ -54,13 +54,6 @@ fn unhex(hex: &str) -> Vec<u8> {
 /// The recording's notation as the value that a program sees: `b:` marks a CBOR byte string that is UTF-8.
 fn value(parsed: &Parsed) -> Value {
     match parsed {
-        Parsed::Null => Value::Null,
-        Parsed::Bool(b) => (*b).into(),
-        Parsed::Number(n) => match (n.as_i64(), n.as_u64()) {
-            (Some(n), _) => n.into(),
-            (_, Some(n)) => n.into(),
-            _ => n.as_f64().unwrap().into(),
-        },
         Parsed::String(text) => text.strip_prefix("b:").unwrap_or(text).into(),
         Parsed::Array(items) => items.iter().map(value).collect::<Vec<_>>().into(),
         Parsed::Object(pairs) => match pairs.get("$bytes") {
@@ -78,6 +71,7 @@ fn value(parsed: &Parsed) -> Value {
                 Value::Map(pairs.iter().map(|(k, v)| (key(k), value(v))).collect())
             }
         },
+        other => from_json(other.clone()).unwrap(),
     }
 }
 

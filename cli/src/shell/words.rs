@@ -2,7 +2,7 @@
 //! diagnostic notation, or texts where they are none.
 
 use aemp::Value;
-use aemp::value::read;
+use aemp::notation::read;
 
 use crate::failure::Failure;
 

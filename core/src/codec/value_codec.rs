@@ -20,7 +20,7 @@ use crate::{Excerpt, Integer, Map, Text, Value};
 /// message is built as a [`Value`] on its way out, and as one on its way in, on the connection's task. CONTRIBUTING.md has
 /// numbers.
 ///
-/// A format without heads, here the diagnostic notation of CBOR, gets its length in front:
+/// A format without heads, here JSON as a text, gets its length in front:
 ///
 /// ```
 /// use std::io::Write;
@@ -28,34 +28,36 @@ use crate::{Excerpt, Integer, Map, Text, Value};
 /// use aemp_core::codec::{BoxError, Capabilities, Codec, Frame, Head, Limits, Out, PeerInfo};
 /// use aemp_core::codec::{ValueCodec, ValueFormat};
 ///
-/// struct Notation;
+/// struct JsonText;
 ///
-/// impl ValueFormat for Notation {
+/// impl ValueFormat for JsonText {
 ///     fn name(&self) -> &str {
-///         "notation"
+///         "jsontext"
 ///     }
 ///     fn capabilities(&self) -> Capabilities {
-///         Capabilities::ALL
+///         let mut capabilities = Capabilities::JSON;
+///         capabilities.depth = 100;
+///         capabilities
 ///     }
 ///     fn head(&self, bytes: &[u8]) -> Result<Option<Head>, BoxError> {
 ///         let len = bytes.first_chunk().map(|len| u32::from_be_bytes(*len));
 ///         Ok(len.map(|len| Head::Message(4 + len as usize)))
 ///     }
 ///     fn write(&self, message: &Value, out: &mut Out<'_>) -> Result<(), BoxError> {
-///         let text = message.to_string();
+///         let text = serde_json::to_string(message)?;
 ///         out.write_all(&u32::try_from(text.len())?.to_be_bytes())?;
 ///         Ok(out.write_all(text.as_bytes())?)
 ///     }
 ///     fn read(&self, bytes: &[u8]) -> Result<Value, BoxError> {
-///         Ok(std::str::from_utf8(&bytes[4..])?.parse()?)
+///         Ok(serde_json::from_slice(&bytes[4..])?)
 ///     }
 /// }
 ///
-/// let codec = ValueCodec::new(Notation)?;
+/// let codec = ValueCodec::new(JsonText)?;
 /// let peer = PeerInfo::new("peer".parse()?, "");
 /// let mut wire = bytes::BytesMut::new();
 /// codec.encode(&Frame::of("counter", &["add".into(), 41.into()]), &peer, &mut wire)?;
-/// assert_eq!(wire, &b"\0\0\0\x16[\"counter\", \"add\", 41]"[..]);
+/// assert_eq!(wire, &b"\0\0\0\x14[\"counter\",\"add\",41]"[..]);
 ///
 /// let received = codec.decoder(&Limits::default(), &peer).decode(&mut wire)?;
 /// let (tag, n): (String, i64) = received.expect("it is whole").message.parse()?;

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aemp_proto::address::rank;
-use aemp_proto::handshake::secret_text;
-use aemp_proto::text::latin1;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
@@ -19,73 +17,37 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::StartError;
 use crate::guard;
-use crate::handshake::{Secret, SecretError};
 use crate::link;
+use crate::settings::{SecretSource, Settings};
 use crate::transport::{Transport, Transports};
 use crate::{Address, NodeId, peer};
 
 /// Settings of a node that is about to start. The last call of a setter counts, except for those that add.
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
-    pub(super) id: Option<String>,
-    pub(super) secret: Option<SecretSource>,
-    pub(super) binds: Vec<String>,
-    pub(super) seeds: Vec<String>,
+    pub(super) settings: Settings,
     peers: Vec<(String, String)>,
     codecs: Codecs,
-    pub(super) chosen: Option<Vec<String>>,
     transports: Transports,
     dial_policy: DialPolicy,
     entropy: Option<Entropy>,
     clock: Clock,
-    pub(super) config: Config,
     on_start: Vec<Prepare>,
     pub(super) configured: Configured,
 }
 
 type Prepare = Box<dyn FnOnce(&LocalNode) + Send>;
 
-pub(super) enum SecretSource {
-    Text(String),
-    Bytes(Vec<u8>),
-    /// Its length was held against the `min_secret` that came with it.
-    Checked(Secret),
-}
-
-impl SecretSource {
-    fn check(self, min: usize) -> Result<Secret, SecretError> {
-        match self {
-            Self::Text(text) => Secret::from_text(&text, min),
-            Self::Bytes(bytes) => Secret::new(bytes, min),
-            Self::Checked(secret) => Ok(secret),
-        }
-    }
-
-    /// As a configuration writes it: one character for each byte.
-    pub(super) fn as_text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Bytes(bytes) => latin1(bytes),
-            Self::Checked(secret) => secret_text(secret),
-        }
-    }
-}
-
 impl Builder {
     pub(super) fn new() -> Self {
         Self {
-            id: None,
-            secret: None,
-            binds: Vec::new(),
-            seeds: Vec::new(),
+            settings: Settings::default(),
             peers: Vec::new(),
             codecs: Codecs::default(),
-            chosen: None,
             transports: Transports::default(),
             dial_policy: Box::new(|_| true),
             entropy: None,
             clock: Arc::new(SystemTime::now),
-            config: Config::default(),
             on_start: Vec::new(),
             configured: Configured::default(),
         }
@@ -94,7 +56,7 @@ impl Builder {
     /// The node's ID, unique in its network. Without one it is made up at random.
     #[doc(alias = "nodeid")]
     pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(id.into());
+        self.settings.id = Some(id.into());
         self
     }
 
@@ -103,20 +65,21 @@ impl Builder {
     /// Characters are one byte each, as in AnyEvent::MP, so those beyond U+00FF are refused; bytes of any kind
     /// go into [`secret_bytes`](Self::secret_bytes).
     pub fn secret(mut self, secret: impl Into<String>) -> Self {
-        self.secret = Some(SecretSource::Text(secret.into()));
+        self.settings.give_secret(SecretSource::Text(secret.into()));
         self
     }
 
     /// The same secret, as bytes.
     pub fn secret_bytes(mut self, secret: impl Into<Vec<u8>>) -> Self {
-        self.secret = Some(SecretSource::Bytes(secret.into()));
+        self.settings
+            .give_secret(SecretSource::Bytes(secret.into()));
         self
     }
 
     /// Adds an address to listen on: `host:port`, `[v6]:port`, `*:port` for every interface, or with a scheme.
     #[doc(alias = "binds")]
     pub fn bind(mut self, address: impl Into<String>) -> Self {
-        self.binds.push(address.into());
+        self.settings.binds.push(address.into());
         self
     }
 
@@ -124,7 +87,7 @@ impl Builder {
     /// [`LocalNode::add_seed`].
     #[doc(alias = "seeds")]
     pub fn seed(mut self, address: impl Into<String>) -> Self {
-        self.seeds.push(address.into());
+        self.settings.seeds.push(address.into());
         self
     }
 
@@ -143,7 +106,7 @@ impl Builder {
     /// Chooses among the codecs there are: those called `names`, best first.
     #[doc(alias = "framing_format")]
     pub fn codecs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.chosen = Some(names.into_iter().map(Into::into).collect());
+        self.settings.codecs = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
@@ -178,7 +141,7 @@ impl Builder {
 
     /// Changes the settings that have defaults.
     pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(&mut self.config);
+        change(&mut self.settings.config);
         self
     }
 
@@ -218,7 +181,7 @@ impl Builder {
         };
         let mut builder = self.gather(&runtime, &entropy).await?;
         builder.look_at_configuration()?;
-        let services = builder.configured.services()?;
+        let services = builder.services()?;
         builder.start_gathered(runtime, entropy, services).await
     }
 
@@ -228,23 +191,24 @@ impl Builder {
         entropy: Entropy,
         services: Vec<Prepared>,
     ) -> Result<LocalNode, StartError> {
-        self.config.check()?;
-        let id = match self.id {
-            Some(id) => NodeId::new(&id)?,
+        let mut settings = self.settings;
+        settings.config.check()?;
+        let id = match &settings.id {
+            Some(id) => NodeId::new(id)?,
             None => NodeId::new(&format!("anon/{}", entropy.word::<12>()))?,
         };
-        let codecs = choose(self.codecs, self.chosen)?;
-        let connects = !(self.binds.is_empty() && self.seeds.is_empty() && self.peers.is_empty());
-        let secret = match self.secret {
-            Some(secret) => Some(secret.check(self.config.min_secret)?),
-            None if connects => return Err(StartError::NoSecret),
-            None => None,
-        };
+        let codecs = choose(self.codecs, settings.codecs.take())?;
+        let connects =
+            !(settings.binds.is_empty() && settings.seeds.is_empty() && self.peers.is_empty());
+        let secret = settings.take_secret()?;
+        if connects && secret.is_none() {
+            return Err(StartError::NoSecret);
+        }
         if connects && codecs.names().next().is_none() {
             return Err(StartError::NoCodec);
         }
-        let binds = parse_all(&self.binds)?;
-        let seeds = parse_all(&self.seeds)?;
+        let binds = parse_all(&settings.binds)?;
+        let seeds = parse_all(&settings.seeds)?;
         let mut peers = Vec::new();
         for (id, address) in &self.peers {
             peers.push((NodeId::new(id)?, address.parse::<Address>()?));
@@ -252,7 +216,7 @@ impl Builder {
 
         let parts = Parts {
             id,
-            config: self.config,
+            config: settings.config,
             secret,
             codecs,
             transports: self.transports,

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use aemp_core::handshake::{AuthMethod, Secret};
+use aemp_core::settings::Service;
+use aemp_core::{Config, NodeId, Text};
+
 use super::layers::Effective;
 use super::{Key, ProfileError, Warning, node_id, read};
-use crate::handshake::{AuthMethod, Secret};
-use crate::{Config, NodeId, Text, Value};
 
 /// What a node is told by its configuration (protocol.md section 9). [`Sources::resolve`](super::Sources::resolve)
-/// makes one, [`Builder::fill`](crate::Builder::fill) gives it to a node.
+/// makes one, [`Builder::fill`](aemp_core::Builder::fill) gives it to a node.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Profile {
@@ -51,15 +53,6 @@ pub struct Profile {
     pub secure: bool,
     /// What is odd in the configuration.
     pub warnings: Vec<Warning>,
-}
-
-/// A function to run at start.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Service {
-    /// The name that it is registered under.
-    pub name: Text,
-    /// What it is called with.
-    pub arguments: Vec<Value>,
 }
 
 /// A private key, its certificate and CA certificates, in PEM. Its `Debug` shows nothing of them.

@@ -1,21 +1,22 @@
 //! Which value of a key holds: the program's, the file's, a parent's or the profile's (protocol.md section 9).
 
-use super::nearest::nearest;
+use aemp_core::{Map, Value, nearest};
+
 use super::read;
 use super::{Key, Place, Profile, ProfileError, Warning};
-use crate::{Map, Value};
 
 /// Everything that a configuration is made of. `null` as a value stands for the built-in default.
 ///
 /// ```
-/// use aemp_core::{Map, profile::Sources};
+/// use aemp_core::Map;
+/// use aemp_profile::Sources;
 /// let mut sources = Sources::new("myhost", "r4nd0m");
 /// let program: Map = [("seeds", "192.0.2.1:4040")].into_iter().collect();
 /// sources.program = Some(&program);
 /// let profile = sources.resolve()?;
 /// assert_eq!(profile.node_id.as_str(), "myhost/r4nd0m");
 /// assert_eq!(profile.seeds, ["192.0.2.1:4040"]);
-/// # Ok::<(), aemp_core::profile::ProfileError>(())
+/// # Ok::<(), aemp_profile::ProfileError>(())
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]

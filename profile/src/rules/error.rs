@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::ParseIdError;
-use crate::handshake::SecretError;
+use aemp_core::ParseIdError;
+use aemp_core::handshake::SecretError;
 
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]

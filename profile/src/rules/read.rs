@@ -5,10 +5,9 @@
 
 use std::time::Duration;
 
-use super::Service;
-use crate::config::LEAST_TIME;
-use crate::handshake::AuthMethod;
-use crate::{Address, Text, Value};
+use aemp_core::handshake::AuthMethod;
+use aemp_core::settings::Service;
+use aemp_core::{Address, Config, Text, Value};
 
 /// A billion seconds, 30 years: what is longer is a mistake, and would overflow clocks.
 const MAX_SECONDS: f64 = 1e9;
@@ -92,7 +91,7 @@ pub(super) fn seconds(value: &Value) -> Option<Duration> {
     };
     let sane = seconds > 0.0 && seconds <= MAX_SECONDS;
     sane.then(|| Duration::from_secs_f64(seconds))
-        .filter(|time| *time >= LEAST_TIME)
+        .filter(|time| *time >= Config::LEAST_TIME)
 }
 
 pub(super) fn count(value: &Value) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! A configured node ID as the ID that the node gets: `%n`, `%u` and a trailing `/` (protocol.md section 1).
 
-use crate::{NodeId, ParseIdError};
+use aemp_core::{NodeId, ParseIdError};
 
 /// Puts `host` in the place of `%n`, and `word` in that of `%u` and behind a trailing `/`.
 pub(super) fn expand(configured: &str, host: &str, word: &str) -> Result<NodeId, ParseIdError> {

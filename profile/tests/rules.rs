@@ -1,7 +1,7 @@
 //! The configuration of protocol.md section 9, as one table: what is given, and what holds.
 
-use aemp_core::profile::{Key, Place, Profile, ProfileError, Sources};
 use aemp_core::{Map, Value};
+use aemp_profile::{Key, Place, Profile, ProfileError, Sources};
 
 /// What is given: the profile's name, the program's values, the file; and what comes of it.
 struct Case {

@@ -1,13 +1,13 @@
 //! Diagnostic notation is read as it is written, and JSON as JSON.
 
-use aemp_proto::value::MAX_DEPTH;
-use aemp_proto::value::read;
-use aemp_proto::{Integer, Map, Value};
+use aemp_codec_cbor::notation::{self, read};
+use aemp_core::codec::MAX_DEPTH;
+use aemp_core::{Integer, Map, Value};
 use bytes::Bytes;
 use proptest::prelude::*;
 
 fn parse(text: &str) -> Result<Value, String> {
-    text.parse().map_err(|error| format!("{error}"))
+    notation::parse(text).map_err(|error| error.to_string())
 }
 
 fn bytes(bytes: &[u8]) -> Value {

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp_core::profile::{ProfileSource, Sources};
 use aemp_core::{Builder, Context, LocalNode, Message, Reason, Value, reason};
+use aemp_profile::{ProfileSource, Profiles, Sources};
 use tokio::sync::oneshot::error::TryRecvError;
 
 struct Given(&'static str);
@@ -19,10 +19,12 @@ impl ProfileSource for Given {
     }
 }
 
+fn of(file: &'static str) -> Builder {
+    LocalNode::builder().profiles(Profiles(Given(file)))
+}
+
 fn with(file: &'static str) -> Builder {
-    LocalNode::builder()
-        .profiles(Given(file))
-        .value("binds", Vec::new())
+    of(file).value("binds", Vec::new())
 }
 
 async fn failure(builder: Builder) -> String {
@@ -75,15 +77,14 @@ async fn without_a_name_the_hosts_profile_holds() {
 
 #[tokio::test]
 async fn a_value_alone_changes_nothing_else() {
-    let node = LocalNode::builder()
-        .value("hung_check", false)
-        .start()
-        .await
-        .unwrap();
+    let node = of("{}").value("hung_check", false).start().await.unwrap();
     assert!(node.id().as_str().starts_with("anon/"), "{}", node.id());
     assert!(node.addresses().is_empty());
-    let error = failure(LocalNode::builder().value("hung_chek", false)).await;
+    let error = failure(of("{}").value("hung_chek", false)).await;
     assert!(error.contains("did you mean \"hung_check\"?"), "{error}");
+    let error = failure(of("{}").value("monitor_timeout", 0.001)).await;
+    let seconds = "takes a number of seconds from 0.05 on";
+    assert!(error.contains(seconds), "{error}");
 }
 
 #[tokio::test]
@@ -121,9 +122,15 @@ async fn what_this_version_does_not_have_is_an_error_at_start() {
 }
 
 #[tokio::test]
-async fn a_profile_without_a_place_to_find_it_is_an_error() {
-    let error = failure(LocalNode::builder().profile("p")).await;
-    assert!(error.contains("enable the feature profile"), "{error}");
+async fn a_profile_or_a_value_without_a_place_to_find_profiles_is_an_error() {
+    let builders = [
+        LocalNode::builder().profile("p"),
+        LocalNode::builder().value("hung_check", false),
+    ];
+    for builder in builders {
+        let error = failure(builder).await;
+        assert!(error.contains("enable the feature profile"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -189,7 +196,7 @@ async fn what_a_failed_source_says_is_passed_on() {
     }
     let builder = || {
         LocalNode::builder()
-            .profiles(Broken)
+            .profiles(Profiles(Broken))
             .value("binds", Vec::new())
             .profile("p")
     };
@@ -210,7 +217,7 @@ async fn a_value_that_follows_a_filled_in_profile_changes_that_alone() {
     let mut sources = Sources::new("host", "WORD");
     sources.file = Some(&file);
     let profile = sources.resolve().unwrap();
-    let builder = LocalNode::builder().service("s", |_, (_,): (u64,)| {});
+    let builder = of("{}").service("s", |_, (_,): (u64,)| {});
     // It has a secret, or the seed would be one error, and no codec, which is another.
     let error = failure(builder.fill(profile).value("hung_check", false)).await;
     assert!(error.contains("the node has no codec"), "{error}");
@@ -220,7 +227,7 @@ async fn a_value_that_follows_a_filled_in_profile_changes_that_alone() {
     sources.file = Some(&local);
     let seen = Arc::new(Mutex::new(None));
     let told = seen.clone();
-    let builder = LocalNode::builder().service("s", move |node, (n,): (u64,)| {
+    let builder = of("{}").service("s", move |node, (n,): (u64,)| {
         *told.lock().unwrap() = Some((node.id().to_string(), n));
     });
     let filled = builder.fill(sources.resolve().unwrap());
@@ -230,7 +237,7 @@ async fn a_value_that_follows_a_filled_in_profile_changes_that_alone() {
     let secure = serde_json::from_str(r#"{"secure": true, "binds": []}"#);
     let secure: Value = secure.unwrap();
     sources.file = Some(&secure);
-    let filled = LocalNode::builder().fill(sources.resolve().unwrap());
+    let filled = of("{}").fill(sources.resolve().unwrap());
     let error = failure(filled.value("hung_check", false)).await;
     assert!(error.contains("secure is configured"), "{error}");
 }

@@ -1,37 +1,37 @@
-//! `FromStr` for `Value`: reads CBOR's diagnostic notation (RFC 8949 section 8), as `Display` writes it. JSON is a part of it.
-//! What only says how a value was encoded (`_`, `_1`) is none of it.
+//! Reading of CBOR's diagnostic notation (RFC 8949 section 8), as `Display` of [`Value`] writes it. JSON is a part of it: what
+//! JSON lacks is bytes (`h'00ff'`, `b64'AP8='`), tags (`32("x:y")`), any integer from -2^64 to 2^64-1, `NaN`, `Infinity`,
+//! `-Infinity`, `undefined`, `simple(99)`, and maps with any keys (`{1: "a"}`). Numbers with a point or an exponent are floats,
+//! and so is `-0`, as in JSON. What only says how a value was encoded (`_`, `_1`) is none of it.
 
 use std::fmt::{self, Display, Formatter};
-use std::str::FromStr;
 
+use aemp_core::codec::MAX_DEPTH;
+use aemp_core::{Integer, Map, Value};
 use bytes::Bytes;
 
-use super::de::UNDEFINED;
-use super::{Integer, MAX_DEPTH, Map, Value};
+/// The number of the simple value `undefined` (RFC 8949 section 3.3).
+const UNDEFINED: u8 = 23;
 
-/// Reads diagnostic notation: JSON, and what JSON lacks. That is bytes (`h'00ff'`, `b64'AP8='`), tags (`32("x:y")`), any
-/// integer from -2^64 to 2^64-1, `NaN`, `Infinity`, `-Infinity`, `undefined`, `simple(99)`, and maps with any keys
-/// (`{1: "a"}`). Numbers with a point or an exponent are floats, and so is `-0`, as in JSON.
+/// Reads the value that `text` is.
 ///
 /// ```
-/// use aemp_proto::Value;
-/// let value: Value = r#"[1, h'00ff', {2: 32("a:b")}]"#.parse()?;
+/// use aemp_codec_cbor::notation::parse;
+/// let value = parse(r#"[1, h'00ff', {2: 32("a:b")}]"#)?;
 /// assert_eq!(value.to_string(), r#"[1, h'00ff', {2: 32("a:b")}]"#);
-/// let error = "[1, }".parse::<Value>().unwrap_err();
+/// let error = parse("[1, }").unwrap_err();
 /// assert_eq!(error.to_string(), "column 5: expected a value, found '}'");
-/// # Ok::<(), aemp_proto::value::NotationError>(())
+/// # Ok::<(), aemp_codec_cbor::notation::NotationError>(())
 /// ```
-impl FromStr for Value {
-    type Err = NotationError;
-
-    fn from_str(text: &str) -> Result<Self, NotationError> {
-        let (value, end) = read(text, 0)?;
-        let mut reader = Reader { text, at: end };
-        reader.space();
-        match reader.peek() {
-            None => Ok(value),
-            Some(_) => Err(reader.expected("nothing more")),
-        }
+///
+/// # Errors
+/// Where it is none, or more than one.
+pub fn parse(text: &str) -> Result<Value, NotationError> {
+    let (value, end) = read(text, 0)?;
+    let mut reader = Reader { text, at: end };
+    reader.space();
+    match reader.peek() {
+        None => Ok(value),
+        Some(_) => Err(reader.expected("nothing more")),
     }
 }
 
@@ -39,11 +39,11 @@ impl FromStr for Value {
 /// `text`.
 ///
 /// ```
-/// use aemp_proto::value::read;
+/// use aemp_codec_cbor::notation::read;
 /// let line = "send [1, 2] rest";
 /// let (value, end) = read(line, 5)?;
 /// assert_eq!((value.to_string().as_str(), &line[end..]), ("[1, 2]", " rest"));
-/// # Ok::<(), aemp_proto::value::NotationError>(())
+/// # Ok::<(), aemp_codec_cbor::notation::NotationError>(())
 /// ```
 ///
 /// # Errors

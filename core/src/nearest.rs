@@ -4,7 +4,7 @@
 /// where it has four or more, or it is the beginning of one name only. `None` where nothing is near.
 ///
 /// ```
-/// use aemp_core::profile::nearest;
+/// use aemp_core::nearest;
 /// assert_eq!(nearest("sede", ["seeds", "secret"]), Some("seeds"));
 /// assert_eq!(nearest("monitor", ["monitor_timeout", "binds"]), Some("monitor_timeout"));
 /// assert_eq!(nearest("colour", ["seeds", "secret"]), None);

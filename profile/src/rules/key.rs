@@ -1,10 +1,10 @@
 //! The keys of a configuration: their names, what each takes, and an example (protocol.md section 9).
 
-use super::nearest::nearest;
+use aemp_core::handshake::AuthMethod;
+use aemp_core::{Config, Value, nearest};
+
 use super::read;
 use super::{Place, ProfileError};
-use crate::handshake::AuthMethod;
-use crate::{Config, Value};
 
 /// A key of a configuration file or a program's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -215,7 +215,7 @@ impl Key {
     /// [`ProfileError::Value`], with what was expected and an example.
     ///
     /// ```
-    /// use aemp_core::profile::{Key, Place};
+    /// use aemp_profile::{Key, Place};
     /// let error = Key::MonitorTimeout.check(&"soon".into(), &Place::Program).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
@@ -268,7 +268,8 @@ impl Key {
     /// A word that fits none stays a text, which [`check`](Self::check) then refuses.
     ///
     /// ```
-    /// use aemp_core::{Value, profile::Key};
+    /// use aemp_core::Value;
+    /// use aemp_profile::Key;
     /// assert_eq!(Key::MonitorTimeout.word("10"), Value::from(10));
     /// assert_eq!(Key::Secure.word("on"), Value::from(true));
     /// assert_eq!(Key::Seeds.word("a:1,b:2"), Value::from(vec!["a:1".into(), "b:2".into()]));

@@ -1,0 +1,55 @@
+//! A resolved profile as the settings of a node that starts.
+
+use aemp_core::Text;
+use aemp_core::handshake::AuthMethod;
+use aemp_core::settings::{Fill, Settings, Unsupported};
+
+use super::{Key, Profile};
+
+const NO_TLS: &str = "this version has no TLS, so that the node would talk in plain text; \
+    take cert out, or use a version that has it";
+const NO_POLICY: &str = "this version cannot keep peers from calling the functions that a node offers; \
+    take secure out and offer none, or use a version that can";
+const ONLY_TLS: &str = "all of its methods need TLS, which this version does not have, so that nobody could connect; \
+    add hmac_sha3_512";
+
+impl Fill for Profile {
+    fn fill(self, settings: &mut Settings) {
+        settings.unsupported = unsupported(&self).map(|(key, why)| Unsupported {
+            key: key.name(),
+            why,
+        });
+        settings.id = Some(self.node_id.to_string());
+        settings.binds = self.binds;
+        settings.seeds = self.seeds;
+        settings.set_secret(self.secret);
+        settings.codecs = self
+            .framing_format
+            .map(|names| names.iter().map(Text::to_string).collect());
+        let config = &mut settings.config;
+        config.monitor_timeout = self.monitor_timeout;
+        config.connect_interval = self.connect_interval;
+        config.cleartext = self.auth_accept.contains(&AuthMethod::Cleartext);
+        config.auth_offer = self.auth_offer;
+        config.auth_accept = self.auth_accept;
+        config.nodelay = self.nodelay;
+        config.min_secret = self.min_secret;
+        config.hung_check = self.hung_check;
+        settings.services = self.services;
+        settings.warnings = self.warnings.iter().map(ToString::to_string).collect();
+    }
+}
+
+/// Nothing protects less than the configuration says.
+fn unsupported(profile: &Profile) -> Option<(Key, &'static str)> {
+    if profile.cert.is_some() {
+        return Some((Key::Cert, NO_TLS));
+    }
+    if profile.secure {
+        return Some((Key::Secure, NO_POLICY));
+    }
+    let mut methods = profile.auth_accept.iter();
+    methods
+        .all(|method| method.needs_tls())
+        .then_some((Key::AuthAccept, ONLY_TLS))
+}
