@@ -28,7 +28,8 @@ pub(super) struct Configured {
 }
 
 impl Builder {
-    /// Where [`profile`](Self::profile) finds the configuration. `aemp::node()` has the file with the feature `profile`.
+    /// Where [`profile`](Self::profile) finds the configuration. `aemp::node()` has the file with the feature `profile`. A
+    /// `ProfileSource` of the crate `aemp-profile` is given as `Profiles(source)`.
     pub fn profiles(mut self, source: impl ConfigSource + 'static) -> Self {
         self.configured.source = Some(Arc::new(source));
         self
