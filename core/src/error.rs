@@ -8,7 +8,7 @@ use crate::codec::EncodeError;
 use crate::handshake::SecretError;
 use crate::id::ParseIdError;
 use crate::message::ParseError;
-use crate::{DirectoryError, Excerpt, PortId, Reason, Text};
+use crate::{Excerpt, PortId, Reason, Text};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -199,4 +199,86 @@ pub struct JoinError {
     pub address: String,
     /// What happened.
     pub text: String,
+}
+
+/// Why the directory did not do what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// The name is none that a family can have.
+    #[error(
+        "{family:?} is no family: its name has letters, digits, _ and :, and begins with a letter"
+    )]
+    Family {
+        /// The name.
+        family: String,
+    },
+    /// The value is not what JSON can carry: every JSON peer of the network would miss it.
+    #[error(
+        "{key:?} of family {family:?} not set: the directory holds what JSON can carry, and this has {what}"
+    )]
+    Value {
+        /// The family.
+        family: Text,
+        /// The key.
+        key: Text,
+        /// What is the matter, and where.
+        what: String,
+    },
+    /// Key and value are too large.
+    #[error(
+        "{key:?} of family {family:?} not set: it has {bytes} bytes, of at most {limit} (directory.entry)"
+    )]
+    TooLarge {
+        /// The family.
+        family: Text,
+        /// The key.
+        key: Text,
+        /// The size of both, about.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The value does not serialise.
+    #[error("{key:?} of family {family:?} not set: {error}")]
+    Serialize {
+        /// The family.
+        family: Text,
+        /// The key.
+        key: Text,
+        /// What serde said.
+        error: EncodeError,
+    },
+    /// No answer came in time.
+    #[error("no answer about family {family:?} within {limit:?}: {why}")]
+    TimedOut {
+        /// The family.
+        family: Text,
+        /// The limit.
+        limit: Duration,
+        /// What is known about why.
+        why: String,
+    },
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Stopped,
+    /// Nobody is in the group.
+    #[error("group {group:?} has no members")]
+    Empty {
+        /// The group.
+        group: Text,
+    },
+    /// None of the group's members can be reached from here: see [`Members::unreachable`](crate::Members::unreachable).
+    #[error(
+        "no member of group {group:?} can be reached: {members} listen nowhere and have no connection to this node"
+    )]
+    Unreachable {
+        /// The group.
+        group: Text,
+        /// How many members it has.
+        members: usize,
+    },
+    /// A message to a member was not sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
 }

@@ -22,6 +22,7 @@ mod deadline;
 mod entropy;
 mod error;
 mod guard;
+mod lifecycle;
 mod link;
 mod monitor;
 mod nearest;
@@ -33,22 +34,27 @@ mod runtime;
 pub mod settings;
 mod shard;
 mod supervisor;
+mod traffic;
 pub mod transport;
 mod watchdog;
 
 pub use allowance::LogAllowance;
 pub use config::Config;
-pub use error::{CallError, Error, JoinError, Result, SendError, StartError};
-pub use link::{LinkInfo, SeedInfo, SeedState};
+pub use error::{CallError, DirectoryError, Error, JoinError, Result, SendError, StartError};
+pub use lifecycle::Shutdown;
+pub use link::{SeedInfo, SeedState};
 pub use monitor::{Action, IntoAction, Monitor, Notify};
 pub use nearest::nearest;
 pub use node::{
-    Ask, Builder, Call, Directory, DirectoryError, DirectoryRole, Events, FamilyWatch, Group,
-    Lease, LinkStats, LocalNode, Members, Node, NodeEvent, NodeStats, Pick, PortStats,
-    Registration, ShardStats, Shutdown, Tap, TapOptions, Tapped, TappedMessage, Timer, Traffic,
+    Ask, Builder, Call, Directory, DirectoryRole, FamilyWatch, Group, Lease, LocalNode, Members,
+    Node, NodeStats, Pick, Registration, Timer,
 };
 pub use port::{Context, Inbox, InboxBounds, Outcome, Port, Routes, routes};
+pub use shard::{PortStats, ShardStats};
 pub use supervisor::{IntoChild, Supervision, Supervisor};
+pub use traffic::{
+    Events, LinkInfo, LinkStats, NodeEvent, Tap, TapOptions, Tapped, TappedMessage, Traffic,
+};
 
 #[doc(inline)]
 pub use aemp_proto::directory::{Change, DirectoryLimits};

@@ -14,22 +14,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::yield_now;
 
 /// Whether tasks of the runtime we are in can run on more than one thread.
-fn has_threads() -> bool {
+pub(crate) fn has_threads() -> bool {
     Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
-}
-
-/// For a task that goes on and on, after it has woken another: by waking something else, the runtime puts that into
-/// the place next in line, and the other where all threads find it.
-///
-/// What this brings: one local port takes messages at 3.02 times the rate of a channel instead of 1.54 times;
-/// `benches/local`, medians of five rounds in turn.
-#[cold]
-pub(crate) fn make_way() {
-    crate::watchdog::flush();
-    if has_threads() {
-        tokio::spawn(async {});
-    }
 }
 
 /// Lets all other tasks that are ready run, and sockets and timers be looked at.

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::runtime::release_yielded;
+use crate::runtime::{has_threads, release_yielded};
 use crate::{Excerpt, NodeId, guard};
 
 /// How often the watchdog looks while shards work: for so long, or twice that, a node can be deaf, or for [`SLEEP`] if the
@@ -246,8 +246,21 @@ impl Wake for Soon {
     }
 }
 
+/// For a task that goes on and on, after it has woken another: by waking something else, the runtime puts that into
+/// the place next in line, and the other where all threads find it.
+///
+/// What this brings: one local port takes messages at 3.02 times the rate of a channel instead of 1.54 times;
+/// `benches/local`, medians of five rounds in turn.
+#[cold]
+pub(crate) fn make_way() {
+    flush();
+    if has_threads() {
+        tokio::spawn(async {});
+    }
+}
+
 /// Wakes now what [`soon`] holds back on this thread.
-pub(crate) fn flush() {
+fn flush() {
     let current = CURRENT.with_borrow(Clone::clone);
     if let Some(watched) = current {
         watched.wake();

@@ -51,6 +51,12 @@ impl Address {
     }
 }
 
+/// Addresses as one text, separated by commas.
+pub fn listed(addresses: &[Address]) -> String {
+    let texts: Vec<String> = addresses.iter().map(Address::to_string).collect();
+    texts.join(",")
+}
+
 /// The place of an address among those of one node, lowest first: what others may reach before what one network segment
 /// does, and that before what this machine alone does. Of what is no socket address, a name for one, nothing is
 /// known, so it is taken for the best.

@@ -9,46 +9,51 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::Links;
 use super::dial::{Failed, STOPPED, dial};
 use super::open::{OpenError, Opened};
 use super::run::run;
 use super::seed::SeedState;
 use super::turns::{AT_ONCE, Turns};
+use aemp_proto::address::listed;
+
 use crate::Address;
 use crate::deadline::Deadline;
-use crate::node::{Inner, listed, parse_addresses};
 use crate::peer::{Peer, Wait};
 
 /// What part of `connect_interval` an address waits that has failed is taken of, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// Connects to `peer`, for which messages wait as `wait`, or gives up and lets them fail.
-pub(crate) fn connect_on_demand(node: &Arc<Inner>, peer: Arc<Peer>, wait: Wait) {
-    let Ok(place) = node.connecting.clone().try_acquire_owned() else {
-        let limit = node.config.connecting;
+pub(crate) fn connect_on_demand(links: &Arc<Links>, peer: Arc<Peer>, wait: Wait) {
+    let Ok(place) = links.connecting.clone().try_acquire_owned() else {
+        let limit = links.network.config.connecting;
         let why = format!("connections to {limit} nodes are being made already (connecting)");
         return peer.unreachable(wait, &why);
     };
     let connector = Connector {
-        node: node.clone(),
+        links: links.clone(),
         peer,
         wait,
     };
-    node.spawn(async move { connector.run(place).await });
+    links
+        .network
+        .life
+        .spawn(async move { connector.run(place).await });
 }
 
 /// Lets what waits fail when it ends without a connection, however it does: with its node, with the runtime or by a panic.
 struct Connector {
-    node: Arc<Inner>,
+    links: Arc<Links>,
     peer: Arc<Peer>,
     wait: Wait,
 }
 
 impl Connector {
     async fn run(&self, place: OwnedSemaphorePermit) {
-        let Self { node, peer, wait } = self;
+        let Self { links, peer, wait } = self;
         let attempt = async {
-            let outcome = try_addresses(node, peer, *wait).await;
+            let outcome = try_addresses(links, peer, *wait).await;
             if outcome.is_err() {
                 // The peer itself may be about to complete a connection, and think that it has.
                 peer.no_openings().await;
@@ -59,12 +64,12 @@ impl Connector {
             biased;
             outcome = attempt => outcome,
             () = peer.settled(*wait) => return,
-            () = node.stop.cancelled() => Err(STOPPED.into()),
+            () = links.network.life.stop.cancelled() => Err(STOPPED.into()),
         };
         drop(place);
         match outcome {
             Ok(opened) => {
-                run(node, opened, || {}).await;
+                run(links, opened, || {}).await;
             }
             Err(text) => peer.unreachable(*wait, &text),
         }
@@ -73,7 +78,7 @@ impl Connector {
 
 impl Drop for Connector {
     fn drop(&mut self) {
-        let why = match self.node.stop.is_cancelled() {
+        let why = match self.links.network.life.stop.is_cancelled() {
             true => STOPPED,
             false => "the attempt to connect ended before its time",
         };
@@ -82,23 +87,23 @@ impl Drop for Connector {
 }
 
 /// Tries the addresses of `peer`, best first, again and again for `connect_interval`.
-async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>, wait: Wait) -> Result<Opened, String> {
+async fn try_addresses(links: &Arc<Links>, peer: &Arc<Peer>, wait: Wait) -> Result<Opened, String> {
     let known = peer.addresses();
     let outcome = if known.is_empty() {
         let mut told = peer.take_found();
         if told.is_empty() {
-            told = look_up(node, peer).await?;
+            told = look_up(links, peer).await?;
         }
-        first_of_told(node, peer, told).await
+        first_of_told(links, peer, told).await
     } else {
-        match first_of(node, peer, &known, AT_ONCE).await {
+        match first_of(links, peer, &known, AT_ONCE).await {
             // It may have moved since that was known.
-            Err(text) if node.directory.can_find() => {
-                let mut told = look_up(node, peer).await.unwrap_or_default();
+            Err(text) if links.can_find() => {
+                let mut told = look_up(links, peer).await.unwrap_or_default();
                 told.retain(|address| !known.contains(address));
                 match told.is_empty() {
                     true => Err(text),
-                    false => first_of_told(node, peer, told).await,
+                    false => first_of_told(links, peer, told).await,
                 }
             }
             outcome => outcome,
@@ -117,27 +122,30 @@ async fn try_addresses(node: &Arc<Inner>, peer: &Arc<Peer>, wait: Wait) -> Resul
 /// The same for addresses that other nodes have named, which is anything that a member has put into the directory: those
 /// that the dial policy allows, when there is room for them.
 async fn first_of_told(
-    node: &Arc<Inner>,
+    links: &Arc<Links>,
     peer: &Arc<Peer>,
     told: Vec<Address>,
 ) -> Result<Option<Opened>, String> {
     let (allowed, refused): (Vec<_>, Vec<_>) = told
         .into_iter()
-        .partition(|address| (node.dial_policy)(address));
+        .partition(|address| (links.dial_policy)(address));
     if allowed.is_empty() {
         return Err(format!(
             "this node's dial policy allows none of its addresses: {}",
             listed(&refused)
         ));
     }
-    let at_once = allowed.len().min(AT_ONCE).min(node.config.dials.max(1));
-    let room = node.dials.acquire_many(at_once as u32);
-    let wait = node.config.monitor_timeout;
+    let at_once = allowed
+        .len()
+        .min(AT_ONCE)
+        .min(links.network.config.dials.max(1));
+    let room = links.dials.acquire_many(at_once as u32);
+    let wait = links.network.config.monitor_timeout;
     match Deadline::after(wait).bound(room).await {
-        Some(Ok(_room)) => first_of(node, peer, &allowed, at_once).await,
+        Some(Ok(_room)) => first_of(links, peer, &allowed, at_once).await,
         _ => Err(format!(
             "{} dials to addresses that other nodes have named (dials) left no room within {wait:?}",
-            node.config.dials
+            links.network.config.dials
         )),
     }
 }
@@ -146,19 +154,19 @@ async fn first_of_told(
 /// those that are dropped have said no more than a greeting, since of several openings one alone goes on from there
 /// (`peer/admission.rs`). `None` if another connection is up or about to be, which takes the messages.
 async fn first_of(
-    node: &Arc<Inner>,
+    links: &Arc<Links>,
     peer: &Arc<Peer>,
     addresses: &[Address],
     at_once: usize,
 ) -> Result<Option<Opened>, String> {
-    let interval = node.config.connect_interval;
+    let interval = links.network.config.connect_interval;
     let until = Deadline::after(interval);
     let mut turns = Turns::new(addresses.len(), at_once, Instant::now(), interval);
     let mut errors = vec![None; addresses.len()];
     let mut running = Vec::new();
     loop {
         while let Some(at) = turns.start(Instant::now()) {
-            let attempt = dial(node, &addresses[at], Some(&peer.id), Some(until));
+            let attempt = dial(links, &addresses[at], Some(&peer.id), Some(until));
             running.push((at, Box::pin(attempt)));
         }
         let wake = turns.wake(Instant::now());
@@ -183,7 +191,7 @@ async fn first_of(
             Err(Failed { error, .. }) => {
                 errors[at] = Some(format!("{}: {error}", addresses[at]));
                 let pause = interval.min(LONGEST_PAUSE);
-                let pause = pause.mul_f64(node.entropy.between(0.1, 0.2));
+                let pause = pause.mul_f64(links.entropy.between(0.1, 0.2));
                 turns.failed(at, Instant::now(), pause);
             }
         }
@@ -191,13 +199,16 @@ async fn first_of(
 }
 
 /// Asks the network where `peer` listens.
-async fn look_up(node: &Arc<Inner>, peer: &Peer) -> Result<Vec<Address>, String> {
-    let found = node.directory.find(node, &peer.id);
-    let found = Deadline::after(node.config.monitor_timeout).bound(found);
+async fn look_up(links: &Arc<Links>, peer: &Peer) -> Result<Vec<Address>, String> {
+    let found = async {
+        let host = links.host.upgrade()?;
+        host.find(&peer.id).await
+    };
+    let found = Deadline::after(links.network.config.monitor_timeout).bound(found);
     let found = tokio::select! {
         biased;
         found = found => found,
-        why = wait_for_seeds(node), if !node.directory.can_find() => return Err(why),
+        why = wait_for_seeds(links), if !links.can_find() => return Err(why),
     };
     let found = found.flatten();
     if found.as_ref().is_some_and(Vec::is_empty) {
@@ -205,7 +216,7 @@ async fn look_up(node: &Arc<Inner>, peer: &Peer) -> Result<Vec<Address>, String>
             "it listens nowhere, and has no connection to this node",
         ));
     }
-    let addresses = parse_addresses(&found.unwrap_or_default());
+    let addresses = found.unwrap_or_default();
     if addresses.is_empty() {
         return Err(String::from("no known address"));
     }
@@ -229,14 +240,14 @@ async fn any<F: Future>(running: &mut Vec<(usize, Pin<Box<F>>)>) -> (usize, F::O
 }
 
 /// Nobody knows an address of the peer, but it may be one of the seeds that are not connected yet.
-async fn wait_for_seeds(node: &Arc<Inner>) -> String {
-    let deadline = Deadline::after(node.config.monitor_timeout);
+async fn wait_for_seeds(links: &Arc<Links>) -> String {
+    let deadline = Deadline::after(links.network.config.monitor_timeout);
     loop {
-        let changed = node.seeds_changed.notified();
+        let changed = links.seeds_changed.notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
         let (mut tried, mut hope) = (String::new(), false);
-        for seed in node.seeds() {
+        for seed in links.seeds() {
             match seed.state() {
                 // It is about to be asked.
                 SeedState::Connected(_) => hope = true,

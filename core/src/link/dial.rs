@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Links;
 use super::open::{End, OpenError, Opened, open};
 use crate::deadline::Deadline;
 use crate::guard;
-use crate::node::Inner;
 use crate::peer::Peer;
 use crate::{Address, Config, Excerpt, NodeId};
 
@@ -24,12 +24,12 @@ pub(super) struct Failed {
 ///
 /// A panic on the way, of the transport for one, is an error like others.
 pub(super) async fn dial(
-    node: &Arc<Inner>,
+    links: &Arc<Links>,
     address: &Address,
     expected: Option<&NodeId>,
     until: Option<Deadline>,
 ) -> Result<Opened, Failed> {
-    let attempt = guard::complete(try_dial(node, address, expected, until));
+    let attempt = guard::complete(try_dial(links, address, expected, until));
     attempt.await.unwrap_or_else(|panic| {
         tracing::error!(target: "aemp::link", %address, panic = %Excerpt(&panic), "an attempt to connect panicked");
         let error = OpenError::Panicked(panic);
@@ -38,13 +38,13 @@ pub(super) async fn dial(
 }
 
 async fn try_dial(
-    node: &Arc<Inner>,
+    links: &Arc<Links>,
     address: &Address,
     expected: Option<&NodeId>,
     until: Option<Deadline>,
 ) -> Result<Opened, Failed> {
     let failed = |error| Failed { error, peer: None };
-    let transport = node
+    let transport = links
         .transports
         .of(address)
         .map_err(|error| failed(OpenError::Connect(error)))?;
@@ -52,7 +52,7 @@ async fn try_dial(
         opening_timeout,
         connect_interval,
         ..
-    } = node.config;
+    } = *links.network.config;
     let latest = Deadline::after(opening_timeout);
     let (until, limit) = match until {
         Some(until) if until < latest => {
@@ -60,7 +60,9 @@ async fn try_dial(
         }
         _ => (latest, format!("{opening_timeout:?}")),
     };
-    let connected = until.bound(transport.connect(address, &node.options)).await;
+    let connected = until
+        .bound(transport.connect(address, &links.options))
+        .await;
     let late = || {
         std::io::Error::new(
             std::io::ErrorKind::TimedOut,
@@ -75,6 +77,6 @@ async fn try_dial(
         expected,
         met: &mut met,
     };
-    let opened = open(node, stream, end).await;
+    let opened = open(links, stream, end).await;
     opened.map_err(|error| Failed { error, peer: met })
 }

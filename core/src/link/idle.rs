@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::Links;
 use crate::Config;
-use crate::node::Inner;
 use crate::peer::{Generation, Peer};
 
 /// In so many steps the time is measured.
@@ -16,14 +16,14 @@ const STEPS: u32 = 4;
 const KEEPALIVES: u32 = 3;
 
 /// Waits until the connection has been idle for long enough, begins to close it, and says why.
-pub(super) async fn idle(node: &Inner, peer: &Arc<Peer>, generation: Generation) -> String {
-    let Some(limit) = limit(&node.config) else {
+pub(super) async fn idle(links: &Links, peer: &Arc<Peer>, generation: Generation) -> String {
+    let Some(limit) = limit(&links.network.config) else {
         return std::future::pending().await;
     };
     let (mut last, mut since) = (None, Instant::now());
     loop {
         sleep(limit / STEPS).await;
-        let seed = is_seed(node, peer);
+        let seed = is_seed(links, peer);
         let mark = peer.idle_mark(generation, seed);
         if mark.is_none() || mark != last {
             (last, since) = (mark, Instant::now());
@@ -39,8 +39,8 @@ pub(super) async fn idle(node: &Inner, peer: &Arc<Peer>, generation: Generation)
 }
 
 /// Whether this node keeps a connection to `peer` as to a seed.
-pub(super) fn is_seed(node: &Inner, peer: &Peer) -> bool {
-    node.connected_seeds().contains(&peer.id)
+pub(super) fn is_seed(links: &Links, peer: &Peer) -> bool {
+    links.connected_seeds().contains(&peer.id)
 }
 
 fn limit(config: &Config) -> Option<Duration> {

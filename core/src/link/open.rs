@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::Links;
 use super::door::Pass;
 use crate::NodeId;
 use crate::deadline::Deadline;
@@ -18,7 +19,6 @@ use crate::handshake::{
     AuthMethod, AwaitGreeting, Awaiting, Established, Greeted, HandshakeError, Nonce, Opening,
     Progress, Role, Settings,
 };
-use crate::node::Inner;
 use crate::peer::{self, Peer, Refused, Stage};
 use crate::transport::Stream;
 
@@ -99,11 +99,11 @@ impl End<'_> {
 
 /// Opens a connection over `stream`, on which nothing has been sent.
 pub(super) async fn open(
-    node: &Arc<Inner>,
+    links: &Arc<Links>,
     stream: Box<dyn Stream>,
     end: End<'_>,
 ) -> Result<Opened, OpenError> {
-    let limit = node.config.opening_timeout;
+    let limit = links.network.config.opening_timeout;
     let mut wire = Wire {
         stream,
         buffer: BytesMut::new(),
@@ -111,14 +111,14 @@ pub(super) async fn open(
         deadline: Deadline::after(limit),
     };
 
-    let nonce = Nonce::new(node.entropy.bytes());
-    node.nonces.remember(nonce.clone());
+    let nonce = Nonce::new(links.entropy.bytes());
+    links.nonces.remember(nonce.clone());
     let role = end.role();
-    let (state, greeting) = start(node, &wire, role, nonce)?;
+    let (state, greeting) = start(links, &wire, role, nonce)?;
     wire.write(&greeting).await?;
     let greeted = wire.drive(state).await.map_err(|error| match error {
         OpenError::Handshake(HandshakeError::Myself { node: id, nonce })
-            if !node.nonces.contains(&nonce) =>
+            if !links.nonces.contains(&nonce) =>
         {
             OpenError::IdTaken(id)
         }
@@ -143,7 +143,7 @@ pub(super) async fn open(
             });
         }
         End::Dialler { met, .. } => {
-            let peer = node.peer(&id);
+            let peer = links.network.peer(&id);
             *met = Some(peer.clone());
             let own = peer.opening(role, ready.peer().says_role());
             match wire.hold(own.permit(Stage::AuthSent)).await {
@@ -160,13 +160,13 @@ pub(super) async fn open(
     let mut place = None;
     if let Some(pass) = stranger {
         pass.proved();
-        let free = node.links.clone().try_acquire_owned();
+        let free = links.accepted.clone().try_acquire_owned();
         place = Some(free.map_err(|_| OpenError::Full {
             node: id.clone(),
-            limit: node.config.links,
+            limit: links.network.config.links,
         })?);
     }
-    let peer = node.peer(&id);
+    let peer = links.network.peer(&id);
     let opening = opening.unwrap_or_else(|| peer.opening(role, verified.peer().says_role()));
     match wire.hold(opening.permit(Stage::Completing)).await {
         Held::Permitted(permitted) => permitted?,
@@ -186,18 +186,19 @@ pub(super) async fn open(
 }
 
 fn start(
-    node: &Inner,
+    links: &Links,
     wire: &Wire,
     role: Role,
     nonce: Nonce,
 ) -> Result<(AwaitGreeting, Vec<u8>), HandshakeError> {
-    let mut opening = Opening::new(node.settings.clone(), role, nonce);
+    let mut opening = Opening::new(links.settings.clone(), role, nonce);
     opening.local = wire.stream.local();
     opening.peer = wire.stream.peer();
     let loopback = opening
         .peer
         .is_some_and(|address| address.ip().to_canonical().is_loopback());
-    opening.cleartext = node.config.cleartext && loopback && node.cleartext.allows(Instant::now());
+    opening.cleartext =
+        links.network.config.cleartext && loopback && links.cleartext.allows(Instant::now());
     opening.start()
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::Links;
 use super::dial::{Failed, STOPPED, dial};
 use super::open::OpenError;
 use super::run::run;
 use crate::handshake::HandshakeError;
-use crate::node::{Inner, look_at_seeds};
 use crate::{Address, Excerpt, NodeId};
 
 /// First pause between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
@@ -71,10 +71,10 @@ impl Seeds {
     pub(crate) fn connected(&self) -> Vec<NodeId> {
         let mut nodes = Vec::new();
         for seed in &*self.lock() {
-            if let SeedState::Connected(node) = seed.state()
-                && !nodes.contains(&node)
+            if let SeedState::Connected(links) = seed.state()
+                && !nodes.contains(&links)
             {
-                nodes.push(node);
+                nodes.push(links);
             }
         }
         nodes
@@ -96,62 +96,68 @@ impl Seed {
         }
     }
 
-    fn set(&self, node: &Inner, state: SeedState) {
+    fn set(&self, links: &Links, state: SeedState) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-        node.seeds_changed.notify_waiters();
+        links.seeds_changed.notify_waiters();
     }
 }
 
 /// Begins to keep a connection to `address`. False if the node does so already.
-pub(crate) fn add_seed(node: &Arc<Inner>, address: Address) -> bool {
+pub(crate) fn add_seed(links: &Arc<Links>, address: Address) -> bool {
     let seed = {
-        let mut seeds = node.seeds.lock();
+        let mut seeds = links.seeds.lock();
         if seeds.iter().any(|seed| seed.address == address) {
             return false;
         }
         let seed = Arc::new(Seed {
             address,
             state: Mutex::default(),
-            given_up: node.stop.child_token(),
+            given_up: links.network.life.stop.child_token(),
         });
         seeds.push(seed.clone());
         seed
     };
-    look_at_seeds(node);
-    node.seeds_changed.notify_waiters();
+    if let Some(host) = links.host.upgrade() {
+        host.seeds_changed();
+    }
+    links.seeds_changed.notify_waiters();
     let name = format!("the seed {}", seed.address);
     let kept = Kept {
-        node: node.clone(),
+        links: links.clone(),
         seed,
     };
-    node.spawn_essential(name, async move { keep_seed(&kept.node, &kept.seed).await });
+    links.network.life.spawn_essential(
+        name,
+        async move { keep_seed(&kept.links, &kept.seed).await },
+    );
     true
 }
 
 /// A seed that is kept connected. When that ends, however it does, it is connected no more.
 struct Kept {
-    node: Arc<Inner>,
+    links: Arc<Links>,
     seed: Arc<Seed>,
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
         if let SeedState::Trying | SeedState::Connected(_) = self.seed.state() {
-            self.seed.set(&self.node, SeedState::Failed(STOPPED.into()));
+            self.seed
+                .set(&self.links, SeedState::Failed(STOPPED.into()));
         }
     }
 }
 
 /// Tries no more to connect to `address`. False if it is no seed.
-pub(crate) fn remove_seed(node: &Inner, address: &Address) -> bool {
+pub(crate) fn remove_seed(links: &Links, address: &Address) -> bool {
     let removed = {
-        let mut seeds = node.seeds.lock();
+        let mut seeds = links.seeds.lock();
         let at = seeds.iter().position(|seed| seed.address == *address);
         at.map(|at| seeds.remove(at))
     };
     let Some(seed) = removed else { return false };
     seed.given_up.cancel();
-    node.seeds_changed.notify_waiters();
+    links.seeds_changed.notify_waiters();
     true
 }
 
@@ -159,14 +165,14 @@ pub(crate) fn remove_seed(node: &Inner, address: &Address) -> bool {
 ///
 /// # Errors
 /// The address of a seed that failed, and why it did.
-pub(crate) async fn joined(node: &Inner) -> Result<(), (String, String)> {
+pub(crate) async fn joined(links: &Links) -> Result<(), (String, String)> {
     loop {
-        let changed = node.seeds_changed.notified();
+        let changed = links.seeds_changed.notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
         let mut failed = None;
         let mut trying = false;
-        for seed in node.seeds() {
+        for seed in links.seeds() {
             match seed.state() {
                 SeedState::Connected(_) => return Ok(()),
                 SeedState::Trying => trying = true,
@@ -180,7 +186,7 @@ pub(crate) async fn joined(node: &Inner) -> Result<(), (String, String)> {
             _ if trying => tokio::select! {
                 biased;
                 () = changed => {}
-                () = node.stop.cancelled() => return Err((String::from("its seeds"), STOPPED.into())),
+                () = links.network.life.stop.cancelled() => return Err((String::from("its seeds"), STOPPED.into())),
             },
             Some(failed) => return Err(failed),
             None => return Ok(()),
@@ -189,20 +195,20 @@ pub(crate) async fn joined(node: &Inner) -> Result<(), (String, String)> {
 }
 
 /// Keeps a connection to `seed` until that is given up. A connection that is open then stays until it ends.
-async fn keep_seed(node: &Arc<Inner>, seed: &Seed) {
+async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
     let mut pause = FIRST_PAUSE;
     loop {
         let outcome = tokio::select! {
             biased;
-            outcome = dial(node, &seed.address, None, None) => outcome,
+            outcome = dial(links, &seed.address, None, None) => outcome,
             () = seed.given_up.cancelled() => return,
         };
         let state = match outcome {
             Ok(opened) => {
                 let peer = opened.peer.id.clone();
-                let why = run(node, opened, || {
+                let why = run(links, opened, || {
                     pause = FIRST_PAUSE;
-                    seed.set(node, SeedState::Connected(peer));
+                    seed.set(links, SeedState::Connected(peer));
                 })
                 .await;
                 SeedState::Failed(why)
@@ -213,7 +219,7 @@ async fn keep_seed(node: &Arc<Inner>, seed: &Seed) {
             }) => {
                 // Dropped, as protocol.md section 6 says.
                 tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
-                seed.set(node, SeedState::Itself);
+                seed.set(links, SeedState::Itself);
                 return;
             }
             Err(Failed {
@@ -222,7 +228,7 @@ async fn keep_seed(node: &Arc<Inner>, seed: &Seed) {
             }) if matches!(error, OpenError::Refused(_)) || peer.link().is_some() => {
                 // There is another connection to the same node, which serves as well.
                 if peer.link().is_some() {
-                    seed.set(node, SeedState::Connected(peer.id.clone()));
+                    seed.set(links, SeedState::Connected(peer.id.clone()));
                 }
                 tokio::select! {
                     biased;
@@ -241,9 +247,9 @@ async fn keep_seed(node: &Arc<Inner>, seed: &Seed) {
                 }
             }
         };
-        seed.set(node, state);
-        let wait = pause.mul_f64(node.entropy.between(0.5, 1.0));
-        let longest = node.config.monitor_timeout.min(LONGEST_PAUSE);
+        seed.set(links, state);
+        let wait = pause.mul_f64(links.entropy.between(0.5, 1.0));
+        let longest = links.network.config.monitor_timeout.min(LONGEST_PAUSE);
         pause = (2 * pause).min(longest.max(FIRST_PAUSE));
         tokio::select! {
             biased;

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pulse::Pulse;
 use super::shared::Shared;
 use crate::Config;
 use crate::deadline::Deadline;
 use crate::peer::{Generation, Peer};
+use crate::traffic::Pulse;
 
 /// After which part of `monitor_timeout` in silence the peer is asked. The last sign of a peer that stops is at most
 /// so old; so it counts as dead after four to five fifths and not later than after all of the time.

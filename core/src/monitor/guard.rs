@@ -7,28 +7,37 @@ use aemp_proto::monitor::MonitorKey;
 
 use super::action::Armed;
 use crate::PortName;
-use crate::peer::Peer;
-use crate::shard::Shards;
 
 /// Ends its monitor when dropped: from then on its action does not begin any more.
 #[must_use = "a monitor ends when its guard is dropped; keep it, or call `detach`"]
 pub struct Monitor {
-    target: Option<Target>,
+    /// `None` once it is to live until it fires.
+    kept: Option<Kept>,
     armed: Armed,
 }
 
-/// Where the monitor is kept.
-pub(crate) enum Target {
-    /// With a port of this node.
-    Local(Arc<Shards>, PortName, MonitorKey),
-    /// In the table of a peer.
-    Peer(Arc<Peer>, PortName, MonitorKey),
+/// What keeps monitors: the shards those on ports of this node, and a peer those on its own.
+pub(crate) trait Monitored: Send + Sync {
+    /// Ends the monitor `key` on `port`.
+    fn unmonitor(self: Arc<Self>, port: &PortName, key: MonitorKey);
+}
+
+struct Kept {
+    by: Arc<dyn Monitored>,
+    port: PortName,
+    key: MonitorKey,
 }
 
 impl Monitor {
-    pub(crate) fn new(target: Target, armed: Armed) -> Self {
+    pub(crate) fn new(
+        by: Arc<dyn Monitored>,
+        port: &PortName,
+        key: MonitorKey,
+        armed: Armed,
+    ) -> Self {
+        let port = port.clone();
         Self {
-            target: Some(target),
+            kept: Some(Kept { by, port, key }),
             armed,
         }
     }
@@ -40,26 +49,22 @@ impl Monitor {
 
     /// Lets the monitor live until it fires.
     pub fn detach(mut self) {
-        self.target = None;
+        self.kept = None;
     }
 }
 
 impl Drop for Monitor {
     fn drop(&mut self) {
-        let Some(target) = self.target.take() else {
+        let Some(Kept { by, port, key }) = self.kept.take() else {
             return;
         };
         #[cfg(aemp_faults)]
         if aemp_proto::faults::is(aemp_proto::faults::Fault::FiresAfterDrop) {
             return;
         }
-        if !self.armed.take() {
-            // It has fired, and firing has removed it.
-            return;
-        }
-        match target {
-            Target::Local(shards, port, key) => shards.unwatch(port, key),
-            Target::Peer(peer, port, key) => peer.unmonitor(&port, key),
+        // Firing has removed one that has fired.
+        if self.armed.take() {
+            by.unmonitor(&port, key);
         }
     }
 }

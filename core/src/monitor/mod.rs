@@ -6,4 +6,4 @@ mod guard;
 pub(crate) use action::What;
 pub use action::{Action, IntoAction, Notify};
 pub use guard::Monitor;
-pub(crate) use guard::Target;
+pub(crate) use guard::Monitored;

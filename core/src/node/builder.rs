@@ -5,19 +5,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aemp_proto::address::rank;
+use aemp_proto::address::{listed, rank};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use super::configured::{Configured, Prepared};
-use super::inner::{Clock, DialPolicy, Parts};
+use super::inner::{Clock, Parts};
 use super::{Inner, LocalNode, directory};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::StartError;
 use crate::guard;
-use crate::link;
+use crate::link::{self, Choices, DialPolicy};
 use crate::settings::{SecretSource, Settings};
 use crate::transport::{Transport, Transports};
 use crate::{Address, NodeId, peer};
@@ -217,11 +217,13 @@ impl Builder {
         let parts = Parts {
             id,
             config: settings.config,
-            secret,
-            codecs,
-            transports: self.transports,
-            dial_policy: self.dial_policy,
-            entropy,
+            choices: Choices {
+                secret,
+                codecs,
+                transports: self.transports,
+                dial_policy: self.dial_policy,
+                entropy,
+            },
             clock: self.clock,
             runtime,
         };
@@ -229,8 +231,8 @@ impl Builder {
         let mut listeners = Vec::new();
         for address in binds {
             let bound = guard::complete(async {
-                let transport = inner.transports.of(&address)?;
-                transport.listen(&address, &inner.options).await
+                let transport = inner.links.transports.of(&address)?;
+                transport.listen(&address, &inner.links.options).await
             });
             let bound = bound.await.unwrap_or_else(|panic| {
                 let text = format!("the transport panicked: {panic}");
@@ -254,7 +256,7 @@ impl Builder {
             inner.directory.expects_seeds(&inner);
         }
         for (id, address) in peers {
-            inner.peer(&id).add_address(address);
+            inner.network.peer(&id).add_address(address);
         }
 
         warn_of_plain_text(&inner.addresses());
@@ -270,15 +272,19 @@ impl Builder {
             }
         }
         for listener in listeners {
-            let task = link::accept_all(inner.clone(), listener);
-            inner.spawn_essential("a listener", task);
+            let task = link::accept_all(inner.links.clone(), listener);
+            inner.life.spawn_essential("a listener", task);
         }
         for address in seeds {
-            link::add_seed(&inner, address);
+            link::add_seed(&inner.links, address);
         }
-        inner.spawn_essential("the directory", directory::run(inner.clone()));
-        let evict = peer::evict_largest(inner.clone());
-        inner.spawn_essential("the limit on what is held for all peers", evict);
+        inner
+            .life
+            .spawn_essential("the directory", directory::run(inner.clone()));
+        let evict = peer::evict_largest(inner.network.clone());
+        inner
+            .life
+            .spawn_essential("the limit on what is held for all peers", evict);
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = listed(&inner.addresses()), "node started");
         Ok(node)
     }
@@ -297,11 +303,6 @@ fn warn_of_plain_text(addresses: &[Address]) {
 }
 
 /// Addresses as a log shows them.
-pub(crate) fn listed(addresses: &[Address]) -> String {
-    let texts: Vec<String> = addresses.iter().map(Address::to_string).collect();
-    texts.join(",")
-}
-
 fn choose(codecs: Codecs, chosen: Option<Vec<String>>) -> Result<Codecs, StartError> {
     let known: Vec<String> = codecs.names().map(String::from).collect();
     let names = chosen.unwrap_or_else(|| known.clone());

@@ -83,7 +83,7 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
         let answered = async {
             woken_soon(answered)
                 .await
-                .unwrap_or_else(|_| Err(node.stopped_reason()))
+                .unwrap_or_else(|_| Err(node.life.stopped_reason()))
         };
         let outcome = match within {
             Some(limit) => {
@@ -155,7 +155,7 @@ impl ReplyPort {
         };
         Self {
             node: node.clone(),
-            id: node.insert_port(node.reply_name(), new),
+            id: node.insert_port(node.names.reply(), new),
         }
     }
 }

@@ -13,15 +13,15 @@ impl Inner {
     pub(super) fn settle(self: &Arc<Self>, refused: Option<Item>) {
         let Some(item) = refused else { return };
         match item.what {
-            What::Insert(new) => new.dispose(&self.stopped_reason()),
+            What::Insert(new) => new.dispose(&self.life.stopped_reason()),
             What::Watch(watcher) => {
                 if let Watcher::Local(_, action) = *watcher {
-                    self.fire(&item.port, action, self.stopped_reason());
+                    self.fire(&item.port, action, self.life.stopped_reason());
                 }
             }
             What::Fire(_) => {
                 let late = Late(Some((self.clone(), item)));
-                self.runtime.spawn(async move { late.run() });
+                self.life.runtime.spawn(async move { late.run() });
             }
             _ => {}
         }

@@ -9,17 +9,16 @@ use aemp_proto::message::values_to_send;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Builder, Call, Directory, Events, Group, Inner, Node, NodeStats, PortStats, Shutdown, Tap,
-    TapOptions, Timer, node_port,
-};
+use super::{Builder, Call, Directory, Group, Inner, Node, NodeStats, Timer, node_port};
 use crate::codec::Frame;
 use crate::error::{JoinError, SendError};
-use crate::link::{self, LinkInfo, SeedInfo};
+use crate::lifecycle::Shutdown;
+use crate::link::{self, SeedInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
 use crate::port::{Inbox, InboxBounds, Outcome, Port};
-use crate::supervisor::{Supervision, Supervisor};
+use crate::shard::PortStats;
+use crate::traffic::{Events, LinkInfo, Tap, TapOptions};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
 
 /// A node in this process. Clones are the same node, which stops when the last of them is dropped or when
@@ -49,7 +48,7 @@ impl LocalNode {
     }
 
     pub(super) fn new(inner: Arc<Inner>) -> Self {
-        let keep = Arc::new(Keep(inner.stop.clone()));
+        let keep = Arc::new(Keep(inner.life.stop.clone()));
         *inner.keep.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&keep);
         Self {
             inner,
@@ -70,7 +69,6 @@ impl LocalNode {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }
@@ -136,6 +134,7 @@ impl LocalNode {
     pub async fn ready(&self, node: &NodeId) {
         if node != self.id() {
             self.inner
+                .network
                 .peer(node)
                 .ready(self.inner.config.high_water)
                 .await;
@@ -203,7 +202,7 @@ impl LocalNode {
         function: &str,
         arguments: impl IntoMessage,
     ) -> Result<PortId, SendError> {
-        let port = node.port(self.inner.remote_name());
+        let port = node.port(self.inner.names.remote());
         let refused = |error| SendError::Encode {
             to: port.clone(),
             error,
@@ -266,11 +265,6 @@ impl LocalNode {
         self.inner.functions.function(function.into(), run);
     }
 
-    /// Begins to keep ports alive, here or elsewhere, as `supervision` says.
-    pub fn supervise(&self, supervision: Supervision) -> Supervisor {
-        Supervisor::start(&self.inner, supervision)
-    }
-
     /// Sends `message` to `to` after `delay`. The guard cancels it.
     #[doc(alias = "after")]
     pub fn send_after(&self, delay: Duration, to: &PortId, message: impl IntoMessage) -> Timer {
@@ -286,6 +280,7 @@ impl LocalNode {
     /// what was known before. The address that worked last is tried first all the same.
     pub fn add_peer(&self, node: &NodeId, addresses: impl IntoIterator<Item = Address>) {
         self.inner
+            .network
             .peer(node)
             .set_addresses(addresses.into_iter().collect());
     }
@@ -294,7 +289,7 @@ impl LocalNode {
     /// from 1.2 s to `monitor_timeout`. A name is looked up anew at each attempt. False if it is a seed already.
     #[doc(alias = "seeds")]
     pub fn add_seed(&self, address: Address) -> bool {
-        link::add_seed(&self.inner, address)
+        link::add_seed(&self.inner.links, address)
     }
 
     /// Makes no more attempts to connect to `address`. False if it is no seed.
@@ -302,12 +297,12 @@ impl LocalNode {
     /// A connection that is open stays, since its other end may be in the middle of work with this node, and losing it
     /// would fire monitors: from now on it is like any other, and is not made again when it ends.
     pub fn remove_seed(&self, address: &Address) -> bool {
-        link::remove_seed(&self.inner, address)
+        link::remove_seed(&self.inner.links, address)
     }
 
     /// The seeds of this node and how each stands, in the order in which they were added.
     pub fn seeds(&self) -> Vec<SeedInfo> {
-        let seeds = self.inner.seeds();
+        let seeds = self.inner.links.seeds();
         seeds.iter().map(|seed| seed.info()).collect()
     }
 
@@ -332,6 +327,7 @@ impl LocalNode {
     /// The connections that are up, by peer.
     pub fn links(&self) -> Vec<LinkInfo> {
         self.inner
+            .network
             .peers()
             .iter()
             .filter_map(|peer| peer.link())
@@ -363,7 +359,7 @@ impl LocalNode {
     /// # Errors
     /// What happened at the last of the seeds. The node goes on trying.
     pub async fn joined(&self) -> Result<(), JoinError> {
-        let joined = link::joined(&self.inner).await;
+        let joined = link::joined(&self.inner.links).await;
         joined.map_err(|(address, text)| JoinError {
             node: self.inner.id.as_str().into(),
             address,
@@ -393,19 +389,19 @@ impl LocalNode {
     /// ```
     pub fn tap(&self, options: TapOptions) -> Tap {
         let first = || self.links();
-        let node = (&self.inner.id, &self.inner.runtime);
-        Tap::start(&self.inner.taps, node, options, first)
+        let node = (&self.inner.id, &self.inner.life.runtime);
+        Tap::start(&self.inner.network.taps, node, options, first)
     }
 
     /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close, which
     /// fires the monitors of other nodes on ports here at once, and ports are dropped. Says what could not be delivered.
     pub async fn shutdown(self) -> Shutdown {
-        self.inner.stop(None).await
+        self.inner.life.stop(None).await
     }
 
     /// The same with another limit for what is queued. If the node stops already, the limit of who came first counts.
     pub async fn shutdown_within(self, limit: Duration) -> Shutdown {
-        self.inner.stop(Some(limit)).await
+        self.inner.life.stop(Some(limit)).await
     }
 }
 

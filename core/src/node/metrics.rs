@@ -22,7 +22,7 @@ pub(super) async fn export(node: Arc<Inner>, period: Duration) {
         exporter.copy(&node.stats());
         tokio::select! {
             biased;
-            () = node.stop.cancelled() => return,
+            () = node.life.stop.cancelled() => return,
             () = ticks.next() => {}
         }
     }

@@ -5,42 +5,28 @@ mod call;
 mod configured;
 mod directory;
 mod end;
-mod events;
 mod functions;
-mod held;
+mod host;
 mod inner;
 mod late;
 mod local;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod names;
 mod node_port;
-mod peers;
-mod shutdown;
 mod stats;
-mod tap;
-mod tasks;
 mod timer;
 
 pub use builder::Builder;
-pub(crate) use builder::listed;
 pub use call::Call;
 use directory::Driver;
 pub use directory::{
-    Ask, Directory, DirectoryError, DirectoryRole, FamilyWatch, Group, Lease, Members, Pick,
-    Registration,
+    Ask, Directory, DirectoryRole, FamilyWatch, Group, Lease, Members, Pick, Registration,
 };
-pub(crate) use directory::{look_at_seeds, parse_all as parse_addresses};
-pub use events::{Events, NodeEvent};
-pub(crate) use held::Held;
-pub(crate) use inner::{Inner, room_for};
+pub(crate) use inner::Inner;
 pub use local::LocalNode;
 use node_port::NodePort;
-pub(crate) use node_port::{Sender, handle as handle_node_port};
-pub(crate) use shutdown::Ending;
-pub use shutdown::Shutdown;
-pub use stats::{LinkStats, NodeStats, PortStats, ShardStats, Traffic};
-pub(crate) use tap::Taps;
-pub use tap::{Tap, TapOptions, Tapped, TappedMessage};
+pub use stats::NodeStats;
 pub use timer::Timer;
 
 use crate::codec::Frame;

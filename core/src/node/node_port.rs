@@ -6,10 +6,11 @@ use std::time::UNIX_EPOCH;
 use aemp_proto::message::{cost_of, values_and_wire};
 use aemp_proto::node_protocol::{Elements, Reply, Request, causes_sending, is_question, is_word};
 
-use super::{Held, Inner, LocalNode};
+use super::{Inner, LocalNode};
 use crate::allowance::log_within;
 use crate::codec::Frame;
 use crate::guard;
+use crate::link::Held;
 use crate::message::{IntoIter, Message, Values};
 use crate::peer::{Answers, Generation, PassError, Peer};
 use crate::port::{Context, Port};
@@ -19,7 +20,7 @@ use crate::{Excerpt, PortId, PortName, Reason, Value};
 
 /// Who sent a request.
 #[derive(Clone, Copy)]
-pub(crate) enum Sender<'a> {
+pub(super) enum Sender<'a> {
     /// A peer, over the connection of this generation.
     Peer(&'a Arc<Peer>, Generation),
     /// A port of this node.
@@ -54,7 +55,7 @@ impl Port for NodePort {
 ///
 /// # Errors
 /// Says why the connection that it came over has to be closed.
-pub(crate) fn handle(
+pub(super) fn handle(
     node: &Arc<Inner>,
     from: Sender<'_>,
     message: Message,
@@ -105,7 +106,7 @@ fn carry_out(
         Request::Unwatch(port) => {
             if let Sender::Peer(peer, generation) = from {
                 if peer.remove_watch(&port) {
-                    let what = What::UnwatchPeer(generation, Asked::Once);
+                    let what = What::UnwatchRemote(generation, Asked::Once);
                     batch.push(Item::new(port, what), 0);
                 } else {
                     peer.count_odd(generation);
@@ -175,7 +176,7 @@ fn watch(node: &Inner, from: Sender<'_>, port: PortName, batch: &mut Batch) -> R
             "the peer holds more than {limit} monitors (peer_monitors)"
         ));
     }
-    let watcher = Watcher::Peer(peer.clone(), generation);
+    let watcher = Watcher::Remote(peer.clone(), generation);
     batch.push(
         Item::new(port, What::Watch(Box::new(watcher))),
         size_of::<Watcher>(),
@@ -208,7 +209,7 @@ fn pass_on(
     }
     // It comes after what was sent before.
     batch.flush();
-    let sent = match node.known_peer(to.node()) {
+    let sent = match node.network.known_peer(to.node()) {
         Some(peer) => {
             let frame = Frame {
                 port: to.port().as_str(),
@@ -260,7 +261,7 @@ fn eval(node: &Inner, from: Sender<'_>, source: &str) -> Vec<Value> {
         Sender::Here => false,
     };
     let is_told = |peer: &Peer| !is_perl || node.directory.is_reachable(&peer.id) != Some(false);
-    let up = node.peers().into_iter();
+    let up = node.network.peers().into_iter();
     let up = up.filter(|peer| peer.link().is_some() && is_told(peer));
     [Value::from("")]
         .into_iter()
@@ -278,7 +279,7 @@ fn spawn(
     arguments: Elements,
     batch: &mut Batch,
 ) {
-    if node.is_own_name(&port) {
+    if node.names.is_own(&port) {
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), port = %Excerpt(&port), "spawn under a name that this node gives itself");
         return;
     }
@@ -305,7 +306,7 @@ pub(super) fn start(
     };
     let place = match from {
         Sender::Here => None,
-        Sender::Peer(peer, generation) => match peer.spawn_place(node) {
+        Sender::Peer(peer, generation) => match peer.spawn_place(&node.network) {
             Ok(place) => Some(place),
             Err(why) => {
                 log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), why, "a spawn over the limit");

@@ -1,9 +1,7 @@
 //! What a node knows of its own work: numbers to look at after a failure, or all the time.
 
-use std::time::Duration;
-
-use crate::PortName;
-use crate::link::LinkInfo;
+use crate::shard::ShardStats;
+use crate::traffic::LinkStats;
 
 /// The state of a node at one moment, from [`stats`](crate::LocalNode::stats).
 #[derive(Debug, Clone)]
@@ -13,72 +11,4 @@ pub struct NodeStats {
     pub links: Vec<LinkStats>,
     /// The tasks that run the ports.
     pub shards: Vec<ShardStats>,
-}
-
-/// How much went over a connection in one direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Traffic {
-    /// Whole messages, those of the node protocol included.
-    pub messages: u64,
-    /// Bytes, those of the opening not included.
-    pub bytes: u64,
-}
-
-/// A connection at work.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct LinkStats {
-    /// Peer, codecs, generation and the like.
-    pub link: LinkInfo,
-    /// What was encoded for the peer. It may still be in the queue or on its way.
-    pub sent: Traffic,
-    /// What was read.
-    pub received: Traffic,
-    /// Bytes that wait to be written.
-    pub queued: usize,
-    /// For how long nothing was read.
-    pub last_read: Duration,
-    /// How long the peer took to answer when it was asked for a sign of life; none as long as that was not needed.
-    pub round_trip: Option<Duration>,
-    /// How many of the peer's ports this node monitors.
-    pub monitors: usize,
-    /// How many monitors the peer holds on ports of this node.
-    pub watches: usize,
-    /// Requests of the peer that meant nothing here: news of ports that nobody monitors, monitors taken back that were
-    /// not there, functions that are not offered. A few are normal, since news cross on the way.
-    pub odd: u64,
-    /// What the peer asked for and this node did not do: questions for which there was no room while the peer did not
-    /// take the answers, and messages to be passed on that the other connection could not carry or take.
-    pub refused: u64,
-}
-
-/// A task that runs ports.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ShardStats {
-    /// What was done so far: messages, kills, monitor requests and callbacks.
-    pub done: u64,
-    /// What waits to be done, but for what the task has just taken.
-    pub queued: usize,
-    /// Bytes from peers that were read and not worked off.
-    pub backlog: usize,
-}
-
-/// A port that lives, from [`ports`](crate::LocalNode::ports).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PortStats {
-    /// Its name on this node; empty for the node port.
-    pub name: PortName,
-    /// How many messages it has had.
-    pub messages: u64,
-    /// How many of them wait in it, where it is an inbox.
-    pub queued: usize,
-    /// How many monitors stand on it, those of peers included.
-    pub watchers: usize,
-    /// How many tasks and timers of its own are at work.
-    pub tasks: usize,
-    /// How many monitors it has set itself.
-    pub monitors: usize,
 }

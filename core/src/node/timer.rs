@@ -53,7 +53,7 @@ impl Inner {
         limit: Duration,
         future: F,
     ) -> impl Future<Output = Option<F::Output>> + use<F> {
-        let _timers = self.runtime.enter();
+        let _timers = self.life.runtime.enter();
         Deadline::after(limit).bound(future)
     }
 
@@ -94,13 +94,13 @@ impl Inner {
         let node = self.clone();
         // The codec that its message meets may be the program's.
         let task = guard::complete(task);
-        let task = self.runtime.spawn(async move {
+        let task = self.life.runtime.spawn(async move {
             tokio::select! {
                 biased;
                 ended = task => if let Err(panic) = ended {
                     tracing::error!(target: "aemp::port", panic = %Excerpt(&panic), "a timer panicked");
                 },
-                () = node.stop.cancelled() => {}
+                () = node.life.stop.cancelled() => {}
             }
         });
         Timer::new(task.abort_handle())

@@ -9,13 +9,12 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Generation, Peer};
+use super::{Generation, Network, Peer};
 use crate::codec::{
     Capabilities, Codec, DecodeError, EncodeError, Encoder, Found, Frame, Limits, PeerInfo, guarded,
 };
-use crate::link::LinkInfo;
 use crate::message::Values;
-use crate::node::{Inner, Taps, Traffic};
+use crate::traffic::{LinkInfo, Taps, Traffic};
 use crate::{Excerpt, PortName, Value};
 
 /// Bytes of a message that may be over the limits of its receiver: a value takes a byte at least.
@@ -51,15 +50,16 @@ struct Large {
 impl Connection {
     /// One that is about to come up.
     pub(super) fn new(
-        node: Option<&Arc<Inner>>,
+        network: Option<&Arc<Network>>,
         codec: Arc<dyn Codec>,
         facts: &PeerInfo,
         info: LinkInfo,
         cancel: CancellationToken,
     ) -> Self {
-        let limits = node.map(|node| node.config.limits.clone());
+        let limits = network.map(|network| network.config.limits.clone());
         let limits = limits.unwrap_or_default();
-        let taps = node.map(|node| node.taps.clone()).unwrap_or_default();
+        let taps = network.map(|network| network.taps.clone());
+        let taps = taps.unwrap_or_default();
         // Before anything is sent on it.
         taps.up(&info);
         let mut capabilities = codec.capabilities(facts);

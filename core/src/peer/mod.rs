@@ -6,7 +6,9 @@
 
 mod addresses;
 mod connection;
+mod network;
 mod opening;
+mod peers;
 mod pool;
 mod spawned;
 mod stats;
@@ -29,27 +31,28 @@ use crate::allowance::log_within;
 use crate::codec::{Codec, EncodeError, Frame, PeerInfo};
 use crate::error::SendError;
 use crate::guard;
-use crate::link::LinkInfo;
 use crate::message::Values;
-use crate::monitor::{Action, Monitor, Target};
-use crate::node::{Inner, NodeEvent};
-use crate::runtime::make_way;
-use crate::shard::{Asked, Item, What};
-use crate::watchdog::soon;
-use crate::{Config, Excerpt, LogAllowance, NodeId, PortName, Reason};
+use crate::monitor::{Action, Monitor, Monitored};
+use crate::shard::{Asked, Item, RemoteWatcher, What};
+use crate::traffic::{LinkInfo, NodeEvent};
+use crate::watchdog::{make_way, soon};
+use crate::{Excerpt, LogAllowance, NodeId, PortName, Reason};
 
 use addresses::Addresses;
 use connection::Connection;
 use spawned::Spawned;
 
 pub(crate) use aemp_proto::peer::{Answers, Chunk, Generation, PassError, Stage, Wait, Written};
+pub(crate) use network::{Host, Network, room_for};
 pub(crate) use opening::{Opening, Refused};
+use peers::Peers;
+pub(crate) use peers::{keep_last, take_last};
 pub(crate) use pool::{Pool, evict_largest, is_recount_due};
 pub(crate) use spawned::SpawnPlace;
 
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
-    node: Weak<Inner>,
+    network: Weak<Network>,
     state: Mutex<State>,
     /// The link came up or went down, an opening ended, or much was written.
     changed: Notify,
@@ -79,14 +82,10 @@ struct Later {
 }
 
 impl Peer {
-    pub(crate) fn new(
-        us: &NodeId,
-        id: NodeId,
-        node: Weak<Inner>,
-        config: &Config,
-        pool: &Arc<Pool>,
-    ) -> Arc<Self> {
-        let machine = Machine::new(us.clone(), id.clone(), config.queue_limit, pool.clone());
+    pub(super) fn new(network: &Arc<Network>, id: NodeId) -> Arc<Self> {
+        let config = &network.config;
+        let us = network.id.clone();
+        let machine = Machine::new(us, id.clone(), config.queue_limit, network.pool.clone());
         let state = State {
             machine,
             writer: None,
@@ -96,7 +95,7 @@ impl Peer {
         let log = LogAllowance::new(id.as_str(), 50, Duration::from_secs(1));
         Arc::new(Self {
             id,
-            node,
+            network: Arc::downgrade(network),
             state: Mutex::new(state),
             changed: Notify::new(),
             spawned: Spawned::new(config.peer_ports),
@@ -105,17 +104,17 @@ impl Peer {
         })
     }
 
-    /// Whether this is what `node` knows of the node called `id`.
+    /// Whether this is what the node of `network` knows of the node called `id`.
     #[inline]
-    pub(crate) fn is(&self, node: &Arc<Inner>, id: &NodeId) -> bool {
-        // Its memory stays taken while we refer to it, so no later node has that address.
-        std::ptr::eq(self.node.as_ptr(), Arc::as_ptr(node)) && self.id == *id
+    pub(crate) fn is(&self, network: &Arc<Network>, id: &NodeId) -> bool {
+        // Its memory stays taken while we refer to it, so no later one has that address.
+        std::ptr::eq(self.network.as_ptr(), Arc::as_ptr(network)) && self.id == *id
     }
 
     /// Whether a line may be logged that this peer has caused: of all that members cause, and of its own share.
     pub(crate) fn admits(&self) -> bool {
-        let node = self.node.upgrade();
-        self.log.admits() && node.is_none_or(|node| node.logs.members.admits())
+        let network = self.network.upgrade();
+        self.log.admits() && network.is_none_or(|network| network.logs.members.admits())
     }
 
     #[inline]
@@ -144,9 +143,11 @@ impl Peer {
     #[cold]
     fn perform(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut later = Later::default();
-        let node = self.node.upgrade();
+        let network = self.network.upgrade();
+        let host = network.as_ref().and_then(|network| network.host.upgrade());
+        let node = network.as_ref().zip(host.as_ref());
         for effect in state.machine.take_effects() {
-            self.perform_one(node.as_ref(), &mut state, effect, &mut later);
+            self.perform_one(node, &mut state, effect, &mut later);
         }
         drop(state);
         if later.has_changed {
@@ -155,15 +156,15 @@ impl Peer {
         if later.make_way {
             make_way();
         }
-        if let (Some(wait), Some(node)) = (later.connect, node) {
-            crate::link::connect_on_demand(&node, self.clone(), wait);
+        if let (Some(wait), Some(host)) = (later.connect, host) {
+            host.connect(self.clone(), wait);
         }
         guard::dispose_all(later.unperformed);
     }
 
     fn perform_one(
         self: &Arc<Self>,
-        node: Option<&Arc<Inner>>,
+        node: Option<(&Arc<Network>, &Arc<dyn Host>)>,
         state: &mut State,
         effect: Effect<Action>,
         later: &mut Later,
@@ -177,8 +178,8 @@ impl Peer {
                 if let Some(connection) = state.machine.connection_of(generation) {
                     let info = connection.info.clone();
                     log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
-                    if let Some(node) = node {
-                        node.event(NodeEvent::Up(info));
+                    if let Some((_, host)) = node {
+                        host.event(NodeEvent::Up(info));
                     }
                 }
             }
@@ -187,22 +188,22 @@ impl Peer {
                     connection.cancel.cancel();
                 }
             }
-            (Effect::Fire(monitors, reason), Some(node)) => {
+            (Effect::Fire(monitors, reason), Some((_, host))) => {
                 for (port, action) in monitors {
-                    node.fire(&port, action, reason.clone());
+                    host.clone().fire(&port, action, reason.clone());
                 }
             }
-            (Effect::Unwatch(generation, ports), Some(node)) => {
+            (Effect::Unwatch(generation, ports), Some((network, _))) => {
                 for port in ports {
-                    let what = What::UnwatchPeer(generation, Asked::All);
-                    node.shards.push(Item::new(port, what));
+                    let what = What::UnwatchRemote(generation, Asked::All);
+                    network.shards.push(Item::new(port, what));
                 }
             }
             (Effect::Down { generation, reason }, node) => {
                 log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, reason = %Excerpt(&reason), "node down");
                 self.log.report();
-                if let Some(node) = node {
-                    node.event(NodeEvent::Down {
+                if let Some((_, host)) = node {
+                    host.event(NodeEvent::Down {
                         node: self.id.clone(),
                         reason: Reason::transport_error(&self.id, reason),
                     });
@@ -211,9 +212,9 @@ impl Peer {
             (Effect::GaveUp(reason), _) => {
                 log_within!(self, INFO, target: "aemp::link", peer = %self.id, reason = %Excerpt(&reason), "no connection");
             }
-            (Effect::Lost(bytes), Some(node)) => {
-                if node.stop.is_cancelled() {
-                    node.ending.lost(&self.id, bytes);
+            (Effect::Lost(bytes), Some((network, _))) => {
+                if network.life.stop.is_cancelled() {
+                    network.life.ending.lost(&self.id, bytes);
                 }
             }
             (Effect::NotSent(port, Some(error)), _) => {
@@ -258,13 +259,7 @@ impl Peer {
     ) -> Monitor {
         let armed = then.armed();
         self.with(|machine| machine.monitor(port, key, then));
-        Monitor::new(Target::Peer(self.clone(), port.clone(), key), armed)
-    }
-
-    pub(crate) fn unmonitor(self: &Arc<Self>, port: &PortName, key: MonitorKey) {
-        let action = self.with(|machine| machine.unmonitor(port, key));
-        // An action is user code to drop, which may end another monitor here: not under the lock.
-        guard::dispose(action);
+        Monitor::new(self.clone(), port, key, armed)
     }
 
     /// Kills a port of this peer.
@@ -284,7 +279,7 @@ impl Peer {
 
     /// Asks the peer for a sign of life over the connection `generation`.
     pub(crate) fn ask(self: &Arc<Self>, generation: Generation) {
-        let Some(node) = self.node.upgrade() else {
+        let Some(network) = self.network.upgrade() else {
             return;
         };
         self.with(|machine| {
@@ -292,7 +287,7 @@ impl Peer {
                 return;
             };
             let pulse = connection.info.pulse().clone();
-            let request = node_protocol::time(&node.id, pulse.ask());
+            let request = node_protocol::time(&network.id, pulse.ask());
             if let Some(queued) = machine.tell_over(generation, &request) {
                 pulse.asked(queued);
             }
@@ -310,16 +305,6 @@ impl Peer {
             .is_some_and(|connection| connection.info.is_perl());
         machine.keepalive(generation, bytes, is_wanted, is_perl);
         self.settle(state);
-    }
-
-    /// A port of ours that the peer watches over connection `generation` has died.
-    pub(crate) fn port_died(
-        self: &Arc<Self>,
-        generation: Generation,
-        port: &PortName,
-        reason: &Reason,
-    ) {
-        self.with(|machine| machine.port_died(generation, port, reason));
     }
 
     /// The peer asks to be told of a port's death. False if it holds more monitors than it may.
@@ -345,12 +330,14 @@ impl Peer {
         info: LinkInfo,
         cancel: CancellationToken,
     ) -> Generation {
-        let node = self.node.upgrade();
+        let network = self.network.upgrade();
         let mut state = self.lock();
         let next = state.machine.generation() + 1;
-        let generation = node.as_ref().map_or(next, |node| node.next_generation());
+        let generation = network
+            .as_ref()
+            .map_or(next, |network| network.next_generation());
         let info = info.numbered(generation);
-        let connection = Connection::new(node.as_ref(), codec, facts, info, cancel);
+        let connection = Connection::new(network.as_ref(), codec, facts, info, cancel);
         state.machine.up(generation, connection);
         self.settle(state);
         generation
@@ -404,8 +391,50 @@ impl Peer {
     }
 }
 
+impl Monitored for Peer {
+    fn unmonitor(self: Arc<Self>, port: &PortName, key: MonitorKey) {
+        let action = self.with(|machine| machine.unmonitor(port, key));
+        // An action is user code to drop, which may end another monitor here: not under the lock.
+        guard::dispose(action);
+    }
+}
+
+impl RemoteWatcher for Peer {
+    fn port_died(self: Arc<Self>, generation: Generation, port: &PortName, reason: &Reason) {
+        self.with(|machine| machine.port_died(generation, port, reason));
+    }
+}
+
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Peer({})", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Config;
+    use crate::lifecycle::Lifecycle;
+    use crate::monitor::Action;
+    use crate::shard::Shards;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Host for Nobody {
+        fn fire(self: Arc<Self>, _: &PortName, _: Action, _: Reason) {}
+        fn event(&self, _: NodeEvent) {}
+        fn connect(self: Arc<Self>, _: Arc<Peer>, _: Wait) {}
+    }
+
+    /// The network of a node that is gone.
+    pub(super) fn network() -> Arc<Network> {
+        let id: NodeId = "us".parse().unwrap();
+        let runtime = tokio::runtime::Handle::current();
+        let life = Lifecycle::new(id.clone(), runtime);
+        let gone: Weak<Nobody> = Weak::new();
+        let shards = Arc::new(Shards::new(1, 0));
+        Network::new(id, Arc::new(Config::default()), life, shards, gone)
     }
 }

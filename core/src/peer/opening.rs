@@ -38,12 +38,12 @@ impl Peer {
 
     /// Whether the connection `generation` shows a sign of life within [`PROBE`].
     async fn is_alive(self: &Arc<Self>, generation: Generation) -> bool {
-        let Some(node) = self.node.upgrade() else {
+        let Some(network) = self.network.upgrade() else {
             return false;
         };
         let read = self.with(|machine| {
             let pulse = machine.connection_of(generation)?.info.pulse().clone();
-            machine.tell_over(generation, &node_protocol::echo(&node.id));
+            machine.tell_over(generation, &node_protocol::echo(&network.id));
             Some(pulse.next_read())
         });
         match read {
@@ -85,7 +85,7 @@ impl Opening {
     }
 
     fn look(&self, stage: Stage) -> Admitted {
-        if self.peer.node.strong_count() == 0 {
+        if self.peer.network.strong_count() == 0 {
             return Admitted::Close;
         }
         let now = self.peer.began.elapsed();

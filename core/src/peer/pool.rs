@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aemp_proto::peer::{self, STEP};
 use tokio::sync::Notify;
 
-use crate::node::Inner;
+use super::Network;
 
 /// The bytes that are taken for all peers of one node.
 pub(crate) struct Pool {
@@ -52,9 +52,9 @@ pub(crate) fn is_recount_due(most: usize, bytes: usize) -> bool {
     bytes > most || bytes + 2 * STEP < most
 }
 
-/// Ends the connection that most is held for whenever more is held for all peers of `node` than `peers_limit`.
-pub(crate) async fn evict_largest(node: Arc<Inner>) {
-    let pool = &node.pool;
+/// Ends the connection that most is held for whenever more is held for all peers than `peers_limit`.
+pub(crate) async fn evict_largest(network: Arc<Network>) {
+    let pool = &network.pool;
     let why = format!(
         "more than {} bytes are held for all peers (peers_limit), and most for this one",
         pool.limit
@@ -62,11 +62,11 @@ pub(crate) async fn evict_largest(node: Arc<Inner>) {
     loop {
         tokio::select! {
             biased;
-            () = node.stop.cancelled() => return,
+            () = network.life.stop.cancelled() => return,
             () = pool.over.notified() => {}
         }
         while pool.is_over() {
-            let peers = node.peers().into_iter();
+            let peers = network.peers().into_iter();
             let peers = peers.map(|peer| {
                 let pooled = peer.lock().machine.pooled();
                 (pooled, peer)

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Peer;
-use crate::node::{Inner, room_for};
+use super::{Network, Peer, room_for};
 
 /// Room for ports that one peer has spawned here.
 pub(super) struct Spawned {
@@ -36,13 +35,13 @@ impl Peer {
     ///
     /// # Errors
     /// The limit that there is no room within.
-    pub(crate) fn spawn_place(&self, node: &Inner) -> Result<SpawnPlace, String> {
+    pub(crate) fn spawn_place(&self, network: &Network) -> Result<SpawnPlace, String> {
         let Spawned { room, limit } = &self.spawned;
         let own = room.clone().try_acquire_owned();
         let own = own.map_err(|_| format!("{limit} of this peer live (peer_ports)"))?;
-        let of_all = node.spawned.clone().try_acquire_owned();
+        let of_all = network.spawned.clone().try_acquire_owned();
         let of_all = of_all.map_err(|_| {
-            let limit = node.config.spawned_ports;
+            let limit = network.config.spawned_ports;
             format!("{limit} of all peers live (spawned_ports)")
         })?;
         Ok(SpawnPlace {

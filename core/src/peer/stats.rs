@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::{Generation, Peer};
-use crate::link::{LinkInfo, Pulse};
-use crate::node::{LinkStats, Traffic};
+use crate::traffic::{LinkInfo, LinkStats, Pulse, Traffic};
 
 /// How much has crossed a connection in both directions; equal marks mean that nothing has meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

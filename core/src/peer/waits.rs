@@ -39,22 +39,12 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Weak};
-
-    use super::*;
-    use crate::peer::Pool;
+    use crate::peer::tests::network;
 
     #[tokio::test]
     async fn a_connector_is_done_with_its_wait_and_has_no_say_in_the_next() {
-        let pool = Arc::new(Pool::new(0));
-        let id = |id: &str| id.parse().unwrap();
-        let peer = Peer::new(
-            &id("us"),
-            id("peer"),
-            Weak::new(),
-            &crate::Config::default(),
-            &pool,
-        );
+        let network = network();
+        let peer = network.peer(&"peer".parse().unwrap());
         let begin = || {
             let mut state = peer.lock();
             state.machine.want();

@@ -91,7 +91,7 @@ impl<'a> Context<'a> {
         let (node, port) = (self.node.clone(), self.port.clone());
         // What it returns is the program's as well. Guarded from here on: it may be dropped before it has begun.
         let future = guard::complete(async { future.await.into_result() });
-        let task = self.node.runtime.spawn(async move {
+        let task = self.node.life.runtime.spawn(async move {
             if let Err(reason) = future.await.unwrap_or_else(|panic| Err(panic.into())) {
                 node.shards.kill(port, reason);
             }

@@ -23,7 +23,7 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn new(node: Arc<Inner>, index: usize) -> Self {
         Self {
-            reason: node.stopped_reason(),
+            reason: node.life.stopped_reason(),
             shard: Shard::new(node),
             taken: Taken::default(),
             index,
@@ -35,7 +35,7 @@ impl Running {
         let node = &self.shard.node;
         let why = format!("shard {} panicked: {panic}", self.index);
         self.reason = Reason::transport_error(&node.id, &why);
-        node.fail(why);
+        node.life.fail(why);
     }
 
     /// Does what remains to be done with an item when the ports die. Messages are lost with their port.

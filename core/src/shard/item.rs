@@ -9,12 +9,11 @@ use aemp_proto::token::Rest;
 use aemp_proto::value::append;
 use tokio::sync::oneshot;
 
+use super::PortStats;
 use crate::codec::Incoming;
 use crate::guard;
 use crate::message::Values;
 use crate::monitor::Action;
-use crate::node::PortStats;
-use crate::peer::{Generation, Peer};
 use crate::port::Port;
 use crate::{Message, PortName, Reason, Value, message::Wire};
 
@@ -86,8 +85,8 @@ pub(crate) enum What {
     Watch(Box<Watcher>),
     /// A monitor of this node ends.
     Unwatch(MonitorKey),
-    /// A peer takes monitors back.
-    UnwatchPeer(Generation, Asked),
+    /// Another node takes monitors back.
+    UnwatchRemote(RemoteKey, Asked),
     /// A monitor's callback.
     Fire(Box<(Action, Reason)>),
     /// Say which ports there are.
@@ -302,10 +301,19 @@ impl NewPort {
     }
 }
 
-/// Who wants to know of a port's death.
+/// Who is told when a port dies.
 pub(crate) enum Watcher {
     /// A monitor of this node.
     Local(MonitorKey, Action),
-    /// A peer, over the connection of this generation.
-    Peer(Arc<Peer>, Generation),
+    /// Another node, under a key that no other connection has.
+    Remote(Arc<dyn RemoteWatcher>, RemoteKey),
 }
+
+/// Another node that watches ports of this one.
+pub(crate) trait RemoteWatcher: Send + Sync {
+    /// A port has died that is watched under `key`.
+    fn port_died(self: Arc<Self>, key: RemoteKey, port: &PortName, reason: &Reason);
+}
+
+/// What a [`RemoteWatcher`] watches ports under: the number of its connection.
+pub(crate) type RemoteKey = u64;

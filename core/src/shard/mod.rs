@@ -4,6 +4,8 @@
 //! by swapping a vector under a short lock. Messages, kills and monitor requests travel in that one queue, so
 //! they keep their order per sender and port. What is shared is the queues ([`Shards`]); the maps are not.
 
+mod bodies;
+mod death;
 mod end;
 mod item;
 mod news;
@@ -11,6 +13,7 @@ mod owed;
 mod ports;
 mod queue;
 mod run;
+mod stats;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -23,20 +26,27 @@ use tokio::sync::oneshot;
 
 use crate::codec::Incoming;
 use crate::guard;
-use crate::node::{PortStats, ShardStats};
+use crate::monitor::Monitored;
 use crate::port::Port;
 use crate::{Message, PortName, Reason};
 
 use item::Chunk;
-pub(crate) use item::{Asked, Item, NewPort, OnEnd, Watcher, What};
+pub(crate) use item::{Asked, Item, NewPort, OnEnd, RemoteWatcher, Watcher, What};
 use owed::Owed;
 use queue::Queue;
 pub(crate) use run::run;
+pub use stats::{PortStats, ShardStats};
 
 /// The queues of all shards of a node.
 pub(crate) struct Shards {
     queues: Box<[Queue]>,
     hasher: SeededState,
+}
+
+impl Monitored for Shards {
+    fn unmonitor(self: Arc<Self>, port: &PortName, key: MonitorKey) {
+        self.push(Item::new(port.clone(), What::Unwatch(key)));
+    }
 }
 
 impl Shards {
@@ -99,10 +109,6 @@ impl Shards {
     #[must_use]
     pub(crate) fn watch(&self, port: PortName, watcher: Watcher) -> Option<Item> {
         self.try_push(Item::new(port, What::Watch(Box::new(watcher))), None)
-    }
-
-    pub(crate) fn unwatch(&self, port: PortName, key: MonitorKey) {
-        self.push(Item::new(port, What::Unwatch(key)));
     }
 
     pub(crate) fn stats(&self) -> Vec<ShardStats> {

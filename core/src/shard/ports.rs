@@ -12,11 +12,10 @@ use aemp_proto::monitor::{Keyed, MonitorKey};
 use hashbrown::HashTable;
 
 use super::item::OnEnd;
-use super::{Asked, Watcher};
+use super::item::{Asked, RemoteKey, RemoteWatcher, Watcher};
 use crate::PortName;
 use crate::guard;
 use crate::monitor::Action;
-use crate::peer::{Generation, Peer};
 use crate::port::{Owned, Port};
 
 /// Where a port is kept as long as it lives.
@@ -54,14 +53,14 @@ const _: () = assert!(size_of::<Option<Slot>>() == 64);
 pub(super) struct Ties {
     /// Monitors of this node.
     local: Keyed<Action>,
-    /// Peers, by the connection that they asked over: no two have the same number.
-    peers: Keyed<Asker>,
+    /// Other nodes, by the key of the connection that they asked over.
+    remote: Keyed<Asker>,
     pub(super) on_end: Option<OnEnd>,
 }
 
-/// A peer that watches a port.
+/// Another node that watches a port.
 struct Asker {
-    peer: Arc<Peer>,
+    watcher: Arc<dyn RemoteWatcher>,
     /// How often it asked: it takes back as often, and is told as often (protocol.md section 5).
     times: usize,
 }
@@ -75,16 +74,16 @@ impl Ties {
     }
 
     pub(super) fn watchers(&self) -> usize {
-        let peers = self.peers.iter().map(|asker| asker.times);
-        self.local.len() + peers.sum::<usize>()
+        let remote = self.remote.iter().map(|asker| asker.times);
+        self.local.len() + remote.sum::<usize>()
     }
 
     pub(super) fn add(&mut self, watcher: Watcher) {
         match watcher {
             Watcher::Local(key, action) => self.local.insert(key, action),
-            Watcher::Peer(peer, generation) => match self.peers.get_mut(generation) {
+            Watcher::Remote(watcher, key) => match self.remote.get_mut(key) {
                 Some(asker) => asker.times += 1,
-                None => self.peers.insert(generation, Asker { peer, times: 1 }),
+                None => self.remote.insert(key, Asker { watcher, times: 1 }),
             },
         }
     }
@@ -95,25 +94,25 @@ impl Ties {
         guard::dispose(self.local.remove(key));
     }
 
-    /// Ends what the peer watches over the connection `generation`.
-    pub(super) fn remove_peer(&mut self, generation: Generation, asked: Asked) {
-        if let Some(asker) = self.peers.get_mut(generation) {
+    /// Ends what another node watches under `key`.
+    pub(super) fn remove_remote(&mut self, key: RemoteKey, asked: Asked) {
+        if let Some(asker) = self.remote.get_mut(key) {
             asker.times -= 1;
             if asked == Asked::All || asker.times == 0 {
-                guard::dispose(self.peers.remove(generation));
+                guard::dispose(self.remote.remove(key));
             }
         }
     }
 
-    /// All of them: those of this node in the order in which they were set, then the peers.
+    /// All of them: those of this node in the order in which they were set, then other nodes.
     pub(super) fn into_watchers(self) -> impl Iterator<Item = Watcher> + Send {
         let local = self.local.into_iter();
         let local = local.map(|(key, action)| Watcher::Local(key, action));
-        let peers = self.peers.into_iter().flat_map(|(generation, asker)| {
-            let Asker { peer, times } = asker;
-            (0..times).map(move |_| Watcher::Peer(peer.clone(), generation))
+        let remote = self.remote.into_iter().flat_map(|(key, asker)| {
+            let Asker { watcher, times } = asker;
+            (0..times).map(move |_| Watcher::Remote(watcher.clone(), key))
         });
-        local.chain(peers)
+        local.chain(remote)
     }
 }
 

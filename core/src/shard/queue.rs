@@ -8,12 +8,10 @@ use std::task::{Poll, Waker};
 
 use tokio::sync::Notify;
 
-use super::Item;
 use super::item::Chunk;
 use super::owed::Owed;
-use crate::node::ShardStats;
-use crate::runtime::make_way;
-use crate::watchdog::soon;
+use super::{Item, ShardStats};
+use crate::watchdog::{make_way, soon};
 use crate::{Message, PortName};
 
 /// Empty chunks that are kept for later at most: memory fresh from the system costs more than the messages. When senders

@@ -2,35 +2,28 @@
 
 use std::iter;
 use std::sync::Arc;
-use std::vec::Drain;
 
-use aemp_proto::message::Source;
-use aemp_proto::token::Rest;
 use aemp_proto::value::next_of;
 
+use super::bodies::Bodies;
 use super::end::{Items, Running};
-use super::item::{Chunk, Len, UNKNOWN};
+use super::item::Chunk;
 use super::news::News;
 use super::ports::{Place, Ports, Slot, Ties};
-use super::{Item, NewPort, Watcher, What};
+use super::{Item, NewPort, PortStats, What};
 use crate::allowance::log_within;
 use crate::budget::{Budget, LOOKS, Turn};
 use crate::guard;
-use crate::monitor::Action;
-use crate::node::{Inner, PortStats};
-use crate::peer::Peer;
+use crate::node::Inner;
 use crate::port::{Context, Owned, Port};
 use crate::watchdog::Worker;
-use crate::{Excerpt, Message, PortId, PortName, Reason, Value, reason};
+use crate::{Excerpt, Message, PortName, Reason};
 
 /// So many messages at once are the sign of senders at work.
 const BUSY: usize = 16;
 
 /// How many ports are looked up in one go.
 const AHEAD: usize = 16;
-
-/// So many watchers are told of deaths before the turn is looked at.
-const TOLD: usize = 64;
 
 /// As so many messages one of them counts: it is a message to be encoded, or an item for another queue.
 const TELLING: usize = 4;
@@ -85,52 +78,14 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
     }
 }
 
-/// What the messages of a chunk consist of, each from the front.
-struct Bodies<'a> {
-    values: Drain<'a, Value>,
-    bytes: &'a [u8],
-    source: Option<Source>,
-    /// A message was announced that is not there, or without a source before it.
-    broken: bool,
-}
-
-impl Bodies<'_> {
-    /// The next message from a peer, in memory of its own. `None` only in a chunk that is broken.
-    #[inline]
-    fn wire(&mut self, at: u32, left: u32) -> Option<Message> {
-        let message = self.next_wire(at, left);
-        self.broken |= message.is_none();
-        message
-    }
-
-    #[inline]
-    fn next_wire(&mut self, at: u32, left: u32) -> Option<Message> {
-        let (len, behind) = self.bytes.split_first_chunk()?;
-        let (bytes, behind) = behind.split_at_checked(Len::from_ne_bytes(*len) as usize)?;
-        self.bytes = behind;
-        let rest = Rest::new(at as usize, (left != UNKNOWN).then_some(left as usize));
-        Some(self.source?.message(bytes, rest))
-    }
-
-    /// That the chunk holds what its items announce, for that costs messages or gives them to the wrong port. Not inside a
-    /// port's guard: it is the shard that fails.
-    #[inline]
-    fn check(&self, whole: bool) {
-        assert!(
-            whole && !self.broken,
-            "a chunk does not hold what it announces"
-        );
-    }
-}
-
 pub(super) struct Shard {
     pub(super) node: Arc<Inner>,
-    ports: Ports,
-    worker: Worker,
+    pub(super) ports: Ports,
+    pub(super) worker: Worker,
     /// Who waits to be told of deaths. Nobody when a chunk begins.
-    news: News,
+    pub(super) news: News,
     /// How many have been told since that was asked.
-    told: usize,
+    pub(super) told: usize,
     /// It is at its end: its queue is closed.
     pub(super) ended: bool,
 }
@@ -138,7 +93,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(node: Arc<Inner>) -> Self {
         Self {
-            worker: Worker::new(&node.id, &node.runtime),
+            worker: Worker::new(&node.id, &node.life.runtime),
             node,
             ports: Ports::default(),
             news: News::default(),
@@ -270,8 +225,8 @@ impl Shard {
             What::Kill(reason) => self.bury(&port, *reason),
             What::Watch(watcher) => self.watch(port, *watcher),
             What::Unwatch(key) => self.unwatch(&port, |ties| ties.remove(key)),
-            What::UnwatchPeer(generation, asked) => {
-                self.unwatch(&port, |ties| ties.remove_peer(generation, asked));
+            What::UnwatchRemote(key, asked) => {
+                self.unwatch(&port, |ties| ties.remove_remote(key, asked));
             }
             What::Fire(fired) => self.call(fired.0, fired.1),
             // Who asked may have given up.
@@ -305,7 +260,7 @@ impl Shard {
         };
         if let Err(refused) = self.ports.insert(slot) {
             drop(Self::dispose(refused, &Reason::normal()));
-            log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), "a port of that name exists, the new one is dropped");
+            log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), "a port of that name exists, the new one is dropped");
             return;
         }
         let started = self
@@ -313,7 +268,7 @@ impl Shard {
             .get_mut(&port)
             .and_then(|slot| slot.start(&self.node, &port));
         if let Some(reason) = started {
-            log_within!(self.node.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), reason = %Excerpt(&reason), "a port did not start");
+            log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), reason = %Excerpt(&reason), "a port did not start");
             self.bury(&port, reason);
         }
     }
@@ -342,117 +297,6 @@ impl Shard {
         }
         // Dropped, as AEMP says (protocol.md section 4).
         messages.for_each(drop);
-    }
-
-    /// Ends a port: what it owns goes, then its watchers are told.
-    pub(super) fn bury(&mut self, port: &PortName, reason: Reason) {
-        let Some(slot) = self.ports.remove(port) else {
-            return;
-        };
-        if !reason.is_normal() {
-            tracing::debug!(target: "aemp::port", port = %Excerpt(port), reason = %Excerpt(&reason), "port died");
-        }
-        let Some(mut watchers) = Self::dispose(slot, &reason) else {
-            return;
-        };
-        #[cfg(aemp_faults)]
-        if aemp_proto::faults::is(aemp_proto::faults::Fault::PanicUntold)
-            && reason.kind() == Some("die")
-        {
-            return;
-        }
-        // Those that are few at once, unless others come first.
-        while self.news.is_empty() && (self.told < TOLD || self.ended) {
-            let Some(watcher) = watchers.next() else {
-                return;
-            };
-            self.tell(port, watcher, &reason);
-        }
-        self.news.push(port, reason, watchers);
-    }
-
-    /// How many have been told of a death since the last call.
-    fn told(&mut self) -> usize {
-        std::mem::take(&mut self.told)
-    }
-
-    /// Tells some of those who wait for it. False if nobody did.
-    fn tell_more(&mut self) -> bool {
-        if self.news.is_empty() {
-            return false;
-        }
-        let _working = self.worker.enter();
-        for _ in 0..TOLD {
-            let Some((port, watcher, reason)) = self.news.next() else {
-                break;
-            };
-            self.tell(&port, watcher, &reason);
-        }
-        true
-    }
-
-    /// Tells all who wait for it.
-    pub(super) fn tell_all(&mut self) {
-        while self.tell_more() {}
-    }
-
-    /// Drops a port and what it owns, and gives those who watched it, if anybody did.
-    fn dispose(
-        slot: Slot,
-        reason: &Reason,
-    ) -> Option<impl Iterator<Item = Watcher> + Send + use<>> {
-        let Slot {
-            port,
-            owned,
-            mut ties,
-            ..
-        } = slot;
-        if let Some(owned) = owned {
-            guard::dispose(owned);
-        }
-        let on_end = ties.as_mut().and_then(|ties| ties.on_end.take());
-        NewPort { port, on_end }.dispose(reason);
-        let watched = ties.filter(|ties| ties.watchers() > 0);
-        watched.map(|ties| ties.into_watchers())
-    }
-
-    fn watch(&mut self, port: PortName, watcher: Watcher) {
-        match self.ports.get_mut(&port) {
-            Some(slot) => slot.ties.get_or_insert_default().add(watcher),
-            None => {
-                let id = PortId::new(self.node.id.clone(), port.clone());
-                let why = "cannot monitor nonexistent port";
-                let reason = reason!["no_such_port", why, &id];
-                match self.news.is_empty() {
-                    true => self.tell(&port, watcher, &reason),
-                    // It may have watched a port of that name that has died before.
-                    false => self.news.push(&port, reason, iter::once(watcher)),
-                }
-            }
-        }
-    }
-
-    fn unwatch(&mut self, port: &PortName, remove: impl FnOnce(&mut Ties)) {
-        let slot = self.ports.get_mut(port);
-        if let Some(ties) = slot.and_then(|slot| slot.ties.as_mut()) {
-            remove(ties);
-        }
-    }
-
-    pub(super) fn tell(&mut self, port: &PortName, watcher: Watcher, reason: &Reason) {
-        self.told += 1;
-        match watcher {
-            // No shard would take it.
-            Watcher::Local(_, action) if self.ended => self.call(action, reason.clone()),
-            Watcher::Local(_, action) => self.node.fire(port, action, reason.clone()),
-            Watcher::Peer(peer, generation) => Peer::port_died(&peer, generation, port, reason),
-        }
-    }
-
-    /// Runs a callback. One that panics hurts nobody else.
-    fn call(&self, action: Action, reason: Reason) {
-        let act = || self.node.act(action, reason);
-        guard::log("a monitor's callback panicked", act);
     }
 }
 

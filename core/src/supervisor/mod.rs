@@ -32,7 +32,7 @@ use keeper::Keeper;
 ///         .restarts(5, Duration::from_secs(10))
 ///         .backoff(Duration::from_millis(100), Duration::from_secs(5))
 ///         .child("here", |node| node.port(routes().on("job", |_, (n,): (u64,)| println!("{n}"))))
-///         .child("there", move |node| node.spawn(&server, "pool::worker", ("w1",))),
+///         .child("there", move |node| node.life.spawn(&server, "pool::worker", ("w1",))),
 /// );
 /// let failed = node.gone(workers.id());
 /// workers.stop().await;
@@ -133,6 +133,13 @@ pub struct Supervisor {
 
 /// The children that live, by name.
 type Living = Arc<Mutex<Vec<(Text, Option<PortId>)>>>;
+
+impl LocalNode {
+    /// Begins to keep ports alive, here or elsewhere, as `supervision` says.
+    pub fn supervise(&self, supervision: Supervision) -> Supervisor {
+        Supervisor::start(self.inner(), supervision)
+    }
+}
 
 impl Supervisor {
     pub(crate) fn start(node: &Arc<Inner>, supervision: Supervision) -> Self {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use aemp_proto::directory::{Query, is_known_family};
 
-use super::{Directory, DirectoryError, DirectoryRole};
+use super::{Directory, DirectoryRole};
+use crate::error::DirectoryError;
 use crate::node::Inner;
 use crate::{Text, Value};
 

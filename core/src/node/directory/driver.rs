@@ -12,24 +12,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use aemp_proto::directory::{
-    Arrival, Change, Machine, Output, Query, Refused, Request, Role, Seeds, Settings,
-};
+use aemp_proto::directory::{Arrival, Machine, Request, Role, Seeds, Settings};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::watch::Feed;
-use crate::allowance::log_within;
-use crate::budget::{Budget, Turn};
 use crate::link::SeedState;
 use crate::message::IntoIter;
 use crate::node::Inner;
-use crate::peer::{Answers, Generation, Peer};
+use crate::peer::{Generation, Peer};
 use crate::runtime::yield_to_runtime;
-use crate::{Address, Excerpt, NodeId, Text, Value};
-
-/// So many addresses of a node are tried; a peer may publish any number.
-const MOST_ADDRESSES: usize = 16;
+use crate::{Address, NodeId, Text, Value};
 
 /// So often at most the task that does what is large lets others take the lock before it takes it again.
 const MOST_YIELDS: usize = 16;
@@ -57,17 +50,17 @@ pub(crate) struct Driver {
     start: Instant,
 }
 
-struct State {
-    machine: Machine,
-    questions: BTreeMap<u64, oneshot::Sender<Value>>,
+pub(super) struct State {
+    pub(super) machine: Machine,
+    pub(super) questions: BTreeMap<u64, oneshot::Sender<Value>>,
     /// Who waits to hear where a node listens.
-    sought: BTreeMap<NodeId, Vec<oneshot::Sender<Option<Vec<Text>>>>>,
-    feeds: BTreeMap<Text, Vec<Weak<Feed>>>,
+    pub(super) sought: BTreeMap<NodeId, Vec<oneshot::Sender<Option<Vec<Text>>>>>,
+    pub(super) feeds: BTreeMap<Text, Vec<Weak<Feed>>>,
     /// How many guards hold a registered entry.
-    registered: BTreeMap<(Text, Text), usize>,
-    next: u64,
+    pub(super) registered: BTreeMap<(Text, Text), usize>,
+    pub(super) next: u64,
     /// The node has stopped: nothing is answered any more.
-    closed: bool,
+    pub(super) closed: bool,
 }
 
 impl Driver {
@@ -95,7 +88,7 @@ impl Driver {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -103,7 +96,11 @@ impl Driver {
     }
 
     /// Lets the machine take a step, and does what it says then.
-    fn step<T>(&self, node: &Arc<Inner>, run: impl FnOnce(&mut State, Duration) -> T) -> T {
+    pub(super) fn step<T>(
+        &self,
+        node: &Arc<Inner>,
+        run: impl FnOnce(&mut State, Duration) -> T,
+    ) -> T {
         self.step_for(node, Cause::Here, run)
     }
 
@@ -179,7 +176,7 @@ impl Driver {
             node: peer.id.clone(),
             generation,
             perl,
-            seed: node.connected_seeds().contains(&peer.id),
+            seed: node.links.connected_seeds().contains(&peer.id),
         };
         self.step(node, |state, now| state.machine.handle_up(now, arrival));
     }
@@ -234,7 +231,7 @@ impl Driver {
         };
         tokio::select! {
             biased;
-            () = node.stop.cancelled() => {}
+            () = node.life.stop.cancelled() => {}
             () = caught_up => {}
         }
     }
@@ -250,89 +247,6 @@ impl Driver {
         }
     }
 
-    pub(super) fn set(
-        &self,
-        node: &Arc<Inner>,
-        family: &Text,
-        key: Text,
-        value: Value,
-    ) -> Result<(), Refused> {
-        self.step(node, |state, now| {
-            state.machine.set(now, family, key, value)
-        })
-    }
-
-    pub(super) fn delete(&self, node: &Arc<Inner>, family: &Text, keys: &[Text]) {
-        self.step(node, |state, now| state.machine.delete(now, family, keys));
-    }
-
-    /// Sets an entry that stays until [`unregister`](Self::unregister) has been called as often.
-    pub(super) fn register(
-        &self,
-        node: &Arc<Inner>,
-        family: &Text,
-        key: Text,
-        value: Value,
-    ) -> Result<(), Refused> {
-        self.step(node, |state, now| {
-            state.machine.set(now, family, key.clone(), value)?;
-            *state.registered.entry((family.clone(), key)).or_default() += 1;
-            Ok(())
-        })
-    }
-
-    pub(super) fn unregister(&self, node: &Arc<Inner>, family: &Text, key: &Text) {
-        self.step(node, |state, now| {
-            let entry = (family.clone(), key.clone());
-            if let Some(guards) = state.registered.get_mut(&entry) {
-                *guards -= 1;
-                if *guards == 0 {
-                    state.registered.remove(&entry);
-                    state.machine.delete(now, family, std::slice::from_ref(key));
-                }
-            }
-        });
-    }
-
-    /// Asks what is in a family. Who drops the receiver calls [`give_up`](Self::give_up).
-    pub(super) fn ask(
-        &self,
-        node: &Arc<Inner>,
-        query: Query,
-        family: Text,
-    ) -> (u64, oneshot::Receiver<Value>) {
-        let (answer, answered) = oneshot::channel();
-        self.step(node, |state, _| {
-            let id = state.next;
-            state.next += 1;
-            if !state.closed {
-                state.questions.insert(id, answer);
-                state.machine.ask(id, query, family);
-            }
-            (id, answered)
-        })
-    }
-
-    pub(super) fn give_up(&self, id: u64) {
-        let mut state = self.lock();
-        state.questions.remove(&id);
-        state.machine.give_up(id);
-    }
-
-    /// Where `peer` listens, if the network knows; nowhere, if the list is empty. `None` as well if the node stops.
-    pub(crate) async fn find(&self, node: &Arc<Inner>, peer: &NodeId) -> Option<Vec<Text>> {
-        let (told, found) = oneshot::channel();
-        self.step(node, |state, _| {
-            if !state.closed {
-                let waiting = state.sought.entry(peer.clone()).or_default();
-                waiting.push(told);
-                state.machine.find(peer);
-            }
-        });
-        let _given_up = GivenUp { driver: self, peer };
-        found.await.ok().flatten()
-    }
-
     /// Whether a master, or this node itself, can say now where others listen.
     pub(crate) fn can_find(&self) -> bool {
         matches!(self.role(), Role::Slave(_) | Role::Global)
@@ -341,34 +255,6 @@ impl Driver {
     /// Whether others can connect to `peer`. `None` where this node cannot say.
     pub(crate) fn is_reachable(&self, peer: &NodeId) -> Option<bool> {
         self.lock().machine.is_reachable(peer)
-    }
-
-    /// Lets `feed` be told of a family from now on.
-    pub(super) fn watch(&self, node: &Arc<Inner>, family: &Text, feed: &Arc<Feed>) {
-        self.step(node, |state, _| {
-            if state.closed {
-                return feed.close();
-            }
-            if let Some(content) = state.machine.watch(family) {
-                feed.push(content);
-            }
-            let feeds = state.feeds.entry(family.clone()).or_default();
-            feeds.push(Arc::downgrade(feed));
-        });
-    }
-
-    /// A feed of this family is gone.
-    pub(super) fn unwatch(&self, node: &Arc<Inner>, family: &Text) {
-        self.step(node, |state, _| {
-            let Some(feeds) = state.feeds.get_mut(family) else {
-                return;
-            };
-            feeds.retain(|feed| feed.strong_count() > 0);
-            if feeds.is_empty() {
-                state.feeds.remove(family);
-                state.machine.unwatch(family);
-            }
-        });
     }
 
     /// The node has stopped: nothing is answered any more.
@@ -387,26 +273,6 @@ impl Driver {
     }
 }
 
-/// Takes a question for a node's listeners back when the last who waits for it is gone.
-struct GivenUp<'a> {
-    driver: &'a Driver,
-    peer: &'a NodeId,
-}
-
-impl Drop for GivenUp<'_> {
-    fn drop(&mut self) {
-        let mut state = self.driver.lock();
-        let Some(waiting) = state.sought.get_mut(self.peer) else {
-            return;
-        };
-        waiting.retain(|told| !told.is_closed());
-        if waiting.is_empty() {
-            state.sought.remove(self.peer);
-            state.machine.give_up_finding(self.peer);
-        }
-    }
-}
-
 impl State {
     /// When there is something to do; at once, where a step has left something.
     fn due(&self) -> Option<Duration> {
@@ -415,146 +281,13 @@ impl State {
             false => self.machine.poll_timeout(),
         }
     }
-
-    /// Does what the machine says, in order, for one turn.
-    fn carry_out(
-        &mut self,
-        node: &Arc<Inner>,
-        now: Duration,
-        mut next: impl FnMut(&mut Machine) -> Option<Output>,
-    ) {
-        let mut turn = Turn::new(Budget::DIRECTORY);
-        while !turn.is_over()
-            && let Some(output) = next(&mut self.machine)
-        {
-            turn.spend_request();
-            match output {
-                Output::Send {
-                    to,
-                    generation,
-                    request,
-                } => {
-                    if let Some(peer) = node.known_peer(&to) {
-                        peer.tell_over(generation, &request);
-                    }
-                }
-                Output::Pace { to, generation } => self.pace(node, now, to, generation),
-                // Who has given up has dropped the receiver.
-                Output::Answer { question, answer } => {
-                    if let Some(asked) = self.questions.remove(&question) {
-                        let _ = asked.send(answer);
-                    }
-                }
-                Output::Found { node, addresses } => {
-                    for told in self.sought.remove(&node).into_iter().flatten() {
-                        let _ = told.send(addresses.clone());
-                    }
-                }
-                Output::Changed { family, change } => self.feed(&family, &change),
-                Output::Connect {
-                    node: peer,
-                    addresses,
-                } => {
-                    let addresses = parse_all(&addresses);
-                    node.peer(&peer).connect_to(addresses);
-                }
-                Output::NotTaken { node: peer, why } => {
-                    if let Some(peer) = node.known_peer(&peer) {
-                        log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, why = %Excerpt(&why), "not taken");
-                        if let Some(generation) = self.machine.generation(&peer.id) {
-                            peer.count_odd(generation);
-                        }
-                    }
-                }
-                Output::Silent {
-                    node: peer,
-                    generation,
-                    end,
-                } => {
-                    if let Some(peer) = node.known_peer(&peer) {
-                        be_told(&peer, generation, end);
-                    }
-                }
-                Output::Ignored { node: peer, what } => {
-                    let up = self.machine.generation(&peer);
-                    if let (Some(generation), Some(peer)) = (up, node.known_peer(&peer)) {
-                        peer.count_odd(generation);
-                        log_within!(peer, DEBUG, target: "aemp::directory", peer = %peer.id, what, "ignored");
-                    }
-                }
-                Output::Keep { node: peer, keep } => {
-                    if let Some(peer) = node.known_peer(&peer) {
-                        peer.keep(keep);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Tells the machine when `to` has room, which may be now.
-    fn pace(&mut self, node: &Arc<Inner>, now: Duration, to: NodeId, generation: Generation) {
-        let is_up = self.machine.generation(&to) == Some(generation);
-        let Some(peer) = node.known_peer(&to).filter(|_| is_up) else {
-            return;
-        };
-        let high = node.config.high_water;
-        match peer.answers(generation, high) {
-            Answers::Now => self.machine.handle_ready(now, &to),
-            Answers::Later => {
-                let node = node.clone();
-                node.clone().spawn_essential("the directory", async move {
-                    peer.ready(high).await;
-                    node.directory.step(&node, |state, now| {
-                        if state.machine.generation(&to) == Some(generation) {
-                            state.machine.handle_ready(now, &to);
-                        }
-                    });
-                });
-            }
-            // The machine is about to hear that the connection is lost.
-            Answers::Never => {}
-        }
-    }
-
-    fn feed(&mut self, family: &Text, change: &Change) {
-        #[cfg(aemp_faults)]
-        if !change.whole && aemp_proto::faults::once(aemp_proto::faults::Fault::WatchSkips) {
-            return;
-        }
-        let feeds = self.feeds.get(family).into_iter().flatten();
-        for feed in feeds.filter_map(Weak::upgrade) {
-            feed.push(change.clone());
-        }
-    }
-}
-
-/// A global node does not tell what it holds, and was asked once more, or is to `end` and come back.
-fn be_told(peer: &Arc<Peer>, generation: Generation, end: bool) {
-    match end {
-        false => {
-            log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, "a global node does not tell what it holds, and was asked once more");
-        }
-        true => {
-            let why = "a global node that does not tell what it holds: a new connection may help";
-            peer.fail_link(generation, why);
-        }
-    }
-}
-
-/// The addresses that are some; a peer may have published anything.
-pub(crate) fn parse_all(addresses: &[Text]) -> Vec<Address> {
-    addresses
-        .iter()
-        .take(MOST_ADDRESSES)
-        .filter_map(|address| address.parse().ok())
-        .collect()
 }
 
 /// Tells the machine the time when it wants to know, and how the seeds stand.
 pub(crate) async fn run(node: Arc<Inner>) {
     let driver = &node.directory;
     loop {
-        let seeds_changed = node.seeds_changed.notified();
+        let seeds_changed = node.links.seeds_changed.notified();
         tokio::pin!(seeds_changed);
         seeds_changed.as_mut().enable();
         look_at_seeds(&node);
@@ -569,7 +302,7 @@ pub(crate) async fn run(node: Arc<Inner>) {
             };
             tokio::select! {
                 biased;
-                () = node.stop.cancelled() => return,
+                () = node.life.stop.cancelled() => return,
                 () = &mut seeds_changed => break,
                 () = driver.sooner.notified() => {}
                 () = timeout => driver.step_for(&node, Cause::Run, |state, now| {
@@ -582,12 +315,12 @@ pub(crate) async fn run(node: Arc<Inner>) {
 
 /// Tells the machine how the seeds stand.
 pub(crate) fn look_at_seeds(node: &Arc<Inner>) {
-    let seeds = node.seeds();
+    let seeds = node.links.seeds();
     if seeds.iter().any(|seed| seed.state() == SeedState::Itself) {
         // A node that is a seed of its network works for it (protocol.md section 6).
         node.directory.become_global(node);
     }
-    let connected: BTreeSet<NodeId> = node.connected_seeds().into_iter().collect();
+    let connected: BTreeSet<NodeId> = node.links.connected_seeds().into_iter().collect();
     let seeds = Seeds {
         any: seeds.iter().any(|seed| seed.state() != SeedState::Itself),
         untried: seeds.iter().any(|seed| seed.state() == SeedState::Trying),

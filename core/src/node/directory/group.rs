@@ -8,7 +8,8 @@ use std::time::Duration;
 use aemp_proto::directory::{Change, LISTENERS};
 use serde::de::DeserializeOwned;
 
-use super::{Directory, DirectoryError, FamilyWatch, Registration};
+use super::{Directory, FamilyWatch, Registration};
+use crate::error::DirectoryError;
 use crate::node::{Call, Inner};
 use crate::{IntoMessage, PortId, Text, Value};
 
@@ -159,7 +160,7 @@ impl State {
         if *id == node.id || listed.is_none_or(|listed| listed.contains(id.as_str())) {
             return true;
         }
-        let peer = node.known_peer(id);
+        let peer = node.network.known_peer(id);
         peer.is_some_and(|peer| peer.link().is_some() || !peer.addresses().is_empty())
     }
 
@@ -230,7 +231,11 @@ impl Members {
     /// One at random.
     pub fn random(&self) -> Pick<'_> {
         let state = self.lock();
-        let at = self.node().entropy.between(0.0, state.ports.len() as f64) as usize;
+        let at = self
+            .node()
+            .links
+            .entropy
+            .between(0.0, state.ports.len() as f64) as usize;
         self.pick(state.reachable_from(self.node(), at))
     }
 

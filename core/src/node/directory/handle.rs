@@ -8,7 +8,7 @@ use aemp_proto::directory::{Query, Refused, Role, is_family, is_known_family};
 use serde::Serialize;
 
 use super::{Ask, Driver, FamilyWatch, Registration, ask};
-use crate::codec::EncodeError;
+use crate::error::DirectoryError;
 use crate::node::Inner;
 use crate::value::to_value;
 use crate::{NodeId, PortId, Text, Value};
@@ -35,88 +35,6 @@ use crate::{NodeId, PortId, Text, Value};
 #[derive(Clone)]
 pub struct Directory {
     pub(super) node: Arc<Inner>,
-}
-
-/// Why the directory did not do what it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DirectoryError {
-    /// The name is none that a family can have.
-    #[error(
-        "{family:?} is no family: its name has letters, digits, _ and :, and begins with a letter"
-    )]
-    Family {
-        /// The name.
-        family: String,
-    },
-    /// The value is not what JSON can carry: every JSON peer of the network would miss it.
-    #[error(
-        "{key:?} of family {family:?} not set: the directory holds what JSON can carry, and this has {what}"
-    )]
-    Value {
-        /// The family.
-        family: Text,
-        /// The key.
-        key: Text,
-        /// What is the matter, and where.
-        what: String,
-    },
-    /// Key and value are too large.
-    #[error(
-        "{key:?} of family {family:?} not set: it has {bytes} bytes, of at most {limit} (directory.entry)"
-    )]
-    TooLarge {
-        /// The family.
-        family: Text,
-        /// The key.
-        key: Text,
-        /// The size of both, about.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// The value does not serialise.
-    #[error("{key:?} of family {family:?} not set: {error}")]
-    Serialize {
-        /// The family.
-        family: Text,
-        /// The key.
-        key: Text,
-        /// What serde said.
-        error: EncodeError,
-    },
-    /// No answer came in time.
-    #[error("no answer about family {family:?} within {limit:?}: {why}")]
-    TimedOut {
-        /// The family.
-        family: Text,
-        /// The limit.
-        limit: std::time::Duration,
-        /// What is known about why.
-        why: String,
-    },
-    /// The node has stopped.
-    #[error("the node has stopped")]
-    Stopped,
-    /// Nobody is in the group.
-    #[error("group {group:?} has no members")]
-    Empty {
-        /// The group.
-        group: Text,
-    },
-    /// None of the group's members can be reached from here: see [`Members::unreachable`](crate::Members::unreachable).
-    #[error(
-        "no member of group {group:?} can be reached: {members} listen nowhere and have no connection to this node"
-    )]
-    Unreachable {
-        /// The group.
-        group: Text,
-        /// How many members it has.
-        members: usize,
-    },
-    /// A message to a member was not sent.
-    #[error(transparent)]
-    Send(#[from] crate::SendError),
 }
 
 /// What a node is in the directory (protocol.md section 6).

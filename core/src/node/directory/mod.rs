@@ -5,12 +5,15 @@ mod ask;
 mod driver;
 mod group;
 mod handle;
+mod outputs;
+mod programs;
 mod registration;
 mod watch;
 
 pub use ask::Ask;
-pub(crate) use driver::{Driver, look_at_seeds, parse_all, run};
+pub(crate) use driver::{Driver, look_at_seeds, run};
 pub use group::{Group, Lease, Members, Pick};
-pub use handle::{Directory, DirectoryError, DirectoryRole};
+pub use handle::{Directory, DirectoryRole};
+pub(crate) use outputs::parse_all;
 pub use registration::Registration;
 pub use watch::FamilyWatch;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{TapOptions, Tapped, TappedMessage};
 use crate::NodeId;
 use crate::codec::{Codec, Limits, PeerInfo};
-use crate::link::LinkInfo;
+use crate::traffic::LinkInfo;
 
 /// So many messages wait for whoever reads a tap, and so many bytes of them; of one that is longer, that one.
 const MESSAGES: usize = 1024;
@@ -224,7 +224,7 @@ impl Taps {
     }
 
     /// Ends them all: the node has stopped.
-    pub(in crate::node) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut list = self.list();
         list.closed = true;
         self.on.store(false, Ordering::Relaxed);

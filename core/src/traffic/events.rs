@@ -2,7 +2,7 @@
 
 use tokio::sync::broadcast;
 
-use crate::link::LinkInfo;
+use super::LinkInfo;
 use crate::{NodeId, Reason};
 
 /// What happened to a peer.
@@ -21,7 +21,7 @@ pub enum NodeEvent {
 }
 
 /// The events of a node from the call of [`events`](crate::LocalNode::events) on.
-pub struct Events(pub(super) broadcast::Receiver<NodeEvent>);
+pub struct Events(pub(crate) broadcast::Receiver<NodeEvent>);
 
 impl Events {
     /// The next event; `None` when the node has stopped. Who falls more than 1024 events behind misses the oldest.

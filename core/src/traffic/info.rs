@@ -23,7 +23,7 @@ pub struct LinkInfo {
 }
 
 impl LinkInfo {
-    pub(super) fn new(established: &Established, address: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(established: &Established, address: Option<SocketAddr>) -> Self {
         let peer = established.peer();
         Self {
             peer: PeerInfo::new(peer.node().clone(), peer.provider()),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::Inner;
+use super::Lifecycle;
 use crate::Excerpt;
 use crate::guard;
 
@@ -71,15 +71,15 @@ impl Tasks {
 
 /// Stops the node if the task that holds it panics, or is dropped before its end: without a shard, a listener, a seed or
 /// the directory a node would be deaf, and nobody would know.
-pub(super) struct Essential {
-    node: Weak<Inner>,
+pub(crate) struct Essential {
+    node: Weak<Lifecycle>,
     /// Which task, for the log.
     task: String,
     ended: bool,
 }
 
 impl Essential {
-    pub(super) fn new(node: &Arc<Inner>, task: String) -> Self {
+    pub(crate) fn new(node: &Arc<Lifecycle>, task: String) -> Self {
         Self {
             node: Arc::downgrade(node),
             task,
@@ -88,7 +88,7 @@ impl Essential {
     }
 
     /// Runs `task` to its end.
-    pub(super) async fn run(mut self, task: impl Future<Output = ()>) {
+    pub(crate) async fn run(mut self, task: impl Future<Output = ()>) {
         let outcome = guard::complete(task).await;
         self.ended = true;
         if let (Err(panic), Some(node)) = (outcome, self.node.upgrade()) {

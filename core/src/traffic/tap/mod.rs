@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::deadline::Deadline;
-use crate::link::LinkInfo;
+use crate::traffic::LinkInfo;
 use crate::{NodeId, Text};
 use spout::Spout;
 pub(crate) use spout::Taps;
@@ -136,7 +136,7 @@ pub struct Tap {
 }
 
 impl Tap {
-    pub(super) fn start(
+    pub(crate) fn start(
         taps: &Arc<Taps>,
         (node, runtime): (&NodeId, &Handle),
         options: TapOptions,

@@ -58,7 +58,7 @@ impl Held {
     }
 
     /// Holds a question. False if there is no room.
-    pub(super) fn push(&mut self, question: Message) -> bool {
+    pub(crate) fn push(&mut self, question: Message) -> bool {
         let bytes = cost_of_message(&question);
         if self.is_full() || bytes > LARGEST {
             return false;

@@ -45,7 +45,7 @@ struct State {
 const NEVER: u64 = u64::MAX;
 
 impl Pulse {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(State {
             began: Instant::now(),
             read_at: AtomicU64::new(0),
@@ -73,7 +73,7 @@ impl Pulse {
     }
 
     /// So many bytes were read.
-    pub(super) fn beat(&self, bytes: usize) {
+    pub(crate) fn beat(&self, bytes: usize) {
         self.0.read_at.store(self.now(), Ordering::Relaxed);
         self.alive();
         self.0.reads.fetch_add(1, Ordering::Relaxed);
@@ -82,54 +82,54 @@ impl Pulse {
     }
 
     /// So many whole messages were read.
-    pub(super) fn received(&self, messages: u64) {
+    pub(crate) fn received(&self, messages: u64) {
         self.0.messages.fetch_add(messages, Ordering::Relaxed);
     }
 
     /// The transport took so many bytes.
-    pub(super) fn wrote(&self, bytes: usize) {
+    pub(crate) fn wrote(&self, bytes: usize) {
         self.0.written.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// How many bytes the transport has taken.
-    pub(super) fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         self.0.written.load(Ordering::Relaxed)
     }
 
     /// The peer gave a sign of life, or may have and could not be heard.
-    pub(super) fn alive(&self) {
+    pub(crate) fn alive(&self) {
         self.0.alive_at.store(self.now(), Ordering::Relaxed);
         self.moved();
     }
 
     /// Bytes were taken that had waited.
-    pub(super) fn moved(&self) {
+    pub(crate) fn moved(&self) {
         self.0.moved_at.store(self.now(), Ordering::Relaxed);
     }
 
     /// Says that the reader waits for our own shards, or no longer does. Meanwhile no sign of life can come.
-    pub(super) fn park(&self, parked: bool) {
+    pub(crate) fn park(&self, parked: bool) {
         self.0.parked.store(parked, Ordering::Relaxed);
         self.alive();
         self.0.read.notify_waiters();
     }
 
-    pub(super) fn is_parked(&self) -> bool {
+    pub(crate) fn is_parked(&self) -> bool {
         self.0.parked.load(Ordering::Relaxed)
     }
 
     /// For how long there was no sign of life.
-    pub(super) fn silence(&self) -> Duration {
+    pub(crate) fn silence(&self) -> Duration {
         self.since(&self.0.alive_at)
     }
 
     /// For how long nothing moved in either direction.
-    pub(super) fn stillness(&self) -> Duration {
+    pub(crate) fn stillness(&self) -> Duration {
         self.since(&self.0.moved_at)
     }
 
     /// For how long the peer was not asked for one.
-    pub(super) fn unasked(&self) -> Duration {
+    pub(crate) fn unasked(&self) -> Duration {
         self.since(&self.0.asked_at)
     }
 
@@ -153,7 +153,7 @@ impl Pulse {
     }
 
     /// Where the first question ends that was asked since the last read.
-    pub(super) fn question(&self) -> u64 {
+    pub(crate) fn question(&self) -> u64 {
         self.0.question.load(Ordering::Relaxed)
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aemp_proto::map::HashMap;
 
+use super::Peer;
 use crate::NodeId;
-use crate::peer::Peer;
 
 /// So many peers are kept without a look at whether they are still of use.
 const FEW: usize = 64;
@@ -31,13 +31,13 @@ thread_local! {
 
 /// Takes the peer that this thread sent to last. Give one back with [`keep_last`].
 #[inline]
-pub(super) fn take_last() -> Option<Arc<Peer>> {
+pub(crate) fn take_last() -> Option<Arc<Peer>> {
     // A thread that ends keeps none.
     LAST.try_with(Cell::take).ok().flatten()
 }
 
 #[inline]
-pub(super) fn keep_last(peer: Arc<Peer>) {
+pub(crate) fn keep_last(peer: Arc<Peer>) {
     let _ = LAST.try_with(|last| last.set(Some(peer)));
 }
 
@@ -89,20 +89,15 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Weak;
-
     use super::*;
-    use crate::Config;
-    use crate::peer::Pool;
+    use crate::peer::tests::network;
 
     fn stranger(id: &NodeId) -> Arc<Peer> {
-        let pool = Arc::new(Pool::new(0));
-        let us = "us".parse().unwrap();
-        Peer::new(&us, id.clone(), Weak::new(), &Config::default(), &pool)
+        Peer::new(&network(), id.clone())
     }
 
-    #[test]
-    fn peers_that_come_and_go_do_not_pile_up_and_one_in_use_stays() {
+    #[tokio::test]
+    async fn peers_that_come_and_go_do_not_pile_up_and_one_in_use_stays() {
         let peers = Peers::default();
         let add = |n: u32| {
             let id: NodeId = format!("client{n}").parse().unwrap();
@@ -116,8 +111,8 @@ mod tests {
         assert!(Arc::ptr_eq(&kept, &add(0)));
     }
 
-    #[test]
-    fn the_peer_that_a_thread_sent_to_last_is_not_forgotten() {
+    #[tokio::test]
+    async fn the_peer_that_a_thread_sent_to_last_is_not_forgotten() {
         let peers = Peers::default();
         let add = |n: u32| {
             let id: NodeId = format!("client{n}").parse().unwrap();

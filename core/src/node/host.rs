@@ -1,0 +1,71 @@
+//! What peers and connections have their node do.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Inner;
+use super::directory::{look_at_seeds, parse_all};
+use super::node_port::{Sender, handle};
+use crate::link::{self, Held, connect_on_demand};
+use crate::monitor::Action;
+use crate::peer::{self, Generation, Peer, Wait};
+use crate::shard::Batch;
+use crate::traffic::NodeEvent;
+use crate::{Address, Message, NodeId, PortName, Reason};
+
+impl peer::Host for Inner {
+    fn fire(self: Arc<Self>, watched: &PortName, action: Action, reason: Reason) {
+        Self::fire(&self, watched, action, reason);
+    }
+
+    fn event(&self, event: NodeEvent) {
+        Self::event(self, event);
+    }
+
+    fn connect(self: Arc<Self>, peer: Arc<Peer>, wait: Wait) {
+        connect_on_demand(&self.links, peer, wait);
+    }
+}
+
+#[async_trait]
+impl link::Host for Inner {
+    fn up(self: Arc<Self>, peer: &Peer, generation: Generation, is_perl: bool) {
+        self.directory.up(&self, peer, generation, is_perl);
+    }
+
+    fn down(self: Arc<Self>, peer: &NodeId, generation: Generation) {
+        self.directory.down(&self, peer, generation);
+    }
+
+    fn request(
+        self: Arc<Self>,
+        (peer, generation): (&Arc<Peer>, Generation),
+        request: Message,
+        batch: &mut Batch,
+        held: Option<&mut Held>,
+    ) -> Result<(), String> {
+        handle(&self, Sender::Peer(peer, generation), request, batch, held)
+    }
+
+    fn is_behind(&self, peer: &NodeId) -> bool {
+        self.directory.is_behind(peer)
+    }
+
+    async fn caught_up(&self, peer: &NodeId) {
+        self.directory.caught_up(self, peer).await;
+    }
+
+    async fn find(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Address>> {
+        let found = self.directory.find(&self, peer).await?;
+        Some(parse_all(&found))
+    }
+
+    fn can_find(&self) -> bool {
+        self.directory.can_find()
+    }
+
+    fn seeds_changed(self: Arc<Self>) {
+        look_at_seeds(&self);
+    }
+}

@@ -1,0 +1,14 @@
+//! What is known of connections: who is at the other end, what has crossed them, and who follows that.
+
+mod events;
+mod info;
+mod pulse;
+mod stats;
+mod tap;
+
+pub use events::{Events, NodeEvent};
+pub use info::LinkInfo;
+pub(crate) use pulse::Pulse;
+pub use stats::{LinkStats, Traffic};
+pub(crate) use tap::Taps;
+pub use tap::{Tap, TapOptions, Tapped, TappedMessage};
