@@ -65,7 +65,10 @@ fn keep(file: &Path) -> io::Result<()> {
                 .write_all(&content)?;
         }
     }
-    fs::rename(next, beside(file, "~"))
+    fs::rename(&next, beside(file, "~"))?;
+    // A writer that was killed between this step and the next has left two names of one file, and to rename one such name
+    // to the other removes neither (POSIX `rename`).
+    remove(&next)
 }
 
 fn remove(file: &Path) -> io::Result<()> {

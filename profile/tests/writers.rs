@@ -116,6 +116,20 @@ fn a_writer_that_is_killed_at_any_moment_leaves_the_file_whole() {
     assert_eq!(folder.names(), ["config", "config.lock", "config~"]);
 }
 
+#[test]
+fn a_writer_that_was_killed_just_before_the_end_leaves_nothing_for_the_next() {
+    let folder = Folder::new("linked");
+    let path = folder.path().join("config");
+    let file = ConfigFile::at(&path);
+    file.update(|document| document.set(Scope::Global, "n", 0.into()))
+        .unwrap();
+    // The present version has its second name, and the next one has not taken its place.
+    fs::hard_link(&path, folder.path().join("config~")).unwrap();
+    file.update(|document| document.set(Scope::Global, "n", 1.into()))
+        .unwrap();
+    assert_eq!(folder.names(), ["config", "config.lock", "config~"]);
+}
+
 /// The version that the file holds, all of which must be of that version.
 fn whole(path: &Path) -> Option<u64> {
     if !path.exists() {
