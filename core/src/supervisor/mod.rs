@@ -32,7 +32,7 @@ use keeper::Keeper;
 ///         .restarts(5, Duration::from_secs(10))
 ///         .backoff(Duration::from_millis(100), Duration::from_secs(5))
 ///         .child("here", |node| node.port(routes().on("job", |_, (n,): (u64,)| println!("{n}"))))
-///         .child("there", move |node| node.life.spawn(&server, "pool::worker", ("w1",))),
+///         .child("there", move |node| node.spawn(&server, "pool::worker", ("w1",))),
 /// );
 /// let failed = node.gone(workers.id());
 /// workers.stop().await;
