@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Role};
+use super::entry::size_of_entry;
+use super::machine::{Machine, Role};
 use super::name::{self, GLOBALS, LISTENERS};
-use super::outgoing::Source;
+use super::output::Output;
 use super::request::{self, Query, Update};
-use super::store::size_of_entry;
+use super::sending::Source;
 use super::work::Task;
 use crate::{NodeId, Text, Value};
 

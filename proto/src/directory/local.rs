@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Question, Role};
+use super::entry::size_of_entry;
+use super::machine::{Machine, Question, Role};
 use super::name::{self, LISTENERS};
+use super::output::Output;
 use super::request::{self, Query};
-use super::store::size_of_entry;
 use super::watched::Change;
 use crate::{NodeId, Text, Value};
 

@@ -9,19 +9,21 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `machine` | `Machine`: peers that come and go, roles |
+//! | `output`, `settings` | `Output`, what the machine asks its driver to do; `Settings`, what the driver tells it once |
 //! | `global` | the global role: slaves, other global nodes, the network's watches and queries |
 //! | `slave` | the slave role: the master, open questions, what it answers |
 //! | `local` | what programs on this node do: set, delete, ask, watch |
 //! | `work` | what may be large, done in pieces: taking what a node holds, and forgetting it |
 //! | `settle` | the time in which a new global node does not know yet what others hold |
 //! | `silence` | what is done about a global node that does not tell what it holds |
-//! | `store` | who holds what, and which value of a key is seen |
-//! | `outgoing`, `outlet`, `pieces` | what goes out: changes, paced, and what is large, piece by piece |
+//! | `store`, `entry` | who holds what, and which value of a key is seen |
+//! | `outgoing`, `sending`, `outlet`, `pieces` | what goes out: changes, paced, and what is large, piece by piece |
 //! | `mesh` | which global nodes to connect to, and when |
 //! | `watched` | what programs have been told of a family |
 //! | `request`, `name`, `limits` | the words on the wire, what may stand in an entry, how much a peer may hold |
 //! | `left` | entries that are refused alone |
 
+mod entry;
 mod global;
 mod left;
 mod limits;
@@ -31,8 +33,11 @@ mod mesh;
 mod name;
 mod outgoing;
 mod outlet;
+mod output;
 mod pieces;
 mod request;
+mod sending;
+mod settings;
 mod settle;
 mod silence;
 mod slave;
@@ -44,7 +49,9 @@ mod work;
 
 pub use limits::DirectoryLimits;
 pub use local::Refused;
-pub use machine::{Arrival, Machine, Output, Role, Seeds, Settings};
+pub use machine::{Arrival, Machine, Role, Seeds};
 pub use name::{LISTENERS, is_family, is_known_family};
+pub use output::Output;
 pub use request::{Query, Request, Update, is_question};
+pub use settings::Settings;
 pub use watched::Change;

@@ -1,6 +1,6 @@
 //! `Piece`: what is told of a family in one message.
 
-use super::store::size_of_entry;
+use super::entry::size_of_entry;
 use crate::{Map, Text, Value};
 
 /// A part of what is in a family or has changed in it: what is set, and what is deleted after it.

@@ -10,7 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::machine::{Machine, Output};
+use super::machine::Machine;
+use super::output::Output;
 use super::request;
 use crate::NodeId;
 

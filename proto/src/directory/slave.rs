@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::left::Left;
-use super::machine::{Machine, Output, Role};
+use super::machine::{Machine, Role};
 use super::name;
+use super::output::Output;
 use super::request::{self, Family, Update};
 use crate::value::Values;
 use crate::{NodeId, Text, Value};

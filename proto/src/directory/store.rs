@@ -6,11 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::entry::{Entry, Held, OwnerIndex, size_of_entry};
 use super::name;
 use crate::{NodeId, Text, Value};
-
-/// A node that holds entries, by its place in [`Store::owners`].
-type OwnerIndex = u32;
 
 pub(super) struct Store {
     own: NodeId,
@@ -20,19 +18,6 @@ pub(super) struct Store {
     by_id: BTreeMap<NodeId, OwnerIndex>,
     /// How much all but this node hold.
     others: Usage,
-}
-
-/// Almost every key is held once.
-struct Entry {
-    first: Held,
-    /// Later ones, in the order in which they were set.
-    #[allow(clippy::box_collection)] // An entry is smaller than a vector would be.
-    more: Option<Box<Vec<Held>>>,
-}
-
-struct Held {
-    by: OwnerIndex,
-    value: Value,
 }
 
 struct Owner {
@@ -407,86 +392,6 @@ impl Store {
             false => (0, owner.id.as_str()),
         }
     }
-}
-
-impl Entry {
-    fn holders(&self) -> impl Iterator<Item = &Held> {
-        std::iter::once(&self.first).chain(self.more.iter().flat_map(|more| more.iter()))
-    }
-
-    /// Sets what `held.by` holds, as the last unless its place is kept, and gives what it held before.
-    fn set(&mut self, held: Held, keep_place: bool) -> Option<Value> {
-        if self.first.by == held.by {
-            if let Some(second) = (!keep_place).then(|| self.take_second()).flatten() {
-                let before = std::mem::replace(&mut self.first, second).value;
-                self.more.get_or_insert_default().push(held);
-                return Some(before);
-            }
-            return Some(std::mem::replace(&mut self.first, held).value);
-        }
-        let more = self.more.get_or_insert_default();
-        let Some(at) = more.iter().position(|other| other.by == held.by) else {
-            more.push(held);
-            return None;
-        };
-        if keep_place {
-            return Some(std::mem::replace(&mut more[at], held).value);
-        }
-        let before = more.remove(at).value;
-        more.push(held);
-        Some(before)
-    }
-
-    fn take_second(&mut self) -> Option<Held> {
-        let more = self.more.as_mut()?;
-        let second = more.remove(0);
-        if more.is_empty() {
-            self.more = None;
-        }
-        Some(second)
-    }
-
-    fn remove_later(&mut self, by: OwnerIndex) -> Option<Value> {
-        let more = self.more.as_mut()?;
-        let at = more.iter().position(|held| held.by == by)?;
-        let value = more.remove(at).value;
-        if more.is_empty() {
-            self.more = None;
-        }
-        Some(value)
-    }
-}
-
-/// What an entry counts towards limits: the bytes of it in JSON, about, and of the values in memory.
-pub(super) fn size_of_entry(key: &str, value: &Value) -> usize {
-    size_of_text(key) + size_of_value(value)
-}
-
-fn size_of_value(value: &Value) -> usize {
-    let content = match value {
-        Value::Text(text) => size_of_text(text),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::Array(items) => items.iter().map(size_of_value).sum(),
-        Value::Map(map) => {
-            let pairs = map.iter();
-            pairs
-                .map(|(key, value)| size_of_value(key) + size_of_value(value))
-                .sum()
-        }
-        Value::Tag(_, value) => size_of_value(value),
-        _ => 0,
-    };
-    size_of::<Value>() + content
-}
-
-/// JSON writes a control character as six bytes, and a quote as two.
-fn size_of_text(text: &str) -> usize {
-    let escaped = text.bytes().map(|byte| match byte {
-        0..0x20 => 5,
-        b'"' | b'\\' => 1,
-        _ => 0,
-    });
-    text.len() + escaped.sum::<usize>()
 }
 
 #[cfg(test)]

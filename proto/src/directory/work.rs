@@ -11,8 +11,9 @@ use std::time::Duration;
 use std::vec;
 
 use super::left::Left;
-use super::machine::{Machine, Output};
+use super::machine::Machine;
 use super::name;
+use super::output::Output;
 use super::request::{self, Family, Request, Update};
 use crate::{NodeId, Text, Value};
 
