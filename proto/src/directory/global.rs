@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::entry::size_of_entry;
 use super::machine::{Machine, Role};
 use super::name::{self, GLOBALS, LISTENERS};
-use super::output::Output;
+use super::output::{Level, Output};
 use super::request::{self, Query, Update};
 use super::sending::Source;
 use super::work::Task;
@@ -152,11 +152,8 @@ impl Machine {
             Some(peer) if peer.slave => peer.perl,
             Some(peer) if peer.perl && !peer.global => {
                 // A seed sends some when it is dialled, and then all that it holds.
-                let (node, what) = (
-                    from.clone(),
-                    "a change before it has said that it is global",
-                );
-                self.push(Output::Ignored { node, what });
+                let why = "a change before it has said that it is global";
+                self.reject(from, Level::Debug, why);
                 return Ok(());
             }
             Some(peer) => {

@@ -51,7 +51,7 @@ pub use limits::DirectoryLimits;
 pub use local::Refused;
 pub use machine::{Arrival, Machine, Role, Seeds};
 pub use name::{LISTENERS, is_family, is_known_family};
-pub use output::Output;
+pub use output::{Level, Output};
 pub use request::{Query, Request, Update, is_question};
 pub use settings::Settings;
 pub use watched::Change;

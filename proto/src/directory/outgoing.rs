@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::machine::{Machine, Role};
 use super::outlet::{Changed, Outlet};
-use super::output::Output;
+use super::output::{Level, Output};
 use super::pieces::Piece;
 use super::request;
 use super::sending::{Part, Rest, Source};
@@ -188,8 +188,7 @@ impl Machine {
             Some(Rest::Answer(request)) => {
                 peer.held -= 1;
                 if let Err(why) = self.take_request(now, to, request) {
-                    let node = to.clone();
-                    self.push(Output::NotTaken { node, why });
+                    self.reject(to, Level::Warn, why);
                 }
             }
             None => match self.marked(to) {

@@ -1,5 +1,6 @@
 //! `Output`: what is to be done, and how the machine says it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::machine::Machine;
@@ -55,12 +56,15 @@ pub enum Output {
         /// Its addresses.
         addresses: Vec<Text>,
     },
-    /// A request of this peer that had to wait, or was long, could not be taken, or not all of it.
-    NotTaken {
-        /// The peer.
+    /// A request was rejected, as a whole or in part, and [`handle_request`](Machine::handle_request) did not return the
+    /// error. Log the reason and count the request.
+    Rejected {
+        /// The peer that sent the request.
         node: NodeId,
-        /// What is wrong with the request.
-        why: String,
+        /// The level of the log line.
+        level: Level,
+        /// Why the request is rejected.
+        why: Cow<'static, str>,
     },
     /// A global node does not tell what it holds over this connection. It was asked again, or that is to be ended.
     Silent {
@@ -71,13 +75,7 @@ pub enum Output {
         /// Whether the connection is to be ended.
         end: bool,
     },
-    /// Something that this peer sent means nothing, and is known to be harmless.
-    Ignored {
-        /// The peer.
-        node: NodeId,
-        /// What the peer sent.
-        what: &'static str,
-    },
+
     /// The connection to this node is kept even when it is idle, or no longer.
     Keep {
         /// The node.
@@ -87,6 +85,15 @@ pub enum Output {
     },
 }
 
+/// The level at which [`Output::Rejected`] is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// The peer's entries or requests are lost.
+    Warn,
+    /// Nothing is lost: AnyEvent::MP nodes send such requests.
+    Debug,
+}
+
 impl Output {
     /// The peer that it is for, unless it is for programs here.
     fn peer(&self) -> Option<&NodeId> {
@@ -94,9 +101,8 @@ impl Output {
             Self::Send { to: node, .. }
             | Self::Pace { to: node, .. }
             | Self::Connect { node, .. }
-            | Self::NotTaken { node, .. }
+            | Self::Rejected { node, .. }
             | Self::Silent { node, .. }
-            | Self::Ignored { node, .. }
             | Self::Keep { node, .. } => Some(node),
             Self::Answer { .. } | Self::Found { .. } | Self::Changed { .. } => None,
         }
@@ -138,6 +144,16 @@ impl Machine {
             None => self.to_programs.push_back(output),
             Some(_) => self.to_peers.push_back(output),
         }
+    }
+
+    pub(super) fn reject(
+        &mut self,
+        node: &NodeId,
+        level: Level,
+        why: impl Into<Cow<'static, str>>,
+    ) {
+        let (node, why) = (node.clone(), why.into());
+        self.push(Output::Rejected { node, level, why });
     }
 
     pub(super) fn keep(&mut self, node: &NodeId, keep: bool) {

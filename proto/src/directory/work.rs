@@ -13,7 +13,7 @@ use std::vec;
 use super::left::Left;
 use super::machine::Machine;
 use super::name;
-use super::output::Output;
+use super::output::Level;
 use super::request::{self, Family, Request, Update};
 use crate::{NodeId, Text, Value};
 
@@ -194,8 +194,7 @@ impl Machine {
             && let Some(node) = self.work.next()
         {
             for why in self.work_for(now, &node) {
-                let node = node.clone();
-                self.push(Output::NotTaken { node, why });
+                self.reject(&node, Level::Warn, why);
             }
         }
     }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use aemp_proto::directory::{
-    Arrival, Change, Machine, Output, Query, Refused, Request, Role, Seeds, Settings,
+    Arrival, Change, Level, Machine, Output, Query, Refused, Request, Role, Seeds, Settings,
 };
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -458,9 +458,13 @@ impl State {
                     let addresses = parse_all(&addresses);
                     node.peer(&peer).connect_to(addresses);
                 }
-                Output::NotTaken { node: peer, why } => {
+                Output::Rejected {
+                    node: peer,
+                    level,
+                    why,
+                } => {
                     if let Some(peer) = node.known_peer(&peer) {
-                        log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, why = %Excerpt(&why), "not taken");
+                        log_rejected(&peer, level, &why);
                         if let Some(generation) = self.machine.generation(&peer.id) {
                             peer.count_odd(generation);
                         }
@@ -475,13 +479,7 @@ impl State {
                         be_told(&peer, generation, end);
                     }
                 }
-                Output::Ignored { node: peer, what } => {
-                    let up = self.machine.generation(&peer);
-                    if let (Some(generation), Some(peer)) = (up, node.known_peer(&peer)) {
-                        peer.count_odd(generation);
-                        log_within!(peer, DEBUG, target: "aemp::directory", peer = %peer.id, what, "ignored");
-                    }
-                }
+
                 Output::Keep { node: peer, keep } => {
                     if let Some(peer) = node.known_peer(&peer) {
                         peer.keep(keep);
@@ -524,6 +522,18 @@ impl State {
         let feeds = self.feeds.get(family).into_iter().flatten();
         for feed in feeds.filter_map(Weak::upgrade) {
             feed.push(change.clone());
+        }
+    }
+}
+
+fn log_rejected(peer: &Peer, level: Level, why: &str) {
+    let why = Excerpt(why);
+    match level {
+        Level::Warn => {
+            log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, %why, "not taken");
+        }
+        Level::Debug => {
+            log_within!(peer, DEBUG, target: "aemp::directory", peer = %peer.id, %why, "ignored");
         }
     }
 }
