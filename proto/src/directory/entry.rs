@@ -1,14 +1,14 @@
-//! `Entry`: who holds one key of a family, each with a value of its own, and what that counts.
+//! `Entry`: the values of one key, one for each node that holds it, and their size.
 
 use crate::Value;
 
-/// A node that holds entries, by its place in [`Store::owners`].
+/// An owner, as its index in `Store::owners`.
 pub(super) type OwnerIndex = u32;
 
-/// Almost every key is held once.
+/// The values of one key. Almost every key has one holder, which is stored inline.
 pub(super) struct Entry {
     pub(super) first: Held,
-    /// Later ones, in the order in which they were set.
+    /// The values of the other holders, in the order in which they were set.
     #[allow(clippy::box_collection)] // An entry is smaller than a vector would be.
     pub(super) more: Option<Box<Vec<Held>>>,
 }
@@ -23,7 +23,8 @@ impl Entry {
         std::iter::once(&self.first).chain(self.more.iter().flat_map(|more| more.iter()))
     }
 
-    /// Sets what `held.by` holds, as the last unless its place is kept, and gives what it held before.
+    /// Replaces the value of the holder `held.by`, or adds it at the end, and returns the old value. Unless `keep_place`, a
+    /// replaced value also moves to the end.
     pub(super) fn set(&mut self, held: Held, keep_place: bool) -> Option<Value> {
         if self.first.by == held.by {
             if let Some(second) = (!keep_place).then(|| self.take_second()).flatten() {
@@ -66,7 +67,7 @@ impl Entry {
     }
 }
 
-/// What an entry counts towards limits: the bytes of it in JSON, about, and of the values in memory.
+/// The size of an entry as limits count it: approximately its bytes in JSON plus the memory of its values.
 pub(super) fn size_of_entry(key: &str, value: &Value) -> usize {
     size_of_text(key) + size_of_value(value)
 }
@@ -88,7 +89,7 @@ fn size_of_value(value: &Value) -> usize {
     size_of::<Value>() + content
 }
 
-/// JSON writes a control character as six bytes, and a quote as two.
+/// The bytes of a text in JSON, which writes a control character as six bytes and a quote or backslash as two.
 fn size_of_text(text: &str) -> usize {
     let escaped = text.bytes().map(|byte| match byte {
         0..0x20 => 5,

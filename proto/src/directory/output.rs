@@ -1,4 +1,4 @@
-//! `Output`: what is to be done, and how the machine says it.
+//! `Output`: what the driver has to do, and the queues in which outputs wait for it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,38 +8,38 @@ use super::watched::Change;
 use crate::value::Values;
 use crate::{NodeId, Text, Value};
 
-/// What is to be done.
+/// What the driver has to do.
 #[derive(Debug)]
 pub enum Output {
-    /// Send this to the node port of this peer, over this connection and no other.
+    /// Send a request to the node port of a peer, over this connection only.
     Send {
         /// The peer.
         to: NodeId,
         /// The connection.
         generation: u64,
-        /// The request's word and its arguments.
+        /// The request's name and its arguments.
         request: Arc<Values>,
     },
-    /// Something was sent to this peer: call [`handle_ready`](Machine::handle_ready) when little waits for it, at once if
-    /// that is so now. Not after this connection.
-    Pace {
+    /// Call [`handle_ready`](Machine::handle_ready) once the queue to this peer is below its high-water mark, or at once if
+    /// it is below already. Drop the output when this connection ends.
+    AwaitReady {
         /// The peer.
         to: NodeId,
         /// The connection.
         generation: u64,
     },
-    /// A question is answered.
+    /// A query is answered.
     Answer {
-        /// The ID that [`ask`](Machine::ask) was given.
+        /// The ID that was passed to [`ask`](Machine::ask).
         question: u64,
-        /// A map of the family, or an array of its keys or values.
+        /// The family as a map, or its keys or values as an array.
         answer: Value,
     },
-    /// Where a node listens, if anybody knows; nowhere, if the list is empty.
+    /// The answer to [`find`](Machine::find).
     Found {
-        /// The node that [`find`](Machine::find) was asked for.
+        /// The node that was passed to [`find`](Machine::find).
         node: NodeId,
-        /// Its addresses.
+        /// The addresses at which the node listens; empty if it does not listen, `None` if they are unknown.
         addresses: Option<Vec<Text>>,
     },
     /// A watched family has changed.
@@ -49,7 +49,7 @@ pub enum Output {
         /// What has changed in it.
         change: Change,
     },
-    /// Connect to a global node, if it is not connected.
+    /// Connect to a global node, unless it is connected.
     Connect {
         /// The global node.
         node: NodeId,
@@ -66,21 +66,22 @@ pub enum Output {
         /// Why the request is rejected.
         why: Cow<'static, str>,
     },
-    /// A global node does not tell what it holds over this connection. It was asked again, or that is to be ended.
+    /// A global node has not sent its entries over this connection. The machine has asked a second time, or the driver has
+    /// to end the connection.
     Silent {
         /// The global node.
         node: NodeId,
         /// The connection.
         generation: u64,
-        /// Whether the connection is to be ended.
+        /// Whether the driver has to end the connection.
         end: bool,
     },
 
-    /// The connection to this node is kept even when it is idle, or no longer.
+    /// Keep the connection to this node open while it is idle, or stop doing so.
     Keep {
         /// The node.
         node: NodeId,
-        /// Whether the connection is kept.
+        /// Whether an idle connection is kept open.
         keep: bool,
     },
 }
@@ -95,11 +96,11 @@ pub enum Level {
 }
 
 impl Output {
-    /// The peer that it is for, unless it is for programs here.
+    /// The peer that the output is about; `None` for outputs to programs on this node.
     fn peer(&self) -> Option<&NodeId> {
         match self {
             Self::Send { to: node, .. }
-            | Self::Pace { to: node, .. }
+            | Self::AwaitReady { to: node, .. }
             | Self::Connect { node, .. }
             | Self::Rejected { node, .. }
             | Self::Silent { node, .. }
@@ -110,18 +111,18 @@ impl Output {
 }
 
 impl Machine {
-    /// What is to be done next, in order. What is for peers need not all be done before the next call of the machine.
+    /// The next output, in order. Outputs for peers may stay in the queue while other methods are called.
     pub fn poll_output(&mut self) -> Option<Output> {
         let for_programs = self.poll_output_for_programs();
         for_programs.or_else(|| self.to_peers.pop_front())
     }
 
-    /// The same, but only of what is for programs here.
+    /// The next output for programs on this node.
     pub fn poll_output_for_programs(&mut self) -> Option<Output> {
         self.to_programs.pop_front()
     }
 
-    /// The same, but only of what is for `peer`.
+    /// The next output for `peer`.
     pub fn poll_output_for(&mut self, peer: &NodeId) -> Option<Output> {
         let mut outputs = self.to_peers.iter();
         let at = outputs.position(|output| output.peer() == Some(peer))?;
@@ -165,7 +166,7 @@ impl Machine {
         self.send_to_all([to.clone()], request);
     }
 
-    /// Sends this over the connections that are up now.
+    /// Sends a request to each of these peers that is connected.
     pub(super) fn send_to_all(&mut self, to: impl IntoIterator<Item = NodeId>, request: Values) {
         let request = Arc::new(request);
         for to in to {
@@ -180,11 +181,11 @@ impl Machine {
         }
     }
 
-    /// Asks to be told when there is room for more at `to`.
-    pub(super) fn pace(&mut self, to: &NodeId) {
+    /// Requests a call of [`handle_ready`](Machine::handle_ready) for `to`.
+    pub(super) fn await_ready(&mut self, to: &NodeId) {
         if let Some(generation) = self.generation(to) {
             let to = to.clone();
-            self.push(Output::Pace { to, generation });
+            self.push(Output::AwaitReady { to, generation });
         }
     }
 }

@@ -1,48 +1,48 @@
-//! `Settings`: what the directory is told once, and the sizes of messages that follow from it.
+//! `Settings`: the limits of a directory machine, and the message sizes that follow from them.
 
 use std::time::Duration;
 
 use super::limits::DirectoryLimits;
 
-/// What the directory is told once.
+/// The settings of a [`Machine`](super::Machine).
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How much peers may hold and watch.
+    /// How much peers can hold and watch.
     pub limits: DirectoryLimits,
-    /// The longest pause between attempts at a global node.
+    /// The longest pause between attempts to connect to a global node.
     pub monitor_timeout: Duration,
-    /// The largest message that this node takes, and so the largest that it sends.
+    /// The largest message that this node accepts, in bytes. It sends no larger ones.
     pub message_size: usize,
 }
 
 impl Settings {
-    /// Bytes after which a message is full, about. Then there is room for the largest entry as well.
-    pub(super) fn full(&self) -> usize {
-        FULL.min(self.message_size / 4)
+    /// Approximate bytes after which a message gets no more entries. The largest entry still fits behind them.
+    pub(super) fn max_batch(&self) -> usize {
+        MAX_BATCH.min(self.message_size / 4)
     }
 
-    /// The same for a change, of which many are told at once: together they are to hold no more than each may anyway
-    /// (`peers_limit`).
-    pub(super) fn full_change(&self) -> usize {
-        FULL_CHANGE.min(self.full())
+    /// The same for an update. It is smaller, because updates for all receivers are queued at once and their sum counts
+    /// towards `peers_limit`.
+    pub(super) fn max_update(&self) -> usize {
+        MAX_UPDATE.min(self.max_batch())
     }
 
-    /// Bytes of an answer to a query that fit into a message.
-    pub(super) fn largest_reply(&self) -> usize {
+    /// The largest answer to a query, in bytes.
+    pub(super) fn max_reply(&self) -> usize {
         self.message_size / 2
     }
 
-    /// Keys that are marked for one receiver: one slave may write all that it holds anew.
-    pub(super) fn most_marks(&self) -> usize {
+    /// Dirty keys kept for one receiver. Twice the keys of a peer: one slave can set all its keys again.
+    pub(super) fn max_dirty_keys(&self) -> usize {
         self.limits.keys.saturating_mul(2)
     }
 
-    /// The largest entry.
-    pub(super) fn largest_entry(&self) -> usize {
-        self.limits.entry.min(self.full())
+    /// The largest entry, in bytes.
+    pub(super) fn max_entry(&self) -> usize {
+        self.limits.entry.min(self.max_batch())
     }
 }
 
-/// Bytes after which a message is full, if it may be as large.
-const FULL: usize = 4 << 20;
-const FULL_CHANGE: usize = 256 << 10;
+/// Upper bounds of `max_batch` and `max_update`, in bytes.
+const MAX_BATCH: usize = 4 << 20;
+const MAX_UPDATE: usize = 256 << 10;

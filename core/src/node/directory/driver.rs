@@ -203,8 +203,8 @@ impl Driver {
         word: &str,
         arguments: IntoIter,
     ) -> Result<(), String> {
-        let request =
-            Request::parse(word, arguments).inspect_err(|_| self.lock().machine.unread(from.0))?;
+        let request = Request::parse(word, arguments)
+            .inspect_err(|_| self.lock().machine.handle_malformed(from.0))?;
         self.step_for(node, Cause::Peer(from.0), |state, now| {
             if state.machine.generation(from.0) != Some(from.1) {
                 return Err(String::from("the connection is not up"));
@@ -216,7 +216,7 @@ impl Driver {
     /// Whether what `peer` has sent, or what is for it, is not all done.
     pub(crate) fn is_behind(&self, peer: &NodeId) -> bool {
         let state = self.lock();
-        state.machine.is_behind(peer) || state.machine.has_outputs_for(peer)
+        state.machine.has_backlog(peer) || state.machine.has_outputs_for(peer)
     }
 
     /// Waits until it is, or the node stops.
@@ -316,7 +316,7 @@ impl Driver {
     pub(super) fn give_up(&self, id: u64) {
         let mut state = self.lock();
         state.questions.remove(&id);
-        state.machine.give_up(id);
+        state.machine.cancel_ask(id);
     }
 
     /// Where `peer` listens, if the network knows; nowhere, if the list is empty. `None` as well if the node stops.
@@ -402,7 +402,7 @@ impl Drop for GivenUp<'_> {
         waiting.retain(|told| !told.is_closed());
         if waiting.is_empty() {
             state.sought.remove(self.peer);
-            state.machine.give_up_finding(self.peer);
+            state.machine.cancel_find(self.peer);
         }
     }
 }
@@ -438,7 +438,7 @@ impl State {
                         peer.tell_over(generation, &request);
                     }
                 }
-                Output::Pace { to, generation } => self.pace(node, now, to, generation),
+                Output::AwaitReady { to, generation } => self.pace(node, now, to, generation),
                 // Who has given up has dropped the receiver.
                 Output::Answer { question, answer } => {
                     if let Some(asked) = self.questions.remove(&question) {

@@ -192,7 +192,7 @@ impl Net {
                     self.told.push((to.clone(), request.clone()));
                     self.wire.push_back((name.clone(), to, generation, request));
                 }
-                Output::Pace { to, .. } => match self.slow.get_mut(&to) {
+                Output::AwaitReady { to, .. } => match self.slow.get_mut(&to) {
                     Some(waiting) => waiting.push(name.clone()),
                     None => node.machine.handle_ready(self.now, &to),
                 },
