@@ -47,7 +47,7 @@ impl ConvertError {
     }
 
     /// How deep the elements of an array, a map or a tag may nest where it may nest `depth` deep itself. Conversions begin
-    /// with [`MAX_DEPTH`](crate::codec::MAX_DEPTH), so that no value exhausts the stack.
+    /// with [`MAX_DEPTH`](crate::value::MAX_DEPTH), so that no value exhausts the stack.
     ///
     /// # Errors
     /// If `depth` is 0.

@@ -1,21 +1,22 @@
-//! The global role: slaves, other global nodes, and what peers watch and ask here.
+//! The global role: slaves, other global nodes, and the watches and queries of peers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Role};
+use super::backlog::Source;
+use super::entry::size_of_entry;
+use super::machine::{Machine, Role};
 use super::name::{self, GLOBALS, LISTENERS};
-use super::outgoing::Source;
+use super::output::{Level, Output};
 use super::request::{self, Query, Update};
-use super::store::size_of_entry;
 use super::work::Task;
 use crate::{NodeId, Text, Value};
 
-/// Addresses at which a node listens.
-const MOST_ADDRESSES: usize = 64;
+/// Addresses in one entry of the family of listeners.
+const MAX_ADDRESSES: usize = 64;
 
-/// Global nodes that one global node names.
-const MOST_GLOBALS: usize = 1000;
+/// Global nodes that one global node can name.
+const MAX_GLOBALS: usize = 1000;
 
 impl Machine {
     /// Takes on the global role, for good.
@@ -26,7 +27,7 @@ impl Machine {
         self.begin_to_settle(now);
         self.to_network.clear();
         let peers = self.peers.values_mut();
-        peers.for_each(|peer| peer.sending.forget_all(Source::Ours));
+        peers.for_each(|peer| peer.backlog.cancel_all(Source::Ours));
         let own = Text::from(self.own.as_str());
         self.hold(now, &Text::from_static(GLOBALS), own, Value::Null);
         let peers: Vec<(NodeId, bool)> = self
@@ -40,7 +41,7 @@ impl Machine {
             self.meet(now, &node);
         }
         self.settle(now);
-        self.pump(now);
+        self.flush_due(now);
     }
 
     pub(super) fn on_global(&mut self, from: &NodeId) -> Result<(), String> {
@@ -51,16 +52,16 @@ impl Machine {
             return Err(String::from("it has said before that it is a global node"));
         }
         let watches = std::mem::take(&mut peer.watches);
-        // It tells anew what it holds, and is its own master from now on.
-        peer.sending.forget_all(Source::Seen);
+        // A global node has no master: it watches nothing here, and sends its entries again.
+        peer.backlog.cancel_all(Source::Visible);
         self.forget_watches(from, &watches);
-        self.first(from, Task::Meet);
-        self.first(from, Task::Forget);
+        self.prepend_task(from, Task::Meet);
+        self.prepend_task(from, Task::Forget);
         Ok(())
     }
 
-    /// A peer has said that it is global, and all that it held before is forgotten.
-    pub(super) fn now_global(&mut self, now: Duration, node: &NodeId) {
+    /// A peer has sent `g_global`, and its entries are deleted: treats it as a global node.
+    pub(super) fn mark_global(&mut self, now: Duration, node: &NodeId) {
         let Some(peer) = self.peers.get_mut(node) else {
             return;
         };
@@ -71,7 +72,7 @@ impl Machine {
         }
     }
 
-    /// Another global node is there, and so are we: both tell what they hold.
+    /// This node and `node` are both global: sends our entries and expects those of `node`.
     fn meet(&mut self, now: Duration, node: &NodeId) {
         self.store.add_owner(node, false);
         self.wait_for(node);
@@ -87,8 +88,8 @@ impl Machine {
         self.expect_set(now, node);
     }
 
-    /// A global node is gone.
-    pub(super) fn part(&mut self, now: Duration, node: &NodeId) {
+    /// A global node is disconnected.
+    pub(super) fn remove_global(&mut self, now: Duration, node: &NodeId) {
         self.release(now, &Text::from_static(GLOBALS), node.as_str().into());
         self.release(now, &Text::from_static(LISTENERS), node.as_str().into());
     }
@@ -109,7 +110,7 @@ impl Machine {
         peer.slave = true;
         let perl = peer.perl;
         if perl {
-            // One of ours says itself that it holds the connection to its seed.
+            // Nodes of this project keep the connection to their seed open themselves.
             self.keep(from, true);
         }
         self.store.add_owner(from, true);
@@ -123,18 +124,18 @@ impl Machine {
         families: Vec<(Value, Value)>,
     ) -> Result<(), String> {
         self.expect_global(from)?;
-        self.silences.told(from);
+        self.silences.set_received(from);
         self.begin_replacement(from, families, true);
         Ok(())
     }
 
-    /// Another global node has told what it holds.
-    pub(super) fn told_all(&mut self, now: Duration, from: &NodeId) {
-        // It may name others, which will tell as well.
-        self.mesh_step(now);
-        // One that is full is followed by more; then the time decides.
-        if self.store.usage(from).bytes < self.settings.full() {
-            self.settled_with(now, from);
+    /// All entries of a `g_set` are stored.
+    pub(super) fn handle_database_done(&mut self, now: Duration, from: &NodeId) {
+        // The entries may name further global nodes, which send theirs as well.
+        self.step_mesh(now);
+        // A full `g_set` is followed by updates; then settling ends by time.
+        if self.store.usage(from).bytes < self.settings.max_batch() {
+            self.stop_waiting_for(now, from);
         }
     }
 
@@ -150,12 +151,9 @@ impl Machine {
         let perl = match self.peers.get(from) {
             Some(peer) if peer.slave => peer.perl,
             Some(peer) if peer.perl && !peer.global => {
-                // A seed sends some when it is dialled, and then all that it holds.
-                let (node, what) = (
-                    from.clone(),
-                    "a change before it has said that it is global",
-                );
-                self.push(Output::Ignored { node, what });
+                // An AnyEvent::MP seed sends updates when it is dialled, and then all its entries.
+                let why = "a change before it has said that it is global";
+                self.reject(from, Level::Debug, why);
                 return Ok(());
             }
             Some(peer) => {
@@ -169,8 +167,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Lets `from` hold an entry, if it may. If it may not, it holds no value of that key: an old one would be seen as what
-    /// it holds now.
+    /// Sets an entry of `from`, within the limits. If the entry is rejected, the old value of the key is deleted, because it
+    /// is outdated.
     pub(super) fn put(
         &mut self,
         now: Duration,
@@ -193,22 +191,22 @@ impl Machine {
         self.spend(size);
         if let Err(why) = self.admit(from, global, family, &key, &value, size) {
             if self.store.holds(from, family, &key) {
-                self.take_away(now, from, family, key);
+                self.remove_entry(now, from, family, key);
             }
             return Err(why);
         }
         if *family == *LISTENERS && global && *key == *from.as_str() {
             let addresses = request::addresses(&value);
             self.mesh.listens(from, addresses.unwrap_or_default());
-            // So that others learn it who are not connected to it (protocol.md section 6).
+            // Global nodes that are not connected to the peer learn its addresses from this node (protocol.md section 6).
             self.hold(now, family, key.clone(), value.clone());
         }
-        let told = self.store.set(from, family, key.clone(), value);
-        self.tell(now, family, key, told);
+        let affected = self.store.set(from, family, key.clone(), value);
+        self.queue_change(now, family, key, affected);
         Ok(())
     }
 
-    /// Whether `from` may hold this.
+    /// Checks an entry of `from` against the limits. `size` is its size in bytes.
     fn admit(
         &self,
         from: &NodeId,
@@ -222,17 +220,17 @@ impl Machine {
             LISTENERS if !is_addresses(value) => {
                 return Err("listeners are arrays of at most 64 addresses");
             }
-            // A global node speaks for its slaves as well.
+            // A global node also sends the entries of its slaves.
             LISTENERS | GLOBALS if !global && **key != *from.as_str() => {
                 return Err("a node's own entries are not for another to set");
             }
             _ => {}
         }
         name::expect_json(value)?;
-        if size > self.settings.largest_entry() {
+        if size > self.settings.max_entry() {
             return Err("an entry is too large (directory.entry)");
         }
-        // As a global node it holds what its slaves do.
+
         let times = if global {
             self.settings.limits.of_global
         } else {
@@ -257,7 +255,7 @@ impl Machine {
         }
         let mut others = self.store.held_by(from, family);
         if before.is_none() {
-            if *family == *GLOBALS && others.by_ref().take(MOST_GLOBALS).count() == MOST_GLOBALS {
+            if *family == *GLOBALS && others.by_ref().take(MAX_GLOBALS).count() == MAX_GLOBALS {
                 return Err("it names too many global nodes");
             }
             if usage.families >= limits.families.saturating_mul(times) && others.next().is_none() {
@@ -267,7 +265,7 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn take_away(&mut self, now: Duration, from: &NodeId, family: &Text, key: Text) {
+    pub(super) fn remove_entry(&mut self, now: Duration, from: &NodeId, family: &Text, key: Text) {
         #[cfg(aemp_faults)]
         if crate::faults::is(crate::faults::Fault::DeletionIgnored) {
             return;
@@ -275,11 +273,11 @@ impl Machine {
         if *family == *LISTENERS && key == *from.as_str() {
             self.release(now, family, key.clone());
         }
-        let told = self.store.delete(from, family, &key);
-        self.tell(now, family, key, told);
+        let affected = self.store.delete(from, family, &key);
+        self.queue_change(now, family, key, affected);
     }
 
-    /// Questions are for global nodes.
+    /// Fails unless this node is global.
     fn expect_role(&self) -> Result<(), String> {
         match self.role {
             Role::Global => Ok(()),
@@ -304,7 +302,7 @@ impl Machine {
     ) -> Result<(), String> {
         self.expect_role()?;
         let mut bytes = 0;
-        let limit = self.settings.largest_reply();
+        let limit = self.settings.max_reply();
         let fits = self.store.family(family).all(|(key, value)| {
             bytes += size_of_entry(key, value);
             bytes <= limit
@@ -359,7 +357,7 @@ impl Machine {
         }
         if let Some(peer) = self.peers.get_mut(from) {
             peer.watches.remove(family);
-            peer.sending.forget(family);
+            peer.backlog.cancel(family);
         }
         Ok(())
     }
@@ -375,8 +373,8 @@ impl Machine {
         }
     }
 
-    /// Looks which global nodes there are, and tries those that are not connected.
-    pub(super) fn mesh_step(&mut self, now: Duration) {
+    /// Updates the set of known global nodes, and connects to those that are due.
+    pub(super) fn step_mesh(&mut self, now: Duration) {
         if self.role != Role::Global {
             return;
         }
@@ -388,7 +386,7 @@ impl Machine {
             let peers = &self.peers;
             self.mesh.named(now, named, |node| peers.contains_key(node));
         }
-        for (node, mut addresses) in self.mesh.take(now, self.settings.monitor_timeout) {
+        for (node, mut addresses) in self.mesh.take_due(now, self.settings.monitor_timeout) {
             let seen = self.listeners(&node).unwrap_or_default();
             if !seen.is_empty() {
                 addresses = seen;
@@ -404,5 +402,5 @@ impl Machine {
 fn is_addresses(value: &Value) -> bool {
     let is_text = |item: &Value| item.as_str().is_some();
     let items = value.as_array();
-    items.is_some_and(|items| items.len() <= MOST_ADDRESSES && items.iter().all(is_text))
+    items.is_some_and(|items| items.len() <= MAX_ADDRESSES && items.iter().all(is_text))
 }

@@ -1,23 +1,23 @@
-//! What one other node, and all of them, may make this one hold in the directory.
+//! Limits on what peers can make this node store for the directory.
 
-/// What a peer may make this node hold in the directory, of its own or as a global node for its slaves. An entry beyond
-/// is refused alone, counted and logged; all others stay.
+/// How much a peer can make this node store in the directory. An entry over a limit is rejected, counted and logged; the
+/// other entries of the same request are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DirectoryLimits {
-    /// Families in which a peer holds keys; 1,000.
+    /// Families in which a peer can hold keys. Default: 1,000.
     pub families: usize,
-    /// Keys; 100,000.
+    /// Keys that a peer can hold. Default: 100,000.
     pub keys: usize,
-    /// Bytes of keys and values; 64 MiB.
+    /// Bytes of keys and values that a peer can hold. Default: 64 MiB.
     pub bytes: usize,
-    /// Bytes of one key with its value, those of this node included; 1 MiB.
+    /// Bytes of one key with its value. It also applies to the entries of this node. Default: 1 MiB.
     pub entry: usize,
-    /// How many times as much a global node holds, since that is what its slaves do; 32.
+    /// Multiplier for global nodes, which also send the entries of their slaves. Default: 32.
     pub of_global: usize,
-    /// How many times as much all peers together hold, as one member can come under many names; 64.
+    /// Multiplier for all peers together, as one member can connect under many node IDs. Default: 64.
     pub of_all: usize,
-    /// Families that a peer watches here; 10,000.
+    /// Families that a peer can watch on this node. Default: 10,000.
     pub watches: usize,
 }
 

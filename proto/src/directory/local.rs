@@ -1,23 +1,24 @@
-//! What programs on this node do with the directory.
+//! The calls of programs on this node.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Question, Role};
+use super::entry::size_of_entry;
+use super::machine::{Machine, Question, Role};
 use super::name::{self, LISTENERS};
+use super::output::Output;
 use super::request::{self, Query};
-use super::store::size_of_entry;
 use super::watched::Change;
 use crate::{NodeId, Text, Value};
 
-/// Why an entry of this node's own is refused.
+/// Why this node cannot hold an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// The name of the family is no name that programs may use.
+    /// Programs cannot write to a family of this name.
     Family,
-    /// The value is more than JSON can carry; what that is.
+    /// JSON cannot represent this part of the value.
     NotJson(String),
-    /// Key and value are larger than an entry may be.
+    /// Key and value together exceed the limit for an entry.
     TooLarge {
         /// Their size in bytes.
         bytes: usize,
@@ -27,7 +28,10 @@ pub enum Refused {
 }
 
 impl Machine {
-    /// Holds `key` with `value` in the name of this node.
+    /// Sets `key` to `value` as an entry of this node.
+    ///
+    /// # Errors
+    /// The entry is invalid or too large.
     pub fn set(
         &mut self,
         now: Duration,
@@ -41,17 +45,17 @@ impl Machine {
         if let Some(what) = name::not_json(&value) {
             return Err(Refused::NotJson(what));
         }
-        let (bytes, limit) = (size_of_entry(&key, &value), self.settings.largest_entry());
+        let (bytes, limit) = (size_of_entry(&key, &value), self.settings.max_entry());
         if bytes > limit {
             return Err(Refused::TooLarge { bytes, limit });
         }
         self.hold(now, family, key, value);
-        self.pump(now);
+        self.flush_due(now);
         Ok(())
     }
 
-    /// This node listens there. One that listens nowhere has no entry: a log catcher of AnyEvent::MP would try it for ever
-    /// (protocol.md section 5).
+    /// This node listens at these addresses. A node that does not listen has no entry, because a log catcher of AnyEvent::MP
+    /// would try to connect to it for ever (protocol.md section 5).
     pub fn listens(&mut self, now: Duration, addresses: Vec<Text>) {
         let (family, key) = (Text::from_static(LISTENERS), self.own.as_str().into());
         let addresses: Vec<Value> = addresses.into_iter().map(Value::from).collect();
@@ -59,32 +63,32 @@ impl Machine {
             true => self.release(now, &family, key),
             false => self.hold(now, &family, key, addresses.into()),
         }
-        self.pump(now);
+        self.flush_due(now);
     }
 
-    /// Holds these no longer.
+    /// Deletes entries of this node.
     pub fn delete(&mut self, now: Duration, family: &Text, keys: &[Text]) {
         for key in keys {
             self.release(now, family, key.clone());
         }
-        self.pump(now);
+        self.flush_due(now);
     }
 
-    /// Holds an entry in this node's name, of any family.
+    /// Sets an entry of this node, in any family.
     pub(super) fn hold(&mut self, now: Duration, family: &Text, key: Text, value: Value) {
-        let told = self.store.set(&self.own, family, key.clone(), value);
-        self.tell(now, family, key, told);
+        let affected = self.store.set(&self.own, family, key.clone(), value);
+        self.queue_change(now, family, key, affected);
     }
 
-    /// Holds it no longer, if it did.
+    /// Deletes an entry of this node, if it exists.
     pub(super) fn release(&mut self, now: Duration, family: &Text, key: Text) {
         if self.store.holds(&self.own, family, &key) {
-            let told = self.store.delete(&self.own, family, &key);
-            self.tell(now, family, key, told);
+            let affected = self.store.delete(&self.own, family, &key);
+            self.queue_change(now, family, key, affected);
         }
     }
 
-    /// Asks what is in a family. The answer comes as an output; it may take until there is a master.
+    /// Queries a family. The answer is an [`Output::Answer`] with this ID, at the latest when there is a master.
     pub fn ask(&mut self, id: u64, query: Query, family: Text) {
         if self.knows_all() {
             let answer = query.answer(self.store.family(&family));
@@ -98,30 +102,31 @@ impl Machine {
         self.questions.insert(id, Question { query, family });
     }
 
-    /// Nobody waits for the answer any more.
-    pub fn give_up(&mut self, id: u64) {
+    /// Cancels a query: its answer is not needed.
+    pub fn cancel_ask(&mut self, id: u64) {
         self.questions.remove(&id);
     }
 
-    /// Asks where a node listens.
+    /// Looks up the addresses of a node. The answer is an [`Output::Found`].
     pub fn find(&mut self, node: &NodeId) {
         if self.knows_all() {
             let addresses = self.listeners(node);
             let node = node.clone();
             self.push(Output::Found { node, addresses });
-        } else if self.sought.insert(node.clone()) {
+        } else if self.lookups.insert(node.clone()) {
             self.ask_master(request::find(node));
         }
     }
 
-    /// Nobody waits for that any more.
-    pub fn give_up_finding(&mut self, node: &NodeId) {
-        self.sought.remove(node);
+    /// Cancels a lookup: its answer is not needed.
+    pub fn cancel_find(&mut self, node: &NodeId) {
+        self.lookups.remove(node);
     }
 
-    /// Where `node` listens, if that is known; nowhere, if it is connected to us and has not said.
+    /// The addresses of `node`: empty if the node does not listen, `None` if they are unknown. A slave or global node that
+    /// is connected to us and has no entry does not listen.
     pub(super) fn listeners(&self, node: &NodeId) -> Option<Vec<Text>> {
-        match self.store.seen(LISTENERS, node.as_str()) {
+        match self.store.visible(LISTENERS, node.as_str()) {
             Some(seen) => request::addresses(seen),
             None => {
                 let peer = self.peers.get(node);
@@ -131,15 +136,15 @@ impl Machine {
         }
     }
 
-    /// Whether others can connect to `node`. `None` where this node does not know what all have said.
+    /// Whether other nodes can connect to `node`, that is whether it listens. `None` unless this node is global and settled.
     pub fn is_reachable(&self, node: &NodeId) -> Option<bool> {
         let is_global = self.role == Role::Global && self.knows_all();
         let listens = || self.listeners(node).is_some_and(|at| !at.is_empty());
         is_global.then(listens)
     }
 
-    /// Begins to watch a family for the programs here, if it is not watched yet. Its content is given, or comes as an
-    /// output.
+    /// Watches a family for programs on this node. Returns the content if it is known; otherwise it comes as an
+    /// [`Output::Changed`].
     pub fn watch(&mut self, family: &Text) -> Option<Change> {
         if let Some(watched) = self.watched.get(family) {
             return watched.begin();
@@ -153,14 +158,14 @@ impl Machine {
         None
     }
 
-    /// No program watches the family any more.
+    /// Stops watching a family: no program watches it.
     pub fn unwatch(&mut self, family: &Text) {
         if self.watched.remove(family).is_some() {
             self.ask_master(request::unwatch(family));
         }
     }
 
-    /// All that is seen in a family.
+    /// The visible values of a family.
     fn content(&self, family: &str) -> BTreeMap<Text, Value> {
         let entries = self.store.family(family);
         entries
@@ -168,13 +173,13 @@ impl Machine {
             .collect()
     }
 
-    /// All that the network holds is known now: answers what is open, and tells of what is watched.
+    /// The store has all entries of the network now: answers open queries, and sends the content of watched families.
     pub(super) fn answer_all(&mut self, now: Duration) {
         for (question, Question { query, family }) in std::mem::take(&mut self.questions) {
             let answer = query.answer(self.store.family(&family));
             self.push(Output::Answer { question, answer });
         }
-        for node in std::mem::take(&mut self.sought) {
+        for node in std::mem::take(&mut self.lookups) {
             let addresses = self.listeners(&node);
             self.push(Output::Found { node, addresses });
         }
@@ -185,6 +190,6 @@ impl Machine {
             let change = watched.and_then(|watched| watched.content(content));
             self.push_change(family, change);
         }
-        self.pump(now);
+        self.flush_due(now);
     }
 }

@@ -1,8 +1,8 @@
-//! `Mesh`: the other global nodes that a global node keeps connections to, and when it tries them again.
+//! `Mesh`: the other global nodes that a global node connects to, and when it tries them again.
 //!
-//! Those that are in the family `'g` are tried as long as they are there; all together only so often, as any member can
-//! name as many as it likes. One that we were connected to is remembered
-//! for longer, so that two halves of a network that fell in two find each other again.
+//! A node in the family `'g` is tried as long as it is there. Attempts to all nodes together are rate limited, because any
+//! member can name any number of nodes. A node that was connected before is remembered for longer, so that the two halves
+//! of a partitioned network find each other again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,44 +12,45 @@ use crate::{NodeId, Text};
 /// The first pause between attempts; it doubles up to `monitor_timeout`.
 const FIRST_PAUSE: Duration = Duration::from_millis(1200);
 
-/// So many global nodes are known at most: each is tried again and again, wherever somebody says that it listens.
-const MOST: usize = 1000;
+/// Global nodes that are known at a time; each is tried again and again at the addresses that peers claim for it.
+const MAX_KNOWN: usize = 1000;
 
-/// How long a global node is remembered that nobody names any more.
+/// How long a global node is remembered after it has left `'g` and was disconnected.
 const MEMORY: Duration = Duration::from_secs(3600);
 
-/// So many global nodes are tried at once, and then one each [`PACE`], however many there are.
+/// The rate limit of attempts: a burst of so many, then one for each [`INTERVAL`].
 const BURST: u32 = 8;
-const PACE: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Mesh {
     known: BTreeMap<NodeId, Known>,
-    /// When all attempts so far have had their time.
-    paid: Duration,
+    /// The rate limit, as in the generic cell rate algorithm: when all attempts so far would have ended at one for each
+    /// [`INTERVAL`].
+    theoretical: Duration,
 }
 
 struct Known {
-    /// Where it listened when that was last known.
+    /// The addresses that were last known.
     addresses: Vec<Text>,
-    /// It is in `'g`.
+    /// Whether the node is in `'g`.
     named: bool,
-    /// Whether it is connected, or since when it is not.
     state: State,
 }
 
 enum State {
     Up,
     Down {
-        /// When it was lost, if we ever had it.
+        /// When the connection was lost, if there was one.
         lost: Option<Duration>,
+        /// When to try next.
         next: Duration,
         pause: Duration,
     },
 }
 
 impl Mesh {
-    /// These are the global nodes that somebody names now, of which some are connected.
+    /// Family `'g` has these nodes now. `is_up` says which of them are connected.
     pub(super) fn named(
         &mut self,
         now: Duration,
@@ -60,7 +61,7 @@ impl Mesh {
             .values_mut()
             .for_each(|known| known.named = false);
         for node in nodes {
-            if self.known.len() >= MOST && !self.known.contains_key(&node) {
+            if self.known.len() >= MAX_KNOWN && !self.known.contains_key(&node) {
                 continue;
             }
             let up = is_up(&node);
@@ -73,14 +74,14 @@ impl Mesh {
         self.known.retain(|_, known| !known.is_forgotten(now));
     }
 
-    /// A node is up.
+    /// A node is connected.
     pub(super) fn up(&mut self, node: &NodeId) {
         if let Some(known) = self.known.get_mut(node) {
             known.state = State::Up;
         }
     }
 
-    /// A global node that is up.
+    /// A connected node is global.
     pub(super) fn met(&mut self, now: Duration, node: &NodeId) {
         let known = self.known.entry(node.clone());
         known.or_insert_with(|| Known::new(now)).state = State::Up;
@@ -98,7 +99,7 @@ impl Mesh {
         }
     }
 
-    /// A global node listens there.
+    /// A global node listens at these addresses.
     pub(super) fn listens(&mut self, node: &NodeId, addresses: Vec<Text>) {
         if let Some(known) = self.known.get_mut(node)
             && !addresses.is_empty()
@@ -112,16 +113,20 @@ impl Mesh {
             State::Down { next, .. } => Some(next),
             State::Up => None,
         });
-        nexts.min().map(|next| next.max(self.free()))
+        nexts.min().map(|next| next.max(self.allowed()))
     }
 
-    /// From when on another attempt may begin.
-    fn free(&self) -> Duration {
-        self.paid.saturating_sub((BURST - 1) * PACE)
+    /// When the rate limit allows the next attempt.
+    fn allowed(&self) -> Duration {
+        self.theoretical.saturating_sub((BURST - 1) * INTERVAL)
     }
 
-    /// The nodes that are to be tried now, and where.
-    pub(super) fn take(&mut self, now: Duration, longest: Duration) -> Vec<(NodeId, Vec<Text>)> {
+    /// The nodes to connect to now, with their addresses. `max_pause`: the longest pause between attempts to one node.
+    pub(super) fn take_due(
+        &mut self,
+        now: Duration,
+        max_pause: Duration,
+    ) -> Vec<(NodeId, Vec<Text>)> {
         self.known.retain(|_, known| !known.is_forgotten(now));
         let mut due: Vec<_> = self
             .known
@@ -133,16 +138,16 @@ impl Mesh {
                 _ => None,
             })
             .collect();
-        // Who has waited longest goes first.
+        // The longest overdue first.
         due.sort_by_key(|(next, ..)| **next);
         let mut taken = Vec::new();
         for (next, pause, node, addresses) in due {
-            if self.paid > now + (BURST - 1) * PACE {
+            if self.theoretical > now + (BURST - 1) * INTERVAL {
                 break;
             }
-            self.paid = self.paid.max(now) + PACE;
+            self.theoretical = self.theoretical.max(now) + INTERVAL;
             *next = now + *pause;
-            *pause = (2 * *pause).min(longest.clamp(FIRST_PAUSE, MEMORY));
+            *pause = (2 * *pause).min(max_pause.clamp(FIRST_PAUSE, MEMORY));
             taken.push((node.clone(), addresses.clone()));
         }
         taken

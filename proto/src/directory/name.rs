@@ -1,4 +1,4 @@
-//! What may stand in the directory: names of families, keys, and values that JSON can carry (protocol.md section 6).
+//! Valid names of families, keys, and values: those that JSON can represent (protocol.md section 6).
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use bytes::Bytes;
 use crate::value::MAX_DEPTH;
 use crate::{Map, Text, Value};
 
-/// Maps node IDs to the arrays of addresses at which they listen.
+/// The family that maps a node ID to the array of addresses at which the node listens.
 pub const LISTENERS: &str = "'l";
 
-/// Has the IDs of global nodes as keys, and null as values.
+/// The family whose keys are the IDs of the global nodes. Its values are null.
 pub(super) const GLOBALS: &str = "'g";
 
 /// The longest name of a family, in bytes.
@@ -20,7 +20,7 @@ pub(super) fn is_listeners(family: &str) -> bool {
     family == LISTENERS
 }
 
-/// Whether programs may write to a family of this name: `[A-Za-z][A-Za-z0-9_:]*`.
+/// Whether this is the name of a family that programs can write to: `[A-Za-z][A-Za-z0-9_:]*`, at most 255 bytes.
 pub fn is_family(name: &str) -> bool {
     name.len() <= MAX_FAMILY
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -29,12 +29,12 @@ pub fn is_family(name: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'))
 }
 
-/// The same, or one of the two families of the nodes themselves.
+/// Whether this is the name of a family that programs can write to, or one of the two families of the nodes.
 pub fn is_known_family(name: &str) -> bool {
     matches!(name, LISTENERS | GLOBALS) || is_family(name)
 }
 
-/// What JSON lacks in `value`, if it lacks anything; and its path.
+/// The first part of `value` that JSON cannot represent, with its path.
 pub(super) fn not_json(value: &Value) -> Option<String> {
     check(value, 0, &mut String::new())
 }
@@ -46,7 +46,7 @@ fn check(value: &Value, depth: usize, path: &mut String) -> Option<String> {
         Value::Integer(_) => "an integer beyond 64 bits",
         Value::Float(x) if x.is_finite() => return None,
         Value::Float(_) => "a float that is not finite",
-        // Below it stand the message, its map of families and the family.
+        // The message, its map of families and the family nest around the value.
         Value::Array(_) | Value::Map(_) if depth + 4 >= MAX_DEPTH => "values that are too deep",
         Value::Array(items) => {
             return items.iter().enumerate().find_map(|(at, item)| {
@@ -82,18 +82,18 @@ fn within<T>(path: &mut String, step: &str, run: impl FnOnce(&mut String) -> T) 
     outcome
 }
 
-/// A key as it came. From Perl nodes bytes that are no UTF-8 are Latin-1 text.
+/// Converts a key from a request. From Perl nodes, bytes that are not UTF-8 are Latin-1 text.
 pub(super) fn key(value: Value, perl: bool) -> Result<Text, &'static str> {
     match value {
         Value::Text(text) => Ok(text),
         Value::Bytes(bytes) if perl => Ok(perl_text(&bytes)),
-        // Perl's keys are always strings, but a number may name the one to delete: 5 is "5" there.
+        // Keys of Perl are always strings, but a key to delete can arrive as a number: 5 means "5".
         Value::Integer(n) if perl => Ok(n.to_string().into()),
         _ => Err("a key is no text"),
     }
 }
 
-/// A key with its value as they came: what JSON can carry. `Ok(Err)` holds the key of a value that it cannot.
+/// Converts a key and a value from a request. `Ok((key, Err(..)))`: JSON cannot represent the value.
 pub(super) fn entry(
     key: Value,
     value: Value,
@@ -104,7 +104,7 @@ pub(super) fn entry(
     Ok((key, expect_json(&value).map(|()| value)))
 }
 
-/// Whether JSON can carry `value`.
+/// Fails if JSON cannot represent `value`.
 pub(super) fn expect_json(value: &Value) -> Result<(), &'static str> {
     match not_json(value) {
         None => Ok(()),
@@ -112,7 +112,7 @@ pub(super) fn expect_json(value: &Value) -> Result<(), &'static str> {
     }
 }
 
-/// A value as it came. From Perl nodes bytes that are no UTF-8 are Latin-1 text.
+/// Converts a value from a request. From Perl nodes, bytes that are not UTF-8 are Latin-1 text.
 pub(super) fn value(value: Value, perl: bool) -> Value {
     if !perl {
         return value;
@@ -133,7 +133,6 @@ pub(super) fn value(value: Value, perl: bool) -> Value {
     }
 }
 
-/// Bytes of a Perl node as text.
 fn perl_text(bytes: &Bytes) -> Text {
     let text = crate::value::scalar::perl_text(Cow::Borrowed(bytes));
     Text::from(&*text)

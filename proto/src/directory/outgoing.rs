@@ -1,202 +1,73 @@
-//! What goes out: changes, as their time comes, and what is told from its beginning on, each when its receiver has room.
+//! Sending: changes when they are due, and content from its beginning, each when the receiver is ready.
 //!
-//! A receiver is sent one message at a time, and is *busy* until the driver says that it has room for more
-//! ([`Machine::handle_ready`]). What changes meanwhile is only marked, and goes out merged. A mark says whether the receiver
-//! has been told of the key, so that it never hears of the end of something of which it has not heard. Receivers that are
-//! not behind have no marks: to them what is due goes out as the [`Outlet`] has it.
+//! A receiver gets one message at a time and is *busy* until the driver calls [`Machine::handle_ready`]. Keys that change
+//! while a receiver is busy are marked dirty in its [`Backlog`](super::backlog::Backlog) and sent coalesced. A dirty key has
+//! a flag that says whether the receiver knows the key, so that no receiver gets the deletion of an unknown key. A receiver
+//! that is up to date has no dirty keys: it gets the changes as the [`Outlet`] has them.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
-use super::machine::{Machine, Output, Role};
+use super::backlog::{Part, Source, Transfer};
+use super::batch::Batch;
+use super::machine::{Machine, Role};
 use super::outlet::{Changed, Outlet};
-use super::pieces::Piece;
-use super::request::{self, Request};
+use super::output::{Level, Output};
+use super::request;
 use super::watched::Change;
 use crate::value::Values;
 use crate::{NodeId, Text, Value};
 
-/// Families that go into one message with what we hold.
-const MOST_FAMILIES: usize = 4096;
+/// Families in one message with our entries.
+const MAX_FAMILIES: usize = 4096;
 
-/// Keys that are told or marked in one call of the machine, those for several receivers counted for each: a few
-/// milliseconds.
-const MOST_MARKS: usize = 16 << 10;
+/// Keys that one call of the machine sends or marks dirty, counted once for each receiver: a few milliseconds.
+const FLUSH_BUDGET: usize = 16 << 10;
 
-/// As so many keys a message to a receiver counts.
-const MESSAGE: usize = 16;
-
-/// What a receiver is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Source {
-    /// What we hold for the network: the master is, and other global nodes are.
-    Ours,
-    /// What is seen of a family: those who watch it are.
-    Seen,
-}
-
-/// A family of what a receiver is told.
-type Part = (Source, Text);
-
-/// What one peer is still to be told.
-#[derive(Default)]
-pub(super) struct Sending {
-    /// What is told from its beginning on, in order.
-    rest: VecDeque<Rest>,
-    /// What has changed of what it has been told, and whether it was told that the key is there. A key that is pending in
-    /// the outlet as well goes out with that, not before.
-    marks: BTreeMap<Part, Changed>,
-    /// What the last of these that went out was about.
-    last: Option<Part>,
-    /// Something was sent to it, and it may have no room yet for more.
-    busy: bool,
-}
-
-/// Something large, or what is left of it.
-#[derive(Debug)]
-enum Rest {
-    /// What we hold for the network, behind this family and key, or all of it.
-    Database(Option<(Text, Text)>),
-    /// A watched family, behind this key, or all of it.
-    Family(Text, Option<Text>),
-    /// The answer to a request.
-    Answer(Request),
-}
-
-impl Rest {
-    fn is_of(&self, source: Source, family: &Text) -> bool {
-        match self {
-            Self::Database(_) => source == Source::Ours,
-            Self::Family(own, _) => source == Source::Seen && own == family,
-            Self::Answer(_) => false,
-        }
-    }
-
-    /// Whether `key` is told with it, of a family that it [is of](Self::is_of).
-    fn has(&self, family: &Text, key: &Text) -> bool {
-        match self {
-            Self::Database(after) => {
-                let after = after.as_ref().map(|(family, key)| (family, key));
-                after.is_none_or(|after| (family, key) > after)
-            }
-            Self::Family(_, after) => after.as_ref().is_none_or(|after| key > after),
-            Self::Answer(_) => false,
-        }
-    }
-}
-
-impl Sending {
-    /// Answers this request when there is room.
-    pub(super) fn answer(&mut self, request: Request) {
-        self.rest.push_back(Rest::Answer(request));
-    }
-
-    /// The family is watched no more.
-    pub(super) fn forget(&mut self, family: &Text) {
-        self.rest.retain(|rest| !rest.is_of(Source::Seen, family));
-        self.marks.remove(&(Source::Seen, family.clone()));
-    }
-
-    /// It is told nothing more of all this.
-    pub(super) fn forget_all(&mut self, source: Source) {
-        self.rest.retain(|rest| match rest {
-            Rest::Database(_) => source != Source::Ours,
-            Rest::Family(..) => source != Source::Seen,
-            Rest::Answer(_) => true,
-        });
-        self.marks.retain(|(of, _), _| *of != source);
-    }
-
-    /// Tells it this from the beginning, when there is room.
-    fn begin(&mut self, (source, family): Part) {
-        match source {
-            Source::Ours => {
-                self.forget_all(source);
-                self.rest.push_back(Rest::Database(None));
-            }
-            Source::Seen => {
-                self.forget(&family);
-                self.rest.push_back(Rest::Family(family, None));
-            }
-        }
-    }
-
-    /// Whether it has been told all that is not in the outlet, and has room.
-    fn is_level(&self, part: &Part) -> bool {
-        !self.busy && self.rest.is_empty() && !self.marks.contains_key(part)
-    }
-
-    /// Marks keys that have changed: each with whether it was told of by the outlet before, and is there now. Where that
-    /// makes more marks than `most`, the receiver is told all of a part anew, for which nothing has to be kept.
-    fn mark(&mut self, part: &Part, changed: &[(Text, bool, bool)], most: usize) {
-        let rest = self.rest.iter().find(|rest| rest.is_of(part.0, &part.1));
-        let marks = self.marks.entry(part.clone()).or_default();
-        for (key, before, now) in changed {
-            if rest.is_some_and(|rest| rest.has(&part.1, key)) {
-                continue;
-            }
-            let told = *marks.get(key).unwrap_or(before);
-            match told || *now {
-                true => drop(marks.insert(key.clone(), told)),
-                // It came and went.
-                false => drop(marks.remove(key)),
-            }
-        }
-        if marks.is_empty() {
-            self.marks.remove(part);
-        }
-        let count: usize = self.marks.values().map(Changed::len).sum();
-        if count > most
-            && let Some((largest, _)) = self.marks.iter().max_by_key(|(_, keys)| keys.len())
-        {
-            let largest = largest.clone();
-            self.begin(largest);
-        }
-    }
-}
+/// The cost of a message to one receiver, in keys.
+const MESSAGE_COST: usize = 16;
 
 impl Machine {
-    /// Sends what is due.
-    pub(super) fn pump(&mut self, now: Duration) {
-        self.mesh_step(now);
-        self.flush(now, Source::Ours);
-        self.flush(now, Source::Seen);
+    /// Sends all changes that are due, and connects to global nodes.
+    pub(super) fn flush_due(&mut self, now: Duration) {
+        self.step_mesh(now);
+        self.flush_outlet(now, Source::Ours);
+        self.flush_outlet(now, Source::Visible);
     }
 
-    /// Tells what is due at one of the outlets, or marks it for receivers that are behind. What does not fit into a message
-    /// waits there for the next, and what one call should not do for another.
-    fn flush(&mut self, now: Duration, source: Source) {
-        let (full, most) = (self.settings.full_change(), self.settings.most_marks());
+    /// Sends the changes that are due at one outlet to the receivers that are up to date, and marks them dirty for the
+    /// others. Changes that exceed the size of a message or the budget of a call stay in the outlet.
+    fn flush_outlet(&mut self, now: Duration, source: Source) {
+        let (full, max_dirty) = (self.settings.max_update(), self.settings.max_dirty_keys());
         let mut spent = 0;
-        while spent < MOST_MARKS
+        while spent < FLUSH_BUDGET
             && let Some(family) = self.outlet(source).next(now)
         {
             let part = (source, family);
             let receivers = self.receivers(&part);
             let is_behind = |node: &&NodeId| {
                 let peer = self.peers.get(*node);
-                peer.is_some_and(|peer| !peer.sending.is_level(&part))
+                peer.is_some_and(|peer| !peer.backlog.is_up_to_date(&part))
             };
-            // Each of these keys is marked for each of those.
-            let marks = 1 + receivers.iter().filter(is_behind).count();
+            // Each key is marked once for each receiver that is behind.
+            let copies = 1 + receivers.iter().filter(is_behind).count();
             let mut keys = self
                 .outlet(source)
-                .take(now, &part.1, MOST_MARKS.div_ceil(marks));
-            spent += MESSAGE * receivers.len();
-            let mut piece = Piece::default();
+                .take(now, &part.1, FLUSH_BUDGET.div_ceil(copies));
+            spent += MESSAGE_COST * receivers.len();
+            let mut batch = Batch::default();
             let mut changed = Vec::new();
-            while !piece.is_full(full)
+            while !batch.is_full(full)
                 && let Some((key, before)) = keys.pop_first()
             {
                 let value = self.value(&part, &key);
                 if before || value.is_some() {
-                    piece.add(&key, value);
+                    batch.add(&key, value);
                 }
                 let now = value.is_some();
                 changed.push((key, before, now));
             }
-            spent += changed.len() * marks;
+            spent += changed.len() * copies;
             self.outlet(source).put_back(now, &part.1, keys);
             self.tell_programs(&part, &changed);
             let (mut level, mut behind) = (Vec::new(), Vec::new());
@@ -204,18 +75,18 @@ impl Machine {
                 let Some(peer) = self.peers.get_mut(&node) else {
                     continue;
                 };
-                if !peer.sending.is_level(&part) {
-                    peer.sending.mark(&part, &changed, most);
+                if !peer.backlog.is_up_to_date(&part) {
+                    peer.backlog.mark_dirty(&part, &changed, max_dirty);
                     behind.push(node);
-                } else if !piece.is_empty() {
-                    peer.sending.busy = true;
+                } else if !batch.is_empty() {
+                    peer.backlog.busy = true;
                     level.push(node);
                 }
             }
             if !level.is_empty() {
-                let request = self.update(&part, piece);
+                let request = self.update(&part, batch);
                 self.send_to_all(level.iter().cloned(), request);
-                level.iter().for_each(|to| self.pace(to));
+                level.iter().for_each(|to| self.await_ready(to));
             }
             behind.iter().for_each(|node| self.send_next(now, node));
         }
@@ -224,21 +95,21 @@ impl Machine {
     fn outlet(&mut self, source: Source) -> &mut Outlet {
         match source {
             Source::Ours => &mut self.to_network,
-            Source::Seen => &mut self.to_watchers,
+            Source::Visible => &mut self.to_watchers,
         }
     }
 
     fn value(&self, (source, family): &Part, key: &Text) -> Option<&Value> {
         match source {
             Source::Ours => self.store.ours(family, key),
-            Source::Seen => self.store.seen(family, key),
+            Source::Visible => self.store.visible(family, key),
         }
     }
 
-    /// The peers that are told of this.
+    /// The peers that get the changes of a part.
     fn receivers(&self, (source, family): &Part) -> Vec<NodeId> {
         match (source, &self.role) {
-            (Source::Seen, _) => {
+            (Source::Visible, _) => {
                 let watchers = self.watchers.get(family);
                 watchers.into_iter().flatten().cloned().collect()
             }
@@ -248,16 +119,16 @@ impl Machine {
         }
     }
 
-    /// Tells the programs here of what they watch.
+    /// Queues the changes of a watched family for the programs on this node.
     fn tell_programs(&mut self, (source, family): &Part, changed: &[(Text, bool, bool)]) {
-        if *source == Source::Seen
+        if *source == Source::Visible
             && self.knows_all()
             && let Some(watched) = self.watched.get_mut(family)
         {
             let store = &self.store;
             let entries = changed
                 .iter()
-                .map(|(key, ..)| (key.clone(), store.seen(family, key).cloned()));
+                .map(|(key, ..)| (key.clone(), store.visible(family, key).cloned()));
             let change = watched.changed(entries);
             self.push_change(family.clone(), change);
         }
@@ -269,231 +140,232 @@ impl Machine {
         }
     }
 
-    fn update(&self, (source, family): &Part, piece: Piece) -> Values {
-        let (set, deleted) = piece.into_parts();
+    fn update(&self, (source, family): &Part, batch: Batch) -> Values {
+        let (set, deleted) = batch.into_parts();
         match (source, &self.role) {
-            (Source::Seen, _) => request::update("g_chg2", family, set, deleted),
+            (Source::Visible, _) => request::update("g_chg2", family, set, deleted),
             (Source::Ours, Role::Slave(_)) => request::slave_update(family, set, deleted),
             (Source::Ours, _) => request::update("g_upd", family, set, deleted),
         }
     }
 
-    /// Tells a master or another global node all that we hold for the network, when it has room.
+    /// Sends all our entries to the master or another global node, as it becomes ready.
     pub(super) fn send_database(&mut self, now: Duration, to: &NodeId) {
-        self.begin(now, to, (Source::Ours, Text::default()));
+        self.restart(now, to, (Source::Ours, Text::default()));
     }
 
-    /// Tells a watcher all that is in a family, when it has room.
+    /// Sends the content of a family to a watcher, as it becomes ready.
     pub(super) fn send_family(&mut self, now: Duration, to: &NodeId, family: Text) {
-        self.begin(now, to, (Source::Seen, family));
+        self.restart(now, to, (Source::Visible, family));
     }
 
-    fn begin(&mut self, now: Duration, to: &NodeId, part: Part) {
+    fn restart(&mut self, now: Duration, to: &NodeId, part: Part) {
         if let Some(peer) = self.peers.get_mut(to) {
-            peer.sending.begin(part);
+            peer.backlog.restart(part);
             self.send_next(now, to);
         }
     }
 
-    /// Little waits for `to` now: the next message can go out.
+    /// The queue to `to` is below its high-water mark: sends the next message.
     pub fn handle_ready(&mut self, now: Duration, to: &NodeId) {
         if let Some(peer) = self.peers.get_mut(to) {
-            peer.sending.busy = false;
+            peer.backlog.busy = false;
             self.send_next(now, to);
         }
     }
 
-    /// Sends `to` the next message of what it is still to be told, if it has room.
+    /// Sends the next message of the backlog of `to`, if it is not busy.
     pub(super) fn send_next(&mut self, now: Duration, to: &NodeId) {
-        let Some(peer) = self.peers.get_mut(to).filter(|peer| !peer.sending.busy) else {
+        let Some(peer) = self.peers.get_mut(to).filter(|peer| !peer.backlog.busy) else {
             return;
         };
-        peer.sending.busy = true;
-        match peer.sending.rest.pop_front() {
-            Some(Rest::Database(None)) => self.send_first(to),
-            Some(Rest::Database(Some(after))) => self.send_more(to, after),
-            Some(Rest::Family(family, after)) => self.send_seen(to, family, after),
-            Some(Rest::Answer(request)) => {
-                peer.held -= 1;
+        peer.backlog.busy = true;
+        match peer.backlog.transfers.pop_front() {
+            Some(Transfer::Database(None)) => self.send_database_start(to),
+            Some(Transfer::Database(Some(after))) => self.send_database_rest(to, after),
+            Some(Transfer::Family(family, after)) => self.send_family_rest(to, family, after),
+            Some(Transfer::Request(request)) => {
+                peer.deferred -= 1;
                 if let Err(why) = self.take_request(now, to, request) {
-                    let node = to.clone();
-                    self.push(Output::NotTaken { node, why });
+                    self.reject(to, Level::Warn, why);
                 }
             }
-            None => match self.marked(to) {
-                Some((part, piece)) => {
-                    let request = self.update(&part, piece);
+            None => match self.next_dirty_batch(to) {
+                Some((part, batch)) => {
+                    let request = self.update(&part, batch);
                     self.send(to, request);
                 }
                 None => {
                     if let Some(peer) = self.peers.get_mut(to) {
-                        peer.sending.busy = false;
+                        peer.backlog.busy = false;
                     }
                     return;
                 }
             },
         }
-        self.pace(to);
+        self.await_ready(to);
     }
 
-    /// A message of what is marked for `to`; of several families one after the other.
-    fn marked(&mut self, to: &NodeId) -> Option<(Part, Piece)> {
-        let full = self.settings.full_change();
-        let mut sending = std::mem::take(&mut self.peers.get_mut(to)?.sending);
+    /// The next batch of dirty keys for `to`, round robin over the parts.
+    fn next_dirty_batch(&mut self, to: &NodeId) -> Option<(Part, Batch)> {
+        let full = self.settings.max_update();
+        let mut backlog = std::mem::take(&mut self.peers.get_mut(to)?.backlog);
         let mut found = None;
-        for _ in 0..sending.marks.len() {
-            let last = sending.last.take().map_or(Unbounded, Excluded);
-            let mut behind = sending.marks.range((last, Unbounded));
-            let next = behind.next().or_else(|| sending.marks.iter().next());
+        for _ in 0..backlog.dirty.len() {
+            let last = backlog.last_part.take().map_or(Unbounded, Excluded);
+            let mut behind = backlog.dirty.range((last, Unbounded));
+            let next = behind.next().or_else(|| backlog.dirty.iter().next());
             let Some(part) = next.map(|(part, _)| part.clone()) else {
                 break;
             };
             let outlet = match part.0 {
                 Source::Ours => &self.to_network,
-                Source::Seen => &self.to_watchers,
+                Source::Visible => &self.to_watchers,
             };
-            let mut piece = Piece::default();
-            if let Some(keys) = sending.marks.get_mut(&part) {
-                keys.retain(|key, told| {
-                    if piece.is_full(full) || outlet.is_pending(&part.1, key) {
+            let mut batch = Batch::default();
+            if let Some(keys) = backlog.dirty.get_mut(&part) {
+                keys.retain(|key, known| {
+                    if batch.is_full(full) || outlet.is_pending(&part.1, key) {
                         return true;
                     }
                     let value = self.value(&part, key);
-                    if *told || value.is_some() {
-                        piece.add(key, value);
+                    if *known || value.is_some() {
+                        batch.add(key, value);
                     }
                     false
                 });
                 if keys.is_empty() {
-                    sending.marks.remove(&part);
+                    backlog.dirty.remove(&part);
                 }
             }
-            sending.last = Some(part.clone());
-            if !piece.is_empty() {
-                found = Some((part, piece));
+            backlog.last_part = Some(part.clone());
+            if !batch.is_empty() {
+                found = Some((part, batch));
                 break;
             }
         }
-        self.peers.get_mut(to)?.sending = sending;
+        self.peers.get_mut(to)?.backlog = backlog;
         found
     }
 
-    /// Sends the first message of what we hold for the network.
-    fn send_first(&mut self, to: &NodeId) {
+    /// Sends the first message with our entries.
+    fn send_database_start(&mut self, to: &NodeId) {
         let mut families = Vec::new();
-        let mut piece = Piece::default();
+        let mut batch = Batch::default();
         let mut bytes = 0;
         let mut last: Option<(Text, Text)> = None;
         let mut rest = None;
         for (family, key, value) in self.store.ours_after(&(Text::default(), Text::default())) {
-            let full = bytes + piece.bytes() >= self.settings.full();
-            if full || families.len() >= MOST_FAMILIES {
+            let full = bytes + batch.bytes() >= self.settings.max_batch();
+            if full || families.len() >= MAX_FAMILIES {
                 rest = last.clone();
                 break;
             }
             if let Some((before, _)) = &last
                 && before != family
             {
-                let whole = std::mem::take(&mut piece);
+                let whole = std::mem::take(&mut batch);
                 bytes += whole.bytes();
                 families.push((before.clone(), whole.into_parts().0));
             }
-            piece.add(key, Some(value));
+            batch.add(key, Some(value));
             last = Some((family.clone(), key.clone()));
         }
         if let Some((family, _)) = last {
-            families.push((family, piece.into_parts().0));
+            families.push((family, batch.into_parts().0));
         }
         let word = match self.role {
             Role::Slave(_) => "g_slave",
             _ => "g_set",
         };
         self.send(to, request::database(word, families.into_iter().collect()));
-        self.told_database(to, None, rest);
+        self.note_database_sent(to, None, rest);
     }
 
-    /// Sends the next message of what we hold behind `after`, as an update of one family.
-    fn send_more(&mut self, to: &NodeId, after: (Text, Text)) {
-        let mut piece = Piece::default();
+    /// Sends the next message with our entries after `after`, as an update of one family.
+    fn send_database_rest(&mut self, to: &NodeId, after: (Text, Text)) {
+        let mut batch = Batch::default();
         let mut last: Option<(&Text, &Text)> = None;
         let mut rest = None;
         for (family, key, value) in self.store.ours_after(&after) {
             if let Some((before, key)) = last
-                && (before != family || piece.is_full(self.settings.full()))
+                && (before != family || batch.is_full(self.settings.max_batch()))
             {
                 rest = Some((before.clone(), key.clone()));
                 break;
             }
-            piece.add(key, Some(value));
+            batch.add(key, Some(value));
             last = Some((family, key));
         }
         if let Some(family) = last.map(|(family, _)| family.clone()) {
-            let request = self.update(&(Source::Ours, family), piece);
+            let request = self.update(&(Source::Ours, family), batch);
             self.send(to, request);
         }
-        self.told_database(to, Some(after), rest);
+        self.note_database_sent(to, Some(after), rest);
     }
 
-    /// `to` was told what we hold behind `after` up to where the rest begins, or all.
-    fn told_database(
+    /// Our entries between `after` and `rest` were sent to `to`; queues the rest.
+    fn note_database_sent(
         &mut self,
         to: &NodeId,
         after: Option<(Text, Text)>,
         rest: Option<(Text, Text)>,
     ) {
-        self.told(to, Source::Ours, |family, key| {
+        self.note_sent(to, Source::Ours, |family, key| {
             let at = (family, key);
             let behind = |end: &(Text, Text)| at > (&end.0, &end.1);
             after.as_ref().is_none_or(behind) && !rest.as_ref().is_some_and(behind)
         });
         if let (Some(rest), Some(peer)) = (rest, self.peers.get_mut(to)) {
-            peer.sending.rest.push_back(Rest::Database(Some(rest)));
+            peer.backlog
+                .transfers
+                .push_back(Transfer::Database(Some(rest)));
         }
     }
 
-    /// Sends the next message of what is seen in a family.
-    fn send_seen(&mut self, to: &NodeId, family: Text, after: Option<Text>) {
-        let mut piece = Piece::default();
+    /// Sends the next message with the visible values of a family after `after`.
+    fn send_family_rest(&mut self, to: &NodeId, family: Text, after: Option<Text>) {
+        let mut batch = Batch::default();
         let mut last = None;
         let mut rest = None;
         for (key, value) in self.store.family_after(&family, after.as_ref()) {
-            if piece.is_full(self.settings.full()) {
+            if batch.is_full(self.settings.max_batch()) {
                 rest = last;
                 break;
             }
-            piece.add(key, Some(value));
+            batch.add(key, Some(value));
             last = Some(key.clone());
         }
-        let part = (Source::Seen, family);
+        let part = (Source::Visible, family);
         match after {
-            None => self.send(to, request::content(&part.1, piece.into_parts().0)),
-            Some(_) if piece.is_empty() => {}
+            None => self.send(to, request::content(&part.1, batch.into_parts().0)),
+            Some(_) if batch.is_empty() => {}
             Some(_) => {
-                let request = self.update(&part, piece);
+                let request = self.update(&part, batch);
                 self.send(to, request);
             }
         }
         let (_, family) = part;
-        self.told(to, Source::Seen, |of, key| {
+        self.note_sent(to, Source::Visible, |of, key| {
             *of == family
                 && after.as_ref().is_none_or(|after| key > after)
                 && rest.as_ref().is_none_or(|rest| key <= rest)
         });
         if let (Some(rest), Some(peer)) = (rest, self.peers.get_mut(to)) {
-            peer.sending
-                .rest
-                .push_back(Rest::Family(family, Some(rest)));
+            peer.backlog
+                .transfers
+                .push_back(Transfer::Family(family, Some(rest)));
         }
     }
 
-    /// `to` was told of these keys as they are now. Of those that are pending in the outlet, which knows what others have
-    /// been told, that is marked.
-    fn told(&mut self, to: &NodeId, source: Source, which: impl Fn(&Text, &Text) -> bool) {
+    /// The current values of these keys were sent to `to`. Keys that are pending in the outlet are marked dirty with that,
+    /// because the outlet only knows what the other receivers were sent.
+    fn note_sent(&mut self, to: &NodeId, source: Source, which: impl Fn(&Text, &Text) -> bool) {
         let outlet = match source {
             Source::Ours => &self.to_network,
-            Source::Seen => &self.to_watchers,
+            Source::Visible => &self.to_watchers,
         };
-        let mut told = Vec::new();
+        let mut dirty = Vec::new();
         for (family, keys) in outlet.pending() {
             let part = (source, family.clone());
             let keys = keys.keys().filter(|key| which(family, key));
@@ -501,14 +373,14 @@ impl Machine {
                 .map(|key| (key.clone(), self.value(&part, key).is_some()))
                 .collect();
             if !keys.is_empty() {
-                told.push((part, keys));
+                dirty.push((part, keys));
             }
         }
         let Some(peer) = self.peers.get_mut(to) else {
             return;
         };
-        for (part, keys) in told {
-            peer.sending.marks.entry(part).or_default().extend(keys);
+        for (part, keys) in dirty {
+            peer.backlog.dirty.entry(part).or_default().extend(keys);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! `Outlet`: changes on their way to somebody, so paced that a storm of them costs a few messages.
+//! `Outlet`: coalesces changes and limits how often they are sent, so that many changes cost few messages.
 //!
-//! Only which keys have changed is kept; what is told of them is looked up when it goes out. So a key that changes a
-//! thousand times meanwhile is told once, with its last value, and one that comes and goes is not told. The first change of
-//! a family goes out at once. The next waits for [`SHORTEST`], and as long as more come, for twice as long each time.
-//! Where nodes listen goes out before all else, so that who hears of a port can know where its node is.
+//! The outlet keeps the keys that have changed, and no values: the current value is looked up when the change is sent. A key
+//! that changes a thousand times before that is sent once; a key that is set and deleted is not sent. The first change of a
+//! family is sent at once. Later ones wait for [`MIN_PAUSE`], and the pause doubles while changes continue. The family of
+//! listeners is sent before all others, so that a node that learns of a port can already know the address of its node.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,22 +11,22 @@ use std::time::Duration;
 use super::name::LISTENERS;
 use crate::Text;
 
-/// Keys of a family that have changed since they were told last, each with whether it was there then.
+/// Keys that have changed since they were last sent, each with whether it had a value then.
 pub(super) type Changed = BTreeMap<Text, bool>;
 
-/// The pause after a message about a family, if nothing came for a while before.
-const SHORTEST: Duration = Duration::from_millis(10);
+/// The pause after the first message of a family.
+const MIN_PAUSE: Duration = Duration::from_millis(10);
 
-/// The longest pause, while a storm lasts.
-const LONGEST: Duration = Duration::from_millis(160);
+/// The longest pause, reached while changes continue.
+const MAX_PAUSE: Duration = Duration::from_millis(160);
 
-/// How many keys go into one message.
-pub(super) const MOST_KEYS: usize = 4096;
+/// Keys per message.
+pub(super) const MAX_KEYS: usize = 4096;
 
 #[derive(Default)]
 pub(super) struct Outlet {
     families: BTreeMap<Text, Pending>,
-    /// When to look at which family again. Each family that is in `families` is here once.
+    /// When each family is due. Has every family of `families` once.
     due: BTreeSet<(Duration, Text)>,
 }
 
@@ -37,8 +37,8 @@ struct Pending {
 }
 
 impl Outlet {
-    /// Notes that `key` has changed, and whether it was there before.
-    pub(super) fn changed(&mut self, now: Duration, family: &Text, key: Text, before: bool) {
+    /// Records that `key` has changed. `before`: whether it had a value before the change.
+    pub(super) fn record(&mut self, now: Duration, family: &Text, key: Text, before: bool) {
         if let Some(pending) = self.families.get_mut(family) {
             pending.keys.entry(key).or_insert(before);
             return;
@@ -52,24 +52,24 @@ impl Outlet {
         self.families.insert(family.clone(), pending);
     }
 
-    /// When [`next`](Self::next) gives something, or has to be asked at least.
+    /// When to call [`next`](Self::next).
     pub(super) fn due(&self) -> Option<Duration> {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// What is not out yet, by family.
+    /// The changes that are not sent yet, by family.
     pub(super) fn pending(&self) -> impl Iterator<Item = (&Text, &Changed)> {
         let families = self.families.iter();
         families.map(|(family, pending)| (family, &pending.keys))
     }
 
-    /// Whether a change of `key` is not out yet.
+    /// Whether a change of `key` is not sent yet.
     pub(super) fn is_pending(&self, family: &Text, key: &Text) -> bool {
         let pending = self.families.get(family);
         pending.is_some_and(|pending| pending.keys.contains_key(key))
     }
 
-    /// The next family whose time has come.
+    /// The next family that is due.
     pub(super) fn next(&mut self, now: Duration) -> Option<Text> {
         loop {
             let (due, family) = self.due.first()?;
@@ -85,37 +85,37 @@ impl Outlet {
             if !self.families.get(&family)?.keys.is_empty() {
                 return Some(family);
             }
-            // Nothing came for a whole pause.
+            // No change during a whole pause: the next one is sent at once.
             self.due.pop_first();
             self.families.remove(&family);
         }
     }
 
-    /// Which of the keys of a family have changed, of which so many are told now at `most`.
-    pub(super) fn take(&mut self, now: Duration, family: &Text, most: usize) -> Changed {
+    /// Takes at most `max` changed keys of a family, and starts its pause.
+    pub(super) fn take(&mut self, now: Duration, family: &Text, max: usize) -> Changed {
         let Some(pending) = self.families.get_mut(family) else {
             return Changed::new();
         };
-        // One by one: to split it off, the map would count all that is left.
+        // `split_off` would count the keys that remain.
         let first = std::iter::from_fn(|| pending.keys.pop_first());
-        let keys = first.take(most.min(MOST_KEYS)).collect();
-        pending.pause = (2 * pending.pause).clamp(SHORTEST, LONGEST);
+        let keys = first.take(max.min(MAX_KEYS)).collect();
+        pending.pause = (2 * pending.pause).clamp(MIN_PAUSE, MAX_PAUSE);
         self.due.remove(&(pending.due, family.clone()));
         pending.due = now + pending.pause;
         if !pending.keys.is_empty() {
-            // What is left over has waited, and goes out as fast as may be without filling the queues at once.
+            // The remaining keys have waited already: send them soon, but not all at once, which would fill the queues.
             pending.due = now
-                + if most < MOST_KEYS {
+                + if max < MAX_KEYS {
                     Duration::ZERO
                 } else {
-                    SHORTEST
+                    MIN_PAUSE
                 };
         }
         self.due.insert((pending.due, family.clone()));
         keys
     }
 
-    /// These keys did not fit into the message.
+    /// Puts keys back that did not fit into the message.
     pub(super) fn put_back(&mut self, now: Duration, family: &Text, keys: Changed) {
         if keys.is_empty() {
             return;
@@ -125,11 +125,11 @@ impl Outlet {
         };
         pending.keys.extend(keys);
         self.due.remove(&(pending.due, family.clone()));
-        pending.due = now + SHORTEST;
+        pending.due = now + MIN_PAUSE;
         self.due.insert((pending.due, family.clone()));
     }
 
-    /// Takes back all that is not out yet.
+    /// Drops all pending changes.
     pub(super) fn clear(&mut self) {
         self.families.clear();
         self.due.clear();
@@ -143,7 +143,7 @@ mod tests {
     impl Outlet {
         fn take_next(&mut self, now: Duration) -> Option<(Text, Changed)> {
             let family = self.next(now)?;
-            let keys = self.take(now, &family, MOST_KEYS);
+            let keys = self.take(now, &family, MAX_KEYS);
             Some((family, keys))
         }
     }
@@ -160,7 +160,7 @@ mod tests {
         for n in 0..10_000_u64 {
             // Ten changes a millisecond, for a second.
             let now = Duration::from_micros(100 * n);
-            outlet.changed(now, &family, format!("k{}", n % 7).into(), false);
+            outlet.record(now, &family, format!("k{}", n % 7).into(), false);
             while outlet.take_next(now).is_some() {
                 messages += 1;
             }
@@ -176,15 +176,15 @@ mod tests {
     #[test]
     fn after_a_quiet_pause_nothing_is_kept_and_the_next_goes_out_at_once() {
         let mut outlet = Outlet::default();
-        outlet.changed(at(0), &"f".into(), "a".into(), false);
+        outlet.record(at(0), &"f".into(), "a".into(), false);
         assert!(outlet.take_next(at(0)).is_some());
-        outlet.changed(at(3), &"f".into(), "b".into(), false);
+        outlet.record(at(3), &"f".into(), "b".into(), false);
         assert!(outlet.take_next(at(3)).is_none());
         assert_eq!(outlet.due(), Some(at(10)));
         assert!(outlet.take_next(at(10)).is_some());
         assert!(outlet.take_next(at(30)).is_none());
         assert_eq!(outlet.due(), None);
-        outlet.changed(at(31), &"f".into(), "c".into(), false);
+        outlet.record(at(31), &"f".into(), "c".into(), false);
         assert!(outlet.take_next(at(31)).is_some());
     }
 
@@ -192,13 +192,13 @@ mod tests {
     fn where_nodes_listen_goes_out_before_what_they_say() {
         let mut outlet = Outlet::default();
         for n in 0..3 {
-            // So that its pause is longer.
-            outlet.changed(at(40 * n), &LISTENERS.into(), "a".into(), true);
+            // Makes the pause longer.
+            outlet.record(at(40 * n), &LISTENERS.into(), "a".into(), true);
             outlet.take_next(at(40 * n)).unwrap();
         }
-        outlet.changed(at(81), &LISTENERS.into(), "b".into(), false);
+        outlet.record(at(81), &LISTENERS.into(), "b".into(), false);
         assert_eq!(outlet.take_next(at(81)), None);
-        outlet.changed(at(82), &"f".into(), "b#port".into(), false);
+        outlet.record(at(82), &"f".into(), "b#port".into(), false);
         assert_eq!(outlet.take_next(at(82)).unwrap().0, LISTENERS);
         assert_eq!(outlet.take_next(at(82)).unwrap().0, "f");
         assert_eq!(outlet.take_next(at(82)), None);
@@ -208,7 +208,7 @@ mod tests {
     fn many_keys_go_out_in_several_messages_and_none_twice() {
         let mut outlet = Outlet::default();
         for n in 0..10_000 {
-            outlet.changed(at(0), &"f".into(), n.to_string().into(), false);
+            outlet.record(at(0), &"f".into(), n.to_string().into(), false);
         }
         let mut all = BTreeSet::new();
         let mut messages = 0;

@@ -1,59 +1,59 @@
-//! The directory's words on the wire (protocol.md section 6): as they come in, and as they go out.
+//! The requests of the directory on the wire (protocol.md section 6): parsing and writing.
 
 use super::name;
 use crate::value::{IntoIter, Values};
 use crate::{Map, NodeId, Text, Value};
 
-/// The longest ID of a question, in bytes.
-const LONGEST_ID: usize = 64;
+/// The longest ID of a query, in bytes.
+const MAX_ID: usize = 64;
 
-/// The longest node ID that may be asked for.
-const LONGEST_NODE: usize = 255;
+/// The longest node ID in a lookup, in bytes.
+const MAX_NODE: usize = 255;
 
-/// A request as it came, with everything in its place. What entries may hold is not looked at yet.
+/// A parsed request. Keys and values of entries are not checked yet.
 #[derive(Debug, PartialEq)]
 pub enum Request {
-    /// The sender is a global node.
+    /// `g_global`: the sender is a global node.
     Global,
-    /// Be a global node.
+    /// `g_slave` without entries: the receiver is to become a global node.
     BeGlobal,
-    /// Take the sender on as a slave, which holds this.
+    /// `g_slave`: the sender becomes a slave of the receiver, and holds these entries by family.
     Slave(Vec<(Value, Value)>),
-    /// What another global node and its slaves hold.
+    /// `g_set`: the entries of a global node and its slaves, by family.
     Set(Vec<(Value, Value)>),
-    /// The sender holds something else now.
+    /// `g_upd`: changes of the sender's entries.
     Update(Update),
-    /// Where does this node listen?
+    /// `g_find`: asks for the addresses of this node.
     Find(Text),
-    /// There, or nobody knows.
+    /// `g_found`: the addresses of this node; `None` if they are unknown.
     Found(Text, Option<Vec<Text>>),
-    /// What is in this family?
+    /// `g_db_family`, `g_db_keys` or `g_db_values`: a query for this family, with the ID of the query.
     Query(Query, Text, Value),
-    /// That.
+    /// `g_reply`: the ID of a query, and the answer.
     Reply(Value, Value),
-    /// Tell of this family from now on.
+    /// `g_mon1`: the sender watches this family.
     Watch(Text),
-    /// No more.
+    /// `g_mon0`: the sender stops watching this family.
     Unwatch(Text),
-    /// All that is in a watched family.
+    /// `g_chg1`: the content of a watched family.
     Content(Family),
-    /// What has changed in it.
+    /// `g_chg2`: changes of a watched family.
     Changed(Update),
 }
 
 /// A family with its pairs of key and value.
 pub(crate) type Family = (Text, Vec<(Value, Value)>);
 
-/// What has changed in a family.
+/// Changes of a family.
 #[derive(Debug, PartialEq)]
 pub struct Update {
     pub(super) family: Text,
     pub(super) set: Vec<(Value, Value)>,
-    /// Comes after what is set.
+    /// Keys to delete, after `set` is applied.
     pub(super) deleted: Vec<Value>,
 }
 
-/// What is asked of a family.
+/// Which part of a family a query asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Query {
     /// All pairs of key and value.
@@ -64,7 +64,7 @@ pub enum Query {
     Values,
 }
 
-/// Whether the request `word` does nothing but have an answer sent.
+/// Whether the request `word` has no other effect than an answer.
 pub fn is_question(word: &str) -> bool {
     matches!(word, "g_find" | "g_db_family" | "g_db_keys" | "g_db_values")
 }
@@ -78,7 +78,7 @@ impl Query {
         }
     }
 
-    /// The answer, made of the pairs of a family.
+    /// The answer to this query, made from the pairs of a family.
     pub(super) fn answer<'s>(self, pairs: impl Iterator<Item = (&'s Text, &'s Value)>) -> Value {
         match self {
             Self::Family => map(pairs),
@@ -89,10 +89,10 @@ impl Query {
 }
 
 impl Request {
-    /// Reads the request `word`.
+    /// Parses the request `word`.
     ///
     /// # Errors
-    /// What is the matter with it.
+    /// The request is unknown or malformed; the message says why.
     pub fn parse(word: &str, arguments: IntoIter) -> Result<Self, String> {
         let mut arguments = Arguments(arguments);
         Ok(match word {
@@ -105,7 +105,7 @@ impl Request {
             "g_upd" => Self::Update(arguments.update()?),
             "g_find" => {
                 let node = arguments.text("a node")?;
-                match node.len() <= LONGEST_NODE {
+                match node.len() <= MAX_NODE {
                     true => Self::Find(node),
                     false => return Err(String::from("the name of a node is too long")),
                 }
@@ -138,7 +138,7 @@ impl Arguments {
     }
 
     fn text(&mut self, what: &str) -> Result<Text, String> {
-        // Perl makes no difference between a number and its text.
+        // Perl does not distinguish a number from its text.
         match self.next() {
             Value::Text(text) => Ok(text),
             Value::Integer(n) => Ok(n.to_string().into()),
@@ -171,14 +171,14 @@ impl Arguments {
     }
 
     fn query(&mut self, query: Query) -> Result<Request, String> {
-        // No name that is not allowed has entries, and whoever asks waits for the answer.
+        // An invalid name gets an empty answer and no error: the sender waits for an answer.
         let family = self.text("a family").unwrap_or_default();
         let family = Some(family).filter(|family| name::is_known_family(family));
         let family = family.unwrap_or_default();
         let id = self.next();
-        // It is only sent back, but may have to wait here.
+        // The ID is only sent back, but can be kept here until then.
         let short = match &id {
-            Value::Text(text) => text.len() <= LONGEST_ID,
+            Value::Text(text) => text.len() <= MAX_ID,
             Value::Integer(_) | Value::Null => true,
             _ => false,
         };
@@ -189,7 +189,7 @@ impl Arguments {
     }
 }
 
-/// The families of a database and their content; what of it is well-formed is looked at later, one by one.
+/// The families of a database with their content. Each family is checked later.
 fn families_of(value: Value) -> Result<Vec<(Value, Value)>, String> {
     match value {
         Value::Map(families) => Ok(families.into_iter().collect()),
@@ -197,7 +197,7 @@ fn families_of(value: Value) -> Result<Vec<(Value, Value)>, String> {
     }
 }
 
-/// The pairs of a family's content, which is null if it is empty.
+/// The pairs of the content of a family. Null means an empty family.
 pub(super) fn pairs(value: Value) -> Result<Vec<(Value, Value)>, String> {
     match value {
         Value::Null => Ok(Vec::new()),
@@ -206,13 +206,12 @@ pub(super) fn pairs(value: Value) -> Result<Vec<(Value, Value)>, String> {
     }
 }
 
-/// The addresses in a value, which can be none for a node that listens nowhere; `None` if nobody knows.
+/// The addresses in a value: empty if the node does not listen, `None` if the value is no array.
 pub(super) fn addresses(value: &Value) -> Option<Vec<Text>> {
     let texts = value.as_array()?.iter().filter_map(Value::as_str);
     Some(texts.map(Text::from).collect())
 }
 
-/// A map of pairs, as messages hold it.
 pub(super) fn map<'s>(pairs: impl Iterator<Item = (&'s Text, &'s Value)>) -> Value {
     let pairs = pairs.map(|(key, value)| (key.clone(), value.clone()));
     Value::Map(pairs.collect::<Map>())
@@ -231,13 +230,13 @@ pub(super) fn database(word: &'static str, families: Map) -> Values {
     words([word.into(), families.into()])
 }
 
-/// `g_upd` or `g_chg2`. Both arguments are always there, as between Perl nodes.
+/// `g_upd` or `g_chg2`. Both arguments are always present, as between Perl nodes.
 pub(super) fn update(word: &'static str, family: &Text, set: Map, deleted: Vec<Value>) -> Values {
     let family = Value::from(family.clone());
     words([word.into(), family, set.into(), deleted.into()])
 }
 
-/// `g_upd` from a slave: without what there is nothing of, as Perl nodes send it.
+/// `g_upd` from a slave. Empty arguments are omitted, as Perl nodes do.
 pub(super) fn slave_update(family: &Text, set: Map, deleted: Vec<Value>) -> Values {
     let set = (!set.is_empty()).then_some(set);
     let mut request = words(["g_upd".into(), family.clone().into(), set.into()]);
@@ -247,7 +246,7 @@ pub(super) fn slave_update(family: &Text, set: Map, deleted: Vec<Value>) -> Valu
     request
 }
 
-/// `g_chg1`, null for an empty family.
+/// `g_chg1`, with null for an empty family.
 pub(super) fn content(family: &Text, content: Map) -> Values {
     let content = (!content.is_empty()).then_some(content);
     words(["g_chg1".into(), family.clone().into(), content.into()])
@@ -264,7 +263,7 @@ pub(super) fn found(node: Text, addresses: Option<Vec<Text>>) -> Values {
 }
 
 pub(super) fn query(query: Query, family: &Text, id: u64) -> Values {
-    // As text: Perl uses its IDs as keys.
+    // The ID is sent as text: Perl nodes use IDs as keys.
     let id = Value::from(id.to_string());
     words([query.word().into(), family.clone().into(), id])
 }

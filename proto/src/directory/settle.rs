@@ -1,5 +1,5 @@
-//! A node that becomes global does not know yet what other global nodes hold. Until they have told, or a time has passed,
-//! it answers nobody, so that who watches here or has lost another master sees no gap.
+//! Settling: a node that has become global waits for the entries of the other global nodes before it answers queries and
+//! watches, for a limited time. So watchers, and slaves that have lost another master, do not see entries disappear.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use super::machine::{Machine, Settling};
 use super::request::Request;
 use crate::NodeId;
 
-/// The longest that answers are held back.
+/// The longest time for which answers are deferred.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// So many requests of a peer are held back at most; more are answered with what is known.
-const MOST_HELD: usize = 1000;
+/// Deferred requests of one peer. Further requests are answered at once from the entries known so far.
+const MAX_DEFERRED: usize = 1000;
 
 impl Machine {
-    /// This node has become global: its seeds and former master, and the global nodes that it is connected to, will tell.
+    /// This node has become global: it waits for its seeds, its former master, and the connected global nodes.
     pub(super) fn begin_to_settle(&mut self, now: Duration) {
         let peers = self.peers.iter();
         let telling = peers.filter(|(_, peer)| peer.global || peer.seed);
@@ -25,63 +25,63 @@ impl Machine {
         });
     }
 
-    /// `node` will tell what it holds.
+    /// `node` will send its entries.
     pub(super) fn wait_for(&mut self, node: &NodeId) {
         if let Some(settling) = &mut self.settling {
             settling.waiting.insert(node.clone());
         }
     }
 
-    /// It has, or is gone.
-    pub(super) fn settled_with(&mut self, now: Duration, node: &NodeId) {
+    /// `node` has sent its entries, or is disconnected.
+    pub(super) fn stop_waiting_for(&mut self, now: Duration, node: &NodeId) {
         if let Some(settling) = &mut self.settling {
             settling.waiting.remove(node);
             self.settle(now);
         }
     }
 
-    /// Answers what is open, if there is nothing more to wait for.
+    /// Ends settling if no node is waited for or the time is over, and answers all that was deferred.
     pub(super) fn settle(&mut self, now: Duration) {
         let Some(settling) = &self.settling else {
             return;
         };
-        // A seed that is connected and has not been told of yet will be in a moment.
+        // A seed may be connected although its `handle_up` is still to come.
         let seeds = &self.seeds;
-        let untold = |node: &NodeId| !self.peers.contains_key(node);
-        let untried = seeds.untried || seeds.connected.iter().any(untold);
+        let unreported = |node: &NodeId| !self.peers.contains_key(node);
+        let untried = seeds.untried || seeds.connected.iter().any(unreported);
         let waits = untried || !settling.waiting.is_empty();
         if waits && now < settling.until {
             return;
         }
         self.settling = None;
         self.answer_all(now);
-        let held = std::mem::take(&mut self.held);
+        let held = std::mem::take(&mut self.deferred);
         let asking: BTreeSet<NodeId> = held.iter().map(|(node, ..)| node.clone()).collect();
         for (node, generation, request) in held {
             if let Some(peer) = self.peers.get_mut(&node)
                 && peer.generation == generation
             {
-                peer.sending.answer(request);
+                peer.backlog.push_request(request);
             }
         }
         asking.iter().for_each(|node| self.send_next(now, node));
     }
 
-    /// Keeps a question for later, if it cannot be answered yet, or earlier ones of the same peer wait.
-    pub(super) fn hold_back(&mut self, from: &NodeId, request: Request) -> Option<Request> {
+    /// Defers a query or watch during settling, or behind deferred requests of the same peer. Returns all other requests.
+    pub(super) fn defer(&mut self, from: &NodeId, request: Request) -> Option<Request> {
         let is_question = matches!(
             request,
             Request::Query(..) | Request::Find(_) | Request::Watch(_) | Request::Unwatch(_)
         );
         let peer = self.peers.get_mut(from)?;
-        let waits = self.settling.is_some() || peer.held > 0;
-        if !is_question || !waits || peer.held >= MOST_HELD {
+        let waits = self.settling.is_some() || peer.deferred > 0;
+        if !is_question || !waits || peer.deferred >= MAX_DEFERRED {
             return Some(request);
         }
-        peer.held += 1;
+        peer.deferred += 1;
         match self.settling {
-            Some(_) => self.held.push((from.clone(), peer.generation, request)),
-            None => peer.sending.answer(request),
+            Some(_) => self.deferred.push((from.clone(), peer.generation, request)),
+            None => peer.backlog.push_request(request),
         }
         None
     }

@@ -1,10 +1,11 @@
-//! The slave role: the master, what it is asked, and what it answers.
+//! The slave role: the choice of the master, requests to it, and its answers.
 
 use std::time::Duration;
 
-use super::left::Left;
-use super::machine::{Machine, Output, Role};
+use super::machine::{Machine, Role};
 use super::name;
+use super::output::Output;
+use super::rejected::Rejected;
 use super::request::{self, Family, Update};
 use crate::value::Values;
 use crate::{NodeId, Text, Value};
@@ -12,7 +13,7 @@ use crate::{NodeId, Text, Value};
 impl Machine {
     /// A seed is connected.
     pub(super) fn greet_seed(&mut self, now: Duration, node: NodeId) {
-        // It has to be a global node (protocol.md section 6).
+        // A seed must be a global node (protocol.md section 6).
         self.send(&node, request::be_global());
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.seed = true;
@@ -21,14 +22,14 @@ impl Machine {
         self.choose_master(now);
     }
 
-    /// Takes a connected seed as the master, if there is none.
+    /// Chooses a master among the connected seeds, if the node is searching.
     pub(super) fn choose_master(&mut self, now: Duration) {
         if self.role != Role::Searching {
             return;
         }
         let seeds = self.peers.iter().filter(|(_, peer)| peer.seed);
-        // One that has said that it is global can answer at once; of several, each node has its own favourite.
-        let rank = |node: &NodeId| mixed(&self.own, node);
+        // A seed that has sent `g_global` can answer at once. Among equals the hash spreads nodes over the seeds.
+        let rank = |node: &NodeId| pair_hash(&self.own, node);
         let Some(master) = seeds.max_by_key(|(node, peer)| (peer.global, rank(node))) else {
             return;
         };
@@ -42,13 +43,13 @@ impl Machine {
             .iter()
             .map(|(id, question)| request::query(question.query, &question.family, *id))
             .collect();
-        let finds: Vec<_> = self.sought.iter().map(request::find).collect();
+        let finds: Vec<_> = self.lookups.iter().map(request::find).collect();
         for request in watches.into_iter().chain(queries).chain(finds) {
             self.ask_master(request);
         }
     }
 
-    /// Sends the master a request, if there is one; what is open is repeated when there is.
+    /// Sends a request to the master, if there is one. Open requests are repeated when a master is chosen.
     pub(super) fn ask_master(&mut self, request: Values) {
         if let Role::Slave(master) = &self.role {
             let master = master.clone();
@@ -72,7 +73,7 @@ impl Machine {
         self.expect_master(from)?;
         let sought = NodeId::new(node)
             .ok()
-            .and_then(|node| self.sought.take(&node));
+            .and_then(|node| self.lookups.take(&node));
         let Some(node) = sought else {
             return Err(String::from("nobody asked for this node"));
         };
@@ -95,23 +96,23 @@ impl Machine {
             return Err(String::from("nobody asked this"));
         };
         let perl = self.is_perl(from);
-        let mut left = Left::default();
+        let mut rejected = Rejected::default();
         let answer = match answer {
             Value::Map(map) => {
-                let entries = entries(map.into_iter().collect(), perl, &mut left);
+                let entries = entries(map.into_iter().collect(), perl, &mut rejected);
                 let entries = entries.filter_map(|(key, value)| Some((key, value?)));
                 Value::Map(entries.collect())
             }
             Value::Array(items) => {
                 let items = items.into_iter().map(|item| name::value(item, perl));
-                let fit = |item| left.take(name::expect_json(&item).map(|()| item));
+                let fit = |item| rejected.accept(name::expect_json(&item).map(|()| item));
                 Value::Array(items.filter_map(fit).collect())
             }
-            // A Perl master answers so for a family that it does not know.
+            // A Perl master answers null for an unknown family.
             _ => Value::Null,
         };
         self.push(Output::Answer { question, answer });
-        left.outcome()
+        rejected.into_result()
     }
 
     pub(super) fn on_content(
@@ -123,27 +124,28 @@ impl Machine {
         let perl = self.is_perl(from);
         let watched = self.watched.get_mut(&family);
         let watched = watched.ok_or_else(|| String::from("nobody watches this family"))?;
-        let mut left = Left::default();
-        let entries = entries(pairs, perl, &mut left);
+        let mut rejected = Rejected::default();
+        let entries = entries(pairs, perl, &mut rejected);
         let content = entries.filter_map(|(key, value)| Some((key, value?)));
         let change = watched.content(content.collect());
         self.push_change(family, change);
-        left.outcome()
+        rejected.into_result()
     }
 
     pub(super) fn on_changed(&mut self, from: &NodeId, update: Update) -> Result<(), String> {
         self.expect_master(from)?;
         let perl = self.is_perl(from);
         let watched = self.watched.get_mut(&update.family);
-        // A Perl master goes on after its slave was away (protocol.md section 6).
+        // A Perl master also sends changes of families that this node watched before it lost the connection
+        // (protocol.md section 6).
         let watched = watched.ok_or_else(|| String::from("nobody watches this family"))?;
-        let mut left = Left::default();
-        let mut keys: Vec<_> = entries(update.set, perl, &mut left).collect();
+        let mut rejected = Rejected::default();
+        let mut keys: Vec<_> = entries(update.set, perl, &mut rejected).collect();
         let deleted = update.deleted.into_iter();
-        keys.extend(deleted.filter_map(|key| Some((left.take(name::key(key, perl))?, None))));
+        keys.extend(deleted.filter_map(|key| Some((rejected.accept(name::key(key, perl))?, None))));
         let change = watched.changed(keys.into_iter());
         self.push_change(update.family, change);
-        left.outcome()
+        rejected.into_result()
     }
 
     pub(super) fn is_perl(&self, node: &NodeId) -> bool {
@@ -151,20 +153,20 @@ impl Machine {
     }
 }
 
-/// The entries of a family as a master tells them. Of a value that is refused, the old one is gone.
+/// The entries of a family as the master sends them. A key whose value is rejected has none: its old value is outdated.
 fn entries(
     pairs: Vec<(Value, Value)>,
     perl: bool,
-    left: &mut Left,
+    rejected: &mut Rejected,
 ) -> impl Iterator<Item = (Text, Option<Value>)> {
     pairs.into_iter().filter_map(move |(key, value)| {
-        let (key, value) = left.take(name::entry(key, value, perl))?;
-        Some((key, left.take(value)))
+        let (key, value) = rejected.accept(name::entry(key, value, perl))?;
+        Some((key, rejected.accept(value)))
     })
 }
 
-/// A number that two nodes have together (FNV-1a), so that slaves spread over their seeds, and always the same way.
-fn mixed(own: &NodeId, other: &NodeId) -> u64 {
+/// A hash of a pair of node IDs (FNV-1a). It spreads slaves over their seeds, the same way each time.
+fn pair_hash(own: &NodeId, other: &NodeId) -> u64 {
     let bytes = own.as_str().bytes().chain(other.as_str().bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,49 +1,34 @@
-//! `Store`: who holds which entries of the directory, and what of it is seen.
+//! `Store`: all entries by family and key, indexed by the node that holds them, and the choice of the visible value.
 //!
-//! A key of a family can be held by several nodes, each with a value of its own. For a global node those that hold are
-//! itself, its slaves, and the other global nodes, each of which stands for its own slaves. The first two are *ours*:
-//! what we hold for the network, and tell the other global nodes.
+//! Several nodes can hold the same key, each with its own value. On a global node the holders are the node itself, its
+//! slaves, and the other global nodes, each on behalf of its own slaves. Entries of the node itself and of its slaves are
+//! *ours*: the node sends them to the other global nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::entry::{Entry, Held, OwnerIndex, size_of_entry};
 use super::name;
 use crate::{NodeId, Text, Value};
-
-/// A node that holds entries, by its place in [`Store::owners`].
-type OwnerIndex = u32;
 
 pub(super) struct Store {
     own: NodeId,
     families: BTreeMap<Text, BTreeMap<Text, Entry>>,
-    /// By index; `None` is a free place.
+    /// Owners by [`OwnerIndex`]. `None` is a free slot.
     owners: Vec<Option<Owner>>,
     by_id: BTreeMap<NodeId, OwnerIndex>,
-    /// How much all but this node hold.
+    /// The usage of all owners but this node.
     others: Usage,
-}
-
-/// Almost every key is held once.
-struct Entry {
-    first: Held,
-    /// Later ones, in the order in which they were set.
-    #[allow(clippy::box_collection)] // An entry is smaller than a vector would be.
-    more: Option<Box<Vec<Held>>>,
-}
-
-struct Held {
-    by: OwnerIndex,
-    value: Value,
 }
 
 struct Owner {
     id: NodeId,
-    /// We ourselves, or a slave of ours.
+    /// Whether the owner is this node or one of its slaves.
     ours: bool,
     families: BTreeMap<Text, BTreeSet<Text>>,
     usage: Usage,
 }
 
-/// How much one node holds.
+/// How much a node holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Usage {
     pub(super) keys: usize,
@@ -51,12 +36,13 @@ pub(super) struct Usage {
     pub(super) families: usize,
 }
 
-/// What a change concerns.
+/// Which views of a key a change may affect, each with whether the key had a value there before the change. `None`: the
+/// view is not affected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Told {
-    /// What is seen of the key may have changed; and whether anything was seen before.
-    pub(super) seen: Option<bool>,
-    /// What we hold of it may have; and whether we held anything before.
+pub(super) struct Affected {
+    /// The visible value.
+    pub(super) visible: Option<bool>,
+    /// Our value, which is sent to the master or to the other global nodes.
     pub(super) ours: Option<bool>,
 }
 
@@ -71,7 +57,7 @@ impl Store {
         }
     }
 
-    /// Makes `id` a holder, one of ours or not. What it held before is kept.
+    /// Adds an owner, or updates `ours` of an existing one. Its entries are kept.
     pub(super) fn add_owner(&mut self, id: &NodeId, ours: bool) {
         if let Some(index) = self.by_id.get(id) {
             if let Some(Some(owner)) = self.owners.get_mut(*index as usize) {
@@ -88,7 +74,7 @@ impl Store {
         let free = self.owners.iter().position(Option::is_none);
         let index = free.unwrap_or(self.owners.len());
         match self.owners.get_mut(index) {
-            Some(place) => *place = Some(owner),
+            Some(slot) => *slot = Some(owner),
             None => self.owners.push(Some(owner)),
         }
         self.by_id.insert(id.clone(), index as OwnerIndex);
@@ -102,14 +88,14 @@ impl Store {
         self.owner(*self.by_id.get(id)?)
     }
 
-    /// How much `id` holds.
+    /// The usage of `id`.
     pub(super) fn usage(&self, id: &NodeId) -> Usage {
         self.owner_of(id)
             .map(|owner| owner.usage)
             .unwrap_or_default()
     }
 
-    /// What `id` holds of `key`.
+    /// The value that `id` holds for `key`.
     pub(super) fn held(&self, id: &NodeId, family: &str, key: &str) -> Option<&Value> {
         let by = self.by_id.get(id)?;
         let entry = self.families.get(family)?.get(key)?;
@@ -128,13 +114,13 @@ impl Store {
         })
     }
 
-    /// How much all others hold.
+    /// The usage of all owners but this node.
     pub(super) fn usage_of_others(&self) -> Usage {
         self.others
     }
 
-    /// Counts what `change` does to what `id` holds.
-    fn counted<T>(&mut self, id: &NodeId, change: impl FnOnce(&mut Self) -> T) -> T {
+    /// Runs `change`, and updates the total usage by its effect on the usage of `id`.
+    fn with_usage<T>(&mut self, id: &NodeId, change: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.usage(id);
         let outcome = change(self);
         if *id != self.own {
@@ -146,19 +132,19 @@ impl Store {
         outcome
     }
 
-    /// Lets `id`, which is a holder, hold `key` with `value`.
-    pub(super) fn set(&mut self, id: &NodeId, family: &Text, key: Text, value: Value) -> Told {
-        self.counted(id, |store| store.put(id, family, key, value))
+    /// Sets the value that `id` holds for `key`. Does nothing if `id` is no owner.
+    pub(super) fn set(&mut self, id: &NodeId, family: &Text, key: Text, value: Value) -> Affected {
+        self.with_usage(id, |store| store.insert_held(id, family, key, value))
     }
 
-    fn put(&mut self, id: &NodeId, family: &Text, key: Text, value: Value) -> Told {
+    fn insert_held(&mut self, id: &NodeId, family: &Text, key: Text, value: Value) -> Affected {
         let Some(&by) = self.by_id.get(id) else {
-            return Told::default();
+            return Affected::default();
         };
         let size = size_of_entry(&key, &value);
-        let before = self.before(by, family, &key);
+        let before = self.affected_by(by, family, &key);
         let Some(owner) = self.owners.get_mut(by as usize).and_then(Option::as_mut) else {
-            return Told::default();
+            return Affected::default();
         };
         let families = owner.families.len();
         let keys = owner.families.entry(family.clone()).or_default();
@@ -180,7 +166,7 @@ impl Store {
                 );
                 None
             }
-            // Of listeners the first who told counts, so a place is kept; of others the last of ours.
+            // Of listeners the first value counts, so a new value keeps its place. Elsewhere the last of ours counts.
             Some(entry) => entry.set(held, name::is_listeners(family)),
         };
         if let Some(replaced) = replaced
@@ -188,60 +174,60 @@ impl Store {
         {
             owner.usage.bytes -= size_of_entry(&key, &replaced);
         }
-        let is_seen = self.holder_seen(family, &key) == Some(by);
-        Told {
-            seen: before.seen.filter(|_| is_seen),
+        let is_visible = self.visible_owner(family, &key) == Some(by);
+        Affected {
+            visible: before.visible.filter(|_| is_visible),
             ..before
         }
     }
 
-    /// What a change of what `by` holds may concern, before it.
-    fn before(&self, by: OwnerIndex, family: &str, key: &str) -> Told {
+    /// What a change of the value that `by` holds may affect. Call it before the change.
+    fn affected_by(&self, by: OwnerIndex, family: &str, key: &str) -> Affected {
         let entry = self.families.get(family).and_then(|keys| keys.get(key));
         let our_value = entry.and_then(|entry| self.our_value(entry));
-        Told {
-            seen: Some(entry.is_some()),
+        Affected {
+            visible: Some(entry.is_some()),
             ours: self.is_ours(by).then_some(our_value.is_some()),
         }
     }
 
-    /// Lets `id` no longer hold `key`.
-    pub(super) fn delete(&mut self, id: &NodeId, family: &str, key: &str) -> Told {
-        self.counted(id, |store| store.take_out(id, family, key))
+    /// Removes the value that `id` holds for `key`.
+    pub(super) fn delete(&mut self, id: &NodeId, family: &str, key: &str) -> Affected {
+        self.with_usage(id, |store| store.remove_held(id, family, key))
     }
 
-    fn take_out(&mut self, id: &NodeId, family: &str, key: &str) -> Told {
+    fn remove_held(&mut self, id: &NodeId, family: &str, key: &str) -> Affected {
         let Some(&by) = self.by_id.get(id) else {
-            return Told::default();
+            return Affected::default();
         };
-        let seen_was_its = self.holder_seen(family, key) == Some(by);
-        let before = self.before(by, family, key);
+        let was_visible = self.visible_owner(family, key) == Some(by);
+        let before = self.affected_by(by, family, key);
         let Some(owner) = self.owners.get_mut(by as usize).and_then(Option::as_mut) else {
-            return Told::default();
+            return Affected::default();
         };
         let Some(keys) = owner.families.get_mut(family) else {
-            return Told::default();
+            return Affected::default();
         };
         if !keys.remove(key) {
-            return Told::default();
+            return Affected::default();
         }
         owner.usage.keys -= 1;
         if keys.is_empty() {
             owner.families.remove(family);
             owner.usage.families -= 1;
         }
-        if let Some(value) = self.remove(by, family, key)
+        if let Some(value) = self.remove_value(by, family, key)
             && let Some(Some(owner)) = self.owners.get_mut(by as usize)
         {
             owner.usage.bytes -= size_of_entry(key, &value);
         }
-        Told {
-            seen: before.seen.filter(|_| seen_was_its),
+        Affected {
+            visible: before.visible.filter(|_| was_visible),
             ..before
         }
     }
 
-    fn remove(&mut self, by: OwnerIndex, family: &str, key: &str) -> Option<Value> {
+    fn remove_value(&mut self, by: OwnerIndex, family: &str, key: &str) -> Option<Value> {
         let entries = self.families.get_mut(family)?;
         let entry = entries.get_mut(key)?;
         let removed = if entry.first.by == by {
@@ -258,27 +244,27 @@ impl Store {
         removed
     }
 
-    /// Makes `id`, which holds nothing any more, a holder no longer.
+    /// Removes an owner that holds no entries.
     pub(super) fn remove_owner(&mut self, id: &NodeId) {
         if let Some(index) = self.by_id.remove(id)
-            && let Some(place) = self.owners.get_mut(index as usize)
+            && let Some(slot) = self.owners.get_mut(index as usize)
         {
-            *place = None;
+            *slot = None;
         }
     }
 
-    /// What is seen of `key`.
-    pub(super) fn seen(&self, family: &str, key: &str) -> Option<&Value> {
+    /// The visible value of `key`.
+    pub(super) fn visible(&self, family: &str, key: &str) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
         Some(&self.choose(family, key, entry).value)
     }
 
-    fn holder_seen(&self, family: &str, key: &str) -> Option<OwnerIndex> {
+    fn visible_owner(&self, family: &str, key: &str) -> Option<OwnerIndex> {
         let entry = self.families.get(family)?.get(key)?;
         Some(self.choose(family, key, entry).by)
     }
 
-    /// The keys of a family in order, with what is seen of them.
+    /// The keys of a family in order, with their visible values.
     pub(super) fn family<'s>(
         &'s self,
         family: &'s str,
@@ -287,13 +273,13 @@ impl Store {
         entries.map(move |(key, entry)| (key, &self.choose(family, key, entry).value))
     }
 
-    /// The families, with how many keys.
+    /// The families, each with its number of keys.
     pub(super) fn sizes(&self) -> impl Iterator<Item = (Text, usize)> {
         let families = self.families.iter();
         families.map(|(family, entries)| (family.clone(), entries.len()))
     }
 
-    /// The same behind `after`.
+    /// The keys of a family after the key `after` in order, with their visible values.
     pub(super) fn family_after<'s>(
         &'s self,
         family: &'s str,
@@ -307,7 +293,7 @@ impl Store {
         entries.map(move |(key, entry)| (key, &self.choose(family, key, entry).value))
     }
 
-    /// What we hold of `key` for the network.
+    /// Our value of `key`.
     pub(super) fn ours(&self, family: &str, key: &str) -> Option<&Value> {
         self.our_value(self.families.get(family)?.get(key)?)
     }
@@ -320,7 +306,7 @@ impl Store {
         Some(&held.value)
     }
 
-    /// What we hold for the network behind `after`, in order: family, key and value.
+    /// Our entries after the family and key `after`, in order: family, key and value.
     pub(super) fn ours_after<'s>(
         &'s self,
         after: &'s (Text, Text),
@@ -347,12 +333,12 @@ impl Store {
             .flatten()
     }
 
-    /// What `id` holds behind `after` in order, family and key: `most` of it.
+    /// The families and keys that `id` holds after the family and key `after`, in order, at most `max` of them.
     pub(super) fn held_after(
         &self,
         id: &NodeId,
         after: Option<&(Text, Text)>,
-        most: usize,
+        max: usize,
     ) -> Vec<(Text, Text)> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let Some(owner) = self.owner_of(id) else {
@@ -366,15 +352,15 @@ impl Store {
             let keys = keys.range::<Text, _>((first, Unbounded));
             keys.map(move |key| (family.clone(), key.clone()))
         });
-        entries.take(most).collect()
+        entries.take(max).collect()
     }
 
     fn is_ours(&self, index: OwnerIndex) -> bool {
         self.owner(index).is_some_and(|owner| owner.ours)
     }
 
-    /// Of those who hold a key, whose value is seen. All global nodes have to come to the same answer, though they learn
-    /// of the holders in different order and know only their own slaves apart.
+    /// Chooses the holder whose value is visible. All global nodes must choose the same one, although they learn of the
+    /// holders in different orders and cannot tell the slaves of another global node apart.
     fn choose<'e>(&self, family: &str, key: &str, entry: &'e Entry) -> &'e Held {
         let mut best = &entry.first;
         let Some(more) = &entry.more else {
@@ -384,7 +370,7 @@ impl Store {
         let mut rank = self.rank(best, key, listeners);
         for held in more.iter() {
             let other = self.rank(held, key, listeners);
-            // Of ours the last that was set.
+            // Of several of ours, the value set last.
             if other < rank || (other == rank && self.is_ours(held.by)) {
                 (best, rank) = (held, other);
             }
@@ -392,9 +378,9 @@ impl Store {
         best
     }
 
-    /// The lowest is seen. A node's listeners are best known by itself, then by its global node, which is this one if it
-    /// is a slave of ours; of others the first to tell. Of all other families, one global node's before another's, so
-    /// that it is the same everywhere.
+    /// The rank of a holder; the value of the lowest is visible. Listeners of a node: the node itself, then its global node
+    /// (this node for our slaves), then the first of the others. Other families: the global node with the lowest ID, so that
+    /// all nodes choose alike.
     fn rank<'s>(&'s self, held: &Held, key: &str, listeners: bool) -> (u8, &'s str) {
         let Some(owner) = self.owner(held.by) else {
             return (3, "");
@@ -409,89 +395,9 @@ impl Store {
     }
 }
 
-impl Entry {
-    fn holders(&self) -> impl Iterator<Item = &Held> {
-        std::iter::once(&self.first).chain(self.more.iter().flat_map(|more| more.iter()))
-    }
-
-    /// Sets what `held.by` holds, as the last unless its place is kept, and gives what it held before.
-    fn set(&mut self, held: Held, keep_place: bool) -> Option<Value> {
-        if self.first.by == held.by {
-            if let Some(second) = (!keep_place).then(|| self.take_second()).flatten() {
-                let before = std::mem::replace(&mut self.first, second).value;
-                self.more.get_or_insert_default().push(held);
-                return Some(before);
-            }
-            return Some(std::mem::replace(&mut self.first, held).value);
-        }
-        let more = self.more.get_or_insert_default();
-        let Some(at) = more.iter().position(|other| other.by == held.by) else {
-            more.push(held);
-            return None;
-        };
-        if keep_place {
-            return Some(std::mem::replace(&mut more[at], held).value);
-        }
-        let before = more.remove(at).value;
-        more.push(held);
-        Some(before)
-    }
-
-    fn take_second(&mut self) -> Option<Held> {
-        let more = self.more.as_mut()?;
-        let second = more.remove(0);
-        if more.is_empty() {
-            self.more = None;
-        }
-        Some(second)
-    }
-
-    fn remove_later(&mut self, by: OwnerIndex) -> Option<Value> {
-        let more = self.more.as_mut()?;
-        let at = more.iter().position(|held| held.by == by)?;
-        let value = more.remove(at).value;
-        if more.is_empty() {
-            self.more = None;
-        }
-        Some(value)
-    }
-}
-
-/// What an entry counts towards limits: the bytes of it in JSON, about, and of the values in memory.
-pub(super) fn size_of_entry(key: &str, value: &Value) -> usize {
-    size_of_text(key) + size_of_value(value)
-}
-
-fn size_of_value(value: &Value) -> usize {
-    let content = match value {
-        Value::Text(text) => size_of_text(text),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::Array(items) => items.iter().map(size_of_value).sum(),
-        Value::Map(map) => {
-            let pairs = map.iter();
-            pairs
-                .map(|(key, value)| size_of_value(key) + size_of_value(value))
-                .sum()
-        }
-        Value::Tag(_, value) => size_of_value(value),
-        _ => 0,
-    };
-    size_of::<Value>() + content
-}
-
-/// JSON writes a control character as six bytes, and a quote as two.
-fn size_of_text(text: &str) -> usize {
-    let escaped = text.bytes().map(|byte| match byte {
-        0..0x20 => 5,
-        b'"' | b'\\' => 1,
-        _ => 0,
-    });
-    text.len() + escaped.sum::<usize>()
-}
-
 #[cfg(test)]
 impl Store {
-    pub(super) fn expect_counted(&self) {
+    pub(super) fn assert_usage_sums(&self) {
         let others = self.owners.iter().flatten();
         let others = others.filter(|owner| owner.id != self.own);
         let sum = others.fold(Usage::default(), |sum, owner| Usage {

@@ -1,24 +1,24 @@
-//! `Watched`: a family that programs on this node watch, as they have been told of it.
+//! `Watched`: a family that programs on this node watch, with the content that they were sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Text, Value};
 
-/// What is told of a watched family.
+/// A change of a watched family.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Change {
-    /// `set` is all that is in the family: forget what was told before. So it is the first time. Of a family over 4 MiB it
-    /// may be the first part, and the others follow as changes.
+    /// Whether `set` is the whole content of the family and replaces earlier changes. The first change of a watch is whole.
+    /// A family over 4 MiB may come in parts: the first is whole, the others follow as changes.
     pub whole: bool,
-    /// Keys that are new or have another value.
+    /// Keys that are new or have a new value.
     pub set: BTreeMap<Text, Value>,
-    /// Keys that are gone. None of them is in `set`.
+    /// Keys that are deleted. None of them is in `set`.
     pub deleted: BTreeSet<Text>,
 }
 
 impl Change {
-    /// Brings `family` up to date.
+    /// Applies the change to a copy of the family.
     pub fn apply(&self, family: &mut BTreeMap<Text, Value>) {
         if self.whole {
             family.clear();
@@ -31,7 +31,7 @@ impl Change {
         );
     }
 
-    /// Makes of this change and the `next` one change.
+    /// Merges the change `next`, which follows this one, into this one.
     pub fn merge(&mut self, next: Self) {
         if next.whole {
             *self = next;
@@ -56,59 +56,59 @@ impl Change {
 
 #[derive(Default)]
 pub(super) struct Watched {
-    /// What they have been told; `None` before the first time.
-    told: Option<BTreeMap<Text, Value>>,
+    /// The content that was sent to programs; `None` before the first content.
+    sent: Option<BTreeMap<Text, Value>>,
 }
 
 impl Watched {
-    /// What is to be told to somebody who begins to watch, if it is known.
+    /// The first change for a program that begins to watch, if the content is known.
     pub(super) fn begin(&self) -> Option<Change> {
         Some(Change {
             whole: true,
-            set: self.told.clone()?,
+            set: self.sent.clone()?,
             deleted: BTreeSet::new(),
         })
     }
 
-    /// This is in the family now.
+    /// The family has this content. Returns the change for programs, if there is one.
     pub(super) fn content(&mut self, content: BTreeMap<Text, Value>) -> Option<Change> {
-        let Some(told) = &mut self.told else {
-            self.told = Some(content);
+        let Some(sent) = &mut self.sent else {
+            self.sent = Some(content);
             return self.begin();
         };
         let set = content
             .iter()
-            .filter(|(key, value)| told.get(*key) != Some(value))
+            .filter(|(key, value)| sent.get(*key) != Some(value))
             .map(|(key, value)| (key.clone(), value.clone()));
         let change = Change {
             whole: false,
             set: set.collect(),
-            deleted: told
+            deleted: sent
                 .keys()
                 .filter(|key| !content.contains_key(*key))
                 .cloned()
                 .collect(),
         };
-        *told = content;
+        *sent = content;
         (!change.is_empty()).then_some(change)
     }
 
-    /// These keys have these values now, or are gone. Nothing is told before the first content.
+    /// These keys have new values, or are deleted. Returns the change for programs; `None` before the first content.
     pub(super) fn changed(
         &mut self,
         keys: impl Iterator<Item = (Text, Option<Value>)>,
     ) -> Option<Change> {
-        let told = self.told.as_mut()?;
+        let sent = self.sent.as_mut()?;
         let mut change = Change::default();
         for (key, value) in keys {
             match value {
-                Some(value) if told.get(&key) != Some(&value) => {
-                    told.insert(key.clone(), value.clone());
+                Some(value) if sent.get(&key) != Some(&value) => {
+                    sent.insert(key.clone(), value.clone());
                     change.set.insert(key, value);
                 }
                 Some(_) => {}
                 None => {
-                    if told.remove(&key).is_some() {
+                    if sent.remove(&key).is_some() {
                         change.set.remove(&key);
                         change.deleted.insert(key);
                     }

@@ -1,65 +1,66 @@
-//! Work that may be large, done in pieces: taking what a node says that it holds, and forgetting what it held.
+//! Tasks that can be large: replacing or updating the entries of a node, and deleting them.
 //!
-//! A call of the machine does at most a [`PIECE`] of it, so that whoever drives the machine lets others have their turn
-//! in between. The rest waits, in order for each node: what a node says does not overtake what it said before, and of a
-//! node that comes back nothing is taken before all that it held is forgotten. Nodes whose work is not done have a piece
-//! each in turn. Meanwhile the store holds what is done so far, and questions are answered from that.
+//! One call of the machine visits at most [`ENTRIES_PER_CALL`] entries, its budget, so that the driver can yield between
+//! calls. Tasks of the same node run in order: a request does not overtake an earlier one, and a node that reconnects is
+//! served after its old entries are deleted. Nodes with unfinished tasks take turns. Until a task is finished, queries are
+//! answered from the entries stored so far.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 use std::vec;
 
-use super::left::Left;
-use super::machine::{Machine, Output};
+use super::machine::Machine;
 use super::name;
+use super::output::Level;
+use super::rejected::Rejected;
 use super::request::{self, Family, Request, Update};
 use crate::{NodeId, Text, Value};
 
-/// Entries in a piece: about a millisecond.
-pub(super) const PIECE: usize = 512;
+/// The budget of one call: about a millisecond of work.
+pub(super) const ENTRIES_PER_CALL: usize = 512;
 
-/// Bytes of an entry that cost as much as an entry does.
-const MUCH: usize = 1024;
+/// Bytes of an entry that cost as much of the budget as an entry does.
+const BYTES_PER_ENTRY: usize = 1024;
 
-/// What is to be done for a node.
+/// A task for one node.
 pub(super) enum Task {
-    /// It has asked for this.
+    /// Carry out a request that waited behind other tasks.
     Request(Request),
-    /// It no longer holds anything.
+    /// Delete all entries of the node.
     Forget,
-    /// It is a global node from now on.
+    /// Treat the node as a global node from now on.
     Meet,
-    /// It holds something else of a family now.
+    /// Update the node's entries in one family.
     Update(Updating),
-    /// It holds this and nothing else.
+    /// Replace all entries of the node.
     Replace(Replacing),
 }
 
-/// What is not done yet.
+/// Unfinished tasks.
 #[derive(Default)]
 pub(super) struct Work {
-    /// In order. No node is here without a task.
+    /// The tasks of each node, in order. No queue is empty.
     tasks: BTreeMap<NodeId, VecDeque<Task>>,
-    /// Who had the last piece.
-    last: Option<NodeId>,
-    /// What is left of the piece.
-    left: usize,
-    /// Tests have smaller pieces.
+    /// The node that was served last.
+    last_served: Option<NodeId>,
+    /// Entries that this call may still visit.
+    budget: usize,
+    /// Overrides [`ENTRIES_PER_CALL`] in tests.
     #[cfg(test)]
-    pub(super) piece: Option<usize>,
-    /// Entries that were looked at so far.
+    pub(super) entries_per_call: Option<usize>,
+    /// Entries visited so far.
     #[cfg(test)]
     pub(super) touched: usize,
 }
 
 impl Work {
-    fn piece(&self) -> usize {
+    fn entries_per_call(&self) -> usize {
         #[cfg(test)]
-        if let Some(piece) = self.piece {
-            return piece;
+        if let Some(entries) = self.entries_per_call {
+            return entries;
         }
-        PIECE
+        ENTRIES_PER_CALL
     }
 
     fn push_back(&mut self, node: &NodeId, task: Task) {
@@ -79,153 +80,156 @@ impl Work {
         task
     }
 
-    /// The node whose turn it is.
+    /// The next node with tasks, round robin.
     fn next(&mut self) -> Option<NodeId> {
-        let last = self.last.take().map_or(Unbounded, Excluded);
+        let last = self.last_served.take().map_or(Unbounded, Excluded);
         let mut behind = self.tasks.range((last, Unbounded));
         let next = behind.next().or_else(|| self.tasks.iter().next());
-        self.last = next.map(|(node, _)| node.clone());
-        self.last.clone()
+        self.last_served = next.map(|(node, _)| node.clone());
+        self.last_served.clone()
     }
 }
 
-/// An update of a family, or what is left of it.
+/// The unfinished part of an update of a family.
 pub(super) struct Updating {
     family: Text,
     perl: bool,
     set: vec::IntoIter<(Value, Value)>,
     deleted: vec::IntoIter<Value>,
-    left: Left,
+    rejected: Rejected,
 }
 
-/// What a node holds, or what is left of taking it.
+/// The unfinished part of a replacement of all entries of a node.
 pub(super) struct Replacing {
-    /// It is what another global node holds.
+    /// Whether the node is another global node.
     global: bool,
     perl: bool,
     step: Step,
-    /// Families whose names are allowed, with what is in them.
+    /// Families with valid names, with their content.
     families: Vec<Family>,
-    /// The keys in those, as far as they are known.
+    /// The keys of `families` that are indexed so far.
     kept: BTreeSet<(Text, Text)>,
-    left: Left,
+    rejected: Rejected,
 }
 
 /// The steps of a replacement.
 enum Step {
-    /// Look which keys there are, in these families and in what is left of the last.
+    /// Index the keys of these families; the number is the position in the last one.
     Index(vec::IntoIter<(Value, Value)>, usize),
-    /// Delete what is held behind this family and key and is not kept, so that there is room for what is new.
+    /// Delete old entries that are not kept, after this family and key. Deletion comes first to make room under the limits.
     Delete(Option<(Text, Text)>),
-    /// Set what is there.
+    /// Set the new entries, of this family next.
     Set(Text, vec::IntoIter<(Value, Value)>),
 }
 
-/// How a task stands after a piece.
-enum Stand {
+/// The state of a task when it returns.
+enum Progress {
     Done(Result<(), String>),
     Unfinished(Task),
 }
 
 impl Machine {
-    /// Whether there is work that no call has done yet: [`poll_timeout`](Self::poll_timeout) says that it is time.
+    /// Whether there are unfinished tasks.
     pub(super) fn has_work(&self) -> bool {
         !self.work.tasks.is_empty()
     }
 
-    /// Whether `node` has asked for something that is not done yet.
-    pub fn is_behind(&self, node: &NodeId) -> bool {
+    /// Whether requests of `node` are not finished.
+    pub fn has_backlog(&self, node: &NodeId) -> bool {
         self.work.tasks.contains_key(node)
     }
 
-    /// A call may do a piece now.
-    pub(super) fn begin_piece(&mut self) {
-        self.work.left = self.work.piece();
+    /// Starts the budget of one call.
+    pub(super) fn reset_budget(&mut self) {
+        self.work.budget = self.work.entries_per_call();
     }
 
-    /// Counts an entry of `bytes`.
+    /// Charges an entry of `bytes` to the budget.
     pub(super) fn spend(&mut self, bytes: usize) {
         #[cfg(test)]
         {
             self.work.touched += 1;
         }
-        self.work.left = self.work.left.saturating_sub(1 + bytes / MUCH);
+        self.work.budget = self.work.budget.saturating_sub(1 + bytes / BYTES_PER_ENTRY);
     }
 
-    /// Lets a request wait, if there is work for its sender.
-    pub(super) fn queue(&mut self, from: &NodeId, request: Request) -> Option<Request> {
-        if !self.is_behind(from) {
+    /// Queues a request if its sender has unfinished tasks; returns it otherwise.
+    pub(super) fn queue_behind_tasks(
+        &mut self,
+        from: &NodeId,
+        request: Request,
+    ) -> Option<Request> {
+        if !self.has_backlog(from) {
             return Some(request);
         }
         self.work.push_back(from, Task::Request(request));
         None
     }
 
-    /// Does this for `node` before all else that it asked for.
-    pub(super) fn first(&mut self, node: &NodeId, task: Task) {
+    /// Queues a task in front of the other tasks of `node`.
+    pub(super) fn prepend_task(&mut self, node: &NodeId, task: Task) {
         self.work.push_front(node, task);
     }
 
-    /// `node` is gone: drops what it holds, and what it has asked for.
-    pub(super) fn forget_all(&mut self, now: Duration, node: &NodeId) {
+    /// Drops the tasks of `node`, and deletes its entries within the budget.
+    pub(super) fn forget_node(&mut self, now: Duration, node: &NodeId) {
         self.work.tasks.remove(node);
         self.work.push_back(node, Task::Forget);
-        self.work_for(now, node);
+        self.run_tasks_of(now, node);
     }
 
-    /// Goes on with the work for `node` while the piece lasts. What was the matter with what is done.
-    pub(super) fn work_for(&mut self, now: Duration, node: &NodeId) -> Vec<String> {
+    /// Runs tasks of `node` within the budget. Returns the errors of finished tasks.
+    pub(super) fn run_tasks_of(&mut self, now: Duration, node: &NodeId) -> Vec<String> {
         let mut errors = Vec::new();
-        while self.work.left > 0
+        while self.work.budget > 0
             && let Some(task) = self.work.pop(node)
         {
             match self.run(now, node, task) {
-                Stand::Done(outcome) => errors.extend(outcome.err()),
-                Stand::Unfinished(task) => self.work.push_front(node, task),
+                Progress::Done(outcome) => errors.extend(outcome.err()),
+                Progress::Unfinished(task) => self.work.push_front(node, task),
             }
         }
         errors
     }
 
-    /// Does a piece of what is not done.
-    pub(super) fn work_on(&mut self, now: Duration) {
-        while self.work.left > 0
+    /// Runs tasks within the budget.
+    pub(super) fn run_tasks(&mut self, now: Duration) {
+        while self.work.budget > 0
             && let Some(node) = self.work.next()
         {
-            for why in self.work_for(now, &node) {
-                let node = node.clone();
-                self.push(Output::NotTaken { node, why });
+            for why in self.run_tasks_of(now, &node) {
+                self.reject(&node, Level::Warn, why);
             }
         }
     }
 
-    fn run(&mut self, now: Duration, node: &NodeId, task: Task) -> Stand {
+    fn run(&mut self, now: Duration, node: &NodeId, task: Task) -> Progress {
         match task {
-            Task::Request(request) => Stand::Done(self.handle_parsed(now, node, request)),
-            Task::Forget => self.forget_more(now, node),
+            Task::Request(request) => Progress::Done(self.handle_parsed(now, node, request)),
+            Task::Forget => self.forget_entries(now, node),
             Task::Meet => {
-                self.now_global(now, node);
-                Stand::Done(Ok(()))
+                self.mark_global(now, node);
+                Progress::Done(Ok(()))
             }
-            Task::Update(updating) => self.update_more(now, node, updating),
-            Task::Replace(replacing) => self.replace_more(now, node, replacing),
+            Task::Update(updating) => self.continue_update(now, node, updating),
+            Task::Replace(replacing) => self.continue_replacement(now, node, replacing),
         }
     }
 
-    fn forget_more(&mut self, now: Duration, node: &NodeId) -> Stand {
-        for (family, key) in self.store.held_after(node, None, self.work.left) {
+    fn forget_entries(&mut self, now: Duration, node: &NodeId) -> Progress {
+        for (family, key) in self.store.held_after(node, None, self.work.budget) {
             self.spend(0);
-            let told = self.store.delete(node, &family, &key);
-            self.tell(now, &family, key, told);
+            let affected = self.store.delete(node, &family, &key);
+            self.queue_change(now, &family, key, affected);
         }
-        if self.work.left == 0 {
-            return Stand::Unfinished(Task::Forget);
+        if self.work.budget == 0 {
+            return Progress::Unfinished(Task::Forget);
         }
         self.store.remove_owner(node);
-        Stand::Done(Ok(()))
+        Progress::Done(Ok(()))
     }
 
-    /// Takes what has changed of what `from` holds.
+    /// Begins to update the entries that `from` holds.
     pub(super) fn begin_update(&mut self, from: &NodeId, update: Update, perl: bool) {
         let Update {
             family,
@@ -233,45 +237,50 @@ impl Machine {
             deleted,
         } = update;
         let (set, deleted) = (set.into_iter(), deleted.into_iter());
-        let left = Left::default();
+        let rejected = Rejected::default();
         let updating = Updating {
             family,
             perl,
             set,
             deleted,
-            left,
+            rejected,
         };
-        self.first(from, Task::Update(updating));
+        self.prepend_task(from, Task::Update(updating));
     }
 
-    fn update_more(&mut self, now: Duration, from: &NodeId, mut updating: Updating) -> Stand {
+    fn continue_update(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        mut updating: Updating,
+    ) -> Progress {
         let Updating {
             family,
             perl,
             set,
             deleted,
-            left,
+            rejected,
         } = &mut updating;
-        while self.work.left > 0 {
+        while self.work.budget > 0 {
             if let Some((key, value)) = set.next() {
-                left.take(self.put(now, from, family, key, value));
+                rejected.accept(self.put(now, from, family, key, value));
             } else if let Some(key) = deleted.next() {
                 self.spend(0);
-                match left.take(name::key(key, *perl)) {
-                    Some(key) if key.len() > self.settings.largest_entry() => {
-                        left.add("a key is too long (directory.entry)");
+                match rejected.accept(name::key(key, *perl)) {
+                    Some(key) if key.len() > self.settings.max_entry() => {
+                        rejected.push("a key is too long (directory.entry)");
                     }
-                    Some(key) => self.take_away(now, from, family, key),
+                    Some(key) => self.remove_entry(now, from, family, key),
                     None => {}
                 }
             } else {
-                return Stand::Done(updating.left.outcome());
+                return Progress::Done(updating.rejected.into_result());
             }
         }
-        Stand::Unfinished(Task::Update(updating))
+        Progress::Unfinished(Task::Update(updating))
     }
 
-    /// Takes what `from`, another global node or a slave, holds in the place of what it held.
+    /// Begins to replace all entries that `from`, another global node or a slave, holds.
     pub(super) fn begin_replacement(
         &mut self,
         from: &NodeId,
@@ -284,21 +293,26 @@ impl Machine {
             step: Step::Index(families.into_iter(), 0),
             families: Vec::new(),
             kept: BTreeSet::new(),
-            left: Left::default(),
+            rejected: Rejected::default(),
         };
-        self.first(from, Task::Replace(replacing));
+        self.prepend_task(from, Task::Replace(replacing));
     }
 
-    fn replace_more(&mut self, now: Duration, from: &NodeId, replacing: Replacing) -> Stand {
+    fn continue_replacement(
+        &mut self,
+        now: Duration,
+        from: &NodeId,
+        replacing: Replacing,
+    ) -> Progress {
         let Replacing {
             global,
             perl,
             mut step,
             mut families,
             mut kept,
-            mut left,
+            mut rejected,
         } = replacing;
-        while self.work.left > 0 {
+        while self.work.budget > 0 {
             step = match step {
                 Step::Index(mut more, at) => {
                     let last = families.last();
@@ -310,7 +324,7 @@ impl Machine {
                         Step::Index(more, at + 1)
                     } else if let Some((family, content)) = more.next() {
                         self.spend(0);
-                        families.extend(left.take(well_formed(family, content, perl)));
+                        families.extend(rejected.accept(parse_family(family, content, perl)));
                         Step::Index(more, 0)
                     } else {
                         Step::Delete(None)
@@ -318,15 +332,18 @@ impl Machine {
                 }
                 Step::Delete(after) => {
                     let mut last = None;
-                    for entry in self.store.held_after(from, after.as_ref(), self.work.left) {
+                    for entry in self
+                        .store
+                        .held_after(from, after.as_ref(), self.work.budget)
+                    {
                         self.spend(0);
                         if !kept.contains(&entry) {
                             let (family, key) = entry.clone();
-                            self.take_away(now, from, &family, key);
+                            self.remove_entry(now, from, &family, key);
                         }
                         last = Some(entry);
                     }
-                    if self.work.left == 0 {
+                    if self.work.budget == 0 {
                         Step::Delete(last)
                     } else {
                         families.reverse();
@@ -335,16 +352,16 @@ impl Machine {
                 }
                 Step::Set(family, mut pairs) => {
                     if let Some((key, value)) = pairs.next() {
-                        left.take(self.put(now, from, &family, key, value));
+                        rejected.accept(self.put(now, from, &family, key, value));
                         Step::Set(family, pairs)
                     } else if let Some((family, pairs)) = families.pop() {
                         self.spend(0);
                         Step::Set(family, pairs.into_iter())
                     } else {
                         if global {
-                            self.told_all(now, from);
+                            self.handle_database_done(now, from);
                         }
-                        return Stand::Done(left.outcome());
+                        return Progress::Done(rejected.into_result());
                     }
                 }
             };
@@ -355,14 +372,14 @@ impl Machine {
             step,
             families,
             kept,
-            left,
+            rejected,
         };
-        Stand::Unfinished(Task::Replace(replacing))
+        Progress::Unfinished(Task::Replace(replacing))
     }
 }
 
-/// A family of what a node holds.
-fn well_formed(family: Value, content: Value, perl: bool) -> Result<Family, &'static str> {
+/// Checks the name of a family and the form of its content.
+fn parse_family(family: Value, content: Value, perl: bool) -> Result<Family, &'static str> {
     let family = name::key(family, perl).ok();
     let family = family.filter(|family| name::is_known_family(family));
     let family = family.ok_or("there is no such family")?;

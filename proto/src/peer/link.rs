@@ -7,10 +7,10 @@ use super::effect::{Effect, Effects};
 use super::outgoing::{SendQueue, Undo};
 use super::share::Share;
 use super::waiting::Waiting;
+use super::watched::Watched;
 use super::{Machine, Wait};
 use crate::codec::Frame;
 use crate::guard;
-use crate::map::HashMap;
 use crate::message::cost_of;
 use crate::value::EncodeError;
 use crate::value::Values;
@@ -32,9 +32,6 @@ pub trait Connection {
     fn fit(&self, elements: &[Value]) -> Values;
 }
 
-/// Bytes that one of the peer's watches takes here and at the port, about.
-const WATCH: usize = 128;
-
 /// Bytes of an element that is kept where a message of the node's own is too large as a whole.
 const SHORT: usize = 1 << 10;
 
@@ -52,48 +49,13 @@ pub(super) struct Up<C> {
     pub(super) connection: C,
     pub(super) out: SendQueue,
     /// Our ports that the peer watches.
-    watched: Watched,
+    pub(super) watched: Watched,
     /// For what was read of a message that is not whole.
     reading: Share,
     /// Why the connection has failed, if it has: nothing more is sent on it.
-    failed: Option<String>,
+    pub(super) failed: Option<String>,
     /// What waits for the next connection, if this one is being closed in order.
     closing: Option<Waiting>,
-}
-
-/// The ports of ours that a peer watches, with how often it asked for each.
-struct Watched {
-    ports: HashMap<PortName, usize>,
-    count: usize,
-    /// Bytes of the ports' names.
-    names: usize,
-    share: Share,
-}
-
-impl Watched {
-    fn add(&mut self, port: &PortName) {
-        self.count += 1;
-        self.names += port.as_str().len();
-        *self.ports.entry(port.clone()).or_default() += 1;
-    }
-
-    /// Returns false if the peer does not watch the port.
-    fn remove(&mut self, port: &PortName) -> bool {
-        let Some(times) = self.ports.get_mut(port) else {
-            return false;
-        };
-        *times -= 1;
-        if *times == 0 {
-            self.ports.remove(port);
-        }
-        self.count -= 1;
-        self.names -= port.as_str().len();
-        true
-    }
-
-    fn settle_share(&mut self) {
-        self.share.fit(self.count * WATCH + self.names);
-    }
 }
 
 impl<A, C: Connection> Machine<A, C> {
@@ -105,12 +67,7 @@ impl<A, C: Connection> Machine<A, C> {
             generation,
             connection,
             out: SendQueue::new(&self.pool),
-            watched: Watched {
-                ports: HashMap::default(),
-                count: 0,
-                names: 0,
-                share: Share::of(&self.pool),
-            },
+            watched: Watched::new(&self.pool),
             reading: Share::of(&self.pool),
             failed: None,
             closing: None,
@@ -266,35 +223,6 @@ impl<A, C: Connection> Machine<A, C> {
         })
     }
 
-    /// The peer asks to be told of the death of a port of ours. Returns false if it watches `limit` ports already.
-    pub fn add_watch(&mut self, port: &PortName, limit: usize) -> bool {
-        let Link::Up(up) = &mut self.link else {
-            return true;
-        };
-        if up.watched.count >= limit {
-            return false;
-        }
-        up.watched.add(port);
-        up.settle_watched();
-        true
-    }
-
-    /// The peer takes one of its watches back. Returns false if it does not watch the port.
-    pub fn remove_watch(&mut self, port: &PortName) -> bool {
-        match &mut self.link {
-            Link::Up(up) => up.forget_watch(port),
-            _ => false,
-        }
-    }
-
-    /// How many watches the peer holds.
-    pub fn watches(&self) -> usize {
-        match &self.link {
-            Link::Up(up) => up.watched.count,
-            _ => 0,
-        }
-    }
-
     /// The reader of connection `generation` holds so many bytes of a message that is not whole. Returns how many it may
     /// hold before it says so again.
     pub fn reads(&mut self, generation: Generation, bytes: usize) -> usize {
@@ -379,20 +307,6 @@ impl<C> Up<C> {
     #[inline]
     pub(super) fn is_shut(&self) -> bool {
         self.failed.is_some() || self.out.is_closed
-    }
-
-    /// Returns false if the peer does not watch the port.
-    pub(super) fn forget_watch(&mut self, port: &PortName) -> bool {
-        let is_watched = self.watched.remove(port);
-        self.settle_watched();
-        is_watched
-    }
-
-    fn settle_watched(&mut self) {
-        // A connection that has failed has given its memory back.
-        if self.failed.is_none() {
-            self.watched.settle_share();
-        }
     }
 
     /// What is queued is lost, and so is what waits for the next connection if this one is closing. The memory is free

@@ -30,6 +30,7 @@ mod share;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod watched;
 
 pub use admission::{Admitted, OpeningKey, Stage};
 pub use effect::{Effect, Effects};

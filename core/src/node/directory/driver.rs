@@ -200,8 +200,8 @@ impl Driver {
         word: &str,
         arguments: IntoIter,
     ) -> Result<(), String> {
-        let request =
-            Request::parse(word, arguments).inspect_err(|_| self.lock().machine.unread(from.0))?;
+        let request = Request::parse(word, arguments)
+            .inspect_err(|_| self.lock().machine.handle_malformed(from.0))?;
         self.step_for(node, Cause::Peer(from.0), |state, now| {
             if state.machine.generation(from.0) != Some(from.1) {
                 return Err(String::from("the connection is not up"));
@@ -213,7 +213,7 @@ impl Driver {
     /// Whether what `peer` has sent, or what is for it, is not all done.
     pub(crate) fn is_behind(&self, peer: &NodeId) -> bool {
         let state = self.lock();
-        state.machine.is_behind(peer) || state.machine.has_outputs_for(peer)
+        state.machine.has_backlog(peer) || state.machine.has_outputs_for(peer)
     }
 
     /// Waits until it is, or the node stops.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use aemp_proto::directory::{Change, Machine, Output};
+use aemp_proto::directory::{Change, Level, Machine, Output};
 
 use super::driver::State;
 use crate::allowance::log_within;
@@ -38,7 +38,7 @@ impl State {
                         peer.tell_over(generation, &request);
                     }
                 }
-                Output::Pace { to, generation } => self.pace(node, now, to, generation),
+                Output::AwaitReady { to, generation } => self.pace(node, now, to, generation),
                 // Who has given up has dropped the receiver.
                 Output::Answer { question, answer } => {
                     if let Some(asked) = self.questions.remove(&question) {
@@ -58,9 +58,13 @@ impl State {
                     let addresses = parse_all(&addresses);
                     node.network.peer(&peer).connect_to(addresses);
                 }
-                Output::NotTaken { node: peer, why } => {
+                Output::Rejected {
+                    node: peer,
+                    level,
+                    why,
+                } => {
                     if let Some(peer) = node.network.known_peer(&peer) {
-                        log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, why = %Excerpt(&why), "not taken");
+                        log_rejected(&peer, level, &why);
                         if let Some(generation) = self.machine.generation(&peer.id) {
                             peer.count_odd(generation);
                         }
@@ -73,13 +77,6 @@ impl State {
                 } => {
                     if let Some(peer) = node.network.known_peer(&peer) {
                         be_told(&peer, generation, end);
-                    }
-                }
-                Output::Ignored { node: peer, what } => {
-                    let up = self.machine.generation(&peer);
-                    if let (Some(generation), Some(peer)) = (up, node.network.known_peer(&peer)) {
-                        peer.count_odd(generation);
-                        log_within!(peer, DEBUG, target: "aemp::directory", peer = %peer.id, what, "ignored");
                     }
                 }
                 Output::Keep { node: peer, keep } => {
@@ -126,6 +123,18 @@ impl State {
         let feeds = self.feeds.get(family).into_iter().flatten();
         for feed in feeds.filter_map(Weak::upgrade) {
             feed.push(change.clone());
+        }
+    }
+}
+
+fn log_rejected(peer: &Peer, level: Level, why: &str) {
+    let why = Excerpt(why);
+    match level {
+        Level::Warn => {
+            log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, %why, "not taken");
+        }
+        Level::Debug => {
+            log_within!(peer, DEBUG, target: "aemp::directory", peer = %peer.id, %why, "ignored");
         }
     }
 }

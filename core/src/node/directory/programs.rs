@@ -77,7 +77,7 @@ impl Driver {
     pub(super) fn give_up(&self, id: u64) {
         let mut state = self.lock();
         state.questions.remove(&id);
-        state.machine.give_up(id);
+        state.machine.cancel_ask(id);
     }
 
     /// Where `peer` listens, if the network knows; nowhere, if the list is empty. `None` as well if the node stops.
@@ -138,7 +138,7 @@ impl Drop for GivenUp<'_> {
         waiting.retain(|told| !told.is_closed());
         if waiting.is_empty() {
             state.sought.remove(self.peer);
-            state.machine.give_up_finding(self.peer);
+            state.machine.cancel_find(self.peer);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::directory::{
-    Arrival, Change, DirectoryLimits, Machine, Output, Query, Request, Seeds, Settings,
+    Arrival, Change, DirectoryLimits, Level, Machine, Output, Query, Request, Seeds, Settings,
 };
 use crate::value::Values;
 use crate::{NodeId, Text, Value};
@@ -41,7 +41,7 @@ struct Node {
     changes: Vec<Change>,
     odd: Vec<String>,
     /// What was not taken of whom, and told later.
-    not_taken: Vec<(NodeId, String)>,
+    rejected: Vec<(NodeId, String)>,
     asked: u64,
 }
 
@@ -89,7 +89,7 @@ impl Net {
             seen: BTreeMap::new(),
             changes: Vec::new(),
             odd: Vec::new(),
-            not_taken: Vec::new(),
+            rejected: Vec::new(),
             asked: 0,
         };
         self.nodes.insert(id(name), node);
@@ -192,7 +192,7 @@ impl Net {
                     self.told.push((to.clone(), request.clone()));
                     self.wire.push_back((name.clone(), to, generation, request));
                 }
-                Output::Pace { to, .. } => match self.slow.get_mut(&to) {
+                Output::AwaitReady { to, .. } => match self.slow.get_mut(&to) {
                     Some(waiting) => waiting.push(name.clone()),
                     None => node.machine.handle_ready(self.now, &to),
                 },
@@ -217,8 +217,13 @@ impl Net {
                     end: true,
                     ..
                 } => self.ended.push(peer),
-                Output::Silent { .. } | Output::Ignored { .. } => {}
-                Output::NotTaken { node: peer, why } => node.not_taken.push((peer, why)),
+                Output::Silent { .. } => {}
+                Output::Rejected {
+                    node: peer,
+                    level: Level::Warn,
+                    why,
+                } => node.rejected.push((peer, why.into_owned())),
+                Output::Rejected { .. } => {}
                 Output::Keep { .. } => {}
             }
         }
@@ -438,7 +443,7 @@ impl Net {
     ) -> Result<(), String> {
         let said = self.says_now(name, peer, words);
         self.soon();
-        let later = std::mem::take(&mut self.node(name).not_taken);
+        let later = std::mem::take(&mut self.node(name).rejected);
         later
             .into_iter()
             .fold(said, |said, (_, why)| said.and(Err(why)))

@@ -247,7 +247,7 @@ fn one_member_under_many_names_holds_no_more_than_all_peers_may() {
                 assert!(error.contains("directory.of_all"), "{error}");
             }
         }
-        net.machine("a").expect_counted();
+        net.machine("a").assert_usage_sums();
     }
     // In the place of what one has, it may still set something else; and who goes makes room.
     let change = words([json!("g_upd"), json!("f"), json!({"k1": 7})]);
@@ -255,7 +255,7 @@ fn one_member_under_many_names_holds_no_more_than_all_peers_may() {
     net.says("a", "evil3", change.clone()).unwrap_err();
     net.stranger_gone("a", "evil2");
     net.says("a", "evil3", change).unwrap();
-    net.machine("a").expect_counted();
+    net.machine("a").assert_usage_sums();
 }
 
 #[test]

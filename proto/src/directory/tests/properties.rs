@@ -115,7 +115,7 @@ proptest! {
             if again {
                 net.stranger("a", evil[who], who == 0);
             }
-            net.machine("a").expect_counted();
+            net.machine("a").assert_usage_sums();
             let usage = net.machine("a").usage_of(evil[who]);
             prop_assert!(usage.keys <= 20 && usage.bytes <= 2000 && usage.families <= 5, "{usage:?}");
         }

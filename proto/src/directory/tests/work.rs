@@ -7,11 +7,11 @@ use super::net::id;
 use super::pacing::known;
 use super::properties::config;
 use crate::directory::DirectoryLimits;
-use crate::directory::work::PIECE;
+use crate::directory::work::ENTRIES_PER_CALL;
 use crate::{Map, Value};
 
 /// Entries of what is large.
-const MANY: usize = 5 * PIECE;
+const MANY: usize = 5 * ENTRIES_PER_CALL;
 
 /// So many keys with `value`, from the number `from` on.
 fn keys(from: usize, value: i64) -> Value {
@@ -43,7 +43,7 @@ fn pieces(net: &mut Net) -> usize {
         let before = net.machine("a").touched();
         net.more("a");
         let touched = net.machine("a").touched() - before;
-        assert!(touched <= PIECE, "{touched} entries in a piece");
+        assert!(touched <= ENTRIES_PER_CALL, "{touched} entries in a piece");
         pieces += 1;
     }
     pieces
@@ -54,8 +54,8 @@ fn long<const N: usize>(net: &mut Net, peer: &str, words: [Value; N]) {
     let before = net.machine("a").touched();
     net.says_now("a", peer, words).unwrap();
     let touched = net.machine("a").touched() - before;
-    assert!(touched <= PIECE, "{touched} entries in one call");
-    assert!(net.machine("a").is_behind(&id(peer)));
+    assert!(touched <= ENTRIES_PER_CALL, "{touched} entries in one call");
+    assert!(net.machine("a").has_backlog(&id(peer)));
 }
 
 fn is_told(net: &Net, peer: &str, family: &str) -> usize {
@@ -93,12 +93,12 @@ fn no_call_does_more_than_a_piece_of_what_peers_say_and_held() {
         let (now, before) = (net.now, net.machine("a").touched());
         let generation = net.machine("a").generation(&id(peer)).unwrap();
         net.machine("a").handle_down(now, &id(peer), generation);
-        assert!(net.machine("a").touched() - before <= PIECE);
+        assert!(net.machine("a").touched() - before <= ENTRIES_PER_CALL);
         assert!(pieces(&mut net) >= 4);
         net.soon();
         assert_eq!(is_told(&net, "w", "f"), left);
         assert_eq!(net.machine("a").usage_of(peer), Default::default());
-        net.machine("a").expect_counted();
+        net.machine("a").assert_usage_sums();
     }
 }
 
@@ -133,7 +133,7 @@ fn what_a_peer_says_does_not_overtake_what_it_said_before() {
     net.stranger("a", "s", false);
     let held = database("f", database("own", 1.into()));
     net.says_now("a", "s", ["g_slave".into(), held]).unwrap();
-    assert!(net.machine("a").is_behind(&id("g")) && !net.machine("a").is_behind(&id("s")));
+    assert!(net.machine("a").has_backlog(&id("g")) && !net.machine("a").has_backlog(&id("s")));
     let why = net.says("a", "s", ["g_mon1".into(), "x".into()]);
     assert!(why.unwrap_err().contains("JSON"), "told when it is done");
     assert_eq!(is_told(&net, "w", "f"), MANY);
@@ -147,7 +147,7 @@ fn of_a_peer_that_is_lost_meanwhile_nothing_stays() {
     net.stranger_gone("a", "g");
     assert_eq!(net.machine("a").usage_of("g"), Default::default());
     assert_eq!(is_told(&net, "w", "f"), 0);
-    net.machine("a").expect_counted();
+    net.machine("a").assert_usage_sums();
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn of_a_peer_that_comes_back_while_it_is_forgotten_the_new_is_known() {
     net.says("a", "s", words(0, 1)).unwrap();
     // Its connection is replaced.
     net.stranger("a", "s", false);
-    assert!(net.machine("a").is_behind(&id("s")));
+    assert!(net.machine("a").has_backlog(&id("s")));
     net.says_now("a", "s", words(100, 2)).unwrap();
     net.says_now("a", "s", ["g_mon1".into(), "f".into()])
         .unwrap();
@@ -257,7 +257,7 @@ proptest! {
         let mut nets = [Some(1), None].map(|piece| {
             let mut net = Net::default();
             net.add_with("a", &[], DirectoryLimits { keys: 8, of_global: 2, ..DirectoryLimits::default() });
-            net.machine("a").set_piece(piece);
+            net.machine("a").set_entries_per_call(piece);
             net.become_global("a");
             for peer in PEERS {
                 net.stranger("a", peer, false);
@@ -289,7 +289,7 @@ proptest! {
         }
         let ends = nets.map(|mut net| {
             net.soon();
-            net.machine("a").expect_counted();
+            net.machine("a").assert_usage_sums();
             let families = FAMILIES.map(|family| net.family("a", family));
             let usages = ["s", "g"].map(|peer| net.machine("a").usage_of(peer));
             let known = ["w", "g2"].map(|peer| known(&net, peer));

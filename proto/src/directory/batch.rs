@@ -1,18 +1,18 @@
-//! `Piece`: what is told of a family in one message.
+//! `Batch`: the changes of one family that one message carries.
 
-use super::store::size_of_entry;
+use super::entry::size_of_entry;
 use crate::{Map, Text, Value};
 
-/// A part of what is in a family or has changed in it: what is set, and what is deleted after it.
+/// Keys to set and, after them, keys to delete.
 #[derive(Debug, Default)]
-pub(super) struct Piece {
+pub(super) struct Batch {
     set: Vec<(Value, Value)>,
     deleted: Vec<Value>,
     bytes: usize,
 }
 
-impl Piece {
-    /// Adds what is known of a key: its value, or that it is gone.
+impl Batch {
+    /// Adds a key: to be set if it has a value, to be deleted otherwise.
     pub(super) fn add(&mut self, key: &Text, value: Option<&Value>) {
         self.bytes += size_of_entry(key, value.unwrap_or(&Value::Null));
         match value {
@@ -21,13 +21,13 @@ impl Piece {
         }
     }
 
-    /// About how many bytes of a message it takes.
+    /// The approximate size in a message.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(super) fn is_full(&self, full: usize) -> bool {
-        self.bytes >= full
+    pub(super) fn is_full(&self, limit: usize) -> bool {
+        self.bytes >= limit
     }
 
     pub(super) fn is_empty(&self) -> bool {
