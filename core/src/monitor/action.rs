@@ -14,14 +14,14 @@ use crate::{PortId, Reason};
 ///
 /// Made from a closure or a [`Notify`] by [`IntoAction`].
 pub struct Action {
-    pub(crate) what: What,
+    pub(crate) kind: ActionKind,
     pub(crate) armed: Armed,
     /// The shard of the port that set the monitor, if a port did: a callback runs there, in one queue with that port's
     /// messages.
     pub(crate) shard: Option<u32>,
 }
 
-pub(crate) enum What {
+pub(crate) enum ActionKind {
     /// Runs on a shard, so it must not block.
     Call(Box<dyn FnOnce(Reason) + Send>),
     /// Kills the port with the same reason; by an ordinary end only if the flag says so.
@@ -33,9 +33,9 @@ pub(crate) enum What {
 }
 
 impl Action {
-    pub(crate) fn new(what: What) -> Self {
+    pub(crate) fn new(kind: ActionKind) -> Self {
         Self {
-            what,
+            kind,
             armed: Armed(Arc::new(AtomicBool::new(true))),
             shard: None,
         }
@@ -43,7 +43,7 @@ impl Action {
 
     /// Kills `port` with the same reason; by an ordinary end only if `always`.
     pub(crate) fn kill(port: &PortId, always: bool) -> Self {
-        Self::new(What::Kill(Box::new((port.clone(), always))))
+        Self::new(ActionKind::Kill(Box::new((port.clone(), always))))
     }
 
     pub(crate) fn armed(&self) -> Armed {
@@ -77,12 +77,12 @@ pub trait IntoAction {
 
 impl<F: FnOnce(Reason) + Send + 'static> IntoAction for F {
     fn into_action(self) -> Result<Action, EncodeError> {
-        Ok(Action::new(What::Call(Box::new(self))))
+        Ok(Action::new(ActionKind::Call(Box::new(self))))
     }
 }
 
-/// Sends a message to a port, with the elements of the reason appended. It always arrives as far as there is a connection:
-/// an element that the connection's codec lacks is replaced by its diagnostic text, as in kill reasons.
+/// Sends a message to a port, with the elements of the reason appended. It always arrives as far as there is a
+/// connection: an element that the connection's codec lacks is replaced by its diagnostic text, as in kill reasons.
 ///
 /// ```
 /// # async fn example(node: aemp_core::LocalNode, worker: aemp_core::PortId, manager: aemp_core::PortId) {
@@ -97,7 +97,7 @@ pub struct Notify<'a, M>(pub &'a PortId, pub M);
 impl<M: IntoMessage> IntoAction for Notify<'_, M> {
     fn into_action(self) -> Result<Action, EncodeError> {
         let values = values_to_send(self.1.into_message()?)?;
-        Ok(Action::new(What::Notify(Box::new((
+        Ok(Action::new(ActionKind::Notify(Box::new((
             self.0.clone(),
             values,
         )))))

@@ -3,7 +3,7 @@
 mod action;
 mod guard;
 
-pub(crate) use action::What;
+pub(crate) use action::ActionKind;
 pub use action::{Action, IntoAction, Notify};
 pub use guard::Monitor;
 pub(crate) use guard::Monitored;

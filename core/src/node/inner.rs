@@ -21,7 +21,7 @@ use crate::error::SendError;
 use crate::lifecycle::Lifecycle;
 use crate::link::{Choices, Links};
 use crate::message::{IntoMessage, Values};
-use crate::monitor::{Action, IntoAction, Monitor, What};
+use crate::monitor::{Action, ActionKind, IntoAction, Monitor};
 use crate::peer::{Network, Peer, SpawnPlace, keep_last, take_last};
 use crate::port::Port;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
@@ -278,7 +278,7 @@ impl Inner {
         target: &PortId,
     ) -> impl Future<Output = Reason> + Send + use<> {
         let (told, reason) = oneshot::channel();
-        let watch = self.watch(target, Action::new(What::Wake(told)));
+        let watch = self.watch(target, Action::new(ActionKind::Wake(told)));
         let stopped = self.life.stopped_reason();
         async move {
             let reason = woken_soon(reason).await.unwrap_or(stopped);
@@ -291,14 +291,14 @@ impl Inner {
     /// so that a peer can call it while it settles a lost connection.
     pub(crate) fn fire(self: &Arc<Self>, watched: &PortName, action: Action, reason: Reason) {
         let here = |to: &PortId| to.node() == &self.id;
-        match action.what {
-            What::Kill(kill) if here(&kill.0) => {
+        match action.kind {
+            ActionKind::Kill(kill) if here(&kill.0) => {
                 let (to, always) = *kill;
                 if action.armed.take() && (always || !reason.is_normal()) {
                     self.shards.kill(to.port().clone(), reason);
                 }
             }
-            What::Notify(notify) if here(&notify.0) => {
+            ActionKind::Notify(notify) if here(&notify.0) => {
                 if action.armed.take() {
                     let (to, message) = appended(*notify, reason);
                     #[cfg(aemp_faults)]
@@ -308,16 +308,16 @@ impl Inner {
                     self.shards.deliver(to.port(), message.into());
                 }
             }
-            What::Wake(told) => {
+            ActionKind::Wake(told) => {
                 if action.armed.take() {
                     // Nobody waits any more: then nobody is told.
                     let _ = told.send(reason);
                 }
             }
-            what => {
+            kind => {
                 let shard = action.shard;
-                let fired = Box::new((Action { what, ..action }, reason));
-                let item = Item::new(watched.clone(), shard::What::Fire(fired));
+                let fired = Box::new((Action { kind, ..action }, reason));
+                let item = Item::new(watched.clone(), shard::Op::Fire(fired));
                 // Where the node has stopped, what is settled may be the program's code: not under a peer's lock.
                 let refused = self.shards.try_push(item, shard);
                 self.settle(refused);
@@ -330,14 +330,14 @@ impl Inner {
         if !action.armed.take() {
             return;
         }
-        match action.what {
-            What::Kill(kill) => {
+        match action.kind {
+            ActionKind::Kill(kill) => {
                 let (to, always) = *kill;
                 if always || !reason.is_normal() {
                     self.kill(&to, reason);
                 }
             }
-            What::Notify(notify) => {
+            ActionKind::Notify(notify) => {
                 if notify.0.node() == &self.id {
                     let (to, message) = appended(*notify, reason);
                     self.shards.deliver(to.port(), message.into());
@@ -347,10 +347,10 @@ impl Inner {
                     self.network.peer(to.node()).tell(to.port(), message);
                 }
             }
-            What::Wake(told) => {
+            ActionKind::Wake(told) => {
                 let _ = told.send(reason);
             }
-            What::Call(run) => run(reason),
+            ActionKind::Call(run) => run(reason),
         }
     }
 

@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Inner;
 use crate::guard;
-use crate::shard::{Item, Watcher, What};
+use crate::shard::{Item, Op, Watcher};
 
 impl Inner {
     /// Does what remains to be done with an item that its shard, which has ended, gave back: whoever waits is told. A
     /// callback does not run here, since the caller may hold a lock.
     pub(super) fn settle(self: &Arc<Self>, refused: Option<Item>) {
         let Some(item) = refused else { return };
-        match item.what {
-            What::Insert(new) => new.dispose(&self.life.stopped_reason()),
-            What::Watch(watcher) => {
+        match item.op {
+            Op::Insert(new) => new.dispose(&self.life.stopped_reason()),
+            Op::Watch(watcher) => {
                 if let Watcher::Local(_, action) = *watcher {
                     self.fire(&item.port, action, self.life.stopped_reason());
                 }
             }
-            What::Fire(_) => {
+            Op::Fire(_) => {
                 let late = Late(Some((self.clone(), item)));
                 self.life.runtime.spawn(async move { late.run() });
             }
@@ -28,8 +28,8 @@ impl Inner {
     }
 }
 
-/// A callback that fires when no shard is left to run it. It runs in a task; dropped before, since the runtime has ended, in
-/// a thread that all such callbacks share.
+/// A callback that fires when no shard is left to run it. It runs in a task; dropped before, since the runtime has
+/// ended, in a thread that all such callbacks share.
 struct Late(Option<(Arc<Inner>, Item)>);
 
 impl Late {
@@ -99,7 +99,7 @@ impl Queue {
 }
 
 fn act(node: &Arc<Inner>, item: Item) {
-    if let What::Fire(fired) = item.what {
+    if let Op::Fire(fired) = item.op {
         let (action, reason) = *fired;
         guard::log("a monitor's callback panicked", || node.act(action, reason));
     }

@@ -14,7 +14,7 @@ use crate::link::Held;
 use crate::message::{IntoIter, Message, Values};
 use crate::peer::{Answers, Generation, PassError, Peer};
 use crate::port::{Context, Port};
-use crate::shard::{Asked, Batch, Item, Watcher, What};
+use crate::shard::{Batch, Item, Op, UnwatchCount, Watcher};
 use crate::watchdog::tagged;
 use crate::{Excerpt, PortId, PortName, Reason, Value};
 
@@ -106,8 +106,8 @@ fn carry_out(
         Request::Unwatch(port) => {
             if let Sender::Peer(peer, generation) = from {
                 if peer.remove_watch(&port) {
-                    let what = What::UnwatchRemote(generation, Asked::Once);
-                    batch.push(Item::new(port, what), 0);
+                    let op = Op::UnwatchRemote(generation, UnwatchCount::One);
+                    batch.push(Item::new(port, op), 0);
                 } else {
                     peer.count_odd(generation);
                 }
@@ -125,7 +125,7 @@ fn carry_out(
         }
         Request::Kill(port, reason) => {
             let bytes = cost_of(reason.values());
-            batch.push(Item::new(port, What::Kill(Box::new(reason))), bytes);
+            batch.push(Item::new(port, Op::Kill(Box::new(reason))), bytes);
         }
         Request::Relay(to, elements) => pass_on(node, from, &to, elements, batch),
         Request::Can(name, reply) => {
@@ -178,7 +178,7 @@ fn watch(node: &Inner, from: Sender<'_>, port: PortName, batch: &mut Batch) -> R
     }
     let watcher = Watcher::Remote(peer.clone(), generation);
     batch.push(
-        Item::new(port, What::Watch(Box::new(watcher))),
+        Item::new(port, Op::Watch(Box::new(watcher))),
         size_of::<Watcher>(),
     );
     Ok(())

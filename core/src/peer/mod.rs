@@ -33,7 +33,7 @@ use crate::error::SendError;
 use crate::guard;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, Monitored};
-use crate::shard::{Asked, Item, RemoteWatcher, What};
+use crate::shard::{Item, Op, RemoteWatcher, UnwatchCount};
 use crate::traffic::{LinkInfo, NodeEvent};
 use crate::watchdog::{make_way, soon};
 use crate::{Excerpt, LogAllowance, NodeId, PortName, Reason};
@@ -195,8 +195,8 @@ impl Peer {
             }
             (Effect::Unwatch(generation, ports), Some((network, _))) => {
                 for port in ports {
-                    let what = What::UnwatchRemote(generation, Asked::All);
-                    network.shards.push(Item::new(port, what));
+                    let op = Op::UnwatchRemote(generation, UnwatchCount::All);
+                    network.shards.push(Item::new(port, op));
                 }
             }
             (Effect::Down { generation, reason }, node) => {

@@ -1,4 +1,4 @@
-//! `Bodies`: the messages of a chunk, taken apart as they are in it.
+//! `Bodies`: reads the messages of a chunk out of its shared buffers.
 
 use std::vec::Drain;
 
@@ -9,17 +9,17 @@ use super::item::{Len, UNKNOWN};
 use crate::Message;
 use crate::Value;
 
-/// What the messages of a chunk consist of, each from the front.
+/// The values and bytes of a chunk's messages. Messages are read from the front.
 pub(super) struct Bodies<'a> {
     pub(super) values: Drain<'a, Value>,
     pub(super) bytes: &'a [u8],
     pub(super) source: Option<Source>,
-    /// A message was announced that is not there, or without a source before it.
+    /// An item announced a message that the chunk does not hold, or that no source precedes.
     pub(super) broken: bool,
 }
 
 impl Bodies<'_> {
-    /// The next message from a peer, in memory of its own. `None` only in a chunk that is broken.
+    /// The next message from a peer, copied into its own allocation. `None` only if the chunk is broken.
     #[inline]
     pub(super) fn wire(&mut self, at: u32, left: u32) -> Option<Message> {
         let message = self.next_wire(at, left);
@@ -36,8 +36,8 @@ impl Bodies<'_> {
         Some(self.source?.message(bytes, rest))
     }
 
-    /// That the chunk holds what its items announce, for that costs messages or gives them to the wrong port. Not inside a
-    /// port's guard: it is the shard that fails.
+    /// Asserts that the chunk holds the messages that its items announce; otherwise messages are lost or reach the wrong
+    /// port. Called outside of a port's guard, so that the shard fails and not the port.
     #[inline]
     pub(super) fn check(&self, whole: bool) {
         assert!(

@@ -1,20 +1,20 @@
-//! The death of a port, and how those who watch it are told.
+//! The death of a port, and the notification of its watchers.
 
 use std::iter;
 
-use super::ports::{Slot, Ties};
+use super::ports::{Observers, Slot};
 use super::run::Shard;
 use super::{NewPort, Watcher};
 use crate::guard;
 use crate::monitor::Action;
 use crate::{Excerpt, PortId, PortName, Reason, reason};
 
-/// So many watchers are told of deaths before the turn is looked at.
-const TOLD: usize = 64;
+/// Watchers notified of deaths before the budget of the turn is checked.
+const NOTIFY_BATCH: usize = 64;
 
 impl Shard {
-    /// Ends a port: what it owns goes, then its watchers are told.
-    pub(super) fn bury(&mut self, port: &PortName, reason: Reason) {
+    /// Ends a port: drops its tasks and timers, then notifies its watchers.
+    pub(super) fn end_port(&mut self, port: &PortName, reason: Reason) {
         let Some(slot) = self.ports.remove(port) else {
             return;
         };
@@ -30,42 +30,42 @@ impl Shard {
         {
             return;
         }
-        // Those that are few at once, unless others come first.
-        while self.news.is_empty() && (self.told < TOLD || self.ended) {
+        // A few watchers are notified at once, unless watchers of earlier deaths still wait.
+        while self.notifications.is_empty() && (self.notified < NOTIFY_BATCH || self.ended) {
             let Some(watcher) = watchers.next() else {
                 return;
             };
-            self.tell(port, watcher, &reason);
+            self.notify(port, watcher, &reason);
         }
-        self.news.push(port, reason, watchers);
+        self.notifications.push(port, reason, watchers);
     }
 
-    /// How many have been told of a death since the last call.
-    pub(super) fn told(&mut self) -> usize {
-        std::mem::take(&mut self.told)
+    /// Watchers notified since the last call.
+    pub(super) fn notified(&mut self) -> usize {
+        std::mem::take(&mut self.notified)
     }
 
-    /// Tells some of those who wait for it. False if nobody did.
-    pub(super) fn tell_more(&mut self) -> bool {
-        if self.news.is_empty() {
+    /// Notifies up to [`NOTIFY_BATCH`] waiting watchers. Returns false if none waits.
+    pub(super) fn notify_some(&mut self) -> bool {
+        if self.notifications.is_empty() {
             return false;
         }
         let _working = self.worker.enter();
-        for _ in 0..TOLD {
-            let Some((port, watcher, reason)) = self.news.next() else {
+        for _ in 0..NOTIFY_BATCH {
+            let Some((port, watcher, reason)) = self.notifications.next() else {
                 break;
             };
-            self.tell(&port, watcher, &reason);
+            self.notify(&port, watcher, &reason);
         }
         true
     }
 
-    /// Tells all who wait for it.
-    pub(super) fn tell_all(&mut self) {
-        while self.tell_more() {}
+    /// Notifies all waiting watchers.
+    pub(super) fn notify_all(&mut self) {
+        while self.notify_some() {}
     }
 
-    /// Drops a port and what it owns, and gives those who watched it, if anybody did.
+    /// Drops a port and what it owns. Returns its watchers, if it has any.
     pub(super) fn dispose(
         slot: Slot,
         reason: &Reason,
@@ -73,52 +73,54 @@ impl Shard {
         let Slot {
             port,
             owned,
-            mut ties,
+            mut observers,
             ..
         } = slot;
         if let Some(owned) = owned {
             guard::dispose(owned);
         }
-        let on_end = ties.as_mut().and_then(|ties| ties.on_end.take());
+        let on_end = observers
+            .as_mut()
+            .and_then(|observers| observers.on_end.take());
         NewPort { port, on_end }.dispose(reason);
-        let watched = ties.filter(|ties| ties.watchers() > 0);
-        watched.map(|ties| ties.into_watchers())
+        let watched = observers.filter(|observers| observers.watchers() > 0);
+        watched.map(|observers| observers.into_watchers())
     }
 
     pub(super) fn watch(&mut self, port: PortName, watcher: Watcher) {
         match self.ports.get_mut(&port) {
-            Some(slot) => slot.ties.get_or_insert_default().add(watcher),
+            Some(slot) => slot.observers.get_or_insert_default().add(watcher),
             None => {
                 let id = PortId::new(self.node.id.clone(), port.clone());
                 let why = "cannot monitor nonexistent port";
                 let reason = reason!["no_such_port", why, &id];
-                match self.news.is_empty() {
-                    true => self.tell(&port, watcher, &reason),
-                    // It may have watched a port of that name that has died before.
-                    false => self.news.push(&port, reason, iter::once(watcher)),
+                match self.notifications.is_empty() {
+                    true => self.notify(&port, watcher, &reason),
+                    // The same watcher may still wait for the death of an earlier port of that name: keep the order.
+                    false => self.notifications.push(&port, reason, iter::once(watcher)),
                 }
             }
         }
     }
 
-    pub(super) fn unwatch(&mut self, port: &PortName, remove: impl FnOnce(&mut Ties)) {
+    pub(super) fn unwatch(&mut self, port: &PortName, remove: impl FnOnce(&mut Observers)) {
         let slot = self.ports.get_mut(port);
-        if let Some(ties) = slot.and_then(|slot| slot.ties.as_mut()) {
-            remove(ties);
+        if let Some(observers) = slot.and_then(|slot| slot.observers.as_mut()) {
+            remove(observers);
         }
     }
 
-    pub(super) fn tell(&mut self, port: &PortName, watcher: Watcher, reason: &Reason) {
-        self.told += 1;
+    pub(super) fn notify(&mut self, port: &PortName, watcher: Watcher, reason: &Reason) {
+        self.notified += 1;
         match watcher {
-            // No shard would take it.
+            // All queues may be closed: call the action here instead of queueing it.
             Watcher::Local(_, action) if self.ended => self.call(action, reason.clone()),
             Watcher::Local(_, action) => self.node.fire(port, action, reason.clone()),
             Watcher::Remote(watcher, key) => watcher.port_died(key, port, reason),
         }
     }
 
-    /// Runs a callback. One that panics hurts nobody else.
+    /// Runs a callback. A panic in it is logged and affects nothing else.
     pub(super) fn call(&self, action: Action, reason: Reason) {
         let act = || self.node.act(action, reason);
         guard::log("a monitor's callback panicked", act);

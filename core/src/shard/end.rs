@@ -1,22 +1,22 @@
-//! The end of a shard, whichever way it comes: its node stops, the shard itself panics, or its runtime is dropped.
+//! The end of a shard, for any cause: its node stops, the shard panics, or its runtime is dropped.
 
 use std::sync::Arc;
 use std::vec::Drain;
 
 use super::queue::Taken;
 use super::run::Shard;
-use super::{Item, What};
+use super::{Item, Op};
 use crate::Reason;
 use crate::guard::{self, Panicked};
 use crate::node::Inner;
 
-/// A shard at work, with what it has taken from its queue. Dropped, it ends: its queue takes nothing more, its ports die,
-/// and whoever waits for one of them, or for what was queued, is told.
+/// A running shard, with the items that it has taken from its queue. Dropping it ends the shard: the queue is closed, all
+/// ports die, and their watchers and the senders of queued requests are notified.
 pub(super) struct Running {
     pub(super) shard: Shard,
     pub(super) taken: Taken,
     index: usize,
-    /// Why its ports die.
+    /// The reason with which the ports die.
     reason: Reason,
 }
 
@@ -30,7 +30,7 @@ impl Running {
         }
     }
 
-    /// The shard has panicked outside of all code of the program's: the node stops.
+    /// The shard has panicked in its own code, not in code of the program: the node stops.
     pub(super) fn fail(&mut self, panic: &Panicked) {
         let node = &self.shard.node;
         let why = format!("shard {} panicked: {panic}", self.index);
@@ -38,14 +38,14 @@ impl Running {
         node.life.fail(why);
     }
 
-    /// Does what remains to be done with an item when the ports die. Messages are lost with their port.
+    /// Handles an item that is left when the shard ends. Messages are lost with their port.
     fn settle(&mut self, item: Item) {
-        match item.what {
-            What::Insert(new) => new.dispose(&self.reason),
-            What::Watch(watcher) if !self.shard.has(&item.port) => {
-                self.shard.tell(&item.port, *watcher, &self.reason);
+        match item.op {
+            Op::Insert(new) => new.dispose(&self.reason),
+            Op::Watch(watcher) if !self.shard.has(&item.port) => {
+                self.shard.notify(&item.port, *watcher, &self.reason);
             }
-            What::Report(to) => drop(to),
+            Op::Report(to) => drop(to),
             _ => self.shard.handle(item),
         }
     }
@@ -54,10 +54,10 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shard.ended = true;
-        guard::log("the end of a shard panicked", || self.shard.tell_all());
+        guard::log("the end of a shard panicked", || self.shard.notify_all());
         let mut items = self.taken.all();
         let shards = self.shard.node.shards.clone();
-        shards.queues[self.index].end(&mut self.taken);
+        shards.queues[self.index].close_and_take(&mut self.taken);
         items.append(&mut self.taken.all());
         for item in items {
             guard::log("the end of a shard panicked", || self.settle(item));
@@ -65,13 +65,13 @@ impl Drop for Running {
         for port in self.shard.ports() {
             let reason = self.reason.clone();
             guard::log("the end of a shard panicked", || {
-                self.shard.bury(&port, reason)
+                self.shard.end_port(&port, reason)
             });
         }
     }
 }
 
-/// The items of a chunk as they are worked off. Those that a panic leaves are kept for the end of the shard.
+/// The items of a chunk while they are processed. After a panic the unprocessed ones are kept for the end of the shard.
 pub(super) struct Items<'a> {
     pub(super) items: Drain<'a, Item>,
     pub(super) left: &'a mut Vec<Item>,
@@ -89,14 +89,14 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of a node whose shard finds this in its queue.
-    async fn failure(what: What) -> Option<String> {
+    /// The failure of a node whose shard finds this item in its queue.
+    async fn failure(op: Op) -> Option<String> {
         let node = LocalNode::builder().id("n");
         let node = node.configure(|config| config.shards = 1);
         let node = node.start().await.unwrap();
         let port = node.port(|_: &mut Context<'_>, _: Message| ());
         let gone = node.gone(&port);
-        let item = Item::new(port.port().clone(), what);
+        let item = Item::new(port.port().clone(), op);
         node.inner().shards.push(item);
         node.send(&port, ("behind",));
         assert_eq!(gone.await.kind(), Some("transport_error"));
@@ -106,20 +106,20 @@ mod tests {
     #[tokio::test]
     async fn a_chunk_that_does_not_hold_what_it_announces_fails_its_shard() {
         let (times, len) = (3, 4);
-        let wire = What::Wire {
+        let wire = Op::Wire {
             times: 1,
             at: 0,
             left: 0,
         };
-        for what in [What::Values { times, len }, wire] {
-            let failure = failure(what).await.unwrap();
+        for op in [Op::Values { times, len }, wire] {
+            let failure = failure(op).await.unwrap();
             let expected = "shard 0 panicked: a chunk does not hold what it announces";
             assert_eq!(failure, expected);
         }
     }
 
     #[tokio::test]
-    async fn those_whom_a_failed_shard_has_not_told_of_a_death_yet_are_told() {
+    async fn watchers_that_a_failed_shard_has_not_notified_yet_are_notified() {
         let node = LocalNode::builder().id("n");
         let node = node.configure(|config| config.shards = 1);
         let node = node.start().await.unwrap();
@@ -127,7 +127,7 @@ mod tests {
         let many: Vec<_> = (0..200).map(|_| node.gone(&port)).collect();
         node.kill(&port, crate::reason!["done"]);
         // In the same chunk.
-        let wrong = What::Values { times: 1, len: 1 };
+        let wrong = Op::Values { times: 1, len: 1 };
         let item = Item::new(port.port().clone(), wrong);
         node.inner().shards.push(item);
         for gone in many {
@@ -141,17 +141,17 @@ mod tests {
         let node = LocalNode::builder().id("n");
         let node = node.configure(|config| config.shards = 1);
         let node = node.start().await.unwrap();
-        let wrong = What::Values { times: 1, len: 1 };
+        let wrong = Op::Values { times: 1, len: 1 };
         node.inner()
             .shards
             .push(Item::new(PortName::from("p"), wrong));
         let mut inbox = node.inbox();
         let gone = node.gone(inbox.id());
-        let (fired, told) = tokio::sync::oneshot::channel();
+        let (fired, notified) = tokio::sync::oneshot::channel();
         let watch = node.monitor(inbox.id(), |reason| fired.send(reason).unwrap());
         let reason = gone.await;
         assert_eq!(reason.kind(), Some("transport_error"));
-        assert_eq!(told.await, Ok(reason));
+        assert_eq!(notified.await, Ok(reason));
         assert!(inbox.recv().await.is_none());
         assert!(node.ports().await.is_empty());
         drop(watch);

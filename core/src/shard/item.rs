@@ -1,4 +1,4 @@
-//! `Item` and `Chunk`: what travels in a shard's queue.
+//! `Item` and `Chunk`: the contents of a shard's queue.
 
 use std::sync::Arc;
 
@@ -17,99 +17,100 @@ use crate::monitor::Action;
 use crate::port::Port;
 use crate::{Message, PortName, Reason, Value, message::Wire};
 
-/// Items, and values beside them, in a full chunk. A queue that grows by chunks copies nothing, and used ones come
-/// back still in the cache.
-pub(super) const CHUNK: usize = 256;
+/// Items in a full chunk, and also values in one. A queue that grows by chunks copies nothing, and recycled chunks are
+/// still in the cache.
+pub(super) const CHUNK_ITEMS: usize = 256;
 
-/// Bytes in a full chunk.
-const BYTES: usize = 32 << 10;
+/// Bytes of messages in a full chunk.
+const CHUNK_BYTES: usize = 32 << 10;
 
-/// Items, and bytes beside them, of a batch that becomes a chunk as it is and is not copied behind another.
-const BATCH: usize = 32;
-const BATCH_BYTES: usize = 4 << 10;
+/// Items, or bytes of messages, from which on a batch becomes a chunk of its own; a smaller one is copied to the end of
+/// the last chunk.
+const MIN_BATCH_ITEMS: usize = 32;
+const MIN_BATCH_BYTES: usize = 4 << 10;
 
-/// A number of elements that only their end tells.
+/// The number of elements is not known before all are read.
 pub(super) const UNKNOWN: u32 = u32::MAX;
 
-/// The length of a message in `bytes`.
+/// The length prefix of a message in [`Chunk::bytes`], in bytes.
 pub(super) type Len = u32;
 
-/// Messages with more values than this stay in the allocation they are in.
-const LONG: usize = 16;
+/// Values of a message that are copied into the chunk at most; a longer message keeps its own allocation.
+const MAX_COPIED_VALUES: usize = 16;
 
-/// Things to do, in order.
+/// A list of operations, in order.
 ///
-/// What is in it crosses from one core to another, so little memory is speed. Messages of values are taken apart:
-/// all their values lie one behind the other in `values`, and messages of the same length to the same port are one
-/// item. Short ones from peers lie in `bytes`, and those that begin alike are one item. So no memory that one thread
-/// took is given back by another, which is slow.
+/// Its memory moves from one core to another, so a small size is speed. Messages of values are flattened: `values` holds
+/// the values of all messages in sequence, and consecutive messages of the same length to the same port share one item.
+/// `bytes` holds the short messages from peers, and consecutive ones with an equal beginning share one item. So memory is
+/// freed by the thread that allocated it; cross-thread frees are slow.
 #[derive(Default)]
 pub(crate) struct Chunk {
     pub(super) items: Vec<Item>,
     pub(super) values: Vec<Value>,
     pub(super) bytes: Vec<u8>,
-    /// Where the last message from a peer was from.
+    /// The source of the last message from a peer.
     source: Option<Source>,
-    /// Messages and other things to do.
+    /// Messages and other operations.
     count: usize,
-    /// About how many bytes readers gave with them.
-    pub(super) given: usize,
+    /// Bytes that readers count for these items, approximately.
+    pub(super) pushed: usize,
 }
 
-/// Something to do for a port.
+/// An operation on a port.
 pub(crate) struct Item {
     pub(crate) port: PortName,
-    pub(crate) what: What,
+    pub(crate) op: Op,
 }
 
 const _: () = assert!(size_of::<Item>() == 40);
 
-/// What to do for a port. All but messages are rare, and have their own allocation where they are large.
-pub(crate) enum What {
-    /// Messages, so many and of so many values each, which are in the chunk's `values`.
+/// An operation on a port. All but messages are rare; a large one has its own allocation.
+pub(crate) enum Op {
+    /// `times` messages of `len` values each, which are in the chunk's `values`.
     Values { times: u32, len: u32 },
     /// A message of many values.
     Long(Box<Values>),
-    /// Short messages from a peer, so many. In the chunk's `bytes` each has its length in front ([`Len`]), its elements
-    /// begin `at` and are `left` in number, or [`UNKNOWN`].
+    /// `times` short messages from a peer. In the chunk's `bytes` each is prefixed by its length ([`Len`]). Its elements
+    /// begin at offset `at`; there are `left` of them, or [`UNKNOWN`].
     Wire { times: u32, at: u32, left: u32 },
-    /// A long message from a peer, with its part of the receive buffer.
+    /// A long message from a peer, which refers to its part of the receive buffer.
     LongWire(Wire),
-    /// Where the short messages that follow are from.
+    /// The source of the short messages that follow.
     From(Box<Source>),
-    /// The port comes to life.
+    /// Starts the port.
     Insert(Box<NewPort>),
-    /// The port dies. No port of that name: nothing happens.
+    /// Kills the port. Does nothing if no port has that name.
     Kill(Box<Reason>),
-    /// Tell someone when the port dies. No port of that name: tell at once.
+    /// Notifies the watcher when the port dies; at once if no port has that name.
     Watch(Box<Watcher>),
-    /// A monitor of this node ends.
+    /// Removes a monitor of this node.
     Unwatch(MonitorKey),
-    /// Another node takes monitors back.
-    UnwatchRemote(RemoteKey, Asked),
-    /// A monitor's callback.
+    /// Removes monitors of another node.
+    UnwatchRemote(RemoteKey, UnwatchCount),
+    /// Calls a monitor's callback.
     Fire(Box<(Action, Reason)>),
-    /// Say which ports there are.
+    /// Reports all ports of the shard.
     Report(Box<oneshot::Sender<Vec<PortStats>>>),
 }
 
-/// How many of a peer's monitors on a port end: it may have asked more than once (protocol.md section 5).
+/// How many of a peer's monitors on a port are removed; a peer may set several on one port (protocol.md section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum UnwatchCount {
     /// One.
-    Once,
-    /// All: its connection is lost.
+    One,
+    /// All of them: the connection of the peer is lost.
     All,
 }
 
 impl Item {
     #[inline]
-    pub(crate) fn new(port: PortName, what: What) -> Self {
-        Self { port, what }
+    pub(crate) fn new(port: PortName, op: Op) -> Self {
+        Self { port, op }
     }
 }
 
-impl What {
+impl Op {
     #[inline]
     pub(super) fn is_message(&self) -> bool {
         matches!(
@@ -120,19 +121,19 @@ impl What {
 }
 
 impl Chunk {
-    /// An empty one with room for what `other` has.
-    pub(super) fn like(other: &Self) -> Self {
+    /// An empty chunk with capacity for the contents of `other`.
+    pub(super) fn with_capacity_of(other: &Self) -> Self {
         Self {
             items: Vec::with_capacity(other.items.len()),
             values: Vec::with_capacity(other.values.len()),
             bytes: Vec::with_capacity(other.bytes.len()),
             source: None,
             count: 0,
-            given: 0,
+            pushed: 0,
         }
     }
 
-    /// How many things to do that are.
+    /// The number of operations; each message counts.
     pub(super) fn len(&self) -> usize {
         self.count
     }
@@ -143,11 +144,13 @@ impl Chunk {
 
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.items.len() >= CHUNK || self.values.len() >= CHUNK || self.bytes.len() >= BYTES
+        self.items.len() >= CHUNK_ITEMS
+            || self.values.len() >= CHUNK_ITEMS
+            || self.bytes.len() >= CHUNK_BYTES
     }
 
     pub(super) fn is_batch(&self) -> bool {
-        self.items.len() >= BATCH || self.bytes.len() >= BATCH_BYTES
+        self.items.len() >= MIN_BATCH_ITEMS || self.bytes.len() >= MIN_BATCH_BYTES
     }
 
     #[inline]
@@ -160,29 +163,29 @@ impl Chunk {
     #[inline]
     pub(super) fn deliver(&mut self, port: &PortName, message: Message) {
         self.count += 1;
-        let what = match Parts::from(message) {
-            Parts::Values(values) if values.len() <= LONG => {
+        let op = match Parts::from(message) {
+            Parts::Values(values) if values.len() <= MAX_COPIED_VALUES => {
                 let added = values.len() as u32;
                 append(values, &mut self.values);
-                if self.again(port, added) {
+                if self.extend_last(port, added) {
                     return;
                 }
-                What::Values {
+                Op::Values {
                     times: 1,
                     len: added,
                 }
             }
-            Parts::Values(values) => What::Long(Box::new(values)),
+            Parts::Values(values) => Op::Long(Box::new(values)),
             Parts::Wire(wire) if wire.bytes().len() < COPY_BELOW => {
                 return self.wire(port, wire.bytes(), Source::of(&wire), Rest::of(&wire));
             }
-            Parts::Wire(wire) => What::LongWire(wire),
+            Parts::Wire(wire) => Op::LongWire(wire),
         };
-        self.items.push(Item::new(port.clone(), what));
+        self.items.push(Item::new(port.clone(), op));
     }
 
-    /// Adds a message that is still in its connection's buffer. If it is said to begin as the one before, that one was
-    /// the last that was added here, if anything was.
+    /// Adds a message that is still in its connection's buffer. A message marked as beginning like the previous one
+    /// (`again`) must follow that one directly in this chunk, or begin the chunk.
     #[inline]
     pub(super) fn incoming(&mut self, message: Incoming<'_>) {
         self.count += 1;
@@ -190,10 +193,10 @@ impl Chunk {
         if prefix.again
             && let Some(Item {
                 port,
-                what: What::Wire { times, at, left },
+                op: Op::Wire { times, at, left },
             }) = self.items.last_mut()
         {
-            let (begin, number) = place(prefix.rest);
+            let (begin, number) = position(prefix.rest);
             assert!(
                 (*at, *left) == (begin, number),
                 "another message came in between"
@@ -205,24 +208,24 @@ impl Chunk {
         self.wire(prefix.port, message.bytes(), prefix.source, prefix.rest);
     }
 
-    /// Adds a message from a peer for `port`: its bytes, and what is known of them.
+    /// Adds a message from a peer for `port`: its bytes, its source, and the position of its elements.
     #[inline]
     fn wire(&mut self, port: &PortName, bytes: &[u8], source: Source, rest: Rest) {
         if self.source.is_none_or(|last| !last.is(source)) {
             self.source = Some(source);
-            let from = What::From(Box::new(source));
+            let from = Op::From(Box::new(source));
             self.items.push(Item::new(PortName::NODE_PORT, from));
         }
         self.append_bytes(bytes);
-        let (begin, number) = place(rest);
+        let (begin, number) = position(rest);
         match self.items.last_mut() {
             Some(Item {
                 port: last,
-                what: What::Wire { times, at, left },
+                op: Op::Wire { times, at, left },
             }) if (*at, *left) == (begin, number) && last == port => *times += 1,
             _ => self.items.push(Item::new(
                 port.clone(),
-                What::Wire {
+                Op::Wire {
                     times: 1,
                     at: begin,
                     left: number,
@@ -238,29 +241,29 @@ impl Chunk {
         self.bytes.extend_from_slice(message);
     }
 
-    /// Whether the last item can stand for one more message.
+    /// Counts one more message in the last item, if that has the same port and length. Returns false otherwise.
     #[inline]
-    fn again(&mut self, port: &PortName, added: u32) -> bool {
+    fn extend_last(&mut self, port: &PortName, added: u32) -> bool {
         match self.items.last_mut() {
             Some(Item {
                 port: last,
-                what: What::Values { times, len },
+                op: Op::Values { times, len },
             }) if *len == added && added > 0 && last == port => {
                 *times += 1;
                 true
             }
-            // Messages without values would never fill a chunk.
+            // Messages without values are not merged: they would never fill a chunk.
             _ => false,
         }
     }
 
-    /// Moves everything from `other` behind what is here.
+    /// Moves the contents of `other` to the end of this chunk.
     pub(super) fn append(&mut self, other: &mut Self) {
         self.items.append(&mut other.items);
         self.values.append(&mut other.values);
         self.bytes.append(&mut other.bytes);
         self.count += std::mem::take(&mut other.count);
-        // Its first message says where it is from.
+        // The first message of `other` is preceded by its source.
         self.source = other.source.take().or(self.source);
     }
 
@@ -270,29 +273,29 @@ impl Chunk {
         self.bytes.clear();
         self.source = None;
         self.count = 0;
-        self.given = 0;
+        self.pushed = 0;
     }
 }
 
-/// Where the elements of a message begin and how many they are, as [`What::Wire`] has it.
+/// The offset and number of a message's elements, in the form of [`Op::Wire`].
 #[inline]
-fn place(rest: Rest) -> (u32, u32) {
+fn position(rest: Rest) -> (u32, u32) {
     let (begin, number) = rest.parts();
     (begin as u32, number.map_or(UNKNOWN, |number| number as u32))
 }
 
-/// What is called with the reason of a port's death.
+/// A callback that receives the reason of a port's death.
 pub(crate) type OnEnd = Box<dyn FnOnce(&Reason) + Send>;
 
-/// A port before its shard has it.
+/// A port on its way to its shard.
 pub(crate) struct NewPort {
     pub(crate) port: Box<dyn Port>,
-    /// Called when the port has died, before its watchers are told.
+    /// Called when the port has died, before its watchers are notified.
     pub(crate) on_end: Option<OnEnd>,
 }
 
 impl NewPort {
-    /// Drops the port, which no shard has taken or will take.
+    /// Drops a port that is in no shard.
     pub(crate) fn dispose(self, reason: &Reason) {
         guard::dispose(self.port);
         if let Some(on_end) = self.on_end {
@@ -301,19 +304,19 @@ impl NewPort {
     }
 }
 
-/// Who is told when a port dies.
+/// A receiver of the notification that a port has died.
 pub(crate) enum Watcher {
     /// A monitor of this node.
     Local(MonitorKey, Action),
-    /// Another node, under a key that no other connection has.
+    /// Another node, with the key of its connection.
     Remote(Arc<dyn RemoteWatcher>, RemoteKey),
 }
 
 /// Another node that watches ports of this one.
 pub(crate) trait RemoteWatcher: Send + Sync {
-    /// A port has died that is watched under `key`.
+    /// Called when `port`, which is watched under `key`, has died.
     fn port_died(self: Arc<Self>, key: RemoteKey, port: &PortName, reason: &Reason);
 }
 
-/// What a [`RemoteWatcher`] watches ports under: the number of its connection.
+/// Identifies the connection of a [`RemoteWatcher`]; unique among all connections.
 pub(crate) type RemoteKey = u64;

@@ -2,14 +2,14 @@
 //!
 //! Each port belongs to one shard, chosen by its name. A shard owns its ports in a plain map and takes its queue
 //! by swapping a vector under a short lock. Messages, kills and monitor requests travel in that one queue, so
-//! they keep their order per sender and port. What is shared is the queues ([`Shards`]); the maps are not.
+//! they keep their order per sender and port. The queues ([`Shards`]) are shared; the maps are not.
 
 mod bodies;
 mod death;
 mod end;
 mod item;
-mod news;
-mod owed;
+mod notifications;
+mod outstanding;
 mod ports;
 mod queue;
 mod run;
@@ -31,8 +31,8 @@ use crate::port::Port;
 use crate::{Message, PortName, Reason};
 
 use item::Chunk;
-pub(crate) use item::{Asked, Item, NewPort, OnEnd, RemoteWatcher, Watcher, What};
-use owed::Owed;
+pub(crate) use item::{Item, NewPort, OnEnd, Op, RemoteWatcher, UnwatchCount, Watcher};
+use outstanding::Outstanding;
 use queue::Queue;
 pub(crate) use run::run;
 pub use stats::{PortStats, ShardStats};
@@ -45,7 +45,7 @@ pub(crate) struct Shards {
 
 impl Monitored for Shards {
     fn unmonitor(self: Arc<Self>, port: &PortName, key: MonitorKey) {
-        self.push(Item::new(port.clone(), What::Unwatch(key)));
+        self.push(Item::new(port.clone(), Op::Unwatch(key)));
     }
 }
 
@@ -63,10 +63,10 @@ impl Shards {
         self.queues.len()
     }
 
-    /// Which shard runs `port`.
+    /// The index of the shard that runs `port`.
     #[inline]
     pub(crate) fn of(&self, port: &PortName) -> usize {
-        // With one shard there is nothing to choose, and no reason to hash.
+        // One shard: no hash needed.
         if self.queues.len() == 1 {
             return 0;
         }
@@ -82,18 +82,18 @@ impl Shards {
         guard::dispose(self.try_push(item, None));
     }
 
-    /// The same for who holds a lock: gives the item back if the node has stopped, since to drop it may run user code.
-    /// It goes to the shard of its port unless `shard` is another.
+    /// Queues `item` at the shard of its port, or at `shard`. Returns the item if the node has stopped: a caller that
+    /// holds a lock drops it later, because dropping it may run user code.
     #[must_use]
     pub(crate) fn try_push(&self, item: Item, shard: Option<u32>) -> Option<Item> {
         let shard = shard.map_or_else(|| self.of(&item.port), |shard| shard as usize);
         self.queues[shard].push(item)
     }
 
-    /// Gives the item back if the node has stopped.
+    /// Returns the item if the node has stopped.
     #[must_use]
     pub(crate) fn insert(&self, port: PortName, new: NewPort) -> Option<Item> {
-        self.try_push(Item::new(port, What::Insert(Box::new(new))), None)
+        self.try_push(Item::new(port, Op::Insert(Box::new(new))), None)
     }
 
     #[inline]
@@ -102,25 +102,25 @@ impl Shards {
     }
 
     pub(crate) fn kill(&self, port: PortName, reason: Reason) {
-        self.push(Item::new(port, What::Kill(Box::new(reason))));
+        self.push(Item::new(port, Op::Kill(Box::new(reason))));
     }
 
-    /// Gives the item back if the node has stopped.
+    /// Returns the item if the node has stopped.
     #[must_use]
     pub(crate) fn watch(&self, port: PortName, watcher: Watcher) -> Option<Item> {
-        self.try_push(Item::new(port, What::Watch(Box::new(watcher))), None)
+        self.try_push(Item::new(port, Op::Watch(Box::new(watcher))), None)
     }
 
     pub(crate) fn stats(&self) -> Vec<ShardStats> {
         self.queues.iter().map(Queue::stats).collect()
     }
 
-    /// All ports that live once what is queued now is worked off, by name; none if the node has stopped.
+    /// All live ports, sorted by name, after the items that are queued now; empty if the node has stopped.
     pub(crate) async fn ports(&self) -> Vec<PortStats> {
         let mut reports = Vec::new();
         for shard in 0..self.count() {
             let (to, report) = oneshot::channel();
-            let item = Item::new(PortName::NODE_PORT, What::Report(Box::new(to)));
+            let item = Item::new(PortName::NODE_PORT, Op::Report(Box::new(to)));
             drop(self.try_push(item, Some(shard as u32)));
             reports.push(report);
         }
@@ -132,13 +132,13 @@ impl Shards {
         ports
     }
 
-    /// Ends the shards once they have worked off what is queued.
+    /// Ends the shards after they have processed all queued items.
     pub(crate) fn close(&self) {
         self.queues.iter().for_each(Queue::close);
     }
 }
 
-/// A new port as it travels to its shard.
+/// A new port, to be sent to its shard.
 pub(crate) fn new_port(port: impl Port + 'static) -> NewPort {
     NewPort {
         port: Box::new(port),
@@ -146,22 +146,22 @@ pub(crate) fn new_port(port: impl Port + 'static) -> NewPort {
     }
 }
 
-/// Items of one reader on their way to the shards: one lock per shard and batch instead of one per message.
+/// Items of one reader, collected for the shards: one lock per shard and batch instead of one per message.
 pub(crate) struct Batch {
     shards: Arc<Shards>,
     parts: Box<[Part]>,
-    /// Which shard has the port of the last message that was found in the buffer.
+    /// The shard of the last message that was found in the connection's buffer.
     last: usize,
 }
 
-/// What of a batch is for one shard.
+/// The part of a batch for one shard.
 #[derive(Default)]
 struct Part {
     items: Chunk,
-    /// About how many bytes they keep alive.
+    /// Bytes that `items` keep alive, approximately.
     bytes: usize,
-    /// What the shard was given before.
-    owed: Owed,
+    /// Bytes given to the shard before that it has not processed.
+    outstanding: Outstanding,
 }
 
 impl Batch {
@@ -188,7 +188,7 @@ impl Batch {
         self.pass_on(port, message);
     }
 
-    /// Adds a message for `port` that a request has caused, between those that are found in the buffer.
+    /// Adds a message for `port` that was caused by a request and was not itself found in the buffer.
     pub(crate) fn pass_on(&mut self, port: &PortName, message: Message) {
         let bytes = size_of::<Item>() + port.as_str().len() + cost_of_message(&message);
         let shard = self.shards.of(port);
@@ -198,7 +198,8 @@ impl Batch {
     /// Adds a short message that is still in its connection's buffer.
     #[inline]
     pub(crate) fn deliver_incoming(&mut self, message: Incoming<'_>) {
-        // The message found before it came here as well, unless it was for the node port, and then this is, too.
+        // With `again` the previous message has the same port: `last` holds its shard. If that port is the node port, the
+        // message does not come here.
         if !Prefix::of(&message).again {
             self.last = self.shards.of(message.port());
         }
@@ -212,30 +213,30 @@ impl Batch {
         part.bytes += bytes;
         add(&mut part.items);
         if part.items.is_full() {
-            // The shard can begin.
+            // The shard can begin before the batch is complete.
             part.flush(&self.shards.queues[shard]);
         }
     }
 
-    /// Hands everything to the shards.
+    /// Moves all items to the queues of the shards.
     pub(crate) fn flush(&mut self) {
         for (queue, part) in self.shards.queues.iter().zip(&mut self.parts) {
             part.flush(queue);
         }
     }
 
-    /// Waits until the shards have worked off enough of what this reader gave them, so that a fast sender is slowed by the
-    /// transport and does not fill our memory. What others gave is theirs to wait for. Calls `parked` with true and then
-    /// false if that takes time.
+    /// Waits until the shards have processed enough of the items of this reader, so that a fast sender is slowed by the
+    /// transport (backpressure) and does not fill the memory of this node. Each reader waits for its own items only. If
+    /// it has to wait, calls `parked` with true before and with false after.
     pub(crate) async fn ready(&mut self, parked: impl Fn(bool)) {
-        // Exclusive, since items are not to be shared between threads.
+        // Takes `&mut self`: items are `Send` but not `Sync`.
         let mut parts = self.shards.queues.iter().zip(&mut self.parts);
-        if parts.all(|(queue, part)| queue.is_ready(&mut part.owed)) {
+        if parts.all(|(queue, part)| queue.is_ready(&mut part.outstanding)) {
             return;
         }
         parked(true);
         for (queue, part) in self.shards.queues.iter().zip(&mut self.parts) {
-            queue.ready(&mut part.owed).await;
+            queue.ready(&mut part.outstanding).await;
         }
         parked(false);
     }
@@ -246,7 +247,7 @@ impl Part {
         if !self.items.is_empty() {
             let bytes = std::mem::take(&mut self.bytes);
             if let Some(end) = queue.append(&mut self.items, bytes) {
-                self.owed.add(bytes, end);
+                self.outstanding.add(bytes, end);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! `Ports`: the ports of one shard, found by name and kept in a vector.
 //!
-//! With many ports most of the time is waiting for memory. So the table that is searched holds only places in the
-//! vector and stays in the cache, a name lies beside its port, and to find a port and to run it are two steps: a shard
-//! looks up several ports one after the other, and the processor waits for the memory of all of them at once.
+//! With many ports, cache misses take most of the time. So the hash table holds only indices of the vector and stays in
+//! the cache, a name lies beside its port, and finding a port and running it are two steps: a shard looks up several
+//! ports in a row, and the processor overlaps the cache misses of all of them.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -12,60 +12,60 @@ use aemp_proto::monitor::{Keyed, MonitorKey};
 use hashbrown::HashTable;
 
 use super::item::OnEnd;
-use super::item::{Asked, RemoteKey, RemoteWatcher, Watcher};
+use super::item::{RemoteKey, RemoteWatcher, UnwatchCount, Watcher};
 use crate::PortName;
 use crate::guard;
 use crate::monitor::Action;
 use crate::port::{Owned, Port};
 
-/// Where a port is kept as long as it lives.
+/// The index of a port's slot. It stays the same as long as the port lives.
 #[derive(Clone, Copy)]
-pub(super) struct Place(u32);
+pub(super) struct SlotIndex(u32);
 
-impl Place {
-    /// Where no port is.
+impl SlotIndex {
+    /// The index of no slot.
     pub(super) const NONE: Self = Self(u32::MAX);
 }
 
 #[derive(Default)]
 pub(super) struct Ports {
     hasher: RandomState,
-    places: HashTable<u32>,
+    indices: HashTable<u32>,
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
 }
 
-/// A living port, in one cache line. Most own nothing and are watched by nobody, so that has its own allocation.
+/// A live port, in one cache line. Most ports own nothing and have no watchers, so these have their own allocations.
 #[repr(align(64))]
 pub(super) struct Slot {
     pub(super) name: PortName,
     pub(super) port: Box<dyn Port>,
     pub(super) owned: Option<Box<Owned>>,
-    pub(super) ties: Option<Box<Ties>>,
-    /// How many it has had.
+    pub(super) observers: Option<Box<Observers>>,
+    /// Messages received so far.
     pub(super) messages: u64,
 }
 
 const _: () = assert!(size_of::<Option<Slot>>() == 64);
 
-/// Who is told of a port's death.
+/// The receivers of the notification that a port has died.
 #[derive(Default)]
-pub(super) struct Ties {
+pub(super) struct Observers {
     /// Monitors of this node.
     local: Keyed<Action>,
-    /// Other nodes, by the key of the connection that they asked over.
-    remote: Keyed<Asker>,
+    /// Other nodes, by the key of the connection over which they asked.
+    remote: Keyed<RemoteMonitors>,
     pub(super) on_end: Option<OnEnd>,
 }
 
 /// Another node that watches a port.
-struct Asker {
+struct RemoteMonitors {
     watcher: Arc<dyn RemoteWatcher>,
-    /// How often it asked: it takes back as often, and is told as often (protocol.md section 5).
+    /// The number of monitors that it has set: it removes each of them, and is notified for each (protocol.md section 5).
     times: usize,
 }
 
-impl Ties {
+impl Observers {
     pub(super) fn ending(on_end: OnEnd) -> Self {
         Self {
             on_end: Some(on_end),
@@ -74,7 +74,7 @@ impl Ties {
     }
 
     pub(super) fn watchers(&self) -> usize {
-        let remote = self.remote.iter().map(|asker| asker.times);
+        let remote = self.remote.iter().map(|monitors| monitors.times);
         self.local.len() + remote.sum::<usize>()
     }
 
@@ -82,34 +82,36 @@ impl Ties {
         match watcher {
             Watcher::Local(key, action) => self.local.insert(key, action),
             Watcher::Remote(watcher, key) => match self.remote.get_mut(key) {
-                Some(asker) => asker.times += 1,
-                None => self.remote.insert(key, Asker { watcher, times: 1 }),
+                Some(monitors) => monitors.times += 1,
+                None => self
+                    .remote
+                    .insert(key, RemoteMonitors { watcher, times: 1 }),
             },
         }
     }
 
     /// Ends a monitor of this node.
     pub(super) fn remove(&mut self, key: MonitorKey) {
-        // A callback is the program's code to drop.
+        // Dropping a callback may run the program's code.
         guard::dispose(self.local.remove(key));
     }
 
-    /// Ends what another node watches under `key`.
-    pub(super) fn remove_remote(&mut self, key: RemoteKey, asked: Asked) {
-        if let Some(asker) = self.remote.get_mut(key) {
-            asker.times -= 1;
-            if asked == Asked::All || asker.times == 0 {
+    /// Removes one or all monitors that another node holds under `key`.
+    pub(super) fn remove_remote(&mut self, key: RemoteKey, count: UnwatchCount) {
+        if let Some(monitors) = self.remote.get_mut(key) {
+            monitors.times -= 1;
+            if count == UnwatchCount::All || monitors.times == 0 {
                 guard::dispose(self.remote.remove(key));
             }
         }
     }
 
-    /// All of them: those of this node in the order in which they were set, then other nodes.
+    /// All watchers: those of this node in the order in which they were set, then other nodes.
     pub(super) fn into_watchers(self) -> impl Iterator<Item = Watcher> + Send {
         let local = self.local.into_iter();
         let local = local.map(|(key, action)| Watcher::Local(key, action));
-        let remote = self.remote.into_iter().flat_map(|(key, asker)| {
-            let Asker { watcher, times } = asker;
+        let remote = self.remote.into_iter().flat_map(|(key, monitors)| {
+            let RemoteMonitors { watcher, times } = monitors;
             (0..times).map(move |_| Watcher::Remote(watcher.clone(), key))
         });
         local.chain(remote)
@@ -122,38 +124,38 @@ impl Ports {
         self.hasher.hash_one(name)
     }
 
-    /// Where the port called `name`, whose hash is `hash`, is kept. That holds until a port is inserted.
+    /// The index of the port `name`, whose hash is `hash`. It is valid until a port is inserted.
     #[inline]
-    pub(super) fn find(&self, name: &PortName, hash: u64) -> Place {
-        let found = self.places.find(hash, |&place| self.is(place, name));
-        found.map_or(Place::NONE, |&place| Place(place))
+    pub(super) fn find(&self, name: &PortName, hash: u64) -> SlotIndex {
+        let found = self.indices.find(hash, |&index| self.is(index, name));
+        found.map_or(SlotIndex::NONE, |&index| SlotIndex(index))
     }
 
     #[inline]
-    fn is(&self, place: u32, name: &PortName) -> bool {
-        matches!(self.slots.get(place as usize), Some(Some(slot)) if slot.name == *name)
+    fn is(&self, index: u32, name: &PortName) -> bool {
+        matches!(self.slots.get(index as usize), Some(Some(slot)) if slot.name == *name)
     }
 
-    /// The port at `place`, if one lives there.
+    /// The port at `index`, if there is one.
     #[inline]
-    pub(super) fn at(&mut self, place: Place) -> Option<&mut Slot> {
-        self.slots.get_mut(place.0 as usize)?.as_mut()
+    pub(super) fn at(&mut self, index: SlotIndex) -> Option<&mut Slot> {
+        self.slots.get_mut(index.0 as usize)?.as_mut()
     }
 
     pub(super) fn get_mut(&mut self, name: &PortName) -> Option<&mut Slot> {
         self.at(self.find(name, self.hash(name)))
     }
 
-    /// Gives the port back if one of that name lives.
+    /// Returns the slot as an error if a live port has the same name.
     pub(super) fn insert(&mut self, slot: Slot) -> Result<(), Slot> {
         let hash = self.hash(&slot.name);
-        if self.find(&slot.name, hash).0 != Place::NONE.0 {
+        if self.find(&slot.name, hash).0 != SlotIndex::NONE.0 {
             return Err(slot);
         }
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.slots[place as usize] = Some(slot);
-                place
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.slots[index as usize] = Some(slot);
+                index
             }
             None => {
                 self.slots.push(Some(slot));
@@ -161,25 +163,25 @@ impl Ports {
             }
         };
         let (slots, hasher) = (&self.slots, &self.hasher);
-        let rehash = |&place: &u32| {
-            slots[place as usize]
+        let rehash = |&index: &u32| {
+            slots[index as usize]
                 .as_ref()
                 .map_or(0, |slot| hasher.hash_one(&slot.name))
         };
-        self.places.insert_unique(hash, place, rehash);
+        self.indices.insert_unique(hash, index, rehash);
         Ok(())
     }
 
     pub(super) fn remove(&mut self, name: &PortName) -> Option<Slot> {
         let hash = self.hash(name);
         let slots = &mut self.slots;
-        let is = |&place: &u32| matches!(slots.get(place as usize), Some(Some(slot)) if slot.name == *name);
-        let (place, _) = self.places.find_entry(hash, is).ok()?.remove();
-        self.free.push(place);
-        self.slots.get_mut(place as usize)?.take()
+        let is = |&index: &u32| matches!(slots.get(index as usize), Some(Some(slot)) if slot.name == *name);
+        let (index, _) = self.indices.find_entry(hash, is).ok()?.remove();
+        self.free.push(index);
+        self.slots.get_mut(index as usize)?.take()
     }
 
-    /// All that live.
+    /// All live ports.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().flatten()
     }

@@ -1,4 +1,4 @@
-//! The queue of one shard: many push, the shard's task takes all at once.
+//! The queue of one shard: many senders push items, and the shard's task takes all of them at once.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -9,81 +9,82 @@ use std::task::{Poll, Waker};
 use tokio::sync::Notify;
 
 use super::item::Chunk;
-use super::owed::Owed;
+use super::outstanding::Outstanding;
 use super::{Item, ShardStats};
 use crate::watchdog::{make_way, soon};
 use crate::{Message, PortName};
 
-/// Empty chunks that are kept for later at most: memory fresh from the system costs more than the messages. When senders
-/// are faster than the shard for a while, so many fill up.
-const SPARE: usize = 1024;
+/// Spare chunks kept at most. Memory fresh from the system costs more than the messages; while senders are faster than
+/// the shard, this many chunks fill up.
+const MAX_SPARE: usize = 1024;
 
-/// Empty chunks that are kept for good. Of what is above, a part goes back to the system each time the shard sleeps.
-const KEEP: usize = 32;
+/// Spare chunks that are never freed. An eighth of the others is freed each time the shard sleeps.
+const MIN_SPARE: usize = 32;
 
-/// Bytes from one reader below which it does not wait for the shard, whatever others gave: who now and then asks something
-/// is held up by nobody.
-const FEW: usize = 64 << 10;
+/// Low-water mark of a reader, in bytes. Below it the reader does not wait, whatever the backlog of the shard: a peer
+/// with occasional requests is not delayed by others.
+const READER_LOW_WATER: usize = 64 << 10;
 
-/// Bytes from one reader from which on it waits for the shard, until half of them are worked off.
-const MANY: usize = 1 << 20;
+/// High-water mark of a reader, in bytes. From it on the reader waits until half of them are processed.
+const READER_HIGH_WATER: usize = 1 << 20;
 
-/// Bytes from all readers from which on those wait that gave more than [`FEW`]. They go on when there is room for [`MANY`].
-const HIGH: usize = 8 << 20;
+/// High-water mark of a shard, in bytes from all readers. From it on every reader above [`READER_LOW_WATER`] waits,
+/// until the backlog is [`READER_HIGH_WATER`] bytes lower.
+const SHARD_HIGH_WATER: usize = 8 << 20;
 
-/// Bytes from readers in a chunk to which no more is added. What is in a chunk is worked off as one.
-const LARGE: usize = 256 << 10;
+/// Bytes from readers in a chunk from which on no batch is added. A chunk is processed without a yield.
+const MAX_CHUNK_BACKLOG: usize = 256 << 10;
 
 /// The queue of one shard.
 ///
-/// Aligned to two cache lines, which is what processors fetch at a time: a sender writes to the queue for each message,
-/// and a handler whose state shares a cache line with it is slowed by each write. One local port takes a message in
-/// 24 ns instead of 42 ns where its state follows the queue on the heap; `benches/local`.
+/// Aligned to two cache lines, which processors fetch together: a sender writes to the queue for each message, and each
+/// write slows a handler whose state shares a cache line with the queue. One local port takes a message in 24 ns instead
+/// of 42 ns where its state follows the queue on the heap; `benches/local`.
 #[repr(align(128))]
 pub(super) struct Queue {
-    /// Held for a push or a swap, never while anything runs.
+    /// Locked for a push or a swap, never while a handler runs.
     state: Mutex<State>,
-    /// Bytes that readers gave so far. Written under the lock.
-    given: AtomicU64,
-    /// How many of those the shard has worked off. Written by it alone.
-    worked_off: AtomicU64,
-    /// So many have to be worked off before the first of the readers that wait goes on.
-    wanted: AtomicU64,
-    /// As many are.
+    /// Bytes that readers have pushed so far. Written under the lock.
+    pushed: AtomicU64,
+    /// How many of those the shard has processed. Written by the shard alone.
+    processed: AtomicU64,
+    /// The value of `processed` at which waiting readers are notified; [`NO_READER`] if no reader waits.
+    notify_at: AtomicU64,
+    /// Notified when `processed` has reached that value.
     progress: Notify,
-    /// How much the shard has done. Written by it alone.
+    /// Operations that the shard has done. Written by the shard alone.
     done: AtomicU64,
 }
 
 /// No reader waits.
-const NOBODY: u64 = u64::MAX;
+const NO_READER: u64 = u64::MAX;
 
 #[derive(Default)]
 struct State {
     items: Chunks,
     spare: Vec<Chunk>,
-    /// The shard's task, when it waits.
+    /// The waker of the shard's task while it waits.
     waker: Option<Waker>,
-    /// The shard was woken, and has not come.
-    awaited: bool,
+    /// The shard was woken and has not taken items since.
+    woken: bool,
     closed: bool,
 }
 
-/// Items in order: full chunks, then one that is being filled.
+/// Items in order: full chunks, then the one that is being filled.
 #[derive(Default)]
 struct Chunks {
     full: VecDeque<Chunk>,
     last: Chunk,
 }
 
-/// What the shard has taken and works off.
+/// The items that the shard has taken and processes.
 #[derive(Default)]
 pub(super) struct Taken {
     items: Chunks,
-    emptied: Vec<Chunk>,
-    /// What a panic of the shard has left of a chunk.
+    recycled: Vec<Chunk>,
+    /// The items of a chunk that a panic of the shard has left unprocessed.
     pub(super) left: Vec<Item>,
-    /// No more items will come.
+    /// The queue is closed: no more items will come.
     pub(super) closed: bool,
 }
 
@@ -95,14 +96,14 @@ impl Chunks {
 }
 
 impl Taken {
-    /// The next items, to be drained and given back with [`empty`](Self::empty).
+    /// The next items, to be drained and returned with [`recycle`](Self::recycle).
     pub(super) fn next_chunk(&mut self) -> Option<Chunk> {
         let chunk = self.items.full.pop_front();
         chunk
             .or_else(|| (!self.items.last.is_empty()).then(|| std::mem::take(&mut self.items.last)))
     }
 
-    /// All items that are not worked off.
+    /// Removes all items that are not processed.
     pub(super) fn all(&mut self) -> Vec<Item> {
         let mut all = std::mem::take(&mut self.left);
         while let Some(mut chunk) = self.next_chunk() {
@@ -111,41 +112,43 @@ impl Taken {
         all
     }
 
-    /// Keeps the room of a drained chunk for later.
-    pub(super) fn empty(&mut self, chunk: Chunk) {
-        if self.emptied.len() < SPARE {
-            self.emptied.push(chunk);
+    /// Keeps the allocations of a drained chunk for reuse.
+    pub(super) fn recycle(&mut self, chunk: Chunk) {
+        if self.recycled.len() < MAX_SPARE {
+            self.recycled.push(chunk);
         }
     }
 }
 
 impl State {
-    /// Closes the chunk that is being filled. Whether the shard was woken and has still not come.
+    /// Completes the chunk that is being filled and begins the next. Returns whether the shard was woken and has still
+    /// not taken items.
     #[cold]
-    fn turn(&mut self) -> bool {
+    fn complete_last(&mut self) -> bool {
         let spare = self.spare.pop();
-        let next = spare.unwrap_or_else(|| Chunk::like(&self.items.last));
+        let next = spare.unwrap_or_else(|| Chunk::with_capacity_of(&self.items.last));
         let full = std::mem::replace(&mut self.items.last, next);
         self.items.full.push_back(full);
-        std::mem::take(&mut self.awaited)
+        std::mem::take(&mut self.woken)
     }
 
-    /// Some of the empty chunks that were needed once and may not be again.
-    fn unused(&mut self) -> Vec<Chunk> {
+    /// Removes an eighth of the spare chunks above [`MIN_SPARE`], so that a burst does not hold memory for good.
+    fn split_off_unused(&mut self) -> Vec<Chunk> {
         let spare = self.spare.len();
-        self.spare.split_off(spare - spare.saturating_sub(KEEP) / 8)
+        self.spare
+            .split_off(spare - spare.saturating_sub(MIN_SPARE) / 8)
     }
 
-    /// Hands all items over, if there are any.
-    fn give(&mut self, taken: &mut Taken) -> bool {
+    /// Moves all items to `taken`. Returns false if there are none.
+    fn move_to(&mut self, taken: &mut Taken) -> bool {
         taken.closed = self.closed;
-        self.awaited = false;
-        // The chunk that is being filled is empty only when there are no others.
+        self.woken = false;
+        // The last chunk is empty only if there are no full ones.
         if self.items.last.is_empty() {
             return false;
         }
-        self.spare.append(&mut taken.emptied);
-        self.spare.truncate(SPARE);
+        self.spare.append(&mut taken.recycled);
+        self.spare.truncate(MAX_SPARE);
         let next = self.spare.pop().unwrap_or_default();
         std::mem::swap(&mut self.items, &mut taken.items);
         self.items.last = next;
@@ -157,9 +160,9 @@ impl Default for Queue {
     fn default() -> Self {
         Self {
             state: Mutex::default(),
-            given: AtomicU64::new(0),
-            worked_off: AtomicU64::new(0),
-            wanted: AtomicU64::new(NOBODY),
+            pushed: AtomicU64::new(0),
+            processed: AtomicU64::new(0),
+            notify_at: AtomicU64::new(NO_READER),
             progress: Notify::new(),
             done: AtomicU64::new(0),
         }
@@ -169,50 +172,50 @@ impl Default for Queue {
 impl Queue {
     #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock; a queue is consistent after every step anyway.
+        // No code panics under this lock, and the queue is consistent after every step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the item back if the queue is closed: what is in it may be user code to drop.
+    /// Returns the item if the queue is closed: dropping it may run user code.
     pub(super) fn push(&self, item: Item) -> Option<Item> {
         self.add(item, Chunk::push)
     }
 
     #[inline]
     pub(super) fn deliver(&self, port: &PortName, message: Message) {
-        // A closed queue gives it back, and the lock is let go.
+        // A closed queue returns the message, which is dropped here, after the lock is released.
         self.add(message, |chunk, message| chunk.deliver(port, message));
     }
 
     #[inline]
-    fn add<T>(&self, what: T, add: impl FnOnce(&mut Chunk, T)) -> Option<T> {
+    fn add<T>(&self, item: T, add: impl FnOnce(&mut Chunk, T)) -> Option<T> {
         let mut state = self.lock();
         if state.closed {
-            return Some(what);
+            return Some(item);
         }
-        let late = state.items.last.is_full() && state.turn();
-        add(&mut state.items.last, what);
-        if late || state.waker.is_some() {
-            Self::wake(state, late);
+        let is_behind = state.items.last.is_full() && state.complete_last();
+        add(&mut state.items.last, item);
+        if is_behind || state.waker.is_some() {
+            Self::wake(state, is_behind);
         }
         None
     }
 
     #[cold]
-    fn wake(mut state: MutexGuard<'_, State>, late: bool) {
+    fn wake(mut state: MutexGuard<'_, State>, is_behind: bool) {
         let waker = state.waker.take();
-        state.awaited |= waker.is_some();
+        state.woken |= waker.is_some();
         drop(state);
         if let Some(waker) = waker {
             soon(waker);
         }
-        if late {
+        if is_behind {
             make_way();
         }
     }
 
-    /// Appends all of `items`, which keep about `bytes` bytes alive, and says how many bytes are worked off once these are;
-    /// `None` if the queue is closed.
+    /// Appends all of `items`, which keep about `bytes` bytes alive. Returns the count of processed bytes at which
+    /// these are processed; `None` if the queue is closed.
     pub(super) fn append(&self, items: &mut Chunk, bytes: usize) -> Option<u64> {
         let mut state = self.lock();
         if state.closed {
@@ -220,21 +223,21 @@ impl Queue {
             items.clear();
             return None;
         }
-        let end = self.given.load(Ordering::Relaxed) + bytes as u64;
-        self.given.store(end, Ordering::Relaxed);
+        let end = self.pushed.load(Ordering::Relaxed) + bytes as u64;
+        self.pushed.store(end, Ordering::Relaxed);
         let last = &state.items.last;
-        let mut late = false;
+        let mut is_behind = false;
         if last.is_empty() {
             std::mem::swap(&mut state.items.last, items);
-        } else if items.is_batch() || last.is_full() || last.given >= LARGE {
-            late = state.turn();
+        } else if items.is_batch() || last.is_full() || last.pushed >= MAX_CHUNK_BACKLOG {
+            is_behind = state.complete_last();
             std::mem::swap(&mut state.items.last, items);
         } else {
             state.items.last.append(items);
         }
-        state.items.last.given += bytes;
-        if late || state.waker.is_some() {
-            Self::wake(state, late);
+        state.items.last.pushed += bytes;
+        if is_behind || state.waker.is_some() {
+            Self::wake(state, is_behind);
         }
         Some(end)
     }
@@ -251,36 +254,36 @@ impl Queue {
         self.progress.notify_waiters();
     }
 
-    /// Closes the queue, and hands over what is in it.
-    pub(super) fn end(&self, taken: &mut Taken) {
+    /// Closes the queue and moves its items to `taken`.
+    pub(super) fn close_and_take(&self, taken: &mut Taken) {
         self.close();
         let mut state = self.lock();
-        state.give(taken);
+        state.move_to(taken);
         let spare = std::mem::take(&mut state.spare);
         drop(state);
         drop(spare);
     }
 
-    /// Takes all items if there are any and nobody is just adding one. `taken` must be worked off.
+    /// Takes all items. Returns false when the queue is empty or another thread holds its lock. `taken` must be empty.
     pub(super) fn try_take(&self, taken: &mut Taken) -> bool {
         match self.state.try_lock() {
-            Ok(mut state) => state.give(taken),
-            // A sender is at it, or a step panicked: `take` sorts that out.
+            Ok(mut state) => state.move_to(taken),
+            // A sender holds the lock, or it is poisoned, which `take` handles.
             Err(_) => false,
         }
     }
 
-    /// Waits for items and takes all of them. `taken` must be worked off.
+    /// Waits for items and takes all of them. `taken` must be empty.
     pub(super) async fn take(&self, taken: &mut Taken) {
         poll_fn(|cx| {
             let mut state = self.lock();
-            if state.give(taken) || taken.closed {
+            if state.move_to(taken) || taken.closed {
                 return Poll::Ready(());
             }
             state.waker = Some(cx.waker().clone());
-            let unused = state.unused();
+            let freed = state.split_off_unused();
             drop(state);
-            drop(unused);
+            drop(freed);
             Poll::Pending
         })
         .await;
@@ -295,53 +298,60 @@ impl Queue {
         }
     }
 
-    /// Bytes that readers gave and the shard has not worked off.
+    /// Bytes that readers have pushed and the shard has not processed.
     fn backlog(&self) -> usize {
-        // In this order: what is worked off was given before.
-        let worked_off = self.worked_off.load(Ordering::Acquire);
-        (self.given.load(Ordering::Relaxed) - worked_off) as usize
+        // In this order, so that the difference is not negative: bytes are pushed before they are processed.
+        let processed = self.processed.load(Ordering::Acquire);
+        (self.pushed.load(Ordering::Relaxed) - processed) as usize
     }
 
-    /// The shard has worked off a chunk: `count` things, for which readers gave `bytes`.
+    /// The shard has processed a chunk of `count` operations, for which readers counted `bytes`.
     pub(super) fn done(&self, count: usize, bytes: usize) {
         self.done.fetch_add(count as u64, Ordering::Relaxed);
         if bytes == 0 {
             return;
         }
-        // A reader writes what it waits for and then reads what is worked off, so one of the two sees the other's.
-        let before = self.worked_off.fetch_add(bytes as u64, Ordering::SeqCst);
-        if before + bytes as u64 >= self.wanted.load(Ordering::SeqCst) {
-            self.wanted.store(NOBODY, Ordering::SeqCst);
+        // A reader stores `notify_at` and then loads `processed`; here it is the reverse. With SeqCst one of the two
+        // sees the other's store, so no wake is lost.
+        let before = self.processed.fetch_add(bytes as u64, Ordering::SeqCst);
+        if before + bytes as u64 >= self.notify_at.load(Ordering::SeqCst) {
+            self.notify_at.store(NO_READER, Ordering::SeqCst);
             self.progress.notify_waiters();
         }
     }
 
-    /// Whether a reader to which the shard owes this may give it more.
+    /// Whether a reader with these outstanding bytes may push more.
     #[inline]
-    pub(super) fn is_ready(&self, owed: &mut Owed) -> bool {
-        if owed.bytes() == 0 {
+    pub(super) fn is_ready(&self, outstanding: &mut Outstanding) -> bool {
+        if outstanding.bytes() == 0 {
             return true;
         }
-        owed.settle(self.worked_off.load(Ordering::Acquire));
-        owed.bytes() < FEW || owed.bytes() < MANY && self.backlog() < HIGH
+        outstanding.settle(self.processed.load(Ordering::Acquire));
+        outstanding.bytes() < READER_LOW_WATER
+            || outstanding.bytes() < READER_HIGH_WATER && self.backlog() < SHARD_HIGH_WATER
     }
 
-    /// Waits until it may.
-    pub(super) async fn ready(&self, owed: &mut Owed) {
-        if self.is_ready(owed) {
+    /// Waits until [`is_ready`](Self::is_ready) holds.
+    pub(super) async fn ready(&self, outstanding: &mut Outstanding) {
+        if self.is_ready(outstanding) {
             return;
         }
-        let (few, half) = (owed.until_below(FEW), owed.until_below(MANY / 2));
+        let (below_low, below_half) = (
+            outstanding.until_below(READER_LOW_WATER),
+            outstanding.until_below(READER_HIGH_WATER / 2),
+        );
         loop {
             let progress = self.progress.notified();
             tokio::pin!(progress);
-            // Who is enabled is notified, even if it has just put its mark into `wanted` when that is emptied.
+            // Enabled before `notify_at` is stored, so that the notification is not missed if `done` resets `notify_at`
+            // in between.
             progress.as_mut().enable();
-            let given = self.given.load(Ordering::Relaxed);
-            let low = (given + 1).saturating_sub((HIGH - MANY) as u64);
-            let wanted = few.min(half.max(low));
-            self.wanted.fetch_min(wanted, Ordering::SeqCst);
-            if self.worked_off.load(Ordering::SeqCst) >= wanted || self.lock().closed {
+            let pushed = self.pushed.load(Ordering::Relaxed);
+            let backlog_low =
+                (pushed + 1).saturating_sub((SHARD_HIGH_WATER - READER_HIGH_WATER) as u64);
+            let notify_at = below_low.min(below_half.max(backlog_low));
+            self.notify_at.fetch_min(notify_at, Ordering::SeqCst);
+            if self.processed.load(Ordering::SeqCst) >= notify_at || self.lock().closed {
                 return;
             }
             progress.await;

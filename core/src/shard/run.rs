@@ -8,9 +8,9 @@ use aemp_proto::value::next_of;
 use super::bodies::Bodies;
 use super::end::{Items, Running};
 use super::item::Chunk;
-use super::news::News;
-use super::ports::{Place, Ports, Slot, Ties};
-use super::{Item, NewPort, PortStats, What};
+use super::notifications::Notifications;
+use super::ports::{Observers, Ports, Slot, SlotIndex};
+use super::{Item, NewPort, Op, PortStats};
 use crate::allowance::log_within;
 use crate::budget::{Budget, LOOKS, Turn};
 use crate::guard;
@@ -19,18 +19,18 @@ use crate::port::{Context, Owned, Port};
 use crate::watchdog::Worker;
 use crate::{Excerpt, Message, PortName, Reason};
 
-/// So many messages at once are the sign of senders at work.
-const BUSY: usize = 16;
+/// Messages in one take from which on senders count as busy, and the shard yields before it sleeps.
+const BUSY_MESSAGES: usize = 16;
 
-/// How many ports are looked up in one go.
-const AHEAD: usize = 16;
+/// Ports looked up before the first of them runs.
+const LOOKAHEAD: usize = 16;
 
-/// As so many messages one of them counts: it is a message to be encoded, or an item for another queue.
-const TELLING: usize = 4;
+/// The cost of one notification, in messages: it encodes a message, or pushes an item to another queue.
+const NOTIFICATION_COST: usize = 4;
 
 /// Runs the ports of shard `index` until the node stops.
 pub(crate) fn run(node: Arc<Inner>, index: usize) -> impl Future<Output = ()> + Send {
-    // Here, so that it ends as it should even if its task is dropped before it began.
+    // Made outside of the future, so that its `Drop` runs even if the task is dropped before its first poll.
     let mut running = Running::new(node, index);
     async move {
         if let Err(panic) = guard::complete(work(&mut running, index)).await {
@@ -55,18 +55,18 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
         }
         let mut count = 0;
         while let Some(mut chunk) = taken.next_chunk() {
-            let given = chunk.given;
-            let messages = shard.work_off(&mut chunk, &mut taken.left);
-            queue.done(messages, given);
-            taken.empty(chunk);
+            let pushed = chunk.pushed;
+            let messages = shard.process(&mut chunk, &mut taken.left);
+            queue.done(messages, pushed);
+            taken.recycle(chunk);
             count += messages;
             turn.spend(messages);
             loop {
-                turn.spend(TELLING * shard.told());
+                turn.spend(NOTIFICATION_COST * shard.notified());
                 if turn.is_over() {
                     turn.yield_now().await;
                 }
-                if !shard.tell_more() {
+                if !shard.notify_some() {
                     break;
                 }
             }
@@ -74,7 +74,7 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
         if taken.closed {
             return;
         }
-        looks = if count >= BUSY { LOOKS } else { 0 };
+        looks = if count >= BUSY_MESSAGES { LOOKS } else { 0 };
     }
 }
 
@@ -82,11 +82,11 @@ pub(super) struct Shard {
     pub(super) node: Arc<Inner>,
     pub(super) ports: Ports,
     pub(super) worker: Worker,
-    /// Who waits to be told of deaths. Nobody when a chunk begins.
-    pub(super) news: News,
-    /// How many have been told since that was asked.
-    pub(super) told: usize,
-    /// It is at its end: its queue is closed.
+    /// Watchers to be notified of deaths. Empty when a chunk begins.
+    pub(super) notifications: Notifications,
+    /// Watchers notified since [`notified`](Self::notified) was called last.
+    pub(super) notified: usize,
+    /// The shard is ending: its queue is closed.
     pub(super) ended: bool,
 }
 
@@ -96,13 +96,13 @@ impl Shard {
             worker: Worker::new(&node.id, &node.life.runtime),
             node,
             ports: Ports::default(),
-            news: News::default(),
-            told: 0,
+            notifications: Notifications::default(),
+            notified: 0,
             ended: false,
         }
     }
 
-    /// The ports that live.
+    /// The names of all live ports.
     pub(super) fn ports(&self) -> Vec<PortName> {
         self.ports.names()
     }
@@ -111,8 +111,9 @@ impl Shard {
         self.ports.get_mut(port).is_some()
     }
 
-    /// Does all that is in `chunk`, and says how many things that were. What a panic leaves of it comes to `left`.
-    fn work_off(&mut self, chunk: &mut Chunk, left: &mut Vec<Item>) -> usize {
+    /// Processes all items of `chunk`. Returns the number of operations. If the shard panics, the remaining items are
+    /// moved to `left`.
+    fn process(&mut self, chunk: &mut Chunk, left: &mut Vec<Item>) -> usize {
         let _working = self.worker.enter();
         let mut count = 0;
         let Chunk {
@@ -132,16 +133,16 @@ impl Shard {
             left,
         };
         loop {
-            let (places, found) = self.look_ahead(items.items.as_slice());
-            for place in &places[..found] {
+            let (indices, found) = self.look_ahead(items.items.as_slice());
+            for index in &indices[..found] {
                 if let Some(item) = items.items.next() {
-                    count += self.messages(*place, item, &mut body);
+                    count += self.messages(*index, item, &mut body);
                 }
             }
-            if found < AHEAD {
+            if found < LOOKAHEAD {
                 match items.items.next() {
                     Some(Item {
-                        what: What::From(source),
+                        op: Op::From(source),
                         ..
                     }) => body.source = Some(*source),
                     Some(item) => {
@@ -158,56 +159,56 @@ impl Shard {
         count
     }
 
-    /// Finds the ports of the messages that are next, up to an item that is none.
+    /// Finds the ports of the next messages, up to the first item that is no message.
     #[inline]
-    fn look_ahead(&self, items: &[Item]) -> ([Place; AHEAD], usize) {
-        let ahead = items.iter().take(AHEAD);
-        let ahead = ahead.take_while(|item| item.what.is_message());
-        // In steps that do not wait for each other's memory.
-        let (mut hashes, mut places) = ([None; AHEAD], [Place::NONE; AHEAD]);
+    fn look_ahead(&self, items: &[Item]) -> ([SlotIndex; LOOKAHEAD], usize) {
+        let ahead = items.iter().take(LOOKAHEAD);
+        let ahead = ahead.take_while(|item| item.op.is_message());
+        // Hash all names first, then search: the cache misses of each step overlap.
+        let (mut hashes, mut indices) = ([None; LOOKAHEAD], [SlotIndex::NONE; LOOKAHEAD]);
         let mut found = 0;
-        let mut before: Option<&PortName> = None;
+        let mut previous: Option<&PortName> = None;
         for item in ahead {
-            // To the same port as the message before: in the same place.
-            let again = before == Some(&item.port);
-            hashes[found] = (!again).then(|| self.ports.hash(&item.port));
-            before = Some(&item.port);
+            // Same port as the previous message: reuse its slot.
+            let same = previous == Some(&item.port);
+            hashes[found] = (!same).then(|| self.ports.hash(&item.port));
+            previous = Some(&item.port);
             found += 1;
         }
-        let mut place = Place::NONE;
+        let mut index = SlotIndex::NONE;
         for (at, item) in items.iter().take(found).enumerate() {
             if let Some(hash) = hashes[at] {
-                place = self.ports.find(&item.port, hash);
+                index = self.ports.find(&item.port, hash);
             }
-            places[at] = place;
+            indices[at] = index;
         }
-        (places, found)
+        (indices, found)
     }
 
-    /// Delivers the messages of `item`, and says how many that were.
+    /// Delivers the messages of `item`. Returns their number.
     #[inline]
-    fn messages(&mut self, place: Place, item: Item, body: &mut Bodies<'_>) -> usize {
-        let Item { port, what } = item;
+    fn messages(&mut self, index: SlotIndex, item: Item, body: &mut Bodies<'_>) -> usize {
+        let Item { port, op } = item;
         self.worker.does(port.as_str());
-        match what {
-            What::Values { times, len } => {
+        match op {
+            Op::Values { times, len } => {
                 body.check(body.values.len() >= times as usize * len as usize);
                 let next = |_| next_of(&mut body.values, len as usize).into();
-                self.deliver(place, &port, (0..times).map(next));
+                self.deliver(index, &port, (0..times).map(next));
                 times as usize
             }
-            What::Wire { times, at, left } => {
+            Op::Wire { times, at, left } => {
                 let next = |_| body.wire(at, left);
-                self.deliver(place, &port, (0..times).map_while(next));
+                self.deliver(index, &port, (0..times).map_while(next));
                 body.check(true);
                 times as usize
             }
-            What::LongWire(wire) => {
-                self.deliver(place, &port, iter::once(wire.into()));
+            Op::LongWire(wire) => {
+                self.deliver(index, &port, iter::once(wire.into()));
                 1
             }
-            What::Long(values) => {
-                self.deliver(place, &port, iter::once((*values).into()));
+            Op::Long(values) => {
+                self.deliver(index, &port, iter::once((*values).into()));
                 1
             }
             _ => 0,
@@ -215,26 +216,26 @@ impl Shard {
     }
 
     pub(super) fn handle(&mut self, item: Item) {
-        let Item { port, what } = item;
+        let Item { port, op } = item;
         self.worker.does(port.as_str());
-        match what {
-            // Their place is looked for first.
-            What::Values { .. } | What::Wire { .. } | What::Long(_) | What::LongWire(_) => {}
-            What::From(_) => {}
-            What::Insert(new) => self.insert(port, *new),
-            What::Kill(reason) => self.bury(&port, *reason),
-            What::Watch(watcher) => self.watch(port, *watcher),
-            What::Unwatch(key) => self.unwatch(&port, |ties| ties.remove(key)),
-            What::UnwatchRemote(key, asked) => {
-                self.unwatch(&port, |ties| ties.remove_remote(key, asked));
+        match op {
+            // Messages go through `messages`, with the slot that was found.
+            Op::Values { .. } | Op::Wire { .. } | Op::Long(_) | Op::LongWire(_) => {}
+            Op::From(_) => {}
+            Op::Insert(new) => self.insert(port, *new),
+            Op::Kill(reason) => self.end_port(&port, *reason),
+            Op::Watch(watcher) => self.watch(port, *watcher),
+            Op::Unwatch(key) => self.unwatch(&port, |observers| observers.remove(key)),
+            Op::UnwatchRemote(key, count) => {
+                self.unwatch(&port, |observers| observers.remove_remote(key, count));
             }
-            What::Fire(fired) => self.call(fired.0, fired.1),
-            // Who asked may have given up.
-            What::Report(to) => drop(to.send(self.report())),
+            Op::Fire(fired) => self.call(fired.0, fired.1),
+            // The receiver may have been dropped.
+            Op::Report(to) => drop(to.send(self.report())),
         }
     }
 
-    /// The ports that live. One that panics when it is asked dies.
+    /// The statistics of all live ports. A port that panics in [`Port::queued`] dies.
     fn report(&mut self) -> Vec<PortStats> {
         let (mut report, mut dead) = (Vec::new(), Vec::new());
         for slot in self.ports.iter() {
@@ -244,18 +245,18 @@ impl Shard {
             }
         }
         for (port, panic) in dead {
-            self.bury(&port, panic.into());
+            self.end_port(&port, panic.into());
         }
         report
     }
 
     fn insert(&mut self, port: PortName, new: NewPort) {
-        let ties = new.on_end.map(|on_end| Box::new(Ties::ending(on_end)));
+        let observers = new.on_end.map(|on_end| Box::new(Observers::ending(on_end)));
         let slot = Slot {
             name: port.clone(),
             port: new.port,
             owned: None,
-            ties,
+            observers,
             messages: 0,
         };
         if let Err(refused) = self.ports.insert(slot) {
@@ -269,19 +270,19 @@ impl Shard {
             .and_then(|slot| slot.start(&self.node, &port));
         if let Some(reason) = started {
             log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), reason = %Excerpt(&reason), "a port did not start");
-            self.bury(&port, reason);
+            self.end_port(&port, reason);
         }
     }
 
-    /// Lets the port at `place` receive messages, as far as it lives.
+    /// Delivers `messages` to the port at `index`, until they end or the port dies.
     #[inline]
     fn deliver(
         &mut self,
-        place: Place,
+        index: SlotIndex,
         port: &PortName,
         mut messages: impl Iterator<Item = Message>,
     ) {
-        let reason = match self.ports.at(place) {
+        let reason = match self.ports.at(index) {
             Some(slot) => {
                 let worker = &self.worker;
                 let mut messages = messages.by_ref().inspect(|_| worker.goes_on());
@@ -293,33 +294,33 @@ impl Shard {
             }
         };
         if let Some(reason) = reason {
-            self.bury(port, reason);
+            self.end_port(port, reason);
         }
-        // Dropped, as AEMP says (protocol.md section 4).
+        // Messages to a port that does not exist are dropped (protocol.md section 4).
         messages.for_each(drop);
     }
 }
 
 impl Slot {
     fn stats(&self) -> PortStats {
-        let ties = self.ties.as_deref();
+        let observers = self.observers.as_deref();
         let owned = self.owned.as_deref();
         PortStats {
             name: self.name.clone(),
             messages: self.messages,
             queued: self.port.queued(),
-            watchers: ties.map_or(0, Ties::watchers),
+            watchers: observers.map_or(0, Observers::watchers),
             tasks: owned.map_or(0, Owned::tasks),
             monitors: owned.map_or(0, Owned::monitors),
         }
     }
 
-    /// Lets the port start, and gives the reason if it dies of that.
+    /// Starts the port. Returns the reason if it dies of that.
     fn start(&mut self, node: &Arc<Inner>, port: &PortName) -> Option<Reason> {
         guarded(|| self.step(node, port, |port, cx| port.start(cx)))
     }
 
-    /// Receives messages up to the last, or to the one that the port dies of, and then gives the reason.
+    /// Receives messages until they end or the port dies. Returns the reason of its death.
     #[inline]
     fn receive(
         &mut self,
@@ -350,7 +351,7 @@ impl Slot {
     }
 }
 
-/// Runs a port's code, whose panic kills the port and hurts nobody else.
+/// Runs a port's code. A panic in it kills the port and affects nothing else.
 #[inline]
 fn guarded(run: impl FnOnce() -> Option<Reason>) -> Option<Reason> {
     guard::run(run).unwrap_or_else(|panic| Some(panic.into()))

@@ -1,33 +1,33 @@
-//! What shards and ports have done so far.
+//! Statistics of shards and ports.
 
 use crate::PortName;
 
-/// A task that runs ports.
+/// Statistics of a shard, a task that runs ports.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShardStats {
-    /// What was done so far: messages, kills, monitor requests and callbacks.
+    /// Operations done so far: messages, kills, monitor requests and callbacks.
     pub done: u64,
-    /// What waits to be done, but for what the task has just taken.
+    /// Operations that wait in the queue, without those that the task has already taken.
     pub queued: usize,
-    /// Bytes from peers that were read and not worked off.
+    /// Bytes of messages from peers that were read and not processed.
     pub backlog: usize,
 }
 
-/// A port that lives, from [`ports`](crate::LocalNode::ports).
+/// Statistics of a live port, from [`ports`](crate::LocalNode::ports).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortStats {
     /// Its name on this node; empty for the node port.
     pub name: PortName,
-    /// How many messages it has had.
+    /// Messages received so far.
     pub messages: u64,
-    /// How many of them wait in it, where it is an inbox.
+    /// Messages that wait in it, if it is an inbox.
     pub queued: usize,
-    /// How many monitors stand on it, those of peers included.
+    /// Monitors on it, those of peers included.
     pub watchers: usize,
-    /// How many tasks and timers of its own are at work.
+    /// Tasks and timers that it owns and that have not ended.
     pub tasks: usize,
-    /// How many monitors it has set itself.
+    /// Monitors that it has set.
     pub monitors: usize,
 }

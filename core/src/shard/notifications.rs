@@ -1,14 +1,14 @@
-//! `News`: who is still to be told of a port's death. A port may be watched by so many that to tell them all at once would
-//! hold up everybody else.
+//! `Notifications`: the watchers that have not been notified of a port's death yet. A port may have very many watchers;
+//! notifying all of them in one turn would delay all other ports of the shard.
 
 use std::collections::VecDeque;
 
 use super::Watcher;
 use crate::{PortName, Reason};
 
-/// The watchers of ports that have died and that nobody has told yet, in the order in which the ports died.
+/// The watchers of dead ports that have not been notified yet, in the order in which the ports died.
 #[derive(Default)]
-pub(super) struct News(VecDeque<Death>);
+pub(super) struct Notifications(VecDeque<Death>);
 
 struct Death {
     port: PortName,
@@ -16,7 +16,7 @@ struct Death {
     watchers: Box<dyn Iterator<Item = Watcher> + Send>,
 }
 
-impl News {
+impl Notifications {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -34,7 +34,7 @@ impl News {
         });
     }
 
-    /// Who is to be told next, of which port, and why it died.
+    /// The next watcher to notify, with the dead port and the reason of its death.
     pub(super) fn next(&mut self) -> Option<(PortName, Watcher, Reason)> {
         loop {
             let death = self.0.front_mut()?;
