@@ -42,7 +42,8 @@ pub(crate) fn connect_on_demand(links: &Arc<Links>, peer: Arc<Peer>, wait: Wait)
         .spawn(async move { connector.run(place).await });
 }
 
-/// Lets what waits fail when it ends without a connection, however it does: with its node, with the runtime or by a panic.
+/// Lets what waits fail when it ends without a connection, however it does: with its node, with the runtime or by a
+/// panic.
 struct Connector {
     links: Arc<Links>,
     peer: Arc<Peer>,
@@ -56,14 +57,14 @@ impl Connector {
             let outcome = try_addresses(links, peer, *wait).await;
             if outcome.is_err() {
                 // The peer itself may be about to complete a connection, and think that it has.
-                peer.no_openings().await;
+                peer.wait_no_openings().await;
             }
             outcome
         };
         let outcome = tokio::select! {
             biased;
             outcome = attempt => outcome,
-            () = peer.settled(*wait) => return,
+            () = peer.wait_settled(*wait) => return,
             () = links.network.life.stop.cancelled() => Err(STOPPED.into()),
         };
         drop(place);
@@ -90,7 +91,7 @@ impl Drop for Connector {
 async fn try_addresses(links: &Arc<Links>, peer: &Arc<Peer>, wait: Wait) -> Result<Opened, String> {
     let known = peer.addresses();
     let outcome = if known.is_empty() {
-        let mut told = peer.take_found();
+        let mut told = peer.take_discovered();
         if told.is_empty() {
             told = look_up(links, peer).await?;
         }
@@ -112,7 +113,7 @@ async fn try_addresses(links: &Arc<Links>, peer: &Arc<Peer>, wait: Wait) -> Resu
     match outcome {
         Ok(Some(opened)) => Ok(opened),
         Ok(None) => {
-            peer.settled(wait).await;
+            peer.wait_settled(wait).await;
             Err("another connection was made".into())
         }
         Err(text) => Err(text),
@@ -220,7 +221,7 @@ async fn look_up(links: &Arc<Links>, peer: &Peer) -> Result<Vec<Address>, String
     if addresses.is_empty() {
         return Err(String::from("no known address"));
     }
-    peer.can_be_found();
+    peer.set_discoverable();
     Ok(addresses)
 }
 

@@ -10,7 +10,7 @@ use super::{Door, Held, Nonces, Seed, Seeds, cleartext_ration};
 use crate::codec::Codecs;
 use crate::entropy::Entropy;
 use crate::handshake::{Secret, Settings};
-use crate::peer::{Generation, Network, Peer, room_for};
+use crate::peer::{Generation, Network, Peer, semaphore};
 use crate::ration::Ration;
 use crate::shard::Batch;
 use crate::transport::{Options, Transports};
@@ -113,8 +113,8 @@ impl Links {
             },
             dial_policy,
             dials: Semaphore::new(config.dials.clamp(1, Semaphore::MAX_PERMITS)),
-            accepted: room_for(config.links),
-            connecting: room_for(config.connecting),
+            accepted: semaphore(config.links),
+            connecting: semaphore(config.connecting),
             entropy,
             door: Door::new(config),
             nonces: Nonces::default(),

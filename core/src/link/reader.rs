@@ -88,7 +88,9 @@ impl<'a> Reader<'a> {
                 buffer.reserve(room);
             }
             if is_recount_due(counted, buffer.capacity()) {
-                counted = link.peer.reads(link.generation, buffer.capacity());
+                counted = link
+                    .peer
+                    .report_buffered(link.generation, buffer.capacity());
             }
             let is_holding = !self.held.is_empty();
             let read = self.turn.wait(async {
@@ -149,8 +151,8 @@ impl<'a> Reader<'a> {
         self.pulse.park(false);
     }
 
-    /// Waits until the peer's queue has room for answers. When the peer takes no bytes for [`PATIENCE`], its questions are
-    /// refused instead. Nothing is read meanwhile.
+    /// Waits until the peer's queue has room for answers. When the peer takes no bytes for [`PATIENCE`], its questions
+    /// are refused instead. Nothing is read meanwhile.
     async fn room_or_refuse(&mut self) {
         let Self { link, pulse, .. } = self;
         pulse.park(true);

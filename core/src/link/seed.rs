@@ -232,7 +232,7 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
                 }
                 tokio::select! {
                     biased;
-                    () = peer.is_down() => {}
+                    () = peer.wait_down() => {}
                     () = seed.given_up.cancelled() => return,
                 }
                 SeedState::Failed(error.to_string())

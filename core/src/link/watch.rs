@@ -56,7 +56,7 @@ pub(super) async fn hung(
         }
         let asked = unasked < silence;
         if (silence >= ask && !asked) || unasked >= limit {
-            peer.ask(generation);
+            peer.ping(generation);
         }
         let next = match ask.checked_sub(silence) {
             Some(left) if !left.is_zero() => left,

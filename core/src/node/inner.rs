@@ -22,7 +22,7 @@ use crate::lifecycle::Lifecycle;
 use crate::link::{Choices, Links};
 use crate::message::{IntoMessage, Values};
 use crate::monitor::{Action, ActionKind, IntoAction, Monitor};
-use crate::peer::{Network, Peer, SpawnPlace, keep_last, take_last};
+use crate::peer::{Network, Peer, SpawnPermit, cache_last, take_last};
 use crate::port::Port;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::traffic::NodeEvent;
@@ -146,7 +146,7 @@ impl Inner {
         self: &Arc<Self>,
         name: PortName,
         port: Box<dyn Port>,
-        place: Option<SpawnPlace>,
+        place: Option<SpawnPermit>,
     ) -> Option<PortId> {
         let taken = self.names.take(&name)?;
         let on_end = Box::new(move |_: &Reason| drop((taken, place)));
@@ -161,7 +161,7 @@ impl Inner {
         let last = take_last().filter(|peer| peer.is(&self.network, id));
         let peer = last.unwrap_or_else(|| self.network.peer(id));
         let result = with(&peer);
-        keep_last(peer);
+        cache_last(peer);
         result
     }
 
@@ -344,7 +344,9 @@ impl Inner {
                 } else {
                     let (to, message) = appended(*notify, abridged(&reason));
                     // It fits whatever codec there is: a reason may hold what that lacks, and has to arrive.
-                    self.network.peer(to.node()).tell(to.port(), message);
+                    self.network
+                        .peer(to.node())
+                        .send_internal(to.port(), message);
                 }
             }
             ActionKind::Wake(told) => {

@@ -306,7 +306,7 @@ pub(super) fn start(
     };
     let place = match from {
         Sender::Here => None,
-        Sender::Peer(peer, generation) => match peer.spawn_place(&node.network) {
+        Sender::Peer(peer, generation) => match peer.spawn_permit(&node.network) {
             Ok(place) => Some(place),
             Err(why) => {
                 log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), why, "a spawn over the limit");

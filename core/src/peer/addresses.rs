@@ -1,20 +1,20 @@
-//! `Addresses`: where a peer can be reached.
+//! `Addresses`: the addresses of a peer.
 
 use std::sync::Arc;
 
 use super::Peer;
 use crate::Address;
 
-/// Where one peer can be reached.
+/// The addresses of one peer.
 #[derive(Default)]
 pub(super) struct Addresses {
     known: Vec<Address>,
-    /// Where the directory said that it listens, for the next attempt.
-    found: Vec<Address>,
-    /// The address that gave a connection last.
+    /// Addresses from the directory, for the next attempt.
+    discovered: Vec<Address>,
+    /// The address of the last connection.
     reached_at: Option<Address>,
-    /// The directory knows where it listens.
-    is_findable: bool,
+    /// The directory knows the addresses of the peer.
+    is_discoverable: bool,
 }
 
 impl Addresses {
@@ -22,32 +22,33 @@ impl Addresses {
         self.known.is_empty()
     }
 
-    /// Whether a connection can be had again once this one is closed.
-    pub(super) fn lead_back(&self) -> bool {
-        self.is_findable || !self.known.is_empty()
+    /// Whether this node can connect to the peer again after its connection is closed.
+    pub(super) fn can_reconnect(&self) -> bool {
+        self.is_discoverable || !self.known.is_empty()
     }
 }
 
 impl Peer {
-    /// Connects to the peer at `addresses`, unless it is connected or about to be.
+    /// Connects to the peer at `addresses`, unless it is connected or connecting.
     pub(crate) fn connect_to(self: &Arc<Self>, addresses: Vec<Address>) {
         let mut state = self.lock();
-        state.addresses.found = addresses;
+        state.addresses.discovered = addresses;
         state.machine.want();
         self.settle(state);
     }
 
-    /// The directory has said where this peer listens, and will again.
-    pub(crate) fn can_be_found(&self) {
-        self.lock().addresses.is_findable = true;
+    /// Records that the directory knows the addresses of this peer and can be asked again.
+    pub(crate) fn set_discoverable(&self) {
+        self.lock().addresses.is_discoverable = true;
     }
 
-    /// Where the directory has said that it listens, to be used once: it may listen elsewhere by the next time.
-    pub(crate) fn take_found(&self) -> Vec<Address> {
-        std::mem::take(&mut self.lock().addresses.found)
+    /// Takes the addresses from the directory. They are used once, because they may have changed by the next attempt.
+    pub(crate) fn take_discovered(&self) -> Vec<Address> {
+        std::mem::take(&mut self.lock().addresses.discovered)
     }
 
-    /// Where to connect to, best first: what worked last, then in the order given.
+    /// The addresses to connect to: first the one of the last connection, then the others in the order in which they were
+    /// given.
     pub(crate) fn addresses(&self) -> Vec<Address> {
         let state = self.lock();
         let mut known = state.addresses.known.clone();
@@ -56,7 +57,7 @@ impl Peer {
         known
     }
 
-    /// `address` gave a connection.
+    /// Records that a connection was made to `address`.
     pub(crate) fn reached_at(&self, address: &Address) {
         self.lock().addresses.reached_at = Some(address.clone());
     }

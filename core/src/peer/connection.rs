@@ -1,4 +1,4 @@
-//! `Connection`: what belongs to one connection of a peer beside the machine: its codec, what taps and statistics see.
+//! `Connection`: the state of one connection of a peer outside of the machine: its codec, taps and statistics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,38 +17,39 @@ use crate::message::Values;
 use crate::traffic::{LinkInfo, Taps, Traffic};
 use crate::{Excerpt, PortName, Value};
 
-/// Bytes of a message that may be over the limits of its receiver: a value takes a byte at least.
-const LARGE: usize = 1_000_000;
+/// Bytes of a message from which on it may exceed the default limits of its receiver, also the limit on values: a value
+/// takes at least a byte.
+const MAYBE_TOO_LARGE: usize = 1_000_000;
 
-/// For how long a message that may be too large is remembered as what the peer may have refused.
-const RECENT: Duration = Duration::from_secs(30);
+/// How long after a large message the end of the connection is explained by it.
+const EXPLAINED_FOR: Duration = Duration::from_secs(30);
 
 pub(super) struct Connection {
     codec: Arc<dyn Codec>,
     facts: PeerInfo,
-    /// What the codec can carry to the peer, and how it writes: asked once, since each message needs both.
+    /// The capabilities and the encoder of the codec. Fetched once, since each message needs both.
     capabilities: Capabilities,
     encoder: Encoder,
-    /// What a message must keep within: what this node takes itself.
+    /// The limits of a message: the same that this node sets for messages of peers.
     limits: Limits,
     pub(super) info: LinkInfo,
     taps: Arc<Taps>,
     pub(super) sent: Traffic,
     /// The last message that may have been too large for the peer.
-    large: Option<Large>,
+    large: Option<LargeMessage>,
     /// Ends the link's task.
     pub(super) cancel: CancellationToken,
 }
 
 /// A message that may have been too large for the peer.
-struct Large {
+struct LargeMessage {
     port: PortName,
     bytes: usize,
     sent_at: Instant,
 }
 
 impl Connection {
-    /// One that is about to come up.
+    /// A connection that is about to come up.
     pub(super) fn new(
         network: Option<&Arc<Network>>,
         codec: Arc<dyn Codec>,
@@ -60,7 +61,7 @@ impl Connection {
         let limits = limits.unwrap_or_default();
         let taps = network.map(|network| network.taps.clone());
         let taps = taps.unwrap_or_default();
-        // Before anything is sent on it.
+        // Before the first message is sent.
         taps.up(&info);
         let mut capabilities = codec.capabilities(facts);
         capabilities.depth = capabilities.depth.min(limits.depth);
@@ -78,12 +79,12 @@ impl Connection {
         }
     }
 
-    /// It has ended, for this reason.
+    /// Reports the end of the connection to the taps.
     pub(super) fn down(self, reason: &str) {
         self.taps.down(&self.info, reason);
     }
 
-    /// Checks a message of which the length alone does not tell that it keeps within the limits.
+    /// Checks the limits of a message whose length alone does not prove that it keeps within them.
     #[cold]
     fn check(&self, message: &[u8]) -> Result<(), EncodeError> {
         let (size, limit) = (message.len(), self.limits.message_size);
@@ -99,8 +100,8 @@ impl Connection {
     }
 
     #[cold]
-    fn remember(&mut self, port: &str, bytes: usize) {
-        self.large = Some(Large {
+    fn remember_large(&mut self, port: &str, bytes: usize) {
+        self.large = Some(LargeMessage {
             port: port.into(),
             bytes,
             sent_at: Instant::now(),
@@ -125,8 +126,8 @@ impl peer::Connection for Connection {
         }
         self.sent.messages += 1;
         self.sent.bytes += len as u64;
-        if len >= LARGE {
-            self.remember(frame.port, len);
+        if len >= MAYBE_TOO_LARGE {
+            self.remember_large(frame.port, len);
         }
         if self.taps.is_on() {
             self.taps.sent(&self.info, &*self.codec, &out[start..]);
@@ -140,13 +141,13 @@ impl peer::Connection for Connection {
 }
 
 impl Peer {
-    /// `why` the connection `generation` was ended by the peer, with what the peer may not have taken: one that refuses a
-    /// message closes the connection without a word.
+    /// Extends `why`, the reason for which the peer ended the connection `generation`, by the last large message, if
+    /// that is recent: a peer that refuses a message closes the connection and sends no reason.
     pub(crate) fn ended_by_peer(&self, generation: Generation, why: String) -> String {
         let mut state = self.lock();
         let connection = state.machine.connection_of(generation);
         let large = connection.and_then(|connection| connection.large.take());
-        let Some(large) = large.filter(|large| large.sent_at.elapsed() < RECENT) else {
+        let Some(large) = large.filter(|large| large.sent_at.elapsed() < EXPLAINED_FOR) else {
             return why;
         };
         let (ago, limits) = (large.sent_at.elapsed(), Limits::default());

@@ -1,8 +1,8 @@
 //! `Peer`: the shell of a [peer machine](Machine). It holds the machine's lock and performs the machine's effects under
-//! it, so that all that belongs to a lost connection is settled before the next one carries a message.
+//! it, so that all effects of a lost connection are complete before the next one carries a message.
 //!
-//! The lock is held for a call of the machine and never across an `.await`. Under it only the queues of shards, the
-//! senders of events and the taps are locked.
+//! The lock is held during a call of the machine and never across an `.await`. Only the locks of shard queues, event
+//! senders and taps are taken while it is held.
 
 mod addresses;
 mod connection;
@@ -43,41 +43,42 @@ use connection::Connection;
 use spawned::Spawned;
 
 pub(crate) use aemp_proto::peer::{Answers, Chunk, Generation, PassError, Stage, Wait, Written};
-pub(crate) use network::{Host, Network, room_for};
+pub(crate) use network::{Host, Network, semaphore};
 pub(crate) use opening::{Opening, Refused};
 use peers::Peers;
-pub(crate) use peers::{keep_last, take_last};
+pub(crate) use peers::{cache_last, take_last};
 pub(crate) use pool::{Pool, evict_largest, is_recount_due};
-pub(crate) use spawned::SpawnPlace;
+pub(crate) use spawned::SpawnPermit;
 
 pub(crate) struct Peer {
     pub(crate) id: NodeId,
     network: Weak<Network>,
     state: Mutex<State>,
-    /// The link came up or went down, an opening ended, or much was written.
+    /// Notified when the link comes up or goes down, an opening ends, or the queue falls below its high-water mark.
     changed: Notify,
     spawned: Spawned,
     log: LogAllowance,
-    /// What the machine's times count from.
-    began: Instant,
+    /// The origin of the machine's times.
+    epoch: Instant,
 }
 
 struct State {
     machine: Machine<Action, Connection>,
-    /// The task that writes, when it waits for bytes.
+    /// The waker of the writer's task while it waits for bytes.
     writer: Option<Waker>,
     addresses: Addresses,
-    /// A connection is wanted although nothing may be sent over it.
-    is_kept: bool,
+    /// The connection is kept open although no message may be sent over it.
+    is_persistent: bool,
 }
 
-/// What is left to do when the lock is let go.
+/// Effects that are performed after the lock is released.
 #[derive(Default)]
-struct Later {
+struct Deferred {
     connect: Option<Wait>,
     has_changed: bool,
     make_way: bool,
-    /// Effects that nobody can perform: the node is gone. To drop an action is to run user code.
+    /// Effects that cannot be performed, because the node is gone. They are dropped without the lock: dropping an
+    /// action may run user code.
     unperformed: Effects<Action>,
 }
 
@@ -90,7 +91,7 @@ impl Peer {
             machine,
             writer: None,
             addresses: Addresses::default(),
-            is_kept: false,
+            is_persistent: false,
         };
         let log = LogAllowance::new(id.as_str(), 50, Duration::from_secs(1));
         Arc::new(Self {
@@ -100,18 +101,18 @@ impl Peer {
             changed: Notify::new(),
             spawned: Spawned::new(config.peer_ports),
             log,
-            began: Instant::now(),
+            epoch: Instant::now(),
         })
     }
 
-    /// Whether this is what the node of `network` knows of the node called `id`.
+    /// Whether this is the peer `id` of `network`.
     #[inline]
     pub(crate) fn is(&self, network: &Arc<Network>, id: &NodeId) -> bool {
-        // Its memory stays taken while we refer to it, so no later one has that address.
+        // The weak reference keeps the allocation, so no later network has the same pointer.
         std::ptr::eq(self.network.as_ptr(), Arc::as_ptr(network)) && self.id == *id
     }
 
-    /// Whether a line may be logged that this peer has caused: of all that members cause, and of its own share.
+    /// Whether a line caused by this peer may be logged, within its own allowance and the one of all members.
     pub(crate) fn admits(&self) -> bool {
         let network = self.network.upgrade();
         self.log.admits() && network.is_none_or(|network| network.logs.members.admits())
@@ -119,11 +120,11 @@ impl Peer {
 
     #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock can only come from a message's own `Serialize`, and that step undoes itself.
+        // Only the `Serialize` of a message can panic under the lock, and that step is rolled back.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls the machine under the lock, and has its effects performed.
+    /// Calls the machine under the lock and performs its effects.
     #[inline]
     fn with<R>(self: &Arc<Self>, call: impl FnOnce(&mut Machine<Action, Connection>) -> R) -> R {
         let mut state = self.lock();
@@ -132,7 +133,7 @@ impl Peer {
         result
     }
 
-    /// Performs the machine's effects, and lets go of the lock.
+    /// Performs the machine's effects and releases the lock.
     #[inline]
     fn settle(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         if state.machine.has_effects() {
@@ -142,24 +143,24 @@ impl Peer {
 
     #[cold]
     fn perform(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
-        let mut later = Later::default();
+        let mut deferred = Deferred::default();
         let network = self.network.upgrade();
         let host = network.as_ref().and_then(|network| network.host.upgrade());
         let node = network.as_ref().zip(host.as_ref());
         for effect in state.machine.take_effects() {
-            self.perform_one(node, &mut state, effect, &mut later);
+            self.perform_one(node, &mut state, effect, &mut deferred);
         }
         drop(state);
-        if later.has_changed {
+        if deferred.has_changed {
             self.changed.notify_waiters();
         }
-        if later.make_way {
+        if deferred.make_way {
             make_way();
         }
-        if let (Some(wait), Some(host)) = (later.connect, host) {
+        if let (Some(wait), Some(host)) = (deferred.connect, host) {
             host.connect(self.clone(), wait);
         }
-        guard::dispose_all(later.unperformed);
+        guard::dispose_all(deferred.unperformed);
     }
 
     fn perform_one(
@@ -167,13 +168,13 @@ impl Peer {
         node: Option<(&Arc<Network>, &Arc<dyn Host>)>,
         state: &mut State,
         effect: Effect<Action>,
-        later: &mut Later,
+        deferred: &mut Deferred,
     ) {
         match (effect, node) {
             (Effect::Wake, _) => state.writer.take().into_iter().for_each(soon),
-            (Effect::Yield, _) => later.make_way = true,
-            (Effect::Changed, _) => later.has_changed = true,
-            (Effect::Connect(wait), _) => later.connect = Some(wait),
+            (Effect::Yield, _) => deferred.make_way = true,
+            (Effect::Changed, _) => deferred.has_changed = true,
+            (Effect::Connect(wait), _) => deferred.connect = Some(wait),
             (Effect::Up(generation), node) => {
                 if let Some(connection) = state.machine.connection_of(generation) {
                     let info = connection.info.clone();
@@ -223,11 +224,11 @@ impl Peer {
             (Effect::NotSent(port, None), _) => {
                 log_within!(self, DEBUG, target: "aemp::link", to = %Excerpt(self.id.port(port)), "not sent, since one before it is lost");
             }
-            (effect, _) => later.unperformed.push(effect),
+            (effect, _) => deferred.unperformed.push(effect),
         }
     }
 
-    /// Sends a message, or lets it wait for a connection.
+    /// Sends a message, or queues it until there is a connection.
     pub(crate) fn send(self: &Arc<Self>, frame: &Frame<'_>) -> Result<(), SendError> {
         let sent = self.with(|machine| machine.send(frame));
         sent.map_err(|error| SendError::Encode {
@@ -236,7 +237,7 @@ impl Peer {
         })
     }
 
-    /// Sends a message that another node has asked to be sent, as it is or not at all.
+    /// Relays a message for another node. The message is sent unchanged or not at all.
     pub(crate) fn pass_on(
         self: &Arc<Self>,
         frame: &Frame<'_>,
@@ -245,7 +246,7 @@ impl Peer {
         self.with(|machine| machine.pass_on(frame, high_water))
     }
 
-    /// A message to `port` could not be encoded, and its sender has not been told.
+    /// Reports that a message to `port` could not be encoded and that its sender got no error.
     pub(crate) fn report_not_sent(self: &Arc<Self>, port: &PortName, error: &EncodeError) {
         self.with(|machine| machine.not_sent(port, error));
     }
@@ -267,18 +268,18 @@ impl Peer {
         self.with(|machine| machine.kill(port, reason));
     }
 
-    /// Sends what the node itself has to say, which never fails to encode.
-    pub(crate) fn tell(self: &Arc<Self>, port: &PortName, values: Values) {
+    /// Sends a message of the node itself. Elements that the codec cannot carry are replaced, so encoding never fails.
+    pub(crate) fn send_internal(self: &Arc<Self>, port: &PortName, values: Values) {
         self.with(|machine| machine.tell(port, values));
     }
 
-    /// Sends a request of the node's own over the connection `generation` and no other.
-    pub(crate) fn tell_over(self: &Arc<Self>, generation: Generation, values: &Values) {
+    /// Sends a request of the node itself over the connection `generation`; drops it if that connection is gone.
+    pub(crate) fn send_internal_over(self: &Arc<Self>, generation: Generation, values: &Values) {
         self.with(|machine| machine.tell_over(generation, values));
     }
 
-    /// Asks the peer for a sign of life over the connection `generation`.
-    pub(crate) fn ask(self: &Arc<Self>, generation: Generation) {
+    /// Sends a ping (a `time` request) over the connection `generation`.
+    pub(crate) fn ping(self: &Arc<Self>, generation: Generation) {
         let Some(network) = self.network.upgrade() else {
             return;
         };
@@ -294,11 +295,10 @@ impl Peer {
         });
     }
 
-    /// Lets a keepalive go out if nothing else waits. `is_seed` is whether the node keeps a connection to this peer as to
-    /// a seed.
+    /// Sends a keepalive if nothing else is queued. `is_seed` says whether the peer is a connected seed of this node.
     pub(crate) fn keepalive(self: &Arc<Self>, generation: Generation, bytes: &[u8], is_seed: bool) {
         let mut state = self.lock();
-        let is_wanted = is_seed || state.is_kept;
+        let is_wanted = is_seed || state.is_persistent;
         let machine = &mut state.machine;
         let is_perl = machine
             .connection_of(generation)
@@ -307,22 +307,22 @@ impl Peer {
         self.settle(state);
     }
 
-    /// The peer asks to be told of a port's death. False if it holds more monitors than it may.
+    /// Adds a monitor of the peer on a port of this node. Returns false if the peer already holds `limit` monitors.
     pub(crate) fn add_watch(&self, port: &PortName, limit: usize) -> bool {
         self.lock().machine.add_watch(port, limit)
     }
 
-    /// The peer takes one of its monitors back. False if it has none there.
+    /// Removes a monitor of the peer. Returns false if the peer has none on that port.
     pub(crate) fn remove_watch(&self, port: &PortName) -> bool {
         self.lock().machine.remove_watch(port)
     }
 
-    /// The peer says that a port of its has died: our monitors on it fire. False if there are none.
+    /// A port of the peer has died: fires this node's monitors on it. Returns false if there are none.
     pub(crate) fn died(self: &Arc<Self>, port: &PortName, reason: Reason) -> bool {
         self.with(|machine| machine.died(port, reason))
     }
 
-    /// A connection is authenticated: what waits is encoded in order, then messages flow.
+    /// A connection is authenticated: encodes the waiting messages in order; later ones follow directly.
     pub(crate) fn up(
         self: &Arc<Self>,
         codec: Arc<dyn Codec>,
@@ -343,7 +343,7 @@ impl Peer {
         generation
     }
 
-    /// The connection `generation` is lost, for the reason in `why`: all that belongs to it is settled.
+    /// The connection `generation` is lost for the reason `why`: fires its monitors and drops its queue.
     pub(crate) fn down(self: &Arc<Self>, generation: Generation, why: &str) {
         let mut state = self.lock();
         if let Some((connection, why)) = state.machine.down(generation, why) {
@@ -352,41 +352,41 @@ impl Peer {
         self.settle(state);
     }
 
-    /// The peer has closed the connection `generation`: our monitors fire. What is queued still goes out.
+    /// The peer has closed the connection `generation`: fires the monitors. Queued bytes are still written.
     pub(crate) fn peer_closed(self: &Arc<Self>, generation: Generation, why: &str) {
         self.with(|machine| machine.peer_closed(generation, why));
     }
 
-    /// No connection can be had for what waits as `wait`.
+    /// The connection that `wait` stands for could not be made: the messages that wait for it fail.
     pub(crate) fn unreachable(self: &Arc<Self>, wait: Wait, why: &str) {
         self.with(|machine| machine.unreachable(wait, why));
     }
 
-    /// Gives the link of `generation` up, if it is up, for the reason in `why`.
+    /// Fails the link of `generation`, if it is up, for the reason `why`.
     pub(crate) fn fail_link(self: &Arc<Self>, generation: Generation, why: &str) {
         self.with(|machine| machine.fail(generation, why));
     }
 
-    /// The same, and waits until it is down.
+    /// Fails the link of `generation` and waits until it is down.
     pub(crate) async fn end_link(self: &Arc<Self>, generation: Generation, why: &str) {
         self.fail_link(generation, why);
-        self.until(|state| state.machine.connection_of(generation).is_none())
+        self.wait_until(|state| state.machine.connection_of(generation).is_none())
             .await;
     }
 
-    /// The reader of connection `generation` holds so many bytes. How many it may hold before it says so again; see
-    /// [`is_recount_due`].
-    pub(crate) fn reads(&self, generation: Generation, bytes: usize) -> usize {
+    /// Records that the reader of connection `generation` holds `bytes` bytes. Returns how many it may hold before it
+    /// reports again; see [`is_recount_due`].
+    pub(crate) fn report_buffered(&self, generation: Generation, bytes: usize) -> usize {
         self.lock().machine.reads(generation, bytes)
     }
 
-    /// Whether nothing is known of this peer and nothing waits for it, so that it can be forgotten.
+    /// Whether this peer has no state and no waiting messages, so that it can be dropped.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.lock();
         state.machine.is_idle()
             && state.addresses.is_empty()
-            && !state.is_kept
-            // Should it come back, they are still its own.
+            && !state.is_persistent
+            // Ports spawned by the peer still count for it if it connects again.
             && self.spawned.is_unused()
     }
 }
@@ -394,7 +394,7 @@ impl Peer {
 impl Monitored for Peer {
     fn unmonitor(self: Arc<Self>, port: &PortName, key: MonitorKey) {
         let action = self.with(|machine| machine.unmonitor(port, key));
-        // An action is user code to drop, which may end another monitor here: not under the lock.
+        // Not under the lock: dropping an action may run user code, which may drop another monitor of this peer.
         guard::dispose(action);
     }
 }

@@ -1,4 +1,4 @@
-//! `Network`: what a node shares among its peers.
+//! `Network`: the state that all peers of a node share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -13,7 +13,7 @@ use crate::shard::Shards;
 use crate::traffic::{NodeEvent, Taps};
 use crate::{Config, LogAllowance, NodeId, PortName, Reason};
 
-/// What a node shares among its peers.
+/// The state that all peers of a node share.
 pub(crate) struct Network {
     /// This node.
     pub(crate) id: NodeId,
@@ -22,33 +22,33 @@ pub(crate) struct Network {
     pub(crate) shards: Arc<Shards>,
     pub(crate) host: Weak<dyn Host>,
     pub(super) peers: Peers,
-    /// What is held for all peers.
+    /// The bytes held for all peers.
     pub(super) pool: Arc<Pool>,
-    /// Room for ports that peers spawn.
+    /// Permits for ports that peers spawn.
     pub(super) spawned: Arc<Semaphore>,
     pub(crate) taps: Arc<Taps>,
     pub(crate) logs: Logs,
-    /// How many connections have come up.
+    /// The number of connections that have come up; the generation of the last one.
     generations: AtomicU64,
 }
 
-/// What a peer has its node do.
+/// The operations of the node that a peer calls.
 pub(crate) trait Host: Send + Sync {
-    /// Puts a fired action where its owner will meet it. Called under a peer's lock: it locks queues of shards alone.
+    /// Queues a fired action for its owner. Called under a peer's lock: it may lock only queues of shards.
     fn fire(self: Arc<Self>, watched: &PortName, action: Action, reason: Reason);
 
-    /// Tells those who listen for events.
+    /// Sends `event` to all event listeners.
     fn event(&self, event: NodeEvent);
 
-    /// Connects to `peer`, for which messages wait as `wait`, or lets them fail.
+    /// Connects to `peer`, or fails the messages that wait as `wait`.
     fn connect(self: Arc<Self>, peer: Arc<Peer>, wait: Wait);
 }
 
-/// How much of the log may be about others, apart from what each peer may cause by itself.
+/// Log allowances for lines that others cause, in addition to the allowance of each peer.
 pub(crate) struct Logs {
-    /// Connections that are not authenticated, and what they make the listeners say.
+    /// Connections that are not authenticated, and errors of listeners caused by them.
     pub(crate) strangers: LogAllowance,
-    /// All members together, as one can come under many names.
+    /// All members together, because one member can use many names.
     pub(crate) members: LogAllowance,
 }
 
@@ -62,8 +62,8 @@ impl Default for Logs {
     }
 }
 
-/// Room for so many.
-pub(crate) fn room_for(count: usize) -> Arc<Semaphore> {
+/// A semaphore with `count` permits, or the most that tokio allows.
+pub(crate) fn semaphore(count: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
 }
 
@@ -82,7 +82,7 @@ impl Network {
             host,
             peers: Peers::default(),
             pool: Arc::new(Pool::new(config.peers_limit)),
-            spawned: room_for(config.spawned_ports),
+            spawned: semaphore(config.spawned_ports),
             taps: Arc::default(),
             logs: Logs::default(),
             generations: AtomicU64::new(0),
@@ -90,7 +90,7 @@ impl Network {
         })
     }
 
-    /// The peer called `id`, made if it is new.
+    /// The peer `id`, created if it is not known.
     pub(crate) fn peer(self: &Arc<Self>, id: &NodeId) -> Arc<Peer> {
         self.peers.get_or_add(id, || Peer::new(self, id.clone()))
     }
@@ -99,17 +99,17 @@ impl Network {
         self.peers.get(id)
     }
 
-    /// All peers, by ID.
+    /// All peers, sorted by ID.
     pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
         self.peers.all()
     }
 
-    /// The number of a connection that comes up now.
+    /// The generation of a new connection.
     pub(super) fn next_generation(&self) -> Generation {
         1 + self.generations.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The node has stopped: forgets its peers, and who follows what crosses their connections.
+    /// Drops all peers and closes the taps, after the node has stopped.
     pub(crate) fn clear(&self) {
         self.peers.clear();
         self.taps.close();

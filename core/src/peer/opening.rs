@@ -1,4 +1,4 @@
-//! `Opening`: the opening of a connection, which may have to wait for another one to the same peer.
+//! `Opening`: one opening of a connection. Of several openings to the same peer, the machine admits one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use super::{Generation, Peer};
 use crate::NodeId;
 use crate::handshake::Role;
 
-/// How long a connection that is open already has for a sign of life before another may replace it.
-const PROBE: Duration = Duration::from_secs(3);
+/// How long an open connection has for an answer before a new one to the same peer replaces it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An opening that takes part in the choice until it is dropped.
+/// A registered opening. Dropping it withdraws it from the admission.
 pub(crate) struct Opening {
     peer: Arc<Peer>,
     key: OpeningKey,
 }
 
-/// There is another connection to the same node, which is alive.
+/// The opening is refused: another connection to the same node is open and alive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{:?} has another connection that is open and alive: it connected twice, or two nodes have this ID", .0.as_str())]
 pub(crate) struct Refused(NodeId);
@@ -28,7 +28,7 @@ pub(crate) struct Refused(NodeId);
 impl Peer {
     /// Registers an opening to or from this peer.
     pub(crate) fn opening(self: &Arc<Self>, role: Role, peer_holds: bool) -> Opening {
-        let now = self.began.elapsed();
+        let now = self.epoch.elapsed();
         let key = self.lock().machine.open(role, peer_holds, now);
         Opening {
             peer: self.clone(),
@@ -36,7 +36,7 @@ impl Peer {
         }
     }
 
-    /// Whether the connection `generation` shows a sign of life within [`PROBE`].
+    /// Whether any byte arrives over the connection `generation` within [`ANSWER_TIMEOUT`] after an `echo` request.
     async fn is_alive(self: &Arc<Self>, generation: Generation) -> bool {
         let Some(network) = self.network.upgrade() else {
             return false;
@@ -47,26 +47,26 @@ impl Peer {
             Some(pulse.next_read())
         });
         match read {
-            Some(read) => tokio::time::timeout(PROBE, read).await.is_ok(),
+            Some(read) => tokio::time::timeout(ANSWER_TIMEOUT, read).await.is_ok(),
             None => false,
         }
     }
 }
 
 impl Opening {
-    /// Waits until this opening may go on to `stage`.
+    /// Waits until the machine admits this opening to `stage`.
     pub(crate) async fn permit(&self, stage: Stage) -> Result<(), Refused> {
         loop {
             let changed = self.peer.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            match self.look(stage) {
+            match self.admit(stage) {
                 Admitted::Go => return Ok(()),
                 Admitted::Wait(None) => changed.await,
                 Admitted::Wait(Some(until)) => tokio::select! {
                     biased;
                     () = changed => {}
-                    () = sleep_until(self.peer.began + until) => {}
+                    () = sleep_until(self.peer.epoch + until) => {}
                 },
                 Admitted::Close => return Err(self.refused()),
                 Admitted::Probe(generation) => {
@@ -84,11 +84,11 @@ impl Opening {
         Refused(self.peer.id.clone())
     }
 
-    fn look(&self, stage: Stage) -> Admitted {
+    fn admit(&self, stage: Stage) -> Admitted {
         if self.peer.network.strong_count() == 0 {
             return Admitted::Close;
         }
-        let now = self.peer.began.elapsed();
+        let now = self.peer.epoch.elapsed();
         self.peer.lock().machine.admit(self.key, stage, now)
     }
 }

@@ -1,4 +1,4 @@
-//! `Peers`: the peers that a node knows, by ID.
+//! `Peers`: the map of a node's peers by ID.
 
 use std::cell::Cell;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,36 +8,36 @@ use aemp_proto::map::HashMap;
 use super::Peer;
 use crate::NodeId;
 
-/// So many peers are kept without a look at whether they are still of use.
-const FEW: usize = 64;
+/// Peers below which no sweep for idle ones is made.
+const MIN_SWEEP: usize = 64;
 
-/// Looked up for each message to another node, and changed rarely.
+/// A read-write lock, since each message to another node looks up a peer and the map rarely changes.
 #[derive(Default)]
 pub(super) struct Peers(RwLock<Known>);
 
 #[derive(Default)]
 struct Known {
     by_id: HashMap<NodeId, Arc<Peer>>,
-    /// When so many are known, the idle ones are forgotten.
+    /// The number of peers at which the idle ones are dropped.
     sweep_at: usize,
 }
 
 thread_local! {
-    /// The peer that this thread sent to last: most often it is the next as well, and to look one up and hold it costs
-    /// as much as to encode half a message. While a thread keeps it, it is not forgotten, so there is never a second
-    /// peer of that ID that gets messages as well.
+    /// A cache of the last peer that this thread sent to: the next message mostly goes to the same one, and a lookup
+    /// costs as much as encoding half a message. A peer in this cache is not swept, so there are never two peers with
+    /// one ID.
     static LAST: Cell<Option<Arc<Peer>>> = const { Cell::new(None) };
 }
 
-/// Takes the peer that this thread sent to last. Give one back with [`keep_last`].
+/// Takes the peer that this thread sent to last out of the cache. [`cache_last`] puts one into it.
 #[inline]
 pub(crate) fn take_last() -> Option<Arc<Peer>> {
-    // A thread that ends keeps none.
+    // Fails while the thread ends: no cache then.
     LAST.try_with(Cell::take).ok().flatten()
 }
 
 #[inline]
-pub(crate) fn keep_last(peer: Arc<Peer>) {
+pub(crate) fn cache_last(peer: Arc<Peer>) {
     let _ = LAST.try_with(|last| last.set(Some(peer)));
 }
 
@@ -47,19 +47,19 @@ impl Peers {
         known.by_id.get(id).cloned()
     }
 
-    /// The peer called `id`, made by `new` if it is not known.
+    /// The peer `id`, created by `new` if it is not known.
     pub(super) fn get_or_add(&self, id: &NodeId, new: impl FnOnce() -> Arc<Peer>) -> Arc<Peer> {
         if let Some(peer) = self.get(id) {
             return peer;
         }
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.by_id.len() >= known.sweep_at.max(FEW) {
+        if known.by_id.len() >= known.sweep_at.max(MIN_SWEEP) {
             known.sweep();
         }
         known.by_id.entry(id.clone()).or_insert_with(new).clone()
     }
 
-    /// All of them, by ID.
+    /// All peers, sorted by ID.
     pub(super) fn all(&self) -> Vec<Arc<Peer>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut peers: Vec<_> = known.by_id.values().cloned().collect();
@@ -70,17 +70,16 @@ impl Peers {
 
     pub(super) fn clear(&self) {
         let known = std::mem::take(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner));
-        // Without the lock: what is in there may be user code.
+        // Without the lock: dropping a peer may run user code.
         drop(known);
     }
 }
 
 impl Known {
-    /// Forgets the peers of which nothing is known or wanted any more, so that clients that come and go and names that
-    /// strangers or mistakes bring up do not pile up. Since it waits until as many more have come as stayed the last
-    /// time, it costs next to nothing.
+    /// Drops idle peers, so that short-lived clients and wrong names do not accumulate. It runs when the number of
+    /// peers has doubled since the last sweep, so its amortised cost is constant.
     fn sweep(&mut self) {
-        // Who holds one may be about to use it; nobody gets one meanwhile.
+        // A reference elsewhere means that the peer may be used soon. The write lock is held, so no new one appears.
         self.by_id
             .retain(|_, peer| Arc::strong_count(peer) > 1 || !peer.is_idle());
         self.sweep_at = 2 * self.by_id.len();
@@ -106,7 +105,7 @@ mod tests {
         let kept = add(0);
         for n in 1..10_000 {
             add(n);
-            assert!(peers.all().len() <= FEW + 1);
+            assert!(peers.all().len() <= MIN_SWEEP + 1);
         }
         assert!(Arc::ptr_eq(&kept, &add(0)));
     }
@@ -118,7 +117,7 @@ mod tests {
             let id: NodeId = format!("client{n}").parse().unwrap();
             peers.get_or_add(&id, || stranger(&id))
         };
-        keep_last(add(0));
+        cache_last(add(0));
         for n in 1..1_000 {
             add(n);
         }

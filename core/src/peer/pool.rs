@@ -1,6 +1,6 @@
-//! `Pool`: how many bytes are held for all peers of a node together: what waits to be sent to them, what was read of
-//! messages that are not whole, and their monitors. One member can come under many names, so a limit for each is not
-//! enough. Past the limit the connection goes that most is held for, so that others lose nothing.
+//! `Pool`: counts the bytes held for all peers of a node: queued messages, partly read messages, and monitors of peers.
+//! One member can use many names, so a limit per peer is not enough. Above the limit the connection with the most bytes
+//! is evicted, so that the others lose nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,49 +10,49 @@ use tokio::sync::Notify;
 
 use super::Network;
 
-/// The bytes that are taken for all peers of one node.
+/// The count of bytes held for all peers of one node.
 pub(crate) struct Pool {
     limit: usize,
-    taken: AtomicUsize,
-    /// More is taken than there is.
-    over: Notify,
+    used: AtomicUsize,
+    /// Notified when `used` is above `limit`.
+    exceeded: Notify,
 }
 
 impl Pool {
-    /// Pool for so many bytes.
+    /// A pool of `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
-            taken: AtomicUsize::new(0),
-            over: Notify::new(),
+            used: AtomicUsize::new(0),
+            exceeded: Notify::new(),
         }
     }
 
     fn is_over(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) > self.limit
+        self.used.load(Ordering::Relaxed) > self.limit
     }
 }
 
 impl peer::Pool for Pool {
     fn take(&self, bytes: usize) {
-        self.taken.fetch_add(bytes, Ordering::Relaxed);
+        self.used.fetch_add(bytes, Ordering::Relaxed);
         if self.is_over() {
-            self.over.notify_one();
+            self.exceeded.notify_one();
         }
     }
 
     fn give_back(&self, bytes: usize) {
-        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
-/// Whether a reader that was told to hold `most` bytes has to say that it holds `bytes`.
+/// Whether a reader that may hold `most` bytes has to report that it now holds `bytes`.
 #[inline]
 pub(crate) fn is_recount_due(most: usize, bytes: usize) -> bool {
     bytes > most || bytes + 2 * STEP < most
 }
 
-/// Ends the connection that most is held for whenever more is held for all peers than `peers_limit`.
+/// Evicts the connection with the most bytes whenever the total is above `peers_limit`. Runs until the node stops.
 pub(crate) async fn evict_largest(network: Arc<Network>) {
     let pool = &network.pool;
     let why = format!(
@@ -63,7 +63,7 @@ pub(crate) async fn evict_largest(network: Arc<Network>) {
         tokio::select! {
             biased;
             () = network.life.stop.cancelled() => return,
-            () = pool.over.notified() => {}
+            () = pool.exceeded.notified() => {}
         }
         while pool.is_over() {
             let peers = network.peers().into_iter();
@@ -71,9 +71,9 @@ pub(crate) async fn evict_largest(network: Arc<Network>) {
                 let pooled = peer.lock().machine.pooled();
                 (pooled, peer)
             });
-            match peers.max_by_key(|(taken, _)| *taken) {
-                Some((taken, peer)) if taken > 0 => peer.with(|machine| machine.evict(&why)),
-                // What was taken has just been given back.
+            match peers.max_by_key(|(used, _)| *used) {
+                Some((used, peer)) if used > 0 => peer.with(|machine| machine.evict(&why)),
+                // The bytes were released in the meantime.
                 _ => break,
             }
         }

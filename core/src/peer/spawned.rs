@@ -1,18 +1,18 @@
-//! `SpawnPlace`: the place of a port that a peer has spawned, among its own and those of all peers.
+//! `SpawnPermit`: the permit of a port that a peer has spawned, within the limits of this peer and of all peers.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Network, Peer, room_for};
+use super::{Network, Peer, semaphore};
 
-/// Room for ports that one peer has spawned here.
+/// The permits for ports that one peer spawns on this node.
 pub(super) struct Spawned {
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     limit: usize,
 }
 
-pub(crate) struct SpawnPlace {
+pub(crate) struct SpawnPermit {
     _own: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
@@ -20,31 +20,31 @@ pub(crate) struct SpawnPlace {
 impl Spawned {
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            room: room_for(limit),
+            permits: semaphore(limit),
             limit,
         }
     }
 
     pub(super) fn is_unused(&self) -> bool {
-        Arc::strong_count(&self.room) == 1
+        Arc::strong_count(&self.permits) == 1
     }
 }
 
 impl Peer {
-    /// A place for a port that the peer wants to have spawned here.
+    /// A permit for a port that the peer spawns on this node.
     ///
     /// # Errors
-    /// The limit that there is no room within.
-    pub(crate) fn spawn_place(&self, network: &Network) -> Result<SpawnPlace, String> {
-        let Spawned { room, limit } = &self.spawned;
-        let own = room.clone().try_acquire_owned();
+    /// The text names the limit that is reached.
+    pub(crate) fn spawn_permit(&self, network: &Network) -> Result<SpawnPermit, String> {
+        let Spawned { permits, limit } = &self.spawned;
+        let own = permits.clone().try_acquire_owned();
         let own = own.map_err(|_| format!("{limit} of this peer live (peer_ports)"))?;
         let of_all = network.spawned.clone().try_acquire_owned();
         let of_all = of_all.map_err(|_| {
             let limit = network.config.spawned_ports;
             format!("{limit} of all peers live (spawned_ports)")
         })?;
-        Ok(SpawnPlace {
+        Ok(SpawnPermit {
             _own: own,
             _of_all: of_all,
         })

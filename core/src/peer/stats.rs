@@ -1,45 +1,46 @@
-//! What is known of a peer's connection: statistics, counts, and whether it is idle.
+//! Statistics and counters of a peer's connection, and whether it is idle.
 
 use std::sync::Arc;
 
 use super::{Generation, Peer};
 use crate::traffic::{LinkInfo, LinkStats, Pulse, Traffic};
 
-/// How much has crossed a connection in both directions; equal marks mean that nothing has meanwhile.
+/// The number of messages that have crossed a connection in both directions. Two equal marks mean that none crossed it in
+/// between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark(u64);
+pub(crate) struct ActivityMark(u64);
 
 impl super::State {
-    fn idle_mark(&mut self, generation: Generation, is_seed: bool) -> Option<Mark> {
-        let is_held = is_seed || self.is_kept || !self.addresses.lead_back();
-        if is_held || !self.machine.is_unused(generation) {
+    fn idle_mark(&mut self, generation: Generation, is_seed: bool) -> Option<ActivityMark> {
+        let is_in_use = is_seed || self.is_persistent || !self.addresses.can_reconnect();
+        if is_in_use || !self.machine.is_unused(generation) {
             return None;
         }
         let connection = self.machine.connection_of(generation)?;
         let crossed = connection.info.pulse().crossed(connection.sent.messages);
-        Some(Mark(crossed))
+        Some(ActivityMark(crossed))
     }
 }
 
 impl Peer {
-    /// Whether a connection to this peer is wanted although nothing may be sent over it.
-    pub(crate) fn keep(&self, keep: bool) {
-        self.lock().is_kept = keep;
+    /// Sets whether the connection to this peer is kept open although no message may be sent over it.
+    pub(crate) fn set_persistent(&self, persistent: bool) {
+        self.lock().is_persistent = persistent;
     }
 
-    /// What has crossed the connection `generation`; `None` while anything holds it. `is_seed` is whether the node keeps a
-    /// connection to this peer as to a seed.
-    pub(crate) fn idle_mark(&self, generation: Generation, is_seed: bool) -> Option<Mark> {
+    /// The mark of the connection `generation`; `None` while it is in use. `is_seed` says whether the peer is a connected
+    /// seed of this node.
+    pub(crate) fn idle_mark(&self, generation: Generation, is_seed: bool) -> Option<ActivityMark> {
         self.lock().idle_mark(generation, is_seed)
     }
 
-    /// Begins to close the connection `generation`, for the reason in `why`, if nothing has crossed it since `mark` and
-    /// nothing holds it.
+    /// Begins to close the connection `generation` for the reason `why`, if no message has crossed it since `mark` and
+    /// it is not in use. Returns whether it does.
     pub(crate) fn close_idle(
         self: &Arc<Self>,
         generation: Generation,
         is_seed: bool,
-        mark: Mark,
+        mark: ActivityMark,
         why: &str,
     ) -> bool {
         let mut state = self.lock();
@@ -49,34 +50,34 @@ impl Peer {
         is_idle
     }
 
-    fn with_pulse<R>(&self, generation: Generation, with: impl FnOnce(&Pulse) -> R) -> Option<R> {
+    fn with_pulse<R>(&self, generation: Generation, call: impl FnOnce(&Pulse) -> R) -> Option<R> {
         let mut state = self.lock();
         let connection = state.machine.connection_of(generation)?;
-        Some(with(connection.info.pulse()))
+        Some(call(connection.info.pulse()))
     }
 
-    /// So many messages over the connection `generation` were mere signs of life.
+    /// Counts messages over the connection `generation` that were only signs of life and no use of it.
     pub(crate) fn count_probes(&self, generation: Generation, count: u64) {
         self.with_pulse(generation, |pulse| pulse.count_probes(count));
     }
 
-    /// A request came over connection `generation` that means nothing here.
+    /// Counts a request over the connection `generation` that this node does not understand.
     pub(crate) fn count_odd(&self, generation: Generation) {
         self.with_pulse(generation, Pulse::count_odd);
     }
 
-    /// A request or relay that came over connection `generation` was not carried out.
+    /// Counts a request or relay over the connection `generation` that this node has refused.
     pub(crate) fn count_refused(&self, generation: Generation) {
         self.with_pulse(generation, Pulse::count_refused);
     }
 
-    /// The peer answers our question `number` over connection `generation`. False if that was not asked.
+    /// The peer answers the ping `number` over the connection `generation`. Returns false if that ping was not sent.
     pub(crate) fn answered(&self, generation: Generation, number: u64) -> bool {
         let answered = self.with_pulse(generation, |pulse| pulse.answered(number));
         answered.unwrap_or(false)
     }
 
-    /// What the link has done so far, while it is up.
+    /// The statistics of the link, if it is up.
     pub(crate) fn stats(&self) -> Option<LinkStats> {
         let state = self.lock();
         let machine = &state.machine;
@@ -99,7 +100,7 @@ impl Peer {
         })
     }
 
-    /// The link while it is up.
+    /// The link, if it is up.
     pub(crate) fn link(&self) -> Option<LinkInfo> {
         let state = self.lock();
         let connection = state.machine.connection()?;

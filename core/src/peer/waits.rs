@@ -1,30 +1,30 @@
-//! What tasks wait for at a peer.
+//! The conditions of a peer that tasks wait for.
 
 use super::{Peer, State, Wait};
 
 impl Peer {
-    /// Waits until less than the high-water mark of bytes waits for this peer.
+    /// Waits until fewer bytes than `high_water` are queued for this peer.
     pub(crate) async fn ready(&self, high_water: usize) {
-        self.until(|state| state.machine.queued() < high_water)
+        self.wait_until(|state| state.machine.queued() < high_water)
             .await;
     }
 
-    /// Waits until the link is up, or what waits as `wait` needs no connection any more.
-    pub(crate) async fn settled(&self, wait: Wait) {
-        self.until(|state| !state.machine.waits(wait)).await;
+    /// Waits until the link is up, or the messages that wait as `wait` need no connection any more.
+    pub(crate) async fn wait_settled(&self, wait: Wait) {
+        self.wait_until(|state| !state.machine.waits(wait)).await;
     }
 
     /// Waits until no connection to or from this peer is being opened.
-    pub(crate) async fn no_openings(&self) {
-        self.until(|state| !state.machine.is_opening()).await;
+    pub(crate) async fn wait_no_openings(&self) {
+        self.wait_until(|state| !state.machine.is_opening()).await;
     }
 
     /// Waits until there is no link.
-    pub(crate) async fn is_down(&self) {
-        self.until(|state| !state.machine.is_up()).await;
+    pub(crate) async fn wait_down(&self) {
+        self.wait_until(|state| !state.machine.is_up()).await;
     }
 
-    pub(super) async fn until(&self, mut condition: impl FnMut(&mut State) -> bool) {
+    pub(super) async fn wait_until(&self, mut condition: impl FnMut(&mut State) -> bool) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -56,7 +56,7 @@ mod tests {
         let first = begin();
         peer.unreachable(first, "no connection");
         let second = begin();
-        peer.settled(first).await;
+        peer.wait_settled(first).await;
         peer.unreachable(first, "too late");
         assert!(peer.lock().machine.waits(second));
     }

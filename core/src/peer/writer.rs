@@ -1,4 +1,4 @@
-//! What the writer of a peer's connection asks for.
+//! The calls of the writer of a peer's connection.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 use super::{Answers, Chunk, Generation, Peer, Written};
 
 impl Peer {
-    /// Whether an answer can be made now for what came over `generation`.
+    /// Whether a request that came over `generation` can be answered now.
     pub(crate) fn answers(&self, generation: Generation, high_water: usize) -> Answers {
         self.lock().machine.answers(generation, high_water)
     }
 
-    /// Settles what was written over `generation`, and takes the next batch for its writer.
+    /// Settles the bytes written over `generation` and takes the next batch of its writer.
     pub(crate) fn poll_chunk(
         self: &Arc<Self>,
         generation: Generation,
@@ -27,27 +27,27 @@ impl Peer {
         chunk
     }
 
-    /// The same, but nothing while another task sends, or while what waits is little and still grows: it is better to wait
-    /// for more then. `seen` is how many bytes waited when this was asked last.
+    /// Like [`poll_chunk`](Self::poll_chunk), but returns `None` while another task holds the lock, or while a small
+    /// queue still grows, so that the batch becomes larger. `seen` holds the bytes queued at the previous call.
     pub(crate) fn try_chunk(
         self: &Arc<Self>,
         generation: Generation,
         written: &mut Written,
         seen: &mut usize,
     ) -> Option<Chunk> {
-        // Poisoned: `poll_chunk` sorts that out.
+        // A poisoned lock is handled by `poll_chunk`.
         let mut state = self.state.try_lock().ok()?;
         let chunk = state.machine.try_chunk(generation, written, seen);
         self.settle(state);
         chunk
     }
 
-    /// Settles what was written of a chunk that is not written whole.
+    /// Settles the bytes written of a chunk that is not complete.
     pub(crate) fn wrote(self: &Arc<Self>, generation: Generation, written: &mut Written) {
         self.with(|machine| machine.wrote(generation, written));
     }
 
-    /// Takes no more messages for `generation`; the writer ends once all is written.
+    /// Accepts no more messages for `generation`; its writer ends after it has written the queue.
     pub(crate) fn finish(self: &Arc<Self>, generation: Generation) {
         self.with(|machine| machine.finish(generation));
     }

@@ -35,7 +35,7 @@ impl State {
                     request,
                 } => {
                     if let Some(peer) = node.network.known_peer(&to) {
-                        peer.tell_over(generation, &request);
+                        peer.send_internal_over(generation, &request);
                     }
                 }
                 Output::AwaitReady { to, generation } => self.pace(node, now, to, generation),
@@ -81,7 +81,7 @@ impl State {
                 }
                 Output::Keep { node: peer, keep } => {
                     if let Some(peer) = node.network.known_peer(&peer) {
-                        peer.keep(keep);
+                        peer.set_persistent(keep);
                     }
                 }
             }
