@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::ration::Ration;
+use crate::rate_limiter::RateLimiter;
 
 /// How much of the log may be about one peer, all members, or all strangers: so many lines at once, and then a few now
 /// and then. What is left out is counted, and the count is logged with the next line that is allowed, or at the end.
@@ -26,7 +26,7 @@ use crate::ration::Ration;
 /// ```
 pub struct LogAllowance {
     about: Box<str>,
-    ration: Ration,
+    limiter: RateLimiter,
     left_out: AtomicU64,
 }
 
@@ -35,16 +35,16 @@ impl LogAllowance {
     pub fn new(about: impl Into<Box<str>>, burst: u32, period: Duration) -> Self {
         Self {
             about: about.into(),
-            ration: Ration::new(burst, period),
+            limiter: RateLimiter::new(burst, period),
             left_out: AtomicU64::new(0),
         }
     }
 
     /// Whether a line may be logged now. If not, it counts as left out.
     pub fn admits(&self) -> bool {
-        let admits = self.ration.allows(Instant::now());
+        let admits = self.limiter.has_permit(Instant::now());
         if admits {
-            self.ration.spend();
+            self.limiter.consume();
             self.report();
         } else {
             self.left_out.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! The core of aemp: ports, nodes and links, which run the protocol on tokio. It knows no socket, no codec and no file; the
-//! facade crate `aemp` adds those and is what programs use.
+//! The core of aemp: ports, nodes and links, which run the protocol on tokio. It knows no socket, no codec and no file;
+//! the facade crate `aemp` adds those and is what programs use.
 //!
 //! * A node of this process is a [`LocalNode`], made by a [`Builder`]; what it can be told is its [`Config`].
 //! * A port is anything that implements [`Port`]: a closure, [`routes`], a type, or an [`Inbox`]. While it handles a
@@ -9,8 +9,8 @@
 //! * Who adds a codec begins at [`codec::Codec`], who adds a transport at [`transport::Transport`]. The opening of a
 //!   connection is a state machine of its own, [`handshake`].
 //!
-//! What AEMP is, without I/O, is in the crate `aemp-proto`: names, values, messages, what reads and writes their bytes, and
-//! the state machines of the protocol. What programs and codecs use of it stands here as well.
+//! What AEMP is, without I/O, is in the crate `aemp-proto`: names, values, messages, what reads and writes their bytes,
+//! and the state machines of the protocol. What programs and codecs use of it stands here as well.
 //!
 //! Comments name the wire protocol's facts by section of `docs/protocol.md` in the repository.
 
@@ -29,7 +29,7 @@ mod nearest;
 mod node;
 mod peer;
 mod port;
-mod ration;
+mod rate_limiter;
 mod runtime;
 pub mod settings;
 mod shard;
@@ -74,8 +74,8 @@ pub mod faults {
     pub use aemp_proto::faults::{Fault, choose};
 }
 
-/// The opening of a connection as a state machine (protocol.md section 2): it begins with an [`Opening`](handshake::Opening).
-/// The states and their order are in the documentation of `aemp_proto::handshake`.
+/// The opening of a connection as a state machine (protocol.md section 2): it begins with an
+/// [`Opening`](handshake::Opening). The states and their order are in the documentation of `aemp_proto::handshake`.
 pub mod handshake {
     #[doc(inline)]
     pub use aemp_proto::handshake::{

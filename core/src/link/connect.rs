@@ -1,4 +1,4 @@
-//! Makes connections to nodes that something is to be sent to.
+//! Connects to a node on demand, when messages are queued for it.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -10,23 +10,24 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Links;
-use super::dial::{Failed, STOPPED, dial};
+use super::dial::{DialError, STOPPED, dial};
 use super::open::{OpenError, Opened};
 use super::run::run;
+use super::schedule::{MAX_CONCURRENT, Schedule};
 use super::seed::SeedState;
-use super::turns::{AT_ONCE, Turns};
 use aemp_proto::address::listed;
 
 use crate::Address;
 use crate::deadline::Deadline;
 use crate::peer::{Peer, Wait};
 
-/// What part of `connect_interval` an address waits that has failed is taken of, at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Upper bound of the interval from which the pause after a failed dial is computed: 10 to 20 % of `connect_interval`, or
+/// of this.
+const MAX_PAUSE_BASE: Duration = Duration::from_secs(20);
 
-/// Connects to `peer`, for which messages wait as `wait`, or gives up and lets them fail.
+/// Connects to `peer`. If that fails, the messages that wait as `wait` fail.
 pub(crate) fn connect_on_demand(links: &Arc<Links>, peer: Arc<Peer>, wait: Wait) {
-    let Ok(place) = links.connecting.clone().try_acquire_owned() else {
+    let Ok(permit) = links.connecting.clone().try_acquire_owned() else {
         let limit = links.network.config.connecting;
         let why = format!("connections to {limit} nodes are being made already (connecting)");
         return peer.unreachable(wait, &why);
@@ -39,11 +40,11 @@ pub(crate) fn connect_on_demand(links: &Arc<Links>, peer: Arc<Peer>, wait: Wait)
     links
         .network
         .life
-        .spawn(async move { connector.run(place).await });
+        .spawn(async move { connector.run(permit).await });
 }
 
-/// Lets what waits fail when it ends without a connection, however it does: with its node, with the runtime or by a
-/// panic.
+/// An attempt to connect. Dropping it without a connection fails the messages that wait, also when the node stops, the
+/// runtime is dropped or the attempt panics.
 struct Connector {
     links: Arc<Links>,
     peer: Arc<Peer>,
@@ -51,12 +52,12 @@ struct Connector {
 }
 
 impl Connector {
-    async fn run(&self, place: OwnedSemaphorePermit) {
+    async fn run(&self, permit: OwnedSemaphorePermit) {
         let Self { links, peer, wait } = self;
         let attempt = async {
             let outcome = try_addresses(links, peer, *wait).await;
             if outcome.is_err() {
-                // The peer itself may be about to complete a connection, and think that it has.
+                // An opening by the peer may be about to complete, and the peer may already regard it as complete.
                 peer.wait_no_openings().await;
             }
             outcome
@@ -67,7 +68,7 @@ impl Connector {
             () = peer.wait_settled(*wait) => return,
             () = links.network.life.stop.cancelled() => Err(STOPPED.into()),
         };
-        drop(place);
+        drop(permit);
         match outcome {
             Ok(opened) => {
                 run(links, opened, || {}).await;
@@ -87,24 +88,24 @@ impl Drop for Connector {
     }
 }
 
-/// Tries the addresses of `peer`, best first, again and again for `connect_interval`.
+/// Dials the addresses of `peer`, best first, and repeats until `connect_interval` is over.
 async fn try_addresses(links: &Arc<Links>, peer: &Arc<Peer>, wait: Wait) -> Result<Opened, String> {
     let known = peer.addresses();
     let outcome = if known.is_empty() {
-        let mut told = peer.take_discovered();
-        if told.is_empty() {
-            told = look_up(links, peer).await?;
+        let mut published = peer.take_discovered();
+        if published.is_empty() {
+            published = look_up(links, peer).await?;
         }
-        first_of_told(links, peer, told).await
+        dial_published(links, peer, published).await
     } else {
-        match first_of(links, peer, &known, AT_ONCE).await {
-            // It may have moved since that was known.
-            Err(text) if links.can_find() => {
-                let mut told = look_up(links, peer).await.unwrap_or_default();
-                told.retain(|address| !known.contains(address));
-                match told.is_empty() {
+        match dial_all(links, peer, &known, MAX_CONCURRENT).await {
+            // The peer may have new addresses.
+            Err(text) if links.can_look_up() => {
+                let mut published = look_up(links, peer).await.unwrap_or_default();
+                published.retain(|address| !known.contains(address));
+                match published.is_empty() {
                     true => Err(text),
-                    false => first_of_told(links, peer, told).await,
+                    false => dial_published(links, peer, published).await,
                 }
             }
             outcome => outcome,
@@ -120,14 +121,14 @@ async fn try_addresses(links: &Arc<Links>, peer: &Arc<Peer>, wait: Wait) -> Resu
     }
 }
 
-/// The same for addresses that other nodes have named, which is anything that a member has put into the directory: those
-/// that the dial policy allows, when there is room for them.
-async fn first_of_told(
+/// Dials addresses that other nodes have published. A member can put any address into the directory, so only those that
+/// the dial policy allows are dialled, within the limit `dials`.
+async fn dial_published(
     links: &Arc<Links>,
     peer: &Arc<Peer>,
-    told: Vec<Address>,
+    published: Vec<Address>,
 ) -> Result<Option<Opened>, String> {
-    let (allowed, refused): (Vec<_>, Vec<_>) = told
+    let (allowed, refused): (Vec<_>, Vec<_>) = published
         .into_iter()
         .partition(|address| (links.dial_policy)(address));
     if allowed.is_empty() {
@@ -136,14 +137,14 @@ async fn first_of_told(
             listed(&refused)
         ));
     }
-    let at_once = allowed
+    let concurrent = allowed
         .len()
-        .min(AT_ONCE)
+        .min(MAX_CONCURRENT)
         .min(links.network.config.dials.max(1));
-    let room = links.dials.acquire_many(at_once as u32);
+    let permits = links.dials.acquire_many(concurrent as u32);
     let wait = links.network.config.monitor_timeout;
-    match Deadline::after(wait).bound(room).await {
-        Some(Ok(_room)) => first_of(links, peer, &allowed, at_once).await,
+    match Deadline::after(wait).bound(permits).await {
+        Some(Ok(_permits)) => dial_all(links, peer, &allowed, concurrent).await,
         _ => Err(format!(
             "{} dials to addresses that other nodes have named (dials) left no room within {wait:?}",
             links.network.config.dials
@@ -151,33 +152,34 @@ async fn first_of_told(
     }
 }
 
-/// A connection to `peer` by whichever address gives one first, `at_once` of them tried at a time. Attempts overlap;
-/// those that are dropped have said no more than a greeting, since of several openings one alone goes on from there
-/// (`peer/admission.rs`). `None` if another connection is up or about to be, which takes the messages.
-async fn first_of(
+/// Dials `addresses`, at most `at_once` at a time, and returns the first connection. The other attempts are dropped; they
+/// have sent at most a greeting, because only one of several openings is admitted to the next stage
+/// (`peer/admission.rs` of aemp-proto). `None` if another connection is up or about to come up, which takes the
+/// messages.
+async fn dial_all(
     links: &Arc<Links>,
     peer: &Arc<Peer>,
     addresses: &[Address],
-    at_once: usize,
+    concurrent: usize,
 ) -> Result<Option<Opened>, String> {
     let interval = links.network.config.connect_interval;
     let until = Deadline::after(interval);
-    let mut turns = Turns::new(addresses.len(), at_once, Instant::now(), interval);
+    let mut schedule = Schedule::new(addresses.len(), concurrent, Instant::now(), interval);
     let mut errors = vec![None; addresses.len()];
     let mut running = Vec::new();
     loop {
-        while let Some(at) = turns.start(Instant::now()) {
+        while let Some(at) = schedule.start(Instant::now()) {
             let attempt = dial(links, &addresses[at], Some(&peer.id), Some(until));
             running.push((at, Box::pin(attempt)));
         }
-        let wake = turns.wake(Instant::now());
+        let wake = schedule.next_wake(Instant::now());
         if running.is_empty() && wake.is_none() {
             let errors: Vec<String> = errors.into_iter().flatten().collect();
             return Err(errors.join("; "));
         }
         let (at, outcome) = tokio::select! {
             biased;
-            done = any(&mut running) => done,
+            done = first_ready(&mut running) => done,
             () = wake.map_or(Deadline::Never, Deadline::At).wait() => continue,
         };
         match outcome {
@@ -185,31 +187,31 @@ async fn first_of(
                 peer.reached_at(&addresses[at]);
                 return Ok(Some(opened));
             }
-            Err(Failed {
+            Err(DialError {
                 error: OpenError::Refused(_),
                 ..
             }) => return Ok(None),
-            Err(Failed { error, .. }) => {
+            Err(DialError { error, .. }) => {
                 errors[at] = Some(format!("{}: {error}", addresses[at]));
-                let pause = interval.min(LONGEST_PAUSE);
+                let pause = interval.min(MAX_PAUSE_BASE);
                 let pause = pause.mul_f64(links.entropy.between(0.1, 0.2));
-                turns.failed(at, Instant::now(), pause);
+                schedule.failed(at, Instant::now(), pause);
             }
         }
     }
 }
 
-/// Asks the network where `peer` listens.
+/// Looks up the addresses of `peer` in the directory.
 async fn look_up(links: &Arc<Links>, peer: &Peer) -> Result<Vec<Address>, String> {
     let found = async {
         let host = links.host.upgrade()?;
-        host.find(&peer.id).await
+        host.look_up(&peer.id).await
     };
     let found = Deadline::after(links.network.config.monitor_timeout).bound(found);
     let found = tokio::select! {
         biased;
         found = found => found,
-        why = wait_for_seeds(links), if !links.can_find() => return Err(why),
+        why = wait_for_seeds(links), if !links.can_look_up() => return Err(why),
     };
     let found = found.flatten();
     if found.as_ref().is_some_and(Vec::is_empty) {
@@ -225,8 +227,8 @@ async fn look_up(links: &Arc<Links>, peer: &Peer) -> Result<Vec<Address>, String
     Ok(addresses)
 }
 
-/// The first of the futures that ends, which is taken out; never if there is none.
-async fn any<F: Future>(running: &mut Vec<(usize, Pin<Box<F>>)>) -> (usize, F::Output) {
+/// Waits for the first of the futures to complete and removes it. Never resolves if there is none.
+async fn first_ready<F: Future>(running: &mut Vec<(usize, Pin<Box<F>>)>) -> (usize, F::Output) {
     poll_fn(|cx| {
         for (at, (which, future)) in running.iter_mut().enumerate() {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
@@ -240,28 +242,28 @@ async fn any<F: Future>(running: &mut Vec<(usize, Pin<Box<F>>)>) -> (usize, F::O
     .await
 }
 
-/// Nobody knows an address of the peer, but it may be one of the seeds that are not connected yet.
+/// Waits while a seed may still connect, since the peer may be one of the seeds. Returns the error once none may.
 async fn wait_for_seeds(links: &Arc<Links>) -> String {
     let deadline = Deadline::after(links.network.config.monitor_timeout);
     loop {
         let changed = links.seeds_changed.notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
-        let (mut tried, mut hope) = (String::new(), false);
+        let (mut tried, mut is_pending) = (String::new(), false);
         for seed in links.seeds() {
             match seed.state() {
-                // It is about to be asked.
-                SeedState::Connected(_) => hope = true,
+                // Its directory is about to be asked.
+                SeedState::Connected(_) => is_pending = true,
                 SeedState::Itself => {}
-                SeedState::Trying => hope = true,
+                SeedState::Trying => is_pending = true,
                 SeedState::Failed(why) => {
-                    hope = true;
+                    is_pending = true;
                     tried += &format!("; seed {}: {why}", seed.address);
                 }
                 SeedState::Refused(why) => tried += &format!("; seed {}: {why}", seed.address),
             }
         }
-        if !hope || deadline.bound(changed).await.is_none() {
+        if !is_pending || deadline.bound(changed).await.is_none() {
             return format!("no known address{tried}");
         }
     }

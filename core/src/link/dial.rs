@@ -1,39 +1,39 @@
-//! Dials: connects to one address and opens the connection.
+//! `dial`: connects to one address and opens the connection.
 
 use std::sync::Arc;
 
 use super::Links;
-use super::open::{End, OpenError, Opened, open};
+use super::open::{OpenError, Opened, Side, open};
 use crate::deadline::Deadline;
 use crate::guard;
 use crate::peer::Peer;
 use crate::{Address, Config, Excerpt, NodeId};
 
-/// Why a node that has stopped connects to nobody.
+/// The error of connecting after the node has stopped.
 pub(super) const STOPPED: &str = "this node stopped";
 
-/// Why there is no connection.
-pub(super) struct Failed {
+/// The error of a dial.
+pub(super) struct DialError {
     pub(super) error: OpenError,
-    /// Who answered, if that is known.
+    /// The node that answered, if its greeting was read.
     pub(super) peer: Option<Arc<Peer>>,
 }
 
-/// Connects to `address` and opens the connection. To connect may take until `until`, or `opening_timeout`; the opening
-/// has that of its own.
+/// Connects to `address` and opens the connection. Connecting is limited by `until` and by `opening_timeout`, whichever
+/// comes first; the opening then has another `opening_timeout`.
 ///
-/// A panic on the way, of the transport for one, is an error like others.
+/// A panic, such as one of the transport, is returned as an error.
 pub(super) async fn dial(
     links: &Arc<Links>,
     address: &Address,
     expected: Option<&NodeId>,
     until: Option<Deadline>,
-) -> Result<Opened, Failed> {
+) -> Result<Opened, DialError> {
     let attempt = guard::complete(try_dial(links, address, expected, until));
     attempt.await.unwrap_or_else(|panic| {
         tracing::error!(target: "aemp::link", %address, panic = %Excerpt(&panic), "an attempt to connect panicked");
         let error = OpenError::Panicked(panic);
-        Err(Failed { error, peer: None })
+        Err(DialError { error, peer: None })
     })
 }
 
@@ -42,8 +42,8 @@ async fn try_dial(
     address: &Address,
     expected: Option<&NodeId>,
     until: Option<Deadline>,
-) -> Result<Opened, Failed> {
-    let failed = |error| Failed { error, peer: None };
+) -> Result<Opened, DialError> {
+    let failed = |error| DialError { error, peer: None };
     let transport = links
         .transports
         .of(address)
@@ -63,20 +63,20 @@ async fn try_dial(
     let connected = until
         .bound(transport.connect(address, &links.options))
         .await;
-    let late = || {
+    let timed_out = || {
         std::io::Error::new(
             std::io::ErrorKind::TimedOut,
             format!("no connection within {limit}"),
         )
     };
     let stream = connected
-        .unwrap_or_else(|| Err(late()))
+        .unwrap_or_else(|| Err(timed_out()))
         .map_err(|error| failed(OpenError::Connect(error)))?;
-    let mut met = None;
-    let end = End::Dialler {
+    let mut found = None;
+    let side = Side::Dialler {
         expected,
-        met: &mut met,
+        found: &mut found,
     };
-    let opened = open(links, stream, end).await;
-    opened.map_err(|error| Failed { error, peer: met })
+    let opened = open(links, stream, side).await;
+    opened.map_err(|error| DialError { error, peer: found })
 }

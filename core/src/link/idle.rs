@@ -1,4 +1,4 @@
-//! Closes a connection that nobody has needed for `idle_timeout`.
+//! Closes a connection that was not used for `idle_timeout`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,20 +9,21 @@ use super::Links;
 use crate::Config;
 use crate::peer::{Generation, Peer};
 
-/// In so many steps the time is measured.
-const STEPS: u32 = 4;
+/// Checks for activity within one `idle_timeout`.
+const CHECKS: u32 = 4;
 
-/// How many keepalives a peer has time for to say that it holds the connection ([`Peer::keepalive`]).
-const KEEPALIVES: u32 = 3;
+/// The least idle time in keepalive intervals: the peer signals by its keepalives that it uses the connection
+/// ([`Peer::keepalive`]).
+const MIN_KEEPALIVES: u32 = 3;
 
-/// Waits until the connection has been idle for long enough, begins to close it, and says why.
+/// Waits until the connection has been idle for the timeout, begins to close it, and returns the reason.
 pub(super) async fn idle(links: &Links, peer: &Arc<Peer>, generation: Generation) -> String {
     let Some(limit) = limit(&links.network.config) else {
         return std::future::pending().await;
     };
     let (mut last, mut since) = (None, Instant::now());
     loop {
-        sleep(limit / STEPS).await;
+        sleep(limit / CHECKS).await;
         let seed = is_seed(links, peer);
         let mark = peer.idle_mark(generation, seed);
         if mark.is_none() || mark != last {
@@ -38,12 +39,12 @@ pub(super) async fn idle(links: &Links, peer: &Arc<Peer>, generation: Generation
     }
 }
 
-/// Whether this node keeps a connection to `peer` as to a seed.
+/// Whether `peer` is a connected seed of this node.
 pub(super) fn is_seed(links: &Links, peer: &Peer) -> bool {
     links.connected_seeds().contains(&peer.id)
 }
 
 fn limit(config: &Config) -> Option<Duration> {
-    let least = KEEPALIVES * config.keepalive();
+    let least = MIN_KEEPALIVES * config.keepalive();
     config.idle_timeout.map(|limit| limit.max(least))
 }

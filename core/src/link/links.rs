@@ -1,4 +1,4 @@
-//! `Links`: what a node shares among its connections, those that are being opened among them.
+//! `Links`: the state that all connections of a node share, also those that are being opened.
 
 use std::sync::{Arc, Weak};
 
@@ -6,84 +6,84 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 
 use super::open::settings;
-use super::{Door, Held, Nonces, Seed, Seeds, cleartext_ration};
+use super::{Backlog, DeferredRequests, Nonces, Seed, Seeds, cleartext_limiter};
 use crate::codec::Codecs;
 use crate::entropy::Entropy;
 use crate::handshake::{Secret, Settings};
 use crate::peer::{Generation, Network, Peer, semaphore};
-use crate::ration::Ration;
+use crate::rate_limiter::RateLimiter;
 use crate::shard::Batch;
 use crate::transport::{Options, Transports};
 use crate::{Address, Message, NodeId};
 
-/// What a node shares among its connections.
+/// The state that all connections of a node share.
 pub(crate) struct Links {
     pub(crate) network: Arc<Network>,
     pub(super) host: Weak<dyn Host>,
-    /// What the node says and accepts in every opening.
+    /// The handshake settings of every opening.
     pub(super) settings: Arc<Settings>,
     pub(super) codecs: Codecs,
     pub(crate) transports: Transports,
-    /// What this node asks of them.
+    /// The options for the transports.
     pub(crate) options: Options,
     pub(super) dial_policy: DialPolicy,
-    /// Room for dials to addresses that other nodes have named.
+    /// Permits for dials to addresses that other nodes have published.
     pub(super) dials: Semaphore,
-    /// Room for connections that others have opened.
+    /// Permits for accepted connections.
     pub(super) accepted: Arc<Semaphore>,
-    /// Room for nodes that connections are being made to.
+    /// Permits for nodes that this node is connecting to.
     pub(super) connecting: Arc<Semaphore>,
     pub(crate) entropy: Entropy,
-    pub(super) door: Door,
+    pub(super) backlog: Backlog,
     pub(super) nonces: Nonces,
-    pub(super) cleartext: Ration,
+    pub(super) cleartext: RateLimiter,
     pub(super) seeds: Seeds,
-    /// A seed was connected to, added or removed, or an attempt failed.
+    /// Notified when a seed is connected, added or removed, or an attempt fails.
     pub(crate) seeds_changed: Notify,
 }
 
-/// Whether an address that another node has named may be dialled.
+/// Decides whether an address that another node has published may be dialled.
 pub(crate) type DialPolicy = Box<dyn Fn(&Address) -> bool + Send + Sync>;
 
-/// What a connection has its node do.
+/// The operations of the node that a connection calls.
 #[async_trait]
 pub(crate) trait Host: Send + Sync {
-    /// A connection to `peer` is up, and nothing of it has been read yet.
+    /// A connection to `peer` is up. Called before the first message is read.
     fn up(self: Arc<Self>, peer: &Peer, generation: Generation, is_perl: bool);
 
-    /// The connection is lost, and nothing more of it is read.
+    /// The connection is lost. Nothing more is read from it.
     fn down(self: Arc<Self>, peer: &NodeId, generation: Generation);
 
-    /// Handles a request that came over the connection. What it means for ports goes into `batch`, behind the messages
-    /// that came before it. A question whose answer has to wait goes into `held`, if there is one.
+    /// Handles a request that came over the connection. Its effects on ports are added to `batch`, after the earlier
+    /// messages. A request that cannot be answered yet is put into `deferred`, if that is given.
     ///
     /// # Errors
-    /// Says why the connection has to be closed.
+    /// The reason for which the connection has to be closed.
     fn request(
         self: Arc<Self>,
         from: (&Arc<Peer>, Generation),
         request: Message,
         batch: &mut Batch,
-        held: Option<&mut Held>,
+        deferred: Option<&mut DeferredRequests>,
     ) -> Result<(), String>;
 
-    /// Whether the node is not done with what `peer` has asked its directory.
+    /// Whether the directory still processes requests of `peer`.
     fn is_behind(&self, peer: &NodeId) -> bool;
 
-    /// Waits until it is, or the node stops.
+    /// Waits until the directory has processed them, or the node stops.
     async fn caught_up(&self, peer: &NodeId);
 
-    /// Where `peer` listens, if the network knows; nowhere, if the list is empty. `None` as well if the node stops.
-    async fn find(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Address>>;
+    /// Looks up the addresses of `peer`. An empty list: the peer does not listen. `None`: not known, or the node stops.
+    async fn look_up(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Address>>;
 
-    /// Whether the network can be asked now where others listen.
-    fn can_find(&self) -> bool;
+    /// Whether a directory is connected that can look up addresses.
+    fn can_look_up(&self) -> bool;
 
     /// A seed was added or removed.
     fn seeds_changed(self: Arc<Self>);
 }
 
-/// What links are made of that a program chooses.
+/// The parts of links that a program chooses.
 pub(crate) struct Choices {
     pub(crate) secret: Option<Secret>,
     pub(crate) codecs: Codecs,
@@ -116,29 +116,29 @@ impl Links {
             accepted: semaphore(config.links),
             connecting: semaphore(config.connecting),
             entropy,
-            door: Door::new(config),
+            backlog: Backlog::new(config),
             nonces: Nonces::default(),
-            cleartext: cleartext_ration(),
+            cleartext: cleartext_limiter(),
             seeds: Seeds::default(),
             seeds_changed: Notify::new(),
             network,
         })
     }
 
-    /// Whether the network can be asked now where others listen.
-    pub(super) fn can_find(&self) -> bool {
-        self.host.upgrade().is_some_and(|host| host.can_find())
+    /// Whether a directory is connected that can look up addresses.
+    pub(super) fn can_look_up(&self) -> bool {
+        self.host.upgrade().is_some_and(|host| host.can_look_up())
     }
 
     pub(crate) fn seeds(&self) -> Vec<Arc<Seed>> {
         self.seeds.all()
     }
 
-    /// The nodes that answer at seeds and are connected, each once, in the order of the seeds. `seeds_changed` tells
-    /// when to look again.
+    /// The connected nodes that answer at seeds, without duplicates, in the order of the seeds. `seeds_changed` is
+    /// notified when the result may change.
     pub(crate) fn connected_seeds(&self) -> Vec<NodeId> {
         let mut nodes = self.seeds.connected();
-        // A seed hears of the end of its connection when that is closed to the last byte.
+        // The state of a seed changes only after its connection is fully closed; the link is down before that.
         nodes.retain(|node| {
             let peer = self.network.known_peer(node);
             peer.is_some_and(|peer| peer.link().is_some())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Links;
-use super::open::{End, OpenError, open};
+use super::open::{OpenError, Side, open};
 use super::run::run;
 use crate::Excerpt;
 use crate::allowance::log_within;
@@ -12,10 +12,10 @@ use crate::guard;
 use crate::handshake::{AuthMethod, HandshakeError};
 use crate::transport::{Listener, Stream};
 
-/// Pause after an error of a listener, such as too many open files.
+/// Pause after an error of a listener, such as too many open files, so that the loop does not spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts on `listener` until the node stops.
+/// Accepts connections on `listener` until the node stops.
 pub(crate) async fn accept_all(links: Arc<Links>, mut listener: Box<dyn Listener>) {
     loop {
         let accepted = tokio::select! {
@@ -45,23 +45,23 @@ pub(crate) async fn accept_all(links: Arc<Links>, mut listener: Box<dyn Listener
 
 async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
     let from = stream.peer();
-    let pass = links.door.enter(from.map(|address| address.ip()));
+    let slot = links.backlog.add(from.map(|address| address.ip()));
     let opened = tokio::select! {
         biased;
-        opened = open(&links, stream, End::Acceptor(&pass)) => opened,
-        () = pass.displaced.cancelled() => Err(OpenError::Displaced),
+        opened = open(&links, stream, Side::Acceptor(&slot)) => opened,
+        () = slot.evicted.cancelled() => Err(OpenError::Evicted),
         () = links.network.life.stop.cancelled() => Err(OpenError::Stopping),
     };
-    drop(pass);
+    drop(slot);
     match opened {
         Ok(opened) => {
             run(&links, opened, || {}).await;
         }
         Err(error) => {
-            let guessed = AuthMethod::Cleartext;
-            if matches!(&error, OpenError::Handshake(HandshakeError::ProofWrong { method, .. }) if *method == guessed)
+            let cleartext = AuthMethod::Cleartext;
+            if matches!(&error, OpenError::Handshake(HandshakeError::ProofWrong { method, .. }) if *method == cleartext)
             {
-                links.cleartext.spend();
+                links.cleartext.consume();
             }
             let from = from.map_or_else(
                 || String::from("a stream without address"),

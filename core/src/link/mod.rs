@@ -1,13 +1,13 @@
-//! Links: what drives a connection from its first byte to its last.
+//! Links: the tasks that drive connections, one task per connection.
 //!
-//! `open` drives the handshake, `run` carries messages, `watch` notices a peer that hangs, `idle` ends what nobody needs.
-//! `connect`, `seed` and `listen` make connections, `dial` one of them, and `turns` says when which address is tried. What
-//! is shared about a peer is in [`peer`](crate::peer); here are the tasks, one for each connection.
+//! `open` drives the handshake, `run` carries messages, `watch` detects a hung peer, `idle` closes an unused connection.
+//! `connect`, `seed` and `listen` make connections, `dial` makes one, and `schedule` decides when each address is
+//! dialled. The shared state of a peer is in [`peer`](crate::peer).
 
+mod backlog;
 mod connect;
+mod deferred;
 mod dial;
-mod door;
-mod held;
 mod idle;
 mod links;
 mod listen;
@@ -15,15 +15,15 @@ mod nonces;
 mod open;
 mod reader;
 mod run;
+mod schedule;
 mod seed;
 mod shared;
-mod turns;
 mod watch;
 mod writer;
 
+use backlog::{Backlog, cleartext_limiter};
 pub(crate) use connect::connect_on_demand;
-use door::{Door, cleartext_ration};
-pub(crate) use held::Held;
+pub(crate) use deferred::DeferredRequests;
 pub(crate) use links::{Choices, DialPolicy, Host, Links};
 pub(crate) use listen::accept_all;
 use nonces::Nonces;

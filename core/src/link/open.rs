@@ -1,5 +1,5 @@
-//! Drives the opening of one connection: the handshake machine, the stream, the one deadline, and the choice
-//! between two connections to the same node.
+//! Drives the opening of one connection: the handshake machine, the stream, the deadline, and the admission of one of
+//! several connections to the same node.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Links;
-use super::door::Pass;
+use super::backlog::Slot;
 use crate::NodeId;
 use crate::deadline::Deadline;
 use crate::guard::Panicked;
@@ -22,23 +22,23 @@ use crate::handshake::{
 use crate::peer::{self, Peer, Refused, Stage};
 use crate::transport::Stream;
 
-/// How much is read at a time before the peer is known.
-const READ: usize = 4096;
+/// Bytes read at a time before the peer is authenticated.
+const READ_SIZE: usize = 4096;
 
-/// The most that is kept of what a peer sends while its connection is held.
-const HOLD: usize = 12 << 10;
+/// Bytes buffered at most while an opening waits for its admission.
+const MAX_BUFFERED: usize = 12 << 10;
 
 /// A connection whose opening is complete.
 pub(super) struct Opened {
     pub(super) stream: Box<dyn Stream>,
     pub(super) established: Established,
     pub(super) peer: Arc<Peer>,
-    /// What the peer has sent after its auth line: messages.
+    /// The bytes after the peer's auth line: the beginning of its messages.
     pub(super) rest: BytesMut,
-    /// Keeps other connections to the same node back until the link is up.
+    /// Holds back other openings to the same node until the link is up.
     pub(super) opening: peer::Opening,
-    /// Its place among those that others have opened, if this is one.
-    pub(super) place: Option<OwnedSemaphorePermit>,
+    /// The permit of an accepted connection.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a connection was not opened.
@@ -65,7 +65,7 @@ pub(crate) enum OpenError {
     #[error(
         "more than the allowed number of connections are being opened: this one was the oldest"
     )]
-    Displaced,
+    Evicted,
     #[error(
         "{:?} is refused: this node has no more than {limit} connections that others have opened (links)",
         .node.as_str()
@@ -75,20 +75,20 @@ pub(crate) enum OpenError {
     Stopping,
 }
 
-/// Which end of a connection this node is, with what belongs to it.
-pub(super) enum End<'a> {
+/// The role of this node in an opening, with the data of that role.
+pub(super) enum Side<'a> {
     /// It dialled.
     Dialler {
-        /// The node that has to be there.
+        /// The node that has to answer.
         expected: Option<&'a NodeId>,
-        /// Becomes the node that answers, also where the opening fails later.
-        met: &'a mut Option<Arc<Peer>>,
+        /// Set to the node that answers, even if the opening fails later.
+        found: &'a mut Option<Arc<Peer>>,
     },
-    /// It accepted a connection that stands at the door.
-    Acceptor(&'a Pass),
+    /// It accepted the connection, which occupies a slot of the backlog.
+    Acceptor(&'a Slot),
 }
 
-impl End<'_> {
+impl Side<'_> {
     fn role(&self) -> Role {
         match self {
             Self::Dialler { .. } => Role::Dialler,
@@ -97,14 +97,14 @@ impl End<'_> {
     }
 }
 
-/// Opens a connection over `stream`, on which nothing has been sent.
+/// Opens a connection over the new `stream`.
 pub(super) async fn open(
     links: &Arc<Links>,
     stream: Box<dyn Stream>,
-    end: End<'_>,
+    side: Side<'_>,
 ) -> Result<Opened, OpenError> {
     let limit = links.network.config.opening_timeout;
-    let mut wire = Wire {
+    let mut stream = OpeningStream {
         stream,
         buffer: BytesMut::new(),
         limit,
@@ -113,10 +113,10 @@ pub(super) async fn open(
 
     let nonce = Nonce::new(links.entropy.bytes());
     links.nonces.remember(nonce.clone());
-    let role = end.role();
-    let (state, greeting) = start(links, &wire, role, nonce)?;
-    wire.write(&greeting).await?;
-    let greeted = wire.drive(state).await.map_err(|error| match error {
+    let role = side.role();
+    let (state, greeting) = start(links, &stream, role, nonce)?;
+    stream.write(&greeting).await?;
+    let greeted = stream.drive(state).await.map_err(|error| match error {
         OpenError::Handshake(HandshakeError::Myself { node: id, nonce })
             if !links.nonces.contains(&nonce) =>
         {
@@ -130,10 +130,10 @@ pub(super) async fn open(
     };
     let id = ready.peer().node().clone();
     let mut opening = None;
-    let mut stranger = None;
-    match end {
-        End::Acceptor(pass) => stranger = Some(pass),
-        End::Dialler {
+    let mut slot = None;
+    match side {
+        Side::Acceptor(occupied) => slot = Some(occupied),
+        Side::Dialler {
             expected: Some(expected),
             ..
         } if *expected != id => {
@@ -142,67 +142,67 @@ pub(super) async fn open(
                 found: id,
             });
         }
-        End::Dialler { met, .. } => {
+        Side::Dialler { found, .. } => {
             let peer = links.network.peer(&id);
-            *met = Some(peer.clone());
-            let own = peer.opening(role, ready.peer().says_role());
-            match wire.hold(own.permit(Stage::AuthSent)).await {
-                Held::Permitted(permitted) => permitted?,
-                Held::Closed => return Err(ready.on_eof().into()),
-                Held::Late => return Err(ready.on_deadline(limit).into()),
+            *found = Some(peer.clone());
+            let registered = peer.opening(role, ready.peer().says_role());
+            match stream.wait_for(registered.permit(Stage::AuthSent)).await {
+                Admission::Granted(granted) => granted?,
+                Admission::Closed => return Err(ready.on_eof().into()),
+                Admission::TimedOut => return Err(ready.on_deadline(limit).into()),
             }
-            opening = Some(own);
+            opening = Some(registered);
         }
     }
     let (state, line) = ready.authenticate();
-    wire.write(&line).await?;
-    let verified = wire.drive(state).await?;
-    let mut place = None;
-    if let Some(pass) = stranger {
-        pass.proved();
-        let free = links.accepted.clone().try_acquire_owned();
-        place = Some(free.map_err(|_| OpenError::Full {
+    stream.write(&line).await?;
+    let verified = stream.drive(state).await?;
+    let mut permit = None;
+    if let Some(slot) = slot {
+        slot.release();
+        let acquired = links.accepted.clone().try_acquire_owned();
+        permit = Some(acquired.map_err(|_| OpenError::Full {
             node: id.clone(),
             limit: links.network.config.links,
         })?);
     }
     let peer = links.network.peer(&id);
     let opening = opening.unwrap_or_else(|| peer.opening(role, verified.peer().says_role()));
-    match wire.hold(opening.permit(Stage::Completing)).await {
-        Held::Permitted(permitted) => permitted?,
-        Held::Closed => return Err(verified.on_eof().into()),
-        Held::Late => return Err(verified.on_deadline(limit).into()),
+    match stream.wait_for(opening.permit(Stage::Completing)).await {
+        Admission::Granted(granted) => granted?,
+        Admission::Closed => return Err(verified.on_eof().into()),
+        Admission::TimedOut => return Err(verified.on_deadline(limit).into()),
     }
     let (established, line) = verified.finish();
-    wire.write(&line).await?;
+    stream.write(&line).await?;
     Ok(Opened {
-        stream: wire.stream,
+        stream: stream.stream,
         established,
         peer,
-        rest: wire.buffer,
+        rest: stream.buffer,
         opening,
-        place,
+        permit,
     })
 }
 
 fn start(
     links: &Links,
-    wire: &Wire,
+    stream: &OpeningStream,
     role: Role,
     nonce: Nonce,
 ) -> Result<(AwaitGreeting, Vec<u8>), HandshakeError> {
     let mut opening = Opening::new(links.settings.clone(), role, nonce);
-    opening.local = wire.stream.local();
-    opening.peer = wire.stream.peer();
+    opening.local = stream.stream.local();
+    opening.peer = stream.stream.peer();
     let loopback = opening
         .peer
         .is_some_and(|address| address.ip().to_canonical().is_loopback());
     opening.cleartext =
-        links.network.config.cleartext && loopback && links.cleartext.allows(Instant::now());
+        links.network.config.cleartext && loopback && links.cleartext.has_permit(Instant::now());
     opening.start()
 }
 
-/// What the node says and accepts in every opening.
+/// The handshake settings of every opening.
 pub(crate) fn settings(
     node: NodeId,
     secret: Option<crate::handshake::Secret>,
@@ -221,23 +221,23 @@ pub(crate) fn settings(
     settings
 }
 
-/// The stream during the opening, with what was read and not used yet.
-struct Wire {
+/// The stream during the opening, with the bytes that were read and not consumed.
+struct OpeningStream {
     stream: Box<dyn Stream>,
     buffer: BytesMut,
     limit: Duration,
     deadline: Deadline,
 }
 
-/// How waiting for a permission ended.
-enum Held<P> {
-    Permitted(P),
+/// The outcome of waiting for the admission.
+enum Admission<P> {
+    Granted(P),
     Closed,
-    Late,
+    TimedOut,
 }
 
-impl Wire {
-    /// Reads until `state` has become the next one.
+impl OpeningStream {
+    /// Reads until `state` has made its transition.
     async fn drive<S: Awaiting>(&mut self, mut state: S) -> Result<S::Next, OpenError> {
         loop {
             let (used, progress) = state.receive(&self.buffer)?;
@@ -246,12 +246,12 @@ impl Wire {
                 Progress::Done(next) => return Ok(next),
                 Progress::More(state) => state,
             };
-            self.buffer.reserve(READ);
+            self.buffer.reserve(READ_SIZE);
             let read = self.stream.read_buf(&mut self.buffer);
             match self.deadline.bound(read).await {
                 Some(Ok(0)) => return Err(state.on_eof().into()),
                 Some(Ok(_)) => {}
-                // A reset is how some systems show that the peer closed.
+                // Some systems report a close by the peer as a reset.
                 Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
                     return Err(state.on_eof().into());
                 }
@@ -261,21 +261,21 @@ impl Wire {
         }
     }
 
-    /// Waits for a permission, and notices meanwhile if the peer closes. What it sends is kept, up to a limit.
-    async fn hold<P>(&mut self, permission: impl Future<Output = P>) -> Held<P> {
+    /// Waits for `permission`, and reads meanwhile, to detect a close by the peer. The bytes are buffered, up to a limit.
+    async fn wait_for<P>(&mut self, permission: impl Future<Output = P>) -> Admission<P> {
         tokio::pin!(permission);
         loop {
-            let full = self.buffer.len() >= HOLD;
-            self.buffer.reserve(READ);
+            let full = self.buffer.len() >= MAX_BUFFERED;
+            self.buffer.reserve(READ_SIZE);
             tokio::select! {
-                // A peer that says all it has to say and closes its direction is let in while that may be.
+                // Permission first: a peer may send all its messages and close its direction at once.
                 biased;
-                permitted = &mut permission => return Held::Permitted(permitted),
+                granted = &mut permission => return Admission::Granted(granted),
                 read = self.stream.read_buf(&mut self.buffer), if !full => match read {
-                    Ok(0) | Err(_) => return Held::Closed,
+                    Ok(0) | Err(_) => return Admission::Closed,
                     Ok(_) => {}
                 },
-                () = self.deadline.wait() => return Held::Late,
+                () = self.deadline.wait() => return Admission::TimedOut,
             }
         }
     }
@@ -285,11 +285,11 @@ impl Wire {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
-        let late = || io::Error::new(io::ErrorKind::TimedOut, "the peer takes no bytes");
+        let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "the peer takes no bytes");
         let written = self.deadline.bound(write).await;
-        let written = written.unwrap_or_else(|| Err(late()));
+        let written = written.unwrap_or_else(|| Err(timed_out()));
         match written {
-            // The peer may have closed on purpose: reading says at which stage.
+            // The peer may have closed the connection: the next read returns the error of that stage.
             Err(error)
                 if matches!(
                     error.kind(),

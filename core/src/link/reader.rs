@@ -1,4 +1,4 @@
-//! `Reader`: from a connection's stream to the shards, and to the node port.
+//! `Reader`: reads the stream of a connection and delivers its messages to the shards and the node port.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-use super::Held;
-use super::run::{End, Link};
+use super::DeferredRequests;
+use super::run::{Link, ReadEnd};
 use super::shared::Shared;
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
@@ -19,21 +19,21 @@ use crate::shard::Batch;
 use crate::traffic::Pulse;
 use crate::{Excerpt, Message, PortName};
 
-/// Room for one read in bytes, which grows with what arrives.
-const SMALLEST_READ: usize = 2 << 10;
-const LARGEST_READ: usize = READ;
+/// Bounds of the buffer space for one read, in bytes. It adapts to the size of the reads.
+const MIN_READ: usize = 2 << 10;
+const MAX_READ: usize = READ;
 
-/// How long a peer that asks may take no bytes before its questions are refused.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a peer with deferred requests may read no bytes before further requests are refused.
+const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What reads one connection.
+/// The reader of one connection.
 pub(super) struct Reader<'a> {
     link: &'a Link<'a>,
     pulse: &'a Pulse,
-    /// Messages that were read and are not in the shards' queues yet.
+    /// Messages that are not in the queues of the shards yet.
     batch: Batch,
-    /// Questions whose answers wait for room.
-    held: Held,
+    /// Requests that wait for room in the peer's queue.
+    deferred: DeferredRequests,
     turn: Turn,
 }
 
@@ -43,123 +43,123 @@ impl<'a> Reader<'a> {
             link,
             pulse,
             batch: Batch::new(link.links.network.shards.clone()),
-            held: Held::default(),
+            deferred: DeferredRequests::default(),
             turn: Turn::new(Budget::LINK),
         }
     }
 
-    /// Reads until the connection ends, and returns why. `early` gives the reason if nothing was read before the end.
+    /// Reads until the connection ends, and returns the reason. `early` gives the reason if nothing was read before.
     pub(super) async fn run(
         &mut self,
         mut stream: &Shared,
         decoder: &mut dyn Decoder,
         mut buffer: BytesMut,
         early: impl Fn() -> String,
-    ) -> End {
+    ) -> ReadEnd {
         let (link, pulse) = (self.link, self.pulse);
-        let mut fresh = buffer.is_empty();
-        let mut room = SMALLEST_READ;
-        let mut counted = 0;
+        let mut is_first = buffer.is_empty();
+        let mut read_size = MIN_READ;
+        let mut reported = 0;
         loop {
-            let delivered = match self.answer_held() {
+            let delivered = match self.answer_deferred() {
                 Ok(()) => self.deliver(&mut buffer, decoder),
                 Err(why) => Err(why),
             };
-            // What arrived whole is delivered, also before an error.
+            // Complete messages are delivered even if an error follows.
             self.batch.flush();
             match delivered {
                 Ok(messages) => pulse.received(messages),
-                Err(why) => return End::Failed(why),
+                Err(why) => return ReadEnd::Failed(why),
             }
             self.batch.ready(|parked| pulse.park(parked)).await;
             if self.turn.is_over() {
                 self.turn.yield_now().await;
                 continue;
             }
-            if self.held.is_behind() {
+            if self.deferred.is_behind() {
                 self.catch_up().await;
                 continue;
             }
-            if self.held.blocks() {
-                self.room_or_refuse().await;
+            if self.deferred.blocks() {
+                self.wait_or_refuse().await;
                 continue;
             }
-            if buffer.capacity() - buffer.len() < room {
-                buffer.reserve(room);
+            if buffer.capacity() - buffer.len() < read_size {
+                buffer.reserve(read_size);
             }
-            if is_recount_due(counted, buffer.capacity()) {
-                counted = link
+            if is_recount_due(reported, buffer.capacity()) {
+                reported = link
                     .peer
                     .report_buffered(link.generation, buffer.capacity());
             }
-            let is_holding = !self.held.is_empty();
+            let has_deferred = !self.deferred.is_empty();
             let read = self.turn.wait(async {
                 tokio::select! {
                     biased;
-                    () = link.room_for_answers(), if is_holding => None,
+                    () = link.wait_for_room(), if has_deferred => None,
                     read = stream.read_buf(&mut buffer) => Some(read),
                 }
             });
             let Some(read) = read.await else { continue };
             match read {
-                // The peer closes its direction, and may wait for its answers. The end is read again after them.
-                Ok(0) if is_holding => self.turn.wait(link.room_for_answers()).await,
-                Ok(0) if fresh => return End::Closed(link.ended_by_peer(early())),
+                // The peer has closed its direction and may wait for its answers. The next read returns 0 again.
+                Ok(0) if has_deferred => self.turn.wait(link.wait_for_room()).await,
+                Ok(0) if is_first => return ReadEnd::Closed(link.ended_by_peer(early())),
                 Ok(0) => {
-                    return End::Closed(link.ended_by_peer("the peer closed the connection"));
+                    return ReadEnd::Closed(link.ended_by_peer("the peer closed the connection"));
                 }
                 Ok(n) => {
-                    fresh = false;
-                    pulse.beat(n);
+                    is_first = false;
+                    pulse.read(n);
                     self.turn.spend_much(n);
-                    room = if n >= room {
-                        (2 * room).min(LARGEST_READ)
+                    read_size = if n >= read_size {
+                        (2 * read_size).min(MAX_READ)
                     } else {
-                        (room / 2).max(n).max(SMALLEST_READ)
+                        (read_size / 2).max(n).max(MIN_READ)
                     };
                 }
-                Err(error) => return End::Failed(link.ended_by_peer(error)),
+                Err(error) => return ReadEnd::Failed(link.ended_by_peer(error)),
             }
         }
     }
 
-    /// Answers held questions while the peer's queue has room and the turn lasts.
-    fn answer_held(&mut self) -> Result<(), String> {
+    /// Answers deferred requests while the peer's queue has room and the budget lasts.
+    fn answer_deferred(&mut self) -> Result<(), String> {
         let Link { peer, host, .. } = self.link;
-        while !self.held.is_empty() && !self.held.is_behind() && !self.turn.is_over() {
+        while !self.deferred.is_empty() && !self.deferred.is_behind() && !self.turn.is_over() {
             match self.link.answers() {
                 Answers::Now => {}
                 Answers::Later => break,
-                // Nobody will read them.
-                Answers::Never => self.held = Held::default(),
+                // The connection takes no answers any more.
+                Answers::Never => self.deferred = DeferredRequests::default(),
             }
-            if let Some(question) = self.held.pop() {
+            if let Some(request) = self.deferred.pop() {
                 self.turn.spend_request();
-                self.link.request(question, &mut self.batch, None)?;
-                self.held.set_behind(host.is_behind(&peer.id));
+                self.link.request(request, &mut self.batch, None)?;
+                self.deferred.set_behind(host.is_behind(&peer.id));
             }
         }
         Ok(())
     }
 
-    /// Waits until the directory has done all that the peer has asked it. Nothing is read meanwhile.
+    /// Waits until the directory has processed all requests of the peer. Nothing is read meanwhile.
     async fn catch_up(&mut self) {
         self.pulse.park(true);
         let Link { peer, host, .. } = self.link;
         self.turn.wait(host.caught_up(&peer.id)).await;
-        self.held.set_behind(false);
+        self.deferred.set_behind(false);
         self.pulse.park(false);
     }
 
-    /// Waits until the peer's queue has room for answers. When the peer takes no bytes for [`PATIENCE`], its questions
-    /// are refused instead. Nothing is read meanwhile.
-    async fn room_or_refuse(&mut self) {
+    /// Waits until the peer's queue has room for answers. If the peer reads no bytes for [`STALL_TIMEOUT`], further
+    /// requests are refused instead. Nothing is read meanwhile.
+    async fn wait_or_refuse(&mut self) {
         let Self { link, pulse, .. } = self;
         pulse.park(true);
         let has_room = self.turn.wait(async {
             loop {
                 let before = pulse.written();
-                if timeout(PATIENCE, link.room_for_answers()).await.is_ok() {
+                if timeout(STALL_TIMEOUT, link.wait_for_room()).await.is_ok() {
                     return true;
                 }
                 if pulse.written() == before {
@@ -170,20 +170,21 @@ impl<'a> Reader<'a> {
         if !has_room.await {
             let peer = link.peer;
             log_within!(peer, WARN, target: "aemp::link", peer = %peer.id, "the peer takes no answers: its questions are refused until it does");
-            self.held.refuse();
+            self.deferred.refuse();
         }
         pulse.park(false);
     }
 
-    /// Delivers the whole messages in `buffer` while the turn lasts, and returns how many. The rest stays in the buffer.
+    /// Delivers the complete messages in `buffer` while the budget lasts. Returns their number. The rest stays in the
+    /// buffer.
     fn deliver(&mut self, buffer: &mut BytesMut, decoder: &mut dyn Decoder) -> Result<u64, String> {
         let link = self.link;
-        // Where the next message begins, or what is between messages.
+        // The offset after the last message.
         let mut at = 0;
         let mut messages = 0;
         let tapped = link.links.network.taps.is_on();
         loop {
-            if self.turn.is_over() || self.held.blocks() {
+            if self.turn.is_over() || self.deferred.blocks() {
                 buffer.advance(at);
                 return Ok(messages);
             }
@@ -231,7 +232,7 @@ impl<'a> Reader<'a> {
                     return Ok(messages);
                 }
                 Err(error) => {
-                    // An AEMP stream cannot be read on after an error.
+                    // An AEMP stream cannot be resynchronised after an error.
                     log_within!(link.peer, WARN, target: "aemp::link", peer = %link.peer.id, error = %Excerpt(&error), "closing the connection");
                     return Err(error.to_string());
                 }
@@ -250,7 +251,7 @@ impl<'a> Reader<'a> {
     fn request(&mut self, message: Message) -> Result<(), String> {
         self.turn.spend_request();
         self.link
-            .request(message, &mut self.batch, Some(&mut self.held))
+            .request(message, &mut self.batch, Some(&mut self.deferred))
     }
 }
 
@@ -261,8 +262,8 @@ impl Link<'_> {
         self.peer.answers(self.generation, high_water)
     }
 
-    /// Waits until it has.
-    async fn room_for_answers(&self) {
+    /// Waits until the peer's queue has room for an answer.
+    async fn wait_for_room(&self) {
         self.peer.ready(self.links.network.config.high_water).await;
     }
 
@@ -271,12 +272,12 @@ impl Link<'_> {
         &self,
         request: Message,
         batch: &mut Batch,
-        held: Option<&mut Held>,
+        deferred: Option<&mut DeferredRequests>,
     ) -> Result<(), String> {
-        // It may be a function of the program's.
+        // The request may call a function of the program, which the watchdog has to see.
         let _working = self.worker.enter();
         self.worker.does(PortName::NODE_PORT.as_str());
         let from = (self.peer, self.generation);
-        self.host.clone().request(from, request, batch, held)
+        self.host.clone().request(from, request, batch, deferred)
     }
 }

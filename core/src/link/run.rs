@@ -1,4 +1,4 @@
-//! A link at work: messages out of the peer's outbox onto the stream, and from the stream to the shards.
+//! The task of an open connection: it writes the peer's queue to the stream, and delivers messages from the stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,11 @@ use crate::peer::{Generation, Peer};
 use crate::traffic::{LinkInfo, Pulse};
 use crate::watchdog::Worker;
 
-/// How long a connection that is closing may make no progress.
+/// How long a closing connection may make no progress.
 const LINGER: Duration = Duration::from_secs(3);
 
-/// Carries messages until the connection is lost, settles what that means, and says why it was. Calls `up` once
-/// they flow.
+/// Carries messages until the connection ends, reports its end to the peer, and returns the reason. Calls `up` when the
+/// connection is up.
 pub(super) async fn run(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String {
     let span = tracing::info_span!(target: "aemp::link", "link", peer = %opened.peer.id);
     let carried = guard::complete(carry(links, opened, up)).instrument(span);
@@ -41,7 +41,7 @@ async fn carry(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
         peer,
         rest,
         opening,
-        place: _until_it_ends,
+        permit: _permit,
     } = opened;
     let Some(host) = links.host.upgrade() else {
         return String::from("this node stopped");
@@ -50,7 +50,7 @@ async fn carry(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
         links.codecs.get(established.sends()),
         links.codecs.get(established.receives()),
     ) else {
-        // The handshake chooses among the names of these very codecs.
+        // Cannot happen: the handshake chooses among the names of these codecs.
         return String::from("a codec was chosen that this node does not have");
     };
     let facts = PeerInfo::new(peer.id.clone(), established.peer().provider());
@@ -58,8 +58,8 @@ async fn carry(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
     let pulse = info.pulse().clone();
     let cancel = CancellationToken::new();
     let generation = peer.up(sends.clone(), &facts, info.clone(), cancel.clone());
-    // Should this task panic, the connection is lost like any other.
-    let _lost = Lost {
+    // Reports the loss of the connection even if this task panics.
+    let _down_guard = DownGuard {
         host: host.clone(),
         peer: &peer,
         generation,
@@ -84,24 +84,24 @@ async fn carry(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
     let read = reader.run(&stream, &mut *decoder, rest, early);
     let write = link.write(&stream, &pulse);
     tokio::pin!(read, write);
-    // What ends the link comes first. Reading and writing use a budget each and then yield, so that all that stands below
-    // them is polled as well.
+    // The ends of the link are polled first. Reading and writing yield after their budgets, so that the branches below
+    // them are polled as well.
     let why = tokio::select! {
         biased;
         () = cancel.cancelled() => String::from("the link was given up"),
         () = links.network.life.stop.cancelled() => {
             peer.finish(generation);
-            // What cannot be sent in time is lost.
-            let last = both(&mut write, &mut read);
-            let _ = links.network.life.ending.deadline().bound(last).await;
+            // Bytes that are not sent within the deadline are lost.
+            let rest_of_queue = drain(&mut write, &mut read);
+            let _ = links.network.life.ending.deadline().bound(rest_of_queue).await;
             String::from("this node stopped")
         }
         end = &mut read => match end {
-            End::Failed(why) => why,
-            End::Closed(why) => {
+            ReadEnd::Failed(why) => why,
+            ReadEnd::Closed(why) => {
                 peer.peer_closed(generation, &why);
-                let last = async { drop((&mut write).await) };
-                link.linger(last, &pulse, &cancel).await;
+                let rest_of_queue = async { drop((&mut write).await) };
+                link.linger(rest_of_queue, &pulse, &cancel).await;
                 why
             }
         },
@@ -109,8 +109,8 @@ async fn carry(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
         () = link.keepalive(sends.keepalive()) => String::new(),
         why = hung(&links.network.config, &peer, generation, &pulse, &stream) => why,
         why = idle(links, &peer, generation) => {
-            let last = both(&mut write, &mut read);
-            link.linger(last, &pulse, &cancel).await;
+            let rest_of_queue = drain(&mut write, &mut read);
+            link.linger(rest_of_queue, &pulse, &cancel).await;
             why
         }
     };
@@ -118,11 +118,11 @@ async fn carry(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
     why
 }
 
-/// Writes to the end, and reads until the peer closes as well: a connection that is closed with bytes unread is reset,
-/// and what was sent last goes with it.
-async fn both(
+/// Writes the rest of the queue, and reads until the peer closes as well: a connection that is closed with unread bytes
+/// is reset, which drops the bytes that were sent last.
+async fn drain(
     mut write: impl Future<Output = String> + Unpin,
-    mut read: impl Future<Output = End> + Unpin,
+    mut read: impl Future<Output = ReadEnd> + Unpin,
 ) {
     let mut written = false;
     loop {
@@ -134,21 +134,21 @@ async fn both(
     }
 }
 
-/// How reading has ended, and why.
-pub(super) enum End {
+/// How reading has ended, with the reason.
+pub(super) enum ReadEnd {
     /// The peer closed its direction, or the connection.
     Closed(String),
     Failed(String),
 }
 
-/// Settles a connection whose task ends before it did.
-struct Lost<'a> {
+/// Reports the connection as lost when its task ends, also by a panic.
+struct DownGuard<'a> {
     host: Arc<dyn Host>,
     peer: &'a Arc<Peer>,
     generation: Generation,
 }
 
-impl Drop for Lost<'_> {
+impl Drop for DownGuard<'_> {
     fn drop(&mut self) {
         self.peer
             .down(self.generation, "the connection's task ended");
@@ -166,20 +166,20 @@ pub(super) struct Link<'a> {
 }
 
 impl Link<'_> {
-    /// Carries out what is `last` on a connection that is closing, as long as it makes progress.
+    /// Runs `last` on a closing connection, as long as the connection makes progress.
     async fn linger(
         &self,
-        last: impl Future<Output = ()>,
+        rest_of_queue: impl Future<Output = ()>,
         pulse: &Pulse,
         cancel: &CancellationToken,
     ) {
         let limit = LINGER.min(self.links.network.config.monitor_timeout);
-        pulse.moved();
+        pulse.progressed();
         let stuck = async {
             loop {
-                match limit.checked_sub(pulse.stillness()) {
+                match limit.checked_sub(pulse.since_progress()) {
                     Some(left) if !left.is_zero() => sleep(left).await,
-                    // That this end does not read is no fault of the peer.
+                    // This end does not read: the peer is not to blame.
                     _ if pulse.is_parked() => sleep(limit).await,
                     _ => return,
                 }
@@ -191,7 +191,7 @@ impl Link<'_> {
         };
         tokio::select! {
             biased;
-            () = last => {}
+            () = rest_of_queue => {}
             () = cancel.cancelled() => {}
             () = stopped => {}
             () = stuck => {}

@@ -1,4 +1,4 @@
-//! Seeds: the addresses that a node keeps a connection to, whoever answers there (protocol.md section 6).
+//! Seeds: addresses to which a node keeps a connection, whichever node answers there (protocol.md section 6).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,43 +6,43 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Links;
-use super::dial::{Failed, STOPPED, dial};
+use super::dial::{DialError, STOPPED, dial};
 use super::open::OpenError;
 use super::run::run;
 use crate::handshake::HandshakeError;
 use crate::{Address, Excerpt, NodeId};
 
-/// First pause between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
-const FIRST_PAUSE: Duration = Duration::from_millis(1200);
+/// First backoff between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
+const FIRST_BACKOFF: Duration = Duration::from_millis(1200);
 
-/// The longest, however long `monitor_timeout` is.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// Upper bound of the backoff, however long `monitor_timeout` is.
+const MAX_BACKOFF: Duration = Duration::from_secs(3600);
 
-/// A seed as it stands at one moment, from [`seeds`](crate::LocalNode::seeds).
+/// A snapshot of a seed, from [`seeds`](crate::LocalNode::seeds).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SeedInfo {
-    /// Where the node connects to.
+    /// The address to which the node connects.
     pub address: Address,
-    /// What came of it.
+    /// The state of the connection.
     pub state: SeedState,
 }
 
-/// How a seed stands.
+/// The state of a seed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SeedState {
-    /// The first attempt is under way.
+    /// The first attempt is in progress.
     #[default]
     Trying,
-    /// This node is connected to the one that answers there, by this connection or another.
+    /// This node is connected to the node that answers there, over this connection or another one.
     Connected(NodeId),
-    /// It is this node itself, which tries no more.
+    /// The address is one of this node itself. No further attempt is made.
     Itself,
-    /// The last attempt failed, or the connection was lost, and why; the next attempt comes.
+    /// The last attempt failed or the connection was lost, with the reason. The node tries again.
     Failed(String),
-    /// The same, but trying again is of little use: somebody answers there, and one of the two refuses the other. It is
-    /// tried again all the same.
+    /// The last attempt failed in the handshake: a node answers there, and one of the two refuses the other, with the
+    /// reason. The node tries again, although that rarely helps.
     Refused(String),
 }
 
@@ -50,12 +50,12 @@ pub enum SeedState {
 #[derive(Default)]
 pub(crate) struct Seeds(Mutex<Vec<Arc<Seed>>>);
 
-/// An address that the node keeps a connection to.
+/// An address to which the node keeps a connection.
 pub(crate) struct Seed {
     pub(crate) address: Address,
     state: Mutex<SeedState>,
-    /// Cancelled when nothing more is to be tried: the seed was removed, or the node stops.
-    given_up: CancellationToken,
+    /// Cancelled when no further attempt is made: the seed was removed, or the node stops.
+    cancelled: CancellationToken,
 }
 
 impl Seeds {
@@ -67,14 +67,14 @@ impl Seeds {
         self.lock().clone()
     }
 
-    /// The nodes that answer at seeds and are connected, each once.
+    /// The connected nodes that answer at seeds, without duplicates.
     pub(crate) fn connected(&self) -> Vec<NodeId> {
         let mut nodes = Vec::new();
         for seed in &*self.lock() {
-            if let SeedState::Connected(links) = seed.state()
-                && !nodes.contains(&links)
+            if let SeedState::Connected(node) = seed.state()
+                && !nodes.contains(&node)
             {
-                nodes.push(links);
+                nodes.push(node);
             }
         }
         nodes
@@ -102,7 +102,7 @@ impl Seed {
     }
 }
 
-/// Begins to keep a connection to `address`. False if the node does so already.
+/// Adds the seed `address`. Returns false if the node has it already.
 pub(crate) fn add_seed(links: &Arc<Links>, address: Address) -> bool {
     let seed = {
         let mut seeds = links.seeds.lock();
@@ -112,7 +112,7 @@ pub(crate) fn add_seed(links: &Arc<Links>, address: Address) -> bool {
         let seed = Arc::new(Seed {
             address,
             state: Mutex::default(),
-            given_up: links.network.life.stop.child_token(),
+            cancelled: links.network.life.stop.child_token(),
         });
         seeds.push(seed.clone());
         seed
@@ -122,24 +122,24 @@ pub(crate) fn add_seed(links: &Arc<Links>, address: Address) -> bool {
     }
     links.seeds_changed.notify_waiters();
     let name = format!("the seed {}", seed.address);
-    let kept = Kept {
+    let guard = SeedGuard {
         links: links.clone(),
         seed,
     };
     links.network.life.spawn_essential(
         name,
-        async move { keep_seed(&kept.links, &kept.seed).await },
+        async move { keep_seed(&guard.links, &guard.seed).await },
     );
     true
 }
 
-/// A seed that is kept connected. When that ends, however it does, it is connected no more.
-struct Kept {
+/// The guard of a seed's task. When the task ends, by any cause, the seed no longer counts as connected.
+struct SeedGuard {
     links: Arc<Links>,
     seed: Arc<Seed>,
 }
 
-impl Drop for Kept {
+impl Drop for SeedGuard {
     fn drop(&mut self) {
         if let SeedState::Trying | SeedState::Connected(_) = self.seed.state() {
             self.seed
@@ -148,7 +148,7 @@ impl Drop for Kept {
     }
 }
 
-/// Tries no more to connect to `address`. False if it is no seed.
+/// Removes the seed `address`. Returns false if there is no such seed.
 pub(crate) fn remove_seed(links: &Links, address: &Address) -> bool {
     let removed = {
         let mut seeds = links.seeds.lock();
@@ -156,15 +156,15 @@ pub(crate) fn remove_seed(links: &Links, address: &Address) -> bool {
         at.map(|at| seeds.remove(at))
     };
     let Some(seed) = removed else { return false };
-    seed.given_up.cancel();
+    seed.cancelled.cancel();
     links.seeds_changed.notify_waiters();
     true
 }
 
-/// Waits until one of the seeds is connected, or all have failed. Without seeds there is nothing to wait for.
+/// Waits until one of the seeds is connected, or all have failed. Returns at once if there are no seeds.
 ///
 /// # Errors
-/// The address of a seed that failed, and why it did.
+/// The address of a seed that failed, and the reason.
 pub(crate) async fn joined(links: &Links) -> Result<(), (String, String)> {
     loop {
         let changed = links.seeds_changed.notified();
@@ -194,50 +194,50 @@ pub(crate) async fn joined(links: &Links) -> Result<(), (String, String)> {
     }
 }
 
-/// Keeps a connection to `seed` until that is given up. A connection that is open then stays until it ends.
+/// Keeps a connection to `seed` until that is cancelled. An open connection then stays until it ends.
 async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = FIRST_BACKOFF;
     loop {
         let outcome = tokio::select! {
             biased;
             outcome = dial(links, &seed.address, None, None) => outcome,
-            () = seed.given_up.cancelled() => return,
+            () = seed.cancelled.cancelled() => return,
         };
         let state = match outcome {
             Ok(opened) => {
                 let peer = opened.peer.id.clone();
                 let why = run(links, opened, || {
-                    pause = FIRST_PAUSE;
+                    backoff = FIRST_BACKOFF;
                     seed.set(links, SeedState::Connected(peer));
                 })
                 .await;
                 SeedState::Failed(why)
             }
-            Err(Failed {
+            Err(DialError {
                 error: OpenError::Handshake(HandshakeError::Myself { .. }),
                 ..
             }) => {
-                // Dropped, as protocol.md section 6 says.
+                // A node drops itself from its seeds (protocol.md section 6).
                 tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
                 seed.set(links, SeedState::Itself);
                 return;
             }
-            Err(Failed {
+            Err(DialError {
                 error,
                 peer: Some(peer),
             }) if matches!(error, OpenError::Refused(_)) || peer.link().is_some() => {
-                // There is another connection to the same node, which serves as well.
+                // Another connection to the same node is up and is used instead.
                 if peer.link().is_some() {
                     seed.set(links, SeedState::Connected(peer.id.clone()));
                 }
                 tokio::select! {
                     biased;
                     () = peer.wait_down() => {}
-                    () = seed.given_up.cancelled() => return,
+                    () = seed.cancelled.cancelled() => return,
                 }
                 SeedState::Failed(error.to_string())
             }
-            Err(Failed { error, .. }) => {
+            Err(DialError { error, .. }) => {
                 tracing::warn!(target: "aemp::link", address = %seed.address, error = %Excerpt(&error), "cannot connect to a seed");
                 match error {
                     OpenError::Handshake(_) | OpenError::IdTaken(_) => {
@@ -248,13 +248,13 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
             }
         };
         seed.set(links, state);
-        let wait = pause.mul_f64(links.entropy.between(0.5, 1.0));
-        let longest = links.network.config.monitor_timeout.min(LONGEST_PAUSE);
-        pause = (2 * pause).min(longest.max(FIRST_PAUSE));
+        let wait = backoff.mul_f64(links.entropy.between(0.5, 1.0));
+        let max_backoff = links.network.config.monitor_timeout.min(MAX_BACKOFF);
+        backoff = (2 * backoff).min(max_backoff.max(FIRST_BACKOFF));
         tokio::select! {
             biased;
             () = tokio::time::sleep(wait) => {}
-            () = seed.given_up.cancelled() => return,
+            () = seed.cancelled.cancelled() => return,
         }
     }
 }

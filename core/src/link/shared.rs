@@ -1,4 +1,4 @@
-//! `Shared`: the stream of a link, which reads, writes and is asked about by different branches of one task.
+//! `Shared`: the stream of a link, shared by the branches of one task that read, write and query it.
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::Stream;
 
-/// The branches are polled one after the other, so nobody ever waits for the lock.
+/// The branches are polled one after the other, so the lock is never contended.
 pub(super) struct Shared(Mutex<Box<dyn Stream>>);
 
 impl Shared {
@@ -18,7 +18,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Box<dyn Stream>> {
-        // A transport that panicked ends the link with its panic.
+        // Poisoned only by a panic of the transport, which ends the link.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

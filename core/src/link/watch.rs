@@ -1,11 +1,11 @@
-//! Notices a peer that hangs: its machine answers for it, and it does nothing.
+//! Detects a hung peer: its host acknowledges bytes, but its program does nothing.
 //!
-//! A sign of life is any byte read. That a transport takes bytes is none: they lie in a buffer of this machine or the
-//! peer's, which go on filling while the peer's program is stopped. So a peer that is silent is asked for the time now
-//! and then, which every node answers (protocol.md section 5), AnyEvent::MP's as well. A question that has reached the
-//! peer's machine has to be answered. One that is queued behind other bytes waits with them: as long as the peer's
-//! machine goes on confirming those, the peer is slow and not silent. Where a transport cannot tell what is confirmed,
-//! bytes taken that had waited count as a sign of life.
+//! Any byte read is a sign of life. A write that succeeds is none: the bytes lie in a buffer of this host or the peer's,
+//! and those accept bytes while the peer's program is stopped. So a silent peer is pinged by a `time` request, which
+//! every node answers (protocol.md section 5), AnyEvent::MP's as well. A ping that has reached the peer's host has to
+//! be answered. A ping that is queued after other bytes waits with them: while the peer's host acknowledges those, the
+//! peer is slow and not silent. If a transport does not know which bytes are acknowledged, a write that succeeds after
+//! it had to wait counts as a sign of life.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::deadline::Deadline;
 use crate::peer::{Generation, Peer};
 use crate::traffic::Pulse;
 
-/// After which part of `monitor_timeout` in silence the peer is asked. The last sign of a peer that stops is at most
-/// so old; so it counts as dead after four to five fifths and not later than after all of the time.
-const ASK: u32 = 5;
+/// A ping is sent after this fraction (1/n) of `monitor_timeout` without a sign of life. When a peer stops, its last
+/// sign of life is at most that old; so it counts as dead after 4/5 to 5/5 of `monitor_timeout`.
+const PING_AFTER: u32 = 5;
 
-/// In which part of `monitor_timeout` a peer has to confirm bytes while a question waits behind them. A stopped peer's
-/// machine confirms what it has room for, so all of the time would be too long.
-const CONFIRM: u32 = 2;
+/// The fraction (1/n) of `monitor_timeout` within which a peer's host has to acknowledge bytes while a ping waits after
+/// them. The host of a stopped peer acknowledges bytes until its buffer is full, so the whole time would be too long.
+const ACKNOWLEDGE_WITHIN: u32 = 2;
 
-/// Into how many parts `monitor_timeout` is divided by looks at what is confirmed.
-const LOOKS: u32 = 20;
+/// Checks of the acknowledged bytes within one `monitor_timeout`.
+const CHECKS: u32 = 20;
 
-/// Waits until the peer counts as hung, and says so.
+/// Waits until the peer counts as hung. Returns the reason.
 pub(super) async fn hung(
     config: &Config,
     peer: &Arc<Peer>,
@@ -41,41 +41,43 @@ pub(super) async fn hung(
         return std::future::pending().await;
     }
     let limit = config.monitor_timeout;
-    let ask = limit / ASK;
-    let mut confirmed = Confirmed::new();
+    let ping_after = limit / PING_AFTER;
+    let mut acknowledged = Acknowledged::new();
     loop {
-        let (silence, unasked) = (pulse.silence(), pulse.unasked());
+        let (silence, since_ping) = (pulse.since_alive(), pulse.since_ping());
         if pulse.is_parked() {
-            // It may say what it likes: we do not listen.
-            pause(ask, ask, pulse).await;
+            // This node does not read, so it cannot see a sign of life.
+            sleep_or_reset(ping_after, ping_after, pulse).await;
             continue;
         }
-        confirmed.look(pulse.written(), stream);
-        if silence >= limit && !confirmed.comes_closer(pulse.question(), limit / CONFIRM) {
+        acknowledged.update(pulse.written(), stream);
+        if silence >= limit
+            && !acknowledged.is_advancing(pulse.ping_end(), limit / ACKNOWLEDGE_WITHIN)
+        {
             return format!("no sign of life within {limit:?} (monitor_timeout)");
         }
-        let asked = unasked < silence;
-        if (silence >= ask && !asked) || unasked >= limit {
+        let is_pinged = since_ping < silence;
+        if (silence >= ping_after && !is_pinged) || since_ping >= limit {
             peer.ping(generation);
         }
-        let next = match ask.checked_sub(silence) {
+        let next = match ping_after.checked_sub(silence) {
             Some(left) if !left.is_zero() => left,
             _ => limit
                 .saturating_sub(silence)
-                .clamp(limit / LOOKS / 4, limit / LOOKS),
+                .clamp(limit / CHECKS / 4, limit / CHECKS),
         };
-        pause(next, ask, pulse).await;
+        sleep_or_reset(next, ping_after, pulse).await;
     }
 }
 
-/// How far the peer's machine has confirmed what was written.
-struct Confirmed {
+/// The written bytes that the peer's host has acknowledged.
+struct Acknowledged {
     bytes: u64,
-    /// When it had confirmed more than before.
+    /// When `bytes` grew last.
     grew: Instant,
 }
 
-impl Confirmed {
+impl Acknowledged {
     fn new() -> Self {
         Self {
             bytes: 0,
@@ -83,13 +85,13 @@ impl Confirmed {
         }
     }
 
-    fn look(&mut self, written: u64, stream: &Shared) {
+    fn update(&mut self, written: u64, stream: &Shared) {
         let Some(unconfirmed) = stream.unconfirmed() else {
-            // Then questions are never known to be under way.
+            // The transport does not know: treat all bytes as acknowledged.
             self.bytes = u64::MAX;
             return;
         };
-        // Bytes of the opening may be among those that are not confirmed.
+        // Unacknowledged bytes may include those of the opening.
         let bytes = written.saturating_sub(unconfirmed);
         if bytes > self.bytes {
             self.bytes = bytes;
@@ -97,16 +99,16 @@ impl Confirmed {
         }
     }
 
-    /// Whether a question that ends at byte `question` is still under way to the peer, and has come closer within
-    /// `time`.
-    fn comes_closer(&self, question: u64, time: Duration) -> bool {
-        self.bytes < question && self.grew.elapsed() < time
+    /// Whether a ping that ends at byte `question` has not reached the peer's host yet, and bytes before it were
+    /// acknowledged within `time`.
+    fn is_advancing(&self, ping_end: u64, time: Duration) -> bool {
+        self.bytes < ping_end && self.grew.elapsed() < time
     }
 }
 
-/// Sleeps for `time`. If that takes far longer, it was this process that hung, and what peers have sent meanwhile is
-/// still to be read: they begin anew.
-async fn pause(time: Duration, late: Duration, pulse: &Pulse) {
+/// Sleeps for `time`. If that takes longer by `late`, this process itself hung and bytes of the peer may be unread: the
+/// silence of the peer begins anew.
+async fn sleep_or_reset(time: Duration, late: Duration, pulse: &Pulse) {
     let wake = Deadline::after(time);
     wake.wait().await;
     if wake.plus(late).has_come(Instant::now()) {

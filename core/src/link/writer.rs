@@ -1,4 +1,4 @@
-//! From the queue of a connection to its stream.
+//! The writer of a connection: writes the peer's queue to the stream.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,18 +13,18 @@ use crate::deadline::Ticks;
 use crate::peer::{Chunk, Written};
 use crate::traffic::Pulse;
 
-/// Bytes in one batch that show that senders are at work. Each batch costs them a wait for the lock and a system call, so
-/// the next one is taken when it has grown.
-const BUSY: usize = 2 << 10;
+/// Bytes in one batch from which on senders count as busy. Each batch costs a contended lock and a system call, so the
+/// writer then yields first and lets the next batch grow.
+const BUSY_BYTES: usize = 2 << 10;
 
 impl Link<'_> {
-    /// Writes until nothing more will come, or the connection fails, and says what happened.
+    /// Writes until the queue is finished or the connection fails. Returns the reason.
     pub(super) async fn write(&self, mut stream: &Shared, pulse: &Pulse) -> String {
         let mut written = Written::nothing(self.links.network.config.high_water);
-        let mut looks = 0;
+        let mut yields = 0;
         let mut turn = Turn::new(Budget::LINK);
         loop {
-            let chunk = match self.next_chunk(looks, &mut written, &mut turn).await {
+            let chunk = match self.next_chunk(yields, &mut written, &mut turn).await {
                 Chunk::Bytes(chunk) => chunk,
                 Chunk::End => {
                     let closed = stream.shutdown().await;
@@ -46,8 +46,8 @@ impl Link<'_> {
                     Ok(0) => return String::from("the transport takes no more bytes"),
                     Ok(n) => {
                         match waited {
-                            // What a system buffers makes room without the peer.
-                            true if stream.unconfirmed().is_some() => pulse.moved(),
+                            // The buffer of this system makes room without the peer's program.
+                            true if stream.unconfirmed().is_some() => pulse.progressed(),
                             true => pulse.alive(),
                             false => {}
                         }
@@ -68,15 +68,15 @@ impl Link<'_> {
             if let Err(error) = stream.flush().await {
                 return error.to_string();
             }
-            looks = if chunk.len() >= BUSY { LOOKS } else { 0 };
+            yields = if chunk.len() >= BUSY_BYTES { LOOKS } else { 0 };
             written.recycle(chunk);
         }
     }
 
-    /// The next bytes to write; after a batch that was large only once there are many, or after so many looks.
-    async fn next_chunk(&self, looks: usize, written: &mut Written, turn: &mut Turn) -> Chunk {
+    /// The next batch to write. After a large batch it yields up to `looks` times, so that the next one grows.
+    async fn next_chunk(&self, yields: usize, written: &mut Written, turn: &mut Turn) -> Chunk {
         let mut seen = 0;
-        for _ in 0..looks {
+        for _ in 0..yields {
             if let Some(chunk) = self.peer.try_chunk(self.generation, written, &mut seen) {
                 return chunk;
             }
@@ -86,7 +86,7 @@ impl Link<'_> {
         turn.wait(chunk).await
     }
 
-    /// Sends `[]` now and then, so that the transport notices a dead host. Never ends.
+    /// Sends a keepalive (`[]`) periodically, so that the transport detects a dead host. Never returns.
     pub(super) async fn keepalive(&self, bytes: &[u8]) {
         let mut ticks = Ticks::every(self.links.network.config.keepalive());
         loop {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::Inner;
 use super::directory::{look_at_seeds, parse_all};
 use super::node_port::{Sender, handle};
-use crate::link::{self, Held, connect_on_demand};
+use crate::link::{self, DeferredRequests, connect_on_demand};
 use crate::monitor::Action;
 use crate::peer::{self, Generation, Peer, Wait};
 use crate::shard::Batch;
@@ -43,9 +43,15 @@ impl link::Host for Inner {
         (peer, generation): (&Arc<Peer>, Generation),
         request: Message,
         batch: &mut Batch,
-        held: Option<&mut Held>,
+        deferred: Option<&mut DeferredRequests>,
     ) -> Result<(), String> {
-        handle(&self, Sender::Peer(peer, generation), request, batch, held)
+        handle(
+            &self,
+            Sender::Peer(peer, generation),
+            request,
+            batch,
+            deferred,
+        )
     }
 
     fn is_behind(&self, peer: &NodeId) -> bool {
@@ -56,12 +62,12 @@ impl link::Host for Inner {
         self.directory.caught_up(self, peer).await;
     }
 
-    async fn find(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Address>> {
+    async fn look_up(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Address>> {
         let found = self.directory.find(&self, peer).await?;
         Some(parse_all(&found))
     }
 
-    fn can_find(&self) -> bool {
+    fn can_look_up(&self) -> bool {
         self.directory.can_find()
     }
 

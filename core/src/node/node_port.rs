@@ -10,7 +10,7 @@ use super::{Inner, LocalNode};
 use crate::allowance::log_within;
 use crate::codec::Frame;
 use crate::guard;
-use crate::link::Held;
+use crate::link::DeferredRequests;
 use crate::message::{IntoIter, Message, Values};
 use crate::peer::{Answers, Generation, PassError, Peer};
 use crate::port::{Context, Port};
@@ -60,7 +60,7 @@ pub(super) fn handle(
     from: Sender<'_>,
     message: Message,
     batch: &mut Batch,
-    mut held: Option<&mut Held>,
+    mut held: Option<&mut DeferredRequests>,
 ) -> Result<(), String> {
     let (values, wire) = match values_and_wire(message) {
         Ok(parts) => parts,
@@ -98,7 +98,7 @@ fn carry_out(
     from: Sender<'_>,
     request: Request,
     batch: &mut Batch,
-    held: Option<&mut Held>,
+    held: Option<&mut DeferredRequests>,
 ) -> Result<(), String> {
     match request {
         Request::Nothing => {}
@@ -154,7 +154,7 @@ fn carry_out(
         } => spawn(node, from, port, &function, arguments, batch),
         Request::Alive(number) => {
             if let Sender::Peer(peer, generation) = from
-                && !peer.answered(generation, number)
+                && !peer.pong(generation, number)
             {
                 peer.count_odd(generation);
             }
@@ -185,7 +185,7 @@ fn watch(node: &Inner, from: Sender<'_>, port: PortName, batch: &mut Batch) -> R
 }
 
 /// Lets a question wait, or refuses it.
-fn hold(peer: &Peer, generation: Generation, held: &mut Held, question: Message) {
+fn hold(peer: &Peer, generation: Generation, held: &mut DeferredRequests, question: Message) {
     if !held.push(question) {
         peer.count_refused(generation);
     }
@@ -337,7 +337,7 @@ fn network(
     from: Sender<'_>,
     name: &str,
     arguments: IntoIter,
-    held: Option<&mut Held>,
+    held: Option<&mut DeferredRequests>,
 ) {
     let Sender::Peer(peer, generation) = from else {
         log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), "a request that only other nodes send");

@@ -288,9 +288,9 @@ impl Peer {
                 return;
             };
             let pulse = connection.info.pulse().clone();
-            let request = node_protocol::time(&network.id, pulse.ask());
+            let request = node_protocol::time(&network.id, pulse.next_ping());
             if let Some(queued) = machine.tell_over(generation, &request) {
-                pulse.asked(queued);
+                pulse.ping_queued(queued);
             }
         });
     }

@@ -17,8 +17,11 @@ impl super::State {
             return None;
         }
         let connection = self.machine.connection_of(generation)?;
-        let crossed = connection.info.pulse().crossed(connection.sent.messages);
-        Some(ActivityMark(crossed))
+        let messages = connection
+            .info
+            .pulse()
+            .payload_messages(connection.sent.messages);
+        Some(ActivityMark(messages))
     }
 }
 
@@ -72,9 +75,9 @@ impl Peer {
     }
 
     /// The peer answers the ping `number` over the connection `generation`. Returns false if that ping was not sent.
-    pub(crate) fn answered(&self, generation: Generation, number: u64) -> bool {
-        let answered = self.with_pulse(generation, |pulse| pulse.answered(number));
-        answered.unwrap_or(false)
+    pub(crate) fn pong(&self, generation: Generation, number: u64) -> bool {
+        let is_expected = self.with_pulse(generation, |pulse| pulse.pong(number));
+        is_expected.unwrap_or(false)
     }
 
     /// The statistics of the link, if it is up.
@@ -91,7 +94,7 @@ impl Peer {
                 bytes: pulse.bytes(),
             },
             queued: machine.queued(),
-            last_read: pulse.unread(),
+            last_read: pulse.since_read(),
             round_trip: pulse.round_trip(),
             monitors: machine.monitored(),
             watches: machine.watches(),

@@ -14,13 +14,13 @@ pub(crate) struct Pulse(Arc<State>);
 
 #[derive(Debug)]
 struct State {
-    began: Instant,
+    epoch: Instant,
     /// When something was read last, in microseconds from the beginning; the other times are of that kind as well.
     read_at: AtomicU64,
     /// When the peer gave a sign of life last.
     alive_at: AtomicU64,
     /// When bytes were read last, or taken that had waited.
-    moved_at: AtomicU64,
+    progress_at: AtomicU64,
     reads: AtomicU64,
     messages: AtomicU64,
     bytes: AtomicU64,
@@ -30,10 +30,10 @@ struct State {
     written: AtomicU64,
     read: Notify,
     /// How many requests for a sign of life went out, and when the last did.
-    asked: AtomicU64,
-    asked_at: AtomicU64,
+    pings: AtomicU64,
+    ping_at: AtomicU64,
     /// Where the first question ends that was asked since the last read, in bytes from the link's beginning.
-    question: AtomicU64,
+    ping_end: AtomicU64,
     /// How long the last answer took; [`NEVER`] before the first.
     round_trip: AtomicU64,
     /// How many messages, in both directions, were questions for a sign of life and answers to them.
@@ -47,19 +47,19 @@ const NEVER: u64 = u64::MAX;
 impl Pulse {
     pub(crate) fn new() -> Self {
         Self(Arc::new(State {
-            began: Instant::now(),
+            epoch: Instant::now(),
             read_at: AtomicU64::new(0),
             alive_at: AtomicU64::new(0),
-            moved_at: AtomicU64::new(0),
+            progress_at: AtomicU64::new(0),
             reads: AtomicU64::new(0),
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             parked: AtomicBool::new(false),
             written: AtomicU64::new(0),
             read: Notify::new(),
-            asked: AtomicU64::new(0),
-            asked_at: AtomicU64::new(0),
-            question: AtomicU64::new(0),
+            pings: AtomicU64::new(0),
+            ping_at: AtomicU64::new(0),
+            ping_end: AtomicU64::new(0),
             round_trip: AtomicU64::new(NEVER),
             probes: AtomicU64::new(0),
             odd: AtomicU64::new(0),
@@ -69,11 +69,11 @@ impl Pulse {
 
     fn now(&self) -> u64 {
         // Half a million years fit.
-        self.0.began.elapsed().as_micros() as u64
+        self.0.epoch.elapsed().as_micros() as u64
     }
 
     /// So many bytes were read.
-    pub(crate) fn beat(&self, bytes: usize) {
+    pub(crate) fn read(&self, bytes: usize) {
         self.0.read_at.store(self.now(), Ordering::Relaxed);
         self.alive();
         self.0.reads.fetch_add(1, Ordering::Relaxed);
@@ -99,12 +99,12 @@ impl Pulse {
     /// The peer gave a sign of life, or may have and could not be heard.
     pub(crate) fn alive(&self) {
         self.0.alive_at.store(self.now(), Ordering::Relaxed);
-        self.moved();
+        self.progressed();
     }
 
     /// Bytes were taken that had waited.
-    pub(crate) fn moved(&self) {
-        self.0.moved_at.store(self.now(), Ordering::Relaxed);
+    pub(crate) fn progressed(&self) {
+        self.0.progress_at.store(self.now(), Ordering::Relaxed);
     }
 
     /// Says that the reader waits for our own shards, or no longer does. Meanwhile no sign of life can come.
@@ -119,18 +119,18 @@ impl Pulse {
     }
 
     /// For how long there was no sign of life.
-    pub(crate) fn silence(&self) -> Duration {
+    pub(crate) fn since_alive(&self) -> Duration {
         self.since(&self.0.alive_at)
     }
 
     /// For how long nothing moved in either direction.
-    pub(crate) fn stillness(&self) -> Duration {
-        self.since(&self.0.moved_at)
+    pub(crate) fn since_progress(&self) -> Duration {
+        self.since(&self.0.progress_at)
     }
 
     /// For how long the peer was not asked for one.
-    pub(crate) fn unasked(&self) -> Duration {
-        self.since(&self.0.asked_at)
+    pub(crate) fn since_ping(&self) -> Duration {
+        self.since(&self.0.ping_at)
     }
 
     fn since(&self, then: &AtomicU64) -> Duration {
@@ -139,33 +139,33 @@ impl Pulse {
     }
 
     /// The peer is asked for a sign of life; the number of the question.
-    pub(crate) fn ask(&self) -> u64 {
+    pub(crate) fn next_ping(&self) -> u64 {
         self.count_probes(1);
-        1 + self.0.asked.fetch_add(1, Ordering::Relaxed)
+        1 + self.0.pings.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The question is in the queue and ends at byte `end` from the link's beginning.
-    pub(crate) fn asked(&self, end: u64) {
-        let before = self.0.asked_at.swap(self.now(), Ordering::Relaxed);
+    pub(crate) fn ping_queued(&self, end: u64) {
+        let before = self.0.ping_at.swap(self.now(), Ordering::Relaxed);
         if self.0.read_at.load(Ordering::Relaxed) >= before {
-            self.0.question.store(end, Ordering::Relaxed);
+            self.0.ping_end.store(end, Ordering::Relaxed);
         }
     }
 
     /// Where the first question ends that was asked since the last read.
-    pub(crate) fn question(&self) -> u64 {
-        self.0.question.load(Ordering::Relaxed)
+    pub(crate) fn ping_end(&self) -> u64 {
+        self.0.ping_end.load(Ordering::Relaxed)
     }
 
     /// The peer answers question `number`. False if that is not the last one.
-    pub(crate) fn answered(&self, number: u64) -> bool {
+    pub(crate) fn pong(&self, number: u64) -> bool {
         self.count_probes(1);
-        let asked = self.0.asked.load(Ordering::Relaxed);
-        if number != asked || asked == 0 {
+        let pings = self.0.pings.load(Ordering::Relaxed);
+        if number != pings || pings == 0 {
             return false;
         }
-        let took = self.now() - self.0.asked_at.load(Ordering::Relaxed);
-        self.0.round_trip.store(took, Ordering::Relaxed);
+        let round_trip = self.now() - self.0.ping_at.load(Ordering::Relaxed);
+        self.0.round_trip.store(round_trip, Ordering::Relaxed);
         true
     }
 
@@ -175,7 +175,7 @@ impl Pulse {
     }
 
     /// How many messages have crossed for the sake of something else, of which `sent` went out in all.
-    pub(crate) fn crossed(&self, sent: u64) -> u64 {
+    pub(crate) fn payload_messages(&self, sent: u64) -> u64 {
         let probes = self.0.probes.load(Ordering::Relaxed);
         sent.wrapping_add(self.messages()).wrapping_sub(probes)
     }
@@ -207,14 +207,14 @@ impl Pulse {
     }
 
     /// For how long nothing was read.
-    pub(crate) fn unread(&self) -> Duration {
+    pub(crate) fn since_read(&self) -> Duration {
         self.since(&self.0.read_at)
     }
 
     /// How long the last answer to a question took.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
-        let took = self.0.round_trip.load(Ordering::Relaxed);
-        (took != NEVER).then(|| Duration::from_micros(took))
+        let round_trip = self.0.round_trip.load(Ordering::Relaxed);
+        (round_trip != NEVER).then(|| Duration::from_micros(round_trip))
     }
 
     /// Resolves at the next read after this call, or when nothing can be read for our own sake.

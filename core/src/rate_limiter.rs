@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// So many times at once, and one time more after each period.
-pub(crate) struct Ration {
+pub(crate) struct RateLimiter {
     burst: i64,
     period: Duration,
     state: Mutex<State>,
@@ -18,7 +18,7 @@ struct State {
     refilled: Option<Instant>,
 }
 
-impl Ration {
+impl RateLimiter {
     /// `burst` at once, and one more after each `period`, which is not zero.
     pub(crate) fn new(burst: u32, period: Duration) -> Self {
         let burst = i64::from(burst);
@@ -33,7 +33,7 @@ impl Ration {
     }
 
     /// Whether there is one left.
-    pub(crate) fn allows(&self, now: Instant) -> bool {
+    pub(crate) fn has_permit(&self, now: Instant) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let refilled = *state.refilled.get_or_insert(now);
         let periods = now.saturating_duration_since(refilled).as_millis() / self.period.as_millis();
@@ -46,7 +46,7 @@ impl Ration {
     }
 
     /// One is used.
-    pub(crate) fn spend(&self) {
+    pub(crate) fn consume(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.left = state.left.saturating_sub(1);
     }
@@ -59,14 +59,14 @@ mod tests {
     #[test]
     fn what_is_spent_comes_back_one_by_one() {
         let period = Duration::from_millis(100);
-        let ration = Ration::new(20, period);
+        let limiter = RateLimiter::new(20, period);
         let start = Instant::now();
-        assert!((0..100).all(|_| ration.allows(start)));
-        (0..20).for_each(|_| ration.spend());
-        assert!(!ration.allows(start));
-        assert!(ration.allows(start + period));
-        (0..5).for_each(|_| ration.spend());
-        assert!(!ration.allows(start + 5 * period));
-        assert!(ration.allows(start + 6 * period));
+        assert!((0..100).all(|_| limiter.has_permit(start)));
+        (0..20).for_each(|_| limiter.consume());
+        assert!(!limiter.has_permit(start));
+        assert!(limiter.has_permit(start + period));
+        (0..5).for_each(|_| limiter.consume());
+        assert!(!limiter.has_permit(start + 5 * period));
+        assert!(limiter.has_permit(start + 6 * period));
     }
 }
