@@ -99,7 +99,7 @@ impl Acknowledged {
         }
     }
 
-    /// Whether a ping that ends at byte `question` has not reached the peer's host yet, and bytes before it were
+    /// Whether a ping that ends at byte `ping_end` has not reached the peer's host yet, and bytes before it were
     /// acknowledged within `time`.
     fn is_advancing(&self, ping_end: u64, time: Duration) -> bool {
         self.bytes < ping_end && self.grew.elapsed() < time

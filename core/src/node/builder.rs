@@ -1,4 +1,4 @@
-//! `Builder`: what a node is told before it starts.
+//! `Builder`: the settings of a node before it starts.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,8 @@ use crate::settings::{SecretSource, Settings};
 use crate::transport::{Transport, Transports};
 use crate::{Address, NodeId, peer};
 
-/// Settings of a node that is about to start. The last call of a setter counts, except for those that add.
+/// The settings of a node that is about to start. A later call of a setter replaces an earlier one, except for methods
+/// that add something.
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
     pub(super) settings: Settings,
@@ -32,11 +33,11 @@ pub struct Builder {
     dial_policy: DialPolicy,
     entropy: Option<Entropy>,
     clock: Clock,
-    on_start: Vec<Prepare>,
+    on_start: Vec<OnStart>,
     pub(super) configured: Configured,
 }
 
-type Prepare = Box<dyn FnOnce(&LocalNode) + Send>;
+type OnStart = Box<dyn FnOnce(&LocalNode) + Send>;
 
 impl Builder {
     pub(super) fn new() -> Self {
@@ -53,7 +54,7 @@ impl Builder {
         }
     }
 
-    /// The node's ID, unique in its network. Without one it is made up at random.
+    /// The node's ID, unique in its network. A random one is generated if none is set.
     #[doc(alias = "nodeid")]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.settings.id = Some(id.into());
@@ -62,14 +63,14 @@ impl Builder {
 
     /// The secret that all nodes of the network share: at least `min_secret` bytes (16).
     ///
-    /// Characters are one byte each, as in AnyEvent::MP, so those beyond U+00FF are refused; bytes of any kind
-    /// go into [`secret_bytes`](Self::secret_bytes).
+    /// Each character is one byte, as in AnyEvent::MP, so characters beyond U+00FF are refused; use
+    /// [`secret_bytes`](Self::secret_bytes) for arbitrary bytes.
     pub fn secret(mut self, secret: impl Into<String>) -> Self {
         self.settings.give_secret(SecretSource::Text(secret.into()));
         self
     }
 
-    /// The same secret, as bytes.
+    /// The secret as bytes; see [`secret`](Self::secret).
     pub fn secret_bytes(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.settings
             .give_secret(SecretSource::Bytes(secret.into()));
@@ -83,46 +84,46 @@ impl Builder {
         self
     }
 
-    /// Adds an address that the node keeps a connection to, whoever answers there. At run time it is
-    /// [`LocalNode::add_seed`].
+    /// Adds a seed: an address to which the node keeps a connection, whichever node answers there. While the node runs,
+    /// use [`LocalNode::add_seed`].
     #[doc(alias = "seeds")]
     pub fn seed(mut self, address: impl Into<String>) -> Self {
         self.settings.seeds.push(address.into());
         self
     }
 
-    /// Adds an address of the node `id`, which is connected to when something is sent to it.
+    /// Adds an address of the node `id`. This node connects to it when a message is sent there.
     pub fn peer(mut self, id: impl Into<String>, address: impl Into<String>) -> Self {
         self.peers.push((id.into(), address.into()));
         self
     }
 
-    /// Adds a codec behind those there are, in the place of one with the same name.
+    /// Adds a codec at the end of the list, or replaces the one with the same name.
     pub fn codec(mut self, codec: impl Codec + 'static) -> Self {
         self.codecs.add(Arc::new(codec));
         self
     }
 
-    /// Chooses among the codecs there are: those called `names`, best first.
+    /// Selects the codecs called `names` from the codecs that were added, best first.
     #[doc(alias = "framing_format")]
     pub fn codecs<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.settings.codecs = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Adds a transport, in the place of one with the same scheme.
+    /// Adds a transport, or replaces the one with the same scheme.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transports.add(Arc::new(transport));
         self
     }
 
-    /// Dials only such addresses of those that other nodes name for which `allows` is true. Any member of the network
-    /// can put into the directory that a node listens at some address, and this node then connects to it when something
-    /// is to be sent there, or, if it is a global node, by itself. Without a policy all are allowed.
+    /// Of the addresses that other nodes have published, dials only those for which `allows` returns true. Any member of
+    /// the network can publish any address for a node in the directory, and this node connects to it when a message is
+    /// sent to that node, or by itself if it is a global node. Without a policy all addresses are allowed.
     ///
-    /// Addresses that this node's own program or configuration names are not asked about: those of seeds and
-    /// [`peer`](Self::peer). The policy runs in a task of the node and must not block. A name in an address is not looked
-    /// up yet, and can stand for any other.
+    /// The policy does not apply to addresses from this node's own program or configuration: seeds and
+    /// [`peer`](Self::peer). It runs in a task of the node and must not block. Host names in an address are not resolved
+    /// yet; a name can resolve to any IP address.
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -145,47 +146,47 @@ impl Builder {
         self
     }
 
-    /// Where random bytes come from, for tests that are to run the same way twice. Who can guess them can pass
-    /// for a peer.
+    /// Sets the source of random bytes, for deterministic tests. If an attacker can guess the bytes, it can
+    /// authenticate as a peer.
     pub fn random(mut self, fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
         self.entropy = Some(Entropy::new(Arc::new(fill)));
         self
     }
 
-    /// Where the time of day comes from that peers ask for, for tests that are to run the same way twice.
+    /// Sets the source of the time of day that peers can request, for deterministic tests.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(now);
         self
     }
 
-    /// Runs `prepare` when every address is bound and nobody has connected yet: what it offers and the ports it
-    /// makes are there for the first message.
+    /// Runs `prepare` after all addresses are bound and before the first connection is accepted: functions that it offers
+    /// and ports that it creates exist before the first message.
     #[doc(alias = "services")]
     pub fn on_start(mut self, prepare: impl FnOnce(&LocalNode) + Send + 'static) -> Self {
         self.on_start.push(Box::new(prepare));
         self
     }
 
-    /// Starts the node: gathers the configuration, binds every address, runs the services, then begins to accept and
-    /// to connect to the seeds, without waiting for them ([`LocalNode::joined`] does).
+    /// Starts the node: loads the configuration, binds every address, runs the services, then begins to accept
+    /// connections and to connect to the seeds, without waiting for them ([`LocalNode::joined`] does).
     ///
     /// # Errors
-    /// If a setting is wrong or an address cannot be bound; nothing is left behind then.
+    /// If a setting is wrong or an address cannot be bound. Everything that was started is stopped then.
     pub async fn start(self) -> Result<LocalNode, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        // Nothing but an attempt tells.
+        // tokio has no call that tells whether timers are enabled: try one.
         guard::run(|| drop(sleep(Duration::ZERO))).map_err(|_| StartError::NoTimers)?;
         let entropy = match &self.entropy {
             Some(entropy) => entropy.clone(),
             None => Entropy::system().map_err(|error| StartError::Entropy(error.to_string()))?,
         };
-        let mut builder = self.gather(&runtime, &entropy).await?;
-        builder.look_at_configuration()?;
+        let mut builder = self.load_configuration(&runtime, &entropy).await?;
+        builder.check_configuration()?;
         let services = builder.services()?;
-        builder.start_gathered(runtime, entropy, services).await
+        builder.start_configured(runtime, entropy, services).await
     }
 
-    async fn start_gathered(
+    async fn start_configured(
         self,
         runtime: Handle,
         entropy: Entropy,
@@ -197,7 +198,7 @@ impl Builder {
             Some(id) => NodeId::new(id)?,
             None => NodeId::new(&format!("anon/{}", entropy.word::<12>()))?,
         };
-        let codecs = choose(self.codecs, settings.codecs.take())?;
+        let codecs = select_codecs(self.codecs, settings.codecs.take())?;
         let connects =
             !(settings.binds.is_empty() && settings.seeds.is_empty() && self.peers.is_empty());
         let secret = settings.take_secret()?;
@@ -247,26 +248,27 @@ impl Builder {
             .iter()
             .flat_map(|listener| listener.addresses())
             .collect();
-        // Each listener has its best first; among those of all, an AnyEvent::MP node tries one every 2 s.
+        // Each listener returns its best address first. The merged list is sorted as well, because an AnyEvent::MP node
+        // tries one address every 2 s.
         addresses.sort_by_key(rank);
         inner.set_addresses(addresses);
         inner.directory.listens(&inner, &inner.addresses());
         if !seeds.is_empty() {
-            // What runs at the start must not take this node for a network of its own.
+            // Before `on_start` and the services: they must not see the directory as that of a node without seeds.
             inner.directory.expects_seeds(&inner);
         }
         for (id, address) in peers {
             inner.network.peer(&id).add_address(address);
         }
 
-        warn_of_plain_text(&inner.addresses());
+        warn_about_plain_text(&inner.addresses());
         inner.add_node_port();
         inner.begin();
         let node = LocalNode::new(inner.clone());
         self.on_start.into_iter().for_each(|prepare| prepare(&node));
         for service in services {
             if let Err(error) = service.run(&node) {
-                // The ports of others may hold the node.
+                // Ports may hold handles of the node, so dropping `node` might not stop it.
                 node.shutdown().await;
                 return Err(error);
             }
@@ -290,8 +292,9 @@ impl Builder {
     }
 }
 
-/// Plain connections beyond this machine can be read and changed on the way (protocol.md section 2).
-fn warn_of_plain_text(addresses: &[Address]) {
+/// Logs a warning about addresses beyond loopback: plain connections can be read and changed in transit (protocol.md
+/// section 2).
+fn warn_about_plain_text(addresses: &[Address]) {
     let open = |address: &&Address| {
         let socket: Result<SocketAddr, _> = address.rest().parse();
         socket.is_ok_and(|socket| !socket.ip().to_canonical().is_loopback())
@@ -302,8 +305,8 @@ fn warn_of_plain_text(addresses: &[Address]) {
     }
 }
 
-/// Addresses as a log shows them.
-fn choose(codecs: Codecs, chosen: Option<Vec<String>>) -> Result<Codecs, StartError> {
+/// Selects the codecs called `chosen`, or all of them.
+fn select_codecs(codecs: Codecs, chosen: Option<Vec<String>>) -> Result<Codecs, StartError> {
     let known: Vec<String> = codecs.names().map(String::from).collect();
     let names = chosen.unwrap_or_else(|| known.clone());
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -316,7 +319,7 @@ fn choose(codecs: Codecs, chosen: Option<Vec<String>>) -> Result<Codecs, StartEr
 }
 
 fn parse_all(addresses: &[String]) -> Result<Vec<Address>, StartError> {
-    // One string may hold several (protocol.md section 1).
+    // One string may hold several addresses, separated by commas (protocol.md section 1).
     let each = addresses
         .iter()
         .flat_map(|text| text.split(','))

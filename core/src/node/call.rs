@@ -1,4 +1,4 @@
-//! `Call`: a message that is answered.
+//! `Call`: a request message with one answer.
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -20,16 +20,16 @@ use crate::{Message, PortId, Reason};
 /// A call that starts when it is awaited; made by [`LocalNode::call`](crate::LocalNode::call).
 ///
 /// # Cancel safety
-/// Dropping the future gives the call up: an answer that comes later is dropped. The message may have been sent.
+/// Dropping the future cancels the call: a later answer is dropped. The message may have been sent.
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<'m, M, T> {
     node: Arc<Inner>,
     to: PortId,
     message: M,
     within: Option<Duration>,
-    /// What is held until the call is dropped.
-    held: Option<Box<dyn Held + 'm>>,
-    /// How long what the message borrows lives.
+    /// A guard that is kept until the call is dropped.
+    guard: Option<Box<dyn Guard + 'm>>,
+    /// The lifetime of the data that the message borrows.
     lifetime: PhantomData<&'m ()>,
     answer: PhantomData<fn() -> T>,
 }
@@ -41,24 +41,24 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
             to,
             message,
             within: None,
-            held: None,
+            guard: None,
             lifetime: PhantomData,
             answer: PhantomData,
         }
     }
 
-    /// Gives up after `limit` with [`CallError::TimedOut`].
+    /// Fails after `limit` with [`CallError::TimedOut`].
     ///
-    /// To another node, a call with a limit monitors the node only, which costs no message: a port that does not exist
-    /// there shows as a time-out. A call without monitors the port (protocol.md section 5).
+    /// A call with a limit to another node monitors only that node, which costs no message: a port that does not exist
+    /// there is reported as a timeout. A call without a limit monitors the port (protocol.md section 5).
     pub fn within(mut self, limit: Duration) -> Self {
         self.within = Some(limit);
         self
     }
 
-    /// Keeps `held` as long as the call is.
-    pub(super) fn holding(mut self, held: Box<dyn Held + 'm>) -> Self {
-        self.held = Some(held);
+    /// Keeps `guard` until the call is dropped.
+    pub(super) fn with_guard(mut self, guard: Box<dyn Guard + 'm>) -> Self {
+        self.guard = Some(guard);
         self
     }
 
@@ -68,7 +68,7 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
             to,
             message,
             within,
-            held: _held,
+            guard: _guard,
             ..
         } = self;
         let (answer, answered) = oneshot::channel();
@@ -118,13 +118,14 @@ where
     }
 }
 
-/// Anything that does something when it is dropped.
-pub(super) trait Held: Send {}
-impl<T: Send> Held for T {}
+/// Any value with a destructor.
+pub(super) trait Guard: Send {}
+impl<T: Send> Guard for T {}
 
 type Answer = Result<Message, Reason>;
 
-/// The port that the answer goes to. It dies with the first message, with what it was linked to, or with the call.
+/// The port that receives the answer. It dies with the first message, with the port to which it is linked, or with the
+/// call.
 struct ReplyPort {
     node: Arc<Inner>,
     id: PortId,
@@ -133,22 +134,22 @@ struct ReplyPort {
 impl ReplyPort {
     fn new(node: &Arc<Inner>, answer: oneshot::Sender<Answer>) -> Self {
         let answer = Arc::new(std::sync::Mutex::new(Some(answer)));
-        let give = move |answer: &std::sync::Mutex<Option<oneshot::Sender<Answer>>>, what| {
-            let sender = answer
+        let send = move |slot: &std::sync::Mutex<Option<oneshot::Sender<Answer>>>, answer| {
+            let sender = slot
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
                 .take();
-            // The caller has given up: then nobody wants it.
+            // The receiver may have been dropped.
             if let Some(sender) = sender {
-                let _ = sender.send(what);
+                let _ = sender.send(answer);
             }
         };
         let ended = answer.clone();
         let port = move |cx: &mut Context<'_>, message: Message| {
-            give(&answer, Ok(message));
+            send(&answer, Ok(message));
             cx.kill(Reason::normal());
         };
-        let on_end = move |reason: &Reason| give(&ended, Err(reason.clone()));
+        let on_end = move |reason: &Reason| send(&ended, Err(reason.clone()));
         let new = NewPort {
             port: Box::new(port) as Box<dyn Port>,
             on_end: Some(Box::new(on_end)),

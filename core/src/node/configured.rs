@@ -1,5 +1,5 @@
-//! Filling a builder from a configuration, which is the first step of starting a node (protocol.md section 9), and the
-//! services that a configuration names. What is in it, and which value holds, is its source's business.
+//! Fills a builder from a configuration, the first step of starting a node (protocol.md section 9), and prepares the
+//! services that the configuration names. The source of the configuration defines its contents and their precedence.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::{Message, Reason, Text, Value};
 
 type Run = Arc<dyn Fn(&LocalNode, Message) -> Result<(), Reason> + Send + Sync>;
 
-/// What a builder was told about its configuration.
+/// The settings of a builder about its configuration.
 #[derive(Default)]
 pub(super) struct Configured {
     source: Option<Arc<dyn ConfigSource>>,
@@ -28,24 +28,24 @@ pub(super) struct Configured {
 }
 
 impl Builder {
-    /// Where [`profile`](Self::profile) finds the configuration. `aemp::node()` has the file with the feature `profile`. A
-    /// `ProfileSource` of the crate `aemp-profile` is given as `Profiles(source)`.
+    /// Sets the source from which [`profile`](Self::profile) loads the configuration. With the feature `profile`,
+    /// `aemp::node()` uses the configuration file. Pass a `ProfileSource` of the crate `aemp-profile` as
+    /// `Profiles(source)`.
     pub fn profiles(mut self, source: impl ConfigSource + 'static) -> Self {
         self.configured.source = Some(Arc::new(source));
         self
     }
 
-    /// Configures the node by the profile called `name`, as AnyEvent::MP's `configure` does: the built-in defaults,
-    /// what this builder was told, the file's global keys, the profile's parents, the profile; the last that has
-    /// a key counts. With the value `force` the builder's count most, with `norc` the file is not read. Both are given by
-    /// [`value`](Self::value).
+    /// Configures the node by the profile called `name`, as AnyEvent::MP's `configure` does. Layers, from lowest to
+    /// highest precedence: the built-in defaults, the settings of this builder, the file's global keys, the profile's
+    /// parents, the profile. With the value `force` the builder's settings have the highest precedence; with `norc` the
+    /// file is not read. Both are set by [`value`](Self::value).
     ///
-    /// Settings made by [`configure`](Self::configure) are the builder's where they differ from the defaults. Without a
-    /// profile that says otherwise the ID is the name, `/` and a random word, and the node listens on `*`.
+    /// Settings made by [`configure`](Self::configure) count as the builder's if they differ from the defaults. Unless
+    /// the profile sets them, the ID is the name, `/` and a random word, and the node listens on `*`.
     ///
-    /// Starting then takes these steps: the configuration is gathered, every address is bound, what
-    /// [`on_start`](Self::on_start) and the services do at once is done, and then connections are accepted and
-    /// the seeds are connected to.
+    /// The node then starts in these steps: it loads the configuration, binds every address, runs
+    /// [`on_start`](Self::on_start) and the services, and then accepts connections and connects to the seeds.
     ///
     /// ```no_run
     /// # async fn example(file: impl aemp_core::settings::ConfigSource + 'static) -> aemp_core::Result<()> {
@@ -59,15 +59,15 @@ impl Builder {
         self
     }
 
-    /// The same with the host's name as the profile's.
+    /// Configures the node by the profile that has the name of the host; see [`profile`](Self::profile).
     pub fn host_profile(mut self) -> Self {
         self.configured.profile = Some(ProfileName::Host);
         self
     }
 
-    /// Gives the value of a key of protocol.md section 9, as a program does there: the profile wins unless there is also
-    /// `value("force", true)`. With `value("norc", true)` the file is not read. A wrong key or value is an error when
-    /// the node starts, and so is any where [`profiles`](Self::profiles) has no source: what keys there are is known there.
+    /// Sets a key of protocol.md section 9. The profile takes precedence unless `value("force", true)` is also set. With
+    /// `value("norc", true)` the file is not read. A wrong key or value is an error when the node starts. Any value is an
+    /// error without a source of [`profiles`](Self::profiles), because the source defines the keys.
     ///
     /// ```
     /// let builder = aemp_core::LocalNode::builder().value("monitor_timeout", 10).value("seeds", "192.0.2.1:4040");
@@ -77,9 +77,9 @@ impl Builder {
         self
     }
 
-    /// Registers a function that a configuration can name in `services`. It gets the node and the arguments, and runs
-    /// once every address is bound and nobody has connected yet. It must not block; its error is one of
-    /// [`start`](Self::start).
+    /// Registers a function that a configuration can name in `services`. It receives the node and the arguments, and runs
+    /// after all addresses are bound and before the first connection is accepted. It must not block. Its error is
+    /// returned by [`start`](Self::start).
     ///
     /// ```
     /// use aemp_core::{LocalNode, reason, routes};
@@ -102,16 +102,16 @@ impl Builder {
         self
     }
 
-    /// Takes all settings from `profile`, in the place of those there are. Those that are made later count.
+    /// Replaces all settings by those of `profile`. Settings made later replace these.
     ///
-    /// What a profile asks for and this version does not have is an error when the node starts.
+    /// If the profile needs a feature that this version does not have, the node does not start.
     pub fn fill(mut self, profile: impl Fill) -> Self {
         profile.fill(&mut self.settings);
         self
     }
 
-    /// Step 1: the configuration that holds.
-    pub(super) async fn gather(
+    /// Step 1: loads the configuration.
+    pub(super) async fn load_configuration(
         mut self,
         runtime: &Handle,
         entropy: &Entropy,
@@ -137,8 +137,8 @@ impl Builder {
         Ok(self)
     }
 
-    /// That the node can do what its configuration asks for; says what is odd in it.
-    pub(super) fn look_at_configuration(&self) -> Result<(), StartError> {
+    /// Logs the warnings of the configuration. Fails if it needs an unsupported feature.
+    pub(super) fn check_configuration(&self) -> Result<(), StartError> {
         for warning in &self.settings.warnings {
             tracing::warn!(target: "aemp::node", "{warning}");
         }
@@ -148,7 +148,7 @@ impl Builder {
         }
     }
 
-    /// The services to run, all of which are known.
+    /// The services to run. Fails if one is not registered.
     pub(super) fn services(&mut self) -> Result<Vec<Prepared>, StartError> {
         let services = std::mem::take(&mut self.settings.services);
         let registry = &self.configured.registry;

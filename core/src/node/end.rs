@@ -1,4 +1,4 @@
-//! How a node begins to run and how it ends: told to, by the failure of a part of it, or with its runtime.
+//! How a node begins to run, and how it stops: on request, after the failure of a part, or with its runtime.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::deadline::Deadline;
 use crate::lifecycle::Essential;
 use crate::shard;
 
-/// How long a task that was told to end may take.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long cancelled tasks may take to end.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 impl Inner {
-    /// Starts the shards, and the task that ends the node when it is to stop.
+    /// Starts the shards, and the task that shuts the node down when it is stopped.
     pub(super) fn begin(self: &Arc<Self>) {
         let shards = (0..self.shards.count()).map(|index| {
             let essential = Essential::new(&self.life, format!("shard {index}"));
@@ -26,20 +26,20 @@ impl Inner {
         self.life.runtime.spawn(Finish(self.clone()).run(shards));
     }
 
-    /// Waits for the stop and carries out the part that takes time.
+    /// Waits for the stop, then for the tasks of the node and the shards.
     async fn end(&self, shards: Vec<JoinHandle<()>>) {
         self.life.stop.cancelled().await;
-        let late = self.life.ending.deadline().plus(GRACE);
-        let _ = late.bound(self.life.join()).await;
+        let deadline = self.life.ending.deadline().plus(GRACE_PERIOD);
+        let _ = deadline.bound(self.life.join()).await;
         self.shards.close();
-        // A handler that blocks must not keep the others from their end. All have the same time.
-        let late = Deadline::after(GRACE);
+        // One deadline for all shards, so that a handler that blocks does not delay the end of the others.
+        let deadline = Deadline::after(GRACE_PERIOD);
         for shard in shards {
-            let _ = late.bound(shard).await;
+            let _ = deadline.bound(shard).await;
         }
     }
 
-    /// The rest of the end, which takes no time: whoever waits for something of this node waits no longer.
+    /// Releases everything that waits for this node. Does not wait.
     fn finish(&self) {
         self.life.close();
         self.shards.close();
@@ -55,7 +55,8 @@ impl Inner {
     }
 }
 
-/// Ends the node: the one task that does. Dropped before, with its runtime, it does at once what takes no time.
+/// The task that shuts the node down. If the runtime drops the task, its destructor still performs the part that does not
+/// wait.
 struct Finish(Arc<Inner>);
 
 impl Finish {

@@ -1,4 +1,5 @@
-//! What a node offers under a name: ports that others may spawn here, and functions that they may call.
+//! `Functions`: the registry of what a node offers by name: ports that others may spawn here, and functions that they may
+//! call.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,7 +14,7 @@ use crate::{Message, Reason, Text};
 type Init = Arc<dyn Fn(&LocalNode, Message) -> Result<Box<dyn Port>, Reason> + Send + Sync>;
 type Function = Arc<dyn Fn(&LocalNode, Message) -> Result<(), Reason> + Send + Sync>;
 
-/// The registry of one node. Names are looked up for each request, and changed rarely.
+/// The registry of one node. Read-write locks, since each request looks up a name and the names rarely change.
 #[derive(Default)]
 pub(crate) struct Functions {
     spawnable: RwLock<HashMap<Text, Init>>,
@@ -35,7 +36,7 @@ impl Functions {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         let replaced = spawnable.insert(name, init);
-        // User code, dropped without the lock.
+        // The replaced function is user code: drop it without the lock.
         drop(spawnable);
         guard::dispose(replaced);
     }

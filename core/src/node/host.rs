@@ -1,4 +1,4 @@
-//! What peers and connections have their node do.
+//! The operations of a node that its peers and connections call.
 
 use std::sync::Arc;
 

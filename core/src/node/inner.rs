@@ -1,6 +1,7 @@
-//! `Inner`: the state of a local node, and its operations without the conveniences of [`LocalNode`](super::LocalNode).
+//! `Inner`: the state of a local node and its basic operations; [`LocalNode`](super::LocalNode) is the handle for
+//! programs.
 //!
-//! Shared by everything that runs for the node. The maps are locked for a look-up; the counters are atomics.
+//! All tasks of the node share it. Maps are locked for one lookup at a time; counters are atomics.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
@@ -11,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{broadcast, oneshot};
 
 use super::functions::Functions;
-use super::local::Keep;
+use super::local::StopGuard;
 use super::names::Names;
 use super::{Driver, NodePort, NodeStats};
 use crate::allowance::log_within;
@@ -34,25 +35,25 @@ pub(crate) struct Inner {
     pub(crate) config: Arc<Config>,
     pub(crate) life: Arc<Lifecycle>,
     pub(crate) shards: Arc<Shards>,
-    /// What is shared among peers.
+    /// The state that all peers share.
     pub(crate) network: Arc<Network>,
-    /// What is shared among connections.
+    /// The state that all connections share.
     pub(crate) links: Arc<Links>,
     pub(super) clock: Clock,
     pub(crate) functions: Functions,
-    /// Taken when the node has stopped, so that who listens comes to an end.
+    /// Taken when the node has stopped, which ends the streams of all listeners.
     pub(super) events: Mutex<Option<broadcast::Sender<NodeEvent>>>,
-    /// Where this node listens, as others reach it.
+    /// The addresses at which other nodes reach this node.
     addresses: Mutex<Vec<Address>>,
-    pub(super) keep: Mutex<Weak<Keep>>,
+    pub(super) stop_guard: Mutex<Weak<StopGuard>>,
     pub(crate) directory: Driver,
     pub(super) names: Names,
 }
 
-/// What tells the time of day.
+/// The source of the time of day.
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// What a node is made of.
+/// The parts of a node.
 pub(super) struct Parts {
     pub(super) id: NodeId,
     pub(super) config: Config,
@@ -61,8 +62,8 @@ pub(super) struct Parts {
     pub(super) runtime: Handle,
 }
 
-/// How many node events wait for a slow listener.
-const EVENTS: usize = 1024;
+/// Node events that are kept for a slow listener.
+const EVENT_CAPACITY: usize = 1024;
 
 impl Inner {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
@@ -97,9 +98,9 @@ impl Inner {
                 shards,
                 clock,
                 functions: Functions::default(),
-                events: Mutex::new(Some(broadcast::channel(EVENTS).0)),
+                events: Mutex::new(Some(broadcast::channel(EVENT_CAPACITY).0)),
                 addresses: Mutex::default(),
-                keep: Mutex::default(),
+                stop_guard: Mutex::default(),
                 names,
             }
         })
@@ -123,44 +124,45 @@ impl Inner {
         self.insert_port(self.names.unique(), new_port(port))
     }
 
-    /// Makes the node port.
+    /// Creates the node port.
     pub(super) fn add_node_port(self: &Arc<Self>) {
         let port = new_port(NodePort(Arc::downgrade(self)));
         self.insert(PortName::NODE_PORT, port);
     }
 
     fn insert(self: &Arc<Self>, name: PortName, new: NewPort) {
-        let refused = self.shards.insert(name, new);
-        self.settle(refused);
+        let rejected = self.shards.insert(name, new);
+        self.settle_rejected(rejected);
     }
 
-    /// Makes a port with a name that this node has made up.
+    /// Creates a port with a generated name.
     pub(super) fn insert_port(self: &Arc<Self>, name: PortName, new: NewPort) -> PortId {
         self.insert(name.clone(), new);
         PortId::new(self.id.clone(), name)
     }
 
-    /// Makes a port with a name of its own, which keeps `place` as long as it lives. `None` if the name is in use, or is
-    /// that of the node port.
+    /// Creates a port with a given name, which holds `permit` as long as it lives. `None` if the name is in use or is the
+    /// name of the node port.
     pub(crate) fn add_named_port(
         self: &Arc<Self>,
         name: PortName,
         port: Box<dyn Port>,
-        place: Option<SpawnPermit>,
+        permit: Option<SpawnPermit>,
     ) -> Option<PortId> {
-        let taken = self.names.take(&name)?;
-        let on_end = Box::new(move |_: &Reason| drop((taken, place)));
+        let name_guard = self.names.reserve(&name)?;
+        let on_end = Box::new(move |_: &Reason| drop((name_guard, permit)));
         let on_end = Some(on_end as OnEnd);
         self.insert(name.clone(), NewPort { port, on_end });
         Some(PortId::new(self.id.clone(), name))
     }
 
-    /// What a thread does again and again with the same peer. What `with` runs may do so itself.
+    /// Calls `call` with the peer `id`, which is looked up in the cache of the thread first. `call` may call this
+    /// recursively.
     #[inline]
-    fn with_peer<R>(self: &Arc<Self>, id: &NodeId, with: impl FnOnce(&Arc<Peer>) -> R) -> R {
+    fn with_peer<R>(self: &Arc<Self>, id: &NodeId, call: impl FnOnce(&Arc<Peer>) -> R) -> R {
         let last = take_last().filter(|peer| peer.is(&self.network, id));
         let peer = last.unwrap_or_else(|| self.network.peer(id));
-        let result = with(&peer);
+        let result = call(&peer);
         cache_last(peer);
         result
     }
@@ -173,8 +175,7 @@ impl Inner {
         }
     }
 
-    /// Sends without telling the sender of failure: a message that cannot be encoded fires this node's monitors
-    /// on its port.
+    /// Sends a message without an error for the sender: if it cannot be encoded, this node's monitors on its port fire.
     #[inline]
     pub(crate) fn send(self: &Arc<Self>, to: &PortId, message: impl IntoMessage) {
         let Err(error) = self.try_send(to, message, None) else {
@@ -224,7 +225,7 @@ impl Inner {
 
     pub(crate) fn kill(self: &Arc<Self>, port: &PortId, reason: Reason) {
         if port.port().is_node_port() {
-            // It would deafen an AnyEvent::MP node (protocol.md section 5), and ours has no port there.
+            // It would stop an AnyEvent::MP node from receiving anything (protocol.md section 5).
             tracing::warn!(target: "aemp::port", port = %Excerpt(port), "a node port cannot be killed");
         } else if port.node() == &self.id {
             self.shards.kill(port.port().clone(), reason);
@@ -233,7 +234,7 @@ impl Inner {
         }
     }
 
-    /// Sets a monitor, for the port `owner` if there is one.
+    /// Sets a monitor, on behalf of the port `owner` if there is one.
     pub(crate) fn monitor(
         self: &Arc<Self>,
         target: &PortId,
@@ -247,7 +248,7 @@ impl Inner {
             }
             Err(error) => {
                 tracing::error!(target: "aemp::monitor", target = %Excerpt(target), error = %Excerpt(&error), "the message of a monitor cannot be built");
-                // Better told now and wrongly than never.
+                // The caller gets the guard of a monitor without effect.
                 self.watch(target, Action::kill(target, false))
             }
         }
@@ -263,12 +264,12 @@ impl Inner {
         }
         let armed = action.armed();
         let watcher = Watcher::Local(key, action);
-        let refused = self.shards.watch(target.port().clone(), watcher);
-        self.settle(refused);
+        let rejected = self.shards.watch(target.port().clone(), watcher);
+        self.settle_rejected(rejected);
         Monitor::new(self.shards.clone(), target.port(), key, armed)
     }
 
-    /// Kills `port` when `target` dies; by an ordinary end only if `always`.
+    /// Kills `port` when `target` dies; after a normal end only if `always`.
     pub(crate) fn link(self: &Arc<Self>, target: &PortId, port: &PortId, always: bool) -> Monitor {
         self.watch(target, Action::kill(port, always))
     }
@@ -277,8 +278,8 @@ impl Inner {
         self: &Arc<Self>,
         target: &PortId,
     ) -> impl Future<Output = Reason> + Send + use<> {
-        let (told, reason) = oneshot::channel();
-        let watch = self.watch(target, Action::new(ActionKind::Wake(told)));
+        let (sender, reason) = oneshot::channel();
+        let watch = self.watch(target, Action::new(ActionKind::Wake(sender)));
         let stopped = self.life.stopped_reason();
         async move {
             let reason = woken_soon(reason).await.unwrap_or(stopped);
@@ -287,8 +288,8 @@ impl Inner {
         }
     }
 
-    /// Puts a fired action where its owner will meet it: into the queue of a port or shard. Locks nothing else,
-    /// so that a peer can call it while it settles a lost connection.
+    /// Queues a fired action at the shard of its port. Locks nothing else, so that a peer can call it while it settles
+    /// a lost connection.
     pub(crate) fn fire(self: &Arc<Self>, watched: &PortName, action: Action, reason: Reason) {
         let here = |to: &PortId| to.node() == &self.id;
         match action.kind {
@@ -308,25 +309,25 @@ impl Inner {
                     self.shards.deliver(to.port(), message.into());
                 }
             }
-            ActionKind::Wake(told) => {
+            ActionKind::Wake(sender) => {
                 if action.armed.take() {
-                    // Nobody waits any more: then nobody is told.
-                    let _ = told.send(reason);
+                    // The receiver may have been dropped.
+                    let _ = sender.send(reason);
                 }
             }
             kind => {
                 let shard = action.shard;
                 let fired = Box::new((Action { kind, ..action }, reason));
                 let item = Item::new(watched.clone(), shard::Op::Fire(fired));
-                // Where the node has stopped, what is settled may be the program's code: not under a peer's lock.
-                let refused = self.shards.try_push(item, shard);
-                self.settle(refused);
+                // If the node has stopped, the callback must not run here: the caller may hold a peer's lock.
+                let rejected = self.shards.try_push(item, shard);
+                self.settle_rejected(rejected);
             }
         }
     }
 
-    /// Runs a fired action that [`fire`](Self::fire) has given to a shard.
-    pub(crate) fn act(self: &Arc<Self>, action: Action, reason: Reason) {
+    /// Runs a fired action on a shard, after [`fire`](Self::fire) has queued it.
+    pub(crate) fn run_action(self: &Arc<Self>, action: Action, reason: Reason) {
         if !action.armed.take() {
             return;
         }
@@ -343,28 +344,28 @@ impl Inner {
                     self.shards.deliver(to.port(), message.into());
                 } else {
                     let (to, message) = appended(*notify, abridged(&reason));
-                    // It fits whatever codec there is: a reason may hold what that lacks, and has to arrive.
+                    // Sent as a message of the node: elements that the codec cannot carry are replaced, so it arrives.
                     self.network
                         .peer(to.node())
                         .send_internal(to.port(), message);
                 }
             }
-            ActionKind::Wake(told) => {
-                let _ = told.send(reason);
+            ActionKind::Wake(sender) => {
+                let _ = sender.send(reason);
             }
             ActionKind::Call(run) => run(reason),
         }
     }
 
-    /// Tells those who listen.
+    /// Sends `event` to all listeners.
     pub(crate) fn event(&self, event: NodeEvent) {
         if let Some(events) = &*self.events.lock().unwrap_or_else(PoisonError::into_inner) {
-            // Nobody listens: then nobody is told.
+            // There may be no listener.
             let _ = events.send(event);
         }
     }
 
-    /// The events from now on; none if the node has stopped.
+    /// The events from now on; ends at once if the node has stopped.
     pub(super) fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
         match &*self.events.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(events) => events.subscribe(),
@@ -373,7 +374,7 @@ impl Inner {
     }
 }
 
-/// The message of a [`Notify`](crate::Notify) with the reason at its end.
+/// The message of a [`Notify`](crate::Notify), with the reason appended.
 fn appended((to, mut values): (PortId, Values), reason: Reason) -> (PortId, Values) {
     values.extend(reason.values().iter().cloned());
     (to, values)

@@ -1,4 +1,4 @@
-//! `LocalNode`: the handle that programs hold.
+//! `LocalNode`: the handle of a node for programs.
 
 use std::fmt;
 use std::future::Future;
@@ -21,21 +21,21 @@ use crate::shard::PortStats;
 use crate::traffic::{Events, LinkInfo, Tap, TapOptions};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
 
-/// A node in this process. Clones are the same node, which stops when the last of them is dropped or when
-/// [`shutdown`](Self::shutdown) is called. A clone that a port of the node itself holds counts as well; inside a port
-/// use [`Context::node`](crate::Context::node) where it is needed.
+/// A handle of a node in this process. Clones refer to the same node. The node stops when the last clone is dropped or
+/// when [`shutdown`](Self::shutdown) is called. A clone that is held by a port of the node itself keeps the node
+/// running; use [`Context::node`](crate::Context::node) inside a port instead.
 ///
-/// Made by [`builder`](Self::builder), or, with every enabled transport and codec, by the facade's `aemp::node()`.
+/// Created by [`builder`](Self::builder), or by the facade's `aemp::node()` with every enabled transport and codec.
 #[derive(Clone)]
 pub struct LocalNode {
     inner: Arc<Inner>,
-    _keep: Option<Arc<Keep>>,
+    _stop_guard: Option<Arc<StopGuard>>,
 }
 
-/// Stops the node when the last handle is gone.
-pub(super) struct Keep(CancellationToken);
+/// Stops the node when the last handle is dropped.
+pub(super) struct StopGuard(CancellationToken);
 
-impl Drop for Keep {
+impl Drop for StopGuard {
     fn drop(&mut self) {
         self.0.cancel();
     }
@@ -48,24 +48,28 @@ impl LocalNode {
     }
 
     pub(super) fn new(inner: Arc<Inner>) -> Self {
-        let keep = Arc::new(Keep(inner.life.stop.clone()));
-        *inner.keep.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&keep);
+        let stop_guard = Arc::new(StopGuard(inner.life.stop.clone()));
+        *inner
+            .stop_guard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&stop_guard);
         Self {
             inner,
-            _keep: Some(keep),
+            _stop_guard: Some(stop_guard),
         }
     }
 
-    /// A handle for those who run inside the node. Once the node stops it keeps nothing alive.
+    /// A handle for code that the node runs. Created after the last handle of a program was dropped, it does not keep the
+    /// node running.
     pub(crate) fn from_inner(inner: &Arc<Inner>) -> Self {
-        let keep = inner
-            .keep
+        let stop_guard = inner
+            .stop_guard
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .upgrade();
         Self {
             inner: inner.clone(),
-            _keep: keep,
+            _stop_guard: stop_guard,
         }
     }
 
@@ -78,15 +82,15 @@ impl LocalNode {
         &self.inner.id
     }
 
-    /// Makes a port that handles its messages with `port`: a closure, [`routes`](crate::routes), or a type.
+    /// Creates a port that handles its messages with `port`: a closure, [`routes`](crate::routes), or a type.
     #[doc(alias = "rcv")]
     pub fn port(&self, port: impl Port + 'static) -> PortId {
         self.inner.add_port(port)
     }
 
-    /// Makes a port under a name of its own, so that others can know its ID beforehand. `None` if a port of
-    /// that name lives, or the name is empty. Names that begin with `?` are for ports that take the answers of calls: what
-    /// cannot be encoded for such a port kills it.
+    /// Creates a port with the given name, so that others can know its ID in advance. `None` if a live port has that
+    /// name, or the name is empty. Names that begin with `?` are for ports that receive the answers of calls: a message
+    /// that cannot be encoded for such a port kills it.
     pub fn port_named(
         &self,
         name: impl Into<PortName>,
@@ -95,12 +99,12 @@ impl LocalNode {
         self.inner.add_named_port(name.into(), Box::new(port), None)
     }
 
-    /// Makes a port whose messages are awaited.
+    /// Creates a port whose messages are awaited.
     pub fn inbox(&self) -> Inbox {
         self.inbox_with(|_| ())
     }
 
-    /// Makes a port whose messages are awaited, with other bounds than the usual on what may wait.
+    /// Creates a port whose messages are awaited, with changed bounds on waiting messages.
     pub fn inbox_with(&self, change: impl FnOnce(&mut InboxBounds)) -> Inbox {
         let mut bounds = InboxBounds::new(self.inner.config.inbox_limit);
         change(&mut bounds);
@@ -109,28 +113,29 @@ impl LocalNode {
 
     /// Sends a message to a port of this or any other node. Never blocks.
     ///
-    /// `message` is a [`Message`] or anything that serialises to a list of elements, such as a tuple. A port that
-    /// does not exist drops it. One that cannot be encoded for the connection is logged, and this node's monitors
-    /// on the port fire with `encode_error NODE PATH`; use [`try_send`](Self::try_send) to be told instead.
+    /// `message` is a [`Message`] or any value that serialises to a list of elements, such as a tuple. A message to a
+    /// port that does not exist is dropped. If the message cannot be encoded for the connection, that is logged, and
+    /// this node's monitors on the port fire with `encode_error NODE PATH`; [`try_send`](Self::try_send) returns the
+    /// error instead.
     ///
-    /// A type's own `Serialize` runs inside this call and must not send to the same node itself.
+    /// The message's `Serialize` runs inside this call and must not send to the same node itself.
     #[doc(alias = "snd")]
     #[inline]
     pub fn send(&self, to: &PortId, message: impl IntoMessage) {
         self.inner.send(to, message);
     }
 
-    /// Sends a message as [`send`](Self::send) does, and says if it cannot be encoded.
+    /// Sends a message as [`send`](Self::send) does, and returns an error if it cannot be encoded.
     ///
     /// # Errors
-    /// If the codec of the connection cannot carry an element; nothing was sent and no monitor fires. A message
-    /// that has to wait for a connection meets the codec later, and is treated as by `send` then.
+    /// If the codec of the connection cannot carry an element; nothing was sent and no monitor fires. A message that
+    /// waits for a connection is encoded later, and then treated as by `send`.
     pub fn try_send(&self, to: &PortId, message: impl IntoMessage) -> Result<(), SendError> {
         self.inner.try_send(to, message, None)
     }
 
-    /// Waits until few enough bytes wait for `node` (`Config::high_water`): what a fast producer awaits
-    /// between sends, so that a slow peer slows it down.
+    /// Waits until the queue for `node` is below the high-water mark (`Config::high_water`). A fast producer awaits this
+    /// between sends, so that a slow peer slows it down (backpressure).
     pub async fn ready(&self, node: &NodeId) {
         if node != self.id() {
             self.inner
@@ -141,22 +146,23 @@ impl LocalNode {
         }
     }
 
-    /// Kills a port with a reason of any values. No port of that ID: nothing happens.
+    /// Kills a port with a reason, which may hold any values. Does nothing if no port has that ID.
     #[doc(alias = "kil")]
     pub fn kill(&self, port: &PortId, reason: Reason) {
         self.inner.kill(port, reason);
     }
 
-    /// Lets `then` happen once when `target` dies or messages to it may have been lost, or when it does not
-    /// exist: a closure that gets the [`Reason`], or a [`Notify`](crate::Notify).
+    /// Runs `then` once when `target` dies, when messages to it may have been lost, or when it does not exist. `then`
+    /// is a closure that receives the [`Reason`], or a [`Notify`](crate::Notify).
     ///
-    /// A bare node ID as target fires when the connection to that node is lost. The guard ends the monitor.
+    /// With a bare node ID as target it runs when the connection to that node is lost. Dropping the guard ends the
+    /// monitor.
     #[doc(alias = "mon")]
     pub fn monitor(&self, target: &PortId, then: impl IntoAction) -> Monitor {
         self.inner.monitor(target, then, None)
     }
 
-    /// Kills `port` with the same reason when `target` dies, unless `target` comes to an ordinary end.
+    /// Kills `port` with the same reason when `target` dies, unless `target` ends normally.
     #[doc(alias = "mon")]
     pub fn link(&self, target: &PortId, port: &PortId) -> Monitor {
         self.inner.link(target, port, false)
@@ -171,8 +177,8 @@ impl LocalNode {
         self.inner.gone(target)
     }
 
-    /// Sends `message` with a reply port ID appended and waits for the answer, which may be of any type that a
-    /// message's elements deserialise to. Starts when awaited.
+    /// Sends `message` with the ID of a reply port appended, and waits for the answer, which may be of any type that a
+    /// message's elements deserialise to. The call starts when it is awaited.
     ///
     /// ```
     /// # async fn example(client: aemp_core::LocalNode, counter: aemp_core::PortId) -> aemp_core::Result<()> {
@@ -190,9 +196,9 @@ impl LocalNode {
         Call::new(self.inner.clone(), to.clone(), message)
     }
 
-    /// Runs the function that `node` offers under `function` as a new port there, and gives that port's ID,
-    /// which can be used at once. If there is no such function, or its arguments do not fit, the port does not
-    /// exist, as a monitor on it tells.
+    /// Runs the function that `node` offers as `function` as a new port there, and returns that port's ID, which can be
+    /// used at once. If there is no such function, or the arguments do not match, the port does not exist, and a
+    /// monitor on it fires.
     ///
     /// # Errors
     /// If the arguments cannot be serialised.
@@ -212,10 +218,10 @@ impl LocalNode {
             .and_then(values_to_send)
             .map_err(refused)?;
         if *node == self.inner.id {
-            // At once, so that what is sent to it next finds it.
+            // At once, so that the port exists before the next message to it.
             node_port::start(
                 &self.inner,
-                node_port::Sender::Here,
+                node_port::Sender::Local,
                 port.port().clone(),
                 function,
                 arguments.into(),
@@ -230,9 +236,9 @@ impl LocalNode {
         Ok(port)
     }
 
-    /// Lets others run `make` as a new port of this node, under the name `function`, which is by custom
-    /// `::`-separated. `make` gets this node and the arguments, and returns the port. It runs where the request is
-    /// read, so it must not block. What is to be done as that port, or may fail, belongs into
+    /// Offers `make` to other nodes, which can spawn it as a new port of this node, by the name `function`, by convention
+    /// `::`-separated. `make` receives this node and the arguments, and returns the port. It runs in the task that
+    /// reads the request, so it must not block. Work of the port itself, or work that can fail, belongs into
     /// [`Port::start`] or [`Routes::at_start`](crate::Routes::at_start).
     ///
     /// ```
@@ -254,8 +260,8 @@ impl LocalNode {
         self.inner.functions.offer(function.into(), make);
     }
 
-    /// Lets others call `run` by a message to the node port: `[function, arguments...]`. It must not block; its
-    /// error is logged.
+    /// Offers `run` to other nodes, which can call it by a message to the node port: `[function, arguments...]`. It
+    /// must not block. Its error is logged.
     pub fn offer_function<A, R, F>(&self, function: impl Into<Text>, run: F)
     where
         A: DeserializeOwned,
@@ -265,19 +271,19 @@ impl LocalNode {
         self.inner.functions.function(function.into(), run);
     }
 
-    /// Sends `message` to `to` after `delay`. The guard cancels it.
+    /// Sends `message` to `to` after `delay`. Dropping the guard cancels the timer.
     #[doc(alias = "after")]
     pub fn send_after(&self, delay: Duration, to: &PortId, message: impl IntoMessage) -> Timer {
         self.inner.send_after(delay, to, message)
     }
 
-    /// Sends `message` to `to` every `period`, the first time after one period. The guard cancels it.
+    /// Sends `message` to `to` every `period`, the first time after one period. Dropping the guard cancels the timer.
     pub fn send_every(&self, period: Duration, to: &PortId, message: impl IntoMessage) -> Timer {
         self.inner.send_every(period, to, message)
     }
 
-    /// Tells where `node` can be reached, best address first, so that sending to it connects on demand. Replaces
-    /// what was known before. The address that worked last is tried first all the same.
+    /// Sets the addresses of `node`, best first, so that sending to it connects on demand. Replaces earlier addresses.
+    /// The address of the last connection is still tried first.
     pub fn add_peer(&self, node: &NodeId, addresses: impl IntoIterator<Item = Address>) {
         self.inner
             .network
@@ -285,22 +291,23 @@ impl LocalNode {
             .set_addresses(addresses.into_iter().collect());
     }
 
-    /// Keeps a connection to `address` from now on, whoever answers there, with a pause between attempts that doubles
-    /// from 1.2 s to `monitor_timeout`. A name is looked up anew at each attempt. False if it is a seed already.
+    /// Adds a seed: keeps a connection to `address`, whichever node answers there. The backoff between attempts doubles
+    /// from 1.2 s to `monitor_timeout`. A host name is resolved again at each attempt. Returns false if it is a seed
+    /// already.
     #[doc(alias = "seeds")]
     pub fn add_seed(&self, address: Address) -> bool {
         link::add_seed(&self.inner.links, address)
     }
 
-    /// Makes no more attempts to connect to `address`. False if it is no seed.
+    /// Removes a seed: makes no more attempts to connect to `address`. Returns false if it is no seed.
     ///
-    /// A connection that is open stays, since its other end may be in the middle of work with this node, and losing it
-    /// would fire monitors: from now on it is like any other, and is not made again when it ends.
+    /// An open connection stays, since the peer may be using it, and losing it would fire monitors. From now on it is an
+    /// ordinary connection, and is not restored when it ends.
     pub fn remove_seed(&self, address: &Address) -> bool {
         link::remove_seed(&self.inner.links, address)
     }
 
-    /// The seeds of this node and how each stands, in the order in which they were added.
+    /// The seeds of this node and their states, in the order in which they were added.
     pub fn seeds(&self) -> Vec<SeedInfo> {
         let seeds = self.inner.links.seeds();
         seeds.iter().map(|seed| seed.info()).collect()
@@ -311,20 +318,20 @@ impl LocalNode {
         Directory::new(self.inner.clone())
     }
 
-    /// The group of ports called `name`: whoever joins it on any node of the network.
+    /// The group of ports called `name`. Ports on any node of the network can join it.
     #[doc(alias = "grp_reg")]
     pub fn group(&self, name: &str) -> Group {
         Group::new(self.inner.clone(), name)
     }
 
-    /// The addresses at which this node listens, as others reach it, best first: in the order of the binds and within
-    /// one as its transport says, but link-local addresses after all others and loopback ones last.
+    /// The addresses at which others reach this node, best first: in the order of the binds, and for each bind in the
+    /// order of its transport; but link-local addresses after all others, and loopback addresses last.
     #[doc(alias = "binds")]
     pub fn addresses(&self) -> Vec<Address> {
         self.inner.addresses()
     }
 
-    /// The connections that are up, by peer.
+    /// The connections that are up, sorted by peer.
     pub fn links(&self) -> Vec<LinkInfo> {
         self.inner
             .network
@@ -334,13 +341,14 @@ impl LocalNode {
             .collect()
     }
 
-    /// What the node does: traffic, queues and signs of life of its connections, work of its shards.
+    /// Statistics of the node: traffic, queues and liveness of its connections, work of its shards.
     pub fn stats(&self) -> NodeStats {
         self.inner.stats()
     }
 
-    /// The ports that live on this node, by name, those included that a call or an inbox has made. What was sent before is
-    /// worked off first. It is a list of all of them: not for every second of a node with a million.
+    /// All live ports of this node, sorted by name, including those of calls and inboxes. Messages sent before are
+    /// processed first. The list has an entry for each port: do not request it every second from a node with a million
+    /// ports.
     pub async fn ports(&self) -> Vec<PortStats> {
         self.inner.shards.ports().await
     }
@@ -353,11 +361,11 @@ impl LocalNode {
             .spawn(super::metrics::export(self.inner.clone(), period));
     }
 
-    /// Waits until the node is connected to one of its seeds, or has failed to connect to every one of them once.
-    /// A node without seeds has joined.
+    /// Waits until the node is connected to one of its seeds, or has failed to connect to each of them once. Returns at
+    /// once for a node without seeds.
     ///
     /// # Errors
-    /// What happened at the last of the seeds. The node goes on trying.
+    /// The failure at the last of the seeds. The node continues to try.
     pub async fn joined(&self) -> Result<(), JoinError> {
         let joined = link::joined(&self.inner.links).await;
         joined.map_err(|(address, text)| JoinError {
@@ -367,14 +375,15 @@ impl LocalNode {
         })
     }
 
-    /// Peers that come up and go down from now on.
+    /// The events of peers that come up and go down from now on.
     pub fn events(&self) -> Events {
         Events(self.inner.subscribe())
     }
 
-    /// Follows the messages that cross the node's links from now on, both ways, with the links that are up, come up and
-    /// go down. No link waits for whoever reads the tap: what it cannot take is counted and left out. What the node's ports
-    /// send to each other crosses no link. While there is no tap it costs a look at one flag for each message.
+    /// Copies the messages that cross the node's links from now on, in both directions, and reports the links that are
+    /// up, come up and go down. Links never wait for the reader of the tap: messages that do not fit are counted and
+    /// left out. Messages between ports of this node cross no link. Without a tap the cost is a check of one flag per
+    /// message.
     ///
     /// ```
     /// # async fn example(node: aemp_core::LocalNode) {
@@ -393,13 +402,15 @@ impl LocalNode {
         Tap::start(&self.inner.network.taps, node, options, first)
     }
 
-    /// Stops the node: listeners close, what is queued for peers goes out for up to two seconds, links close, which
-    /// fires the monitors of other nodes on ports here at once, and ports are dropped. Says what could not be delivered.
+    /// Stops the node: closes the listeners, writes the queues of peers for up to two seconds, closes the links, which
+    /// fires the monitors of other nodes on ports here at once, and drops the ports. Returns what could not be
+    /// delivered.
     pub async fn shutdown(self) -> Shutdown {
         self.inner.life.stop(None).await
     }
 
-    /// The same with another limit for what is queued. If the node stops already, the limit of who came first counts.
+    /// Stops the node as [`shutdown`](Self::shutdown) does, with another limit for writing the queues. If the node is
+    /// stopping already, the first limit applies.
     pub async fn shutdown_within(self, limit: Duration) -> Shutdown {
         self.inner.life.stop(Some(limit)).await
     }

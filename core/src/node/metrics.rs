@@ -1,4 +1,5 @@
-//! A node's statistics for the `metrics` facade: copied now and then, so that the way of a message knows nothing of them.
+//! Exports a node's statistics to the `metrics` facade. They are copied periodically, so that the path of a message
+//! contains no metrics calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub(super) async fn export(node: Arc<Inner>, period: Duration) {
     }
 }
 
-/// Remembers what was copied, since counters only grow and a new connection counts from 0.
+/// Keeps the last values, since the facade's counters take increments, and a new connection counts from 0.
 struct Exporter {
     node: NodeId,
     links: HashMap<NodeId, (u64, [u64; 5])>,

@@ -8,12 +8,12 @@ mod end;
 mod functions;
 mod host;
 mod inner;
-mod late;
 mod local;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod names;
 mod node_port;
+mod rejected;
 mod stats;
 mod timer;
 
@@ -34,14 +34,14 @@ use crate::error::SendError;
 use crate::monitor::{Action, Monitor};
 use crate::{NodeId, PortName, Reason};
 
-/// A node as those see it who send to its ports. [`LocalNode`] is one: this process.
+/// A node, as seen by senders to its ports. [`LocalNode`], the node of this process, is one.
 ///
-/// Nothing here blocks. What is sent, killed and monitored by one thread reaches the node in that order.
+/// No method blocks. The sends, kills and monitors of one thread reach the node in the order of the calls.
 pub trait Node: Send + Sync {
     /// The node's ID.
     fn id(&self) -> &NodeId;
 
-    /// Sends a message to one of the node's ports. A port that does not exist is no error.
+    /// Sends a message to one of the node's ports. It is no error if the port does not exist.
     ///
     /// # Errors
     /// If the message cannot be encoded for this node.
@@ -50,6 +50,6 @@ pub trait Node: Send + Sync {
     /// Kills one of the node's ports.
     fn kill(&self, port: &PortName, reason: Reason);
 
-    /// Lets `then` run when the port dies or messages to it may have been lost.
+    /// Runs `then` when the port dies or messages to it may have been lost.
     fn monitor(&self, port: &PortName, then: Action) -> Monitor;
 }

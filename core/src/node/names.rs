@@ -1,4 +1,4 @@
-//! `Names`: the names of a node's ports, those that it makes up and those that are given.
+//! `Names`: the names of a node's ports, both generated and given ones.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,36 +11,36 @@ use crate::{NodeId, PortName};
 
 /// The names of the ports of one node.
 pub(crate) struct Names {
-    /// Made anew by each process, so that a restarted node never answers to an old port ID (protocol.md section 1).
-    unique: String,
+    /// Random for each process, so that a restarted node has no port with an old ID (protocol.md section 1).
+    prefix: String,
     counter: AtomicU64,
-    /// Names that were given to ports and not made up.
-    given: Arc<Given>,
+    /// The given names that are in use.
+    reserved: Arc<Reserved>,
 }
 
 #[derive(Default)]
-struct Given(Mutex<HashSet<PortName>>);
+struct Reserved(Mutex<HashSet<PortName>>);
 
-impl Given {
+impl Reserved {
     fn lock(&self) -> MutexGuard<'_, HashSet<PortName>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A given name, in use as long as this lives.
-pub(super) struct Taken {
+/// A reserved name. Dropping this releases it.
+pub(super) struct ReservedName {
     name: PortName,
-    given: Arc<Given>,
+    reserved: Arc<Reserved>,
 }
 
-impl Drop for Taken {
+impl Drop for ReservedName {
     fn drop(&mut self) {
-        self.given.lock().remove(&self.name);
+        self.reserved.lock().remove(&self.name);
     }
 }
 
-/// What the names of ports begin with that this node makes up.
-fn unique_word(_id: &NodeId, entropy: &Entropy) -> String {
+/// The prefix of all generated names of this node.
+fn unique_prefix(_id: &NodeId, entropy: &Entropy) -> String {
     #[cfg(aemp_faults)]
     if aemp_proto::faults::is(aemp_proto::faults::Fault::SameNames) {
         return _id.to_string();
@@ -51,46 +51,46 @@ fn unique_word(_id: &NodeId, entropy: &Entropy) -> String {
 impl Names {
     pub(super) fn new(id: &NodeId, entropy: &Entropy) -> Self {
         Self {
-            unique: unique_word(id, entropy),
+            prefix: unique_prefix(id, entropy),
             counter: AtomicU64::new(0),
-            given: Arc::default(),
+            reserved: Arc::default(),
         }
     }
 
-    /// A number that this node has not used.
+    /// A number that this node has not used before.
     pub(super) fn next(&self) -> u64 {
         self.counter.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A name that no port of any node ever had.
+    /// A name that no port of any node has had.
     pub(crate) fn unique(&self) -> PortName {
-        format!("{}{}", self.unique, self.next()).into()
+        format!("{}{}", self.prefix, self.next()).into()
     }
 
-    /// A name for a port that takes the answer of a call.
+    /// A name for a port that receives the answer of a call.
     pub(super) fn reply(&self) -> PortName {
-        format!("{}{}{}", REPLY, self.unique, self.next()).into()
+        format!("{}{}{}", REPLY, self.prefix, self.next()).into()
     }
 
-    /// A name for a port that this node spawns on another.
+    /// A name for a port that this node spawns on another node.
     pub(crate) fn remote(&self) -> PortName {
-        // Told apart from local names by the letter, which also keeps the two random words from ever meeting.
-        format!("r{}{}", self.unique, self.next()).into()
+        // The letter distinguishes it from local names, so that the random words of two nodes cannot collide.
+        format!("r{}{}", self.prefix, self.next()).into()
     }
 
-    /// Whether this is a name that this node makes up, or may make up next.
-    pub(super) fn is_own(&self, name: &PortName) -> bool {
+    /// Whether this node has generated the name, or may generate it later.
+    pub(super) fn is_generated(&self, name: &PortName) -> bool {
         let name = name.as_str();
         let name = name.strip_prefix(REPLY).unwrap_or(name);
-        name.starts_with(&self.unique)
+        name.starts_with(&self.prefix)
     }
 
-    /// Takes a name. `None` if it is in use, or is that of the node port.
-    pub(super) fn take(&self, name: &PortName) -> Option<Taken> {
-        let is_free = !name.is_node_port() && self.given.lock().insert(name.clone());
-        is_free.then(|| Taken {
+    /// Reserves a name. `None` if it is in use or is the name of the node port.
+    pub(super) fn reserve(&self, name: &PortName) -> Option<ReservedName> {
+        let is_free = !name.is_node_port() && self.reserved.lock().insert(name.clone());
+        is_free.then(|| ReservedName {
             name: name.clone(),
-            given: self.given.clone(),
+            reserved: self.reserved.clone(),
         })
     }
 }

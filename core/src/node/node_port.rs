@@ -1,4 +1,4 @@
-//! The node port: what the requests of the [node protocol](aemp_proto::node_protocol) do here.
+//! The node port: carries out the requests of the [node protocol](aemp_proto::node_protocol).
 
 use std::sync::{Arc, Weak};
 use std::time::UNIX_EPOCH;
@@ -18,23 +18,23 @@ use crate::shard::{Batch, Item, Op, UnwatchCount, Watcher};
 use crate::watchdog::tagged;
 use crate::{Excerpt, PortId, PortName, Reason, Value};
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Clone, Copy)]
 pub(super) enum Sender<'a> {
     /// A peer, over the connection of this generation.
     Peer(&'a Arc<Peer>, Generation),
     /// A port of this node.
-    Here,
+    Local,
 }
 
-/// The source that `aemp trace` has evaluated, the only one that is answered (protocol.md section 10).
+/// The source that `aemp trace` sends for evaluation; no other source is evaluated (protocol.md section 10).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
 
-/// The longest name of a port that a peer spawns, in bytes.
-const LONGEST_NAME: usize = 1024;
+/// Maximum length of the name of a port that a peer spawns, in bytes.
+const MAX_NAME_LEN: usize = 1024;
 
-/// The node port as a port of its node: it handles what this process sends to it. What peers send is handled where
-/// it is read, by [`handle`].
+/// The node port as a port of its node: it handles requests from this process. Requests of peers are handled by
+/// [`handle`] in the task that reads them.
 pub(super) struct NodePort(pub(super) Weak<Inner>);
 
 impl Port for NodePort {
@@ -43,24 +43,24 @@ impl Port for NodePort {
             return Ok(());
         };
         let mut batch = Batch::new(node.shards.clone());
-        // The only failure is about a peer's connection.
-        let _ = handle(&node, Sender::Here, message, &mut batch, None);
+        // Errors concern the connection of a peer; there is none here.
+        let _ = handle(&node, Sender::Local, message, &mut batch, None);
         batch.flush();
         Ok(())
     }
 }
 
-/// Handles a request. What it means for ports goes into `batch`, behind the messages that came before it. A question
-/// whose answer has to wait goes into `held`, if there is one, to be handled again when [`Answers`] says so.
+/// Handles a request. Its effects on ports are added to `batch`, after the earlier messages. A request that cannot be
+/// answered yet is put into `deferred`, if that is given, and handled again when [`Answers`] permits it.
 ///
 /// # Errors
-/// Says why the connection that it came over has to be closed.
+/// The reason for which the connection has to be closed.
 pub(super) fn handle(
     node: &Arc<Inner>,
     from: Sender<'_>,
     message: Message,
     batch: &mut Batch,
-    mut held: Option<&mut DeferredRequests>,
+    mut deferred: Option<&mut DeferredRequests>,
 ) -> Result<(), String> {
     let (values, wire) = match values_and_wire(message) {
         Ok(parts) => parts,
@@ -70,22 +70,22 @@ pub(super) fn handle(
         }
     };
     let word = values.first().and_then(Value::as_str).unwrap_or_default();
-    if let (Sender::Peer(peer, generation), Some(held)) = (from, held.as_deref_mut())
+    if let (Sender::Peer(peer, generation), Some(deferred)) = (from, deferred.as_deref_mut())
         && is_question(word)
     {
         match peer.answers(generation, node.config.high_water) {
-            Answers::Now if held.is_empty() => {}
+            Answers::Now if deferred.is_empty() => {}
             Answers::Now | Answers::Later => {
-                let question = wire.map_or_else(|| values.into(), Message::from);
-                hold(peer, generation, held, question);
+                let request = wire.map_or_else(|| values.into(), Message::from);
+                defer(peer, generation, deferred, request);
                 return Ok(());
             }
-            // Nobody will read the answer.
+            // The connection takes no answers any more.
             Answers::Never => return Ok(()),
         }
     }
     match Request::parse(values, wire) {
-        Ok(request) => carry_out(node, from, request, batch, held),
+        Ok(request) => execute(node, from, request, batch, deferred),
         Err(malformed) => {
             log_within!(from, WARN, target: "aemp::node", %from, "{malformed}");
             Ok(())
@@ -93,12 +93,12 @@ pub(super) fn handle(
     }
 }
 
-fn carry_out(
+fn execute(
     node: &Arc<Inner>,
     from: Sender<'_>,
     request: Request,
     batch: &mut Batch,
-    held: Option<&mut DeferredRequests>,
+    deferred: Option<&mut DeferredRequests>,
 ) -> Result<(), String> {
     match request {
         Request::Nothing => {}
@@ -115,10 +115,10 @@ fn carry_out(
         }
         Request::Died(port, reason) => {
             if let Sender::Peer(peer, generation) = from {
-                // What the peer sent before belongs before the news in every queue.
+                // Earlier messages of the peer come before the notification in every queue.
                 batch.flush();
                 if !peer.died(&port, reason) {
-                    // The news may have crossed our taking the monitor back; or nobody ever asked.
+                    // The monitor may have been removed while the notification was in transit, or never existed.
                     peer.count_odd(generation);
                 }
             }
@@ -127,7 +127,7 @@ fn carry_out(
             let bytes = cost_of(reason.values());
             batch.push(Item::new(port, Op::Kill(Box::new(reason))), bytes);
         }
-        Request::Relay(to, elements) => pass_on(node, from, &to, elements, batch),
+        Request::Relay(to, elements) => relay(node, from, &to, elements, batch),
         Request::Can(name, reply) => {
             let is_known = is_word(&name) || node.functions.callable(&name).is_some();
             // AnyEvent::MP's true and false.
@@ -136,7 +136,7 @@ fn carry_out(
         }
         Request::Time { reply, is_probe } => {
             if let (Sender::Peer(peer, generation), true) = (from, is_probe) {
-                // And its answer.
+                // The request and its answer.
                 peer.count_probes(generation, 2);
             }
             let now = (node.clock)().duration_since(UNIX_EPOCH);
@@ -159,13 +159,15 @@ fn carry_out(
                 peer.count_odd(generation);
             }
         }
-        Request::Directory(name, arguments) => network(node, from, &name, arguments, held),
+        Request::Directory(name, arguments) => {
+            directory_request(node, from, &name, arguments, deferred)
+        }
         Request::Call(name, arguments) => call(node, from, &name, arguments),
     }
     Ok(())
 }
 
-/// `mon1 NAME`: the peer wants to know when a port of ours dies.
+/// `mon1 NAME`: the peer monitors a port of this node.
 fn watch(node: &Inner, from: Sender<'_>, port: PortName, batch: &mut Batch) -> Result<(), String> {
     let Sender::Peer(peer, generation) = from else {
         return Ok(());
@@ -184,30 +186,24 @@ fn watch(node: &Inner, from: Sender<'_>, port: PortName, batch: &mut Batch) -> R
     Ok(())
 }
 
-/// Lets a question wait, or refuses it.
-fn hold(peer: &Peer, generation: Generation, held: &mut DeferredRequests, question: Message) {
-    if !held.push(question) {
+/// Defers a request, or refuses it.
+fn defer(peer: &Peer, generation: Generation, deferred: &mut DeferredRequests, request: Message) {
+    if !deferred.push(request) {
         peer.count_refused(generation);
     }
 }
 
-/// Sends what a peer has asked to be sent: to this node, or to one that is connected, so that nobody makes this
-/// node dial. That is not promised: what the connection cannot carry or take now is dropped (protocol.md section 5).
-fn pass_on(
-    node: &Arc<Inner>,
-    from: Sender<'_>,
-    to: &PortId,
-    elements: Elements,
-    batch: &mut Batch,
-) {
-    if to.port().is_node_port() && !may_be_asked(from, to, elements.values()) {
+/// Relays a message for a peer, to this node or to a connected one; peers cannot make this node dial. Delivery is not
+/// guaranteed: a message that the connection cannot carry or has no room for is dropped (protocol.md section 5).
+fn relay(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, elements: Elements, batch: &mut Batch) {
+    if to.port().is_node_port() && !may_relay_request(from, to, elements.values()) {
         return refuse(from, to, "it is a request in a request");
     }
     if to.node() == &node.id {
-        batch.pass_on(to.port(), elements.into_message());
+        batch.add_message(to.port(), elements.into_message());
         return;
     }
-    // It comes after what was sent before.
+    // Keep the order with earlier messages.
     batch.flush();
     let sent = match node.network.known_peer(to.node()) {
         Some(peer) => {
@@ -216,7 +212,7 @@ fn pass_on(
                 body: elements.outgoing(),
                 reply: None,
             };
-            peer.pass_on(&frame, node.config.high_water)
+            peer.relay(&frame, node.config.high_water)
         }
         None => Err(PassError::NoLink),
     };
@@ -225,7 +221,7 @@ fn pass_on(
     }
 }
 
-/// Sends the answer to a question, if anybody wants it.
+/// Sends the answer to a request, if the request names a receiver.
 fn answer(
     node: &Arc<Inner>,
     from: Sender<'_>,
@@ -235,11 +231,11 @@ fn answer(
 ) {
     if let Some(reply) = reply {
         let (to, values) = reply.with(result);
-        pass_on(node, from, &to, Elements::of(values), batch);
+        relay(node, from, &to, Elements::of(values), batch);
     }
 }
 
-/// Counts and logs that a message is not passed on.
+/// Counts and logs that a message is not relayed.
 fn refuse(from: Sender<'_>, to: &PortId, why: impl std::fmt::Display) {
     log_within!(from, WARN, target: "aemp::node", %from, to = %Excerpt(to), "not passed on: {why}");
     if let Sender::Peer(peer, generation) = from {
@@ -247,30 +243,30 @@ fn refuse(from: Sender<'_>, to: &PortId, why: impl std::fmt::Display) {
     }
 }
 
-/// Runs no code: the source that `aemp trace` sends is known, every other is answered with an error text. The
-/// answer begins with the error, empty if there is none.
+/// Evaluates no code: the source that `aemp trace` sends is recognised, any other is answered with an error text. The
+/// first element of the answer is the error, empty if there is none.
 ///
-/// AnyEvent::MP's `trace` asks all that it hears of, and waits 15 s for a node that nobody can connect to. So it hears of
-/// none that is known to listen nowhere.
+/// AnyEvent::MP's `trace` queries all nodes in the answer, and waits 15 s for one to which it cannot connect. So nodes
+/// that are known not to listen are left out for Perl peers.
 fn eval(node: &Inner, from: Sender<'_>, source: &str) -> Vec<Value> {
     if source != UP_NODES {
         return vec![Value::from("this node evaluates no code")];
     }
     let is_perl = match from {
         Sender::Peer(peer, _) => peer.link().is_some_and(|link| link.is_perl()),
-        Sender::Here => false,
+        Sender::Local => false,
     };
-    let is_told = |peer: &Peer| !is_perl || node.directory.is_reachable(&peer.id) != Some(false);
+    let is_listed = |peer: &Peer| !is_perl || node.directory.is_reachable(&peer.id) != Some(false);
     let up = node.network.peers().into_iter();
-    let up = up.filter(|peer| peer.link().is_some() && is_told(peer));
+    let up = up.filter(|peer| peer.link().is_some() && is_listed(peer));
     [Value::from("")]
         .into_iter()
         .chain(up.map(|peer| Value::from(peer.id.as_str())))
         .collect()
 }
 
-/// `_spawn NAME INIT args...`: the port comes to life if INIT is offered here and its arguments fit. If not, the
-/// name stays without a port, which is how the caller learns of it (protocol.md section 5).
+/// `_spawn NAME INIT args...`: creates the port if INIT is offered here and the arguments match. Otherwise no port has
+/// that name, which the caller detects by a monitor (protocol.md section 5).
 fn spawn(
     node: &Arc<Inner>,
     from: Sender<'_>,
@@ -279,20 +275,20 @@ fn spawn(
     arguments: Elements,
     batch: &mut Batch,
 ) {
-    if node.names.is_own(&port) {
+    if node.names.is_generated(&port) {
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), port = %Excerpt(&port), "spawn under a name that this node gives itself");
         return;
     }
-    if port.as_str().len() > LONGEST_NAME {
-        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), "spawn under a name of more than {LONGEST_NAME} bytes");
+    if port.as_str().len() > MAX_NAME_LEN {
+        log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), "spawn under a name of more than {MAX_NAME_LEN} bytes");
         return;
     }
-    // What came before belongs before the port.
+    // Earlier messages are processed before the port exists.
     batch.flush();
     start(node, from, port, function, arguments.into_message());
 }
 
-/// Runs what is offered as `function` as the port called `port`.
+/// Runs the offered `function` as the port called `port`.
 pub(super) fn start(
     node: &Arc<Inner>,
     from: Sender<'_>,
@@ -304,10 +300,10 @@ pub(super) fn start(
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), "spawn of a function that is not offered here");
         return;
     };
-    let place = match from {
-        Sender::Here => None,
+    let permit = match from {
+        Sender::Local => None,
         Sender::Peer(peer, generation) => match peer.spawn_permit(&node.network) {
-            Ok(place) => Some(place),
+            Ok(permit) => Some(permit),
             Err(why) => {
                 log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), why, "a spawn over the limit");
                 peer.count_odd(generation);
@@ -318,8 +314,8 @@ pub(super) fn start(
     let handle = LocalNode::from_inner(node);
     tagged(function);
     match guarded(|| init(&handle, arguments)) {
-        // Where the name is in use, the new port is dropped, which runs the program's code.
-        Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new, place)) {
+        // If the name is in use, the new port is dropped, which runs the program's code.
+        Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new, permit)) {
             Ok(Some(_)) => {}
             _ => {
                 log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), port = %Excerpt(&port), "spawn under a name that is in use");
@@ -331,13 +327,13 @@ pub(super) fn start(
     }
 }
 
-/// A request of the directory. They pass between nodes only.
-fn network(
+/// A request of the directory protocol. Only nodes send these.
+fn directory_request(
     node: &Arc<Inner>,
     from: Sender<'_>,
     name: &str,
     arguments: IntoIter,
-    held: Option<&mut DeferredRequests>,
+    deferred: Option<&mut DeferredRequests>,
 ) {
     let Sender::Peer(peer, generation) = from else {
         log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), "a request that only other nodes send");
@@ -348,12 +344,12 @@ fn network(
         log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), why = %Excerpt(&why), "not taken");
         peer.count_odd(generation);
     }
-    if let Some(held) = held {
-        held.set_behind(node.directory.is_behind(&peer.id));
+    if let Some(deferred) = deferred {
+        deferred.set_behind(node.directory.is_behind(&peer.id));
     }
 }
 
-/// Any other request names a function.
+/// Any other request is the name of an offered function.
 fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Elements) {
     let Some(function) = node.functions.callable(name) else {
         log_within!(from, WARN, target: "aemp::node", %from, request = %Excerpt(name), "a request that this node does not know");
@@ -369,13 +365,14 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Elements) {
     }
 }
 
-/// Whether what is passed on may be a request to the node port `to`: to that of the asker alone, since it comes in this
-/// node's name, and none that is answered in turn, since one message could hold a chain of them as long as itself.
-fn may_be_asked(from: Sender<'_>, to: &PortId, request: &Values) -> bool {
+/// Whether a relayed message may be a request to the node port `to`. Only to the sender's own node port, since the
+/// request comes from this node; and no request that itself causes a message, since one message could hold a long chain
+/// of those.
+fn may_relay_request(from: Sender<'_>, to: &PortId, request: &Values) -> bool {
     let word = request.first().and_then(Value::as_str).unwrap_or_default();
     let own = match from {
         Sender::Peer(peer, _) => peer.id == *to.node(),
-        Sender::Here => true,
+        Sender::Local => true,
     };
     own && !causes_sending(word)
 }
@@ -386,11 +383,11 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
 }
 
 impl Sender<'_> {
-    /// Whether a line that it has caused may be logged.
+    /// Whether a line caused by this sender may be logged.
     fn admits(self) -> bool {
         match self {
             Self::Peer(peer, _) => peer.admits(),
-            Self::Here => true,
+            Self::Local => true,
         }
     }
 }
@@ -399,7 +396,7 @@ impl std::fmt::Display for Sender<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Peer(peer, _) => f.write_str(peer.id.as_str()),
-            Self::Here => f.write_str("this node"),
+            Self::Local => f.write_str("this node"),
         }
     }
 }

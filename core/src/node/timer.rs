@@ -1,4 +1,4 @@
-//! `Timer`: the guard that cancels a delayed or repeated message; and what of a node takes a time.
+//! `Timer`: the guard that cancels a delayed or repeated message; and the operations of a node that take a time.
 
 use std::fmt;
 use std::future::Future;
@@ -47,7 +47,7 @@ impl fmt::Debug for Timer {
 }
 
 impl Inner {
-    /// The result of `future`, unless that takes longer than `limit`. It may be awaited anywhere, with or without a runtime.
+    /// The result of `future`, or `None` after `limit`. It may be awaited anywhere, also outside of a runtime.
     pub(crate) fn within<F: Future>(
         &self,
         limit: Duration,
@@ -92,7 +92,7 @@ impl Inner {
     /// Runs `task` until the node stops, or the guard is dropped.
     fn timer(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) -> Timer {
         let node = self.clone();
-        // The codec that its message meets may be the program's.
+        // The codec that encodes its message may be the program's.
         let task = guard::complete(task);
         let task = self.life.runtime.spawn(async move {
             tokio::select! {

@@ -238,7 +238,7 @@ impl Peer {
     }
 
     /// Relays a message for another node. The message is sent unchanged or not at all.
-    pub(crate) fn pass_on(
+    pub(crate) fn relay(
         self: &Arc<Self>,
         frame: &Frame<'_>,
         high_water: usize,

@@ -122,7 +122,7 @@ impl Shard {
 
     /// Runs a callback. A panic in it is logged and affects nothing else.
     pub(super) fn call(&self, action: Action, reason: Reason) {
-        let act = || self.node.act(action, reason);
+        let act = || self.node.run_action(action, reason);
         guard::log("a monitor's callback panicked", act);
     }
 }

@@ -185,11 +185,11 @@ impl Batch {
     #[inline]
     pub(crate) fn deliver(&mut self, port: &PortName, message: Message) {
         self.last = self.shards.of(port);
-        self.pass_on(port, message);
+        self.add_message(port, message);
     }
 
     /// Adds a message for `port` that was caused by a request and was not itself found in the buffer.
-    pub(crate) fn pass_on(&mut self, port: &PortName, message: Message) {
+    pub(crate) fn add_message(&mut self, port: &PortName, message: Message) {
         let bytes = size_of::<Item>() + port.as_str().len() + cost_of_message(&message);
         let shard = self.shards.of(port);
         self.add(shard, bytes, |items| items.deliver(port, message));

@@ -253,8 +253,8 @@ impl Members {
         self.pick(reachable.min_by_key(load).cloned())
     }
 
-    /// Sends a message to all that can be reached, and says to how many. One that cannot be encoded for a member's connection is treated as
-    /// [`LocalNode::send`](crate::LocalNode::send) does.
+    /// Sends a message to all that can be reached, and says to how many. One that cannot be encoded for a member's
+    /// connection is treated as [`LocalNode::send`](crate::LocalNode::send) does.
     ///
     /// # Errors
     /// If the message cannot be built; then it was sent to nobody.
@@ -342,7 +342,7 @@ impl<'m> Pick<'m> {
         let lease = self.lease()?;
         let node = lease.members.node().clone();
         let to = lease.port.clone();
-        Ok(Call::new(node, to, message).holding(Box::new(lease)))
+        Ok(Call::new(node, to, message).with_guard(Box::new(lease)))
     }
 
     /// Makes it count as load as long as the lease is held.

@@ -1,4 +1,4 @@
-//! What comes to a shard that has ended.
+//! Handles items that were rejected because their shard has ended.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use crate::guard;
 use crate::shard::{Item, Op, Watcher};
 
 impl Inner {
-    /// Does what remains to be done with an item that its shard, which has ended, gave back: whoever waits is told. A
-    /// callback does not run here, since the caller may hold a lock.
-    pub(super) fn settle(self: &Arc<Self>, refused: Option<Item>) {
-        let Some(item) = refused else { return };
+    /// Completes an item that the queue of an ended shard has rejected: notifies its watcher. A callback does not run
+    /// here, since the caller may hold a lock.
+    pub(super) fn settle_rejected(self: &Arc<Self>, rejected: Option<Item>) {
+        let Some(item) = rejected else { return };
         match item.op {
             Op::Insert(new) => new.dispose(&self.life.stopped_reason()),
             Op::Watch(watcher) => {
@@ -20,27 +20,27 @@ impl Inner {
                 }
             }
             Op::Fire(_) => {
-                let late = Late(Some((self.clone(), item)));
-                self.life.runtime.spawn(async move { late.run() });
+                let callback = OrphanedCallback(Some((self.clone(), item)));
+                self.life.runtime.spawn(async move { callback.run() });
             }
             _ => {}
         }
     }
 }
 
-/// A callback that fires when no shard is left to run it. It runs in a task; dropped before, since the runtime has
-/// ended, in a thread that all such callbacks share.
-struct Late(Option<(Arc<Inner>, Item)>);
+/// A callback that fires after its shard has ended. It runs in a task; if the runtime drops that task, it runs in a
+/// thread that all such callbacks share.
+struct OrphanedCallback(Option<(Arc<Inner>, Item)>);
 
-impl Late {
+impl OrphanedCallback {
     fn run(mut self) {
         if let Some((node, item)) = self.0.take() {
-            act(&node, item);
+            run_action(&node, item);
         }
     }
 }
 
-impl Drop for Late {
+impl Drop for OrphanedCallback {
     fn drop(&mut self) {
         if let Some((node, item)) = self.0.take() {
             QUEUE.add(node, item);
@@ -48,18 +48,18 @@ impl Drop for Late {
     }
 }
 
-/// Callbacks whose runtime has ended, of all nodes of the process.
+/// The callbacks whose runtime has ended, of all nodes of the process.
 struct Queue(Mutex<Waiting>);
 
 struct Waiting {
     items: VecDeque<(Arc<Inner>, Item)>,
-    /// The thread that runs them is there: until there are no more.
-    runs: bool,
+    /// The thread that runs them exists. It ends when the queue is empty.
+    is_running: bool,
 }
 
 static QUEUE: Queue = Queue(Mutex::new(Waiting {
     items: VecDeque::new(),
-    runs: false,
+    is_running: false,
 }));
 
 impl Queue {
@@ -70,13 +70,13 @@ impl Queue {
     fn add(&'static self, node: Arc<Inner>, item: Item) {
         let mut waiting = self.lock();
         waiting.items.push_back((node, item));
-        if waiting.runs {
+        if waiting.is_running {
             return;
         }
         let thread = std::thread::Builder::new().name(String::from("aemp-late"));
         match thread.spawn(|| self.run()) {
-            Ok(_) => waiting.runs = true,
-            // The next one tries again.
+            Ok(_) => waiting.is_running = true,
+            // The next callback tries again.
             Err(error) => {
                 tracing::error!(target: "aemp::monitor", %error, "no thread for a monitor's callback: it waits for the next");
             }
@@ -87,20 +87,22 @@ impl Queue {
         loop {
             let mut waiting = self.lock();
             let Some((node, item)) = waiting.items.pop_front() else {
-                waiting.runs = false;
+                waiting.is_running = false;
                 return;
             };
             drop(waiting);
-            act(&node, item);
-            // The last of its node may run the program's destructors.
+            run_action(&node, item);
+            // Dropping the last reference to a node may run the program's destructors.
             guard::dispose(node);
         }
     }
 }
 
-fn act(node: &Arc<Inner>, item: Item) {
+fn run_action(node: &Arc<Inner>, item: Item) {
     if let Op::Fire(fired) = item.op {
         let (action, reason) = *fired;
-        guard::log("a monitor's callback panicked", || node.act(action, reason));
+        guard::log("a monitor's callback panicked", || {
+            node.run_action(action, reason)
+        });
     }
 }
