@@ -44,7 +44,7 @@ impl Peer {
 
     /// Settles the bytes written of a chunk that is not complete.
     pub(crate) fn wrote(self: &Arc<Self>, generation: Generation, written: &mut Written) {
-        self.with(|machine| machine.wrote(generation, written));
+        self.with(|machine| machine.bytes_written(generation, written));
     }
 
     /// Accepts no more messages for `generation`; its writer ends after it has written the queue.

@@ -1,6 +1,6 @@
-//! Which openings of connections may go on when there are several to the same peer at once.
+//! `Admission`: which opening may continue when there are several to the same peer at once.
 //!
-//! The rule between two is [`rivals`](crate::handshake::rivals); here is the table it works on.
+//! [`rivals`](crate::handshake::rivals) decides between two openings; this module applies it to all of them.
 
 use std::time::Duration;
 
@@ -11,64 +11,63 @@ use crate::NodeId;
 use crate::handshake::Role;
 use crate::handshake::rivals::{First, Verdict, decide};
 
-/// How long an opening whose peer has not proved itself may hold another one up: whoever answers at an address can take
-/// the name of a node, and would keep the real one out until the opening's deadline.
-const UNPROVED: Duration = Duration::from_secs(3);
+/// How long an opening with an unverified peer can hold back another one. Anyone who answers at an address can claim the ID
+/// of a node, and could otherwise keep the real node out until the deadline of the opening.
+const UNVERIFIED_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The openings of connections to one peer, in the order that they came. One that we dialled takes part from the
-/// peer's greeting on, one that we accepted only when the peer is verified: until then nothing of ours has gone
-/// out, and a stranger who takes the peer's name must not stand in its way.
+/// The openings to one peer, in order of registration. A dialled opening is registered when the peer's greeting has arrived,
+/// an accepted one when the peer is verified: before that this node has sent no auth line, and a stranger that claims the
+/// peer's ID must not hold back the peer.
 #[derive(Default)]
 pub(super) struct Admission {
     openings: Vec<Opening>,
     last: OpeningKey,
 }
 
-/// Which opening of a peer.
+/// The number of an opening.
 pub type OpeningKey = u64;
 
 struct Opening {
     key: OpeningKey,
     role: Role,
     stage: Stage,
-    /// Whether the peer holds connections back by the same rule.
+    /// Whether the peer applies the same rule.
     peer_holds: bool,
-    /// Whether the peer has proved itself.
-    is_proved: bool,
-    /// When the opening came as far as `stage` and `is_proved` say.
+    /// Whether the peer is verified.
+    is_verified: bool,
+    /// When `stage` or `is_verified` changed last.
     since: Duration,
-    /// The latest connection when this one came.
+    /// The generation of the last connection at registration.
     before: Generation,
 }
 
-/// How far an opening may go.
+/// A stage of an opening that needs admission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// It takes part.
+    /// The opening is registered.
     Greeted,
-    /// We dialled, and our auth line may go out.
+    /// This node dialled and sends its auth line.
     AuthSent,
-    /// The peer is verified, and the connection may come up.
+    /// The peer is verified, and the connection comes up.
     Completing,
 }
 
-/// What an opening does next.
+/// The decision about an opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admitted {
-    /// It goes on.
+    /// Continue.
     Go,
-    /// It asks again after [`Effect::Changed`], and at this time if there is one.
+    /// Ask again after the next [`Effect::Changed`], and at this time if there is one.
     Wait(Option<Duration>),
-    /// This connection is up. It is asked for a sign of life. If there is none it is ended and the opening asks again;
-    /// otherwise the opening closes.
+    /// This connection is up: probe it. If it answers, close the opening. If not, end the connection and ask again.
     Probe(Generation),
-    /// It closes: there is another connection.
+    /// Close the opening: another connection is used.
     Close,
 }
 
 impl<A, C: Connection> Machine<A, C> {
-    /// An opening to or from this peer takes part in the choice. `peer_holds` is whether the peer holds openings back
-    /// by the same rule. `now` counts from any moment, the same for all calls.
+    /// Registers an opening to or from this peer. `peer_holds`: whether the peer applies the same rule. `now` is the time
+    /// since any fixed moment.
     pub fn open(&mut self, role: Role, peer_holds: bool, now: Duration) -> OpeningKey {
         let admission = &mut self.admission;
         admission.last += 1;
@@ -77,17 +76,17 @@ impl<A, C: Connection> Machine<A, C> {
             role,
             stage: Stage::Greeted,
             peer_holds,
-            is_proved: role == Role::Acceptor,
+            is_verified: role == Role::Acceptor,
             since: now,
             before: self.generation,
         });
         admission.last
     }
 
-    /// Whether the opening may go on to `stage`.
+    /// Decides whether the opening may enter `stage`.
     pub fn admit(&mut self, opening: OpeningKey, stage: Stage, now: Duration) -> Admitted {
         let up = match &self.link {
-            // What the peer has sent on it comes first.
+            // Messages that the peer has sent on the closing connection come first.
             Link::Up(up) if up.is_closing() => return Admitted::Wait(None),
             Link::Up(up) => Some(up.generation),
             _ => None,
@@ -101,13 +100,13 @@ impl<A, C: Connection> Machine<A, C> {
         admission.admit(opening, stage, now, up, us, peer)
     }
 
-    /// The opening has ended, or its connection is up.
+    /// Removes an opening that has ended or whose connection is up.
     pub fn close_opening(&mut self, opening: OpeningKey) {
         self.admission.openings.retain(|entry| entry.key != opening);
         self.effects.push(Effect::Changed);
     }
 
-    /// Whether a connection to or from this peer is being opened.
+    /// Whether there are openings to or from this peer.
     pub fn is_opening(&self) -> bool {
         !self.admission.is_empty()
     }
@@ -136,7 +135,7 @@ impl Admission {
         };
         let me = &self.openings[own];
         if let Some(generation) = up {
-            // One that came up while this was held is the one that was waited for.
+            // A connection that came up while this opening was held back replaces it.
             return match verdict(me, First::Open, me) {
                 Verdict::ProbeFirst if generation <= me.before => Admitted::Probe(generation),
                 _ => Admitted::Close,
@@ -171,20 +170,20 @@ impl Admission {
 }
 
 impl Opening {
-    /// The opening wants to go on to `stage`: for the last one its peer has proved itself.
+    /// Marks the peer as verified if `stage` implies it.
     fn prove(&mut self, stage: Stage, now: Duration) {
-        if stage == Stage::Completing && !self.is_proved {
-            (self.is_proved, self.since) = (true, now);
+        if stage == Stage::Completing && !self.is_verified {
+            (self.is_verified, self.since) = (true, now);
         }
     }
 
-    /// Until when this opening may hold `other` up; `None` if its peer has proved itself, and it is decided soon.
+    /// Until when this opening can hold back `other`; `None` if its peer is verified, since then it completes or ends soon.
     fn holds_until(&self, other: &Self) -> Option<Duration> {
-        let since = match other.is_proved {
-            // However many come that are not proved.
+        let since = match other.is_verified {
+            // Counted from the verified opening, so that many unverified ones cannot hold it back one after the other.
             true => self.since.min(other.since),
             false => self.since,
         };
-        (!self.is_proved).then(|| since + UNPROVED)
+        (!self.is_verified).then(|| since + UNVERIFIED_TIMEOUT)
     }
 }

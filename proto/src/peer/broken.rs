@@ -1,4 +1,4 @@
-//! Where the deliberate faults of [`faults`](crate::faults) break a peer machine.
+//! The deliberate faults of [`faults`](crate::faults) in a peer machine.
 
 use bytes::BytesMut;
 
@@ -8,9 +8,9 @@ use super::machine::Machine;
 use crate::faults::{Fault, is};
 use crate::{PortName, Reason};
 
-/// What faults keep for the next connection.
+/// State that faults carry over to the next connection.
 pub(super) struct Broken<A> {
-    /// Bytes that a lost connection had not written.
+    /// Unwritten bytes of a lost connection.
     unwritten: BytesMut,
     /// Monitors that have not fired yet.
     late: Effects<A>,
@@ -26,15 +26,15 @@ impl<A> Default for Broken<A> {
 }
 
 impl<A, C: Connection> Machine<A, C> {
-    /// Changes what waited for a connection that has just come up.
+    /// Alters the pending messages of a connection that has just come up.
     pub(super) fn break_up(&mut self, mut before: Link<C>) -> Link<C> {
-        if let Link::Waiting(waiting) = &mut before {
+        if let Link::Connecting(pending) = &mut before {
             if is(Fault::LostAtReconnect) {
-                waiting.queue.pop_front();
+                pending.queue.pop_front();
             }
-            let len = waiting.queue.len();
+            let len = pending.queue.len();
             if is(Fault::Swapped) && len > 1 {
-                waiting.queue.swap(len - 2, len - 1);
+                pending.queue.swap(len - 2, len - 1);
             }
         }
         if let Link::Up(up) = &mut self.link {
@@ -43,7 +43,7 @@ impl<A, C: Connection> Machine<A, C> {
         before
     }
 
-    /// Adds to what is done for a connection that has just come up.
+    /// Adds effects for a connection that has just come up.
     pub(super) fn break_after_up(&mut self, generation: Generation) {
         self.effects.append(&mut self.broken.late);
         if is(Fault::UpTwice) {
@@ -51,14 +51,14 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Keeps what a connection has not written that has just been lost.
+    /// Keeps the unwritten bytes of a connection that has just been lost.
     pub(super) fn break_down(&mut self, up: &Up<C>) {
         if is(Fault::DeadGeneration) {
             self.broken.unwritten = up.out.buffer.clone();
         }
     }
 
-    /// Changes which monitors of a lost connection fire.
+    /// Alters which monitors of a lost connection fire.
     pub(super) fn break_fire(&mut self, monitors: &mut Vec<(PortName, A)>, reason: &Reason) {
         if is(Fault::FiresNever) {
             monitors.remove(0);
@@ -68,15 +68,15 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Lets a kill go out before what was queued before it, which were so many bytes.
+    /// Moves a kill to the front of the queue, which had `before` bytes.
     pub(super) fn break_kill(&mut self, before: usize) {
         if !is(Fault::KillOvertakes) {
             return;
         }
         match &mut self.link {
-            Link::Waiting(waiting) => {
-                if let Some(kill) = waiting.queue.pop_back() {
-                    waiting.queue.push_front(kill);
+            Link::Connecting(pending) => {
+                if let Some(kill) = pending.queue.pop_back() {
+                    pending.queue.push_front(kill);
                 }
             }
             Link::Up(up) => {

@@ -1,4 +1,4 @@
-//! `Effect`: what a peer machine wants done.
+//! `Effect`: what the user of a peer machine has to do.
 
 use smallvec::SmallVec;
 
@@ -6,43 +6,43 @@ use super::{Generation, Wait};
 use crate::value::EncodeError;
 use crate::{PortName, Reason};
 
-/// What a peer machine wants done, in the order in which it says so, and before the next call for this peer.
+/// What the user of a [`Machine`](super::Machine) has to do, in order and before the next call for this peer.
 #[derive(Debug)]
 pub enum Effect<A> {
-    /// Run the actions of these monitors, in this order, with this reason. Each carries the port that it watched.
+    /// Run the actions of these monitors in this order, with this reason. Each comes with the monitored port.
     Fire(Vec<(PortName, A)>, Reason),
-    /// Start to connect. [`Machine::unreachable`](super::Machine::unreachable) takes the same [`Wait`] when no
-    /// connection can be had.
+    /// Start to connect. If no connection can be made, call [`Machine::unreachable`](super::Machine::unreachable) with the
+    /// same [`Wait`].
     Connect(Wait),
-    /// Wake the writer: the last [`poll_chunk`](super::Machine::poll_chunk) was pending, and there is something to
-    /// write now or nothing more will come.
+    /// Wake the writer: its last [`poll_chunk`](super::Machine::poll_chunk) was pending, and now there are bytes to write, or
+    /// the queue is closed.
     Wake,
-    /// Much waits for a writer that was woken and has not come: let other tasks run.
+    /// Yield to the runtime: many bytes wait for a writer that was woken and has not run yet.
     Yield,
-    /// This connection is up, and what waited for it is in its queue.
+    /// This connection is up, and the pending messages are in its queue.
     Up(Generation),
-    /// This connection has failed, and its task is to end. [`down`](super::Machine::down) is called then.
+    /// This connection has failed. End its task, which calls [`down`](super::Machine::down).
     Fail(Generation),
-    /// The connection is down for all who send, for this reason.
+    /// The connection no longer takes messages, for this reason.
     Down {
         /// The connection.
         generation: Generation,
-        /// Why it is down.
+        /// Why the connection is down.
         reason: String,
     },
-    /// The peer watches these ports of ours no more: its connection is lost. In the order of their names.
+    /// The connection is lost, and with it the peer's watches on these ports of ours. In the order of their names.
     Unwatch(Generation, Vec<PortName>),
-    /// No connection can be had for what waited, for this reason; it is lost.
+    /// No connection could be made, for this reason. The pending messages are dropped.
     GaveUp(String),
-    /// So many bytes that were queued are lost.
+    /// So many queued bytes are lost.
     Lost(usize),
-    /// A message to this port had waited, and cannot be encoded. `None`: a message before it could not, and the port's
-    /// monitors have fired.
+    /// A pending message to this port could not be encoded, with the error. `None`: the message is dropped because an
+    /// earlier message to the same port could not be encoded, and the monitors on the port have fired.
     NotSent(PortName, Option<Box<EncodeError>>),
-    /// What tasks wait for may be so now: a connection came up or went down, an opening ended, or the queue fell below
-    /// the high-water mark.
+    /// Wake the tasks that wait for a change of state: a connection came up or went down, an opening ended, or the queue
+    /// fell below the high-water mark.
     Changed,
 }
 
-/// Effects in order. Few, as a rule.
+/// Effects in order. Most calls return none or one.
 pub type Effects<A> = SmallVec<[Effect<A>; 2]>;

@@ -1,13 +1,13 @@
-//! The connection to a peer: none, one that is waited for, or one that is up. How it comes up, closes in order, fails
+//! `Link`: the state of the connection to a peer (down, connecting or up), and how a connection comes up, closes, fails
 //! and ends.
 
 use bytes::BytesMut;
 
 use super::effect::{Effect, Effects};
-use super::outgoing::{SendQueue, Undo};
-use super::share::Share;
-use super::waiting::Waiting;
-use super::watched::Watched;
+use super::pending::Pending;
+use super::queue::{Rollback, SendQueue};
+use super::reservation::Reservation;
+use super::watches::Watches;
 use super::{Machine, Wait};
 use crate::codec::Frame;
 use crate::guard;
@@ -16,30 +16,30 @@ use crate::value::EncodeError;
 use crate::value::Values;
 use crate::{PortName, Reason, Value};
 
-/// Which connection: the connections of a node are numbered as they come up. What belongs to one never gets into the
-/// next.
+/// The number of a connection to a peer. Each connection has a greater one than the connection before. State of one
+/// generation is never used for another.
 pub type Generation = u64;
 
-/// What the machine needs from outside for a connection that is up: how messages become bytes on it.
+/// The encoder of a connection that is up.
 pub trait Connection {
-    /// Appends a message to `out`. On an error or a panic the machine cuts off what was appended.
+    /// Appends a message to `out`. On an error or a panic the machine removes the appended bytes.
     ///
     /// # Errors
-    /// Where the codec cannot carry an element, or the message exceeds a limit.
+    /// If the codec cannot encode an element, or the message exceeds a limit.
     fn encode(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), EncodeError>;
 
-    /// The elements with those replaced by their diagnostic text that the codec cannot carry.
+    /// Replaces elements that the codec cannot encode by their diagnostic text.
     fn fit(&self, elements: &[Value]) -> Values;
 }
 
-/// Bytes of an element that is kept where a message of the node's own is too large as a whole.
-const SHORT: usize = 1 << 10;
+/// The largest element, in bytes, that is kept when a message of the node itself is too large as a whole.
+const MAX_ELEMENT: usize = 1 << 10;
 
 pub(super) enum Link<C> {
-    /// No connection, and nothing that needs one.
+    /// No connection, and none is wanted.
     Down,
-    /// No connection yet, and messages that wait for one.
-    Waiting(Waiting),
+    /// A connection is wanted. Messages are pending until it is up.
+    Connecting(Pending),
     Up(Box<Up<C>>),
 }
 
@@ -48,36 +48,35 @@ pub(super) struct Up<C> {
     pub(super) generation: Generation,
     pub(super) connection: C,
     pub(super) out: SendQueue,
-    /// Our ports that the peer watches.
-    pub(super) watched: Watched,
-    /// For what was read of a message that is not whole.
-    reading: Share,
-    /// Why the connection has failed, if it has: nothing more is sent on it.
+    pub(super) watched: Watches,
+    /// Memory for incomplete messages in the read buffer.
+    reading: Reservation,
+    /// Why the connection has failed. Nothing more is sent on a failed connection.
     pub(super) failed: Option<String>,
-    /// What waits for the next connection, if this one is being closed in order.
-    closing: Option<Waiting>,
+    /// The messages for the next connection, while this one closes gracefully.
+    closing: Option<Pending>,
 }
 
 impl<A, C: Connection> Machine<A, C> {
-    /// A connection is authenticated: what waits is encoded in order, then messages flow. `generation` is greater than
-    /// that of any connection before.
+    /// A connection is authenticated. Pending messages are encoded in order, before any later message. `generation` must be
+    /// greater than that of all earlier connections.
     pub fn up(&mut self, generation: Generation, connection: C) {
         self.generation = generation;
         let up = Up {
             generation,
             connection,
             out: SendQueue::new(&self.pool),
-            watched: Watched::new(&self.pool),
-            reading: Share::of(&self.pool),
+            watched: Watches::new(&self.pool),
+            reading: Reservation::new(&self.pool),
             failed: None,
             closing: None,
         };
         let before = std::mem::replace(&mut self.link, Link::Up(Box::new(up)));
         #[cfg(aemp_faults)]
         let before = self.break_up(before);
-        if let Link::Waiting(waiting) = before {
-            // The codec may be the program's.
-            let sent = guard::run(|| self.send_waited(waiting));
+        if let Link::Connecting(pending) = before {
+            // The codec can be code of the program, which may panic.
+            let sent = guard::run(|| self.send_pending(pending));
             if let (Err(panic), Link::Up(up)) = (sent, &mut self.link) {
                 let reason = format!("the codec panicked: {panic}");
                 up.fail(reason, &mut self.effects);
@@ -89,8 +88,8 @@ impl<A, C: Connection> Machine<A, C> {
         self.effects.push(Effect::Changed);
     }
 
-    /// Connection `generation` has ended, for this reason unless it has failed for another: all that belongs to it is
-    /// settled. Returns the connection, if it was up, and why it went down.
+    /// Connection `generation` has ended, for this reason unless it had failed for another one. Releases the state of the
+    /// connection. Returns the connection, if it was up, and the reason.
     pub fn down(&mut self, generation: Generation, reason: &str) -> Option<(C, String)> {
         self.link.generation(generation)?;
         let Link::Up(up) = std::mem::replace(&mut self.link, Link::Down) else {
@@ -109,10 +108,10 @@ impl<A, C: Connection> Machine<A, C> {
         let next = closing.filter(|_| failed.is_none());
         let reason = failed.unwrap_or_else(|| reason.to_owned());
         match next {
-            // The monitors of this connection have fired when it began to close: these are of the next.
+            // The monitors of this connection fired when it began to close. Present monitors belong to the next one.
             Some(next) if !(next.queue.is_empty() && self.monitors.is_empty()) => {
                 self.effects.push(Effect::Connect(next.number));
-                self.link = Link::Waiting(next);
+                self.link = Link::Connecting(next);
             }
             Some(_) => {}
             None => self.fire_all(&reason),
@@ -122,7 +121,7 @@ impl<A, C: Connection> Machine<A, C> {
         }
         let mut ports: Vec<_> = watched.ports.into_keys().collect();
         if !ports.is_empty() {
-            // In an order that is the same in every run.
+            // A deterministic order.
             ports.sort_unstable();
             self.effects.push(Effect::Unwatch(generation, ports));
         }
@@ -134,7 +133,7 @@ impl<A, C: Connection> Machine<A, C> {
         Some((connection, reason))
     }
 
-    /// Ends connection `generation` for this reason: nothing more is sent on it, and its task is to call
+    /// Fails connection `generation` for this reason: nothing more is sent on it, and its task must end and call
     /// [`down`](Self::down).
     pub fn fail(&mut self, generation: Generation, reason: &str) {
         if let Some(up) = self.link.generation(generation) {
@@ -142,23 +141,24 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// No connection can be had for what waits as `wait`, for this reason: it is dropped, and our monitors fire.
+    /// The connection that `wait` stands for cannot be made, for this reason. Pending messages are dropped and monitors fire.
+    /// Does nothing if this wait is over.
     pub fn unreachable(&mut self, wait: Wait, reason: &str) {
-        if self.waits(wait) {
-            self.give_up(reason);
+        if self.is_waiting(wait) {
+            self.drop_pending(reason);
         }
     }
 
-    /// Gives up what most memory is held for: the connection, or what waits for one.
+    /// Releases the memory of this peer: fails the connection, or drops the pending messages.
     pub fn evict(&mut self, reason: &str) {
         match &mut self.link {
             Link::Down => {}
-            Link::Waiting(_) => self.give_up(reason),
+            Link::Connecting(_) => self.drop_pending(reason),
             Link::Up(up) => up.fail(reason.to_owned(), &mut self.effects),
         }
     }
 
-    pub(super) fn give_up(&mut self, reason: &str) {
+    pub(super) fn drop_pending(&mut self, reason: &str) {
         let lost = self.queued();
         self.link = Link::Down;
         self.effects.push(Effect::GaveUp(reason.to_owned()));
@@ -180,10 +180,10 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Begins to close connection `generation` for this reason, if nothing is sent or received on it, no monitor needs
-    /// it and no opening is under way. Returns whether it does.
+    /// Closes connection `generation` gracefully for this reason, if the queue is empty, no monitor needs the connection and
+    /// no opening is in progress. Returns whether the connection is closing now.
     pub fn close_idle(&mut self, generation: Generation, reason: &str) -> bool {
-        // A question for a sign of life may be about to go out, or the peer about to connect anew.
+        // A probe may be about to be sent, or the peer about to replace the connection.
         let is_busy = self.queued() > 0 || !self.admission.is_empty();
         let is_idle = !is_busy && self.is_unused(generation);
         if is_idle {
@@ -192,8 +192,8 @@ impl<A, C: Connection> Machine<A, C> {
         is_idle
     }
 
-    /// The peer has closed connection `generation`: our monitors fire. What is queued still goes out, as the peer may
-    /// read on.
+    /// The peer has closed its direction of connection `generation`. Monitors fire. The queue is still drained, as the peer
+    /// may go on reading.
     pub fn peer_closed(&mut self, generation: Generation, reason: &str) {
         self.close(generation, reason);
     }
@@ -203,19 +203,19 @@ impl<A, C: Connection> Machine<A, C> {
         let Some(up) = self.link.generation(generation) else {
             return;
         };
-        // Monitors that were set while it closes are of the next connection.
+        // Monitors set while the connection closes belong to the next connection.
         if up.failed.is_some() || up.is_closing() {
             return;
         }
         up.out.close(&mut self.effects);
-        up.closing = Some(Waiting::new(wait));
+        up.closing = Some(Pending::new(wait));
         self.fire_all(reason);
         let reason = reason.to_owned();
         self.effects.push(Effect::Down { generation, reason });
         self.effects.push(Effect::Changed);
     }
 
-    /// Whether no monitor, in either direction, needs connection `generation`, and it is neither failed nor closing.
+    /// Whether connection `generation` is up, neither failed nor closing, and has no monitors in either direction.
     pub fn is_unused(&mut self, generation: Generation) -> bool {
         let is_unmonitored = self.monitors.is_empty();
         self.link.generation(generation).is_some_and(|up| {
@@ -223,45 +223,48 @@ impl<A, C: Connection> Machine<A, C> {
         })
     }
 
-    /// The reader of connection `generation` holds so many bytes of a message that is not whole. Returns how many it may
-    /// hold before it says so again.
-    pub fn reads(&mut self, generation: Generation, bytes: usize) -> usize {
+    /// Reserves memory for an incomplete message of so many bytes in the read buffer of connection `generation`. Returns the
+    /// size up to which the buffer can grow before the next call.
+    pub fn reserve_read(&mut self, generation: Generation, bytes: usize) -> usize {
         match self.link.generation(generation) {
             Some(up) if up.failed.is_none() => {
-                up.reading.fit(bytes);
-                up.reading.bytes()
+                up.reading.resize(bytes);
+                up.reading.capacity()
             }
             _ => bytes,
         }
     }
 
-    /// How many bytes of the pool are taken for this peer.
+    /// Bytes of the pool that are reserved for this peer.
     pub fn pooled(&self) -> usize {
         match &self.link {
             Link::Down => 0,
-            Link::Waiting(waiting) => waiting.pooled(),
+            Link::Connecting(pending) => pending.pooled(),
             Link::Up(up) => {
-                let next = up.closing.as_ref().map_or(0, Waiting::pooled);
-                up.out.share.taken() + next + up.watched.share.taken() + up.reading.taken()
+                let next = up.closing.as_ref().map_or(0, Pending::pooled);
+                up.out.reservation.reserved()
+                    + next
+                    + up.watched.reservation.reserved()
+                    + up.reading.reserved()
             }
         }
     }
 
-    /// How many bytes wait to be sent, on a connection or for one.
+    /// Bytes that wait to be sent: queued on the connection, or pending.
     pub fn queued(&self) -> usize {
         match &self.link {
             Link::Down => 0,
-            Link::Waiting(waiting) => waiting.bytes,
+            Link::Connecting(pending) => pending.bytes,
             Link::Up(up) => up.out.bytes() + up.closing.as_ref().map_or(0, |next| next.bytes),
         }
     }
 
-    /// Whether there is a connection, even one that closes or has failed.
+    /// Whether there is a connection, including one that is closing or has failed.
     pub fn is_up(&self) -> bool {
         matches!(self.link, Link::Up(_))
     }
 
-    /// The connection on which messages are sent.
+    /// The connection, unless it is closing.
     pub fn connection(&self) -> Option<&C> {
         match &self.link {
             Link::Up(up) if !up.is_closing() => Some(&up.connection),
@@ -269,7 +272,7 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Connection `generation`, even if it closes or has failed.
+    /// Connection `generation`, including one that is closing or has failed.
     pub fn connection_of(&mut self, generation: Generation) -> Option<&mut C> {
         self.link
             .generation(generation)
@@ -287,11 +290,11 @@ impl<C> Link<C> {
         }
     }
 
-    /// Where messages wait for the next connection, if they have to.
-    pub(super) fn waiting(&mut self) -> Option<&mut Waiting> {
+    /// The pending messages for the next connection, if messages have to wait for one.
+    pub(super) fn pending(&mut self) -> Option<&mut Pending> {
         match self {
-            Self::Waiting(waiting) => Some(waiting),
-            // A connection that has failed takes what waits for the next along: our monitors fire.
+            Self::Connecting(pending) => Some(pending),
+            // On a failed connection the pending messages are lost too, and our monitors fire.
             Self::Up(up) => up.closing.as_mut().filter(|_| up.failed.is_none()),
             Self::Down => None,
         }
@@ -303,22 +306,22 @@ impl<C> Up<C> {
         self.closing.is_some()
     }
 
-    /// Whether no more messages are taken: they are lost with the connection, whose monitors fire.
+    /// Whether the connection drops messages: it has failed or its queue is closed. Its monitors fire.
     #[inline]
     pub(super) fn is_shut(&self) -> bool {
         self.failed.is_some() || self.out.is_closed
     }
 
-    /// What is queued is lost, and so is what waits for the next connection if this one is closing. The memory is free
-    /// at once.
+    /// Fails the connection: drops the queue, and the messages for the next connection if this one is closing. Memory is
+    /// released at once.
     pub(super) fn fail<A>(&mut self, reason: String, effects: &mut Effects<A>) {
         if self.failed.is_some() {
             return;
         }
         self.failed = Some(reason);
         self.out.clear(effects);
-        self.watched.share.clear();
-        self.reading.clear();
+        self.watched.reservation.release();
+        self.reading.release();
         if let Some(next) = &mut self.closing {
             next.clear();
         }
@@ -327,8 +330,9 @@ impl<C> Up<C> {
 }
 
 impl<C: Connection> Up<C> {
-    /// Encodes a message at the end of the queue. Past the limit the connection fails: nothing is lost in silence.
-    // Once for each message: a part of `Machine::send`.
+    /// Encodes a message at the end of the queue. If the queue exceeds the limit, the connection fails, so that the loss is
+    /// reported.
+    // Called once for each message, by `Machine::send`.
     #[inline(always)]
     pub(super) fn send<A>(
         &mut self,
@@ -339,31 +343,31 @@ impl<C: Connection> Up<C> {
         if self.is_shut() {
             return Ok(());
         }
-        let undo = Undo::of(&mut self.out.buffer);
-        self.connection.encode(frame, undo.buffer)?;
-        undo.keep();
-        if self.out.bytes() > self.out.checked_from {
-            self.check_room(limit, effects);
+        let rollback = Rollback::new(&mut self.out.buffer);
+        self.connection.encode(frame, rollback.buffer)?;
+        rollback.commit();
+        if self.out.bytes() > self.out.check_above {
+            self.check_limits(limit, effects);
         }
         self.out.wake(effects);
         Ok(())
     }
 
-    /// The queue is longer than it was: it takes its share of the pool, or the connection fails.
+    /// Checks the queue against the limit: fails the connection, or grows the reservation.
     #[cold]
-    fn check_room<A>(&mut self, limit: usize, effects: &mut Effects<A>) {
+    fn check_limits<A>(&mut self, limit: usize, effects: &mut Effects<A>) {
         let queued = self.out.bytes();
         if queued > limit {
             let reason = format!("more than {limit} bytes wait to be sent (queue_limit)");
             self.fail(reason, effects);
         } else {
-            self.out.share.grow(queued);
-            self.out.checked_from = limit.min(self.out.share.bytes());
+            self.out.reservation.grow(queued);
+            self.out.check_above = limit.min(self.out.reservation.capacity());
         }
     }
 
-    /// Sends a message of the node's own, which always fits: an element that the codec lacks is replaced by its
-    /// diagnostic text, and one that is too large by a note.
+    /// Sends a message that the node itself makes. Elements that the codec cannot encode are replaced by their diagnostic
+    /// text, elements that are too large by a note.
     pub(super) fn send_fitting<A>(
         &mut self,
         port: &PortName,
@@ -379,7 +383,7 @@ impl<C: Connection> Up<C> {
             let frame = Frame::of(port.as_str(), &fitting);
             let mut sent = self.send(&frame, limit, effects);
             if let Err(EncodeError::TooLarge { .. } | EncodeError::TooManyItems { .. }) = sent {
-                // Of a request, the peer needs its word and the port's name.
+                // A request is useless without its name and the name of the port.
                 let kept = if port.is_node_port() { 2 } else { 0 };
                 let (kept, rest) = fitting.split_at(kept.min(fitting.len()));
                 let kept = kept.iter().cloned();
@@ -388,7 +392,7 @@ impl<C: Connection> Up<C> {
             }
             sent
         });
-        // Nothing is left in it that the codec lacks: a codec that refuses it all the same has a fault.
+        // The codec can encode all these elements. If it still refuses the message, the codec has a bug.
         let fault = match sent {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -399,9 +403,9 @@ impl<C: Connection> Up<C> {
     }
 }
 
-/// An element of a message of the node's own, or a note in its place if it is large: most often it is part of a reason.
+/// Replaces a large element by a note. Most often the element is part of a reason.
 fn shortened(value: &Value) -> Value {
-    match cost_of(std::slice::from_ref(value)) > SHORT {
+    match cost_of(std::slice::from_ref(value)) > MAX_ELEMENT {
         true => Value::from("(left out: too large to be sent)"),
         false => value.clone(),
     }

@@ -1,4 +1,4 @@
-//! `Machine`: what programs and the node itself want of a peer.
+//! `Machine`: sending messages to a peer, and monitors on its ports.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::effect::{Effect, Effects};
 use super::link::{Connection, Generation, Link};
-use super::share::Pool;
-use super::waiting::{Wait, Waited};
+use super::pending::{PendingMessage, Wait};
+use super::reservation::Pool;
 use crate::codec::Frame;
 use crate::monitor::{MonitorKey, MonitorTable};
 use crate::node_protocol as request;
@@ -15,19 +15,19 @@ use crate::value::EncodeError;
 use crate::value::Values;
 use crate::{NodeId, PortName, Reason, Value};
 
-/// All that this node holds for one peer; see the [module](super). `A` is what a monitor does, `C` a connection.
+/// The state of this node for one peer; see the [module](super). `A` is the action of a monitor, `C` a connection.
 ///
-/// After each call that changes something, [`take_effects`](Self::take_effects) has what is to be done.
+/// After each call that takes `&mut self`, perform the effects that [`take_effects`](Self::take_effects) returns.
 pub struct Machine<A, C> {
     pub(super) us: NodeId,
     pub(super) peer: NodeId,
-    /// Bytes that may wait to be sent.
+    /// The most bytes that can be queued or pending.
     pub(super) queue_limit: usize,
     pub(super) pool: Arc<dyn Pool>,
     pub(super) link: Link<C>,
     pub(super) monitors: MonitorTable<A>,
     pub(super) admission: Admission,
-    /// The connection that came up last.
+    /// The generation of the last connection.
     pub(super) generation: Generation,
     pub(super) last_wait: Wait,
     pub(super) effects: Effects<A>,
@@ -36,7 +36,7 @@ pub struct Machine<A, C> {
 }
 
 impl<A, C: Connection> Machine<A, C> {
-    /// What node `us` holds for node `peer`: nothing yet. At most `queue_limit` bytes wait to be sent.
+    /// The state of node `us` for node `peer`, without a connection. At most `queue_limit` bytes wait to be sent.
     pub fn new(us: NodeId, peer: NodeId, queue_limit: usize, pool: Arc<dyn Pool>) -> Self {
         Self {
             us,
@@ -54,52 +54,52 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Whether there are effects to be performed. A send to a connection whose writer is at work has none.
+    /// Whether there are effects to perform. A send to a connection whose writer is not waiting has none.
     #[inline]
     pub fn has_effects(&self) -> bool {
         !self.effects.is_empty()
     }
 
-    /// The effects of the calls since the last time.
+    /// Takes the effects of all calls since the last `take_effects`.
     pub fn take_effects(&mut self) -> Effects<A> {
         std::mem::take(&mut self.effects)
     }
 
-    /// Sends a message, or lets it wait for a connection.
+    /// Queues a message on the connection, or keeps it pending until there is one.
     ///
     /// # Errors
-    /// Where it cannot be encoded. One that waits may meet a codec that refuses it only later
-    /// ([`Effect::NotSent`]).
+    /// If the message cannot be encoded. A pending message is encoded when a connection is up; if its codec refuses the
+    /// message then, the error is an [`Effect::NotSent`].
     #[inline]
     pub fn send(&mut self, frame: &Frame<'_>) -> Result<(), EncodeError> {
         match &mut self.link {
             Link::Up(up) if !up.is_closing() => {
-                if up.out.is_writer_late() {
+                if up.out.should_yield() {
                     self.effects.push(Effect::Yield);
                 }
                 up.send(frame, self.queue_limit, &mut self.effects)
             }
             _ => {
-                let message = Waited {
+                let message = PendingMessage {
                     port: frame.port.into(),
                     values: frame.to_values()?,
                     own: false,
                 };
-                self.let_wait(message);
+                self.enqueue_pending(message);
                 Ok(())
             }
         }
     }
 
-    /// Sends a message of the node's own, which never fails to encode: an element that the codec lacks is replaced by
-    /// its diagnostic text.
-    pub fn tell(&mut self, port: &PortName, values: Values) {
+    /// Sends a message that the node itself makes. It is never refused: elements that the codec cannot encode are replaced
+    /// by their diagnostic text.
+    pub fn send_own(&mut self, port: &PortName, values: Values) {
         if let Link::Up(up) = &mut self.link
             && !up.is_closing()
         {
             return up.send_fitting(port, &values, self.queue_limit, &mut self.effects);
         }
-        self.let_wait(Waited {
+        self.enqueue_pending(PendingMessage {
             port: port.clone(),
             values,
             own: true,
@@ -108,12 +108,12 @@ impl<A, C: Connection> Machine<A, C> {
 
     /// Sends a request to the peer's node port.
     pub(super) fn request(&mut self, values: Values) {
-        self.tell(&PortName::NODE_PORT, values);
+        self.send_own(&PortName::NODE_PORT, values);
     }
 
-    /// Sends a request over connection `generation` and no other: nothing if that is not up, or is closing. Returns how
-    /// many bytes have been queued on it so far, this request included.
-    pub fn tell_over(&mut self, generation: Generation, values: &Values) -> Option<u64> {
+    /// Sends a request over connection `generation` only. Returns the number of bytes that were queued on the connection so
+    /// far, including this request; `None` if the connection is not up or is closing.
+    pub fn send_request_over(&mut self, generation: Generation, values: &Values) -> Option<u64> {
         let up = self.link.generation(generation)?;
         if up.is_closing() {
             return None;
@@ -132,42 +132,42 @@ impl<A, C: Connection> Machine<A, C> {
         self.break_kill(before);
     }
 
-    /// Monitors a port of the peer, or the peer itself (the empty name), for which no request is sent (protocol.md
-    /// section 5).
+    /// Monitors a port of the peer. The empty name monitors the connection to the peer, without a request (protocol.md section
+    /// 5).
     pub fn monitor(&mut self, port: &PortName, key: MonitorKey, action: A) {
         let is_first = self.monitors.add(port, key, action);
         if is_first && !port.is_node_port() {
             self.request(request::mon1(port));
         } else {
-            self.want();
+            self.want_connection();
         }
     }
 
-    /// Ends a monitor. Its action comes back to be dropped, unless it has fired.
+    /// Removes a monitor. Returns its action for the caller to drop; `None` if the monitor has fired.
     pub fn unmonitor(&mut self, port: &PortName, key: MonitorKey) -> Option<A> {
         let (action, is_last) = self.monitors.remove(port, key)?;
         #[cfg(aemp_faults)]
         let is_last = is_last && !crate::faults::is(crate::faults::Fault::KeepsMonitors);
-        // Without a connection the peer does not watch.
+        // Without a connection the peer does not watch the port.
         if is_last && !port.is_node_port() && !matches!(self.link, Link::Down) {
             self.request(request::mon0(port));
         }
         Some(action)
     }
 
-    /// The connection that came up last; 0 before the first.
+    /// The generation of the last connection; 0 before the first.
     pub fn generation(&self) -> Generation {
         self.generation
     }
 
-    /// How many ports of the peer are monitored.
+    /// The number of monitored ports of the peer.
     pub fn monitored(&self) -> usize {
         self.monitors.len()
     }
 
-    /// The peer says that a port of its own has died. Returns false if nobody here monitors it: the news may have crossed
-    /// the end of a monitor.
-    pub fn died(&mut self, port: &PortName, reason: Reason) -> bool {
+    /// A port of the peer has died, as the peer says. Returns false if the port has no monitors here: the message and the
+    /// end of a monitor may have crossed.
+    pub fn remote_port_died(&mut self, port: &PortName, reason: Reason) -> bool {
         let monitors = self.monitors.fire(port);
         let monitors: Vec<_> = monitors.map(|action| (port.clone(), action)).collect();
         let is_monitored = !monitors.is_empty();
@@ -178,20 +178,20 @@ impl<A, C: Connection> Machine<A, C> {
     }
 
     /// A port of ours that the peer watches over connection `generation` has died.
-    pub fn port_died(&mut self, generation: Generation, port: &PortName, reason: &Reason) {
+    pub fn local_port_died(&mut self, generation: Generation, port: &PortName, reason: &Reason) {
         let Some(up) = self.link.generation(generation) else {
             return;
         };
-        // Where the connection is closing, the peer's monitors fire with its end.
+        // If the connection is closing, the peer's monitors fire when it ends.
         if up.forget_watch(port) && !up.is_closing() {
             self.request(request::kil0(port, reason));
         }
     }
 
-    /// Lets a keepalive go out on connection `generation` if nothing else waits: the bytes of one, or, where this end
-    /// has a use for the connection that the peer cannot see (`is_wanted`, or a monitor on the node), an empty request.
-    /// That is ignored as well, but it is a message: a peer that closes idle connections leaves this one open.
-    /// AnyEvent::MP nodes do not close any, so a `is_perl` peer gets none.
+    /// Queues a keepalive on connection `generation` if its queue is empty. Normally that is `bytes`, the keepalive of the
+    /// codec. If this node needs the connection and the peer cannot know (`is_wanted`, or a monitor on the node), it is an
+    /// empty request instead: the peer ignores it, but it counts as a message, so the peer does not close the connection as
+    /// idle. AnyEvent::MP nodes (`is_perl`) do not close idle connections and get no empty request.
     pub fn keepalive(
         &mut self,
         generation: Generation,
@@ -216,7 +216,7 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Whether nothing is held for the peer.
+    /// Whether there is no state for the peer: no connection, no opening, no monitor.
     pub fn is_idle(&self) -> bool {
         matches!(self.link, Link::Down) && self.monitors.is_empty() && self.admission.is_empty()
     }

@@ -27,8 +27,8 @@ impl Connection for Nowhere {
 struct Endless;
 
 impl Pool for Endless {
-    fn take(&self, _: usize) {}
-    fn give_back(&self, _: usize) {}
+    fn reserve(&self, _: usize) {}
+    fn release(&self, _: usize) {}
 }
 
 fn machine(us: &str, peer: &str) -> Machine<(), Nowhere> {

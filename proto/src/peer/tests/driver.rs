@@ -110,11 +110,11 @@ impl Connection for Wire {
 struct Counted(AtomicUsize);
 
 impl Pool for Counted {
-    fn take(&self, bytes: usize) {
+    fn reserve(&self, bytes: usize) {
         self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         self.0.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
@@ -324,7 +324,9 @@ impl Run {
             {
                 link.written.recycle(bytes);
             } else {
-                return self.machine.wrote(link.generation, &mut link.written);
+                return self
+                    .machine
+                    .bytes_written(link.generation, &mut link.written);
             }
         }
         if link.is_waiting || link.has_ended {
@@ -456,11 +458,12 @@ impl Run {
                 link.to_tell.push_back(port.clone());
             }
             let generation = link.generation;
-            self.machine.port_died(generation, &port, &Reason::normal());
+            self.machine
+                .local_port_died(generation, &port, &Reason::normal());
         }
         // Of an older connection: nobody is told.
         self.machine
-            .port_died(self.generation.wrapping_sub(1), &port, &Reason::normal());
+            .local_port_died(self.generation.wrapping_sub(1), &port, &Reason::normal());
     }
 
     /// A port of the peer dies, and the peer says so if it was asked.
@@ -468,7 +471,8 @@ impl Run {
         let port = self.port();
         let Some(link) = &self.link else { return };
         if self.model.peer_port_died(link.generation, port) {
-            self.machine.died(&name(port), Reason::die("of it"));
+            self.machine
+                .remote_port_died(&name(port), Reason::die("of it"));
         }
     }
 
@@ -562,7 +566,9 @@ impl Run {
         let is_needed = self.machine.queued() > 0 || !self.model.monitored().is_empty();
         match &mut self.link {
             None => {
-                let is_waited = self.connecting.is_some_and(|wait| self.machine.waits(wait));
+                let is_waited = self
+                    .connecting
+                    .is_some_and(|wait| self.machine.is_waiting(wait));
                 if is_needed && !is_waited {
                     return Err("something needs a connection, and none is made".into());
                 }

@@ -1,4 +1,4 @@
-//! `SendQueue`: the bytes that wait to be written on one connection, from the encoder to the writer.
+//! `SendQueue`: the encoded bytes of one connection, from the encoder to the writer.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -7,35 +7,35 @@ use bytes::BytesMut;
 
 use super::effect::{Effect, Effects};
 use super::link::{Link, Up};
-use super::share::{Pool, Share};
+use super::reservation::{Pool, Reservation};
 use super::{Connection, Generation, Machine};
 use crate::codec::Frame;
 use crate::value::EncodeError;
 
-/// Capacity above which a written buffer is not kept for the next batch.
-const KEEP: usize = 256 << 10;
+/// The largest capacity of a written buffer that is kept for reuse, in bytes.
+const MAX_SPARE: usize = 256 << 10;
 
-/// Bytes that are worth a write of their own.
+/// Bytes that justify a write of their own.
 const BATCH: usize = 32 << 10;
 
-/// The bytes that wait for the writer of one connection.
+/// The encoded bytes that wait for the writer of one connection.
 pub(super) struct SendQueue {
-    /// Appended to by senders, taken whole by the writer.
+    /// Senders append to it, the writer takes it as a whole.
     pub(super) buffer: BytesMut,
-    /// Bytes that the writer has taken and not written yet.
+    /// Bytes that the writer has taken and not yet written.
     in_flight: usize,
-    /// Bytes that the writer has taken so far.
+    /// All bytes that the writer has taken so far.
     taken: u64,
-    /// The writer waits for bytes.
+    /// The writer waits for a wake.
     is_writer_waiting: bool,
-    /// The writer was woken and has not come.
-    is_writer_awaited: bool,
-    /// An empty buffer to be used again.
+    /// The writer was woken and has not taken bytes since.
+    is_wake_pending: bool,
+    /// An empty buffer for reuse.
     spare: BytesMut,
     pub(super) is_closed: bool,
-    pub(super) share: Share,
-    /// Bytes up to which the queue may grow before the limits are looked at.
-    pub(super) checked_from: usize,
+    pub(super) reservation: Reservation,
+    /// The length of the queue above which limits are checked.
+    pub(super) check_above: usize,
 }
 
 /// What the writer does next.
@@ -43,14 +43,14 @@ pub(super) struct SendQueue {
 pub enum Chunk {
     /// Write these bytes.
     Bytes(BytesMut),
-    /// Nothing more will come.
+    /// Stop: the queue is closed and empty.
     End,
 }
 
-/// Whether an answer can be made for a peer now.
+/// Whether this node can queue an answer to a request of a peer now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
-    /// It can.
+    /// The queue to the peer is below its high-water mark.
     Now,
     /// The queue to the peer is above its high-water mark.
     Later,
@@ -58,7 +58,7 @@ pub enum Answers {
     Never,
 }
 
-/// Why a message is not passed on to a peer.
+/// Why a message is not relayed to a peer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PassError {
@@ -73,17 +73,17 @@ pub enum PassError {
     Encode(#[from] EncodeError),
 }
 
-/// What the writer has written and the machine has not been told of.
+/// What the writer has written since it last reported to the machine.
 #[derive(Debug)]
 pub struct Written {
     bytes: usize,
-    /// A buffer that was written whole, to be used again.
+    /// A completely written buffer, for reuse.
     buffer: Option<BytesMut>,
     high_water: usize,
 }
 
 impl Written {
-    /// Nothing yet. Tasks that wait for the queue to fall below `high_water` bytes go on when it does.
+    /// Nothing written yet. Tasks that wait for the queue to fall below `high_water` bytes are woken then.
     pub fn nothing(high_water: usize) -> Self {
         Self {
             bytes: 0,
@@ -92,14 +92,14 @@ impl Written {
         }
     }
 
-    /// So many more bytes are written.
+    /// Adds written bytes.
     pub fn add(&mut self, bytes: usize) {
         self.bytes += bytes;
     }
 
-    /// The buffer of a chunk comes back: all of it is written.
+    /// Returns the buffer of a chunk that is completely written, for reuse.
     pub fn recycle(&mut self, mut buffer: BytesMut) {
-        if buffer.capacity() <= KEEP {
+        if buffer.capacity() <= MAX_SPARE {
             buffer.clear();
             self.buffer = Some(buffer);
         }
@@ -113,11 +113,11 @@ impl SendQueue {
             in_flight: 0,
             taken: 0,
             is_writer_waiting: false,
-            is_writer_awaited: false,
+            is_wake_pending: false,
             spare: BytesMut::new(),
             is_closed: false,
-            share: Share::of(pool),
-            checked_from: 0,
+            reservation: Reservation::new(pool),
+            check_above: 0,
         }
     }
 
@@ -126,16 +126,16 @@ impl SendQueue {
         self.buffer.len() + self.in_flight
     }
 
-    /// Bytes that were appended so far.
+    /// All bytes that were appended so far.
     pub(super) fn appended(&self) -> u64 {
         self.taken + self.buffer.len() as u64
     }
 
-    /// Drops all bytes, and takes no more.
+    /// Drops all bytes, and closes the queue.
     pub(super) fn clear<A>(&mut self, effects: &mut Effects<A>) {
         self.buffer = BytesMut::new();
         self.spare = BytesMut::new();
-        self.share.clear();
+        self.reservation.release();
         self.close(effects);
     }
 
@@ -148,12 +148,12 @@ impl SendQueue {
     pub(super) fn wake<A>(&mut self, effects: &mut Effects<A>) {
         if self.is_writer_waiting {
             self.is_writer_waiting = false;
-            self.is_writer_awaited = true;
+            self.is_wake_pending = true;
             effects.push(Effect::Wake);
         }
     }
 
-    /// Takes all bytes.
+    /// Takes all bytes for the writer.
     fn take(&mut self) -> Poll<Chunk> {
         if self.buffer.is_empty() {
             return match self.is_closed {
@@ -161,7 +161,7 @@ impl SendQueue {
                 false => Poll::Pending,
             };
         }
-        self.is_writer_awaited = false;
+        self.is_wake_pending = false;
         let spare = std::mem::take(&mut self.spare);
         let chunk = std::mem::replace(&mut self.buffer, spare);
         self.in_flight = chunk.len();
@@ -169,50 +169,50 @@ impl SendQueue {
         Poll::Ready(Chunk::Bytes(chunk))
     }
 
-    /// Takes note of what was written.
-    fn settle<A>(&mut self, written: &mut Written, effects: &mut Effects<A>) {
+    /// Records what the writer has written.
+    fn record_written<A>(&mut self, written: &mut Written, effects: &mut Effects<A>) {
         let before = self.bytes();
         let bytes = std::mem::take(&mut written.bytes);
         self.in_flight = self.in_flight.saturating_sub(bytes);
         if let Some(buffer) = written.buffer.take() {
             self.spare = buffer;
         }
-        if self.share.shrink(self.bytes()) {
-            self.checked_from = self.checked_from.min(self.share.bytes());
+        if self.reservation.shrink(self.bytes()) {
+            self.check_above = self.check_above.min(self.reservation.capacity());
         }
         if before >= written.high_water && self.bytes() < written.high_water {
             effects.push(Effect::Changed);
         }
     }
 
-    /// Whether much waits for a writer that was woken and has not come. True once for each wake.
+    /// Whether a batch waits for a writer that was woken and has not run yet. True once for each wake.
     #[inline]
-    pub(super) fn is_writer_late(&mut self) -> bool {
-        self.buffer.len() >= BATCH && std::mem::take(&mut self.is_writer_awaited)
+    pub(super) fn should_yield(&mut self) -> bool {
+        self.buffer.len() >= BATCH && std::mem::take(&mut self.is_wake_pending)
     }
 }
 
-/// Cuts off what a failed or panicking encoding left in the buffer.
-pub(super) struct Undo<'a> {
+/// Truncates the buffer to its old length on drop, unless committed: removes the bytes of a failed or panicking encoder.
+pub(super) struct Rollback<'a> {
     pub(super) buffer: &'a mut BytesMut,
     pub(super) len: usize,
 }
 
-impl<'a> Undo<'a> {
+impl<'a> Rollback<'a> {
     #[inline]
-    pub(super) fn of(buffer: &'a mut BytesMut) -> Self {
+    pub(super) fn new(buffer: &'a mut BytesMut) -> Self {
         let len = buffer.len();
         Self { buffer, len }
     }
 
-    /// Keeps what was appended.
+    /// Keeps the appended bytes.
     #[inline]
-    pub(super) fn keep(mut self) {
+    pub(super) fn commit(mut self) {
         self.len = self.buffer.len();
     }
 }
 
-impl Drop for Undo<'_> {
+impl Drop for Rollback<'_> {
     #[inline]
     fn drop(&mut self) {
         self.buffer.truncate(self.len);
@@ -232,17 +232,17 @@ impl<C: Connection> Up<C> {
 }
 
 impl<A, C: Connection> Machine<A, C> {
-    /// Whether an answer can be made now for what came over connection `generation`.
+    /// Whether an answer to a request on connection `generation` can be queued now.
     pub fn answers(&mut self, generation: Generation, high_water: usize) -> Answers {
         let up = self.link.generation(generation);
         up.map_or(Answers::Never, |up| up.answers(high_water))
     }
 
-    /// Sends a message that another node has asked to be sent, as it is or not at all. It costs the connection nothing
-    /// that this node's own messages need.
+    /// Relays a message for another node. It is sent as it is or not at all, and only below the high-water mark, so that a
+    /// relayed message never fails the connection.
     ///
     /// # Errors
-    /// Where there is no connection, the queue to the peer is above `high_water` bytes, or the message does not fit.
+    /// If there is no connection, the queue to the peer is above `high_water` bytes, or the message cannot be encoded.
     pub fn pass_on(&mut self, frame: &Frame<'_>, high_water: usize) -> Result<(), PassError> {
         let Link::Up(up) = &mut self.link else {
             return Err(PassError::NoLink);
@@ -254,21 +254,21 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Takes note of what was written on connection `generation`, and takes the next bytes for its writer. Pending: the
-    /// writer waits for [`Effect::Wake`].
+    /// Records what was written on connection `generation`, and returns the next chunk for its writer. Pending: the writer
+    /// waits for [`Effect::Wake`].
     pub fn poll_chunk(&mut self, generation: Generation, written: &mut Written) -> Poll<Chunk> {
         let Some(up) = self.link.generation(generation) else {
             return Poll::Ready(Chunk::End);
         };
-        up.out.settle(written, &mut self.effects);
+        up.out.record_written(written, &mut self.effects);
         let chunk = up.out.take();
         up.out.is_writer_waiting = chunk.is_pending();
         chunk
     }
 
-    /// As [`poll_chunk`](Self::poll_chunk) for a writer that looks again soon and is not woken: nothing while the bytes
-    /// that wait are few and still grow, since more of them cost one write as well. `seen` is how many waited at the
-    /// last look.
+    /// As [`poll_chunk`](Self::poll_chunk), for a writer that polls again soon and needs no wake. Returns `None` while the
+    /// queue is short and still grows, so that one write carries more bytes. `seen` is the length of the queue at the last
+    /// call.
     pub fn try_chunk(
         &mut self,
         generation: Generation,
@@ -276,7 +276,7 @@ impl<A, C: Connection> Machine<A, C> {
         seen: &mut usize,
     ) -> Option<Chunk> {
         let up = self.link.generation(generation)?;
-        up.out.settle(written, &mut self.effects);
+        up.out.record_written(written, &mut self.effects);
         let waits = up.out.buffer.len();
         let is_batch = waits >= BATCH || (waits > 0 && waits == *seen);
         *seen = waits;
@@ -286,14 +286,14 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Takes note of what was written of a chunk that is not written whole.
-    pub fn wrote(&mut self, generation: Generation, written: &mut Written) {
+    /// Records written bytes of a chunk that is only partly written.
+    pub fn bytes_written(&mut self, generation: Generation, written: &mut Written) {
         if let Some(up) = self.link.generation(generation) {
-            up.out.settle(written, &mut self.effects);
+            up.out.record_written(written, &mut self.effects);
         }
     }
 
-    /// Takes no more messages for connection `generation`; the writer ends once all is written.
+    /// Closes the queue of connection `generation`. The writer gets [`Chunk::End`] when the queue is empty.
     pub fn finish(&mut self, generation: Generation) {
         if let Some(up) = self.link.generation(generation) {
             up.out.close(&mut self.effects);

@@ -1,11 +1,11 @@
-//! Messages that wait for a connection, and what becomes of them when they meet its codec.
+//! `Pending`: messages that wait for a connection, and how they are encoded when it is up.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::effect::Effect;
 use super::link::Link;
-use super::share::{Pool, Share};
+use super::reservation::{Pool, Reservation};
 use super::{Connection, Machine};
 use crate::PortName;
 use crate::codec::Frame;
@@ -17,7 +17,8 @@ use crate::reason::not_encoded;
 use crate::value::EncodeError;
 use crate::value::Values;
 
-/// Which wait for a connection to a peer: a connector is for one, and has no say in a later one.
+/// The number of a wait for a connection to a peer. A connector reports the wait that it was started for, so that its failure
+/// does not end a later wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wait(u64);
 
@@ -27,44 +28,44 @@ impl Wait {
     }
 }
 
-/// What waits for one connection.
-pub(super) struct Waiting {
+/// The messages that wait for one connection.
+pub(super) struct Pending {
     pub(super) number: Wait,
-    pub(super) queue: VecDeque<Waited>,
+    pub(super) queue: VecDeque<PendingMessage>,
     pub(super) bytes: usize,
-    /// The memory it may hold; none as long as nothing waits.
-    share: Option<Share>,
+    /// `None` while there are no messages.
+    reservation: Option<Reservation>,
 }
 
-/// A message that waits for a connection.
-pub(super) struct Waited {
+/// A message without a connection.
+pub(super) struct PendingMessage {
     pub(super) port: PortName,
     pub(super) values: Values,
-    /// Whether the node itself says it: then it fits whatever codec comes.
+    /// Whether the node itself has made the message. It is then adapted to the codec of the connection.
     pub(super) own: bool,
 }
 
 impl<A, C: Connection> Machine<A, C> {
-    /// Lets a message wait for a connection, within the limit.
-    pub(super) fn let_wait(&mut self, message: Waited) {
-        self.want();
+    /// Adds a message to the pending ones. Above the limit all of them are dropped and monitors fire.
+    pub(super) fn enqueue_pending(&mut self, message: PendingMessage) {
+        self.want_connection();
         let limit = self.queue_limit;
-        if let Some(waiting) = self.link.waiting()
-            && !waiting.push(message, limit, &self.pool)
+        if let Some(pending) = self.link.pending()
+            && !pending.push(message, limit, &self.pool)
         {
             let reason = format!("more than {limit} bytes wait for a connection");
             match &mut self.link {
                 Link::Up(up) => up.fail(reason, &mut self.effects),
-                _ => self.give_up(&reason),
+                _ => self.drop_pending(&reason),
             }
         }
     }
 
-    /// Makes a connection wanted.
-    pub fn want(&mut self) {
+    /// Requests a connection, if there is none.
+    pub fn want_connection(&mut self) {
         if matches!(self.link, Link::Down) {
             let wait = self.next_wait();
-            self.link = Link::Waiting(Waiting::new(wait));
+            self.link = Link::Connecting(Pending::new(wait));
             self.effects.push(Effect::Connect(wait));
         }
     }
@@ -74,21 +75,21 @@ impl<A, C: Connection> Machine<A, C> {
         self.last_wait
     }
 
-    /// Whether a connection is waited for as `wait`.
-    pub fn waits(&self, wait: Wait) -> bool {
-        matches!(&self.link, Link::Waiting(waiting) if waiting.number == wait)
+    /// Whether `wait` is not over.
+    pub fn is_waiting(&self, wait: Wait) -> bool {
+        matches!(&self.link, Link::Connecting(pending) if pending.number == wait)
     }
 
-    /// Encodes what waited for the connection that has come up. A message that cannot be encoded is lost, and said to
-    /// be. If a monitor says so, later messages to the same port are lost as well: they were sent before the monitor
-    /// fired, and must not arrive after a gap. So are requests to monitor that port: who set the monitor has been told,
-    /// and the peer would keep a monitor that nobody has.
-    pub(super) fn send_waited(&mut self, waiting: Waiting) {
+    /// Encodes the pending messages for the connection that is up now. A message that cannot be encoded is dropped and
+    /// reported. If monitors on its port fire for that, later pending messages to the port are dropped too: they were sent
+    /// before the monitors fired, and must not arrive after a gap. Requests to monitor the port are dropped as well: their
+    /// monitors have fired, and the peer would keep a watch for nothing.
+    pub(super) fn send_pending(&mut self, pending: Pending) {
         let limit = self.queue_limit;
         let mut cut = HashSet::default();
-        // From now on the bytes are counted by the connection's queue.
-        drop(waiting.share);
-        for message in waiting.queue {
+        // The queue of the connection reserves the memory from now on.
+        drop(pending.reservation);
+        for message in pending.queue {
             let Link::Up(up) = &mut self.link else {
                 return;
             };
@@ -96,7 +97,7 @@ impl<A, C: Connection> Machine<A, C> {
                 self.effects.push(Effect::NotSent(message.port, None));
                 continue;
             }
-            let Waited { port, values, own } = message;
+            let PendingMessage { port, values, own } = message;
             if own {
                 up.send_fitting(&port, &values, limit, &mut self.effects);
                 continue;
@@ -114,16 +115,16 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// A message to `port` could not be encoded, and its sender has not been told: our monitors on the port fire.
-    /// Returns whether there were any.
+    /// A message to `port` could not be encoded after its send had returned. Monitors on the port fire. Returns whether there
+    /// were any.
     pub fn not_sent(&mut self, port: &PortName, error: &EncodeError) -> bool {
         if port.is_node_port() {
-            // Monitors of the node itself are about its connection, which is well.
+            // A monitor on the node port is about the connection, which is intact.
             return false;
         }
         let reason = not_encoded(&self.peer, error);
         if is_reply(port) && !matches!(self.link, Link::Down) {
-            // Its call would wait for ever. Without a connection its monitor fires.
+            // Kill the reply port, or the caller would wait for ever. Without a connection the caller's monitor fires.
             self.request(request::kil1(port, &reason));
         }
         let monitors: Vec<_> = self.monitors.fire(port).collect();
@@ -137,13 +138,13 @@ impl<A, C: Connection> Machine<A, C> {
     }
 }
 
-impl Waiting {
+impl Pending {
     pub(super) fn new(number: Wait) -> Self {
         Self {
             number,
             queue: VecDeque::new(),
             bytes: 0,
-            share: None,
+            reservation: None,
         }
     }
 
@@ -151,25 +152,27 @@ impl Waiting {
         *self = Self::new(self.number);
     }
 
-    /// Returns false if more waits than may.
-    fn push(&mut self, message: Waited, limit: usize, pool: &Arc<dyn Pool>) -> bool {
+    /// Adds a message. Returns false if the limit is exceeded.
+    fn push(&mut self, message: PendingMessage, limit: usize, pool: &Arc<dyn Pool>) -> bool {
         self.bytes += message.port.as_str().len() + cost_of(&message.values);
         self.queue.push_back(message);
-        let share = self.share.get_or_insert_with(|| Share::of(pool));
-        if self.bytes > share.bytes() {
-            share.grow(self.bytes);
+        let reservation = self
+            .reservation
+            .get_or_insert_with(|| Reservation::new(pool));
+        if self.bytes > reservation.capacity() {
+            reservation.grow(self.bytes);
         }
         self.bytes <= limit
     }
 
-    /// How much of the pool it has taken.
+    /// Bytes reserved in the pool.
     pub(super) fn pooled(&self) -> usize {
-        self.share.as_ref().map_or(0, Share::taken)
+        self.reservation.as_ref().map_or(0, Reservation::reserved)
     }
 }
 
-impl Waited {
-    /// Whether it is a message to one of these ports, or a request to monitor or kill one.
+impl PendingMessage {
+    /// Whether this is a message to one of these ports, or a request to monitor or kill one of them.
     fn is_about(&self, ports: &HashSet<PortName>) -> bool {
         let about = request::about(&self.port, &self.values);
         ports.iter().any(|port| port.as_str() == about)

@@ -1,32 +1,32 @@
-//! The ports of ours that a peer watches over a connection.
+//! `Watches`: our ports that the peer watches over a connection.
 
 use std::sync::Arc;
 
 use super::link::{Connection, Link, Up};
-use super::share::Share;
+use super::reservation::Reservation;
 use super::{Machine, Pool};
 use crate::PortName;
 use crate::map::HashMap;
 
-/// Bytes that one of the peer's watches takes here and at the port, about.
-const WATCH: usize = 128;
+/// Approximate bytes that one watch takes here and at the port.
+const WATCH_COST: usize = 128;
 
-/// The ports of ours that a peer watches, with how often it asked for each.
-pub(super) struct Watched {
+/// Our ports that the peer watches, each with the number of its watches.
+pub(super) struct Watches {
     pub(super) ports: HashMap<PortName, usize>,
     pub(super) count: usize,
-    /// Bytes of the ports' names.
+    /// Bytes of the names of all watched ports, once for each watch.
     names: usize,
-    pub(super) share: Share,
+    pub(super) reservation: Reservation,
 }
 
-impl Watched {
+impl Watches {
     pub(super) fn new(pool: &Arc<dyn Pool>) -> Self {
         Self {
             ports: HashMap::default(),
             count: 0,
             names: 0,
-            share: Share::of(pool),
+            reservation: Reservation::new(pool),
         }
     }
 
@@ -36,7 +36,7 @@ impl Watched {
         *self.ports.entry(port.clone()).or_default() += 1;
     }
 
-    /// Returns false if the peer does not watch the port.
+    /// Removes one watch. Returns false if the peer does not watch the port.
     fn remove(&mut self, port: &PortName) -> bool {
         let Some(times) = self.ports.get_mut(port) else {
             return false;
@@ -50,13 +50,14 @@ impl Watched {
         true
     }
 
-    fn settle_share(&mut self) {
-        self.share.fit(self.count * WATCH + self.names);
+    fn resize_reservation(&mut self) {
+        self.reservation
+            .resize(self.count * WATCH_COST + self.names);
     }
 }
 
 impl<A, C: Connection> Machine<A, C> {
-    /// The peer asks to be told of the death of a port of ours. Returns false if it watches `limit` ports already.
+    /// The peer watches a port of ours. Returns false if it has `limit` watches already.
     pub fn add_watch(&mut self, port: &PortName, limit: usize) -> bool {
         let Link::Up(up) = &mut self.link else {
             return true;
@@ -65,11 +66,11 @@ impl<A, C: Connection> Machine<A, C> {
             return false;
         }
         up.watched.add(port);
-        up.settle_watched();
+        up.resize_watches();
         true
     }
 
-    /// The peer takes one of its watches back. Returns false if it does not watch the port.
+    /// The peer ends one of its watches on a port. Returns false if it has none.
     pub fn remove_watch(&mut self, port: &PortName) -> bool {
         match &mut self.link {
             Link::Up(up) => up.forget_watch(port),
@@ -77,7 +78,7 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// How many watches the peer holds.
+    /// The number of the peer's watches.
     pub fn watches(&self) -> usize {
         match &self.link {
             Link::Up(up) => up.watched.count,
@@ -87,17 +88,17 @@ impl<A, C: Connection> Machine<A, C> {
 }
 
 impl<C> Up<C> {
-    /// Returns false if the peer does not watch the port.
+    /// Removes one watch. Returns false if the peer does not watch the port.
     pub(super) fn forget_watch(&mut self, port: &PortName) -> bool {
         let is_watched = self.watched.remove(port);
-        self.settle_watched();
+        self.resize_watches();
         is_watched
     }
 
-    fn settle_watched(&mut self) {
-        // A connection that has failed has given its memory back.
+    fn resize_watches(&mut self) {
+        // A failed connection has released its memory.
         if self.failed.is_none() {
-            self.watched.settle_share();
+            self.watched.resize_reservation();
         }
     }
 }
