@@ -60,3 +60,26 @@ fn what_waits_for_another_node_ends_with_the_runtime_and_that_node_is_told() {
         soon(a.shutdown()).await;
     });
 }
+
+#[test]
+fn a_callback_that_waits_for_a_connection_runs_when_the_runtime_ends_after_the_last_handle() {
+    let network = Network::default();
+    // It drops the connector last.
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let (fired, gone) = std::sync::mpsc::channel();
+    // Nobody answers there.
+    let _door = runtime.block_on(async {
+        let door = network.accept_at("c");
+        let b = node("b", &network).peer("c", "mem:c");
+        let b = b.start().await.unwrap();
+        let nowhere: PortId = "c#p".parse().unwrap();
+        b.monitor(&nowhere, move |reason| drop(fired.send(reason)))
+            .detach();
+        // The connector has begun.
+        tokio::task::yield_now().await;
+        door
+    });
+    drop(runtime);
+    let reason = gone.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(reason.kind(), Some("transport_error"));
+}

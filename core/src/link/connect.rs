@@ -6,20 +6,19 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use aemp_proto::address::listed;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::Links;
 use super::dial::{DialError, STOPPED, dial};
 use super::open::{OpenError, Opened};
 use super::run::run;
 use super::schedule::{MAX_CONCURRENT, Schedule};
 use super::seed::SeedState;
-use aemp_proto::address::listed;
-
-use crate::Address;
+use super::{Host, Links};
 use crate::deadline::Deadline;
 use crate::peer::{Peer, Wait};
+use crate::{Address, Text};
 
 /// Upper bound of the interval from which the pause after a failed dial is computed: 10 to 20 % of `connect_interval`, or
 /// of this.
@@ -34,6 +33,7 @@ pub(crate) fn connect_on_demand(links: &Arc<Links>, peer: Arc<Peer>, wait: Wait)
     };
     let connector = Connector {
         links: links.clone(),
+        _host: links.host.upgrade(),
         peer,
         wait,
     };
@@ -47,13 +47,17 @@ pub(crate) fn connect_on_demand(links: &Arc<Links>, peer: Arc<Peer>, wait: Wait)
 /// runtime is dropped or the attempt panics.
 struct Connector {
     links: Arc<Links>,
+    /// Keeps the node whose monitors fire then, also where the runtime drops the connector last.
+    _host: Option<Arc<dyn Host>>,
     peer: Arc<Peer>,
     wait: Wait,
 }
 
 impl Connector {
     async fn run(&self, permit: OwnedSemaphorePermit) {
-        let Self { links, peer, wait } = self;
+        let Self {
+            links, peer, wait, ..
+        } = self;
         let attempt = async {
             let outcome = try_addresses(links, peer, *wait).await;
             if outcome.is_err() {
@@ -219,12 +223,24 @@ async fn look_up(links: &Arc<Links>, peer: &Peer) -> Result<Vec<Address>, String
             "it listens nowhere, and has no connection to this node",
         ));
     }
-    let addresses = found.unwrap_or_default();
+    let addresses = parse_addresses(&found.unwrap_or_default());
     if addresses.is_empty() {
         return Err(String::from("no known address"));
     }
     peer.set_discoverable();
     Ok(addresses)
+}
+
+/// Addresses of a node that are tried; a peer may publish any number.
+const MAX_ADDRESSES: usize = 16;
+
+/// Parses the addresses that a node has published, which can be any text.
+pub(crate) fn parse_addresses(published: &[Text]) -> Vec<Address> {
+    published
+        .iter()
+        .take(MAX_ADDRESSES)
+        .filter_map(|address| address.parse().ok())
+        .collect()
 }
 
 /// Waits for the first of the futures to complete and removes it. Never resolves if there is none.

@@ -14,7 +14,7 @@ use crate::Message;
 /// Deferred requests of one link at most.
 const MAX_REQUESTS: usize = 1024;
 
-/// Bytes of the deferred requests of one link, by [`Message::cost`]; no further request is deferred once it is reached.
+/// Bytes of the deferred requests of one link, by the cost of their messages; no further request is deferred once it is reached.
 const MAX_BYTES: usize = 256 << 10;
 
 /// Bytes of the largest request that is deferred; common ones take some hundred.

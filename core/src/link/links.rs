@@ -14,7 +14,7 @@ use crate::peer::{Generation, Network, Peer, semaphore};
 use crate::rate_limiter::RateLimiter;
 use crate::shard::Batch;
 use crate::transport::{Options, Transports};
-use crate::{Address, Message, NodeId};
+use crate::{Address, Message, NodeId, Text};
 
 /// The state that all connections of a node share.
 pub(crate) struct Links {
@@ -74,7 +74,7 @@ pub(crate) trait Host: Send + Sync {
     async fn caught_up(&self, peer: &NodeId);
 
     /// Looks up the addresses of `peer`. An empty list: the peer does not listen. `None`: not known, or the node stops.
-    async fn look_up(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Address>>;
+    async fn look_up(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Text>>;
 
     /// Whether a directory is connected that can look up addresses.
     fn can_look_up(&self) -> bool;

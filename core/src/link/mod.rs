@@ -22,7 +22,7 @@ mod watch;
 mod writer;
 
 use backlog::{Backlog, cleartext_limiter};
-pub(crate) use connect::connect_on_demand;
+pub(crate) use connect::{connect_on_demand, parse_addresses};
 pub(crate) use deferred::DeferredRequests;
 pub(crate) use links::{Choices, DialPolicy, Host, Links};
 pub(crate) use listen::accept_all;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Inner;
-use super::directory::{look_at_seeds, parse_all};
+use super::directory::look_at_seeds;
 use super::node_port::{Sender, handle};
 use crate::link::{self, DeferredRequests, connect_on_demand};
 use crate::monitor::Action;
 use crate::peer::{self, Generation, Peer, Wait};
 use crate::shard::Batch;
 use crate::traffic::NodeEvent;
-use crate::{Address, Message, NodeId, PortName, Reason};
+use crate::{Message, NodeId, PortName, Reason, Text};
 
 impl peer::Host for Inner {
     fn fire(self: Arc<Self>, watched: &PortName, action: Action, reason: Reason) {
@@ -62,9 +62,8 @@ impl link::Host for Inner {
         self.directory.caught_up(self, peer).await;
     }
 
-    async fn look_up(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Address>> {
-        let found = self.directory.find(&self, peer).await?;
-        Some(parse_all(&found))
+    async fn look_up(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Text>> {
+        self.directory.find(&self, peer).await
     }
 
     fn can_look_up(&self) -> bool {

@@ -117,7 +117,12 @@ fn execute(
             if let Sender::Peer(peer, generation) = from {
                 // Earlier messages of the peer come before the notification in every queue.
                 batch.flush();
-                if !peer.died(&port, reason) {
+                let mut is_monitored = false;
+                for action in peer.remote_port_died(&port) {
+                    is_monitored = true;
+                    node.fire(&port, action, reason.clone());
+                }
+                if !is_monitored {
                     // The monitor may have been removed while the notification was in transit, or never existed.
                     peer.count_odd(generation);
                 }

@@ -33,7 +33,7 @@ impl Peer {
     pub(crate) fn connect_to(self: &Arc<Self>, addresses: Vec<Address>) {
         let mut state = self.lock();
         state.addresses.discovered = addresses;
-        state.machine.want();
+        state.machine.want_connection();
         self.settle(state);
     }
 

@@ -80,7 +80,7 @@ impl Connection {
     }
 
     /// Reports the end of the connection to the taps.
-    pub(super) fn down(self, reason: &str) {
+    pub(super) fn down(&self, reason: &str) {
         self.taps.down(&self.info, reason);
     }
 

@@ -144,11 +144,22 @@ impl Peer {
     #[cold]
     fn perform(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut deferred = Deferred::default();
-        let network = self.network.upgrade();
-        let host = network.as_ref().and_then(|network| network.host.upgrade());
-        let node = network.as_ref().zip(host.as_ref());
+        // Looked up for the effects that need it: a wake-up alone touches nothing that other peers share.
+        let mut node = None;
         for effect in state.machine.take_effects() {
-            self.perform_one(node, &mut state, effect, &mut deferred);
+            match effect {
+                Effect::Wake => state.writer.take().into_iter().for_each(soon),
+                Effect::Yield => deferred.make_way = true,
+                Effect::Changed => deferred.has_changed = true,
+                Effect::Connect(wait) => deferred.connect = Some(wait),
+                effect => {
+                    let node = node.get_or_insert_with(|| self.node());
+                    // Loggers and wakers are code of the program. The effects after this one are performed all the same.
+                    guard::log("an effect of a peer panicked", || {
+                        self.perform_one(node.as_ref(), &mut state, effect, &mut deferred);
+                    });
+                }
+            }
         }
         drop(state);
         if deferred.has_changed {
@@ -157,31 +168,36 @@ impl Peer {
         if deferred.make_way {
             make_way();
         }
-        if let (Some(wait), Some(host)) = (deferred.connect, host) {
+        if let Some(wait) = deferred.connect
+            && let Some((_, host)) = self.node()
+        {
             host.connect(self.clone(), wait);
         }
         guard::dispose_all(deferred.unperformed);
     }
 
+    /// The node, if it is still there.
+    fn node(&self) -> Option<(Arc<Network>, Arc<dyn Host>)> {
+        let network = self.network.upgrade()?;
+        let host = network.host.upgrade()?;
+        Some((network, host))
+    }
+
     fn perform_one(
         self: &Arc<Self>,
-        node: Option<(&Arc<Network>, &Arc<dyn Host>)>,
+        node: Option<&(Arc<Network>, Arc<dyn Host>)>,
         state: &mut State,
         effect: Effect<Action>,
         deferred: &mut Deferred,
     ) {
         match (effect, node) {
-            (Effect::Wake, _) => state.writer.take().into_iter().for_each(soon),
-            (Effect::Yield, _) => deferred.make_way = true,
-            (Effect::Changed, _) => deferred.has_changed = true,
-            (Effect::Connect(wait), _) => deferred.connect = Some(wait),
             (Effect::Up(generation), node) => {
                 if let Some(connection) = state.machine.connection_of(generation) {
                     let info = connection.info.clone();
-                    log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
                     if let Some((_, host)) = node {
-                        host.event(NodeEvent::Up(info));
+                        host.event(NodeEvent::Up(info.clone()));
                     }
+                    log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
                 }
             }
             (Effect::Fail(generation), _) => {
@@ -191,7 +207,9 @@ impl Peer {
             }
             (Effect::Fire(monitors, reason), Some((_, host))) => {
                 for (port, action) in monitors {
-                    host.clone().fire(&port, action, reason.clone());
+                    guard::log("a monitor panicked when it fired", || {
+                        host.clone().fire(&port, action, reason.clone());
+                    });
                 }
             }
             (Effect::Unwatch(generation, ports), Some((network, _))) => {
@@ -201,14 +219,14 @@ impl Peer {
                 }
             }
             (Effect::Down { generation, reason }, node) => {
-                log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, reason = %Excerpt(&reason), "node down");
-                self.log.report();
                 if let Some((_, host)) = node {
                     host.event(NodeEvent::Down {
                         node: self.id.clone(),
-                        reason: Reason::transport_error(&self.id, reason),
+                        reason: Reason::transport_error(&self.id, &reason),
                     });
                 }
+                log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, reason = %Excerpt(&reason), "node down");
+                self.log.report();
             }
             (Effect::GaveUp(reason), _) => {
                 log_within!(self, INFO, target: "aemp::link", peer = %self.id, reason = %Excerpt(&reason), "no connection");
@@ -223,6 +241,9 @@ impl Peer {
             }
             (Effect::NotSent(port, None), _) => {
                 log_within!(self, DEBUG, target: "aemp::link", to = %Excerpt(self.id.port(port)), "not sent, since one before it is lost");
+            }
+            (Effect::MoreNotSent(count), _) => {
+                log_within!(self, WARN, target: "aemp::link", peer = %self.id, count, "more messages that waited are not sent");
             }
             (effect, _) => deferred.unperformed.push(effect),
         }
@@ -270,12 +291,12 @@ impl Peer {
 
     /// Sends a message of the node itself. Elements that the codec cannot carry are replaced, so encoding never fails.
     pub(crate) fn send_internal(self: &Arc<Self>, port: &PortName, values: Values) {
-        self.with(|machine| machine.tell(port, values));
+        self.with(|machine| machine.send_own(port, values));
     }
 
     /// Sends a request of the node itself over the connection `generation`; drops it if that connection is gone.
     pub(crate) fn send_internal_over(self: &Arc<Self>, generation: Generation, values: &Values) {
-        self.with(|machine| machine.tell_over(generation, values));
+        self.with(|machine| machine.send_request_over(generation, values));
     }
 
     /// Sends a ping (a `time` request) over the connection `generation`.
@@ -289,7 +310,7 @@ impl Peer {
             };
             let pulse = connection.info.pulse().clone();
             let request = node_protocol::time(&network.id, pulse.next_ping());
-            if let Some(queued) = machine.tell_over(generation, &request) {
+            if let Some(queued) = machine.send_request_over(generation, &request) {
                 pulse.ping_queued(queued);
             }
         });
@@ -317,9 +338,9 @@ impl Peer {
         self.lock().machine.remove_watch(port)
     }
 
-    /// A port of the peer has died: fires this node's monitors on it. Returns false if there are none.
-    pub(crate) fn died(self: &Arc<Self>, port: &PortName, reason: Reason) -> bool {
-        self.with(|machine| machine.died(port, reason))
+    /// A port of the peer has died, as the peer says. Returns the actions of the monitors on it.
+    pub(crate) fn remote_port_died(&self, port: &PortName) -> impl Iterator<Item = Action> + use<> {
+        self.lock().machine.remote_port_died(port)
     }
 
     /// A connection is authenticated: encodes the waiting messages in order; later ones follow directly.
@@ -346,10 +367,14 @@ impl Peer {
     /// The connection `generation` is lost for the reason `why`: fires its monitors and drops its queue.
     pub(crate) fn down(self: &Arc<Self>, generation: Generation, why: &str) {
         let mut state = self.lock();
-        if let Some((connection, why)) = state.machine.down(generation, why) {
-            connection.down(&why);
+        let ended = state.machine.down(generation, why);
+        if let Some((connection, why)) = &ended {
+            connection.down(why);
+            state.writer = None;
         }
         self.settle(state);
+        // Not under the lock: a codec can be code of the program to drop.
+        guard::dispose(ended);
     }
 
     /// The peer has closed the connection `generation`: fires the monitors. Queued bytes are still written.
@@ -377,7 +402,7 @@ impl Peer {
     /// Records that the reader of connection `generation` holds `bytes` bytes. Returns how many it may hold before it
     /// reports again; see [`is_recount_due`].
     pub(crate) fn report_buffered(&self, generation: Generation, bytes: usize) -> usize {
-        self.lock().machine.reads(generation, bytes)
+        self.lock().machine.reserve_read(generation, bytes)
     }
 
     /// Whether this peer has no state and no waiting messages, so that it can be dropped.
@@ -401,7 +426,7 @@ impl Monitored for Peer {
 
 impl RemoteWatcher for Peer {
     fn port_died(self: Arc<Self>, generation: Generation, port: &PortName, reason: &Reason) {
-        self.with(|machine| machine.port_died(generation, port, reason));
+        self.with(|machine| machine.local_port_died(generation, port, reason));
     }
 }
 

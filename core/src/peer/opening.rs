@@ -43,7 +43,7 @@ impl Peer {
         };
         let read = self.with(|machine| {
             let pulse = machine.connection_of(generation)?.info.pulse().clone();
-            machine.tell_over(generation, &node_protocol::echo(&network.id));
+            machine.send_request_over(generation, &node_protocol::echo(&network.id));
             Some(pulse.next_read())
         });
         match read {

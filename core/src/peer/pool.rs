@@ -34,14 +34,14 @@ impl Pool {
 }
 
 impl peer::Pool for Pool {
-    fn take(&self, bytes: usize) {
+    fn reserve(&self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
         if self.is_over() {
             self.exceeded.notify_one();
         }
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

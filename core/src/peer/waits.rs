@@ -11,7 +11,8 @@ impl Peer {
 
     /// Waits until the link is up, or the messages that wait as `wait` need no connection any more.
     pub(crate) async fn wait_settled(&self, wait: Wait) {
-        self.wait_until(|state| !state.machine.waits(wait)).await;
+        self.wait_until(|state| !state.machine.is_waiting(wait))
+            .await;
     }
 
     /// Waits until no connection to or from this peer is being opened.
@@ -47,7 +48,7 @@ mod tests {
         let peer = network.peer(&"peer".parse().unwrap());
         let begin = || {
             let mut state = peer.lock();
-            state.machine.want();
+            state.machine.want_connection();
             match state.machine.take_effects().pop() {
                 Some(aemp_proto::peer::Effect::Connect(wait)) => wait,
                 _ => panic!("a connection is wanted"),
@@ -58,6 +59,6 @@ mod tests {
         let second = begin();
         peer.wait_settled(first).await;
         peer.unreachable(first, "too late");
-        assert!(peer.lock().machine.waits(second));
+        assert!(peer.lock().machine.is_waiting(second));
     }
 }

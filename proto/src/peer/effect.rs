@@ -39,6 +39,8 @@ pub enum Effect<A> {
     /// A pending message to this port could not be encoded, with the error. `None`: the message is dropped because an
     /// earlier message to the same port could not be encoded, and the monitors on the port have fired.
     NotSent(PortName, Option<Box<EncodeError>>),
+    /// So many more pending messages are dropped than [`NotSent`](Self::NotSent) reports.
+    MoreNotSent(usize),
     /// Wake the tasks that wait for a change of state: a connection came up or went down, an opening ended, or the queue
     /// fell below the high-water mark.
     Changed,

@@ -59,8 +59,14 @@ pub(super) struct Up<C> {
 
 impl<A, C: Connection> Machine<A, C> {
     /// A connection is authenticated. Pending messages are encoded in order, before any later message. `generation` must be
-    /// greater than that of all earlier connections.
+    /// greater than that of all earlier connections, all of which must be [`down`](Self::down).
+    ///
+    /// If a pending message exceeds a limit, [`Effect::Fail`] comes before [`Effect::Up`].
     pub fn up(&mut self, generation: Generation, connection: C) {
+        debug_assert!(
+            !self.is_up() && generation > self.generation,
+            "one connection at a time"
+        );
         self.generation = generation;
         let up = Up {
             generation,
@@ -161,11 +167,11 @@ impl<A, C: Connection> Machine<A, C> {
     pub(super) fn drop_pending(&mut self, reason: &str) {
         let lost = self.queued();
         self.link = Link::Down;
-        self.effects.push(Effect::GaveUp(reason.to_owned()));
+        self.fire_all(reason);
         if lost > 0 {
             self.effects.push(Effect::Lost(lost));
         }
-        self.fire_all(reason);
+        self.effects.push(Effect::GaveUp(reason.to_owned()));
         self.effects.push(Effect::Changed);
     }
 
@@ -255,7 +261,7 @@ impl<A, C: Connection> Machine<A, C> {
         match &self.link {
             Link::Down => 0,
             Link::Connecting(pending) => pending.bytes,
-            Link::Up(up) => up.out.bytes() + up.closing.as_ref().map_or(0, |next| next.bytes),
+            Link::Up(up) => up.out.bytes() + up.pending_bytes(),
         }
     }
 
@@ -304,6 +310,11 @@ impl<C> Link<C> {
 impl<C> Up<C> {
     pub(super) fn is_closing(&self) -> bool {
         self.closing.is_some()
+    }
+
+    /// Bytes that wait for the next connection.
+    pub(super) fn pending_bytes(&self) -> usize {
+        self.closing.as_ref().map_or(0, |next| next.bytes)
     }
 
     /// Whether the connection drops messages: it has failed or its queue is closed. Its monitors fire.

@@ -60,7 +60,8 @@ impl<A, C: Connection> Machine<A, C> {
         !self.effects.is_empty()
     }
 
-    /// Takes the effects of all calls since the last `take_effects`.
+    /// Takes the effects of all calls since the last `take_effects`. To drop them is to lose monitors.
+    #[must_use = "an effect that is not performed is a monitor that does not fire, or a task that is not woken"]
     pub fn take_effects(&mut self) -> Effects<A> {
         std::mem::take(&mut self.effects)
     }
@@ -112,10 +113,10 @@ impl<A, C: Connection> Machine<A, C> {
     }
 
     /// Sends a request over connection `generation` only. Returns the number of bytes that were queued on the connection so
-    /// far, including this request; `None` if the connection is not up or is closing.
+    /// far, including this request; `None` if the connection is not up, has failed or is closing: nothing is sent then.
     pub fn send_request_over(&mut self, generation: Generation, values: &Values) -> Option<u64> {
         let up = self.link.generation(generation)?;
-        if up.is_closing() {
+        if up.is_closing() || up.is_shut() {
             return None;
         }
         let port = PortName::NODE_PORT;
@@ -165,16 +166,11 @@ impl<A, C: Connection> Machine<A, C> {
         self.monitors.len()
     }
 
-    /// A port of the peer has died, as the peer says. Returns false if the port has no monitors here: the message and the
-    /// end of a monitor may have crossed.
-    pub fn remote_port_died(&mut self, port: &PortName, reason: Reason) -> bool {
-        let monitors = self.monitors.fire(port);
-        let monitors: Vec<_> = monitors.map(|action| (port.clone(), action)).collect();
-        let is_monitored = !monitors.is_empty();
-        if is_monitored {
-            self.effects.push(Effect::Fire(monitors, reason));
-        }
-        is_monitored
+    /// A port of the peer has died, as the peer says. Returns the actions of its monitors, for the caller to run in this
+    /// order; none if the port has no monitors here: the message and the end of a monitor may have crossed.
+    #[must_use = "the monitors have to fire"]
+    pub fn remote_port_died(&mut self, port: &PortName) -> impl Iterator<Item = A> + use<A, C> {
+        self.monitors.fire(port)
     }
 
     /// A port of ours that the peer watches over connection `generation` has died.

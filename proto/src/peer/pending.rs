@@ -45,6 +45,10 @@ pub(super) struct PendingMessage {
     pub(super) own: bool,
 }
 
+/// Dropped messages that are reported one by one when a connection is up: each report takes memory, and the pending messages
+/// can be a million small ones.
+const MAX_REPORTS: usize = 64;
+
 impl<A, C: Connection> Machine<A, C> {
     /// Adds a message to the pending ones. Above the limit all of them are dropped and monitors fire.
     pub(super) fn enqueue_pending(&mut self, message: PendingMessage) {
@@ -87,14 +91,18 @@ impl<A, C: Connection> Machine<A, C> {
     pub(super) fn send_pending(&mut self, pending: Pending) {
         let limit = self.queue_limit;
         let mut cut = HashSet::default();
+        let mut dropped = 0;
         // The queue of the connection reserves the memory from now on.
         drop(pending.reservation);
         for message in pending.queue {
             let Link::Up(up) = &mut self.link else {
-                return;
+                break;
             };
             if !cut.is_empty() && message.is_about(&cut) {
-                self.effects.push(Effect::NotSent(message.port, None));
+                dropped += 1;
+                if dropped <= MAX_REPORTS {
+                    self.effects.push(Effect::NotSent(message.port, None));
+                }
                 continue;
             }
             let PendingMessage { port, values, own } = message;
@@ -107,11 +115,18 @@ impl<A, C: Connection> Machine<A, C> {
                 continue;
             };
             let watched = self.not_sent(&port, &error);
-            let not_sent = Effect::NotSent(port.clone(), Some(Box::new(error)));
-            self.effects.push(not_sent);
+            dropped += 1;
+            if dropped <= MAX_REPORTS {
+                let not_sent = Effect::NotSent(port.clone(), Some(Box::new(error)));
+                self.effects.push(not_sent);
+            }
             if watched {
                 cut.insert(port);
             }
+        }
+        if dropped > MAX_REPORTS {
+            self.effects
+                .push(Effect::MoreNotSent(dropped - MAX_REPORTS));
         }
     }
 

@@ -169,8 +169,14 @@ impl SendQueue {
         Poll::Ready(Chunk::Bytes(chunk))
     }
 
-    /// Records what the writer has written.
-    fn record_written<A>(&mut self, written: &mut Written, effects: &mut Effects<A>) {
+    /// Records what the writer has written. `pending` bytes wait for the next connection, which count for the high-water
+    /// mark as well.
+    fn record_written<A>(
+        &mut self,
+        pending: usize,
+        written: &mut Written,
+        effects: &mut Effects<A>,
+    ) {
         let before = self.bytes();
         let bytes = std::mem::take(&mut written.bytes);
         self.in_flight = self.in_flight.saturating_sub(bytes);
@@ -180,7 +186,8 @@ impl SendQueue {
         if self.reservation.shrink(self.bytes()) {
             self.check_above = self.check_above.min(self.reservation.capacity());
         }
-        if before >= written.high_water && self.bytes() < written.high_water {
+        let high_water = written.high_water.saturating_sub(pending);
+        if before >= high_water && self.bytes() < high_water {
             effects.push(Effect::Changed);
         }
     }
@@ -220,6 +227,11 @@ impl Drop for Rollback<'_> {
 }
 
 impl<C: Connection> Up<C> {
+    fn record_written<A>(&mut self, written: &mut Written, effects: &mut Effects<A>) {
+        let pending = self.pending_bytes();
+        self.out.record_written(pending, written, effects);
+    }
+
     fn answers(&self, high_water: usize) -> Answers {
         if self.is_shut() {
             Answers::Never
@@ -260,7 +272,7 @@ impl<A, C: Connection> Machine<A, C> {
         let Some(up) = self.link.generation(generation) else {
             return Poll::Ready(Chunk::End);
         };
-        up.out.record_written(written, &mut self.effects);
+        up.record_written(written, &mut self.effects);
         let chunk = up.out.take();
         up.out.is_writer_waiting = chunk.is_pending();
         chunk
@@ -276,7 +288,7 @@ impl<A, C: Connection> Machine<A, C> {
         seen: &mut usize,
     ) -> Option<Chunk> {
         let up = self.link.generation(generation)?;
-        up.out.record_written(written, &mut self.effects);
+        up.record_written(written, &mut self.effects);
         let waits = up.out.buffer.len();
         let is_batch = waits >= BATCH || (waits > 0 && waits == *seen);
         *seen = waits;
@@ -289,7 +301,7 @@ impl<A, C: Connection> Machine<A, C> {
     /// Records written bytes of a chunk that is only partly written.
     pub fn bytes_written(&mut self, generation: Generation, written: &mut Written) {
         if let Some(up) = self.link.generation(generation) {
-            up.out.record_written(written, &mut self.effects);
+            up.record_written(written, &mut self.effects);
         }
     }
 

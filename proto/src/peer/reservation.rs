@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 /// Bytes of each kind that a peer can hold without a reservation, so that ordinary traffic does not touch the shared pool.
-const UNCOUNTED: usize = 512 << 10;
+/// Small in tests, whose messages are.
+const UNCOUNTED: usize = if cfg!(test) { 256 } else { 512 << 10 };
 
 /// Memory is reserved in multiples of so many bytes.
-pub const STEP: usize = 1 << 20;
+pub const STEP: usize = if cfg!(test) { 256 } else { 1 << 20 };
 
 /// The memory pool that all peers of a node share.
 pub trait Pool: Send + Sync {

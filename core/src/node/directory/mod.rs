@@ -14,6 +14,5 @@ pub use ask::Ask;
 pub(crate) use driver::{Driver, look_at_seeds, run};
 pub use group::{Group, Lease, Members, Pick};
 pub use handle::{Directory, DirectoryRole};
-pub(crate) use outputs::parse_all;
 pub use registration::Registration;
 pub use watch::FamilyWatch;

@@ -8,12 +8,10 @@ use aemp_proto::directory::{Change, Level, Machine, Output};
 use super::driver::State;
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
+use crate::link::parse_addresses;
 use crate::node::Inner;
 use crate::peer::{Answers, Generation, Peer};
-use crate::{Address, Excerpt, NodeId, Text};
-
-/// Addresses of a node that are tried; a peer may publish any number.
-const MOST_ADDRESSES: usize = 16;
+use crate::{Excerpt, NodeId, Text};
 
 impl State {
     /// Does what the machine says, in order, for one turn.
@@ -55,7 +53,7 @@ impl State {
                     node: peer,
                     addresses,
                 } => {
-                    let addresses = parse_all(&addresses);
+                    let addresses = parse_addresses(&addresses);
                     node.network.peer(&peer).connect_to(addresses);
                 }
                 Output::Rejected {
@@ -150,13 +148,4 @@ fn be_told(peer: &Arc<Peer>, generation: Generation, end: bool) {
             peer.fail_link(generation, why);
         }
     }
-}
-
-/// The addresses that are some; a peer may have published anything.
-pub(crate) fn parse_all(addresses: &[Text]) -> Vec<Address> {
-    addresses
-        .iter()
-        .take(MOST_ADDRESSES)
-        .filter_map(|address| address.parse().ok())
-        .collect()
 }

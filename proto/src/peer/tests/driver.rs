@@ -6,12 +6,16 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::model::{Broken, Model, Port};
 use crate::codec::Frame;
-use crate::peer::{Chunk, Connection, Effect, Generation, Machine, Pool, Wait, Written};
+use crate::handshake::Role;
+use crate::peer::{
+    Chunk, Connection, Effect, Generation, Machine, OpeningKey, Pool, Wait, Written,
+};
 use crate::value::EncodeError;
 use crate::value::Values;
 use crate::{PortName, Reason, Value};
@@ -26,6 +30,12 @@ const PORTS: u64 = 5;
 const LIMIT: usize = 3000;
 
 const HIGH_WATER: usize = 1000;
+
+/// The number of what is no message.
+const NO_MESSAGE: usize = u32::MAX as usize;
+
+/// A keepalive as messages are written here.
+const KEEPALIVE: [u8; 8] = [255, 255, 255, 255, 0, 0, 0, 0];
 
 /// What happened in one or more runs.
 #[derive(Debug, Default)]
@@ -154,6 +164,15 @@ pub(super) struct Run {
     next_key: Key,
     /// What has to be said of the watches of a connection that was lost in this step.
     unwatched: Option<(Generation, Vec<PortName>)>,
+    /// Bytes that were lost with a connection in this step.
+    lost: usize,
+    /// A monitor may fire in this step although no connection is lost.
+    may_fire: bool,
+    /// Tasks that wait were woken in this step.
+    has_changed: bool,
+    opening: Option<OpeningKey>,
+    /// A wait that is over.
+    wait_before: Option<Wait>,
     counts: Counts,
 }
 
@@ -177,11 +196,17 @@ impl Run {
             connecting: None,
             next_key: 0,
             unwatched: None,
+            lost: 0,
+            may_fire: false,
+            has_changed: false,
+            opening: None,
+            wait_before: None,
             counts: Counts::default(),
         };
         for step in 0..steps {
+            let before = run.awaited();
             run.step()
-                .and_then(|()| run.check())
+                .and_then(|()| run.check(before))
                 .map_err(|how| format!("step {step}: {how}"))?;
             run.counts.steps += 1;
         }
@@ -210,9 +235,14 @@ impl Run {
             9..12 => self.monitor(),
             12 | 13 => self.unmonitor(),
             14..17 => self.connect(),
-            17..25 => self.write(),
+            17..25 => self.write()?,
             25..31 => return self.deliver(),
-            31 => self.lose("lost"),
+            31 => match self.random.below(4) {
+                0 => self.lose("lost"),
+                1 => self.read(),
+                2 => self.opening(),
+                _ => self.keepalive(),
+            },
             32 => self.close(),
             33 => self.unreachable(),
             34 => self.watch(),
@@ -221,9 +251,20 @@ impl Run {
             37 => self.not_sent(),
             38 if self.random.one_in(10) => self.machine.evict("evicted"),
             39 => self.fail_or_pass_on(),
-            _ => {}
+            _ => self.send_own(),
         }
         self.perform()
+    }
+
+    /// What tasks wait for at the machine.
+    fn awaited(&self) -> [bool; 4] {
+        let connecting = self.connecting;
+        [
+            self.machine.queued() < HIGH_WATER,
+            !self.machine.is_up(),
+            connecting.is_none_or(|wait| !self.machine.is_waiting(wait)),
+            !self.machine.is_opening(),
+        ]
     }
 
     /// A message with a number, some padding, and now and then what a poor codec lacks.
@@ -258,6 +299,44 @@ impl Run {
         }
     }
 
+    /// A message that the node itself makes, such as that of a monitor.
+    fn send_own(&mut self) {
+        let port = self.port();
+        let number = self.model.send(port);
+        let values = [Value::from(number)].into_iter().collect();
+        self.machine.send_own(&name(port), values);
+    }
+
+    fn read(&mut self) {
+        let bytes = self.random.below(5000) as usize;
+        let room = self.machine.reserve_read(self.generation, bytes);
+        assert!(room >= bytes);
+    }
+
+    /// An opening begins or ends.
+    fn opening(&mut self) {
+        match self.opening.take() {
+            Some(opening) => self.machine.close_opening(opening),
+            None => {
+                let opening = self.machine.open(Role::Acceptor, true, Duration::ZERO);
+                self.opening = Some(opening);
+            }
+        }
+    }
+
+    /// A sign of life or a question for one.
+    fn keepalive(&mut self) {
+        let generation = self.generation;
+        if self.random.one_in(2) {
+            let is_wanted = self.random.one_in(2);
+            self.machine
+                .keepalive(generation, &KEEPALIVE, is_wanted, false);
+        } else {
+            let question = ["time", ""].into_iter().map(Value::from).collect();
+            self.machine.send_request_over(generation, &question);
+        }
+    }
+
     fn kill(&mut self) {
         let port = self.port();
         let number = self.model.send(port);
@@ -277,7 +356,7 @@ impl Run {
         let choice = self.random.next() as usize;
         if let Some((key, port)) = self.model.any_monitor(choice) {
             self.model.unmonitor(key);
-            self.machine.unmonitor(&name(port), key);
+            assert_eq!(self.machine.unmonitor(&name(port), key), Some(key));
         }
     }
 
@@ -309,10 +388,13 @@ impl Run {
     }
 
     /// The writer does something.
-    fn write(&mut self) {
-        let Some(link) = &mut self.link else { return };
+    fn write(&mut self) -> Result<(), Broken> {
+        let Some(link) = &mut self.link else {
+            return Ok(());
+        };
         if link.has_failed {
-            return self.lose("it has failed");
+            self.lose("it has failed");
+            return Ok(());
         }
         if let Some((bytes, at)) = &mut link.chunk {
             let some = 1 + self.random.below((bytes.len() - *at) as u64) as usize;
@@ -324,13 +406,13 @@ impl Run {
             {
                 link.written.recycle(bytes);
             } else {
-                return self
-                    .machine
+                self.machine
                     .bytes_written(link.generation, &mut link.written);
+                return Ok(());
             }
         }
         if link.is_waiting || link.has_ended {
-            return;
+            return Ok(());
         }
         let chunk = match self.random.one_in(3) {
             true => {
@@ -352,12 +434,15 @@ impl Run {
                 link.has_ended = true;
                 // A connection that is closed in order has ended when all is written.
                 if link.is_closing && !self.random.one_in(3) {
-                    while self.deliver().is_ok_and(|()| self.has_whole()) {}
+                    while self.has_whole() {
+                        self.deliver()?;
+                    }
                     self.lose("closed in order");
                 }
             }
             Poll::Pending => {}
         }
+        Ok(())
     }
 
     fn has_whole(&self) -> bool {
@@ -375,6 +460,9 @@ impl Run {
         };
         let (index, padding) = (link.underway.get_u32() as usize, link.underway.get_u32());
         link.underway.advance(padding as usize);
+        if index == NO_MESSAGE {
+            return Ok(());
+        }
         let generation = link.generation;
         let wire = self.machine.connection_of(generation);
         let sent = wire.and_then(|wire| wire.encoded.get(index).cloned());
@@ -387,6 +475,9 @@ impl Run {
             return self.model.arrive(port(&to), number);
         }
         let word = values.first().and_then(Value::as_str).expect("a word");
+        if word.is_empty() || word == "time" {
+            return Ok(());
+        }
         let about = PortName::from(values.get(1).and_then(Value::as_str).expect("a port"));
         match word {
             "mon1" => self.model.ask(generation, port(&about), true),
@@ -413,7 +504,9 @@ impl Run {
             self.counts.lost += 1;
         }
         let unwatched: Vec<_> = link.watched.into_keys().collect();
+        let queued = self.machine.queued();
         self.machine.down(link.generation, why);
+        self.lost = queued - self.machine.queued();
         self.unwatched = (!unwatched.is_empty()).then_some((link.generation, unwatched));
     }
 
@@ -422,14 +515,30 @@ impl Run {
         if self.random.one_in(2) {
             self.machine.peer_closed(link.generation, "the peer closes");
             link.is_closing |= !link.has_failed;
-        } else if self.machine.close_idle(link.generation, "idle") {
-            link.is_closing = true;
+        } else {
+            let is_needed = self.machine.queued() > 0
+                || self.opening.is_some()
+                || !self.model.monitored().is_empty()
+                || !link.watched.is_empty();
+            if self.machine.close_idle(link.generation, "idle") {
+                assert!(!is_needed, "a connection that is needed is closed as idle");
+                link.is_closing = true;
+            }
         }
     }
 
     fn unreachable(&mut self) {
         if let (Some(wait), None) = (self.connecting, &self.link) {
+            if let Some(over) = self.wait_before
+                && over != wait
+            {
+                // A connector that comes too late has no say.
+                let queued = self.machine.queued();
+                self.machine.unreachable(over, "too late");
+                assert!(self.machine.is_waiting(wait) && self.machine.queued() == queued);
+            }
             self.connecting = None;
+            self.wait_before = Some(wait);
             self.machine.unreachable(wait, "nobody there");
         }
     }
@@ -444,8 +553,12 @@ impl Run {
             if is_watched {
                 forget(&mut link.watched, &port);
             }
-        } else if self.machine.add_watch(&port, 10) {
-            *link.watched.entry(port).or_default() += 1;
+        } else {
+            let has_room = link.watched.values().sum::<usize>() < 10;
+            assert_eq!(self.machine.add_watch(&port, 10), has_room);
+            if has_room {
+                *link.watched.entry(port).or_default() += 1;
+            }
         }
     }
 
@@ -470,9 +583,13 @@ impl Run {
     fn their_port_dies(&mut self) {
         let port = self.port();
         let Some(link) = &self.link else { return };
-        if self.model.peer_port_died(link.generation, port) {
-            self.machine
-                .remote_port_died(&name(port), Reason::die("of it"));
+        // A port that has died stays dead, and a later request to watch it gets the same news. Ports of the driver live on.
+        let is_underway = self.machine.queued() > 0 || !link.underway.is_empty();
+        if !is_underway && self.model.peer_port_died(link.generation, port) {
+            for key in self.machine.remote_port_died(&name(port)) {
+                self.counts.fired += 1;
+                self.model.fire(key, port).expect("a monitor that is set");
+            }
         }
     }
 
@@ -481,6 +598,7 @@ impl Run {
         let port = self.port();
         let error = EncodeError::Serialize(POOR.into());
         self.model.send(port);
+        self.may_fire = true;
         if !self.machine.not_sent(&name(port), &error) {
             self.model.refused(port);
         }
@@ -506,11 +624,15 @@ impl Run {
 
     /// Does what the machine wants done.
     fn perform(&mut self) -> Result<(), Broken> {
-        let expected = self.unwatched.take();
-        let mut unwatched = None;
+        let expected = (self.unwatched.take(), std::mem::take(&mut self.lost));
+        let is_loss = expected.1 > 0;
+        let (mut unwatched, mut lost) = (None, 0);
+        let mut has_cause = std::mem::take(&mut self.may_fire);
+        let mut has_fired = false;
         for effect in self.machine.take_effects() {
             match effect {
                 Effect::Fire(monitors, _) => {
+                    has_fired = true;
                     for (watched, key) in monitors {
                         self.counts.fired += 1;
                         self.model.fire(key, port(&watched))?;
@@ -528,7 +650,11 @@ impl Run {
                     }
                 }
                 Effect::Up(generation) => self.model.comes_up(generation)?,
-                Effect::Down { generation, .. } => self.model.goes_down(generation)?,
+                Effect::Down { generation, .. } => {
+                    has_cause = true;
+                    self.model.goes_down(generation)?;
+                    self.model.all_have_fired()?;
+                }
                 Effect::Fail(generation) => {
                     if let Some(link) = &mut self.link
                         && link.generation == generation
@@ -536,21 +662,41 @@ impl Run {
                         link.has_failed = true;
                     }
                 }
-                Effect::GaveUp(_) => self.connecting = None,
+                Effect::GaveUp(_) => {
+                    has_cause = true;
+                    self.connecting = None;
+                    self.model.all_have_fired()?;
+                }
                 Effect::Unwatch(generation, ports) => unwatched = Some((generation, ports)),
-                Effect::Yield | Effect::Lost(_) | Effect::NotSent(..) | Effect::Changed => {}
+                Effect::Lost(bytes) => lost = bytes,
+                Effect::NotSent(..) => has_cause = true,
+                Effect::Changed => self.has_changed = true,
+                Effect::Yield | Effect::MoreNotSent(_) => {}
             }
         }
-        match unwatched == expected {
+        // What a closing connection has for the next may fail with it.
+        has_cause |= is_loss || self.link.is_none();
+        if has_fired && !has_cause {
+            return Err("fires for cause: monitors fire and nothing is lost".into());
+        }
+        let found = (unwatched, if is_loss { lost } else { 0 });
+        match found == expected {
             true => Ok(()),
             false => Err(format!(
-                "watches end: {unwatched:?} instead of {expected:?}"
+                "said to be lost: {found:?} instead of {expected:?}"
             )),
         }
     }
 
     /// What has to hold after each step.
-    fn check(&mut self) -> Result<(), Broken> {
+    fn check(&mut self, before: [bool; 4]) -> Result<(), Broken> {
+        let has_failed = self.link.as_ref().is_some_and(|link| link.has_failed);
+        let after = self.awaited();
+        // What has failed is taken away, and is said to be when the connection is down.
+        let is_news = (usize::from(has_failed)..4).any(|what| !before[what] && after[what]);
+        if !std::mem::take(&mut self.has_changed) && is_news {
+            return Err(format!("tasks are woken: {before:?} became {after:?}"));
+        }
         let pooled = self.pool.0.load(Ordering::Relaxed);
         if pooled != self.machine.pooled() {
             return Err(format!(
@@ -573,7 +719,8 @@ impl Run {
                     return Err("something needs a connection, and none is made".into());
                 }
             }
-            Some(link) if link.is_waiting => {
+            // Not after each step: to ask is to wait again.
+            Some(link) if link.is_waiting && self.random.one_in(4) => {
                 let chunk = self.machine.poll_chunk(link.generation, &mut link.written);
                 if !chunk.is_pending() {
                     return Err("the writer sleeps, and there is something to write".into());
@@ -603,7 +750,7 @@ impl Run {
                 self.connect();
                 self.perform()?;
             }
-            self.write();
+            self.write()?;
             self.perform()?;
             while self.has_whole() {
                 self.deliver()?;
@@ -616,6 +763,10 @@ impl Run {
             if is_done && self.machine.queued() == 0 {
                 break;
             }
+        }
+        let untold = self.link.as_ref().map_or(0, |link| link.to_tell.len());
+        if untold > 0 {
+            return Err(format!("the peer is not told of {untold} deaths"));
         }
         self.model.end(self.generation)
     }

@@ -128,6 +128,14 @@ impl Model {
         }
     }
 
+    /// A connection is lost for all who send: no monitor stands that was set before.
+    pub(super) fn all_have_fired(&self) -> Result<(), Broken> {
+        match self.monitors.keys().next() {
+            None => Ok(()),
+            Some(key) => Err(format!("fires in time: monitor {key} has not fired")),
+        }
+    }
+
     /// The peer is asked, over a connection, to watch a port or not to.
     pub(super) fn ask(
         &mut self,
