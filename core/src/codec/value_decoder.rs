@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aemp_proto::codec::DEEPEST;
+use aemp_proto::codec::MAX_SCAN_DEPTH;
 
 use super::{
     Begins, DecodeError, Decoder, Found, Head, Heads, Inside, Limits, Received, Scanned, Scanner,
@@ -27,7 +27,7 @@ impl ValueDecoder {
     pub(super) fn new(format: Arc<dyn ValueFormat>, codec: Text, limits: &Limits) -> Self {
         let heads = FormatHeads(format);
         let mut limits = limits.clone();
-        limits.depth = limits.depth.min(DEEPEST);
+        limits.depth = limits.depth.min(MAX_SCAN_DEPTH);
         Self {
             scanner: Scanner::new(heads.clone(), &limits, &codec),
             heads,

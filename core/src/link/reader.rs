@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aemp_proto::codec::{Place, READ, Shown, need, pass};
+use aemp_proto::codec::{MAX_READ, Place, Shown, consume, reserve};
 use aemp_proto::message::COPY_BELOW;
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt;
@@ -21,7 +21,7 @@ use crate::{Excerpt, Message, PortName};
 
 /// Bounds of the buffer space for one read, in bytes. It adapts to the size of the reads.
 const MIN_READ: usize = 2 << 10;
-const MAX_READ: usize = READ;
+const MAX_READ: usize = MAX_READ;
 
 /// How long a peer with deferred requests may read no bytes before further requests are refused.
 const STALL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
                 }
                 Ok(Found::Decoded { used, received }) => {
                     let received = received.take();
-                    pass(buffer, at + used, used);
+                    consume(buffer, at + used, used);
                     at = 0;
                     messages += 1;
                     self.turn.spend(1);
@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
                     self.turn.spend(1);
                 }
                 Ok(Found::Need { used, more }) => {
-                    need(buffer, at + used, more);
+                    reserve(buffer, at + used, more);
                     return Ok(messages);
                 }
                 Err(error) => {

@@ -1,5 +1,5 @@
-//! `Decoder`, which finds messages in a stream; `Incoming`, a message where it was found; and `StreamDecoder`, a whole
-//! decoder made of a codec's [`Heads`] and its [`WireFormat`].
+//! `Decoder`, which finds messages in a stream; `Incoming`, a message in the receive buffer; and `StreamDecoder`, a
+//! complete decoder made from a codec's [`Heads`] and its [`WireFormat`].
 
 use std::borrow::Cow;
 
@@ -12,23 +12,25 @@ use crate::token::{Reader, Rest, WireFormat};
 use crate::value::{ParseError, Values, parse};
 use crate::{PortName, Text};
 
-/// Room for so much and more is made at once when it is known that it will be needed.
-const RESERVE_FROM: usize = 4 << 10;
+/// The smallest number of missing bytes for which the buffer is grown in advance.
+const MIN_RESERVE: usize = 4 << 10;
 
 /// The receiving half of a codec, one per connection.
 pub trait Decoder: Send {
-    /// Looks for the next message in `src`: all bytes of the connection that have come and are not done with. Nothing
+    /// Finds the next message in `src`, which holds all received bytes of the connection that are not consumed. Nothing
     /// is copied.
     ///
-    /// All answers say how many bytes at the front are done with: call again without them. The decoder remembers how
-    /// far it looked into the others, so that the work for a message is linear in its size however its bytes arrive.
+    /// Every result says how many bytes at the front are consumed: call again without them. The decoder remembers how
+    /// far it has looked into the rest, so that the work for a message is linear in its size in however many pieces it
+    /// arrives.
     ///
     /// # Errors
-    /// The stream is of no use after an error: the connection is to be closed.
+    /// The stream cannot be decoded any further: close the connection.
     fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError>;
 
-    /// Takes the next message off the front of `src`, which it may share. `None` means that there is no whole one yet:
-    /// call again when more bytes were appended. It makes room in `src` for what it knows must come, within the limits.
+    /// Takes the next message off the front of `src`. The message may share the memory of `src`. `None` means that the
+    /// next message is not complete: call again when more bytes were appended. `src` gets capacity for the bytes that
+    /// are known to be missing, within the limits.
     ///
     /// # Errors
     /// As for [`find`](Self::find).
@@ -41,14 +43,14 @@ pub trait Decoder: Send {
                 }
                 Found::Decoded { used, received } => {
                     let received = received.take();
-                    pass(src, used, used);
+                    consume(src, used, used);
                     if received.is_some() {
                         return Ok(received);
                     }
                 }
                 Found::Keepalive { used } => src.advance(used),
                 Found::Need { used, more } => {
-                    need(src, used, more);
+                    reserve(src, used, more);
                     return Ok(None);
                 }
             }
@@ -59,39 +61,40 @@ pub trait Decoder: Send {
 /// What a [`Decoder`] found.
 #[derive(Debug)]
 pub enum Found<'a> {
-    /// A message. It ends `used` bytes from the front.
+    /// A message, which ends `used` bytes from the front.
     Message {
-        /// How many bytes the message takes, with all that stood in front of it.
+        /// Bytes of the message and of white space and keepalives before it.
         used: usize,
         /// The message.
         message: Incoming<'a>,
     },
-    /// A message that was read already. It ends `used` bytes from the front.
+    /// A message that is already decoded, which ends `used` bytes from the front.
     Decoded {
-        /// How many bytes the message takes, with all that stood in front of it.
+        /// Bytes of the message and of white space and keepalives before it.
         used: usize,
-        /// The message, to be taken out. It keeps none of these bytes.
-        // By reference: this enum is returned for every message of every codec, and is to be small and have no destructor.
+        /// The message, for the caller to take. It does not share the bytes.
+        // By reference: this enum is returned for every message of every codec, so it must be small and without a
+        // destructor.
         received: &'a mut Option<Received>,
     },
-    /// A keepalive (`[]`), which counts as a message where the work for a peer is divided.
+    /// A keepalive (`[]`). It counts as a message towards the budget of a turn.
     Keepalive {
-        /// How many bytes it takes, with all that stood in front of it.
+        /// Bytes of the keepalive and of white space before it.
         used: usize,
     },
-    /// No whole message yet.
+    /// No complete message.
     Need {
-        /// How many bytes were white space or other things that need not be seen again.
+        /// Bytes, such as white space, that are consumed.
         used: usize,
-        /// How many more bytes must come at least, if that is known.
+        /// The least number of missing bytes, if it is known; 0 otherwise.
         more: usize,
     },
 }
 
-/// What is shown of a message that was found in a stream, to who follows the messages of a link.
+/// A found message, as it is shown to taps, which follow the messages of a link.
 #[derive(Debug)]
 pub struct Shown<'a> {
-    /// The message's array.
+    /// The bytes of the message's array.
     pub bytes: &'a [u8],
     /// The port that the message is for.
     pub port: &'a PortName,
@@ -100,7 +103,7 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// The message, if one was `found` in `src`.
+    /// The message in `found`, if there is one. `src` is the buffer in which it was found.
     pub fn of(found: &'a Found<'_>, src: &'a [u8]) -> Option<Self> {
         Some(match found {
             Found::Message { message, .. } => Self {
@@ -121,23 +124,24 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// What stands in front of a message's elements, and what can read them. A decoder keeps that of the last message:
-/// with many messages, what is moved for each is what counts.
+/// The front of a message: the port's name, the position of the elements, and the format that reads them. A decoder
+/// keeps the front of the last message, and messages refer to it: with many messages, the bytes moved for each one
+/// count.
 #[derive(Debug, Clone)]
 pub struct Front {
     port: PortName,
     source: Source,
-    /// The elements.
+    /// The position of the elements.
     rest: Rest,
 }
 
 impl Front {
-    /// Of the message in `bytes`, one whole array that `format` can read: its first element is the port's name. `None`
-    /// is an empty array, a keepalive. `perl` says that an AnyEvent::MP node wrote it, so that byte strings may stand
-    /// for text, and more of the kind (protocol.md section 3).
+    /// Reads the front of the message in `bytes`, one complete array in `format` whose first element is the port's
+    /// name. `None`: the array is empty, a keepalive. `perl`: the message comes from an AnyEvent::MP node, so byte
+    /// strings can stand for text, among other things (protocol.md section 3).
     ///
     /// # Errors
-    /// Where the first element is no text.
+    /// If the first element is not a text.
     pub fn read<F: WireFormat>(
         bytes: &[u8],
         format: &'static F,
@@ -154,17 +158,17 @@ impl Front {
     }
 }
 
-/// One message in the bytes of its connection: found well-formed and within the limits, and nothing more.
+/// A message in the receive buffer of its connection: well-formed and within the limits, and not decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Incoming<'a> {
     front: &'a Front,
-    /// Whether the message that the decoder found before has the same front.
+    /// Whether the previous message of the connection has the same front.
     again: bool,
     bytes: &'a [u8],
 }
 
 impl<'a> Incoming<'a> {
-    /// The message in `bytes`, one whole array, which begin with `front`.
+    /// The message in `bytes`, one complete array, with its `front`.
     #[inline]
     pub fn new(front: &'a Front, bytes: &'a [u8]) -> Self {
         let again = false;
@@ -181,7 +185,7 @@ impl<'a> Incoming<'a> {
         &self.front.port
     }
 
-    /// The message's array, port included.
+    /// The bytes of the message's array, including the port's name.
     #[inline]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -192,10 +196,10 @@ impl<'a> Incoming<'a> {
         self.reader().elements(self.front.rest).text().ok()?
     }
 
-    /// The elements as a `T`, as [`Message::parse`] says.
+    /// Parses the elements as a `T`, like [`Message::parse`].
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Message::parse`].
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ParseError> {
         parse(self.reader().elements(self.front.rest), 0)
     }
@@ -208,7 +212,7 @@ impl<'a> Incoming<'a> {
         self.reader().elements(self.front.rest).values(None)
     }
 
-    /// The message in memory of its own.
+    /// Copies the message into memory of its own.
     pub fn to_message(&self) -> Message {
         Wire::copied(self.bytes, self.front.source, self.front.rest).into()
     }
@@ -219,16 +223,16 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// What a decoder knows of the front of a message, for a queue that stores messages in a form of its own.
+/// The front of a found message in its parts, for a queue that stores messages in its own form.
 #[derive(Debug, Clone, Copy)]
 pub struct Prefix<'a> {
     /// The port that the message is for.
     pub port: &'a PortName,
-    /// What reads the message.
+    /// The format of the message and the kind of its sender.
     pub source: Source,
-    /// The elements.
+    /// The position of the elements.
     pub rest: Rest,
-    /// Whether the message that the decoder found before has the same front.
+    /// Whether the previous message of the connection has the same front.
     pub again: bool,
 }
 
@@ -246,7 +250,7 @@ impl<'a> Prefix<'a> {
     }
 }
 
-/// What is known of a message that is still in a buffer.
+/// The front and length of a message that is still in the receive buffer, without a borrow of the buffer.
 #[derive(Debug)]
 pub struct Place {
     front: Front,
@@ -254,7 +258,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// What is known of `message`, without its bytes.
+    /// The place of `message`.
     pub fn of(message: &Incoming<'_>) -> Self {
         Self {
             front: message.front.clone(),
@@ -262,17 +266,17 @@ impl Place {
         }
     }
 
-    /// Takes the message out of `src`, of which it ends at `end`; a long one without a copy.
+    /// Takes the message, which ends at `end`, out of `src`. A long message is not copied.
     pub fn take(self, src: &mut BytesMut, end: usize) -> Received {
         src.advance(end - self.len);
         let Front { port, source, rest } = self.front;
-        let message = if self.len < SHARE_FROM {
+        let message = if self.len < MIN_SHARED {
             let message = Wire::copied(&src[..self.len], source, rest);
             src.advance(self.len);
             message
         } else {
             let bytes = src.split_to(self.len).freeze();
-            pass(src, 0, self.len);
+            consume(src, 0, self.len);
             Wire::shared(bytes, source, rest)
         };
         let message = message.into();
@@ -280,14 +284,14 @@ impl Place {
     }
 }
 
-/// The most that is read at a time; the usual size of a receive buffer.
-pub const READ: usize = 256 << 10;
+/// The most bytes that are read from a connection at a time; the usual size of its receive buffer.
+pub const MAX_READ: usize = 256 << 10;
 
-/// Messages of this length and more take their part of the receive buffer along, which stays whole as long as one of
-/// them does; others are copied. So what is kept holds about twice its size in memory.
-const SHARE_FROM: usize = READ / 2;
+/// The length from which a message shares the receive buffer instead of being copied. A shared message keeps the whole
+/// buffer alive, so it must be at least half of it: then no message holds more than about twice its size.
+const MIN_SHARED: usize = MAX_READ / 2;
 
-/// One decoded message and the port it is for.
+/// A received message and the port that it is for.
 #[derive(Debug)]
 pub struct Received {
     /// The name of the port on this node.
@@ -296,41 +300,42 @@ pub struct Received {
     pub message: Message,
 }
 
-/// Takes what is done with off `src`: a message of `len` bytes ends there.
-pub fn pass(src: &mut BytesMut, used: usize, len: usize) {
+/// Removes the first `used` bytes of `src`, which end with a message of `len` bytes.
+pub fn consume(src: &mut BytesMut, used: usize, len: usize) {
     src.advance(used);
-    if len > READ {
-        // The memory was taken for that message. What follows must not keep it.
+    if len > MAX_READ {
+        // The buffer was grown for that message. The bytes behind it must not keep the large allocation alive.
         *src = BytesMut::from(&src[..]);
     }
 }
 
-/// Takes what is done with off `src`, and makes room for what is needed.
-pub fn need(src: &mut BytesMut, used: usize, more: usize) {
+/// Removes the first `used` bytes of `src`, and reserves capacity for `more` bytes.
+pub fn reserve(src: &mut BytesMut, used: usize, more: usize) {
     src.advance(used);
-    if more >= RESERVE_FROM {
+    if more >= MIN_RESERVE {
         src.reserve(more);
     }
 }
 
-/// Decodes messages of any codec that says how its heads and tokens look.
+/// A decoder for codecs that implement [`Heads`] and [`WireFormat`].
 ///
-/// It passes over white space and keepalives (`[]`), refuses a first byte that begins no message, finds the
-/// message's end by a [`Scanner`], and reads the port's name.
+/// It skips white space and keepalives (`[]`), fails on a first byte that begins no message, finds the end of a message
+/// with a [`Scanner`], and reads the port's name.
 pub struct StreamDecoder<H, F: 'static> {
     scanner: Scanner<H>,
     format: &'static F,
     codec: Text,
     perl: bool,
-    /// The last message's, and what it was read from if that is short: the next often begins alike.
+    /// The front of the last message, and its bytes if they are few: the next message often has the same front, which
+    /// then need not be read again.
     front: Option<Front>,
-    read_from: Vec<u8>,
-    /// Whether the message that the scanner is in does.
-    alike: bool,
+    front_bytes: Vec<u8>,
+    /// Whether the message in the scanner has the front of the last message.
+    same_front: bool,
 }
 
-/// The longest front that is known again.
-const KNOWN: usize = 64;
+/// The longest front, in bytes, that is compared with the next one.
+const MAX_KEPT_FRONT: usize = 64;
 
 impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
     /// A decoder for messages of the codec called `codec` from `peer`.
@@ -347,8 +352,8 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
             codec: codec.into(),
             perl: peer.is_perl(),
             front: None,
-            read_from: Vec::new(),
-            alike: false,
+            front_bytes: Vec::new(),
+            same_front: false,
         }
     }
 
@@ -357,40 +362,40 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
         &self.scanner
     }
 
-    /// Begins the message in front of `src`, behind what it has in common with the last one, and says how long it is if
-    /// that is found at once.
+    /// Begins the message at the start of `src`. If it has the front of the last message, the scanner starts behind the
+    /// front, and the length of the message is returned if the scanner finds its end at once.
     #[inline]
-    fn begin(&mut self, src: &[u8]) -> Option<usize> {
-        self.alike = false;
+    fn begin_message(&mut self, src: &[u8]) -> Option<usize> {
+        self.same_front = false;
         if let Some(Front { rest, .. }) = &self.front
-            && !self.read_from.is_empty()
-            && src.starts_with(&self.read_from)
+            && !self.front_bytes.is_empty()
+            && src.starts_with(&self.front_bytes)
         {
-            self.alike = true;
+            self.same_front = true;
             let (len, left) = rest.parts();
-            return self.scanner.begin_behind(src, len, left);
+            return self.scanner.begin_after_front(src, len, left);
         }
         None
     }
 
-    /// Reads the front of the message in `bytes`. False in an empty array.
+    /// Reads the front of the message in `bytes`. Returns false for an empty array.
     fn read_front(&mut self, bytes: &[u8]) -> Result<bool, DecodeError> {
-        self.read_from.clear();
+        self.front_bytes.clear();
         self.front =
-            Front::read(bytes, self.format, self.perl).map_err(|error| self.no_port(&error))?;
+            Front::read(bytes, self.format, self.perl).map_err(|error| self.port_error(&error))?;
         let Some(front) = &self.front else {
             return Ok(false);
         };
         let (len, left) = front.rest.parts();
-        // Behind one without elements there is nothing to begin.
-        if len <= KNOWN && left != Some(0) {
-            self.read_from.extend(&bytes[..len]);
+        // Without elements the scanner has nothing to scan behind the front.
+        if len <= MAX_KEPT_FRONT && left != Some(0) {
+            self.front_bytes.extend(&bytes[..len]);
         }
         Ok(true)
     }
 
     #[cold]
-    fn no_port(&self, error: &ParseError) -> DecodeError {
+    fn port_error(&self, error: &ParseError) -> DecodeError {
         DecodeError::Malformed {
             at: 0,
             what: format!("the name of the port: {error}"),
@@ -414,7 +419,7 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
                         codec: self.codec.clone(),
                     });
                 }
-                Some(_) => whole = self.begin(&src[used..]),
+                Some(_) => whole = self.begin_message(&src[used..]),
             }
         }
         let len = match whole {
@@ -426,14 +431,14 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
         };
         let bytes = &src[used..used + len];
         used += len;
-        if !self.alike && !self.read_front(bytes)? {
+        if !self.same_front && !self.read_front(bytes)? {
             return Ok(Found::Keepalive { used });
         }
         let Some(front) = &self.front else {
-            // It was read, now or before.
+            // Not reached: the front was read above, or for the last message.
             return Ok(Found::Need { used, more: 0 });
         };
-        let again = self.alike;
+        let again = self.same_front;
         let message = Incoming {
             front,
             again,

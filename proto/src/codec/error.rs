@@ -1,24 +1,24 @@
-//! `DecodeError`: what is wrong with the bytes of a connection.
+//! `DecodeError`: why the bytes of a connection cannot be decoded.
 
 use crate::Text;
 
-/// Bytes that are no message, or one that breaks a limit, or values that are not what was asked for.
+/// Why bytes cannot be decoded: they are no message, exceed a limit, or do not have the requested type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// A message longer than [`Limits::message_size`](super::Limits::message_size).
+    /// A message is longer than [`Limits::message_size`](super::Limits::message_size).
     #[error("a message is longer than the limit of {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A message deeper than [`Limits::depth`](super::Limits::depth).
+    /// A message nests deeper than [`Limits::depth`](super::Limits::depth).
     #[error("a message nests deeper than the limit of {limit}")]
     TooDeep {
         /// The limit.
         limit: usize,
     },
-    /// A message with more values than [`Limits::items`](super::Limits::items).
+    /// A message has more values than [`Limits::items`](super::Limits::items).
     #[error("a message holds more than the limit of {limit} values")]
     TooManyItems {
         /// The limit.
@@ -32,17 +32,17 @@ pub enum DecodeError {
         /// The codec's name.
         codec: Text,
     },
-    /// Bytes that are not well-formed.
+    /// The bytes are not well-formed.
     #[error("byte {at} of a {codec} message: {what}")]
     Malformed {
-        /// Where, counted from the message's first byte.
+        /// The position, counted from the first byte of the message.
         at: usize,
         /// What is wrong.
         what: String,
         /// The codec's name.
         codec: Text,
     },
-    /// The message is well-formed and its elements are not of the wanted types.
+    /// The message is well-formed, but its elements do not have the requested types.
     #[error("{0}")]
     Type(String),
 }

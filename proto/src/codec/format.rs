@@ -1,4 +1,4 @@
-//! `ValueFormat`: what a data format's library has to offer for `aemp_core::codec::ValueCodec` to make a codec of it.
+//! `ValueFormat`: the interface of a data format that `aemp_core::codec::ValueCodec` makes a codec of.
 
 use std::{fmt, io};
 
@@ -7,88 +7,92 @@ use bytes::BytesMut;
 use crate::Value;
 use crate::token::Capabilities;
 
-/// An error of a format's library.
+/// An error of the library that implements a format.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A data format, such as MessagePack, of which `aemp_core::codec::ValueCodec` makes a codec; its documentation has an
 /// example.
 ///
-/// A message is one array on the stream, whose first element is the port's name. The codec finds it by its heads, within
-/// the [`Limits`](super::Limits), hands it to [`read`](Self::read), and checks the limits again on the value that comes
-/// back. What is sent it checks against the [`capabilities`](Self::capabilities) before it calls [`write`](Self::write).
+/// A message is one array on the stream, whose first element is the port's name. The codec finds the end of a message
+/// by its heads, within the [`Limits`](super::Limits), passes the message to [`read`](Self::read), and checks the
+/// limits again on the returned value. It checks a message to send against the [`capabilities`](Self::capabilities)
+/// before it calls [`write`](Self::write).
 ///
-/// All functions are called with a connection's own bytes, from several threads at once. An error or a panic of `head` or
-/// `read` closes that connection; one of `write` is an error of that message.
+/// All functions are called from several threads at once. An error or a panic of `head` or `read` closes the
+/// connection; one of `write` is an error of that message only.
 pub trait ValueFormat: Send + Sync {
-    /// The token that stands for the codec in the greeting: without white space, `;` and `,`.
+    /// The name of the codec in greetings. It must not contain white space, `;` or `,`.
     fn name(&self) -> &str;
 
-    /// The values that come back from [`read`](Self::read) exactly as they were given to [`write`](Self::write). A message
-    /// that holds others is refused, with the path to them.
+    /// The values that [`write`](Self::write) and [`read`](Self::read) preserve exactly. A message with other values is
+    /// not sent; the error has the path to them.
     ///
-    /// Begin with [`Capabilities::ALL`] or [`Capabilities::JSON`] and change fields. `bytes_as_text` counts as false, and
-    /// `depth` is to be what the library reads: many stop at 128 or 256 levels.
+    /// Begin with [`Capabilities::ALL`] or [`Capabilities::JSON`] and change fields. `bytes_as_text` counts as false.
+    /// Set `depth` to the nesting that the library can read: many stop at 128 or 256 levels.
     fn capabilities(&self) -> Capabilities;
 
-    /// The head that `bytes` begin with: the next one of a message, or the first one of the next message. They are never
-    /// empty, and end where the connection's bytes end so far, or after [`Head::MAX_LEN`] bytes.
+    /// Reads the head at the start of `bytes`: the next head of a message, or the first head of the next message.
+    /// `bytes` is never empty; it has the received bytes of the connection, but at most [`Head::MAX_LEN`] of them.
     ///
-    /// `None` asks for more of them. It is an error where `MAX_LEN` bytes are there already.
+    /// `None` asks for more bytes. With `MAX_LEN` bytes, `None` is an error.
     ///
     /// # Errors
-    /// Where the bytes are not well-formed. A first byte that begins no array is best refused here: a peer that speaks
-    /// something else is noticed at once.
+    /// If the bytes are not well-formed. Also refuse a first byte that begins no array: then a peer with another
+    /// protocol is detected at once.
     fn head(&self, bytes: &[u8]) -> Result<Option<Head>, BoxError>;
 
     /// Appends `message`, an array, to `out`.
     ///
     /// # Errors
-    /// Where the format has no form for a value in it: that message is not sent. What was written is cut off.
+    /// If the format cannot represent a value in the message. The message is not sent, and the written bytes are
+    /// removed.
     fn write(&self, message: &Value, out: &mut Out<'_>) -> Result<(), BoxError>;
 
-    /// Reads a message that was found by its heads and is all of `bytes`.
+    /// Reads `bytes`, which are one complete message.
     ///
-    /// Memory is to be taken for what is there, not for what a length announces. By [`Head::Message`] the nesting was not
-    /// checked before: then this has to refuse what nests too deep for its own stack.
+    /// Allocate memory for the bytes that are there, and not for a length that they announce. If the format uses
+    /// [`Head::Message`], the nesting was not checked before, and `read` must refuse nesting that would exhaust its
+    /// stack.
     ///
     /// # Errors
-    /// Where the bytes are not well-formed.
+    /// If the bytes are not well-formed.
     fn read(&self, bytes: &[u8]) -> Result<Value, BoxError>;
 }
 
-/// The next part of a message: a scalar, or the beginning or end of something that nests. Lengths are in bytes, at least 1,
-/// and may be beyond what has come.
+/// The next part of a message: a scalar, or the beginning or end of an array, a map or a tag. Lengths are in bytes, at
+/// least 1, and can exceed the received bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
-    /// A whole message, so long with all that is in it: for formats whose messages begin with their length. Only where a
-    /// message begins.
+    /// The length of a whole message, for formats whose messages begin with their length. Valid only as the first head
+    /// of a message.
     Message(usize),
-    /// A scalar: so long with its content.
+    /// The length of a scalar with its content.
     Scalar(usize),
-    /// The beginning of an array, so long without its elements, and their number, or `None` where an [`End`](Self::End)
-    /// follows them.
+    /// The length of the beginning of an array without its elements, and the number of elements; `None` if an
+    /// [`End`](Self::End) follows them.
     Array(usize, Option<u64>),
-    /// The beginning of a map, so long, and the number of its pairs, or `None` where an [`End`](Self::End) follows them.
+    /// The length of the beginning of a map without its pairs, and the number of pairs; `None` if an [`End`](Self::End)
+    /// follows them.
     Map(usize, Option<u64>),
-    /// A tag, so long without the value that follows it.
+    /// The length of a tag without its value.
     Tag(usize),
-    /// The end of an array or a map without a length.
+    /// The length of the end of an array or map of unknown length.
     End(usize),
 }
 
 impl Head {
-    /// The most bytes that [`ValueFormat::head`] is given. So the work for a message is linear in its size however its
-    /// bytes arrive.
+    /// The most bytes that are passed to [`ValueFormat::head`]. The bound makes the work for a message linear in its
+    /// size in however many pieces it arrives.
     pub const MAX_LEN: usize = 64;
 }
 
-/// Appends `value` to `out` in `format`, or says why not. What was written then is to be cut off.
+/// Appends `value` to `out` in `format`. On an error the caller removes the written bytes.
 pub fn write(format: &dyn ValueFormat, value: &Value, out: &mut BytesMut) -> Result<(), String> {
     let written = format.write(value, &mut Out(out));
     written.map_err(|error| error.to_string())
 }
 
-/// Where a [`ValueFormat`] writes a message: an [`io::Write`] that appends to what waits for the connection, and never
+/// The output of [`ValueFormat::write`]: an [`io::Write`] that appends to the send queue of the connection and never
 /// fails.
 pub struct Out<'a>(pub(super) &'a mut BytesMut);
 

@@ -1,4 +1,5 @@
-//! `Encoder`: how a codec writes; `Frame`: a message to be encoded and its way into bytes; or into values, where it has to wait for its codec.
+//! `Encoder`: how a codec writes messages; `Frame`: a message to encode, into bytes or, while there is no codec, into
+//! values.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,20 +18,20 @@ use crate::value::{EncodeError, Value, Values};
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Encoder {
-    /// Token by token, which is quick: a type serialises into the bytes without a value in between.
+    /// Token by token. Fast: a type is serialised into bytes without an intermediate [`Value`].
     Tokens(&'static dyn Sink),
     /// From values, as `aemp_core::codec::ValueCodec` does.
     Values(Arc<dyn ValueFormat>),
 }
 
-/// One message to be encoded.
+/// A message to encode.
 #[derive(Clone, Copy)]
 pub struct Frame<'a> {
     /// The name of the port on the receiving node.
     pub port: &'a str,
     /// The message.
     pub body: Outgoing<'a>,
-    /// A port ID that follows the message's last element: where a `call` wants its answer.
+    /// A port ID that is appended as the last element: the reply port of a `call`.
     pub reply: Option<&'a PortId>,
 }
 
@@ -44,10 +45,10 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The message's elements as values, the reply port's ID included.
+    /// The elements of the message as values, including the ID of the reply port.
     ///
     /// # Errors
-    /// If a type's own `Serialize` fails, or it holds what no value can be.
+    /// If the `Serialize` of a type fails, or produces something that [`Value`] cannot represent.
     pub fn to_values(&self) -> Result<Values, EncodeError> {
         let mut values = self.body.to_values()?;
         if let Some(reply) = self.reply {
@@ -56,7 +57,7 @@ impl<'a> Frame<'a> {
         Ok(values)
     }
 
-    /// The same for a format that writes values.
+    /// Encodes with a format that writes values.
     fn encode_values(
         &self,
         format: &dyn ValueFormat,
@@ -91,9 +92,10 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The same by way of values, which can tell where something is that was refused.
+    /// Encodes by way of values, after encoding by tokens has failed: the error then has the path of the refused
+    /// element.
     #[cold]
-    fn by_values(&self, mut writer: Writer<'_>, codec: &str) -> Result<(), EncodeError> {
+    fn encode_with_path(&self, mut writer: Writer<'_>, codec: &str) -> Result<(), EncodeError> {
         let built;
         let values = match self.body {
             Outgoing::Values(values) => values,
@@ -112,16 +114,17 @@ impl<'a> Frame<'a> {
         }
         writer.out.truncate(start);
         writer.capabilities.check(values, codec)?;
-        // Writing and checking refuse the same.
+        // Not reached: the writer and the check refuse the same values.
         Err(EncodeError::Serialize("no reason was found".into()))
     }
 }
 
-/// Appends `frame` to `out` in the form of the codec that has `encoder` and `capabilities`; its name is for errors.
+/// Appends `frame` to `out`, encoded by the codec with this `encoder` and these `capabilities`. `name` is used in
+/// errors.
 ///
 /// # Errors
-/// Where the codec cannot carry an element exactly, or it nests deeper than [`MAX_DEPTH`](crate::value::MAX_DEPTH); `out` is then left as
-/// it was.
+/// If the codec cannot encode an element exactly, or it nests deeper than [`MAX_DEPTH`](crate::value::MAX_DEPTH). `out`
+/// is unchanged then.
 #[inline]
 pub fn encode<'n>(
     frame: &Frame<'_>,
@@ -153,5 +156,5 @@ pub fn encode<'n>(
         return Ok(());
     }
     writer.out.truncate(start);
-    frame.by_values(writer, name())
+    frame.encode_with_path(writer, name())
 }

@@ -1,18 +1,18 @@
-//! `Limits`: what a peer's messages must keep within; `PeerInfo`: what a codec may know of the peer.
+//! `Limits`: limits on the messages of a peer; `PeerInfo`: the peer as codecs see it.
 
 use crate::value::MAX_DEPTH;
 use crate::{NodeId, Text};
 
-/// What a peer's messages must keep within. Breaking one fails the connection with an error that names it.
+/// Limits on the messages of a peer. A message over a limit fails the connection with an error that names the limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest message in bytes; 16 MiB by default.
+    /// The longest message, in bytes. Default: 16 MiB.
     pub message_size: usize,
-    /// How deep arrays, maps and tags may nest, the message's own array included; 512 by default, as in
+    /// The deepest nesting of arrays, maps and tags, including the array of the message itself. Default: 512, as in
     /// AnyEvent::MP (protocol.md section 3).
     pub depth: usize,
-    /// How many values a message may hold, at all levels together; 1,000,000 by default.
+    /// The most values in a message, on all levels together. Default: 1,000,000.
     pub items: usize,
 }
 
@@ -26,18 +26,18 @@ impl Default for Limits {
     }
 }
 
-/// What a codec may know of the peer.
+/// The properties of a peer that codecs can depend on.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PeerInfo {
     /// The peer's node ID.
     pub node: NodeId,
-    /// Program and version as the peer's greeting says, empty if it does not.
+    /// The program and version from the peer's greeting; empty if the greeting has none.
     pub provider: Text,
 }
 
 impl PeerInfo {
-    /// A peer called `node` that runs `provider`.
+    /// The peer with this node ID and provider.
     pub fn new(node: NodeId, provider: impl Into<Text>) -> Self {
         Self {
             node,
@@ -45,7 +45,7 @@ impl PeerInfo {
         }
     }
 
-    /// Whether this is an AnyEvent::MP node, which sends text as byte strings and numbers as strings at times
+    /// Whether the peer is an AnyEvent::MP node. Such nodes sometimes send text as byte strings and numbers as strings
     /// (protocol.md section 3).
     pub fn is_perl(&self) -> bool {
         self.provider.starts_with("AE-")

@@ -1,8 +1,8 @@
-//! Streams of messages: [`encode`] appends one to the bytes of a connection, and a [`Decoder`] finds the next, within the
-//! [`Limits`]. The trait that a codec implements is `aemp_core::codec::Codec`.
+//! Streams of messages: [`encode`] appends a message to the bytes of a connection, and a [`Decoder`] finds the next
+//! message, within the [`Limits`]. Codecs implement the trait `aemp_core::codec::Codec`.
 //!
-//! A codec sees one message at a time. Which port it is for is its first element (protocol.md section 4); who
-//! sent it and whether it is welcome is no business of a codec.
+//! A codec handles one message at a time. The first element is the name of the receiving port (protocol.md section 4).
+//! A codec knows neither the sender nor whether the message is allowed.
 
 mod decoder;
 mod error;
@@ -13,11 +13,11 @@ mod refused;
 mod scanner;
 
 pub use decoder::{
-    Decoder, Found, Front, Incoming, Place, Prefix, READ, Received, Shown, StreamDecoder, need,
-    pass,
+    Decoder, Found, Front, Incoming, MAX_READ, Place, Prefix, Received, Shown, StreamDecoder,
+    consume, reserve,
 };
 pub use error::DecodeError;
 pub use format::{BoxError, Head, Out, ValueFormat, write};
 pub use frame::{Encoder, Frame, encode};
 pub use limits::{Limits, PeerInfo};
-pub use scanner::{Begins, DEEPEST, Heads, Inside, Scanned, Scanner, Step, is_utf8};
+pub use scanner::{Begins, Heads, Inside, MAX_SCAN_DEPTH, Scanned, Scanner, Step, is_utf8};

@@ -1,4 +1,4 @@
-//! Where in a message the value is that a format's library has refused: found by writing the parts alone.
+//! Finds the value in a message that a format has refused to write, by writing the parts of the message one by one.
 
 use bytes::BytesMut;
 
@@ -7,13 +7,13 @@ use super::format::write;
 use crate::token::step;
 use crate::value::{EncodeError, Value};
 
-/// How many steps are looked for: each may cost as much as the message did.
-const STEPS: usize = 8;
+/// The longest path that is searched for. Each step can cost as much as writing the message.
+const MAX_STEPS: usize = 8;
 
-/// After so many bytes of parts the search ends where it is, so that what a peer has relayed costs no more.
-const SEARCHED: usize = 1 << 20;
+/// The search ends after so many written bytes. The bound is for messages that peers have relayed.
+const MAX_SEARCHED: usize = 1 << 20;
 
-/// The error for `message`, which `format` has refused with `why`.
+/// The error for `message`, which `format` has refused for the reason `why`.
 #[cold]
 pub(super) fn refused(
     message: &Value,
@@ -28,10 +28,12 @@ pub(super) fn refused(
     };
     let mut path = String::new();
     let mut at = message;
-    for steps in 0..=STEPS {
-        let Some(part) = search.part(at) else { break };
+    for steps in 0..=MAX_STEPS {
+        let Some(part) = search.refused_part(at) else {
+            break;
+        };
         path += &match (steps, part.step) {
-            // The port is no element.
+            // The port's name does not count as an element.
             (0, Step::Index(0)) => break,
             (0, Step::Index(n)) => (n - 1).to_string(),
             (steps, step) => format!("{}{}", if steps == 1 { " at " } else { "" }, step.text()),
@@ -54,7 +56,7 @@ struct Search<'f> {
     searched: usize,
 }
 
-/// A part that is refused.
+/// A part that the format refuses to write.
 struct Part<'v> {
     step: Step<'v>,
     value: &'v Value,
@@ -80,24 +82,24 @@ impl Step<'_> {
 }
 
 impl Search<'_> {
-    /// The first part of `value` that is refused alone.
-    fn part<'v>(&mut self, value: &'v Value) -> Option<Part<'v>> {
+    /// The first direct part of `value` that the format refuses to write.
+    fn refused_part<'v>(&mut self, value: &'v Value) -> Option<Part<'v>> {
         match value {
             Value::Array(items) => {
                 let mut items = items.iter().enumerate();
-                items.find_map(|(at, item)| self.refuses(Step::Index(at), item))
+                items.find_map(|(at, item)| self.try_part(Step::Index(at), item))
             }
             Value::Map(map) => map.iter().find_map(|(key, value)| {
-                self.refuses(Step::Key, key)
-                    .or_else(|| self.refuses(Step::Of(key), value))
+                self.try_part(Step::Key, key)
+                    .or_else(|| self.try_part(Step::Of(key), value))
             }),
-            Value::Tag(_, content) => self.refuses(Step::Content, content),
+            Value::Tag(_, content) => self.try_part(Step::Content, content),
             _ => None,
         }
     }
 
-    fn refuses<'v>(&mut self, step: Step<'v>, value: &'v Value) -> Option<Part<'v>> {
-        if self.searched > SEARCHED {
+    fn try_part<'v>(&mut self, step: Step<'v>, value: &'v Value) -> Option<Part<'v>> {
+        if self.searched > MAX_SEARCHED {
             return None;
         }
         self.out.clear();

@@ -1,44 +1,44 @@
-//! `Scanner`: finds where a message ends in a stream of messages without any framing, and checks the limits on
-//! the way. It never looks at a byte twice, however the bytes arrive, and remembers only how deep it is.
+//! `Scanner`: finds the end of a message in a stream without length prefixes, and checks the limits. It visits each
+//! byte once, in however many pieces the bytes arrive, and keeps only a stack of the open arrays, maps and tags.
 //!
-//! It knows what all codecs have in common: messages are made of scalars, and of arrays, maps and tags that
-//! nest. How one *head* looks, that is a scalar or the beginning or end of something that nests, is the codec's
-//! part, the trait [`Heads`].
+//! The scanner knows what all codecs have in common: messages consist of scalars, and of arrays, maps and tags that
+//! nest. A codec implements [`Heads`] to read one *head*: a scalar, or the beginning or end of an array, a map or a
+//! tag.
 
 use super::{DecodeError, Limits};
 use crate::Text;
 
-/// How a codec's messages look, one head at a time. One per connection.
+/// Reads the heads of a codec's messages. One instance per connection.
 pub trait Heads: Send {
-    /// What a byte between messages is.
+    /// Classifies a byte between messages.
     fn begins(&self, byte: u8) -> Begins;
 
-    /// Reads the head at the beginning of `bytes`, which are all that has come and was not taken yet.
+    /// Reads the head at the start of `bytes`, which are all received bytes behind the last head.
     ///
-    /// Where it asks for more it is called again with the same bytes and more behind them. It must remember how
-    /// far it looked, or have looked at a small constant of bytes only: that is what makes the whole linear.
-    /// Text must be found to be UTF-8 here.
+    /// After [`Step::Need`] it is called again with the same bytes and more behind them. To keep the total work linear,
+    /// it must remember how far it has looked, or look at a small constant number of bytes only. It must check that
+    /// text is UTF-8.
     ///
     /// # Errors
-    /// Where the bytes are not well-formed: how far into `bytes`, and what is wrong.
+    /// If the bytes are not well-formed: the position in `bytes`, and what is wrong.
     fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, (usize, String)>;
 
-    /// Passes over whole, well-formed scalars at the beginning of `bytes`, which are `inside`, `most` of them at most,
-    /// and returns how many bytes and how many scalars that were. It stops in front of whatever else there is, which
-    /// [`head`](Self::head) then looks at. Only for speed; passing over nothing is always right.
+    /// Skips complete, well-formed scalars at the start of `bytes`, at most `most` of them, and returns the number of
+    /// bytes and of scalars. It stops before anything else, which [`head`](Self::head) then reads. This is an
+    /// optimisation: skipping nothing is always correct.
     fn scalars(&mut self, bytes: &[u8], inside: Inside, most: usize) -> (usize, usize) {
         let _ = (bytes, inside, most);
         (0, 0)
     }
 }
 
-/// Whether a text is UTF-8, for [`Heads`]. Most text is short and ASCII, which a few words tell.
+/// Whether a text is UTF-8, for [`Heads`]. Fast for short ASCII text.
 #[inline(always)]
 pub fn is_utf8(text: &[u8]) -> bool {
     is_ascii(text) || std::str::from_utf8(text).is_ok()
 }
 
-/// In steps of as many bytes as there are, the last of which may look at some again: from four bytes on, none is on its own.
+/// Tests whole words; the last word may overlap the one before it. From four bytes on no byte is tested alone.
 #[inline(always)]
 fn is_ascii(text: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -60,52 +60,52 @@ fn is_ascii(text: &[u8]) -> bool {
     bits & HIGH == 0
 }
 
-/// What a byte between two messages is.
+/// The meaning of a byte between two messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begins {
-    /// White space, to be passed over.
+    /// White space, which is skipped.
     Space,
-    /// The first of a message.
+    /// The first byte of a message.
     Message,
-    /// Nothing that belongs there.
+    /// Not allowed between messages.
     Nothing,
 }
 
-/// Where the next head is.
+/// The position of the next head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inside {
-    /// At the beginning of a message.
+    /// At the start of a message.
     Top,
-    /// In an array; `first` if none of its elements has come.
+    /// In an array.
     Array {
-        /// Whether none of the elements has come yet.
+        /// Whether the next head is the first element.
         first: bool,
-        /// Whether the length is unknown, so that it may end here.
+        /// Whether the length is unknown, so that the array can end here.
         open: bool,
     },
-    /// In a map, where a key is to come.
+    /// In a map, before a key.
     Key {
-        /// Whether none of the pairs has come yet.
+        /// Whether the next head is the first key.
         first: bool,
-        /// Whether the length is unknown, so that it may end here.
+        /// Whether the length is unknown, so that the map can end here.
         open: bool,
     },
-    /// In a map, where the value of a key is to come.
+    /// In a map, before the value of a key.
     Value,
-    /// After a tag.
+    /// After a tag, before its value.
     Tagged,
 }
 
-/// What was read, and how many bytes it took.
+/// The head that was read, with its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The head has not come whole; at least so many more bytes belong to it. Never 0.
+    /// The head is not complete: at least so many bytes are missing. Never 0.
     Need(usize),
     /// A scalar.
     Scalar(usize),
-    /// The beginning of an array of so many elements, or of unknown length.
+    /// The beginning of an array, with the number of elements if it is known.
     Array(usize, Option<u64>),
-    /// The beginning of a map of so many pairs, or of unknown length.
+    /// The beginning of a map, with the number of pairs if it is known.
     Map(usize, Option<u64>),
     /// A tag, whose value follows.
     Tag(usize),
@@ -113,26 +113,26 @@ pub enum Step {
     End(usize),
 }
 
-/// How far a message has come.
+/// The result of [`Scanner::scan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scanned {
-    /// It is whole and so many bytes long.
+    /// The message is complete and has so many bytes.
     Message(usize),
-    /// It is not; at least so many more bytes belong to it.
+    /// The message is not complete: at least so many bytes are missing.
     Need(usize),
 }
 
-/// The deepest nesting that limits can allow: reading nests as deep on the stack.
-pub const DEEPEST: usize = 1024;
+/// The upper bound of [`Limits::depth`]: readers recurse once for each level.
+pub const MAX_SCAN_DEPTH: usize = 1024;
 
-/// Finds the ends of messages within the limits.
+/// Finds the end of each message, within the limits.
 pub struct Scanner<H> {
     heads: H,
     limits: Limits,
     codec: Text,
-    /// How many bytes of the message are behind us.
+    /// Bytes of the message that are scanned.
     at: usize,
-    /// How many values.
+    /// Values of the message that are scanned.
     items: usize,
     stack: Vec<Level>,
     steps: u64,
@@ -141,10 +141,10 @@ pub struct Scanner<H> {
 #[derive(Clone, Copy)]
 struct Level {
     kind: Kind,
-    /// How many elements, or keys and values, are to come; none if that is unknown.
+    /// Elements, or keys and values, that are still missing; `None` if their number is unknown.
     left: Option<u64>,
-    /// How many have come.
-    come: u64,
+    /// Elements, or keys and values, that are scanned.
+    seen: u64,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -155,10 +155,10 @@ enum Kind {
 }
 
 impl<H: Heads> Scanner<H> {
-    /// A scanner for messages of the codec called `codec`. A depth limit above 1024 counts as that.
+    /// A scanner for messages of the codec called `codec`. A depth limit above 1024 is reduced to 1024.
     pub fn new(heads: H, limits: &Limits, codec: &str) -> Self {
         let mut limits = limits.clone();
-        limits.depth = limits.depth.min(DEEPEST);
+        limits.depth = limits.depth.min(MAX_SCAN_DEPTH);
         Self {
             heads,
             limits,
@@ -170,31 +170,32 @@ impl<H: Heads> Scanner<H> {
         }
     }
 
-    /// What a byte between messages is.
+    /// Classifies a byte between messages.
     pub fn begins(&self, byte: u8) -> Begins {
         self.heads.begins(byte)
     }
 
-    /// Whether a message has begun.
+    /// Whether a message is partly scanned.
     pub fn is_inside(&self) -> bool {
         self.at > 0
     }
 
-    /// How often the codec was asked for a head so far.
+    /// The number of calls of the codec's [`Heads`] so far.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Begins the message in `src` behind its front, which is known to be well-formed: `len` bytes, the beginning of its
-    /// array and one element, with `left` more to come. Says how long the message is if those are scalars and all there.
+    /// Begins the message in `src` behind its front of `len` bytes, the beginning of the array and the first element,
+    /// which are known to be well-formed. `left` elements follow. Returns the length of the message if all of them are
+    /// scalars and complete.
     #[inline]
-    pub(super) fn begin_behind(
+    pub(super) fn begin_after_front(
         &mut self,
         src: &[u8],
         len: usize,
         left: Option<usize>,
     ) -> Option<usize> {
-        let (mut at, mut come) = (len, 1);
+        let (mut at, mut seen) = (len, 1);
         if let Some(left) = left {
             let inside = Inside::Array {
                 first: false,
@@ -209,29 +210,28 @@ impl<H: Heads> Scanner<H> {
             if scalars == left {
                 return Some(at);
             }
-            come += scalars;
+            seen += scalars;
         }
         self.at = at;
-        self.items = come;
+        self.items = seen;
         self.stack.push(Level {
             kind: Kind::Array,
-            left: left.map(|left| (left + 1 - come) as u64),
-            come: come as u64,
+            left: left.map(|left| (left + 1 - seen) as u64),
+            seen: seen as u64,
         });
         None
     }
 
-    /// Goes on looking for the end of the message that `src` begins with. After [`Scanned::Need`] call again with
-    /// the same bytes and more behind them, after [`Scanned::Message`] with what follows the message.
+    /// Scans on for the end of the message at the start of `src`. After [`Scanned::Need`] call again with the same
+    /// bytes and more behind them, after [`Scanned::Message`] with the bytes behind the message.
     ///
     /// # Errors
-    /// Where the message is not well-formed or breaks a limit. A limit counts as broken as soon as it is clear
-    /// that it will be: a string that says to be too long, or an array to have too many elements, fails at its
-    /// head.
+    /// If the message is not well-formed or exceeds a limit. A string or an array that announces a length over the
+    /// limit fails at its head.
     pub fn scan(&mut self, src: &[u8]) -> Result<Scanned, DecodeError> {
         loop {
-            if self.pass_scalars(src) {
-                return Ok(self.whole());
+            if self.skip_scalars(src) {
+                return Ok(self.finish_message());
             }
             let rest = src.get(self.at..).unwrap_or_default();
             self.steps += 1;
@@ -244,33 +244,33 @@ impl<H: Heads> Scanner<H> {
                     self.check_size(src.len().saturating_add(more))?;
                     return Ok(Scanned::Need(more));
                 }
-                Step::Scalar(_) if self.stack.is_empty() => return Err(self.no_array()),
+                Step::Scalar(_) if self.stack.is_empty() => return Err(self.not_an_array()),
                 Step::Scalar(taken) => {
-                    self.count(1)?;
+                    self.count_items(1)?;
                     (taken, true)
                 }
-                Step::Tag(taken) => (taken, self.open(Kind::Tag, Some(1))?),
-                Step::Array(taken, len) => (taken, self.open(Kind::Array, len)?),
+                Step::Tag(taken) => (taken, self.open_level(Kind::Tag, Some(1))?),
+                Step::Array(taken, len) => (taken, self.open_level(Kind::Array, len)?),
                 Step::Map(taken, pairs) => {
                     let len = pairs.map(|pairs| pairs.saturating_mul(2));
-                    (taken, self.open(Kind::Map, len)?)
+                    (taken, self.open_level(Kind::Map, len)?)
                 }
                 Step::End(taken) => {
-                    self.end()?;
+                    self.end_level()?;
                     (taken, true)
                 }
             };
             self.at += taken;
             self.check_size(self.at)?;
-            if value_done && self.close() {
-                return Ok(self.whole());
+            if value_done && self.close_levels() {
+                return Ok(self.finish_message());
             }
         }
     }
 
-    /// Passes over scalars in one go, no more than belong here and the limits allow; whether the message is over.
+    /// Skips scalars, at most the missing ones and within the limits. Returns whether the message is complete.
     #[inline(always)]
-    fn pass_scalars(&mut self, src: &[u8]) -> bool {
+    fn skip_scalars(&mut self, src: &[u8]) -> bool {
         let inside = self.inside();
         let Some(level) = self.stack.last_mut() else {
             return false;
@@ -288,7 +288,7 @@ impl<H: Heads> Scanner<H> {
         self.steps += 1;
         self.at += taken;
         self.items += scalars;
-        level.come += scalars as u64;
+        level.seen += scalars as u64;
         let Some(left) = &mut level.left else {
             return false;
         };
@@ -297,11 +297,11 @@ impl<H: Heads> Scanner<H> {
             return false;
         }
         self.stack.pop();
-        self.close()
+        self.close_levels()
     }
 
-    /// The message is whole; the next begins.
-    fn whole(&mut self) -> Scanned {
+    /// Resets the scanner for the next message, and returns the length of this one.
+    fn finish_message(&mut self) -> Scanned {
         self.items = 0;
         Scanned::Message(std::mem::take(&mut self.at))
     }
@@ -311,27 +311,27 @@ impl<H: Heads> Scanner<H> {
         let Some(level) = self.stack.last() else {
             return Inside::Top;
         };
-        let (first, open) = (level.come == 0, level.left.is_none());
+        let (first, open) = (level.seen == 0, level.left.is_none());
         match level.kind {
             Kind::Array => Inside::Array { first, open },
-            Kind::Map if level.come.is_multiple_of(2) => Inside::Key { first, open },
+            Kind::Map if level.seen.is_multiple_of(2) => Inside::Key { first, open },
             Kind::Map => Inside::Value,
             Kind::Tag => Inside::Tagged,
         }
     }
 
-    /// Begins something that nests; whether it is over at once.
-    fn open(&mut self, kind: Kind, len: Option<u64>) -> Result<bool, DecodeError> {
+    /// Opens an array, a map or a tag. Returns whether it is complete, which an empty one is.
+    fn open_level(&mut self, kind: Kind, len: Option<u64>) -> Result<bool, DecodeError> {
         if self.stack.is_empty() && kind != Kind::Array {
-            return Err(self.no_array());
+            return Err(self.not_an_array());
         }
         if self.stack.len() >= self.limits.depth {
             return Err(DecodeError::TooDeep {
                 limit: self.limits.depth,
             });
         }
-        self.count(1)?;
-        // Each of them takes a byte at least, whatever the codec.
+        self.count_items(1)?;
+        // In every codec an element takes at least one byte.
         if let Some(len) = len {
             self.check_items((self.items as u64).saturating_add(len))?;
             self.check_size(
@@ -346,17 +346,17 @@ impl<H: Heads> Scanner<H> {
         self.stack.push(Level {
             kind,
             left: len,
-            come: 0,
+            seen: 0,
         });
         Ok(false)
     }
 
-    /// Ends what was opened without a length.
-    fn end(&mut self) -> Result<(), DecodeError> {
+    /// Ends an array or map of unknown length.
+    fn end_level(&mut self) -> Result<(), DecodeError> {
         match self.stack.last() {
             Some(level)
                 if level.left.is_none()
-                    && (level.kind == Kind::Array || level.come.is_multiple_of(2)) =>
+                    && (level.kind == Kind::Array || level.seen.is_multiple_of(2)) =>
             {
                 self.stack.pop();
                 Ok(())
@@ -365,11 +365,11 @@ impl<H: Heads> Scanner<H> {
         }
     }
 
-    /// A value is over, and with it whatever it was the last part of; whether the message is.
+    /// A value is complete: closes all levels that it completes. Returns whether the message is complete.
     #[inline(always)]
-    fn close(&mut self) -> bool {
+    fn close_levels(&mut self) -> bool {
         while let Some(level) = self.stack.last_mut() {
-            level.come += 1;
+            level.seen += 1;
             match &mut level.left {
                 None => return false,
                 Some(left) => {
@@ -385,9 +385,9 @@ impl<H: Heads> Scanner<H> {
     }
 
     #[inline(always)]
-    fn count(&mut self, items: usize) -> Result<(), DecodeError> {
+    fn count_items(&mut self, items: usize) -> Result<(), DecodeError> {
         if self.stack.is_empty() && self.items == 0 {
-            // The message's own array is not one of its values.
+            // The array of the message itself does not count.
             return Ok(());
         }
         self.items += items;
@@ -414,7 +414,7 @@ impl<H: Heads> Scanner<H> {
         Ok(())
     }
 
-    fn no_array(&self) -> DecodeError {
+    fn not_an_array(&self) -> DecodeError {
         self.malformed(self.at, "a message is an array".into())
     }
 
