@@ -1,4 +1,4 @@
-//! Auth methods, and the proofs that go into auth lines (protocol.md section 2, "Auth line").
+//! Auth methods, and the proofs in auth lines (protocol.md section 2, "Auth line").
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use sha3::{Digest, Sha3_512};
 
 use super::Secret;
 
-/// How one end proves that it belongs to the network.
+/// How a node proves that it belongs to the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthMethod {
-    /// `hmac_sha3_512`: an HMAC of both greetings, keyed with the secret. The usual one without TLS.
+    /// `hmac_sha3_512`: an HMAC of both greetings, keyed with the secret. The usual method without TLS.
     HmacSha3_512,
-    /// `cleartext`: the secret itself, in hex. For clients of three lines, over loopback or TLS.
+    /// `cleartext`: the secret itself, in hexadecimal. For minimal clients over loopback or TLS.
     Cleartext,
-    /// `tls_sha3_512`: a hash of both greetings; the certificates are the proof. Only under TLS.
+    /// `tls_sha3_512`: a hash of both greetings, while the TLS certificates are the proof. Only under TLS.
     TlsSha3_512,
-    /// `tls_anon`: nothing is proved, and the peer is anonymous. Only under TLS.
+    /// `tls_anon`: no proof; the peer is anonymous. Only under TLS.
     TlsAnon,
 }
 
@@ -30,10 +30,10 @@ impl AuthMethod {
         Self::TlsAnon,
     ];
 
-    /// Those that are produced and accepted unless a configuration says otherwise, best first (protocol.md section 9).
+    /// The default methods to produce and to accept, best first (protocol.md section 9).
     pub const DEFAULT: [Self; 2] = [Self::TlsSha3_512, Self::HmacSha3_512];
 
-    /// Its name in greetings, auth lines and the configuration.
+    /// The name of the method in greetings, auth lines and the configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::HmacSha3_512 => "hmac_sha3_512",
@@ -43,17 +43,17 @@ impl AuthMethod {
         }
     }
 
-    /// The method of that name. `None` for any other, the MD6 ones of AEMP 1.x included.
+    /// The method with this name. `None` for all other names, including the MD6 methods of AEMP 1.x.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.name() == name)
     }
 
-    /// Whether it counts only under TLS.
+    /// Whether the method is valid only under TLS.
     pub fn needs_tls(self) -> bool {
         matches!(self, Self::TlsSha3_512 | Self::TlsAnon)
     }
 
-    /// Whether it needs the shared secret.
+    /// Whether the method needs the shared secret.
     pub fn needs_secret(self) -> bool {
         matches!(self, Self::HmacSha3_512 | Self::Cleartext)
     }
@@ -65,14 +65,14 @@ impl fmt::Display for AuthMethod {
     }
 }
 
-/// The two lines of one end's greeting, byte for byte, without their endings.
+/// The greeting line and the nonce line of one end, without line terminators.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lines<'a> {
     pub(super) greeting: &'a [u8],
     pub(super) nonce: &'a [u8],
 }
 
-/// The AUTHDATA that `sender` writes to `receiver`. `None` where the method needs a secret and there is none.
+/// The AUTHDATA that `sender` sends to `receiver`. `None` if the method needs a secret and there is none.
 pub(super) fn proof(
     method: AuthMethod,
     secret: Option<&Secret>,
@@ -82,29 +82,29 @@ pub(super) fn proof(
     Some(match method {
         AuthMethod::HmacSha3_512 => {
             let mut mac = SimpleHmac::<Sha3_512>::new_from_slice(secret?.bytes()).ok()?;
-            transcript(sender, receiver, |part| mac.update(part));
+            update_transcript(sender, receiver, |part| mac.update(part));
             hex(&mac.finalize().into_bytes())
         }
         AuthMethod::Cleartext => hex(secret?.bytes()),
         AuthMethod::TlsSha3_512 => {
             let mut hash = Sha3_512::new();
-            transcript(sender, receiver, |part| Digest::update(&mut hash, part));
+            update_transcript(sender, receiver, |part| Digest::update(&mut hash, part));
             hex(&hash.finalize())
         }
         AuthMethod::TlsAnon => String::new(),
     })
 }
 
-/// Whether two proofs are equal, in constant time. Hashed first, so that not even the length of a cleartext
-/// secret shows.
-pub(super) fn equal(expected: &[u8], found: &[u8]) -> bool {
+/// Whether two proofs are equal, in constant time. Both are hashed first, so that the time does not depend on the
+/// length of a cleartext secret either.
+pub(super) fn equal_in_constant_time(expected: &[u8], found: &[u8]) -> bool {
     Sha3_512::digest(expected)
         .ct_eq(&Sha3_512::digest(found))
         .into()
 }
 
-/// T(a, b) of protocol.md section 2, in pieces.
-fn transcript(sender: Lines<'_>, receiver: Lines<'_>, mut update: impl FnMut(&[u8])) {
+/// Passes T(a, b) of protocol.md section 2 to `update`, piece by piece.
+fn update_transcript(sender: Lines<'_>, receiver: Lines<'_>, mut update: impl FnMut(&[u8])) {
     for lines in [sender, receiver] {
         for line in [lines.greeting, lines.nonce] {
             update(line);
@@ -141,9 +141,9 @@ mod tests {
 
     #[test]
     fn proofs_are_equal_only_whole() {
-        assert!(equal(b"abc", b"abc"));
-        assert!(!equal(b"abc", b"abcd"));
-        assert!(!equal(b"abc", b""));
+        assert!(equal_in_constant_time(b"abc", b"abc"));
+        assert!(!equal_in_constant_time(b"abc", b"abcd"));
+        assert!(!equal_in_constant_time(b"abc", b""));
     }
 
     #[test]

@@ -1,24 +1,24 @@
-//! `Awaiting`: what the states have in common that wait for bytes of the peer, for those who read for them.
+//! `Awaiting`: the common trait of the states that wait for bytes of the peer, for code that reads for any of them.
 
 use std::time::Duration;
 
 use super::{AwaitAuth, AwaitGreeting, Greeted, HandshakeError, Progress, Verified};
 
-/// A state of the handshake that waits for bytes. Its methods are those of the same names of the state itself.
+/// A state that waits for bytes of the peer. The methods forward to the methods of the state with the same names.
 pub trait Awaiting: Sized {
-    /// What it becomes.
+    /// The next state.
     type Next;
 
-    /// Takes what it needs of `input`, and says how much that was.
+    /// Consumes bytes of `input`. Returns their number, and the next state or this one.
     ///
     /// # Errors
     /// If the peer is refused.
     fn receive(self, input: &[u8]) -> Result<(usize, Progress<Self, Self::Next>), HandshakeError>;
 
-    /// The peer closed the connection.
+    /// The error for a connection that the peer has closed.
     fn on_eof(self) -> HandshakeError;
 
-    /// The time `limit` for the opening is over.
+    /// The error for an opening that has exceeded its deadline, which was `limit` for the whole opening.
     fn on_deadline(self, limit: Duration) -> HandshakeError;
 }
 

@@ -1,4 +1,4 @@
-//! What is checked and chosen in an opening, and the auth lines (protocol.md section 2).
+//! The checks and choices of an opening, and its auth lines (protocol.md section 2).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Us {
         }
     }
 
-    /// Our list of framings, for error texts.
+    /// Our list of framings, for errors.
     pub(super) fn framings(&self) -> String {
         format!(
             "{:?}",
@@ -37,32 +37,32 @@ impl Us {
         )
     }
 
-    /// The methods that the peer may use, as our greeting said.
+    /// The methods that our greeting offers to the peer and that are valid with or without TLS.
     fn accepts(&self, under_tls: bool) -> impl Iterator<Item = AuthMethod> {
         let accepted = self.accepted.iter().copied();
         accepted.filter(move |method| under_tls || !method.needs_tls())
     }
 }
 
-/// Both sides of an opening, once both greetings are there.
+/// Both sides of an opening, after both greetings.
 #[derive(Debug)]
 pub(super) struct Both {
     pub(super) us: Us,
     pub(super) peer: Peer,
-    /// Of the peer.
+    /// The peer's nonce line.
     nonce: Box<[u8]>,
     pub(super) under_tls: bool,
-    /// Of our auth line.
+    /// The method in our auth line.
     pub(super) method: AuthMethod,
-    /// Of our auth line.
+    /// The framing in our auth line, in which we send.
     pub(super) framing: Text,
 }
 
-/// The checks once both lines of the peer's greeting are there, and the choices for our direction.
-pub(super) fn greet(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Both, HandshakeError> {
+/// Checks the peer's greeting and nonce, and chooses the auth method and framing of our auth line.
+pub(super) fn check_greeting(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Both, HandshakeError> {
     let node = || peer.node().clone();
-    // Check 5. Whoever echoes both our lines has our node ID as well, so check 3 would hide this one. A peer
-    // that echoes the nonce alone cannot be told from an attack either.
+    // Check 5 comes before check 3: a peer that echoes both our lines also has our node ID, and check 3 would report
+    // that instead. A peer that echoes the nonce only is treated as an attacker as well.
     if nonce == us.nonce {
         return Err(HandshakeError::Echo);
     }
@@ -90,7 +90,7 @@ pub(super) fn greet(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Both, Handsh
     })
 }
 
-/// The first method of the peer's list that we can produce here.
+/// The first method in the peer's list that this node can produce.
 fn choose_method(us: &Us, peer: &Peer, under_tls: bool) -> Result<AuthMethod, HandshakeError> {
     let usable = |method: &AuthMethod| under_tls || !method.needs_tls();
     let mut known = peer.auths().filter_map(AuthMethod::from_name);
@@ -109,7 +109,7 @@ fn choose_method(us: &Us, peer: &Peer, under_tls: bool) -> Result<AuthMethod, Ha
     })
 }
 
-/// The first framing of the peer's list that we can write.
+/// The first framing in the peer's list that this node can write.
 fn choose_framing(us: &Us, peer: &Peer) -> Result<Text, HandshakeError> {
     let ours = &us.settings.framings;
     let known = |theirs| ours.iter().find(|name| name.as_str() == theirs);
@@ -138,16 +138,16 @@ impl Both {
         self.us.nonce < self.nonce
     }
 
-    /// Our auth line, with its ending.
+    /// Our auth line, with its terminator.
     pub(super) fn auth_line(&self) -> Vec<u8> {
         let secret = self.us.settings.secret.as_ref();
         let proof = auth::proof(self.method, secret, self.us.lines(), self.theirs());
-        // A method without its secret is never chosen; an empty proof would match nowhere.
+        // Not reached without a secret: such a method is not chosen. An empty proof would not be accepted.
         let proof = proof.unwrap_or_default();
         format!("{};{proof};{}\n", self.method, self.framing).into_bytes()
     }
 
-    /// Checks the peer's auth line: method offered, proof, framing offered.
+    /// Verifies the peer's auth line: the method was offered, the proof is right, the framing was offered.
     pub(super) fn verify(&self, line: &[u8]) -> Result<(AuthMethod, Text), HandshakeError> {
         let node = || self.node();
         let fields: Vec<&[u8]> = line.splitn(4, |&byte| byte == b';').collect();
@@ -180,7 +180,8 @@ impl Both {
         }
         let secret = self.us.settings.secret.as_ref();
         let expected = auth::proof(method, secret, self.theirs(), self.us.lines());
-        if !expected.is_some_and(|expected| auth::equal(expected.as_bytes(), data)) {
+        if !expected.is_some_and(|expected| auth::equal_in_constant_time(expected.as_bytes(), data))
+        {
             return Err(HandshakeError::ProofWrong {
                 node: node(),
                 method,

@@ -1,5 +1,5 @@
-//! Why an opening failed, in words for whoever runs the node. AEMP never says it on the wire, so this is all
-//! there is. No error holds a secret or a proof.
+//! `HandshakeError`: why an opening failed, for the operator of the node. AEMP does not send errors on the wire, so
+//! this is the only report. No error contains a secret or a proof.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,20 +7,20 @@ use std::time::Duration;
 use super::{AuthMethod, Line, MAX_LINE, Role};
 use crate::{Excerpt, NodeId, ParseIdError};
 
-/// Why an opening failed. The caller adds the address that it dialled or accepted from.
+/// Why an opening failed. The caller adds the remote address.
 ///
-/// What a peer sent is shown shortened and with control characters escaped.
+/// Text of the peer is shortened, and its control characters are escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// Our own settings make no valid greeting.
+    /// Our settings do not make a valid greeting.
     #[error("cannot open a connection: {0}")]
     Settings(String),
 
-    /// A line is over the limit.
+    /// A line exceeds [`MAX_LINE`].
     #[error("the peer's {line} is longer than {MAX_LINE} bytes: it is no AEMP node, or attacks")]
     LineTooLong {
-        /// Which one.
+        /// The line.
         line: Line,
     },
 
@@ -44,32 +44,32 @@ pub enum HandshakeError {
         found: String,
     },
 
-    /// The greeting ends too early.
+    /// The greeting has too few fields.
     #[error(
         "the peer's greeting has {found} fields, expected at least 5: \
          protocol, version, node ID, auth methods, framings"
     )]
     Fields {
-        /// How many there are.
+        /// The number of fields.
         found: usize,
     },
 
-    /// The third field is no node ID.
+    /// The third field is not a valid node ID.
     #[error("the peer's greeting names no valid node: {0}")]
     NodeId(#[from] ParseIdError),
 
-    /// The third field is not even text.
+    /// The third field is not UTF-8.
     #[error("the peer's greeting names no valid node: {found} is not UTF-8")]
     NodeIdBytes {
         /// The field.
         found: String,
     },
 
-    /// The peer sent our own nonce back (check 5).
+    /// The peer sent our nonce back (check 5).
     #[error("the peer sends our own nonce line back: an echo, or an attack")]
     Echo,
 
-    /// The peer has our node ID (check 3): this very node, or another one with the same ID.
+    /// The peer has our node ID (check 3): it is this node itself, or another node with the same ID.
     #[error(
         "the peer says that it is {node:?}, which is this node's own ID: \
          this node dialled itself, or another node has the same ID",
@@ -78,8 +78,8 @@ pub enum HandshakeError {
     Myself {
         /// The ID.
         node: NodeId,
-        /// The peer's nonce line. A driver that knows it as one of its own has dialled itself, else another node
-        /// has the same ID. Nothing is proved yet: anyone can claim an ID.
+        /// The peer's nonce line. If it is one of the driver's own nonces, the node has dialled itself; otherwise
+        /// another node claims the same ID. The peer is not verified yet, and anyone can claim an ID.
         nonce: Box<[u8]>,
     },
 
@@ -95,7 +95,7 @@ pub enum HandshakeError {
         found: String,
     },
 
-    /// Both ends dialled, or both accepted: somebody stands between two diallers or two listeners.
+    /// Both ends dialled, or both accepted: something between them connects two diallers or two listeners.
     #[error(
         "{node:?} says that it {did} this connection, and so did this node: \
          something between the two connects them to each other",
@@ -109,7 +109,7 @@ pub enum HandshakeError {
         role: Role,
     },
 
-    /// The peer sees another address at our end than we have: somebody stands between.
+    /// The peer sees another address for this node than its own: something between them relays the connection.
     #[error(
         "{node:?} sees this node as {found}, but its own address in this connection is {ours}: something stands \
          between the two; if that is a known address translation or relay, switch check_peeraddr off",
@@ -118,13 +118,13 @@ pub enum HandshakeError {
     PeerAddress {
         /// The peer.
         node: NodeId,
-        /// What it says.
+        /// Our address as the peer sees it.
         found: String,
-        /// What we have.
+        /// Our address.
         ours: SocketAddr,
     },
 
-    /// We have a certificate and the peer does not want TLS.
+    /// We have a certificate, and the peer does not offer TLS.
     #[error(
         "{node:?} does not offer TLS, and this node has a certificate: \
          give it one too, or allow plain connections with tls_fallback",
@@ -143,11 +143,11 @@ pub enum HandshakeError {
     NoCommonAuth {
         /// The peer.
         node: NodeId,
-        /// Its list.
+        /// The peer's list.
         theirs: String,
-        /// Ours.
+        /// Our list.
         ours: String,
-        /// What to do.
+        /// A hint for the operator.
         hint: &'static str,
     },
 
@@ -159,13 +159,13 @@ pub enum HandshakeError {
     NoCommonFraming {
         /// The peer.
         node: NodeId,
-        /// Its list.
+        /// The peer's list.
         theirs: String,
-        /// Ours.
+        /// Our list.
         ours: String,
     },
 
-    /// The auth line does not have three fields.
+    /// The auth line has less than three fields.
     #[error(
         "the auth line of {node:?} has {found} fields, expected at least 3: method, proof, framing",
         node = .node.as_str()
@@ -173,7 +173,7 @@ pub enum HandshakeError {
     AuthFields {
         /// The peer.
         node: NodeId,
-        /// How many there are.
+        /// The number of fields.
         found: usize,
     },
 
@@ -185,18 +185,18 @@ pub enum HandshakeError {
     AuthNotOffered {
         /// The peer.
         node: NodeId,
-        /// Its method.
+        /// The peer's method.
         found: String,
-        /// Ours.
+        /// The methods that we accept.
         offered: String,
     },
 
-    /// The proof is not written as lower-case hexadecimal.
+    /// The proof is not lower-case hexadecimal.
     #[error("the {method} proof of {node:?} is not lower-case hexadecimal", node = .node.as_str())]
     ProofForm {
         /// The peer.
         node: NodeId,
-        /// Its method.
+        /// The peer's method.
         method: AuthMethod,
     },
 
@@ -209,11 +209,11 @@ pub enum HandshakeError {
     ProofWrong {
         /// The peer.
         node: NodeId,
-        /// Its method.
+        /// The peer's method.
         method: AuthMethod,
     },
 
-    /// The peer will send with a codec that we did not offer.
+    /// The peer wants to send in a framing that we did not offer.
     #[error(
         "{node:?} wants to send in framing {found}, but this node reads {offered}",
         node = .node.as_str()
@@ -221,7 +221,7 @@ pub enum HandshakeError {
     FramingNotOffered {
         /// The peer.
         node: NodeId,
-        /// Its choice.
+        /// The peer's framing.
         found: String,
         /// Our list.
         offered: String,
@@ -231,34 +231,34 @@ pub enum HandshakeError {
     #[error("{}", .0.closed())]
     Closed(Stage),
 
-    /// The deadline of the opening passed.
+    /// The opening exceeded its deadline.
     #[error("{} within {limit:?}", .stage.timed_out())]
     TimedOut {
-        /// How far the opening had come.
+        /// The stage of the opening.
         stage: Stage,
-        /// The time that was allowed for the whole opening.
+        /// The time limit of the whole opening.
         limit: Duration,
     },
 }
 
-/// How far an opening had come when it ended from outside.
+/// The stage of an opening that ended because the peer closed the connection, or by its deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
     /// The peer's greeting was not complete.
     Greeting {
-        /// How many bytes had come.
+        /// Received bytes.
         received: usize,
     },
-    /// TLS was to start.
+    /// The TLS handshake was not complete.
     Tls(NodeId),
-    /// The peer's auth line had not come, and it had no proof of ours to judge.
+    /// The peer's auth line had not arrived, and the peer had not received ours.
     BeforeAuth(NodeId),
-    /// Our auth line was out, and the peer's, which comes after it has verified ours, had not come.
+    /// Our auth line was sent. The peer's, which the peer sends after it has verified ours, had not arrived.
     AuthSent(NodeId),
-    /// The peer had proved itself, our auth line was not out.
+    /// The peer was verified, and our auth line was not sent.
     Verified(NodeId),
-    /// Both auth lines were out, no message had come.
+    /// Both auth lines were sent, and no message had arrived.
     Opened(NodeId),
 }
 
@@ -281,7 +281,7 @@ impl Stage {
                 "{node:?} refused our greeting (it closed the connection before its auth line; \
                  AEMP nodes never say why): see its log, and compare auth methods and codecs; or it has another connection to this node ID"
             ),
-            // Whether it was killed, or has looked at our proof and did not like it, cannot be told from here.
+            // A peer that ended and a peer that refused our proof look the same from here.
             Self::AuthSent(_) => format!(
                 "{node:?} closed the connection before it said anything (AEMP nodes never say why): it ended, \
                  its secret differs, or another node has this node's ID; its log may say more"
@@ -313,7 +313,7 @@ impl Stage {
         }
     }
 
-    /// The peer's node ID, empty where it is not known yet.
+    /// The peer's node ID; empty if it is not known yet.
     fn node(&self) -> &str {
         match self {
             Self::Greeting { .. } => "",
@@ -333,7 +333,7 @@ fn advice(method: &AuthMethod) -> &'static str {
     }
 }
 
-/// What a peer sent, in quotes: shortened, control characters escaped.
+/// Text of a peer in quotes: shortened, with control characters escaped.
 pub(super) fn excerpt(found: &[u8]) -> String {
     const LONGEST: usize = 60;
     let text = String::from_utf8_lossy(found);

@@ -1,4 +1,4 @@
-//! The greeting line: writing ours, and taking the peer's apart (protocol.md section 2).
+//! The greeting line: writing ours, and parsing the peer's (protocol.md section 2).
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -8,10 +8,10 @@ use super::error::excerpt;
 use super::{AuthMethod, HandshakeError, Opening, Role, Tls};
 use crate::NodeId;
 
-/// What the peer says of itself in its greeting. Proved only once the connection is
+/// The peer, as its greeting describes it. The peer is verified only when the connection is
 /// [`Established`](super::Established).
 ///
-/// It holds the line as it came, at most 4 KiB, and no more than that.
+/// It stores the received line, at most 4 KiB.
 #[derive(Debug)]
 pub struct Peer {
     node: NodeId,
@@ -21,7 +21,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Makes the checks that need no more than this line: protocol, version, fields, node ID.
+    /// Parses a greeting line, and checks protocol, version, number of fields and node ID.
     pub(super) fn parse(line: Box<[u8]>) -> Result<Self, HandshakeError> {
         let mut fields = fields(&line);
         let mut next = |found| fields.next().ok_or(HandshakeError::Fields { found });
@@ -52,22 +52,22 @@ impl Peer {
         })
     }
 
-    /// The error for a line that does not begin as a greeting.
+    /// The error for a line that does not begin like a greeting.
     pub(super) fn not_aemp(line: &[u8]) -> HandshakeError {
         let protocol = line.split(|&byte| byte == b';').next().unwrap_or(line);
         let found = excerpt(protocol);
         HandshakeError::Protocol { found }
     }
 
-    /// Its node ID.
+    /// The peer's node ID.
     pub fn node(&self) -> &NodeId {
         &self.node
     }
 
-    /// The value of a greeting key, unescaped; the last one where a key comes twice. Bytes that are no UTF-8
+    /// The value of a greeting key, unescaped. If a key is repeated, the last value counts. Bytes that are not UTF-8
     /// are replaced.
     ///
-    /// Known keys are `provider`, `peeraddr`, `tls`, `mproto`, `gproto`, `dataconn_id` and our own `role`.
+    /// Known keys are `provider`, `peeraddr`, `tls`, `mproto`, `gproto`, `dataconn_id`, and `role` of this project.
     pub fn key(&self, name: &str) -> Option<String> {
         let keys = self.line.get(self.framings.end + 1..)?;
         let value = |field: &Range<usize>| {
@@ -77,48 +77,48 @@ impl Peer {
         fields(keys).filter_map(|field| value(&field)).last()
     }
 
-    /// Its program and version, empty where it does not say.
+    /// The peer's program and version; empty if the greeting has none.
     pub fn provider(&self) -> String {
         self.key("provider").unwrap_or_default()
     }
 
-    /// Whether it is AnyEvent::MP, whose strings need care (protocol.md section 3).
+    /// Whether the peer is an AnyEvent::MP node, whose strings need conversion (protocol.md section 3).
     pub fn is_perl(&self) -> bool {
         self.provider().starts_with("AE-")
     }
 
-    /// Whether it offers TLS: `tls=1.x`.
+    /// Whether the peer offers TLS: `tls=1.x`.
     pub fn offers_tls(&self) -> bool {
         self.key("tls").is_some_and(|tls| tls.starts_with("1."))
     }
 
-    /// Whether it says which end of the connection it is, as nodes of this project do. Only such a peer holds
-    /// rival connections back as [`rivals`](super::rivals) says.
+    /// Whether the greeting has a role, as greetings of this project do. Only such a peer applies the rule of
+    /// [`rivals`](super::rivals).
     pub fn says_role(&self) -> bool {
         self.key("role").is_some()
     }
 
-    /// The auth methods that it accepts, best first, unknown ones included.
+    /// The auth methods that the peer accepts, best first, including unknown ones.
     pub fn auths(&self) -> impl Iterator<Item = &str> {
         tokens(&self.line[self.auths.clone()])
     }
 
-    /// The framings that it reads, best first.
+    /// The framings that the peer reads, best first.
     pub fn framings(&self) -> impl Iterator<Item = &str> {
         tokens(&self.line[self.framings.clone()])
     }
 
-    /// The line as it came, without its ending.
+    /// The received line, without its terminator.
     pub fn line(&self) -> &[u8] {
         &self.line
     }
 
-    /// The list of auth methods, for error texts.
+    /// The list of auth methods, for errors.
     pub(super) fn auths_excerpt(&self) -> String {
         excerpt(&self.line[self.auths.clone()])
     }
 
-    /// The list of framings, for error texts.
+    /// The list of framings, for errors.
     pub(super) fn framings_excerpt(&self) -> String {
         excerpt(&self.line[self.framings.clone()])
     }
@@ -142,8 +142,8 @@ impl Peer {
         Ok(())
     }
 
-    /// Compares `peeraddr`, our address as the peer sees it, with `ours`. A peer that sends none, such as the
-    /// three-line one, is not checked: nobody in between can take the key out of a proved greeting.
+    /// Compares `peeraddr`, our address as the peer sees it, with `ours`. A greeting without the key passes: the proof
+    /// covers the greeting, so a relay cannot remove the key.
     pub(super) fn check_address(&self, ours: SocketAddr) -> Result<(), HandshakeError> {
         let Some(said) = self.key("peeraddr") else {
             return Ok(());
@@ -159,7 +159,7 @@ impl Peer {
     }
 }
 
-/// Our greeting line, without its ending.
+/// Our greeting line, without its terminator.
 pub(super) fn write(opening: &Opening, accepted: &[AuthMethod]) -> Vec<u8> {
     let settings = &opening.settings;
     let mut line = format!(
@@ -180,17 +180,17 @@ pub(super) fn write(opening: &Opening, accepted: &[AuthMethod]) -> Vec<u8> {
     line.into_bytes()
 }
 
-/// An address without what may differ between the two ends: IPv4 written as IPv6, zone and flow.
+/// An address in a form that both ends agree on: no IPv4-mapped IPv6 address, no zone, no flow label.
 pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// A list as greetings write it.
+/// A list as greetings contain it.
 pub(super) fn join<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(",")
 }
 
-/// Where the fields of a line are.
+/// The positions of the fields of a line.
 fn fields(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     line.split(|&byte| byte == b';').map(move |field| {
@@ -200,7 +200,7 @@ fn fields(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The names in a list. One that is no UTF-8 is no name that anybody here could know.
+/// The names in a list. Names that are not UTF-8 are unknown and skipped.
 fn tokens(list: &[u8]) -> impl Iterator<Item = &str> {
     let names = list.split(|&byte| byte == b',');
     names

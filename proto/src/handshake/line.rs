@@ -1,8 +1,8 @@
-//! Reading one line of the opening from bytes that come in any pieces.
+//! `LineReader`: reads one line of the opening from bytes that arrive in any pieces.
 
 use std::fmt;
 
-/// The longest line of an opening in bytes, its ending included (protocol.md section 2).
+/// The longest line of an opening, in bytes, including its terminator (protocol.md section 2).
 pub const MAX_LINE: usize = 4096;
 
 /// A line of the opening.
@@ -26,17 +26,17 @@ impl fmt::Display for Line {
     }
 }
 
-/// Collects a line. Looks at each byte once, however the bytes arrive.
+/// Collects the bytes of a line. It visits each byte once, in however many pieces the bytes arrive.
 #[derive(Debug, Default)]
 pub(super) struct LineReader(Vec<u8>);
 
-/// What a piece of input did to a [`LineReader`].
+/// The result of [`LineReader::read`].
 pub(super) enum Read {
-    /// All of it was used, and the line goes on.
+    /// All input was consumed, and the line is not complete.
     More,
-    /// The line is complete; `used` bytes belonged to it. The ending, LF or CR LF, is cut off.
+    /// The line is complete, without its terminator LF or CR LF. `used` bytes of the input were consumed.
     Line { used: usize, line: Box<[u8]> },
-    /// The line is longer than [`MAX_LINE`]. This is how it begins.
+    /// The line is longer than [`MAX_LINE`]; its start.
     TooLong(Vec<u8>),
 }
 

@@ -1,8 +1,9 @@
-//! The opening of a connection as a state machine: bytes in, bytes and a verdict out (protocol.md section 2).
+//! The handshake of a connection, its *opening*, as a state machine (protocol.md section 2): it takes the peer's bytes,
+//! and returns bytes to write and a result.
 //!
-//! It knows no socket, no task, no clock and no source of randomness: the driver (`link`) gives it the bytes
-//! that arrive and a nonce, writes what it returns, and keeps the one deadline of the whole opening. Each state
-//! is a type, and a transition consumes it.
+//! It has no socket, no task, no clock and no source of randomness. The driver passes a nonce and the received bytes,
+//! writes the returned bytes, and enforces one deadline for the whole opening. Each state is a type, and a transition
+//! consumes it.
 //!
 //! ```text
 //! Opening ─start─▶ AwaitGreeting ─receive─▶ Greeted ┬ Plain ───────────────▶ Ready
@@ -10,15 +11,14 @@
 //! Ready ─authenticate─▶ AwaitAuth ─receive─▶ Verified ─finish─▶ Established
 //! ```
 //!
-//! Both ends go the same way. What differs is when our auth line, our proof of the secret, goes out: a
-//! dialler's comes from `authenticate`, an acceptor's from `finish`, when the peer has proved itself. A driver
-//! that holds a connection back (see [`rivals`]) waits before that call; what the peer sends meanwhile stays in
-//! the driver's buffer.
+//! Both ends go through the same states. They differ in when they send their auth line, which proves the secret: a
+//! dialler gets it from `authenticate`, an acceptor from `finish`, after it has verified the peer. A driver that holds
+//! a connection back (see [`rivals`]) waits before that call, and keeps the peer's bytes in its buffer.
 //!
-//! `receive` says how many bytes it used and never takes more than its lines: what follows the nonce line may
-//! be TLS, what follows the auth line may be messages.
+//! `receive` returns the number of bytes that it has consumed, and never consumes more than its lines: TLS may follow
+//! the nonce line, and messages may follow the auth line.
 //!
-//! A whole opening, both ends, without a network:
+//! A complete opening of both ends without a network:
 //!
 //! ```
 //! use aemp_proto::handshake::{Greeted, HandshakeError, Nonce, Opening, Progress, Role, Secret, Settings};

@@ -1,51 +1,51 @@
-//! Two connections between the same two nodes: which one goes on (protocol.md section 2, "Two connections at
+//! Two connections between the same two nodes: which of them continues (protocol.md section 2, "Two connections at
 //! once").
 //!
-//! When two openings between two nodes both complete, AnyEvent::MP closes the older and then loses the newer as
-//! well. So the second of two must not get as far as our auth line while the first is open or opening. Both
-//! ends have to hold back the same one of two openings, or each would wait for the other: it is the one that
-//! the node with the higher node ID dialled.
+//! If two openings between two nodes both complete, AnyEvent::MP closes the older one and then loses the newer one as
+//! well. So this node must not send its auth line on the second connection while the first is open or opening. Both
+//! ends must hold back the same one of two openings, or each would wait for the other: they hold back the opening that
+//! the node with the higher node ID has dialled.
 //!
-//! To hold a connection back means not to call [`Ready::authenticate`](super::Ready::authenticate) (a dialler)
-//! or [`Verified::finish`](super::Verified::finish) (an acceptor); where our auth line is out already, to leave
-//! the peer's in the buffer. That a held connection closes must be noticed all the same, and its deadline runs.
-//! When the other connection is up, the held one is closed; when the other one fails, the held one goes on. With
-//! more than two, each new one is decided against the one that goes on.
+//! To hold a connection back is not to call [`Ready::authenticate`](super::Ready::authenticate) (a dialler) or
+//! [`Verified::finish`](super::Verified::finish) (an acceptor); if our auth line is already sent, it is to leave the
+//! peer's in the buffer. The driver must still notice when a held connection closes, and its deadline still applies.
+//! When the other connection is up, the held one is closed; when the other one fails, the held one continues. With more
+//! than two, each new connection is compared with the one that continues.
 
 use super::Role;
 use crate::NodeId;
 
-/// How far the earlier of two connections to a node has come.
+/// The stage of the earlier one of two connections to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum First {
-    /// The peer's greeting is there, our auth line is not out.
+    /// The peer's greeting has arrived, and our auth line is not sent.
     Greeted,
-    /// We dialled it, and our auth line is out: a Perl peer may be sending messages on it already.
+    /// This node dialled, and our auth line is sent: a Perl peer may already send messages.
     AuthSent,
-    /// It carries messages, as far as we know.
+    /// The connection is established, as far as this node knows.
     Open,
 }
 
-/// What to do with two connections to a node.
+/// The decision about two connections to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The first goes on; hold the second back until the first is open (close the second) or has failed.
+    /// The first continues. Hold the second back until the first is open (then close the second) or has failed.
     HoldSecond,
-    /// The second goes on; hold the first back until the second is open (close the first) or has failed.
+    /// The second continues. Hold the first back until the second is open (then close the first) or has failed.
     HoldFirst,
-    /// Verify the second's auth line, hold ours, and probe the first for at most 3 s. It answers: close the
-    /// second. It does not: end the first, its monitors fire, and only then does the second go on.
+    /// Verify the peer's auth line on the second, do not send ours, and probe the first for at most 3 s. If it answers,
+    /// close the second. If not, end the first, let its monitors fire, and then let the second continue.
     ProbeFirst,
-    /// Close the second: the first does its work.
+    /// Close the second: the first is in use.
     CloseSecond,
 }
 
-/// Decides between two connections to `peer`, the first of which was dialled by the end that `first` says and
-/// has come as far as `stage`; the peer's greeting has just come on the second.
+/// Decides between two connections to `peer`. `first` and `second` are the roles of this node in them, `stage` is the
+/// stage of the first. The peer's greeting has just arrived on the second.
 ///
-/// `peer_holds` is whether the peer holds connections back by the same rule, as nodes of this project do
-/// ([`Peer::says_role`](super::Peer::says_role)). A Perl peer completes whichever gets our auth line, so once
-/// that is out on one, there is nothing left to choose.
+/// `peer_holds`: whether the peer applies the same rule, as nodes of this project do
+/// ([`Peer::says_role`](super::Peer::says_role)). A Perl peer completes the connection on which it gets our auth line,
+/// so after that the choice is made.
 ///
 /// ```
 /// use aemp_proto::handshake::{Role, rivals::{First, Verdict, decide}};
@@ -65,12 +65,12 @@ pub fn decide(
     second: Role,
 ) -> Verdict {
     match stage {
-        // The peer dialled although it has a connection to us: perhaps it lost that, or started anew.
+        // The peer dialled although it has a connection to us: it may have lost that connection, or restarted.
         First::Open if second == Role::Acceptor => Verdict::ProbeFirst,
-        // We only dial where there is no connection, so it came up while we did.
+        // We dial only without a connection, so the first came up while we dialled.
         First::Open => Verdict::CloseSecond,
         First::AuthSent if !peer_holds => Verdict::HoldSecond,
-        // Of two that the same end dialled, the earlier goes on.
+        // Of two connections that the same end dialled, the earlier one continues.
         First::Greeted | First::AuthSent if first == second => Verdict::HoldSecond,
         First::Greeted | First::AuthSent => match first == dialled_by_lower(us, peer) {
             true => Verdict::HoldSecond,
@@ -79,7 +79,7 @@ pub fn decide(
     }
 }
 
-/// Our role in the connection that the node with the lower ID dialled.
+/// The role of this node in the connection that the node with the lower ID dialled.
 fn dialled_by_lower(us: &NodeId, peer: &NodeId) -> Role {
     match us < peer {
         true => Role::Dialler,

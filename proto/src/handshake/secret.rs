@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::text::latin1;
 
-/// The secret that all nodes of a network share, as the bytes that key the HMAC. Never empty.
+/// The secret that all nodes of a network share: the bytes of the HMAC key. Never empty.
 ///
-/// Its length is checked against the configured `min_secret` (protocol.md section 9) when it is made.
+/// The constructors check its length against the configured `min_secret` (protocol.md section 9).
 ///
 /// ```
 /// use aemp_proto::handshake::Secret;
@@ -21,7 +21,10 @@ use crate::text::latin1;
 pub struct Secret(Arc<[u8]>);
 
 impl Secret {
-    /// A secret of these bytes. Fails when they are fewer than `min`, or none.
+    /// A secret of these bytes.
+    ///
+    /// # Errors
+    /// If there are fewer than `min` bytes, or none.
     pub fn new(bytes: impl Into<Vec<u8>>, min: usize) -> Result<Self, SecretError> {
         let bytes: Vec<u8> = bytes.into();
         if bytes.is_empty() {
@@ -34,8 +37,11 @@ impl Secret {
         Ok(Self(bytes.into()))
     }
 
-    /// The secret that a configuration writes as text. Each character is one byte, as in a Perl node
-    /// (protocol.md section 2), so characters beyond U+00FF fail.
+    /// A secret from the text of a configuration. Each character is one byte, as in a Perl node (protocol.md section
+    /// 2).
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), and if a character is beyond U+00FF.
     pub fn from_text(text: &str, min: usize) -> Result<Self, SecretError> {
         let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
         Self::new(bytes.ok_or(SecretError::Wide)?, min)
@@ -46,7 +52,7 @@ impl Secret {
     }
 }
 
-/// The secret as a configuration writes it, which [`Secret::from_text`] reads: one character for each byte.
+/// The secret as text for a configuration: one character for each byte. The inverse of [`Secret::from_text`].
 pub fn secret_text(secret: &Secret) -> String {
     latin1(secret.bytes())
 }
@@ -57,22 +63,22 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A secret that cannot be used. Says nothing of its content.
+/// Why a secret cannot be used. The error does not contain the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
-    /// There is nothing in it.
+    /// The secret is empty.
     #[error("the secret is empty: leave it out, or set one")]
     Empty,
-    /// It is shorter than `min_secret`.
+    /// The secret is shorter than `min_secret`.
     #[error(
         "the secret has {length} bytes, at least {min} are needed (min_secret): \
          choose a longer one, the same on every node"
     )]
     TooShort {
-        /// Its length in bytes.
+        /// The length of the secret, in bytes.
         length: usize,
-        /// The limit.
+        /// The least length, in bytes.
         min: usize,
     },
     /// A character does not fit in a byte.

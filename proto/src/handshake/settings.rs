@@ -1,4 +1,5 @@
-//! What a node says and accepts in every opening, and what is particular to one: role, nonce, addresses.
+//! `Settings`, which are the same for all openings of a node, and `Opening`, one opening with its role, nonce and
+//! addresses.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,14 +9,13 @@ use super::checks::Us;
 use super::{AuthMethod, AwaitGreeting, HandshakeError, MAX_LINE, Secret, greeting};
 use crate::{NodeId, Text};
 
-/// What a node says and accepts in every opening (protocol.md sections 2 and 9). The defaults of
-/// [`Settings::new`] are the secure ones.
+/// The settings of all openings of a node (protocol.md sections 2 and 9). The defaults of [`Settings::new`] are secure.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
     /// Our node ID.
     pub node: NodeId,
-    /// Our program and its version. Must not begin with `AE-`, which peers take for AnyEvent::MP.
+    /// Our program and its version. It must not begin with `AE-`, which peers take for AnyEvent::MP.
     pub provider: Text,
     /// The shared secret. Without one, `hmac_sha3_512` and `cleartext` are neither accepted nor produced.
     pub secret: Option<Secret>,
@@ -23,16 +23,16 @@ pub struct Settings {
     pub auth_accept: Vec<AuthMethod>,
     /// The auth methods that we produce. The peer's order decides among them.
     pub auth_offer: Vec<AuthMethod>,
-    /// The framing tokens of our codecs, best first. Empty by default, which no opening accepts.
+    /// The names of our codecs, best first. Empty by default; an opening needs at least one.
     pub framings: Vec<Text>,
     /// Whether to use TLS. Off by default.
     pub tls: Tls,
-    /// Whether the peer's `peeraddr` must be our own address. Off only behind NAT.
+    /// Whether the peer's `peeraddr` must be our own address. Switch it off only behind NAT.
     pub check_peeraddr: bool,
 }
 
 impl Settings {
-    /// The default settings of the node `node`.
+    /// The default settings for `node`.
     pub fn new(node: NodeId) -> Self {
         Self {
             node,
@@ -47,23 +47,23 @@ impl Settings {
     }
 }
 
-/// Whether a node asks for TLS.
+/// Whether a node offers TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
-    /// It has no certificate: the greeting has no key `tls`.
+    /// The node has no certificate, and its greeting has no key `tls`.
     Off,
-    /// It has one, and goes on without TLS if the peer does not want it (`tls_fallback`).
+    /// The node has a certificate, and continues without TLS if the peer does not offer it (`tls_fallback`).
     Fallback,
-    /// It has one, and refuses peers that do not want it.
+    /// The node has a certificate, and refuses peers that do not offer TLS.
     Required,
 }
 
-/// Which end of a connection a node is. Goes out as the greeting key `role`.
+/// Which end of a connection a node is: the greeting key `role`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It dialled (`role=d`).
+    /// The node dialled (`role=d`).
     Dialler,
-    /// It accepted (`role=a`).
+    /// The node accepted (`role=a`).
     Acceptor,
 }
 
@@ -76,7 +76,7 @@ impl Role {
         }
     }
 
-    /// As a verb, for error texts.
+    /// The role as a verb, for errors.
     pub(super) fn did(self) -> &'static str {
         match self {
             Self::Dialler => "dialled",
@@ -85,42 +85,42 @@ impl Role {
     }
 }
 
-/// The unpredictable second line of a greeting. One for each connection, never used again.
+/// The unpredictable second line of a greeting. Use each nonce for one connection only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nonce(Box<[u8]>);
 
 impl Nonce {
-    /// A nonce from 32 bytes of the system's source of randomness, sent as 64 hexadecimal digits.
+    /// A nonce from 32 random bytes of the operating system, sent as 64 hexadecimal digits.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(hex(&bytes).into_bytes().into())
     }
 
-    /// The line, as in [`HandshakeError::Myself`].
+    /// The nonce line, as in [`HandshakeError::Myself`].
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// One connection about to be opened. [`Opening::start`] makes the greeting.
+/// A connection that is about to be opened. [`Opening::start`] makes the greeting.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Opening {
-    /// What holds for all connections of the node.
+    /// The settings of the node.
     pub settings: Arc<Settings>,
-    /// Which end we are.
+    /// Which end this node is.
     pub role: Role,
     /// Our nonce line.
     pub nonce: Nonce,
-    /// Our own address in this connection. `None` skips the check of the peer's `peeraddr`.
+    /// The local address of this connection. `None` skips the check of the peer's `peeraddr`.
     pub local: Option<SocketAddr>,
-    /// The peer's address in this connection, which goes out as `peeraddr`. `None` sends none.
+    /// The remote address of this connection, which is sent as `peeraddr`. `None` sends no `peeraddr`.
     pub peer: Option<SocketAddr>,
-    /// Whether `cleartext` may be used on this connection: a loopback or TLS one. Off by default.
+    /// Whether `cleartext` is allowed on this connection, which must be a loopback or TLS one. Off by default.
     pub cleartext: bool,
 }
 
 impl Opening {
-    /// An opening over a stream without socket addresses and without `cleartext`; set the fields for more.
+    /// An opening over a stream without socket addresses and without `cleartext`. Set the fields for more.
     pub fn new(settings: Arc<Settings>, role: Role, nonce: Nonce) -> Self {
         Self {
             settings,
@@ -132,10 +132,10 @@ impl Opening {
         }
     }
 
-    /// Starts: the first state, and the two lines to write at once.
+    /// Starts the opening. Returns the first state, and the two lines to write at once.
     ///
-    /// Fails with [`HandshakeError::Settings`] if the settings make no valid greeting or leave no way to
-    /// authenticate.
+    /// # Errors
+    /// [`HandshakeError::Settings`] if the settings do not make a valid greeting or leave no auth method.
     pub fn start(self) -> Result<(AwaitGreeting, Vec<u8>), HandshakeError> {
         let accepted = self.usable(&self.settings.auth_accept);
         let producible = self.usable(&self.settings.auth_offer);
@@ -161,7 +161,7 @@ impl Opening {
         Ok((AwaitGreeting::new(us), written))
     }
 
-    /// The methods that can be used at all on this connection.
+    /// The methods that are possible on this connection.
     fn usable(&self, methods: &[AuthMethod]) -> Vec<AuthMethod> {
         let settings = &self.settings;
         let usable = |method: &AuthMethod| {

@@ -1,4 +1,4 @@
-//! The states of an opening: what each takes in, what it leads to, and what it means when it ends there.
+//! The states of an opening: the input of each, the next state, and the error if the opening ends there.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use super::line::{LineReader, Read};
 use super::{AuthMethod, HandshakeError, Line, Peer, Role, Stage};
 use crate::Text;
 
-/// What a piece of input led to.
+/// The result of consuming input.
 #[derive(Debug)]
 pub enum Progress<S, T> {
-    /// All of it was used; the state needs more.
+    /// All input was consumed, and the state needs more.
     More(S),
     /// The next state.
     Done(T),
 }
 
-/// What `receive` returns: how many bytes of the input were used, and what that led to.
+/// The result of `receive`: the number of consumed bytes, and the progress.
 type Received<S, T> = Result<(usize, Progress<S, T>), HandshakeError>;
 
-/// First state: our greeting is on its way, the peer's is awaited.
+/// The first state: our greeting is to be written, and the peer's is awaited.
 #[derive(Debug)]
 pub struct AwaitGreeting {
     us: Us,
@@ -40,18 +40,21 @@ impl AwaitGreeting {
         }
     }
 
-    /// In the place of a recorded node: with its greeting line instead of ours.
+    /// Takes the place of a recorded node: uses its greeting line instead of ours.
     #[cfg(test)]
     pub(super) fn with_greeting(mut self, line: &str) -> Self {
         self.us.greeting = line.as_bytes().into();
         self
     }
 
-    /// Takes bytes from the peer, up to the end of its nonce line and not beyond.
+    /// Consumes bytes of the peer, up to the end of its nonce line and not beyond.
     ///
-    /// Makes the checks of protocol.md section 2 in its order, but for (4), an existing connection to the same
-    /// node, which is the driver's ([`rivals`](super::rivals)). Then role, `peeraddr`, TLS, and the choice of
-    /// auth method and framing for our direction.
+    /// Makes the checks of protocol.md section 2 in their order, except (4), an existing connection to the same node,
+    /// which the driver checks ([`rivals`](super::rivals)). Then it checks role, `peeraddr` and TLS, and chooses the
+    /// auth method and framing of our direction.
+    ///
+    /// # Errors
+    /// If a check fails.
     pub fn receive(mut self, input: &[u8]) -> Received<Self, Greeted> {
         let mut total = 0;
         loop {
@@ -73,19 +76,19 @@ impl AwaitGreeting {
             match self.peer.take() {
                 None => self.peer = Some(Peer::parse(line)?),
                 Some(peer) => {
-                    let both = checks::greet(self.us, peer, line)?;
+                    let both = checks::check_greeting(self.us, peer, line)?;
                     return Ok((total, Progress::Done(Greeted::new(both))));
                 }
             }
         }
     }
 
-    /// The error for the end of the peer's stream.
+    /// The error for a connection that the peer has closed.
     pub fn on_eof(self) -> HandshakeError {
         HandshakeError::Closed(self.stage())
     }
 
-    /// The error for the passing of the deadline, which was `limit` for the whole opening.
+    /// The error for an opening that has exceeded its deadline, which was `limit` for the whole opening.
     pub fn on_deadline(self, limit: Duration) -> HandshakeError {
         let stage = self.stage();
         HandshakeError::TimedOut { stage, limit }
@@ -104,12 +107,12 @@ fn too_long(line: Line, start: &[u8]) -> HandshakeError {
     }
 }
 
-/// Both greetings are there and fit each other. Nothing is proved yet.
+/// Both greetings have been exchanged and are compatible. The peer is not verified yet.
 #[derive(Debug)]
 pub enum Greeted {
-    /// The auth lines come next.
+    /// The auth lines follow.
     Plain(Ready),
-    /// Both ends want TLS, which starts at the first byte after the nonce lines.
+    /// Both ends offer TLS, which starts at the first byte after the nonce lines.
     Tls(AwaitTls),
 }
 
@@ -125,7 +128,7 @@ impl Greeted {
         }
     }
 
-    /// What the peer says of itself.
+    /// The peer, not verified yet.
     pub fn peer(&self) -> &Peer {
         match self {
             Self::Plain(ready) | Self::Tls(AwaitTls(ready, _)) => ready.peer(),
@@ -133,74 +136,74 @@ impl Greeted {
     }
 }
 
-/// Which end of the TLS connection we are.
+/// Which end of the TLS connection this node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsRole {
-    /// Our nonce line is the lower one, compared byte by byte.
+    /// Our nonce line is lower than the peer's, compared byte by byte.
     Client,
-    /// The peer's is.
+    /// The peer's nonce line is lower.
     Server,
 }
 
-/// TLS comes next. The bytes of the nonce lines' packet that `receive` did not use belong to it.
+/// TLS is to be started. Bytes behind the nonce line, which `receive` did not consume, belong to TLS.
 #[derive(Debug)]
 pub struct AwaitTls(Ready, TlsRole);
 
 impl AwaitTls {
-    /// What the peer says of itself.
+    /// The peer, not verified yet.
     pub fn peer(&self) -> &Peer {
         self.0.peer()
     }
 
-    /// Which end of the TLS connection we are.
+    /// Which end of the TLS connection this node is.
     pub fn role(&self) -> TlsRole {
         self.1
     }
 
-    /// TLS is up, with both certificates verified. What is read and written from now on goes through it.
+    /// TLS is established, and both certificates are verified. Read and write through TLS from now on.
     pub fn secured(self) -> Ready {
         self.0
     }
 
-    /// The error for the end of the peer's stream.
+    /// The error for a connection that the peer has closed.
     pub fn on_eof(self) -> HandshakeError {
         HandshakeError::Closed(Stage::Tls(self.peer().node().clone()))
     }
 
-    /// The error for the passing of the deadline, which was `limit` for the whole opening.
+    /// The error for an opening that has exceeded its deadline, which was `limit` for the whole opening.
     pub fn on_deadline(self, limit: Duration) -> HandshakeError {
         let stage = Stage::Tls(self.peer().node().clone());
         HandshakeError::TimedOut { stage, limit }
     }
 }
 
-/// The peer can be looked at, and the auth lines come next. The driver may wait here as long as it likes.
+/// The greetings are complete, and the auth lines follow. The driver can wait here until the deadline.
 #[derive(Debug)]
 pub struct Ready(Both);
 
 impl Ready {
-    /// What the peer says of itself.
+    /// The peer, not verified yet.
     pub fn peer(&self) -> &Peer {
         &self.0.peer
     }
 
-    /// Which end we are.
+    /// Which end of the connection this node is.
     pub fn role(&self) -> Role {
         self.0.us.role
     }
 
-    /// The framing in which we will send: the first of the peer's list that we can write.
+    /// The framing in which this node will send: the first in the peer's list that it can write.
     pub fn sends(&self) -> &str {
         &self.0.framing
     }
 
-    /// The method by which we will prove ourselves: the first of the peer's list that we can produce.
+    /// The auth method of this node: the first in the peer's list that it can produce.
     pub fn auth_sent(&self) -> AuthMethod {
         self.0.method
     }
 
-    /// Goes on to the auth lines. Write the returned bytes: a dialler's auth line, nothing for an acceptor, who
-    /// speaks last.
+    /// Continues with the auth lines. Write the returned bytes: the auth line of a dialler, nothing for an acceptor,
+    /// which sends its auth line last.
     pub fn authenticate(self) -> (AwaitAuth, Vec<u8>) {
         let line = match self.role() {
             Role::Dialler => self.0.auth_line(),
@@ -210,12 +213,12 @@ impl Ready {
         (AwaitAuth(self.0, reader), line)
     }
 
-    /// The error for the end of the peer's stream.
+    /// The error for a connection that the peer has closed.
     pub fn on_eof(self) -> HandshakeError {
         HandshakeError::Closed(Stage::BeforeAuth(self.peer().node().clone()))
     }
 
-    /// The error for the passing of the deadline, which was `limit` for the whole opening.
+    /// The error for an opening that has exceeded its deadline, which was `limit` for the whole opening.
     pub fn on_deadline(self, limit: Duration) -> HandshakeError {
         let stage = Stage::BeforeAuth(self.peer().node().clone());
         HandshakeError::TimedOut { stage, limit }
@@ -227,17 +230,20 @@ impl Ready {
 pub struct AwaitAuth(Both, LineReader);
 
 impl AwaitAuth {
-    /// What the peer says of itself.
+    /// The peer, not verified yet.
     pub fn peer(&self) -> &Peer {
         &self.0.peer
     }
 
-    /// Which end we are.
+    /// Which end of the connection this node is.
     pub fn role(&self) -> Role {
         self.0.us.role
     }
 
-    /// Takes bytes from the peer, up to the end of its auth line and not beyond, and verifies that line.
+    /// Consumes bytes of the peer, up to the end of its auth line and not beyond, and verifies that line.
+    ///
+    /// # Errors
+    /// If the peer is refused.
     pub fn receive(mut self, input: &[u8]) -> Received<Self, Verified> {
         match self.1.read(input) {
             Read::More => Ok((input.len(), Progress::More(self))),
@@ -254,12 +260,12 @@ impl AwaitAuth {
         }
     }
 
-    /// The error for the end of the peer's stream.
+    /// The error for a connection that the peer has closed.
     pub fn on_eof(self) -> HandshakeError {
         HandshakeError::Closed(self.stage())
     }
 
-    /// The error for the passing of the deadline, which was `limit` for the whole opening.
+    /// The error for an opening that has exceeded its deadline, which was `limit` for the whole opening.
     pub fn on_deadline(self, limit: Duration) -> HandshakeError {
         let stage = self.stage();
         HandshakeError::TimedOut { stage, limit }
@@ -268,15 +274,15 @@ impl AwaitAuth {
     fn stage(&self) -> Stage {
         let node = self.peer().node().clone();
         match self.role() {
-            // A Perl node sends its auth line as soon as it likes our greeting, whatever it says of ours.
+            // A Perl node sends its auth line before it has verified ours.
             Role::Dialler if !self.peer().is_perl() => Stage::AuthSent(node),
             Role::Dialler | Role::Acceptor => Stage::BeforeAuth(node),
         }
     }
 }
 
-/// The peer has proved itself. An acceptor may wait here, before its own auth line, while it probes an older
-/// connection to the same node.
+/// The peer is verified. An acceptor can wait here, before it sends its auth line, while it probes an older connection
+/// to the same node.
 #[derive(Debug)]
 pub struct Verified {
     both: Both,
@@ -285,18 +291,18 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// The peer, proved.
+    /// The peer, verified.
     pub fn peer(&self) -> &Peer {
         &self.both.peer
     }
 
-    /// Which end we are.
+    /// Which end of the connection this node is.
     pub fn role(&self) -> Role {
         self.both.us.role
     }
 
-    /// Ends the opening. Write the returned bytes, before any message: an acceptor's auth line, nothing for a
-    /// dialler, whose line is out already.
+    /// Ends the opening. Write the returned bytes before any message: the auth line of an acceptor, nothing for a
+    /// dialler, which has sent its auth line.
     pub fn finish(self) -> (Established, Vec<u8>) {
         let line = match self.role() {
             Role::Dialler => Vec::new(),
@@ -316,12 +322,12 @@ impl Verified {
         (established, line)
     }
 
-    /// The error for the end of the peer's stream.
+    /// The error for a connection that the peer has closed.
     pub fn on_eof(self) -> HandshakeError {
         HandshakeError::Closed(self.stage())
     }
 
-    /// The error for the passing of the deadline, which was `limit` for the whole opening.
+    /// The error for an opening that has exceeded its deadline, which was `limit` for the whole opening.
     pub fn on_deadline(self, limit: Duration) -> HandshakeError {
         let stage = self.stage();
         HandshakeError::TimedOut { stage, limit }
@@ -336,9 +342,9 @@ impl Verified {
     }
 }
 
-/// The connection is open: messages follow, both ways.
+/// The connection is open: messages follow in both directions.
 ///
-/// Printed, it tells the codec of each direction and who chose it.
+/// `Display` shows the codec of each direction and which end has chosen it.
 #[derive(Debug)]
 pub struct Established {
     peer: Peer,
@@ -353,52 +359,52 @@ pub struct Established {
 }
 
 impl Established {
-    /// The peer, proved (unless it [`is_anonymous`](Self::is_anonymous)).
+    /// The peer, verified unless it [`is_anonymous`](Self::is_anonymous).
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// Which end we are.
+    /// Which end of the connection this node is.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// The framing in which we send. We chose it: the first of the peer's list that we can write.
+    /// The framing in which this node sends. This node chose it: the first in the peer's list that it can write.
     pub fn sends(&self) -> &str {
         &self.sends
     }
 
-    /// The framing in which the peer sends. It chose it, from our list.
+    /// The framing in which the peer sends. The peer chose it from our list.
     pub fn receives(&self) -> &str {
         &self.receives
     }
 
-    /// How we proved ourselves.
+    /// The auth method of this node.
     pub fn auth_sent(&self) -> AuthMethod {
         self.auth_sent
     }
 
-    /// How the peer proved itself.
+    /// The auth method of the peer.
     pub fn auth_received(&self) -> AuthMethod {
         self.auth_received
     }
 
-    /// Whether the peer proved nothing (`tls_anon`).
+    /// Whether the peer is anonymous: it gave no proof (`tls_anon`).
     pub fn is_anonymous(&self) -> bool {
         self.auth_received == AuthMethod::TlsAnon
     }
 
-    /// Whether the connection is under TLS.
+    /// Whether the connection uses TLS.
     pub fn under_tls(&self) -> bool {
         self.under_tls
     }
 
-    /// Our greeting line, without its ending. The peer's is its [`line`](Peer::line).
+    /// Our greeting line, without its terminator. The peer's is [`Peer::line`].
     pub fn greeting(&self) -> &[u8] {
         &self.greeting
     }
 
-    /// The error for the end of the peer's stream before its first message: it refused our auth line.
+    /// The error for a connection that the peer has closed before its first message: it refused our auth line.
     pub fn on_early_eof(&self) -> HandshakeError {
         HandshakeError::Closed(Stage::Opened(self.peer.node().clone()))
     }
