@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aemp_proto::codec::{MAX_READ, Place, Shown, consume, reserve};
+use aemp_proto::codec::{self, Place, Shown, consume, reserve};
 use aemp_proto::message::COPY_BELOW;
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt;
@@ -21,7 +21,7 @@ use crate::{Excerpt, Message, PortName};
 
 /// Bounds of the buffer space for one read, in bytes. It adapts to the size of the reads.
 const MIN_READ: usize = 2 << 10;
-const MAX_READ: usize = MAX_READ;
+const MAX_READ: usize = codec::MAX_READ;
 
 /// How long a peer with deferred requests may read no bytes before further requests are refused.
 const STALL_TIMEOUT: Duration = Duration::from_secs(1);

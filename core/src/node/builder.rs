@@ -252,10 +252,12 @@ impl Builder {
         // tries one address every 2 s.
         addresses.sort_by_key(rank);
         inner.set_addresses(addresses);
-        inner.directory.listens(&inner, &inner.addresses());
+        inner
+            .directory
+            .publish_addresses(&inner, &inner.addresses());
         if !seeds.is_empty() {
             // Before `on_start` and the services: they must not see the directory as that of a node without seeds.
-            inner.directory.expects_seeds(&inner);
+            inner.directory.expect_seeds(&inner);
         }
         for (id, address) in peers {
             inner.network.peer(&id).add_address(address);

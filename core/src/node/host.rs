@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Inner;
-use super::directory::look_at_seeds;
+use super::directory::update_seeds;
 use super::node_port::{Sender, handle};
 use crate::link::{self, DeferredRequests, connect_on_demand};
 use crate::monitor::Action;
@@ -63,14 +63,14 @@ impl link::Host for Inner {
     }
 
     async fn look_up(self: Arc<Self>, peer: &NodeId) -> Option<Vec<Text>> {
-        self.directory.find(&self, peer).await
+        self.directory.look_up(&self, peer).await
     }
 
     fn can_look_up(&self) -> bool {
-        self.directory.can_find()
+        self.directory.can_look_up()
     }
 
     fn seeds_changed(self: Arc<Self>) {
-        look_at_seeds(&self);
+        update_seeds(&self);
     }
 }

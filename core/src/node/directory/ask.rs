@@ -1,4 +1,4 @@
-//! `Ask`: a question to the directory.
+//! `Ask`: a query to the directory.
 
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
@@ -13,13 +13,13 @@ use crate::error::DirectoryError;
 use crate::node::Inner;
 use crate::{Text, Value};
 
-/// A question to the directory, asked when it is awaited; made by [`Directory::family`] and its like.
+/// A query to the directory, sent when it is awaited; created by [`Directory::family`] and similar methods.
 ///
-/// It is answered when there is a global node that can, and asked again when that is lost meanwhile. Without
-/// [`within`](Self::within) it gives up after `monitor_timeout`.
+/// It is answered once a global node can answer it, and sent again if that node is lost before. Without
+/// [`within`](Self::within) it fails after `monitor_timeout`.
 ///
 /// # Cancel safety
-/// Dropping the future gives the question up.
+/// Dropping the future cancels the query.
 #[must_use = "a question is asked when it is awaited"]
 pub struct Ask<T> {
     node: Arc<Inner>,
@@ -40,7 +40,7 @@ impl<T: Send + 'static> Ask<T> {
         }
     }
 
-    /// Gives up after `limit` with [`DirectoryError::TimedOut`].
+    /// Fails after `limit` with [`DirectoryError::TimedOut`].
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -59,10 +59,10 @@ impl<T: Send + 'static> Ask<T> {
                 family: family.to_string(),
             });
         }
-        let (id, answered) = node.directory.ask(&node, query, family.clone());
-        let open = Open { node: &node, id };
-        let outcome = node.within(limit, answered).await;
-        drop(open);
+        let (id, answer) = node.directory.ask(&node, query, family.clone());
+        let guard = QueryGuard { node: &node, id };
+        let outcome = node.within(limit, answer).await;
+        drop(guard);
         match outcome {
             Some(Ok(answer)) => Ok(read(answer)),
             Some(Err(_)) => Err(DirectoryError::Stopped),
@@ -80,7 +80,7 @@ impl<T: Send + 'static> Ask<T> {
     }
 }
 
-/// The answer to [`Query::Family`].
+/// Converts the answer to [`Query::Family`].
 pub(super) fn pairs(answer: Value) -> BTreeMap<Text, Value> {
     let Value::Map(map) = answer else {
         return BTreeMap::new();
@@ -91,12 +91,12 @@ pub(super) fn pairs(answer: Value) -> BTreeMap<Text, Value> {
         .collect()
 }
 
-/// The answer to [`Query::Keys`].
+/// Converts the answer to [`Query::Keys`].
 pub(super) fn keys(answer: Value) -> Vec<Text> {
     values(answer).into_iter().filter_map(text).collect()
 }
 
-/// The answer to [`Query::Values`].
+/// Converts the answer to [`Query::Values`].
 pub(super) fn values(answer: Value) -> Vec<Value> {
     match answer {
         Value::Array(items) => items.into_vec(),
@@ -112,15 +112,15 @@ fn text(value: Value) -> Option<Text> {
     }
 }
 
-/// Takes the question back, if it is not answered.
-struct Open<'a> {
+/// Cancels the query when dropped, if it is not answered.
+struct QueryGuard<'a> {
     node: &'a Inner,
     id: u64,
 }
 
-impl Drop for Open<'_> {
+impl Drop for QueryGuard<'_> {
     fn drop(&mut self) {
-        self.node.directory.give_up(self.id);
+        self.node.directory.cancel_query(self.id);
     }
 }
 

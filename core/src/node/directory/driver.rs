@@ -1,11 +1,12 @@
-//! Drives the directory's state machine: tells it what happens, and does what it says.
+//! Drives the directory's state machine: feeds it events, and performs its outputs.
 //!
-//! The machine and those who wait for its answers stand behind one lock, which the links' tasks, programs and the
-//! [`run`] task take for a step. Under it peers are locked, to send; it is never taken under a peer's lock.
+//! One lock protects the machine and the receivers of its answers. The tasks of links, programs and the [`run`] task lock
+//! it for one step. Peers are locked under it, to send; it is never locked under a peer's lock.
 //!
-//! A step takes milliseconds at most, whatever a peer has sent: the machine does a piece of what is large, and of what it
-//! says as much is done as the budget of a turn allows. The [`run`] task does the rest, step by step, and yields in
-//! between; other steps do then only what concerns who caused them. A link whose peer is not done with reads on when it is.
+//! A step takes a few milliseconds at most, whatever a peer has sent: the machine divides large work, and outputs are
+//! performed within the budget of a turn. The [`run`] task performs the remaining ones, step by step, and yields in
+//! between; meanwhile other steps perform only the outputs for their cause. A link does not read on while the directory
+//! still processes requests of its peer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,42 +25,42 @@ use crate::peer::{Generation, Peer};
 use crate::runtime::yield_to_runtime;
 use crate::{Address, NodeId, Text, Value};
 
-/// So often at most the task that does what is large lets others take the lock before it takes it again.
-const MOST_YIELDS: usize = 16;
+/// Yields at most before the [`run`] task takes a contended lock again.
+const MAX_YIELDS: usize = 16;
 
-/// Who caused a step: what it left is for the others.
+/// The cause of a step, which selects the outputs that it performs.
 #[derive(Clone, Copy)]
 enum Cause<'a> {
-    /// The [`run`] task, which does what others have left.
+    /// The [`run`] task, which performs the outputs that other steps have left.
     Run,
-    /// A program here, or a connection that comes or goes.
-    Here,
+    /// A program of this node, or a connection that comes up or goes down.
+    Local,
     /// A request of this peer.
     Peer(&'a NodeId),
 }
 
-/// The directory of one node, and who waits for something of it.
+/// The directory of one node, and the receivers of its answers.
 pub(crate) struct Driver {
     state: Mutex<State>,
-    /// Threads that wait for the lock. The task that does what is large leaves it to them.
+    /// Threads that wait for the lock. The [`run`] task yields to them.
     waiting: AtomicUsize,
-    /// Some of what links wait for may be done.
-    done: Notify,
-    /// The machine may want to be called earlier than it said.
-    sooner: Notify,
-    start: Instant,
+    /// Notified when requests that links wait for may be complete.
+    progress: Notify,
+    /// Notified when the machine's timeout has moved to an earlier time.
+    timeout_moved: Notify,
+    epoch: Instant,
 }
 
 pub(super) struct State {
     pub(super) machine: Machine,
-    pub(super) questions: BTreeMap<u64, oneshot::Sender<Value>>,
-    /// Who waits to hear where a node listens.
-    pub(super) sought: BTreeMap<NodeId, Vec<oneshot::Sender<Option<Vec<Text>>>>>,
+    pub(super) queries: BTreeMap<u64, oneshot::Sender<Value>>,
+    /// The receivers of address lookups, by node.
+    pub(super) lookups: BTreeMap<NodeId, Vec<oneshot::Sender<Option<Vec<Text>>>>>,
     pub(super) feeds: BTreeMap<Text, Vec<Weak<Feed>>>,
-    /// How many guards hold a registered entry.
+    /// The number of guards of each registered entry.
     pub(super) registered: BTreeMap<(Text, Text), usize>,
     pub(super) next: u64,
-    /// The node has stopped: nothing is answered any more.
+    /// The node has stopped: no query is answered any more.
     pub(super) closed: bool,
 }
 
@@ -68,23 +69,23 @@ impl Driver {
         let settings = Settings {
             limits: config.directory.clone(),
             monitor_timeout: config.monitor_timeout,
-            // A message larger than the queue may be would end the connection.
+            // A message larger than the queue limit would end the connection.
             message_size: config.limits.message_size.min(config.queue_limit),
         };
         Self {
             state: Mutex::new(State {
                 machine: Machine::new(own, settings),
-                questions: BTreeMap::new(),
-                sought: BTreeMap::new(),
+                queries: BTreeMap::new(),
+                lookups: BTreeMap::new(),
                 feeds: BTreeMap::new(),
                 registered: BTreeMap::new(),
                 next: 1,
                 closed: false,
             }),
             waiting: AtomicUsize::new(0),
-            done: Notify::new(),
-            sooner: Notify::new(),
-            start: Instant::now(),
+            progress: Notify::new(),
+            timeout_moved: Notify::new(),
+            epoch: Instant::now(),
         }
     }
 
@@ -95,13 +96,13 @@ impl Driver {
         state
     }
 
-    /// Lets the machine take a step, and does what it says then.
+    /// Lets the machine take a step, and performs its outputs.
     pub(super) fn step<T>(
         &self,
         node: &Arc<Inner>,
         run: impl FnOnce(&mut State, Duration) -> T,
     ) -> T {
-        self.step_for(node, Cause::Here, run)
+        self.step_for(node, Cause::Local, run)
     }
 
     fn step_for<T>(
@@ -113,31 +114,31 @@ impl Driver {
         let mut state = self.lock();
         let before = state.due();
         let is_behind = state.machine.has_outputs();
-        let now = self.start.elapsed();
+        let now = self.epoch.elapsed();
         let outcome = run(&mut state, now);
         match cause {
-            Cause::Run => state.carry_out(node, now, Machine::poll_output),
-            _ if !is_behind => state.carry_out(node, now, Machine::poll_output),
-            // What others have left is not for this step.
-            Cause::Here => state.carry_out(node, now, Machine::poll_output_for_programs),
+            Cause::Run => state.perform_outputs(node, now, Machine::poll_output),
+            _ if !is_behind => state.perform_outputs(node, now, Machine::poll_output),
+            // Other steps have left outputs: those are for the `run` task.
+            Cause::Local => state.perform_outputs(node, now, Machine::poll_output_for_programs),
             Cause::Peer(peer) => {
-                state.carry_out(node, now, Machine::poll_output_for_programs);
-                state.carry_out(node, now, |machine| machine.poll_output_for(peer));
+                state.perform_outputs(node, now, Machine::poll_output_for_programs);
+                state.perform_outputs(node, now, |machine| machine.poll_output_for(peer));
             }
         }
         let after = state.due();
         drop(state);
         if before == Some(Duration::ZERO) {
-            self.done.notify_waiters();
+            self.progress.notify_waiters();
         }
         if after.is_some() && before.is_none_or(|before| after < Some(before)) {
-            self.sooner.notify_one();
+            self.timeout_moved.notify_one();
         }
         outcome
     }
 
-    /// This node is about to have seeds.
-    pub(crate) fn expects_seeds(&self, node: &Arc<Inner>) {
+    /// Tells the machine that this node will have seeds.
+    pub(crate) fn expect_seeds(&self, node: &Arc<Inner>) {
         let seeds = Seeds {
             any: true,
             untried: true,
@@ -146,9 +147,9 @@ impl Driver {
         self.step(node, |state, now| state.machine.handle_seeds(now, seeds));
     }
 
-    /// This node listens there.
-    pub(crate) fn listens(&self, node: &Arc<Inner>, addresses: &[Address]) {
-        // The family holds what AnyEvent::MP can connect to, unless there is nothing of the kind.
+    /// Publishes the addresses at which this node listens.
+    pub(crate) fn publish_addresses(&self, node: &Arc<Inner>, addresses: &[Address]) {
+        // Only TCP addresses, since AnyEvent::MP nodes cannot use others; all addresses if there is no TCP address.
         let tcp = addresses.iter().filter(|address| address.scheme() == "tcp");
         let mut published: Vec<Text> = tcp.map(|address| address.rest().into()).collect();
         if published.is_empty() {
@@ -170,7 +171,7 @@ impl Driver {
         self.lock().machine.sizes().collect()
     }
 
-    /// A connection is up, and nothing of it has been read yet.
+    /// A connection is up. Called before the first message is read.
     pub(crate) fn up(&self, node: &Arc<Inner>, peer: &Peer, generation: Generation, perl: bool) {
         let arrival = Arrival {
             node: peer.id.clone(),
@@ -181,18 +182,18 @@ impl Driver {
         self.step(node, |state, now| state.machine.handle_up(now, arrival));
     }
 
-    /// The connection is lost, and nothing more of it is read.
+    /// The connection is lost. Nothing more is read from it.
     pub(crate) fn down(&self, node: &Arc<Inner>, peer: &NodeId, generation: Generation) {
         self.step(node, |state, now| {
             state.machine.handle_down(now, peer, generation);
         });
     }
 
-    /// The peer sent a `g_*` request over the connection `generation`. Who has read it looks at
-    /// [`is_behind`](Self::is_behind) before it reads on.
+    /// Handles a `g_*` request over the connection `generation`. The link has to check [`is_behind`](Self::is_behind)
+    /// before it reads on.
     ///
     /// # Errors
-    /// What is the matter with it.
+    /// The reason for which the request is refused.
     pub(crate) fn request(
         &self,
         node: &Arc<Inner>,
@@ -210,23 +211,23 @@ impl Driver {
         })
     }
 
-    /// Whether what `peer` has sent, or what is for it, is not all done.
+    /// Whether requests of `peer`, or outputs to it, are not complete.
     pub(crate) fn is_behind(&self, peer: &NodeId) -> bool {
         let state = self.lock();
         state.machine.has_backlog(peer) || state.machine.has_outputs_for(peer)
     }
 
-    /// Waits until it is, or the node stops.
+    /// Waits until they are complete, or the node stops.
     pub(crate) async fn caught_up(&self, node: &Inner, peer: &NodeId) {
         let caught_up = async {
             loop {
-                let done = self.done.notified();
-                tokio::pin!(done);
-                done.as_mut().enable();
+                let progress = self.progress.notified();
+                tokio::pin!(progress);
+                progress.as_mut().enable();
                 if !self.is_behind(peer) {
                     return;
                 }
-                done.await;
+                progress.await;
             }
         };
         tokio::select! {
@@ -236,10 +237,10 @@ impl Driver {
         }
     }
 
-    /// Lets others have their turn, those that wait for the lock as well.
-    async fn give_way(&self) {
-        // The lock is not fair: who has just let go of it would often be the next to take it.
-        for _ in 0..MOST_YIELDS {
+    /// Yields to other tasks, and to threads that wait for the lock.
+    async fn yield_to_waiting(&self) {
+        // The lock is not fair: the thread that has just released it would often take it again first.
+        for _ in 0..MAX_YIELDS {
             yield_to_runtime().await;
             if self.waiting.load(Ordering::Relaxed) == 0 {
                 break;
@@ -247,25 +248,25 @@ impl Driver {
         }
     }
 
-    /// Whether a master, or this node itself, can say now where others listen.
-    pub(crate) fn can_find(&self) -> bool {
+    /// Whether a master, or this node itself, can look up addresses now.
+    pub(crate) fn can_look_up(&self) -> bool {
         matches!(self.role(), Role::Slave(_) | Role::Global)
     }
 
-    /// Whether others can connect to `peer`. `None` where this node cannot say.
+    /// Whether others can connect to `peer`. `None` if this node does not know.
     pub(crate) fn is_reachable(&self, peer: &NodeId) -> Option<bool> {
         self.lock().machine.is_reachable(peer)
     }
 
-    /// The node has stopped: nothing is answered any more.
+    /// The node has stopped: drops all queries, lookups and watches.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let questions = std::mem::take(&mut state.questions);
-        let sought = std::mem::take(&mut state.sought);
+        let queries = std::mem::take(&mut state.queries);
+        let lookups = std::mem::take(&mut state.lookups);
         let feeds = std::mem::take(&mut state.feeds);
         drop(state);
-        drop((questions, sought));
+        drop((queries, lookups));
         let feeds = feeds.into_values().flatten();
         feeds
             .filter_map(|feed| feed.upgrade())
@@ -274,7 +275,7 @@ impl Driver {
 }
 
 impl State {
-    /// When there is something to do; at once, where a step has left something.
+    /// When the next step is due; at once if a step has left outputs.
     fn due(&self) -> Option<Duration> {
         match self.machine.has_outputs() {
             true => Some(Duration::ZERO),
@@ -283,20 +284,20 @@ impl State {
     }
 }
 
-/// Tells the machine the time when it wants to know, and how the seeds stand.
+/// The directory's task: calls the machine when its timeout is due or the seeds change.
 pub(crate) async fn run(node: Arc<Inner>) {
     let driver = &node.directory;
     loop {
         let seeds_changed = node.links.seeds_changed.notified();
         tokio::pin!(seeds_changed);
         seeds_changed.as_mut().enable();
-        look_at_seeds(&node);
+        update_seeds(&node);
         loop {
             let due = driver.lock().due();
             let timeout = async {
                 match due {
-                    Some(due) if due <= driver.start.elapsed() => driver.give_way().await,
-                    Some(due) => tokio::time::sleep_until(driver.start + due).await,
+                    Some(due) if due <= driver.epoch.elapsed() => driver.yield_to_waiting().await,
+                    Some(due) => tokio::time::sleep_until(driver.epoch + due).await,
                     None => std::future::pending().await,
                 }
             };
@@ -304,7 +305,7 @@ pub(crate) async fn run(node: Arc<Inner>) {
                 biased;
                 () = node.life.stop.cancelled() => return,
                 () = &mut seeds_changed => break,
-                () = driver.sooner.notified() => {}
+                () = driver.timeout_moved.notified() => {}
                 () = timeout => driver.step_for(&node, Cause::Run, |state, now| {
                     state.machine.handle_timeout(now);
                 }),
@@ -313,11 +314,11 @@ pub(crate) async fn run(node: Arc<Inner>) {
     }
 }
 
-/// Tells the machine how the seeds stand.
-pub(crate) fn look_at_seeds(node: &Arc<Inner>) {
+/// Passes the state of the seeds to the machine.
+pub(crate) fn update_seeds(node: &Arc<Inner>) {
     let seeds = node.links.seeds();
     if seeds.iter().any(|seed| seed.state() == SeedState::Itself) {
-        // A node that is a seed of its network works for it (protocol.md section 6).
+        // A node that is one of its own seeds is a global node (protocol.md section 6).
         node.directory.become_global(node);
     }
     let connected: BTreeSet<NodeId> = node.links.connected_seeds().into_iter().collect();

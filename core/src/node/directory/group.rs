@@ -1,4 +1,4 @@
-//! `Group`: ports that do the same work, found by the name of their family.
+//! `Group`: ports that do the same work, found by the name of their family in the directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -41,31 +41,31 @@ impl Group {
         }
     }
 
-    /// Makes `port` a member as long as the guard is kept and the port lives.
+    /// Makes `port` a member until the guard is dropped or the port dies.
     ///
     /// # Errors
-    /// If there can be no family of the group's name.
+    /// If the group's name is no valid name of a family.
     pub fn join(&self, port: &PortId) -> Result<Registration, DirectoryError> {
         self.directory.register(&self.family, port, ())
     }
 
-    /// The members, which from then on are those that live. Waits until the network has told who they are, at most
-    /// `monitor_timeout`.
+    /// The members of the group, a set that is updated from then on. Waits until the directory has sent the members, at
+    /// most `monitor_timeout`.
     ///
     /// # Errors
-    /// If there can be no family of the group's name, or nobody told in time.
+    /// If the group's name is no valid name of a family, or the members did not arrive in time.
     pub async fn live(&self) -> Result<Members, DirectoryError> {
         self.live_within(self.directory.node.config.monitor_timeout)
             .await
     }
 
-    /// The same with another limit.
+    /// The members of the group, with another limit than [`live`](Self::live).
     ///
     /// # Errors
     /// As [`live`](Self::live).
     pub async fn live_within(&self, limit: Duration) -> Result<Members, DirectoryError> {
         Directory::check_family(&self.family)?;
-        // First, so that what it says is there when the members are.
+        // Watched first, so that its first change is there when the members are.
         let listeners = self.directory.watch(LISTENERS)?;
         let mut watch = self.directory.watch(&self.family)?;
         let node = self.directory.node.clone();
@@ -78,10 +78,10 @@ impl Group {
         let mut state = State {
             watch,
             listeners,
-            listed: None,
+            listening: None,
             ports: Vec::new(),
-            open: BTreeMap::new(),
-            turn: 0,
+            leases: BTreeMap::new(),
+            next: 0,
         };
         state.apply(first.ok_or(DirectoryError::Stopped)?);
         Ok(Members {
@@ -91,10 +91,10 @@ impl Group {
     }
 }
 
-/// The living members of a group, a set that follows the network: each use looks at what has changed.
+/// The live members of a group. Each call first applies the changes that have arrived from the directory.
 ///
-/// A member is gone when its port dies, its guard is dropped, or its node is lost to the network, as soon as that is
-/// known here. What was sent to it shortly before may be lost; a monitor or a call tells.
+/// A member is removed when its port dies, its guard is dropped, or its node leaves the network, as soon as this node
+/// learns of it. Messages sent to it shortly before may be lost; a monitor or a call detects that.
 pub struct Members {
     group: Group,
     state: Mutex<State>,
@@ -102,16 +102,16 @@ pub struct Members {
 
 struct State {
     watch: FamilyWatch,
-    /// Follows where nodes listen.
+    /// Watches the addresses of nodes.
     listeners: FamilyWatch,
-    /// The nodes that listen somewhere, once the network has told.
-    listed: Option<BTreeSet<Text>>,
-    /// In order.
+    /// The nodes that listen; `None` before the directory has sent them.
+    listening: Option<BTreeSet<Text>>,
+    /// The members, sorted.
     ports: Vec<PortId>,
-    /// How many leases there are.
-    open: BTreeMap<PortId, usize>,
-    /// Whose turn it is, of [`Members::any`].
-    turn: usize,
+    /// The number of leases of each member.
+    leases: BTreeMap<PortId, usize>,
+    /// The round-robin position of [`Members::any`] and [`Members::least_loaded`].
+    next: usize,
 }
 
 impl State {
@@ -131,44 +131,44 @@ impl State {
         while let Some(change) = self.watch.try_recv() {
             self.apply(change);
         }
-        // Behind the members, whose nodes are told of before them.
+        // After the members: the directory sends the addresses of a node before its members.
         while let Some(change) = self.listeners.try_recv() {
             self.apply_listeners(change);
         }
     }
 
     fn apply_listeners(&mut self, change: Change) {
-        let listed = self.listed.get_or_insert_default();
+        let listening = self.listening.get_or_insert_default();
         if change.whole {
-            listed.clear();
+            listening.clear();
         }
         for gone in &change.deleted {
-            listed.remove(gone);
+            listening.remove(gone);
         }
         for (node, addresses) in change.set {
             match addresses.as_array().is_some_and(<[Value]>::is_empty) {
-                true => listed.remove(&node),
-                false => listed.insert(node),
+                true => listening.remove(&node),
+                false => listening.insert(node),
             };
         }
     }
 
-    /// Whether `node` can send to `port`, as far as is known.
-    fn reaches(&self, node: &Inner, port: &PortId) -> bool {
+    /// Whether `node` can send to `port`, as far as it knows.
+    fn can_reach(&self, node: &Inner, port: &PortId) -> bool {
         let id = port.node();
-        let listed = self.listed.as_ref();
-        if *id == node.id || listed.is_none_or(|listed| listed.contains(id.as_str())) {
+        let listening = self.listening.as_ref();
+        if *id == node.id || listening.is_none_or(|listening| listening.contains(id.as_str())) {
             return true;
         }
         let peer = node.network.known_peer(id);
         peer.is_some_and(|peer| peer.link().is_some() || !peer.addresses().is_empty())
     }
 
-    /// The first member from `at` on, and around, that `node` can reach.
+    /// The first member that `node` can reach, from index `at` on with wrap-around.
     fn reachable_from(&self, node: &Inner, at: usize) -> Option<PortId> {
         let (before, behind) = self.ports.split_at(at.min(self.ports.len()));
         let mut from = behind.iter().chain(before);
-        from.find(|port| self.reaches(node, port)).cloned()
+        from.find(|port| self.can_reach(node, port)).cloned()
     }
 }
 
@@ -179,33 +179,33 @@ impl Members {
         state
     }
 
-    /// Who is in the group now, in order of their IDs.
+    /// The members now, sorted by ID.
     pub fn ports(&self) -> Vec<PortId> {
         self.lock().ports.clone()
     }
 
-    /// The members of which this node knows that it cannot reach them: theirs listens nowhere, and the two have no
-    /// connection. They are never chosen and sent nothing, as long as that is so.
+    /// The members that this node cannot reach: their nodes do not listen and have no connection to this node. As long as
+    /// that is so, they are not chosen, and [`send_all`](Self::send_all) leaves them out.
     pub fn unreachable(&self) -> Vec<PortId> {
         let state = self.lock();
         let ports = state.ports.iter();
         ports
-            .filter(|port| !state.reaches(self.node(), port))
+            .filter(|port| !state.can_reach(self.node(), port))
             .cloned()
             .collect()
     }
 
-    /// How many they are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.lock().ports.len()
     }
 
-    /// Whether there is nobody.
+    /// Whether the group has no members.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Waits until somebody has come or gone since the last use. False if the node has stopped.
+    /// Waits until members have been added or removed since the last use. Returns false if the node has stopped.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -220,15 +220,15 @@ impl Members {
         }
     }
 
-    /// One after the other in turn.
+    /// Chooses the members in turn (round-robin).
     pub fn any(&self) -> Pick<'_> {
         let mut state = self.lock();
-        state.turn = state.turn.wrapping_add(1);
-        let at = state.turn % state.ports.len().max(1);
+        state.next = state.next.wrapping_add(1);
+        let at = state.next % state.ports.len().max(1);
         self.pick(state.reachable_from(self.node(), at))
     }
 
-    /// One at random.
+    /// Chooses a random member.
     pub fn random(&self) -> Pick<'_> {
         let state = self.lock();
         let at = self
@@ -239,25 +239,25 @@ impl Members {
         self.pick(state.reachable_from(self.node(), at))
     }
 
-    /// The one with the fewest leases: calls that are not answered yet and [`Lease`]s that are held, of this `Members`.
-    /// Of several, one after the other.
+    /// Chooses the member with the fewest leases: unanswered calls and live [`Lease`]s made through this `Members`. Among
+    /// equals it chooses in turn.
     pub fn least_loaded(&self) -> Pick<'_> {
         let mut state = self.lock();
-        state.turn = state.turn.wrapping_add(1);
+        state.next = state.next.wrapping_add(1);
         let count = state.ports.len().max(1);
-        let from = state.turn % count;
+        let from = state.next % count;
         let (before, behind) = state.ports.split_at(from.min(state.ports.len()));
-        let load = |port: &&PortId| state.open.get(*port).copied().unwrap_or_default();
+        let load = |port: &&PortId| state.leases.get(*port).copied().unwrap_or_default();
         let all = behind.iter().chain(before);
-        let reachable = all.filter(|port| state.reaches(self.node(), port));
+        let reachable = all.filter(|port| state.can_reach(self.node(), port));
         self.pick(reachable.min_by_key(load).cloned())
     }
 
-    /// Sends a message to all that can be reached, and says to how many. One that cannot be encoded for a member's
-    /// connection is treated as [`LocalNode::send`](crate::LocalNode::send) does.
+    /// Sends a message to all members that can be reached. Returns their number. If it cannot be encoded for a member's
+    /// connection, that is treated as by [`LocalNode::send`](crate::LocalNode::send).
     ///
     /// # Errors
-    /// If the message cannot be built; then it was sent to nobody.
+    /// If the message cannot be built. It was sent to no member then.
     pub fn send_all(&self, message: impl IntoMessage) -> Result<usize, DirectoryError> {
         let mut ports = self.ports();
         let unreachable = self.unreachable();
@@ -298,7 +298,7 @@ impl fmt::Debug for Members {
     }
 }
 
-/// A member that was chosen, or nobody.
+/// A chosen member, or none.
 #[derive(Debug)]
 #[must_use = "nothing is sent to a member that is only chosen"]
 pub struct Pick<'m> {
@@ -307,7 +307,7 @@ pub struct Pick<'m> {
 }
 
 impl<'m> Pick<'m> {
-    /// Whom.
+    /// The chosen member.
     pub fn port(&self) -> Option<&PortId> {
         self.port.as_ref()
     }
@@ -320,10 +320,10 @@ impl<'m> Pick<'m> {
         })
     }
 
-    /// Sends it a message, and says whom it was.
+    /// Sends a message to the member. Returns the member.
     ///
     /// # Errors
-    /// If the group is empty or nobody in it can be reached, or the message cannot be encoded.
+    /// If the group is empty, no member can be reached, or the message cannot be encoded.
     pub fn send(self, message: impl IntoMessage) -> Result<PortId, DirectoryError> {
         let node = self.members.node().clone();
         let port = self.chosen()?;
@@ -331,10 +331,11 @@ impl<'m> Pick<'m> {
         Ok(port)
     }
 
-    /// Calls it, as [`LocalNode::call`](crate::LocalNode::call) does. Until the call is dropped it counts as load.
+    /// Calls the member, as [`LocalNode::call`](crate::LocalNode::call) does. The call counts as load until it is
+    /// dropped.
     ///
     /// # Errors
-    /// If the group is empty, or nobody in it can be reached.
+    /// If the group is empty, or no member can be reached.
     pub fn call<M: IntoMessage + 'm, T: DeserializeOwned>(
         self,
         message: M,
@@ -345,19 +346,19 @@ impl<'m> Pick<'m> {
         Ok(Call::new(node, to, message).with_guard(Box::new(lease)))
     }
 
-    /// Makes it count as load as long as the lease is held.
+    /// Takes a lease, which counts as load of the member until it is dropped.
     ///
     /// # Errors
-    /// If the group is empty, or nobody in it can be reached.
+    /// If the group is empty, or no member can be reached.
     pub fn lease(self) -> Result<Lease<'m>, DirectoryError> {
         let members = self.members;
         let port = self.chosen()?;
-        *members.lock().open.entry(port.clone()).or_default() += 1;
+        *members.lock().leases.entry(port.clone()).or_default() += 1;
         Ok(Lease { members, port })
     }
 }
 
-/// Counts as load of a member until it is dropped.
+/// A lease of a member: counts as its load until dropped.
 #[derive(Debug)]
 pub struct Lease<'m> {
     members: &'m Members,
@@ -365,7 +366,7 @@ pub struct Lease<'m> {
 }
 
 impl Lease<'_> {
-    /// Whose load.
+    /// The member.
     pub fn port(&self) -> &PortId {
         &self.port
     }
@@ -374,10 +375,10 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let mut state = self.members.lock();
-        if let Some(open) = state.open.get_mut(&self.port) {
-            *open -= 1;
-            if *open == 0 {
-                state.open.remove(&self.port);
+        if let Some(leases) = state.leases.get_mut(&self.port) {
+            *leases -= 1;
+            if *leases == 0 {
+                state.leases.remove(&self.port);
             }
         }
     }

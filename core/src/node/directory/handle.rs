@@ -1,4 +1,4 @@
-//! `Directory`: what programs do with the directory.
+//! `Directory`: the directory's interface for programs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,12 +16,14 @@ use crate::{NodeId, PortId, Text, Value};
 /// The directory that all nodes of a network share: families of keys and values; from
 /// [`LocalNode::directory`](crate::LocalNode::directory).
 ///
-/// An entry belongs to the node that set it, and is gone when that node deletes it, stops, or is lost by the global
-/// node that works for it. Families are named `[A-Za-z][A-Za-z0-9_:]*`. Keys are texts, values what JSON can carry. All
-/// that is set here is seen here at once only if this node is a global one; otherwise it goes through the network.
+/// An entry belongs to the node that set it. It is removed when that node deletes it, stops, or loses the connection to
+/// its global node. Names of families match `[A-Za-z][A-Za-z0-9_:]*`. Keys are texts; values are anything that JSON can
+/// carry. A change by this node is visible to this node at once only if it is a global node; otherwise it first goes
+/// through the network.
 ///
-/// Where several nodes hold one key, one value is seen everywhere: of nodes with the same global node what was set last,
-/// else that of the global node with the lowest ID. Keys that name their owner avoid the question.
+/// If several nodes set the same key, all nodes see one value: among nodes with the same global node the last one that
+/// was set, otherwise the one of the global node with the lowest ID. Keys that contain their owner avoid such
+/// conflicts.
 ///
 /// ```
 /// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
@@ -37,17 +39,17 @@ pub struct Directory {
     pub(super) node: Arc<Inner>,
 }
 
-/// What a node is in the directory (protocol.md section 6).
+/// The role of a node in the directory (protocol.md section 6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DirectoryRole {
-    /// It has no seeds, and nobody uses it as one: it sees what it has set itself.
+    /// It has no seeds and is no seed of another node: it sees only its own entries.
     Alone,
     /// None of its seeds is connected.
     Searching,
-    /// This global node works for it.
+    /// It is served by this global node, its master.
     Slave(NodeId),
-    /// It holds the merged directory, and works for others.
+    /// It holds the merged directory and serves other nodes.
     Global,
 }
 
@@ -56,7 +58,7 @@ impl Directory {
         Self { node }
     }
 
-    /// What this node is in the directory now.
+    /// The current role of this node.
     pub fn role(&self) -> DirectoryRole {
         match self.node.directory.role() {
             Role::Alone => DirectoryRole::Alone,
@@ -66,18 +68,18 @@ impl Directory {
         }
     }
 
-    /// Makes this node a global node, which it stays. A node becomes one by itself when another uses it as a seed.
+    /// Makes this node a global node permanently. A node also becomes global when another node uses it as a seed.
     pub fn become_global(&self) {
         self.node.directory.become_global(&self.node);
     }
 
-    /// Sets an entry of this node's own, in the place of the one that it had.
+    /// Sets an entry of this node, or replaces its value.
     ///
-    /// Beyond what its global node lets it hold (`Config::directory` there), an entry is refused and logged there, and
-    /// seen by nobody.
+    /// If the entry exceeds the limits of this node's global node (`Config::directory` there), that node refuses and
+    /// logs it, and no other node sees it.
     ///
     /// # Errors
-    /// If there can be no such family, or the value does not serialise, is not what JSON can carry, or is too large.
+    /// If `family` is no valid name, or the value cannot be serialised, cannot be carried by JSON, or is too large.
     #[doc(alias = "db_set")]
     pub fn set(
         &self,
@@ -88,13 +90,13 @@ impl Directory {
         self.put(&family.into(), &key.into(), &value, Driver::set)
     }
 
-    /// Deletes an entry of this node's own. One that another node holds stays.
+    /// Deletes an entry of this node. Entries of other nodes with the same key stay.
     #[doc(alias = "db_del")]
     pub fn delete(&self, family: &str, key: impl Into<Text>) {
         self.delete_all(family, [key]);
     }
 
-    /// Deletes several of them at once.
+    /// Deletes several entries of this node at once.
     pub fn delete_all<K: Into<Text>>(&self, family: &str, keys: impl IntoIterator<Item = K>) {
         let keys: Vec<Text> = keys.into_iter().map(Into::into).collect();
         self.node
@@ -102,7 +104,7 @@ impl Directory {
             .delete(&self.node, &family.into(), &keys);
     }
 
-    /// Sets an entry whose key is the port's ID, which is deleted when the guard is dropped or the port dies.
+    /// Sets an entry whose key is the port's ID. It is deleted when the guard is dropped or the port dies.
     ///
     /// # Errors
     /// As [`set`](Self::set).
@@ -118,36 +120,36 @@ impl Directory {
         Ok(Registration::new(&self.node, family, key, port))
     }
 
-    /// Asks for all that is in a family, by key. Of an unknown family that is nothing.
+    /// Queries all entries of a family, by key. The result is empty for an unknown family.
     #[doc(alias = "db_family")]
     pub fn family(&self, family: &str) -> Ask<BTreeMap<Text, Value>> {
         Ask::new(&self.node, Query::Family, family, ask::pairs)
     }
 
-    /// Asks for the keys of a family.
+    /// Queries the keys of a family.
     #[doc(alias = "db_keys")]
     pub fn keys(&self, family: &str) -> Ask<Vec<Text>> {
         Ask::new(&self.node, Query::Keys, family, ask::keys)
     }
 
-    /// Asks for the values of a family.
+    /// Queries the values of a family.
     #[doc(alias = "db_values")]
     pub fn values(&self, family: &str) -> Ask<Vec<Value>> {
         Ask::new(&self.node, Query::Values, family, ask::values)
     }
 
-    /// The families of which this node holds entries, and how many: as a global node those of the whole network, otherwise
-    /// its own. Those of the nodes themselves (`'l`, `'g`) are among them.
+    /// The families that this node holds, with their numbers of entries: those of the whole network if it is a global
+    /// node, otherwise its own. The families of the nodes themselves (`'l`, `'g`) are included.
     pub fn sizes(&self) -> BTreeMap<Text, usize> {
         self.node.directory.sizes()
     }
 
-    /// Follows a family: all that is in it, then each change. `'l` (node IDs and where they listen) and `'g` (global
-    /// nodes) can be followed as well. A global node tells a slave of so many families only as its `Config::directory`
-    /// says; of others there is silence here and a line in its log.
+    /// Watches a family: yields its content, then each change. `'l` (node IDs and their addresses) and `'g` (global
+    /// nodes) can be watched as well. A global node limits the families that one slave can watch (its
+    /// `Config::directory`); beyond the limit no change arrives here, and the global node logs a line.
     ///
     /// # Errors
-    /// If there can be no such family.
+    /// If `family` is no valid name.
     #[doc(alias = "db_mon")]
     pub fn watch(&self, family: &str) -> Result<FamilyWatch, DirectoryError> {
         if is_known_family(family) {
@@ -158,7 +160,7 @@ impl Directory {
         })
     }
 
-    /// Holds an entry, by `hold`.
+    /// Serialises `value` and sets the entry by `hold`.
     fn put(
         &self,
         family: &Text,

@@ -1,5 +1,5 @@
-//! The distributed directory as programs have it: [`Directory`] and what it gives, and the driver of its state machine
-//! (`directory/` of this crate).
+//! The distributed directory: its interface for programs ([`Directory`] and the types that it returns), and the driver of
+//! its state machine (`directory/` of aemp-proto).
 
 mod ask;
 mod driver;
@@ -11,7 +11,7 @@ mod registration;
 mod watch;
 
 pub use ask::Ask;
-pub(crate) use driver::{Driver, look_at_seeds, run};
+pub(crate) use driver::{Driver, run, update_seeds};
 pub use group::{Group, Lease, Members, Pick};
 pub use handle::{Directory, DirectoryRole};
 pub use registration::Registration;

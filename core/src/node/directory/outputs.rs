@@ -1,4 +1,4 @@
-//! What the directory's machine says is done here.
+//! Performs the outputs of the directory's machine.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::peer::{Answers, Generation, Peer};
 use crate::{Excerpt, NodeId, Text};
 
 impl State {
-    /// Does what the machine says, in order, for one turn.
-    pub(super) fn carry_out(
+    /// Performs the machine's outputs, in order, within the budget of one turn.
+    pub(super) fn perform_outputs(
         &mut self,
         node: &Arc<Inner>,
         now: Duration,
@@ -37,18 +37,18 @@ impl State {
                     }
                 }
                 Output::AwaitReady { to, generation } => self.pace(node, now, to, generation),
-                // Who has given up has dropped the receiver.
+                // The receivers may have been dropped.
                 Output::Answer { question, answer } => {
-                    if let Some(asked) = self.questions.remove(&question) {
-                        let _ = asked.send(answer);
+                    if let Some(sender) = self.queries.remove(&question) {
+                        let _ = sender.send(answer);
                     }
                 }
                 Output::Found { node, addresses } => {
-                    for told in self.sought.remove(&node).into_iter().flatten() {
-                        let _ = told.send(addresses.clone());
+                    for sender in self.lookups.remove(&node).into_iter().flatten() {
+                        let _ = sender.send(addresses.clone());
                     }
                 }
-                Output::Changed { family, change } => self.feed(&family, &change),
+                Output::Changed { family, change } => self.notify_feeds(&family, &change),
                 Output::Connect {
                     node: peer,
                     addresses,
@@ -74,7 +74,7 @@ impl State {
                     end,
                 } => {
                     if let Some(peer) = node.network.known_peer(&peer) {
-                        be_told(&peer, generation, end);
+                        report_silent(&peer, generation, end);
                     }
                 }
                 Output::Keep { node: peer, keep } => {
@@ -86,7 +86,7 @@ impl State {
         }
     }
 
-    /// Tells the machine when `to` has room, which may be now.
+    /// Tells the machine when the queue to `to` has room, which may be now.
     fn pace(&mut self, node: &Arc<Inner>, now: Duration, to: NodeId, generation: Generation) {
         let is_up = self.machine.generation(&to) == Some(generation);
         let Some(peer) = node.network.known_peer(&to).filter(|_| is_up) else {
@@ -108,12 +108,12 @@ impl State {
                         });
                     });
             }
-            // The machine is about to hear that the connection is lost.
+            // The connection is lost. The machine is about to be told.
             Answers::Never => {}
         }
     }
 
-    fn feed(&mut self, family: &Text, change: &Change) {
+    fn notify_feeds(&mut self, family: &Text, change: &Change) {
         #[cfg(aemp_faults)]
         if !change.whole && aemp_proto::faults::once(aemp_proto::faults::Fault::WatchSkips) {
             return;
@@ -137,8 +137,9 @@ fn log_rejected(peer: &Peer, level: Level, why: &str) {
     }
 }
 
-/// A global node does not tell what it holds, and was asked once more, or is to `end` and come back.
-fn be_told(peer: &Arc<Peer>, generation: Generation, end: bool) {
+/// A global node does not send its entries. It was asked once more; or, if `end`, its connection is failed, so that it
+/// reconnects.
+fn report_silent(peer: &Arc<Peer>, generation: Generation, end: bool) {
     match end {
         false => {
             log_within!(peer, WARN, target: "aemp::directory", peer = %peer.id, "a global node does not tell what it holds, and was asked once more");

@@ -1,4 +1,4 @@
-//! What programs and connectors want of the directory: entries set and registered, questions, watches of families.
+//! The directory's operations for programs and connectors: entries, queries, lookups and watches of families.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Driver {
         self.step(node, |state, now| state.machine.delete(now, family, keys));
     }
 
-    /// Sets an entry that stays until [`unregister`](Self::unregister) has been called as often.
+    /// Sets an entry that stays until [`unregister`](Self::unregister) was called once for each call of this.
     pub(super) fn register(
         &self,
         node: &Arc<Inner>,
@@ -55,7 +55,7 @@ impl Driver {
         });
     }
 
-    /// Asks what is in a family. Who drops the receiver calls [`give_up`](Self::give_up).
+    /// Sends a query. A caller that drops the receiver has to call [`cancel_query`](Self::cancel_query).
     pub(super) fn ask(
         &self,
         node: &Arc<Inner>,
@@ -67,34 +67,34 @@ impl Driver {
             let id = state.next;
             state.next += 1;
             if !state.closed {
-                state.questions.insert(id, answer);
+                state.queries.insert(id, answer);
                 state.machine.ask(id, query, family);
             }
             (id, answered)
         })
     }
 
-    pub(super) fn give_up(&self, id: u64) {
+    pub(super) fn cancel_query(&self, id: u64) {
         let mut state = self.lock();
-        state.questions.remove(&id);
+        state.queries.remove(&id);
         state.machine.cancel_ask(id);
     }
 
-    /// Where `peer` listens, if the network knows; nowhere, if the list is empty. `None` as well if the node stops.
-    pub(crate) async fn find(&self, node: &Arc<Inner>, peer: &NodeId) -> Option<Vec<Text>> {
-        let (told, found) = oneshot::channel();
+    /// Looks up the addresses of `peer`. An empty list: the peer does not listen. `None`: not known, or the node stops.
+    pub(crate) async fn look_up(&self, node: &Arc<Inner>, peer: &NodeId) -> Option<Vec<Text>> {
+        let (sender, found) = oneshot::channel();
         self.step(node, |state, _| {
             if !state.closed {
-                let waiting = state.sought.entry(peer.clone()).or_default();
-                waiting.push(told);
+                let waiting = state.lookups.entry(peer.clone()).or_default();
+                waiting.push(sender);
                 state.machine.find(peer);
             }
         });
-        let _given_up = GivenUp { driver: self, peer };
+        let _guard = LookupGuard { driver: self, peer };
         found.await.ok().flatten()
     }
 
-    /// Lets `feed` be told of a family from now on.
+    /// Sends the content of a family and its changes to `feed` from now on.
     pub(super) fn watch(&self, node: &Arc<Inner>, family: &Text, feed: &Arc<Feed>) {
         self.step(node, |state, _| {
             if state.closed {
@@ -108,7 +108,7 @@ impl Driver {
         });
     }
 
-    /// A feed of this family is gone.
+    /// A feed of this family was dropped.
     pub(super) fn unwatch(&self, node: &Arc<Inner>, family: &Text) {
         self.step(node, |state, _| {
             let Some(feeds) = state.feeds.get_mut(family) else {
@@ -123,21 +123,21 @@ impl Driver {
     }
 }
 
-/// Takes a question for a node's listeners back when the last who waits for it is gone.
-struct GivenUp<'a> {
+/// Cancels an address lookup when its last receiver is dropped.
+struct LookupGuard<'a> {
     driver: &'a Driver,
     peer: &'a NodeId,
 }
 
-impl Drop for GivenUp<'_> {
+impl Drop for LookupGuard<'_> {
     fn drop(&mut self) {
         let mut state = self.driver.lock();
-        let Some(waiting) = state.sought.get_mut(self.peer) else {
+        let Some(waiting) = state.lookups.get_mut(self.peer) else {
             return;
         };
-        waiting.retain(|told| !told.is_closed());
+        waiting.retain(|sender| !sender.is_closed());
         if waiting.is_empty() {
-            state.sought.remove(self.peer);
+            state.lookups.remove(self.peer);
             state.machine.cancel_find(self.peer);
         }
     }

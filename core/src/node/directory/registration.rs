@@ -1,4 +1,4 @@
-//! `Registration`: an entry that lives as long as its guard and its port.
+//! `Registration`: a directory entry that exists as long as its guard and its port.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::node::Inner;
 use crate::{Monitor, PortId, Text};
 
-/// Keeps an entry in the directory until it is dropped or the port dies; made by
+/// Keeps an entry in the directory until this guard is dropped or the port dies; created by
 /// [`Directory::register`](crate::Directory::register) and [`Group::join`](crate::Group::join).
 #[must_use = "the entry is deleted when its guard is dropped; keep it, or call `detach`"]
 pub struct Registration {
@@ -48,7 +48,7 @@ impl Registration {
         }
     }
 
-    /// Leaves the entry to the port: it is deleted when that dies.
+    /// Keeps the entry without the guard, until the port dies.
     pub fn detach(mut self) {
         if let Some(watch) = self.watch.take() {
             watch.detach();

@@ -1,4 +1,4 @@
-//! `FamilyWatch`: a family as it is and as it changes.
+//! `FamilyWatch`: the content of a family and its changes.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,12 +11,12 @@ use futures_core::Stream;
 use crate::Text;
 use crate::node::Inner;
 
-/// Follows a family: first all that is in it, then each change; made by
-/// [`Directory::watch`](crate::Directory::watch). It is a [`Stream`] as well.
+/// Watches a family: yields its content first, then each change; created by
+/// [`Directory::watch`](crate::Directory::watch). It implements [`Stream`].
 ///
-/// Changes that nobody has taken yet are merged, so a slow reader costs no more than the family's size and always ends
-/// at the present. If the node loses the global node that tells it, there is silence, and afterwards one change with all
-/// that is different then. The stream ends when the node stops.
+/// Pending changes are merged, so a slow reader costs no more memory than the family's size, and always gets the current
+/// state. If the node loses its global node, no change arrives until it has one again; then one change holds all
+/// differences. The stream ends when the node stops.
 pub struct FamilyWatch {
     node: Arc<Inner>,
     family: Text,
@@ -34,7 +34,7 @@ impl FamilyWatch {
         }
     }
 
-    /// Which family.
+    /// The name of the family.
     pub fn family(&self) -> &str {
         &self.family
     }
@@ -47,7 +47,7 @@ impl FamilyWatch {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// The change that is there already, if there is one.
+    /// The pending change, if there is one. Does not wait.
     pub fn try_recv(&mut self) -> Option<Change> {
         self.feed.as_ref()?.lock().pending.take()
     }
@@ -85,7 +85,7 @@ impl fmt::Debug for FamilyWatch {
     }
 }
 
-/// What waits for one who follows a family.
+/// The pending change of one [`FamilyWatch`].
 #[derive(Default)]
 pub(super) struct Feed(Mutex<Waiting>);
 
