@@ -1,4 +1,4 @@
-//! The end of a node: how long it may take, and what it could not deliver.
+//! `Ending`: the shutdown of a node: its deadline, and the report of undelivered bytes.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -6,22 +6,22 @@ use std::time::Duration;
 use crate::NodeId;
 use crate::deadline::Deadline;
 
-/// What a node that stops could not deliver, from [`shutdown`](crate::LocalNode::shutdown).
+/// The report of a node's shutdown, from [`shutdown`](crate::LocalNode::shutdown).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// For each node, in order, that did not take everything in time, or could not be reached: how many bytes that were queued for
-    /// it are lost. Bytes that the transport has taken are not among them, although the peer may not have read them.
+    /// Queued bytes that are lost, for each node that did not accept them in time or could not be reached, sorted by
+    /// node. Bytes that the transport has accepted are not included, although the peer may not have read them.
     pub undelivered: Vec<(NodeId, usize)>,
-    /// Why the node had stopped by itself, if it had: a part without which it would have been deaf ended, by a panic or
-    /// with the runtime. It is logged as well.
+    /// The reason, if the node had stopped by itself: an essential task has panicked, or its runtime was dropped. It is
+    /// also logged.
     pub failure: Option<String>,
 }
 
-/// How long a node that stops tries to send what is queued, unless it is told otherwise.
-const FLUSH: Duration = Duration::from_secs(2);
+/// How long a node that stops writes its queues, unless the program sets another limit.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The end of one node.
+/// The shutdown of one node.
 #[derive(Default)]
 pub(crate) struct Ending {
     deadline: OnceLock<Deadline>,
@@ -29,18 +29,18 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// What is queued may go out for so long from now on, unless that was said before.
-    pub(super) fn within(&self, limit: Duration) {
+    /// Sets the deadline for writing the queues to `limit` from now, unless it is set already.
+    pub(super) fn set_limit(&self, limit: Duration) {
         self.deadline.get_or_init(|| Deadline::after(limit));
     }
 
-    /// Until when what is queued may go out.
+    /// The deadline for writing the queues.
     pub(crate) fn deadline(&self) -> Deadline {
-        *self.deadline.get_or_init(|| Deadline::after(FLUSH))
+        *self.deadline.get_or_init(|| Deadline::after(FLUSH_TIMEOUT))
     }
 
-    /// So many bytes for `node` are lost.
-    pub(crate) fn lost(&self, node: &NodeId, bytes: usize) {
+    /// Records that `bytes` queued bytes for `node` are lost.
+    pub(crate) fn add_lost(&self, node: &NodeId, bytes: usize) {
         if bytes == 0 {
             return;
         }
@@ -52,8 +52,8 @@ impl Ending {
         }
     }
 
-    /// The node stops for the reason in `failure`; the first one counts.
-    pub(super) fn failed(&self, failure: String) {
+    /// Records the reason for which the node stops. Only the first call has an effect.
+    pub(super) fn set_failure(&self, failure: String) {
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.failure.get_or_insert(failure);
     }

@@ -1,4 +1,4 @@
-//! `Lifecycle`: the tasks of a node, and its end: told to, by the failure of a part of it, or with its runtime.
+//! `Lifecycle`: the tasks of a node and its shutdown: on request, after the failure of a part, or with its runtime.
 
 mod ending;
 mod tasks;
@@ -17,20 +17,20 @@ pub use ending::Shutdown;
 pub(crate) use tasks::Essential;
 use tasks::Tasks;
 
-/// What a node says that has stopped.
+/// The text in the reason of ports that died with their node.
 const STOPPED: &str = "node stopped";
 
-/// Shared by everything that runs for one node.
+/// The lifecycle of one node, shared by all its tasks.
 pub(crate) struct Lifecycle {
     id: NodeId,
     pub(crate) runtime: Handle,
-    /// Set when the node is to stop.
+    /// Cancelled when the node has to stop.
     pub(crate) stop: CancellationToken,
-    /// How it stops.
+    /// Deadline and report of the shutdown.
     pub(crate) ending: Ending,
-    /// Set when it has stopped.
+    /// Cancelled when the node has stopped.
     stopped: CancellationToken,
-    /// Links, listeners and connectors; the node has stopped when they have.
+    /// Tasks of links, listeners and connectors. The node has stopped when all of them have ended.
     tasks: Tasks,
 }
 
@@ -46,18 +46,18 @@ impl Lifecycle {
         })
     }
 
-    /// Around all that runs for this node: a process may have several. It stands in no other, or a task that a task of the
-    /// node starts would be in it twice.
+    /// The tracing span of this node's tasks; a process may have several nodes. It has no parent, so that a task
+    /// started by another task of the node is not in it twice.
     pub(crate) fn span(&self) -> tracing::Span {
         tracing::info_span!(target: "aemp::node", parent: None, "node", id = %self.id)
     }
 
-    /// Runs `task` for the node, which has stopped when it has ended. False if it has stopped already.
+    /// Spawns a task of the node. Returns false if the node has stopped. The node waits for the task when it stops.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         self.tasks.spawn(task.instrument(self.span()))
     }
 
-    /// The same for a task whose unexpected end stops the node.
+    /// Spawns a task like [`spawn`](Self::spawn); the node stops if the task panics or is dropped.
     pub(crate) fn spawn_essential(
         self: &Arc<Self>,
         name: impl Into<String>,
@@ -66,50 +66,51 @@ impl Lifecycle {
         self.spawn(Essential::new(self, name.into()).run(task))
     }
 
-    /// Stops the node because a part of it has failed, as `why` says. One that stops already goes on with that.
+    /// Stops the node because a part of it has failed. Does nothing if it is stopping already.
     pub(crate) fn fail(&self, why: String) {
         if !self.stop.is_cancelled() {
-            self.ending.failed(why.clone());
+            self.ending.set_failure(why.clone());
             self.stop.cancel();
             tracing::error!(target: "aemp::node", node = %self.id, "the node stops: {why}");
         }
     }
 
-    /// Stops the node because its runtime is dropped, which is the program's own doing, and often its end.
+    /// Stops the node because its runtime is dropped. The program does that itself, often at its end, so it is no error.
     pub(crate) fn abandon(&self) {
         if !self.stop.is_cancelled() {
-            self.ending.failed(String::from("its runtime was dropped"));
+            self.ending
+                .set_failure(String::from("its runtime was dropped"));
             self.stop.cancel();
             tracing::info!(target: "aemp::node", node = %self.id, "the node stops with its runtime");
         }
     }
 
-    /// Why the ports of a node have died that has stopped.
+    /// The reason of ports that die with the node.
     pub(crate) fn stopped_reason(&self) -> Reason {
         Reason::transport_error(&self.id, STOPPED)
     }
 
-    /// Stops the node: what is queued for peers may go out for so long, then everything ends.
+    /// Stops the node, writes the queues of peers within the limit, and waits for the end.
     pub(crate) async fn stop(&self, within: Option<Duration>) -> Shutdown {
         if let Some(limit) = within {
-            self.ending.within(limit);
+            self.ending.set_limit(limit);
         }
         self.stop.cancel();
         self.stopped.cancelled().await;
         self.ending.report()
     }
 
-    /// Takes no more tasks, and waits for those there are.
+    /// Accepts no more tasks, and waits for the running ones.
     pub(crate) async fn join(&self) {
         self.tasks.join().await;
     }
 
-    /// Takes no more tasks.
+    /// Accepts no more tasks.
     pub(crate) fn close(&self) {
         self.tasks.close();
     }
 
-    /// The node has stopped.
+    /// Marks the node as stopped.
     pub(crate) fn finish(&self) {
         self.stopped.cancel();
     }

@@ -1,5 +1,5 @@
-//! `Tasks`: the tasks of a node, and the wait for their end. `Essential`: what becomes of the node when one ends that must
-//! not.
+//! `Tasks`: the tasks of a node, and the wait for their end. `Essential`: stops the node when an essential task ends
+//! unexpectedly.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,8 +11,8 @@ use super::Lifecycle;
 use crate::Excerpt;
 use crate::guard;
 
-/// The running tasks of a node. Each holds a sender of a channel that carries nothing, which therefore ends with
-/// the last of them.
+/// The running tasks of a node. Each holds a sender of an empty channel, so the channel is closed when the last task
+/// ends.
 pub(crate) struct Tasks {
     runtime: Handle,
     running: Mutex<Option<mpsc::Sender<()>>>,
@@ -29,7 +29,7 @@ impl Tasks {
         }
     }
 
-    /// Runs `task`, and logs its panic. False if the node has stopped, and with it everything it runs.
+    /// Spawns `task`, and logs its panic. Returns false if the node has stopped.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         let running = self
             .running
@@ -47,7 +47,7 @@ impl Tasks {
         true
     }
 
-    /// Takes no more tasks.
+    /// Accepts no more tasks.
     pub(super) fn close(&self) {
         self.running
             .lock()
@@ -55,7 +55,7 @@ impl Tasks {
             .take();
     }
 
-    /// Takes no more tasks, and waits for those there are. Who comes second does not wait.
+    /// Accepts no more tasks, and waits for the running ones. A second caller does not wait.
     pub(super) async fn join(&self) {
         self.close();
         let ended = self
@@ -69,11 +69,11 @@ impl Tasks {
     }
 }
 
-/// Stops the node if the task that holds it panics, or is dropped before its end: without a shard, a listener, a seed or
-/// the directory a node would be deaf, and nobody would know.
+/// Stops the node if its task panics or is dropped before its end: without a shard, a listener, a seed or the directory
+/// a node would receive nothing, and nothing would report it.
 pub(crate) struct Essential {
     node: Weak<Lifecycle>,
-    /// Which task, for the log.
+    /// The name of the task, for the log.
     task: String,
     ended: bool,
 }

@@ -233,7 +233,7 @@ impl Peer {
             }
             (Effect::Lost(bytes), Some((network, _))) => {
                 if network.life.stop.is_cancelled() {
-                    network.life.ending.lost(&self.id, bytes);
+                    network.life.ending.add_lost(&self.id, bytes);
                 }
             }
             (Effect::NotSent(port, Some(error)), _) => {
