@@ -1,30 +1,30 @@
-//! Node events: peers that come up and go down.
+//! `NodeEvent`: peers that come up and go down.
 
 use tokio::sync::broadcast;
 
 use super::LinkInfo;
 use crate::{NodeId, Reason};
 
-/// What happened to a peer.
+/// An event of a peer.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum NodeEvent {
     /// A connection is authenticated and carries messages.
     Up(LinkInfo),
-    /// The connection is lost, or was closed since nobody needed it. Monitors on ports of that node have fired.
+    /// The connection is lost, or was closed because it was idle. Monitors on ports of that node have fired.
     Down {
-        /// Which node.
+        /// The node.
         node: NodeId,
-        /// Why, as monitors are told: `transport_error NODE TEXT`.
+        /// The reason, as monitors receive it: `transport_error NODE TEXT`.
         reason: Reason,
     },
 }
 
-/// The events of a node from the call of [`events`](crate::LocalNode::events) on.
+/// The events of a node since the call of [`events`](crate::LocalNode::events).
 pub struct Events(pub(crate) broadcast::Receiver<NodeEvent>);
 
 impl Events {
-    /// The next event; `None` when the node has stopped. Who falls more than 1024 events behind misses the oldest.
+    /// The next event; `None` when the node has stopped. A reader that is more than 1024 events behind misses the oldest.
     ///
     /// # Cancel safety
     /// Dropping the future loses no event.

@@ -1,4 +1,4 @@
-//! `LinkInfo`: what is known of a connection that is up.
+//! `LinkInfo`: the properties of a connection that is up.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl LinkInfo {
         &self.peer.node
     }
 
-    /// The peer's program and version, empty if it does not say.
+    /// The peer's program and version; empty if the peer does not send them.
     pub fn provider(&self) -> &str {
         &self.peer.provider
     }
@@ -58,38 +58,38 @@ impl LinkInfo {
         self.peer.is_perl()
     }
 
-    /// The codec of what we send: the first in the peer's list that we have (protocol.md section 2), so the
-    /// order is the peer's and the choice ours.
+    /// The codec of sent messages: the first one in the peer's list that this node has (protocol.md section 2). The peer
+    /// orders the list, this node chooses.
     pub fn sends(&self) -> &str {
         &self.sends
     }
 
-    /// The codec of what the peer sends: its choice from our list.
+    /// The codec of received messages: the peer's choice from this node's list.
     pub fn receives(&self) -> &str {
         &self.receives
     }
 
-    /// Which end we are.
+    /// The role of this node in the handshake.
     pub fn role(&self) -> Role {
         self.role
     }
 
-    /// How the peer proved itself.
+    /// The method by which the peer authenticated.
     pub fn auth(&self) -> AuthMethod {
         self.auth[1]
     }
 
-    /// How we proved ourselves to the peer.
+    /// The method by which this node authenticated to the peer.
     pub fn auth_sent(&self) -> AuthMethod {
         self.auth[0]
     }
 
-    /// Our greeting line, without its ending.
+    /// This node's greeting line, without its line ending.
     pub fn greeting_sent(&self) -> &str {
         &self.greetings[0]
     }
 
-    /// The peer's greeting line, without its ending. Bytes that are no UTF-8 are replaced.
+    /// The peer's greeting line, without its line ending. Invalid UTF-8 is replaced.
     pub fn greeting_received(&self) -> &str {
         &self.greetings[1]
     }
@@ -99,8 +99,8 @@ impl LinkInfo {
         self.address
     }
 
-    /// Which connection of this node it is, counted from 1 as they came up: a later one to the same peer has a higher
-    /// number.
+    /// The generation: the number of this connection among all connections of this node, from 1 on, in the order in which
+    /// they came up. A later connection to the same peer has a higher number.
     pub fn generation(&self) -> u64 {
         self.generation
     }

@@ -1,4 +1,4 @@
-//! What is known of connections: who is at the other end, what has crossed them, and who follows that.
+//! Information about connections: properties, events, statistics and taps.
 
 mod events;
 mod info;

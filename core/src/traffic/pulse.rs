@@ -1,4 +1,4 @@
-//! `Pulse`: the signs of life of one connection, and what it has carried so far.
+//! `Pulse`: the liveness and the counters of one connection.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,35 +8,35 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Written by the link's task, read by whoever wants to know.
+/// Written by the link's task, read by any task.
 #[derive(Debug, Clone)]
 pub(crate) struct Pulse(Arc<State>);
 
 #[derive(Debug)]
 struct State {
     epoch: Instant,
-    /// When something was read last, in microseconds from the beginning; the other times are of that kind as well.
+    /// Time of the last read, in microseconds since `epoch`; the other times as well.
     read_at: AtomicU64,
-    /// When the peer gave a sign of life last.
+    /// Time of the last sign of life of the peer.
     alive_at: AtomicU64,
-    /// When bytes were read last, or taken that had waited.
+    /// Time of the last read, or of the last write that completed after it had to wait.
     progress_at: AtomicU64,
     reads: AtomicU64,
     messages: AtomicU64,
     bytes: AtomicU64,
-    /// This end does not read for a while, since its shards have too much to do or too many answers wait: there may be
-    /// more to read.
+    /// This node does not read at the moment, because its shards have a backlog or too many requests are deferred. More
+    /// bytes may be readable.
     parked: AtomicBool,
     written: AtomicU64,
     read: Notify,
-    /// How many requests for a sign of life went out, and when the last did.
+    /// Pings sent, and the time of the last one.
     pings: AtomicU64,
     ping_at: AtomicU64,
-    /// Where the first question ends that was asked since the last read, in bytes from the link's beginning.
+    /// The end of the first ping sent since the last read, in bytes from the beginning of the link.
     ping_end: AtomicU64,
-    /// How long the last answer took; [`NEVER`] before the first.
+    /// The last round-trip time, in microseconds; [`NEVER`] before the first.
     round_trip: AtomicU64,
-    /// How many messages, in both directions, were questions for a sign of life and answers to them.
+    /// Messages in both directions that were pings or answers to pings.
     probes: AtomicU64,
     odd: AtomicU64,
     refused: AtomicU64,
@@ -68,11 +68,11 @@ impl Pulse {
     }
 
     fn now(&self) -> u64 {
-        // Half a million years fit.
+        // Overflows after half a million years.
         self.0.epoch.elapsed().as_micros() as u64
     }
 
-    /// So many bytes were read.
+    /// Records a read of `bytes` bytes.
     pub(crate) fn read(&self, bytes: usize) {
         self.0.read_at.store(self.now(), Ordering::Relaxed);
         self.alive();
@@ -81,33 +81,33 @@ impl Pulse {
         self.0.read.notify_waiters();
     }
 
-    /// So many whole messages were read.
+    /// Counts complete messages that were read.
     pub(crate) fn received(&self, messages: u64) {
         self.0.messages.fetch_add(messages, Ordering::Relaxed);
     }
 
-    /// The transport took so many bytes.
+    /// Counts bytes that the transport has accepted.
     pub(crate) fn wrote(&self, bytes: usize) {
         self.0.written.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// How many bytes the transport has taken.
+    /// Bytes that the transport has accepted.
     pub(crate) fn written(&self) -> u64 {
         self.0.written.load(Ordering::Relaxed)
     }
 
-    /// The peer gave a sign of life, or may have and could not be heard.
+    /// Records a sign of life of the peer, or a time in which this node could not see one.
     pub(crate) fn alive(&self) {
         self.0.alive_at.store(self.now(), Ordering::Relaxed);
         self.progressed();
     }
 
-    /// Bytes were taken that had waited.
+    /// Records progress: a write has completed after it had to wait.
     pub(crate) fn progressed(&self) {
         self.0.progress_at.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Says that the reader waits for our own shards, or no longer does. Meanwhile no sign of life can come.
+    /// Sets whether this node does not read at the moment. While it does not, it sees no sign of life.
     pub(crate) fn park(&self, parked: bool) {
         self.0.parked.store(parked, Ordering::Relaxed);
         self.alive();
@@ -118,17 +118,17 @@ impl Pulse {
         self.0.parked.load(Ordering::Relaxed)
     }
 
-    /// For how long there was no sign of life.
+    /// Time since the last sign of life.
     pub(crate) fn since_alive(&self) -> Duration {
         self.since(&self.0.alive_at)
     }
 
-    /// For how long nothing moved in either direction.
+    /// Time since the last progress in either direction.
     pub(crate) fn since_progress(&self) -> Duration {
         self.since(&self.0.progress_at)
     }
 
-    /// For how long the peer was not asked for one.
+    /// Time since the last ping.
     pub(crate) fn since_ping(&self) -> Duration {
         self.since(&self.0.ping_at)
     }
@@ -138,13 +138,13 @@ impl Pulse {
         Duration::from_micros(self.now().saturating_sub(then))
     }
 
-    /// The peer is asked for a sign of life; the number of the question.
+    /// Begins a ping. Returns its number.
     pub(crate) fn next_ping(&self) -> u64 {
         self.count_probes(1);
         1 + self.0.pings.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The question is in the queue and ends at byte `end` from the link's beginning.
+    /// The ping is in the queue and ends at byte `end` from the beginning of the link.
     pub(crate) fn ping_queued(&self, end: u64) {
         let before = self.0.ping_at.swap(self.now(), Ordering::Relaxed);
         if self.0.read_at.load(Ordering::Relaxed) >= before {
@@ -152,12 +152,12 @@ impl Pulse {
         }
     }
 
-    /// Where the first question ends that was asked since the last read.
+    /// The end of the first ping sent since the last read, in bytes from the beginning of the link.
     pub(crate) fn ping_end(&self) -> u64 {
         self.0.ping_end.load(Ordering::Relaxed)
     }
 
-    /// The peer answers question `number`. False if that is not the last one.
+    /// The peer has answered the ping `number`. Returns false if that is not the last one.
     pub(crate) fn pong(&self, number: u64) -> bool {
         self.count_probes(1);
         let pings = self.0.pings.load(Ordering::Relaxed);
@@ -169,18 +169,18 @@ impl Pulse {
         true
     }
 
-    /// So many messages more were mere signs of life.
+    /// Counts messages that are pings or answers to pings.
     pub(crate) fn count_probes(&self, count: u64) {
         self.0.probes.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many messages have crossed for the sake of something else, of which `sent` went out in all.
+    /// Messages in both directions without pings and their answers; `sent` is the number of all sent messages.
     pub(crate) fn payload_messages(&self, sent: u64) -> u64 {
         let probes = self.0.probes.load(Ordering::Relaxed);
         sent.wrapping_add(self.messages()).wrapping_sub(probes)
     }
 
-    /// A request came that means nothing here.
+    /// Counts a request that this node does not understand.
     pub(crate) fn count_odd(&self) {
         self.0.odd.fetch_add(1, Ordering::Relaxed);
     }
@@ -189,7 +189,7 @@ impl Pulse {
         self.0.odd.load(Ordering::Relaxed)
     }
 
-    /// A request or relay was not carried out.
+    /// Counts a request or relay that this node has refused.
     pub(crate) fn count_refused(&self) {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
     }
@@ -206,18 +206,18 @@ impl Pulse {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// For how long nothing was read.
+    /// Time since the last read.
     pub(crate) fn since_read(&self) -> Duration {
         self.since(&self.0.read_at)
     }
 
-    /// How long the last answer to a question took.
+    /// The last round-trip time of a ping.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         let round_trip = self.0.round_trip.load(Ordering::Relaxed);
         (round_trip != NEVER).then(|| Duration::from_micros(round_trip))
     }
 
-    /// Resolves at the next read after this call, or when nothing can be read for our own sake.
+    /// Resolves at the next read after this call, or when this node stops reading.
     pub(crate) fn next_read(&self) -> impl Future<Output = ()> + use<> {
         let state = self.0.clone();
         let before = state.reads.load(Ordering::Relaxed);

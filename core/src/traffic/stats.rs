@@ -1,43 +1,44 @@
-//! What connections have carried so far.
+//! The statistics of connections.
 
 use std::time::Duration;
 
 use super::LinkInfo;
 
-/// How much went over a connection in one direction.
+/// The traffic of a connection in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Whole messages, those of the node protocol included.
+    /// Complete messages, including those of the node protocol.
     pub messages: u64,
-    /// Bytes, those of the opening not included.
+    /// Bytes, without those of the opening.
     pub bytes: u64,
 }
 
-/// A connection at work.
+/// The statistics of a connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LinkStats {
-    /// Peer, codecs, generation and the like.
+    /// Peer, codecs, generation and other properties.
     pub link: LinkInfo,
-    /// What was encoded for the peer. It may still be in the queue or on its way.
+    /// Traffic encoded for the peer. Part of it may still be in the queue or in transit.
     pub sent: Traffic,
-    /// What was read.
+    /// Traffic read from the peer.
     pub received: Traffic,
-    /// Bytes that wait to be written.
+    /// Bytes in the queue to the peer.
     pub queued: usize,
-    /// For how long nothing was read.
+    /// Time since the last read.
     pub last_read: Duration,
-    /// How long the peer took to answer when it was asked for a sign of life; none as long as that was not needed.
+    /// Round-trip time of the last ping; `None` if no ping was needed so far.
     pub round_trip: Option<Duration>,
-    /// How many of the peer's ports this node monitors.
+    /// Monitored ports of the peer.
     pub monitors: usize,
-    /// How many monitors the peer holds on ports of this node.
+    /// Monitors of the peer on ports of this node.
     pub watches: usize,
-    /// Requests of the peer that meant nothing here: news of ports that nobody monitors, monitors taken back that were
-    /// not there, functions that are not offered. A few are normal, since news cross on the way.
+    /// Requests of the peer without a meaning here: deaths of ports that are not monitored, removals of monitors that
+    /// do not exist, calls of functions that are not offered. A few are normal, since notifications can cross in
+    /// transit.
     pub odd: u64,
-    /// What the peer asked for and this node did not do: questions for which there was no room while the peer did not
-    /// take the answers, and messages to be passed on that the other connection could not carry or take.
+    /// Requests of the peer that were refused: requests that could not be deferred while the peer did not read its
+    /// answers, and relayed messages that the other connection could not carry or had no room for.
     pub refused: u64,
 }

@@ -1,9 +1,9 @@
-//! Taps: who follows what crosses a node's links.
+//! Taps: copies of the messages that cross a node's links.
 //!
-//! Here is what programs see. A link looks at one flag; only while there is a tap does it do more, and then it neither waits
-//! nor fails (`spout`).
+//! This is the interface for programs. Without a tap a link only checks one flag. With a tap it pushes into a bounded
+//! queue (`queue`), and neither waits nor fails.
 
-mod spout;
+mod queue;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use tokio::time::Instant;
 use crate::deadline::Deadline;
 use crate::traffic::LinkInfo;
 use crate::{NodeId, Text};
-use spout::Spout;
-pub(crate) use spout::Taps;
+use queue::TapQueue;
+pub(crate) use queue::Taps;
 
-/// How often it is told how much was missed, at most.
-const TELL: Duration = Duration::from_secs(1);
+/// The shortest interval between two [`Tapped::Missed`].
+const MISSED_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a [`Tap`] shows, and how much of it at most.
+/// The filter and the limits of a [`Tap`].
 ///
 /// ```
 /// let options = aemp_core::TapOptions::new().matching("seed#echo").rate(10).size(1000);
@@ -37,7 +37,7 @@ pub struct TapOptions {
 }
 
 impl TapOptions {
-    /// All messages, 1,000 in a second at most, up to 64 KiB of each.
+    /// All messages, at most 1,000 per second, up to 64 KiB of each.
     pub fn new() -> Self {
         Self {
             matching: Text::default(),
@@ -47,27 +47,27 @@ impl TapOptions {
         }
     }
 
-    /// Shows only messages of which the peer's node ID, the ID of the port that they are for, or the tag contains `part`.
+    /// Shows only messages whose peer ID, receiving port ID or tag contains `part`.
     pub fn matching(mut self, part: impl Into<Text>) -> Self {
         self.matching = part.into();
         self
     }
 
-    /// Shows so many messages in a second at most.
+    /// Shows at most so many messages per second.
     pub fn rate(mut self, messages: u32) -> Self {
         self.rate = messages;
         self
     }
 
-    /// Shows so many bytes of a message at most; of a longer one the beginning.
+    /// Shows at most so many bytes of a message; longer ones are truncated.
     pub fn size(mut self, bytes: usize) -> Self {
         self.size = bytes;
         self
     }
 
-    /// What is shown is sent on to this node: neither this tap nor another of this node shows what crosses the link to it, or
-    /// each message would be followed by one that tells of it. Nodes that follow each other in a ring still do that to each
-    /// other, up to their rates.
+    /// Declares that the program forwards the tapped messages to this node. Then neither this tap nor another one of the
+    /// tapped node shows messages on the link to it; otherwise each forwarded message would cause another one. Nodes that
+    /// tap each other in a ring can still cause such a loop, limited by their rates.
     pub fn viewer(mut self, node: NodeId) -> Self {
         self.viewer = Some(node);
         self
@@ -80,26 +80,26 @@ impl Default for TapOptions {
     }
 }
 
-/// What a [`Tap`] shows.
+/// An item of a [`Tap`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Tapped {
-    /// A link that is up, at first each that was up before. It comes before the messages on it.
+    /// A link is up. A tap begins with all links that are already up. It comes before the messages of the link.
     Up(LinkInfo),
     /// A message that crossed a link.
     Message(TappedMessage),
     /// A link is down.
     #[non_exhaustive]
     Down {
-        /// To whom.
+        /// The peer.
         peer: NodeId,
-        /// Which ([`LinkInfo::generation`]).
+        /// The link's [`LinkInfo::generation`].
         generation: u64,
-        /// Why.
+        /// The reason.
         reason: Text,
     },
-    /// So many messages were not shown, since they came faster than the rate, or than the tap was read. Links are shown all
-    /// the same, if late.
+    /// So many messages were not shown, because they exceeded the rate, or the tap was read too slowly. Links are always
+    /// shown, possibly late.
     Missed(u64),
 }
 
@@ -109,30 +109,30 @@ pub enum Tapped {
 pub struct TappedMessage {
     /// The other end of the link.
     pub peer: NodeId,
-    /// Which link ([`LinkInfo::generation`]).
+    /// The link's [`LinkInfo::generation`].
     pub generation: u64,
-    /// Whether it went to the peer. Else it came from there.
+    /// True if it was sent to the peer, false if it was received from it.
     pub sent: bool,
-    /// When it was handed to the link, or read from it.
+    /// When it was encoded for the link, or read from it.
     pub at: SystemTime,
-    /// How long it is, in bytes.
+    /// Its whole length in bytes.
     pub len: usize,
-    /// The message as it is on the wire in the link's codec: one array, whose first element is the port's name.
-    /// The beginning only where it is longer than the options say.
+    /// The message in the wire format of the link's codec: one array, whose first element is the port's name. Truncated
+    /// to the size limit of the options.
     pub bytes: Bytes,
 }
 
-/// Messages as they cross the links of a node; see [`LocalNode::tap`](crate::LocalNode::tap). Dropping it ends it.
+/// Messages that cross the links of a node; see [`LocalNode::tap`](crate::LocalNode::tap). Dropping it ends the tap.
 #[derive(Debug)]
 pub struct Tap {
     taps: Arc<Taps>,
-    spout: Arc<Spout>,
+    tap: Arc<TapQueue>,
     runtime: Handle,
     /// The links that were up at the start.
-    first: VecDeque<LinkInfo>,
+    initial: VecDeque<LinkInfo>,
     queue: mpsc::UnboundedReceiver<Tapped>,
-    /// When it was looked last whether anything was missed.
-    looked: Instant,
+    /// When the number of missed messages was checked last.
+    checked: Instant,
 }
 
 impl Tap {
@@ -142,59 +142,59 @@ impl Tap {
         options: TapOptions,
         links: impl FnOnce() -> Vec<LinkInfo>,
     ) -> Self {
-        let (spout, queue) = Spout::new(node.clone(), options);
-        taps.add(spout.clone());
-        // Some may have been told of since, with their first message.
-        let mut first: VecDeque<_> = links().into();
-        first.retain(|info| spout.is_new(info));
+        let (tap, queue) = TapQueue::new(node.clone(), options);
+        taps.add(tap.clone());
+        // Some links may have been reported since the tap was added, with their first message.
+        let mut initial: VecDeque<_> = links().into();
+        initial.retain(|info| tap.is_new(info));
         Self {
             taps: taps.clone(),
-            spout,
+            tap,
             runtime: runtime.clone(),
-            first,
+            initial,
             queue,
-            looked: Instant::now(),
+            checked: Instant::now(),
         }
     }
 
-    /// What comes next; `None` when the node has stopped, or over 65,536 links came or went that were not read of.
+    /// The next item; `None` when the node has stopped, or when more than 65,536 link events were not read.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn recv(&mut self) -> Option<Tapped> {
-        if let Some(info) = self.first.pop_front() {
+        if let Some(info) = self.initial.pop_front() {
             return Some(Tapped::Up(info));
         }
         loop {
-            if self.looked.elapsed() >= TELL {
-                self.looked = Instant::now();
+            if self.checked.elapsed() >= MISSED_INTERVAL {
+                self.checked = Instant::now();
                 if let Some(missed) = self.missed() {
                     return Some(missed);
                 }
             }
             let next = {
-                // It may be read outside of the runtime.
+                // The tap may be read outside of the runtime.
                 let _timers = self.runtime.enter();
-                Deadline::At(self.looked + TELL).bound(self.queue.recv())
+                Deadline::At(self.checked + MISSED_INTERVAL).bound(self.queue.recv())
             };
             let Some(next) = next.await else {
                 continue;
             };
             if let Some(tapped) = &next {
-                self.spout.taken(tapped);
+                self.tap.count_taken(tapped);
             }
             return next.or_else(|| self.missed());
         }
     }
 
     fn missed(&self) -> Option<Tapped> {
-        let missed = self.spout.take_missed();
+        let missed = self.tap.take_missed();
         (missed > 0).then_some(Tapped::Missed(missed))
     }
 }
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        self.taps.remove(&self.spout);
+        self.taps.remove(&self.tap);
     }
 }

@@ -1,7 +1,7 @@
-//! The links' end of taps: what is shown of what crosses them, and how much of it may wait.
+//! The links' side of taps: selects the messages to show, and pushes them into bounded queues.
 //!
-//! Called by links, most often under the lock of their peer. Locks are taken in this order: a peer's, the list of taps, one
-//! tap's flow.
+//! Called by links, mostly under the lock of their peer. Locks are taken in this order: a peer, the list of taps, one
+//! tap's state.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,99 +18,99 @@ use crate::NodeId;
 use crate::codec::{Codec, Limits, PeerInfo};
 use crate::traffic::LinkInfo;
 
-/// So many messages wait for whoever reads a tap, and so many bytes of them; of one that is longer, that one.
-const MESSAGES: usize = 1024;
-const BYTES: usize = 4 << 20;
+/// Messages and bytes that wait for the reader of a tap at most. One longer message is accepted if none waits.
+const MAX_MESSAGES: usize = 1024;
+const MAX_BYTES: usize = 4 << 20;
 
-/// Past so many links that came or went while nobody looked, nobody will: the tap ends.
-const LINKS: usize = 1 << 16;
+/// Unread link events at which the tap ends: its reader is assumed to be gone.
+const MAX_LINK_EVENTS: usize = 1 << 16;
 
-/// What a rate is counted in.
+/// The unit of the rate limit.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The links' end of a tap.
+/// The links' side of a tap.
 #[derive(Debug)]
-pub(super) struct Spout {
+pub(super) struct TapQueue {
     /// The tapped node.
     node: NodeId,
     options: TapOptions,
-    flow: Mutex<Flow>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct Flow {
-    /// What may wait in it is counted here. Taken when the node stops.
+struct State {
+    /// The channel to the tap. It is unbounded; the counters below bound it. Taken when the node stops.
     sender: Option<mpsc::UnboundedSender<Tapped>>,
-    /// The links that were told of, by generation.
+    /// The reported links, by generation.
     known: HashSet<u64>,
-    /// What waits: messages, their bytes, links that came or went.
+    /// Waiting items: messages, their bytes, link events.
     messages: usize,
     bytes: usize,
-    links: usize,
-    /// When the last second began, and how much was shown in it.
+    link_events: usize,
+    /// The beginning of the current second, and the messages shown in it.
     since: Instant,
     shown: u32,
     missed: u64,
 }
 
-impl Spout {
+impl TapQueue {
     pub(super) fn new(
         node: NodeId,
         options: TapOptions,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Tapped>) {
         let (sender, queue) = mpsc::unbounded_channel();
-        let flow = Mutex::new(Flow {
+        let state = Mutex::new(State {
             sender: Some(sender),
             known: HashSet::new(),
             messages: 0,
             bytes: 0,
-            links: 0,
+            link_events: 0,
             since: Instant::now(),
             shown: 0,
             missed: 0,
         });
-        let spout = Self {
+        let tap = Self {
             node,
             options,
-            flow,
+            state,
         };
-        (Arc::new(spout), queue)
+        (Arc::new(tap), queue)
     }
 
-    fn flow(&self) -> MutexGuard<'_, Flow> {
-        self.flow.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a link was not told of yet. It is from now on.
+    /// Marks a link as reported. Returns whether it was not reported before.
     pub(super) fn is_new(&self, info: &LinkInfo) -> bool {
-        self.flow().known.insert(info.generation())
+        self.state().known.insert(info.generation())
     }
 
-    /// Something was taken out of the queue.
-    pub(super) fn taken(&self, tapped: &Tapped) {
-        let mut flow = self.flow();
+    /// Counts an item that was taken from the queue.
+    pub(super) fn count_taken(&self, tapped: &Tapped) {
+        let mut state = self.state();
         match tapped {
             Tapped::Message(message) => {
-                flow.messages -= 1;
-                flow.bytes -= message.bytes.len();
+                state.messages -= 1;
+                state.bytes -= message.bytes.len();
             }
-            Tapped::Up(_) | Tapped::Down { .. } => flow.links -= 1,
+            Tapped::Up(_) | Tapped::Down { .. } => state.link_events -= 1,
             Tapped::Missed(_) => {}
         }
     }
 
     pub(super) fn take_missed(&self) -> u64 {
-        std::mem::take(&mut self.flow().missed)
+        std::mem::take(&mut self.state().missed)
     }
 
-    /// Whether all that crosses a link is to be shown, whatever it is.
-    fn wants_all(&self, info: &LinkInfo) -> bool {
+    /// Whether all messages of a link match the filter.
+    fn matches_link(&self, info: &LinkInfo) -> bool {
         let part = &*self.options.matching;
         part.is_empty() || info.peer().as_str().contains(part)
     }
 
-    /// Whether a message is to be shown by its port's ID or tag.
-    fn wants(&self, info: &LinkInfo, sent: bool, message: &Shown<'_>) -> bool {
+    /// Whether a message matches the filter by its port's ID or its tag.
+    fn matches(&self, info: &LinkInfo, sent: bool, message: &Shown<'_>) -> bool {
         let part = &*self.options.matching;
         let node = if sent { info.peer() } else { &self.node };
         let port = node.port(message.port.clone());
@@ -120,21 +120,21 @@ impl Spout {
 
     /// Shows a message, if there is room for it.
     fn show(&self, info: &LinkInfo, sent: bool, bytes: &[u8]) {
-        let mut flow = self.flow();
-        if flow.since.elapsed() >= SECOND {
-            (flow.since, flow.shown) = (Instant::now(), 0);
+        let mut state = self.state();
+        if state.since.elapsed() >= SECOND {
+            (state.since, state.shown) = (Instant::now(), 0);
         }
         let shown = &bytes[..bytes.len().min(self.options.size)];
-        if flow.shown >= self.options.rate || !flow.has_room(shown.len()) {
-            flow.missed += 1;
+        if state.shown >= self.options.rate || !state.has_room(shown.len()) {
+            state.missed += 1;
             return;
         }
-        flow.shown += 1;
-        flow.messages += 1;
-        flow.bytes += shown.len();
-        // One that was about to close when the tap began was not told of.
-        flow.up(info);
-        flow.push(Tapped::Message(TappedMessage {
+        state.shown += 1;
+        state.messages += 1;
+        state.bytes += shown.len();
+        // A link that was about to close when the tap began has not been reported.
+        state.up(info);
+        state.push(Tapped::Message(TappedMessage {
             peer: info.peer().clone(),
             generation: info.generation(),
             sent,
@@ -145,9 +145,9 @@ impl Spout {
     }
 }
 
-impl Flow {
+impl State {
     fn has_room(&self, bytes: usize) -> bool {
-        self.messages < MESSAGES && (self.bytes + bytes <= BYTES || self.messages == 0)
+        self.messages < MAX_MESSAGES && (self.bytes + bytes <= MAX_BYTES || self.messages == 0)
     }
 
     fn up(&mut self, info: &LinkInfo) {
@@ -167,16 +167,16 @@ impl Flow {
     }
 
     fn push_link(&mut self, tapped: Tapped) {
-        if self.links >= LINKS {
+        if self.link_events >= MAX_LINK_EVENTS {
             self.sender = None;
         }
-        self.links += 1;
+        self.link_events += 1;
         self.push(tapped);
     }
 
     fn push(&mut self, tapped: Tapped) {
         if let Some(sender) = &self.sender {
-            // Whoever reads it is about to go.
+            // The receiver may have been dropped.
             let _ = sender.send(tapped);
         }
     }
@@ -191,13 +191,13 @@ pub(crate) struct Taps {
 
 #[derive(Debug, Default)]
 struct List {
-    spouts: Vec<Arc<Spout>>,
+    queues: Vec<Arc<TapQueue>>,
     /// The node has stopped.
     closed: bool,
 }
 
 impl Taps {
-    /// Whether there is any.
+    /// Whether there is any tap.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.on.load(Ordering::Relaxed)
@@ -207,63 +207,63 @@ impl Taps {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, spout: Arc<Spout>) {
+    pub(super) fn add(&self, tap: Arc<TapQueue>) {
         let mut list = self.list();
         if list.closed {
-            spout.flow().sender = None;
+            tap.state().sender = None;
             return;
         }
-        list.spouts.push(spout);
+        list.queues.push(tap);
         self.on.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn remove(&self, spout: &Arc<Spout>) {
+    pub(super) fn remove(&self, tap: &Arc<TapQueue>) {
         let mut list = self.list();
-        list.spouts.retain(|other| !Arc::ptr_eq(other, spout));
-        self.on.store(!list.spouts.is_empty(), Ordering::Relaxed);
+        list.queues.retain(|other| !Arc::ptr_eq(other, tap));
+        self.on.store(!list.queues.is_empty(), Ordering::Relaxed);
     }
 
-    /// Ends them all: the node has stopped.
+    /// Ends all taps: the node has stopped.
     pub(crate) fn close(&self) {
         let mut list = self.list();
         list.closed = true;
         self.on.store(false, Ordering::Relaxed);
-        for spout in list.spouts.drain(..) {
-            spout.flow().sender = None;
+        for tap in list.queues.drain(..) {
+            tap.state().sender = None;
         }
     }
 
-    /// A link is up. Before anything is sent on it.
+    /// Reports a link that is up. Called before its first message is sent.
     pub(crate) fn up(&self, info: &LinkInfo) {
         if self.is_on() {
-            for spout in &self.list().spouts {
-                spout.flow().up(info);
+            for tap in &self.list().queues {
+                tap.state().up(info);
             }
         }
     }
 
-    /// A link is down.
+    /// Reports a link that is down.
     pub(crate) fn down(&self, info: &LinkInfo, reason: &str) {
         if self.is_on() {
-            for spout in &self.list().spouts {
-                spout.flow().down(info, reason);
+            for tap in &self.list().queues {
+                tap.state().down(info, reason);
             }
         }
     }
 
-    /// A message was found in what a link has brought.
+    /// Shows a message that was received over a link.
     #[cold]
     pub(crate) fn received(&self, info: &LinkInfo, message: &Shown<'_>) {
-        self.show(info, false, message.bytes, |spout| {
-            spout.wants(info, false, message)
+        self.show(info, false, message.bytes, |tap| {
+            tap.matches(info, false, message)
         });
     }
 
-    /// A message in these bytes, written by `codec`, goes out on a link.
+    /// Shows a message that is sent over a link; `bytes` were written by `codec`.
     #[cold]
     pub(crate) fn sent(&self, info: &LinkInfo, codec: &dyn Codec, bytes: &[u8]) {
-        self.show(info, true, bytes, |spout| {
-            // Our own messages need not keep within what a peer's must.
+        self.show(info, true, bytes, |tap| {
+            // The limits for messages of peers do not apply to messages of this node.
             let mut limits = Limits::default();
             (limits.message_size, limits.items) = (usize::MAX, usize::MAX);
             let facts = PeerInfo::new(info.peer().clone(), "");
@@ -273,19 +273,19 @@ impl Taps {
                 .as_ref()
                 .ok()
                 .and_then(|found| Shown::of(found, bytes));
-            shown.is_some_and(|shown| spout.wants(info, true, &shown))
+            shown.is_some_and(|shown| tap.matches(info, true, &shown))
         });
     }
 
-    fn show(&self, info: &LinkInfo, sent: bool, bytes: &[u8], wants: impl Fn(&Spout) -> bool) {
+    fn show(&self, info: &LinkInfo, sent: bool, bytes: &[u8], matches: impl Fn(&TapQueue) -> bool) {
         let list = self.list();
-        let is_viewer = |spout: &Arc<Spout>| spout.options.viewer.as_ref() == Some(info.peer());
-        if list.spouts.iter().any(is_viewer) {
+        let is_viewer = |tap: &Arc<TapQueue>| tap.options.viewer.as_ref() == Some(info.peer());
+        if list.queues.iter().any(is_viewer) {
             return;
         }
-        for spout in &list.spouts {
-            if spout.wants_all(info) || wants(spout) {
-                spout.show(info, sent, bytes);
+        for tap in &list.queues {
+            if tap.matches_link(info) || matches(tap) {
+                tap.show(info, sent, bytes);
             }
         }
     }
