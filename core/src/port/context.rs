@@ -1,4 +1,4 @@
-//! `Context`: what a port can do while it handles a message.
+//! `Context`: the operations of a port while it handles a message.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::monitor::{IntoAction, Monitor};
 use crate::node::{Inner, LocalNode, Timer};
 use crate::{NodeId, PortId, PortName, Reason};
 
-/// What a port can do while it handles a message.
+/// The operations of a port while it handles a message.
 pub struct Context<'a> {
     node: &'a Arc<Inner>,
     port: &'a PortName,
@@ -21,13 +21,13 @@ pub struct Context<'a> {
     killed: Option<Reason>,
 }
 
-/// What ends with a port.
+/// The tasks, monitors and timers of a port, which end with it.
 #[derive(Default)]
 pub(crate) struct Owned {
     tasks: Vec<AbortHandle>,
     monitors: Vec<Monitor>,
     timers: Vec<Timer>,
-    /// Tasks and timers at which finished ones are swept out next.
+    /// The number of tasks, timers and monitors at which finished ones are removed next.
     sweep_at: usize,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Context<'a> {
         &self.node.id
     }
 
-    /// This node, to be used in what [`spawn`](Self::spawn) runs.
+    /// A handle of this node, for futures of [`spawn`](Self::spawn).
     pub fn node(&self) -> LocalNode {
         LocalNode::from_inner(self.node)
     }
@@ -70,13 +70,13 @@ impl<'a> Context<'a> {
         self.node.send(to, message);
     }
 
-    /// Ends this port with `reason` as soon as its handler returns, and aborts what it owns.
+    /// Ends this port with `reason` when its handler returns, and aborts its tasks and timers.
     #[doc(alias = "kil")]
     pub fn kill(&mut self, reason: Reason) {
         self.killed.get_or_insert(reason);
     }
 
-    /// Makes a further port, which does not end with this one.
+    /// Creates another port, which does not end with this one.
     pub fn port(&self, port: impl Port + 'static) -> PortId {
         self.node.add_port(port)
     }
@@ -89,7 +89,7 @@ impl<'a> Context<'a> {
         F::Output: Outcome,
     {
         let (node, port) = (self.node.clone(), self.port.clone());
-        // What it returns is the program's as well. Guarded from here on: it may be dropped before it has begun.
+        // The output is the program's value as well. Guarded from here on: the task may be dropped before its first poll.
         let future = guard::complete(async { future.await.into_result() });
         let task = self.node.life.runtime.spawn(async move {
             if let Err(reason) = future.await.unwrap_or_else(|panic| Err(panic.into())) {
@@ -99,8 +99,8 @@ impl<'a> Context<'a> {
         self.owned().tasks.push(task.abort_handle());
     }
 
-    /// Monitors `target` until it fires or this port dies. That it has fired comes in order with this port's messages:
-    /// a callback runs before the port gets anything that the target's node sends over its next connection.
+    /// Monitors `target` until the monitor fires or this port dies. The callback runs in order with this port's messages:
+    /// before any message that the target's node sends over its next connection.
     #[doc(alias = "mon")]
     pub fn monitor(&mut self, target: &PortId, then: impl IntoAction) {
         let monitor = self.node.monitor(target, then, Some(self.port));
@@ -128,20 +128,21 @@ impl<'a> Context<'a> {
 }
 
 impl Owned {
-    /// How many tasks and timers are at work.
+    /// The number of tasks and timers that have not ended.
     pub(crate) fn tasks(&self) -> usize {
         let tasks = self.tasks.iter().filter(|task| !task.is_finished());
         let timers = self.timers.iter().filter(|timer| !timer.is_finished());
         tasks.count() + timers.count()
     }
 
-    /// How many monitors stand.
+    /// The number of monitors that have not fired.
     pub(crate) fn monitors(&self) -> usize {
-        let standing = self.monitors.iter().filter(|monitor| !monitor.has_fired());
-        standing.count()
+        let active = self.monitors.iter().filter(|monitor| !monitor.has_fired());
+        active.count()
     }
 
-    /// Forgets what has ended, now and then: a port that spawns for years keeps no list of it.
+    /// Removes what has ended when the lists have doubled since the last time, so that a long-lived port does not
+    /// accumulate finished tasks.
     fn sweep(&mut self) {
         if self.tasks.len() + self.timers.len() + self.monitors.len() < self.sweep_at.max(16) {
             return;

@@ -14,9 +14,9 @@ use crate::{Message, PortId, Reason, reason};
 
 /// A port whose messages are awaited. Dropping it ends the port.
 ///
-/// Messages that wait are limited by size ([`Config::inbox_limit`](crate::Config::inbox_limit)), and by what
-/// [`inbox_with`](crate::LocalNode::inbox_with) says; past a limit the port is killed with the reason `inbox_full LIMIT`,
-/// so that its monitors fire, unless it is lossy.
+/// The waiting messages are limited by their size ([`Config::inbox_limit`](crate::Config::inbox_limit)) and by the bounds
+/// of [`inbox_with`](crate::LocalNode::inbox_with). Above a limit the port is killed with the reason `inbox_full
+/// LIMIT`, so that its monitors fire, unless it is lossy.
 ///
 /// ```
 /// # async fn example(node: aemp_core::LocalNode) {
@@ -33,11 +33,11 @@ pub struct Inbox {
     shared: Arc<Shared>,
 }
 
-/// How much may wait in an inbox, and what happens when it is full.
+/// The bounds of an inbox, and its behaviour when it is full.
 ///
 /// ```
 /// # async fn example(node: aemp_core::LocalNode) {
-/// // The newest prices are of no use to who is late: keep the first hundred.
+/// // Keep at most a hundred prices; drop later ones while the reader is behind.
 /// let prices = node.inbox_with(|bounds| {
 ///     bounds.messages = 100;
 ///     bounds.lossy = true;
@@ -47,13 +47,13 @@ pub struct Inbox {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InboxBounds {
-    /// Messages that may wait; no limit by default.
+    /// Maximum number of waiting messages; no limit by default.
     pub messages: usize,
-    /// Bytes that may wait; [`Config::inbox_limit`](crate::Config::inbox_limit) by default.
+    /// Maximum bytes of waiting messages; [`Config::inbox_limit`](crate::Config::inbox_limit) by default.
     pub bytes: usize,
-    /// Drop the messages for which there is no room, instead of killing the port; off. They are counted
-    /// ([`Inbox::dropped`]), and no monitor tells of them: this is an exception from the promise that nothing is lost in
-    /// silence.
+    /// Drop messages for which there is no room instead of killing the port; off by default. Dropped messages are counted
+    /// ([`Inbox::dropped`]), but no monitor fires: this is an exception to the guarantee that no message is lost
+    /// silently.
     pub lossy: bool,
 }
 
@@ -76,7 +76,7 @@ struct State {
     bytes: usize,
     dropped: u64,
     dead: bool,
-    /// Who awaits the next message.
+    /// The waker of the task that awaits the next message.
     waker: Option<Waker>,
 }
 
@@ -85,7 +85,7 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of the lock, and wakes whoever awaits a message.
+    /// Releases the lock and wakes the task that awaits a message.
     fn wake(mut state: MutexGuard<'_, State>) {
         let waker = state.waker.take();
         drop(state);
@@ -122,7 +122,7 @@ impl Inbox {
         &self.id
     }
 
-    /// The next message; `None` when the port was killed and all messages are taken.
+    /// The next message; `None` after the port was killed and all messages were returned.
     ///
     /// # Cancel safety
     /// Dropping the future loses no message.
@@ -141,12 +141,12 @@ impl Inbox {
         .await
     }
 
-    /// How many messages a lossy inbox has dropped so far.
+    /// The number of messages that a lossy inbox has dropped so far.
     pub fn dropped(&self) -> u64 {
         self.shared.lock().dropped
     }
 
-    /// The next message if one is there.
+    /// The next message, if one is waiting.
     pub fn try_recv(&mut self) -> Option<Message> {
         self.shared.lock().take()
     }

@@ -1,4 +1,4 @@
-//! Ports: cheap destinations of messages inside a node.
+//! Ports: lightweight destinations of messages inside a node.
 
 mod context;
 mod inbox;
@@ -11,11 +11,11 @@ pub use routes::{Routes, routes};
 
 use crate::{Message, Reason};
 
-/// Something that receives the messages of a port, one after the other, on the node's shards.
+/// A handler of messages. The node's shards call it for one message after the other.
 ///
-/// It must not block: what waits belongs into [`Context::spawn`]. An error or a panic kills the port with it as
-/// the reason, and nothing else. Closures `FnMut(&mut Context, Message)` are ports, returning nothing or a
-/// `Result`; so is what [`routes`] makes.
+/// It must not block: work that waits belongs into [`Context::spawn`]. An error or a panic kills the port with that
+/// reason, and affects nothing else. Closures `FnMut(&mut Context, Message)` that return nothing or a `Result` are
+/// ports; so are [`routes`].
 ///
 /// ```
 /// use aemp_core::{Context, Message, Port, Reason};
@@ -32,8 +32,8 @@ use crate::{Message, Reason};
 /// ```
 #[doc(alias = "rcv")]
 pub trait Port: Send {
-    /// The port has come to life: called once, before its first message, to start timers, monitor others or tell
-    /// them its ID ([`Context::id`]). Does nothing by default.
+    /// Called once, before the first message, for example to start timers, monitor other ports or send them this port's
+    /// ID ([`Context::id`]). Does nothing by default.
     ///
     /// ```
     /// use aemp_core::{Context, Message, Port, PortId, Reason};
@@ -54,7 +54,7 @@ pub trait Port: Send {
     /// ```
     ///
     /// # Errors
-    /// The reason to kill this port with. Messages that follow find no port, and monitors that are set later fire with
+    /// The reason with which this port is killed. Later messages are dropped, and later monitors fire with
     /// `no_such_port`, as when an init function fails in AnyEvent::MP (protocol.md section 5).
     fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
         let _ = cx;
@@ -64,11 +64,11 @@ pub trait Port: Send {
     /// Handles one message.
     ///
     /// # Errors
-    /// The reason to kill this port with.
+    /// The reason with which this port is killed.
     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason>;
 
-    /// How many messages it has received and not worked off, for [`LocalNode::ports`](crate::LocalNode::ports) to show;
-    /// none unless it keeps them, as an inbox does.
+    /// The number of messages that were received and not processed, for [`LocalNode::ports`](crate::LocalNode::ports); 0
+    /// unless the port keeps messages, as an inbox does.
     fn queued(&self) -> usize {
         0
     }
@@ -98,9 +98,9 @@ impl Port for Box<dyn Port> {
     }
 }
 
-/// What a handler may return: nothing, or a `Result` whose error becomes the reason of the port's death.
+/// The return type of a handler: nothing, or a `Result` whose error becomes the reason of the port's death.
 pub trait Outcome {
-    /// The same as a `Result`.
+    /// Converts it to a `Result`.
     fn into_result(self) -> Result<(), Reason>;
 }
 

@@ -1,4 +1,4 @@
-//! `Routes`: a port that chooses a handler by the message's tag.
+//! `Routes`: a port that selects a handler by the tag of the message.
 
 use serde::de::DeserializeOwned;
 
@@ -7,7 +7,7 @@ use crate::guard;
 use crate::watchdog::tagged;
 use crate::{Message, Reason, Text};
 
-/// A port without handlers yet.
+/// A new port without handlers.
 ///
 /// ```
 /// use aemp_core::{PortId, routes};
@@ -31,21 +31,21 @@ type Handler = Box<dyn FnMut(&mut Context<'_>, Message) -> Result<(), Reason> + 
 
 type Start = Box<dyn FnOnce(&mut Context<'_>) -> Result<(), Reason> + Send>;
 
-/// A port that calls the handler of a message's tag with the rest of the message as its arguments.
+/// A port that calls the handler for a message's tag, with the other elements of the message as arguments.
 ///
-/// Arguments that do not fit kill the port with a reason that says which one and why. So does a tag without
-/// handler, as `unhandled_message TEXT`, unless [`otherwise`](Self::otherwise) is set.
+/// Arguments of the wrong type kill the port with a reason that names the argument and the error. A tag without a handler
+/// kills it with `unhandled_message TEXT`, unless [`otherwise`](Self::otherwise) is set.
 #[must_use = "routes are a port that has to be given to a node"]
 pub struct Routes {
-    /// Few, so a list is faster than a map.
+    /// There are few handlers, so a list is faster than a map.
     handlers: Vec<(Text, Handler)>,
     otherwise: Option<Handler>,
     at_start: Option<Start>,
 }
 
 impl Routes {
-    /// Handles messages whose first element is the text `tag`; the elements after it are the arguments `A`, a
-    /// tuple or any other type that a list of values deserialises to. A later handler for a tag replaces the earlier.
+    /// Handles messages whose first element is the text `tag`. The elements after it are the arguments `A`: a tuple, or
+    /// any other type that a list of values deserialises to. A later handler for the same tag replaces the earlier one.
     #[doc(alias = "rcv")]
     pub fn on<A, R, F>(mut self, tag: impl Into<Text>, mut handler: F) -> Self
     where
@@ -63,7 +63,7 @@ impl Routes {
         self
     }
 
-    /// Handles every message that no tag's handler takes.
+    /// Handles every message without a handler for its tag.
     pub fn otherwise<R, F>(mut self, mut handler: F) -> Self
     where
         R: Outcome,
