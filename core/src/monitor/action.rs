@@ -1,4 +1,4 @@
-//! `Action`: what a monitor does when it fires.
+//! `Action`: the action of a monitor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,21 +10,22 @@ use crate::codec::EncodeError;
 use crate::message::{IntoMessage, Values};
 use crate::{PortId, Reason};
 
-/// What a monitor does when it fires, which it does at most once and never after its guard is dropped.
+/// The action of a monitor. It runs when the monitor fires: at most once, and never after the guard of the monitor is
+/// dropped.
 ///
-/// Made from a closure or a [`Notify`] by [`IntoAction`].
+/// Created from a closure or a [`Notify`] by [`IntoAction`].
 pub struct Action {
     pub(crate) kind: ActionKind,
     pub(crate) armed: Armed,
-    /// The shard of the port that set the monitor, if a port did: a callback runs there, in one queue with that port's
+    /// The shard of the port that set the monitor, if a port did: a callback runs there, in the same queue as that port's
     /// messages.
     pub(crate) shard: Option<u32>,
 }
 
 pub(crate) enum ActionKind {
-    /// Runs on a shard, so it must not block.
+    /// Calls the closure, on a shard: it must not block.
     Call(Box<dyn FnOnce(Reason) + Send>),
-    /// Kills the port with the same reason; by an ordinary end only if the flag says so.
+    /// Kills the port with the same reason; after a normal end only if the flag is set.
     Kill(Box<(PortId, bool)>),
     /// Sends the message with the reason appended.
     Notify(Box<(PortId, Values)>),
@@ -41,7 +42,7 @@ impl Action {
         }
     }
 
-    /// Kills `port` with the same reason; by an ordinary end only if `always`.
+    /// Kills `port` with the same reason; after a normal end only if `always`.
     pub(crate) fn kill(port: &PortId, always: bool) -> Self {
         Self::new(ActionKind::Kill(Box::new((port.clone(), always))))
     }
@@ -51,12 +52,13 @@ impl Action {
     }
 }
 
-/// Whether an action may still run: shared by the action and its guard.
+/// Whether an action may still run. Shared by the action and its guard.
 #[derive(Clone)]
 pub(crate) struct Armed(Arc<AtomicBool>);
 
 impl Armed {
-    /// True once, and not at all after a guard's drop called it.
+    /// Disarms the action. Returns true for the first call only; the action runs if it gets true, so a guard that was
+    /// dropped before prevents it.
     pub(crate) fn take(&self) -> bool {
         self.0.swap(false, Ordering::AcqRel)
     }
@@ -66,9 +68,9 @@ impl Armed {
     }
 }
 
-/// What can be given to [`monitor`](crate::LocalNode::monitor).
+/// The types that [`monitor`](crate::LocalNode::monitor) accepts as actions.
 pub trait IntoAction {
-    /// Makes the action.
+    /// Creates the action.
     ///
     /// # Errors
     /// If a message to be sent cannot be built.
@@ -81,14 +83,14 @@ impl<F: FnOnce(Reason) + Send + 'static> IntoAction for F {
     }
 }
 
-/// Sends a message to a port, with the elements of the reason appended. It always arrives as far as there is a
-/// connection: an element that the connection's codec lacks is replaced by its diagnostic text, as in kill reasons.
+/// Sends a message to a port, with the elements of the reason appended. It is never refused by a codec: an element that
+/// the connection's codec cannot carry is replaced by its diagnostic text, as in kill reasons.
 ///
 /// ```
 /// # async fn example(node: aemp_core::LocalNode, worker: aemp_core::PortId, manager: aemp_core::PortId) {
 /// use aemp_core::Notify;
 /// let watch = node.monitor(&worker, Notify(&manager, ("worker_died", 7)));
-/// // The manager gets ["worker_died", 7, "die", "no more paper"].
+/// // The manager receives ["worker_died", 7, "die", "no more paper"].
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy)]

@@ -8,63 +8,63 @@ use aemp_proto::monitor::MonitorKey;
 use super::action::Armed;
 use crate::PortName;
 
-/// Ends its monitor when dropped: from then on its action does not begin any more.
+/// Ends its monitor when dropped. After that its action does not begin.
 #[must_use = "a monitor ends when its guard is dropped; keep it, or call `detach`"]
 pub struct Monitor {
-    /// `None` once it is to live until it fires.
-    kept: Option<Kept>,
+    /// `None` after [`detach`](Self::detach).
+    entry: Option<Entry>,
     armed: Armed,
 }
 
-/// What keeps monitors: the shards those on ports of this node, and a peer those on its own.
+/// The keeper of a monitor: the shards for ports of this node, a peer for its ports.
 pub(crate) trait Monitored: Send + Sync {
     /// Ends the monitor `key` on `port`.
     fn unmonitor(self: Arc<Self>, port: &PortName, key: MonitorKey);
 }
 
-struct Kept {
-    by: Arc<dyn Monitored>,
+struct Entry {
+    keeper: Arc<dyn Monitored>,
     port: PortName,
     key: MonitorKey,
 }
 
 impl Monitor {
     pub(crate) fn new(
-        by: Arc<dyn Monitored>,
+        keeper: Arc<dyn Monitored>,
         port: &PortName,
         key: MonitorKey,
         armed: Armed,
     ) -> Self {
         let port = port.clone();
         Self {
-            kept: Some(Kept { by, port, key }),
+            entry: Some(Entry { keeper, port, key }),
             armed,
         }
     }
 
-    /// Whether it has fired.
+    /// Whether the monitor has fired.
     pub(crate) fn has_fired(&self) -> bool {
         !self.armed.is_set()
     }
 
-    /// Lets the monitor live until it fires.
+    /// Keeps the monitor without its guard, until it fires.
     pub fn detach(mut self) {
-        self.kept = None;
+        self.entry = None;
     }
 }
 
 impl Drop for Monitor {
     fn drop(&mut self) {
-        let Some(Kept { by, port, key }) = self.kept.take() else {
+        let Some(Entry { keeper, port, key }) = self.entry.take() else {
             return;
         };
         #[cfg(aemp_faults)]
         if aemp_proto::faults::is(aemp_proto::faults::Fault::FiresAfterDrop) {
             return;
         }
-        // Firing has removed one that has fired.
+        // A monitor that has fired is already removed.
         if self.armed.take() {
-            by.unmonitor(&port, key);
+            keeper.unmonitor(&port, key);
         }
     }
 }

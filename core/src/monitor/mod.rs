@@ -1,4 +1,4 @@
-//! Monitors: what happens when a port dies or messages to it may have been lost, and the guards that end them.
+//! Monitors: actions that run when a port dies or messages to it may have been lost, and the guards that end them.
 
 mod action;
 mod guard;
