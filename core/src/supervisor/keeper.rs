@@ -1,10 +1,10 @@
-//! `Keeper`: the port that carries out a supervisor's plan.
+//! `Keeper`: the port that executes the plan of a supervisor.
 
 use std::sync::{Arc, PoisonError, Weak};
 
 use tokio::time::Instant;
 
-use super::{Living, Make};
+use super::{LivePorts, Make};
 use crate::guard;
 use crate::monitor::{Monitor, Notify};
 use crate::node::{Inner, LocalNode};
@@ -12,7 +12,7 @@ use crate::port::{Context, Port};
 use crate::{Excerpt, Message, PortId, Reason, Text, Value, reason};
 use aemp_proto::supervision::{Plan, Rules, Step};
 
-/// The tags of the messages that a keeper gets.
+/// The tags of the messages that a keeper receives.
 pub(super) const STOP: &str = "stop";
 const WAKE: &str = "wake";
 const DOWN: &str = "down";
@@ -20,19 +20,19 @@ const DOWN: &str = "down";
 pub(super) struct Keeper {
     node: Weak<Inner>,
     plan: Plan,
-    began: Instant,
+    epoch: Instant,
     children: Vec<Child>,
-    living: Living,
+    live_ports: LivePorts,
 }
 
 struct Child {
     name: Text,
     make: Make,
     port: Option<PortId>,
-    /// How often it was started: news of an earlier start mean nothing.
+    /// The number of starts. A notification about an earlier start is ignored.
     starts: u64,
     monitor: Option<Monitor>,
-    /// Why it ended last.
+    /// The reason of its last end.
     reason: Reason,
 }
 
@@ -41,7 +41,7 @@ impl Keeper {
         node: &Arc<Inner>,
         rules: Rules,
         children: Vec<(Text, Make)>,
-        living: Living,
+        live_ports: LivePorts,
     ) -> Self {
         let child = |(name, make)| Child {
             name,
@@ -54,16 +54,16 @@ impl Keeper {
         Self {
             node: Arc::downgrade(node),
             plan: Plan::new(rules, children.len()),
-            began: Instant::now(),
+            epoch: Instant::now(),
             children: children.into_iter().map(child).collect(),
-            living,
+            live_ports,
         }
     }
 
-    /// Does what the plan says until that is to wait.
-    fn go_on(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+    /// Executes the steps of the plan until it has to wait.
+    fn execute_plan(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
         loop {
-            let now = self.began.elapsed();
+            let now = self.epoch.elapsed();
             match self.plan.next(now) {
                 Step::Start(at) => self.start_child(at, cx),
                 Step::Stop(at) => self.stop_child(at, cx),
@@ -109,13 +109,16 @@ impl Keeper {
             tracing::info!(target: "aemp::supervisor", child = %child.name, reason = %Excerpt(&reason), "child ended");
         }
         self.plan
-            .ended(at, reason.is_normal(), self.began.elapsed());
+            .ended(at, reason.is_normal(), self.epoch.elapsed());
         child.reason = reason;
     }
 
     fn set_port(&mut self, at: usize, port: Option<PortId>) {
-        let mut living = self.living.lock().unwrap_or_else(PoisonError::into_inner);
-        living[at].1.clone_from(&port);
+        let mut live_ports = self
+            .live_ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        live_ports[at].1.clone_from(&port);
         self.children[at].port = port;
     }
 
@@ -128,14 +131,14 @@ impl Keeper {
     }
 }
 
-/// Why children are stopped.
+/// The reason with which children are stopped.
 fn shutdown() -> Reason {
     reason!["shutdown"]
 }
 
 impl Port for Keeper {
     fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
-        self.go_on(cx)
+        self.execute_plan(cx)
     }
 
     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
@@ -153,15 +156,15 @@ impl Port for Keeper {
                     self.ended(at, reason.iter().cloned().collect());
                 }
             }
-            // Whoever guesses the ID of this port must not end it.
+            // Ignored: a sender that guesses the ID of this port must not be able to kill it.
             _ => return Ok(()),
         }
-        self.go_on(cx)
+        self.execute_plan(cx)
     }
 }
 
 impl Drop for Keeper {
-    /// Nobody is left to stop the children in order: the supervisor was killed, or the node ends.
+    /// The supervisor was killed or the node stops: kills all children at once, since they cannot be stopped in order.
     fn drop(&mut self) {
         let node = self.node.upgrade();
         let node = node.map(|node| LocalNode::from_inner(&node));

@@ -1,8 +1,9 @@
-//! Supervision: ports that are started again when they die, as small helpers over monitors.
+//! Supervision: restarts ports that die. It is built on monitors.
 //!
-//! [`Supervision`] says what to keep alive and how, [`LocalNode::supervise`](crate::LocalNode::supervise) begins it, and
-//! [`Supervisor`] is the handle. A supervisor is a port: it can be monitored, and be another's child. What to do when
-//! is decided in `plan`, which knows no ports and no clock; `keeper` is the port that carries it out.
+//! [`Supervision`] lists the children and the rules, [`LocalNode::supervise`](crate::LocalNode::supervise) starts it, and
+//! [`Supervisor`] is the handle. A supervisor is a port: it can be monitored, and be a child of another one. The plan
+//! ([`aemp_proto::supervision`]) decides the steps, without ports and without a clock; `keeper` is the port that executes
+//! them.
 
 mod keeper;
 
@@ -16,11 +17,12 @@ use crate::{PortId, Text};
 use aemp_proto::supervision::Rules;
 use keeper::Keeper;
 
-/// What to keep alive, and how.
+/// The children of a supervisor, and the rules of their restarts.
 ///
-/// A child is a function that makes a port and gives its ID: of this node ([`port`](LocalNode::port)), of another
-/// ([`spawn`](LocalNode::spawn)), or another supervisor. It is called again when the port has died, or messages to it may
-/// have been lost. Children are started in the order they were added and stopped in the reverse order.
+/// A child is a function that creates a port and returns its ID: a port of this node ([`port`](LocalNode::port)), of
+/// another node ([`spawn`](LocalNode::spawn)), or another supervisor. It is called again when the port has died or
+/// messages to it may have been lost. Children are started in the order in which they were added, and stopped in the
+/// reverse order.
 ///
 /// ```
 /// # async fn example(node: aemp_core::LocalNode, server: aemp_core::NodeId) {
@@ -47,12 +49,12 @@ pub struct Supervision {
 type Make = Box<dyn FnMut(&LocalNode) -> Result<PortId, String> + Send>;
 
 impl Supervision {
-    /// A child that dies is started again, alone.
+    /// When a child dies, only that child is restarted.
     pub fn one_for_one() -> Self {
         Self::new(false)
     }
 
-    /// When a child dies all others are stopped, in the reverse order, and all are started again.
+    /// When a child dies, all others are stopped, in the reverse order, and then all are started again.
     pub fn all_for_one() -> Self {
         Self::new(true)
     }
@@ -67,23 +69,24 @@ impl Supervision {
         }
     }
 
-    /// More than `most` restarts within `period` are too many: the children are stopped, and the supervisor dies with
-    /// the reason `restart_limit NAME` and the elements of that child's last reason. 5 within 10 s by default.
+    /// Limits restarts: after more than `most` restarts within `period` the children are stopped, and the supervisor dies
+    /// with the reason `restart_limit NAME`, followed by the elements of that child's last reason. By default 5 within
+    /// 10 s.
     pub fn restarts(mut self, most: usize, period: Duration) -> Self {
         self.rules.most = most;
         self.rules.period = period;
         self
     }
 
-    /// How long to wait before a restart: `first`, doubled with every further one of that child up to `longest`, until
-    /// it has lived for the period of [`restarts`](Self::restarts). 100 ms and 5 s by default.
+    /// Sets the backoff before a restart: `first`, doubled with each further restart of that child up to `longest`. It is
+    /// reset after the child has lived for the period of [`restarts`](Self::restarts). By default 100 ms and 5 s.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.rules.first = first;
         self.rules.longest = longest;
         self
     }
 
-    /// A child that comes to an ordinary end, without a reason, is done and not started again.
+    /// A child that ends normally, without a reason, is not restarted.
     pub fn until_done(mut self) -> Self {
         self.rules.until_done = true;
         self
@@ -101,12 +104,12 @@ impl Supervision {
     }
 }
 
-/// What the function of a child may give: its port's ID, or a `Result` with it.
+/// The return type of a child's function: the ID of its port, or a `Result` with it.
 pub trait IntoChild {
-    /// The ID, or what went wrong.
+    /// Converts it to the ID.
     ///
     /// # Errors
-    /// If there is no port.
+    /// The text of the error, if there is no port.
     fn into_child(self) -> Result<PortId, String>;
 }
 
@@ -122,20 +125,20 @@ impl<E: Display> IntoChild for Result<PortId, E> {
     }
 }
 
-/// Stops its supervisor, and so the children, when dropped.
+/// The handle of a supervisor. Dropping it stops the supervisor and its children.
 #[must_use = "children are stopped when their supervisor is dropped; keep it, or call `detach`"]
 pub struct Supervisor {
     id: PortId,
     node: Arc<Inner>,
-    living: Living,
+    live_ports: LivePorts,
     detached: bool,
 }
 
-/// The children that live, by name.
-type Living = Arc<Mutex<Vec<(Text, Option<PortId>)>>>;
+/// The children by name, with their live ports.
+type LivePorts = Arc<Mutex<Vec<(Text, Option<PortId>)>>>;
 
 impl LocalNode {
-    /// Begins to keep ports alive, here or elsewhere, as `supervision` says.
+    /// Starts a supervisor. Its children may be ports of this node or of others.
     pub fn supervise(&self, supervision: Supervision) -> Supervisor {
         Supervisor::start(self.inner(), supervision)
     }
@@ -145,43 +148,51 @@ impl Supervisor {
     pub(crate) fn start(node: &Arc<Inner>, supervision: Supervision) -> Self {
         let Supervision { rules, children } = supervision;
         let names = children.iter().map(|(name, _)| (name.clone(), None));
-        let living: Living = Arc::new(Mutex::new(names.collect()));
-        let keeper = Keeper::new(node, rules, children, living.clone());
+        let live_ports: LivePorts = Arc::new(Mutex::new(names.collect()));
+        let keeper = Keeper::new(node, rules, children, live_ports.clone());
         Self {
             id: node.add_port(keeper),
             node: node.clone(),
-            living,
+            live_ports,
             detached: false,
         }
     }
 
-    /// The supervisor's own port: it dies with `restart_limit NAME ...` when a child dies too often.
+    /// The supervisor's own port. It dies with `restart_limit NAME ...` when a child dies too often.
     pub fn id(&self) -> &PortId {
         &self.id
     }
 
-    /// The port of the child called `name`, while it lives. It changes with each restart.
+    /// The port of the child called `name`, if it is alive. It changes with each restart.
     pub fn child(&self, name: &str) -> Option<PortId> {
-        let living = self.living.lock().unwrap_or_else(PoisonError::into_inner);
-        let child = living.iter().find(|(n, _)| n == name);
+        let live_ports = self
+            .live_ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let child = live_ports.iter().find(|(n, _)| n == name);
         child.and_then(|(_, port)| port.clone())
     }
 
-    /// The ports of all children that live, in the order they were added.
+    /// The ports of all live children, in the order in which they were added.
     pub fn children(&self) -> Vec<PortId> {
-        let living = self.living.lock().unwrap_or_else(PoisonError::into_inner);
-        living.iter().filter_map(|(_, port)| port.clone()).collect()
+        let live_ports = self
+            .live_ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        live_ports
+            .iter()
+            .filter_map(|(_, port)| port.clone())
+            .collect()
     }
 
-    /// Stops the children in the reverse order, each with the reason `shutdown` and once the one after it has ended, and
-    /// then the supervisor.
+    /// Stops the children one after the other, in the reverse order, with the reason `shutdown`, and then the supervisor.
     pub async fn stop(self) {
         let gone = self.node.gone(&self.id);
         drop(self);
         gone.await;
     }
 
-    /// Lets the supervisor live until a child dies too often, or the node stops.
+    /// Keeps the supervisor without its handle, until a child dies too often or the node stops.
     pub fn detach(mut self) {
         self.detached = true;
     }
