@@ -1,8 +1,8 @@
 //! How the tasks of a node share the runtime's threads.
 //!
-//! The runtime keeps a task that was woken for the thread of the one that woke it, and a task that yields for its own
-//! thread, where no other takes them over. That is best for a message now and then. A node that is busy has more than
-//! one task to run, and they should be where a thread without work finds them.
+//! The runtime keeps a woken task on the thread of its waker (the LIFO slot), and a task that yields on its own thread
+//! (the deferred list); other threads cannot steal them from there. That is best for occasional messages. A busy node
+//! has several ready tasks, which idle threads should be able to steal.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -13,31 +13,31 @@ use std::task::{Context, Poll, Wake, Waker};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::yield_now;
 
-/// Whether tasks of the runtime we are in can run on more than one thread.
-pub(crate) fn has_threads() -> bool {
+/// Whether the current runtime is multi-threaded.
+pub(crate) fn is_multi_thread() -> bool {
     Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
-/// Lets all other tasks that are ready run, and sockets and timers be looked at.
+/// Yields to all other ready tasks, and to the runtime's I/O and timer drivers.
 ///
-/// The runtime's own `yield_now` is over when anything wakes the task, as a link does itself when it answers a request,
-/// and then up to 61 turns pass before others that have yielded, sockets and timers have theirs.
+/// The runtime's own `yield_now` ends early when the task is woken by anything, as a link is by itself when it answers a
+/// request. Then up to 61 polls pass before other yielded tasks, sockets and timers are served.
 pub(crate) async fn yield_to_runtime() {
-    let mut turn: Option<Arc<Turn>> = None;
-    poll_fn(|cx| match &turn {
-        Some(turn) if turn.has_come.load(Ordering::Acquire) => Poll::Ready(()),
+    let mut task: Option<Arc<YieldedTask>> = None;
+    poll_fn(|cx| match &task {
+        Some(task) if task.is_woken.load(Ordering::Acquire) => Poll::Ready(()),
         Some(_) => Poll::Pending,
         None => {
-            let next = Arc::new(Turn {
-                has_come: AtomicBool::new(false),
-                task: cx.waker().clone(),
+            let next = Arc::new(YieldedTask {
+                is_woken: AtomicBool::new(false),
+                waker: cx.waker().clone(),
             });
-            turn = Some(next.clone());
-            if has_threads() {
-                YIELDED.with(|yielded| yielded.add(next.clone()));
+            task = Some(next.clone());
+            if is_multi_thread() {
+                YIELD_LIST.with(|list| list.add(next.clone()));
             }
-            // The first poll gives the waker to the runtime.
+            // The first poll passes the waker to the runtime.
             pin!(yield_now())
                 .poll(&mut Context::from_waker(&next.into()))
                 .map(drop)
@@ -46,47 +46,47 @@ pub(crate) async fn yield_to_runtime() {
     .await;
 }
 
-/// Wakes a task whose turn has come.
-struct Turn {
-    has_come: AtomicBool,
-    task: Waker,
+/// A task that has yielded. The runtime wakes it when its turn has come.
+struct YieldedTask {
+    is_woken: AtomicBool,
+    waker: Waker,
 }
 
-impl Wake for Turn {
+impl Wake for YieldedTask {
     fn wake(self: Arc<Self>) {
-        self.has_come.store(true, Ordering::Release);
-        self.task.wake_by_ref();
+        self.is_woken.store(true, Ordering::Release);
+        self.waker.wake_by_ref();
     }
 }
 
-/// The tasks that have yielded on one thread. The runtime keeps them for that thread, until it has nothing else to do.
+/// The tasks that have yielded on one thread. The runtime keeps them on that thread until it has no other ready task.
 #[derive(Default)]
-struct Yielded(Mutex<Vec<Arc<Turn>>>);
+struct YieldList(Mutex<Vec<Arc<YieldedTask>>>);
 
-/// Those of all threads.
-static THREADS: Mutex<Vec<Weak<Yielded>>> = Mutex::new(Vec::new());
+/// The lists of all threads.
+static YIELD_LISTS: Mutex<Vec<Weak<YieldList>>> = Mutex::new(Vec::new());
 
 thread_local! {
-    static YIELDED: Arc<Yielded> = {
-        let yielded = Arc::<Yielded>::default();
-        let mut threads = lock(&THREADS);
-        threads.retain(|thread| thread.strong_count() > 0);
-        threads.push(Arc::downgrade(&yielded));
-        yielded
+    static YIELD_LIST: Arc<YieldList> = {
+        let list = Arc::<YieldList>::default();
+        let mut lists = lock(&YIELD_LISTS);
+        lists.retain(|list| list.strong_count() > 0);
+        lists.push(Arc::downgrade(&list));
+        list
     };
 }
 
-impl Yielded {
-    fn add(&self, turn: Arc<Turn>) {
-        let mut turns = lock(&self.0);
-        // All that have yielded on a thread have their turn at once.
-        if turns
+impl YieldList {
+    fn add(&self, task: Arc<YieldedTask>) {
+        let mut tasks = lock(&self.0);
+        // The runtime wakes all yielded tasks of a thread together, so the whole list is done.
+        if tasks
             .first()
-            .is_some_and(|turn| turn.has_come.load(Ordering::Relaxed))
+            .is_some_and(|task| task.is_woken.load(Ordering::Relaxed))
         {
-            turns.clear();
+            tasks.clear();
         }
-        turns.push(turn);
+        tasks.push(task);
     }
 }
 
@@ -94,12 +94,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets all tasks go on that have yielded, on whatever thread: one of the threads is blocked, and does not come back to its
-/// own.
-pub(crate) fn release_yielded() {
-    let threads: Vec<_> = lock(&THREADS).iter().filter_map(Weak::upgrade).collect();
-    for thread in threads {
-        let turns = std::mem::take(&mut *lock(&thread.0));
-        turns.into_iter().for_each(Wake::wake);
+/// Wakes all yielded tasks of all threads. Called when a thread is blocked, because the runtime would not wake the
+/// tasks of that thread.
+pub(crate) fn wake_yielded() {
+    let lists: Vec<_> = lock(&YIELD_LISTS)
+        .iter()
+        .filter_map(Weak::upgrade)
+        .collect();
+    for list in lists {
+        let tasks = std::mem::take(&mut *lock(&list.0));
+        tasks.into_iter().for_each(Wake::wake);
     }
 }

@@ -1,16 +1,16 @@
-//! The watchdog: keeps a node alive while a handler blocks, and says which one it is.
+//! The watchdog: keeps a node responsive while a handler blocks, and logs the name of the handler.
 //!
-//! The runtime's threads take turns at the sockets and timers. The thread that has looked at them last goes on to run
-//! the tasks that it has woken, and wakes no other thread to look in its place. If one of those tasks is a shard whose
-//! handler blocks, nobody looks at sockets and timers any more, and the whole node is deaf. A task that the handler has
-//! woken before is stuck as well: the runtime keeps it for that very thread.
+//! One thread of the runtime at a time drives I/O and timers. It then runs the tasks that it has woken, and wakes no
+//! other thread to take over the drivers. If one of those tasks is a shard whose handler blocks, no thread drives I/O
+//! and timers, and the whole node is unresponsive. A task that the handler has woken is stuck as well, because the
+//! runtime keeps it in the LIFO slot of that thread.
 //!
-//! So there is one thread in the process that looks at all shards every [`LOOK`] while they work. Where a handler runs
-//! since the last look, it wakes another thread of the runtime, and the task that the handler has woken last: shards hold
-//! that back until a chunk of messages is done (see [`soon`]), as the runtime does. Tasks that have yielded on the blocked
-//! thread are kept for it, too, and go on elsewhere.
+//! So one thread of the process checks all shards every [`CHECK_INTERVAL`] while they work. If a shard is still in the
+//! chunk of the last check, the watchdog wakes another thread of the runtime, and the task that the handler has woken
+//! last: shards defer that wake until the chunk is done (see [`defer_wake`]), as the runtime does. It also wakes the
+//! tasks that have yielded on the blocked thread, so that other threads run them.
 //!
-//! A runtime of one thread cannot be helped, nor one whose threads are all blocked.
+//! It cannot help a single-threaded runtime, or one whose threads are all blocked.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -23,55 +23,56 @@ use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::runtime::{has_threads, release_yielded};
+use crate::runtime::{is_multi_thread, wake_yielded};
 use crate::{Excerpt, NodeId, guard};
 
-/// How often the watchdog looks while shards work: for so long, or twice that, a node can be deaf, or for [`SLEEP`] if the
-/// watchdog was just falling asleep.
-const LOOK: Duration = Duration::from_millis(10);
+/// Interval of the checks while shards work. A node can be unresponsive for one or two of these, or for [`MAX_SLEEP`]
+/// if the watchdog was just about to sleep.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Looks without any work after which it sleeps until there is some.
-const IDLE: u32 = 100;
+/// Checks without any work after which the watchdog sleeps until a shard works.
+const IDLE_CHECKS: u32 = 100;
 
-/// How long it sleeps at most. A shard that begins to work wakes it, but may just miss that it falls asleep.
-const SLEEP: Duration = Duration::from_secs(1);
+/// Longest sleep of the watchdog. A shard that begins to work wakes it, but may not see that it is about to sleep.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
 
-/// How long a handler may run before the log names it.
-const LONG: Duration = Duration::from_secs(1);
+/// How long a handler may run before it is logged.
+const LONG_RUN: Duration = Duration::from_secs(1);
 
-/// Bytes of a port's name, or of a tag, that the log shows.
-const SHOWN: usize = 24;
+/// Bytes of a port's name, or of a tag, in the log.
+const SHOWN_BYTES: usize = 24;
 
-/// One shard, or one call of an offered function, as the watchdog sees it. The thread at work writes it and waits for
-/// nobody.
+/// The state of one shard, or of one link that calls offered functions, as seen by the watchdog. The working thread
+/// writes it without waiting.
 struct Watched {
     node: NodeId,
-    /// If it has threads that can be woken.
+    /// `None` if the runtime is single-threaded.
     runtime: Option<Handle>,
-    /// Odd while it works; another number for each chunk.
+    /// Odd while a chunk is processed. Changes with each chunk.
     chunk: AtomicU64,
-    /// Another number for each message, and whatever else it does.
+    /// Changes with each message or other operation.
     step: AtomicU64,
     port: Shown,
     tag: Shown,
-    /// The task that was woken last, to be woken when the chunk is done.
-    held: Mutex<Option<Waker>>,
-    /// There is one. Written under the lock.
-    holds: AtomicBool,
+    /// The task that was woken last. Its wake is deferred until the chunk is done.
+    deferred: Mutex<Option<Waker>>,
+    /// Whether there is a deferred wake. Written under the lock.
+    has_deferred: AtomicBool,
 }
 
-/// The beginning of a text. A reader that meets a change may see parts of both; it looks whether there was one.
+/// The beginning of a text, for the log. A concurrent reader may see a mix of two texts; the log only shows one that
+/// has not changed for a long time.
 #[derive(Default)]
 struct Shown {
-    words: [AtomicU64; SHOWN / 8],
+    words: [AtomicU64; SHOWN_BYTES / 8],
     len: AtomicU8,
 }
 
 impl Shown {
     #[inline]
     fn set(&self, text: &str) {
-        let mut bytes = [0; SHOWN];
-        let len = text.len().min(SHOWN);
+        let mut bytes = [0; SHOWN_BYTES];
+        let len = text.len().min(SHOWN_BYTES);
         bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
         let (words, _) = bytes.as_chunks();
         for (to, word) in self.words.iter().zip(words) {
@@ -90,64 +91,64 @@ impl Shown {
         let bytes: Vec<u8> = words
             .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
             .collect();
-        let len = usize::from(self.len.load(Ordering::Relaxed)).min(SHOWN);
+        let len = usize::from(self.len.load(Ordering::Relaxed)).min(SHOWN_BYTES);
         String::from_utf8_lossy(&bytes[..len]).into_owned()
     }
 }
 
 thread_local! {
-    /// What this thread works for.
+    /// The worker that runs on this thread.
     static CURRENT: RefCell<Option<Arc<Watched>>> = const { RefCell::new(None) };
 }
 
-/// What does the work of a shard, watched.
+/// The handle by which a shard or a link reports its work to the watchdog.
 pub(crate) struct Worker {
     watched: Arc<Watched>,
 }
 
 impl Worker {
     pub(crate) fn new(node: &NodeId, runtime: &Handle) -> Self {
-        let has_threads = runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
+        let is_multi_thread = runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
         let watched = Arc::new(Watched {
             node: node.clone(),
-            runtime: has_threads.then(|| runtime.clone()),
+            runtime: is_multi_thread.then(|| runtime.clone()),
             chunk: AtomicU64::new(0),
             step: AtomicU64::new(0),
             port: Shown::default(),
             tag: Shown::default(),
-            held: Mutex::default(),
-            holds: AtomicBool::new(false),
+            deferred: Mutex::default(),
+            has_deferred: AtomicBool::new(false),
         });
-        DOG.watch(&watched);
+        WATCHDOG.watch(&watched);
         Self { watched }
     }
 
-    /// The worker is at work on this thread until what is returned is dropped.
+    /// Marks the worker as working on this thread until the returned guard is dropped.
     #[inline]
     pub(crate) fn enter(&self) -> Working {
-        next(&self.watched.chunk);
-        DOG.wake();
+        increment(&self.watched.chunk);
+        WATCHDOG.wake();
         Working {
             outer: CURRENT.replace(Some(self.watched.clone())),
         }
     }
 
-    /// The worker does the next thing, for `port`.
+    /// Reports the next operation, for `port`.
     #[inline]
-    pub(crate) fn does(&self, port: &str) {
-        self.goes_on();
+    pub(crate) fn begin_item(&self, port: &str) {
+        self.begin_message();
         self.watched.port.set(port);
         self.watched.tag.clear();
     }
 
-    /// The worker does the same thing again: another message for the same port.
+    /// Reports another message for the same port.
     #[inline]
-    pub(crate) fn goes_on(&self) {
-        next(&self.watched.step);
+    pub(crate) fn begin_message(&self) {
+        increment(&self.watched.step);
     }
 }
 
-/// A worker at work. Dropped, it wakes what waits for that.
+/// The guard of a working worker. Dropping it performs the deferred wake.
 pub(crate) struct Working {
     outer: Option<Arc<Watched>>,
 }
@@ -156,53 +157,55 @@ impl Drop for Working {
     #[inline]
     fn drop(&mut self) {
         if let Some(watched) = CURRENT.replace(self.outer.take()) {
-            next(&watched.chunk);
+            increment(&watched.chunk);
             watched.wake();
         }
     }
 }
 
-/// Counts. Only the thread at work does.
+/// Increments a counter. Only the working thread writes it.
 #[inline]
-fn next(count: &AtomicU64) {
+fn increment(count: &AtomicU64) {
     let before = count.load(Ordering::Relaxed);
     count.store(before.wrapping_add(1), Ordering::Relaxed);
 }
 
 impl Watched {
-    fn held(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn deferred(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds back the last wake alone, as the runtime does: the one before goes where all threads find it.
-    fn hold(&self, waker: Waker) -> Option<Waker> {
-        let mut held = self.held();
-        self.holds.store(true, Ordering::Relaxed);
-        held.replace(waker)
+    /// Defers a wake. Only the last one is deferred, as in the runtime's LIFO slot; the previous one is returned, to be
+    /// performed.
+    fn defer(&self, waker: Waker) -> Option<Waker> {
+        let mut deferred = self.deferred();
+        self.has_deferred.store(true, Ordering::Relaxed);
+        deferred.replace(waker)
     }
 
-    /// The thread at work calls it, which sees what it has held itself; and the watchdog, again and again.
+    /// Performs the deferred wake. Relaxed: the working thread sees its own writes, and the watchdog calls this
+    /// repeatedly.
     #[inline]
     fn wake(&self) {
-        if self.holds.load(Ordering::Relaxed) {
-            self.wake_held();
+        if self.has_deferred.load(Ordering::Relaxed) {
+            self.wake_deferred();
         }
     }
 
     #[cold]
-    fn wake_held(&self) {
-        let held = {
-            let mut held = self.held();
-            self.holds.store(false, Ordering::Relaxed);
-            held.take()
+    fn wake_deferred(&self) {
+        let deferred = {
+            let mut deferred = self.deferred();
+            self.has_deferred.store(false, Ordering::Relaxed);
+            deferred.take()
         };
-        held.into_iter().for_each(wake);
+        deferred.into_iter().for_each(wake);
     }
 }
 
-/// The handler at work on this thread has a message with this tag.
+/// Reports the tag of the message that the handler on this thread receives.
 #[inline]
-pub(crate) fn tagged(tag: &str) {
+pub(crate) fn set_tag(tag: &str) {
     CURRENT.with_borrow(|current| {
         if let Some(watched) = current {
             watched.tag.set(tag);
@@ -210,56 +213,57 @@ pub(crate) fn tagged(tag: &str) {
     });
 }
 
-/// Wakes a task: at once, or where a shard is at work on this thread, when it wakes another, has done its chunk of messages,
-/// or is seen by the watchdog to block. Until then the runtime would keep the task for this thread as well.
+/// Wakes a task. If a shard works on this thread, the wake is deferred until the shard wakes another task, has
+/// processed its chunk, or is found blocked by the watchdog. Until then the runtime would keep the task on this thread
+/// anyway.
 #[inline]
-pub(crate) fn soon(waker: Waker) {
+pub(crate) fn defer_wake(waker: Waker) {
     let now = CURRENT.with_borrow(|current| match current {
-        // Where there is one thread, nobody could let go what is held.
-        Some(watched) if watched.runtime.is_some() => watched.hold(waker),
+        // In a single-threaded runtime the watchdog could not perform a deferred wake.
+        Some(watched) if watched.runtime.is_some() => watched.defer(waker),
         _ => Some(waker),
     });
-    // Not while `CURRENT` is borrowed: it may run anything.
+    // Not while `CURRENT` is borrowed: a waker may run any code.
     now.into_iter().for_each(wake);
 }
 
-/// A waker may be the program's.
+/// Wakes a task. The waker may be the program's code.
 fn wake(waker: Waker) {
     guard::log("a waker panicked", || waker.wake());
 }
 
-/// The output of `future`, which a shard completes: its task is woken as [`soon`] does. That it is complete shows at once.
-pub(crate) async fn woken_soon<F: Future>(future: F) -> F::Output {
+/// Awaits `future`, which a shard completes. Its task is woken by [`defer_wake`], but a poll sees the completion at once.
+pub(crate) async fn with_deferred_wake<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        let waker = Waker::from(Arc::new(Soon(cx.waker().clone())));
+        let waker = Waker::from(Arc::new(DeferredWaker(cx.waker().clone())));
         future.as_mut().poll(&mut Context::from_waker(&waker))
     })
     .await
 }
 
-struct Soon(Waker);
+struct DeferredWaker(Waker);
 
-impl Wake for Soon {
+impl Wake for DeferredWaker {
     fn wake(self: Arc<Self>) {
-        soon(self.0.clone());
+        defer_wake(self.0.clone());
     }
 }
 
-/// For a task that goes on and on, after it has woken another: by waking something else, the runtime puts that into
-/// the place next in line, and the other where all threads find it.
+/// Moves the last woken task out of the runtime's LIFO slot, by spawning an empty task, which takes the slot; other
+/// threads can then steal the woken task. For a sender that does not yield after it has woken a shard or a writer.
 ///
-/// What this brings: one local port takes messages at 3.02 times the rate of a channel instead of 1.54 times;
-/// `benches/local`, medians of five rounds in turn.
+/// The effect: one local port receives messages at 3.02 times the rate of a channel instead of 1.54 times;
+/// `benches/local`, medians of five interleaved rounds.
 #[cold]
-pub(crate) fn make_way() {
+pub(crate) fn clear_lifo_slot() {
     flush();
-    if has_threads() {
+    if is_multi_thread() {
         tokio::spawn(async {});
     }
 }
 
-/// Wakes now what [`soon`] holds back on this thread.
+/// Performs the wake that [`defer_wake`] has deferred on this thread.
 fn flush() {
     let current = CURRENT.with_borrow(Clone::clone);
     if let Some(watched) = current {
@@ -268,62 +272,62 @@ fn flush() {
 }
 
 /// The watchdog of this process.
-static DOG: Dog = Dog {
-    pack: Mutex::new(Pack {
+static WATCHDOG: Watchdog = Watchdog {
+    state: Mutex::new(State {
         all: Vec::new(),
-        runs: false,
+        is_running: false,
         woken: false,
     }),
-    sleeps: AtomicBool::new(false),
-    call: Condvar::new(),
+    is_asleep: AtomicBool::new(false),
+    wakeup: Condvar::new(),
 };
 
-struct Dog {
-    pack: Mutex<Pack>,
-    sleeps: AtomicBool,
-    call: Condvar,
+struct Watchdog {
+    state: Mutex<State>,
+    is_asleep: AtomicBool,
+    wakeup: Condvar,
 }
 
-struct Pack {
-    all: Vec<Seen>,
-    /// Its thread runs: as long as there is something to watch.
-    runs: bool,
+struct State {
+    all: Vec<Observation>,
+    /// Its thread is running. It ends when there is nothing to watch.
+    is_running: bool,
     woken: bool,
 }
 
-/// What the watchdog knows of one that it watches.
-struct Seen {
+/// The last observation of one worker.
+struct Observation {
     watched: Weak<Watched>,
     chunk: u64,
     step: u64,
-    /// It is in the chunk that it was in at the last look.
+    /// It is still in the chunk of the last check.
     is_stuck: bool,
-    /// For how many looks it has been at this step.
-    looks: u32,
+    /// The number of checks since its step has changed.
+    checks: u32,
 }
 
-impl Dog {
-    fn lock(&self) -> MutexGuard<'_, Pack> {
-        self.pack.lock().unwrap_or_else(PoisonError::into_inner)
+impl Watchdog {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watch(&'static self, watched: &Arc<Watched>) {
-        let mut pack = self.lock();
-        pack.all.push(Seen {
+        let mut state = self.lock();
+        state.all.push(Observation {
             watched: Arc::downgrade(watched),
             chunk: 0,
             step: 0,
             is_stuck: false,
-            looks: 0,
+            checks: 0,
         });
-        if pack.runs {
+        if state.is_running {
             return;
         }
         let thread = thread::Builder::new().name(String::from("aemp-watchdog"));
-        // Who writes the log is the program's.
+        // The log subscriber is the program's code and may panic: restart then.
         let run = || while guard::run(|| self.run()).is_err() {};
         match thread.spawn(run) {
-            Ok(_) => pack.runs = true,
+            Ok(_) => state.is_running = true,
             Err(error) => {
                 tracing::warn!(target: "aemp::node", %error, "no thread for the watchdog: a handler that blocks makes its node deaf");
             }
@@ -333,78 +337,78 @@ impl Dog {
     /// Wakes the watchdog if it sleeps.
     #[inline]
     fn wake(&self) {
-        if self.sleeps.load(Ordering::Relaxed) {
+        if self.is_asleep.load(Ordering::Relaxed) {
             self.wake_up();
         }
     }
 
     #[cold]
     fn wake_up(&self) {
-        self.sleeps.store(false, Ordering::Relaxed);
+        self.is_asleep.store(false, Ordering::Relaxed);
         self.lock().woken = true;
-        self.call.notify_one();
+        self.wakeup.notify_one();
     }
 
     fn run(&self) {
         let mut idle = 0;
         loop {
-            idle = if idle < IDLE {
-                thread::sleep(LOOK);
+            idle = if idle < IDLE_CHECKS {
+                thread::sleep(CHECK_INTERVAL);
                 idle + 1
             } else {
                 self.sleep();
                 0
             };
-            let mut seen = Vec::new();
+            let mut observed = Vec::new();
             {
-                let mut pack = self.lock();
-                pack.all.retain_mut(|one| {
+                let mut state = self.lock();
+                state.all.retain_mut(|one| {
                     let watched = one.watched.upgrade();
-                    seen.extend(watched.into_iter().map(|watched| {
-                        if one.look(&watched) {
+                    observed.extend(watched.into_iter().map(|watched| {
+                        if one.check(&watched) {
                             idle = 0;
                         }
-                        (watched, one.is_stuck, one.looks)
+                        (watched, one.is_stuck, one.checks)
                     }));
                     one.watched.strong_count() > 0
                 });
-                if pack.all.is_empty() {
-                    pack.runs = false;
+                if state.all.is_empty() {
+                    state.is_running = false;
                     return;
                 }
             }
-            // Not under the lock: what is woken or dropped may be the program's.
-            for (watched, is_stuck, looks) in seen {
+            // Not under the lock: wakers and destructors may be the program's code.
+            for (watched, is_stuck, checks) in observed {
                 if is_stuck {
-                    watched.release();
+                    watched.release_blocked();
                 }
-                if LOOK * looks >= LONG && LOOK * (looks - 1) < LONG {
-                    watched.name();
+                if CHECK_INTERVAL * checks >= LONG_RUN && CHECK_INTERVAL * (checks - 1) < LONG_RUN {
+                    watched.log_long_run();
                 }
             }
         }
     }
 
     fn sleep(&self) {
-        let mut pack = self.lock();
-        pack.woken = false;
-        self.sleeps.store(true, Ordering::Relaxed);
+        let mut state = self.lock();
+        state.woken = false;
+        self.is_asleep.store(true, Ordering::Relaxed);
         let slept = self
-            .call
-            .wait_timeout_while(pack, SLEEP, |pack| !pack.woken);
+            .wakeup
+            .wait_timeout_while(state, MAX_SLEEP, |state| !state.woken);
         drop(slept);
-        self.sleeps.store(false, Ordering::Relaxed);
+        self.is_asleep.store(false, Ordering::Relaxed);
     }
 }
 
-impl Seen {
-    /// Whether it has worked since the last look.
-    fn look(&mut self, watched: &Watched) -> bool {
+impl Observation {
+    /// Updates the observation. Returns whether the worker has worked since the last check.
+    fn check(&mut self, watched: &Watched) -> bool {
         let chunk = watched.chunk.load(Ordering::Relaxed);
         let step = watched.step.load(Ordering::Relaxed);
         self.is_stuck = chunk % 2 == 1 && chunk == self.chunk;
-        self.looks = match self.is_stuck && step == self.step {
-            true => self.looks.saturating_add(1),
+        self.checks = match self.is_stuck && step == self.step {
+            true => self.checks.saturating_add(1),
             false => 0,
         };
         let has_worked = chunk % 2 == 1 || chunk != self.chunk;
@@ -414,25 +418,25 @@ impl Seen {
 }
 
 impl Watched {
-    /// Lets others go on although a chunk takes long.
-    fn release(&self) {
+    /// Lets other tasks continue while this worker is blocked.
+    fn release_blocked(&self) {
         if let Some(runtime) = &self.runtime {
-            // The thread that wakes for this looks at sockets and timers when it has nothing else to do.
+            // This wakes a thread, which then drives I/O and timers.
             runtime.spawn(async {});
             self.wake();
-            release_yielded();
+            wake_yielded();
         }
     }
 
-    /// Says in the log which handler, or which function, has been running for long.
-    fn name(&self) {
+    /// Logs the handler or function that has been running for long.
+    fn log_long_run(&self) {
         let (port, tag) = (self.port.get(), self.tag.get());
         tracing::warn!(
             target: "aemp::port",
             node = %self.node,
             port = %Excerpt(&port),
             tag = %Excerpt(&tag),
-            "a handler has been running for {LONG:?}: while it blocks, what shares its shard or connection waits"
+            "a handler has been running for {LONG_RUN:?}: while it blocks, what shares its shard or connection waits"
         );
     }
 }

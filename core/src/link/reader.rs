@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
                 Ok(n) => {
                     is_first = false;
                     pulse.read(n);
-                    self.turn.spend_much(n);
+                    self.turn.spend_operation(n);
                     read_size = if n >= read_size {
                         (2 * read_size).min(MAX_READ)
                     } else {
@@ -276,7 +276,7 @@ impl Link<'_> {
     ) -> Result<(), String> {
         // The request may call a function of the program, which the watchdog has to see.
         let _working = self.worker.enter();
-        self.worker.does(PortName::NODE_PORT.as_str());
+        self.worker.begin_item(PortName::NODE_PORT.as_str());
         let from = (self.peer, self.generation);
         self.host.clone().request(from, request, batch, deferred)
     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::idle::is_seed;
 use super::run::Link;
 use super::shared::Shared;
-use crate::budget::{Budget, LOOKS, Turn};
+use crate::budget::{Budget, Turn, YIELDS_BEFORE_SLEEP};
 use crate::deadline::Ticks;
 use crate::peer::{Chunk, Written};
 use crate::traffic::Pulse;
@@ -54,7 +54,7 @@ impl Link<'_> {
                         at += n;
                         written.add(n);
                         pulse.wrote(n);
-                        turn.spend_much(n);
+                        turn.spend_operation(n);
                         if at < chunk.len() {
                             self.peer.wrote(self.generation, &mut written);
                         }
@@ -68,7 +68,11 @@ impl Link<'_> {
             if let Err(error) = stream.flush().await {
                 return error.to_string();
             }
-            yields = if chunk.len() >= BUSY_BYTES { LOOKS } else { 0 };
+            yields = if chunk.len() >= BUSY_BYTES {
+                YIELDS_BEFORE_SLEEP
+            } else {
+                0
+            };
             written.recycle(chunk);
         }
     }

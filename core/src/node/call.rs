@@ -14,7 +14,7 @@ use crate::error::CallError;
 use crate::message::IntoMessage;
 use crate::port::{Context, Port};
 use crate::shard::NewPort;
-use crate::watchdog::woken_soon;
+use crate::watchdog::with_deferred_wake;
 use crate::{Message, PortId, Reason};
 
 /// A call that starts when it is awaited; made by [`LocalNode::call`](crate::LocalNode::call).
@@ -81,7 +81,7 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
         let _watch = node.link(&watched, &reply.id, true);
         node.try_send(&to, message, Some(&reply.id))?;
         let answered = async {
-            woken_soon(answered)
+            with_deferred_wake(answered)
                 .await
                 .unwrap_or_else(|_| Err(node.life.stopped_reason()))
         };

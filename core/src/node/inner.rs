@@ -27,7 +27,7 @@ use crate::peer::{Network, Peer, SpawnPermit, cache_last, take_last};
 use crate::port::Port;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::traffic::NodeEvent;
-use crate::watchdog::woken_soon;
+use crate::watchdog::with_deferred_wake;
 use crate::{Address, Excerpt, NodeId, PortId, PortName, Reason};
 
 pub(crate) struct Inner {
@@ -282,7 +282,7 @@ impl Inner {
         let watch = self.watch(target, Action::new(ActionKind::Wake(sender)));
         let stopped = self.life.stopped_reason();
         async move {
-            let reason = woken_soon(reason).await.unwrap_or(stopped);
+            let reason = with_deferred_wake(reason).await.unwrap_or(stopped);
             drop(watch);
             reason
         }

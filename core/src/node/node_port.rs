@@ -15,7 +15,7 @@ use crate::message::{IntoIter, Message, Values};
 use crate::peer::{Answers, Generation, PassError, Peer};
 use crate::port::{Context, Port};
 use crate::shard::{Batch, Item, Op, UnwatchCount, Watcher};
-use crate::watchdog::tagged;
+use crate::watchdog::set_tag;
 use crate::{Excerpt, PortId, PortName, Reason, Value};
 
 /// The sender of a request.
@@ -317,7 +317,7 @@ pub(super) fn start(
         },
     };
     let handle = LocalNode::from_inner(node);
-    tagged(function);
+    set_tag(function);
     match guarded(|| init(&handle, arguments)) {
         // If the name is in use, the new port is dropped, which runs the program's code.
         Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new, permit)) {
@@ -364,7 +364,7 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Elements) {
         return;
     };
     let handle = LocalNode::from_inner(node);
-    tagged(name);
+    set_tag(name);
     if let Err(reason) = guarded(|| function(&handle, arguments.into_message())) {
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(name), reason = %Excerpt(&reason), "a called function failed");
     }

@@ -35,7 +35,7 @@ use crate::message::Values;
 use crate::monitor::{Action, Monitor, Monitored};
 use crate::shard::{Item, Op, RemoteWatcher, UnwatchCount};
 use crate::traffic::{LinkInfo, NodeEvent};
-use crate::watchdog::{make_way, soon};
+use crate::watchdog::{clear_lifo_slot, defer_wake};
 use crate::{Excerpt, LogAllowance, NodeId, PortName, Reason};
 
 use addresses::Addresses;
@@ -76,7 +76,7 @@ struct State {
 struct Deferred {
     connect: Option<Wait>,
     has_changed: bool,
-    make_way: bool,
+    clear_lifo_slot: bool,
     /// Effects that cannot be performed, because the node is gone. They are dropped without the lock: dropping an
     /// action may run user code.
     unperformed: Effects<Action>,
@@ -148,8 +148,8 @@ impl Peer {
         let mut node = None;
         for effect in state.machine.take_effects() {
             match effect {
-                Effect::Wake => state.writer.take().into_iter().for_each(soon),
-                Effect::Yield => deferred.make_way = true,
+                Effect::Wake => state.writer.take().into_iter().for_each(defer_wake),
+                Effect::Yield => deferred.clear_lifo_slot = true,
                 Effect::Changed => deferred.has_changed = true,
                 Effect::Connect(wait) => deferred.connect = Some(wait),
                 effect => {
@@ -165,8 +165,8 @@ impl Peer {
         if deferred.has_changed {
             self.changed.notify_waiters();
         }
-        if deferred.make_way {
-            make_way();
+        if deferred.clear_lifo_slot {
+            clear_lifo_slot();
         }
         if let Some(wait) = deferred.connect
             && let Some((_, host)) = self.node()

@@ -9,7 +9,7 @@ use aemp_proto::message::cost_of_message;
 
 use super::{Context, Port};
 use crate::node::Inner;
-use crate::watchdog::soon;
+use crate::watchdog::defer_wake;
 use crate::{Message, PortId, Reason, reason};
 
 /// A port whose messages are awaited. Dropping it ends the port.
@@ -90,7 +90,7 @@ impl Shared {
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
-            soon(waker);
+            defer_wake(waker);
         }
     }
 }

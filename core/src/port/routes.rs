@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Context, Outcome, Port};
 use crate::guard;
-use crate::watchdog::tagged;
+use crate::watchdog::set_tag;
 use crate::{Message, Reason, Text};
 
 /// A new port without handlers.
@@ -111,7 +111,7 @@ impl Port for Routes {
             .or(self.otherwise.as_mut());
         match handler {
             Some(handler) => {
-                tagged(tag.unwrap_or_default());
+                set_tag(tag.unwrap_or_default());
                 handler(cx, message)
             }
             None => Err(crate::reason!["unhandled_message", format!("{message:?}")]),

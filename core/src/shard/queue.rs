@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::item::Chunk;
 use super::outstanding::Outstanding;
 use super::{Item, ShardStats};
-use crate::watchdog::{make_way, soon};
+use crate::watchdog::{clear_lifo_slot, defer_wake};
 use crate::{Message, PortName};
 
 /// Spare chunks kept at most. Memory fresh from the system costs more than the messages; while senders are faster than
@@ -207,10 +207,10 @@ impl Queue {
         state.woken |= waker.is_some();
         drop(state);
         if let Some(waker) = waker {
-            soon(waker);
+            defer_wake(waker);
         }
         if is_behind {
-            make_way();
+            clear_lifo_slot();
         }
     }
 

@@ -12,7 +12,7 @@ use super::notifications::Notifications;
 use super::ports::{Observers, Ports, Slot, SlotIndex};
 use super::{Item, NewPort, Op, PortStats};
 use crate::allowance::log_within;
-use crate::budget::{Budget, LOOKS, Turn};
+use crate::budget::{Budget, Turn, YIELDS_BEFORE_SLEEP};
 use crate::guard;
 use crate::node::Inner;
 use crate::port::{Context, Owned, Port};
@@ -42,12 +42,12 @@ pub(crate) fn run(node: Arc<Inner>, index: usize) -> impl Future<Output = ()> + 
 async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
     let shards = shard.node.shards.clone();
     let queue = &shards.queues[index];
-    let mut looks = 0;
+    let mut yields = 0;
     let mut turn = Turn::new(Budget::SHARD);
     loop {
         if !queue.try_take(taken) {
-            if looks > 0 {
-                looks -= 1;
+            if yields > 0 {
+                yields -= 1;
                 turn.yield_now().await;
                 continue;
             }
@@ -74,7 +74,11 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
         if taken.closed {
             return;
         }
-        looks = if count >= BUSY_MESSAGES { LOOKS } else { 0 };
+        yields = if count >= BUSY_MESSAGES {
+            YIELDS_BEFORE_SLEEP
+        } else {
+            0
+        };
     }
 }
 
@@ -189,7 +193,7 @@ impl Shard {
     #[inline]
     fn messages(&mut self, index: SlotIndex, item: Item, body: &mut Bodies<'_>) -> usize {
         let Item { port, op } = item;
-        self.worker.does(port.as_str());
+        self.worker.begin_item(port.as_str());
         match op {
             Op::Values { times, len } => {
                 body.check(body.values.len() >= times as usize * len as usize);
@@ -217,7 +221,7 @@ impl Shard {
 
     pub(super) fn handle(&mut self, item: Item) {
         let Item { port, op } = item;
-        self.worker.does(port.as_str());
+        self.worker.begin_item(port.as_str());
         match op {
             // Messages go through `messages`, with the slot that was found.
             Op::Values { .. } | Op::Wire { .. } | Op::Long(_) | Op::LongWire(_) => {}
@@ -285,7 +289,7 @@ impl Shard {
         let reason = match self.ports.at(index) {
             Some(slot) => {
                 let worker = &self.worker;
-                let mut messages = messages.by_ref().inspect(|_| worker.goes_on());
+                let mut messages = messages.by_ref().inspect(|_| worker.begin_message());
                 slot.receive(&self.node, port, &mut messages)
             }
             None => {
