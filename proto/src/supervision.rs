@@ -1,135 +1,135 @@
-//! Supervision: `Plan`, what a supervisor does next. A state machine that is told what happened and when, and says which child to
-//! start or stop; it knows no ports and no clock.
+//! `Plan`: which child a supervisor starts or stops next. A state machine without ports and without a clock: its user
+//! reports events with the time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A moment, as the time since the beginning.
+/// A moment, as the time since a fixed start.
 pub type Moment = Duration;
 
-/// When children are started again, and how often.
+/// The restart strategy and restart limits of a supervisor.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Whether all children are stopped and started together.
-    pub together: bool,
-    /// Whether a child that ends in an ordinary way is not started again.
+    /// Whether the end of one child restarts all children.
+    pub one_for_all: bool,
+    /// Whether a child that ends normally is not restarted.
     pub until_done: bool,
-    /// How many restarts are allowed within the period.
-    pub most: usize,
+    /// The number of restarts that are allowed within the period.
+    pub max_restarts: usize,
     /// The period in which restarts are counted.
     pub period: Duration,
-    /// The pause before the first restart of a child.
-    pub first: Duration,
+    /// The pause before the first restart of a child; it doubles with each failure.
+    pub min_backoff: Duration,
     /// The longest pause before a restart.
-    pub longest: Duration,
+    pub max_backoff: Duration,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            together: false,
+            one_for_all: false,
             until_done: false,
-            most: 5,
+            max_restarts: 5,
             period: Duration::from_secs(10),
-            first: Duration::from_millis(100),
-            longest: Duration::from_secs(5),
+            min_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(5),
         }
     }
 }
 
-/// What a supervisor does next. Its user calls [`next`](Self::next) and does what that says until it is
-/// [`Wait`](Step::Wait) or [`Rest`](Step::Rest), and tells the end of each child that was started by
-/// [`ended`](Self::ended).
+/// The plan of a supervisor. After each event, call [`next`](Self::next) and perform its steps until it returns
+/// [`Wait`](Step::Wait), [`Idle`](Step::Idle) or [`Finished`](Step::Finished). Report the end of each started child
+/// with [`child_ended`](Self::child_ended).
 #[derive(Debug)]
 pub struct Plan {
     rules: Rules,
     children: Vec<Child>,
-    /// The latest restarts within the period.
+    /// The times of the restarts within the period.
     restarts: VecDeque<Moment>,
-    aim: Aim,
+    goal: Goal,
 }
 
-/// What the supervisor wants.
+/// What the supervisor works towards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Aim {
-    /// All children live.
+enum Goal {
+    /// All children run.
     Alive,
-    /// All are stopped, to be started again at this moment.
-    Again(Moment),
-    /// All are stopped, and then the supervisor. The child that died too often, if one did.
-    Over(Option<usize>),
+    /// All children stop, and start again at this moment.
+    RestartAll(Moment),
+    /// All children stop, and then the supervisor. The child that exceeded the restart limit, if one did.
+    Finish(Option<usize>),
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Child {
     state: State,
     started: Moment,
-    /// How often in a row it died young.
-    deaths: u32,
+    /// Consecutive ends of the child within a period of its start.
+    failures: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// To be started at this moment.
+    /// The child starts at this moment.
     Due(Moment),
     Alive,
-    /// Told to stop.
+    /// The child was told to stop.
     Stopping,
-    /// Ended, for good or until all are started again.
+    /// The child has ended. It starts again only with all others.
     Ended,
-    /// Ended in an ordinary way, for good.
+    /// The child has ended normally and is not restarted.
     Done,
 }
 
-/// What to do next.
+/// The next step of a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Start this child.
     Start(usize),
     /// Stop this child.
     Stop(usize),
-    /// Ask again at this moment, unless something happens before.
+    /// Call [`Plan::next`] again at this moment, or after the next event.
     Wait(Moment),
-    /// Nothing until something happens.
-    Rest,
-    /// All is over; the child that died too often, if one did.
-    Over(Option<usize>),
+    /// Call [`Plan::next`] again after the next event.
+    Idle,
+    /// All children have ended, and the supervisor ends. The child that exceeded the restart limit, if one did.
+    Finished(Option<usize>),
 }
 
 impl Plan {
-    /// The plan for `children` children, which are called by their number, from 0 on.
+    /// The plan for so many children, which are numbered from 0.
     pub fn new(rules: Rules, children: usize) -> Self {
         let child = Child {
             state: State::Due(Moment::ZERO),
             started: Moment::ZERO,
-            deaths: 0,
+            failures: 0,
         };
         Self {
             rules,
             children: vec![child; children],
             restarts: VecDeque::new(),
-            aim: Aim::Alive,
+            goal: Goal::Alive,
         }
     }
 
-    /// The supervisor is to end.
+    /// Stops all children, and then the supervisor.
     pub fn stop(&mut self) {
-        if !matches!(self.aim, Aim::Over(_)) {
-            self.aim = Aim::Over(None);
+        if !matches!(self.goal, Goal::Finish(_)) {
+            self.goal = Goal::Finish(None);
         }
     }
 
-    /// A child has ended that was started.
-    pub fn ended(&mut self, child: usize, ordinary: bool, now: Moment) {
+    /// A started child has ended. `ordinary`: it ended normally.
+    pub fn child_ended(&mut self, child: usize, ordinary: bool, now: Moment) {
         let Rules {
-            together,
+            one_for_all,
             until_done,
-            most,
+            max_restarts,
             period,
             ..
         } = self.rules;
         let was = std::mem::replace(&mut self.children[child].state, State::Ended);
-        if was != State::Alive || self.aim != Aim::Alive {
+        if was != State::Alive || self.goal != Goal::Alive {
             return;
         }
         if ordinary && until_done {
@@ -144,40 +144,41 @@ impl Plan {
         {
             self.restarts.pop_front();
         }
-        if self.restarts.len() > most {
-            self.aim = Aim::Over(Some(child));
+        if self.restarts.len() > max_restarts {
+            self.goal = Goal::Finish(Some(child));
             return;
         }
-        let due = now.saturating_add(self.pause(child, now));
-        if together {
-            self.aim = Aim::Again(due);
+        let due = now.saturating_add(self.next_backoff(child, now));
+        if one_for_all {
+            self.goal = Goal::RestartAll(due);
         } else {
             self.children[child].state = State::Due(due);
         }
     }
 
-    /// How long `child`, which has just died, waits for its restart.
-    fn pause(&mut self, child: usize, now: Moment) -> Duration {
+    /// The pause before the restart of `child`: it doubles with each failure, and starts again after a period without
+    /// one.
+    fn next_backoff(&mut self, child: usize, now: Moment) -> Duration {
         let Rules {
             period,
-            first,
-            longest,
+            min_backoff,
+            max_backoff,
             ..
         } = self.rules;
         let child = &mut self.children[child];
         if now.saturating_sub(child.started) >= period {
-            child.deaths = 0;
+            child.failures = 0;
         }
-        let doubled = first.saturating_mul(1 << child.deaths.min(30));
-        child.deaths += 1;
-        doubled.min(longest.max(first))
+        let doubled = min_backoff.saturating_mul(1 << child.failures.min(30));
+        child.failures += 1;
+        doubled.min(max_backoff.max(min_backoff))
     }
 
-    /// What to do at `now`. To be asked again until it says to wait or to rest.
+    /// The next step at `now`. Call it until it returns [`Step::Wait`], [`Step::Idle`] or [`Step::Finished`].
     pub fn next(&mut self, now: Moment) -> Step {
-        match self.aim {
-            Aim::Alive => self.start_next(now),
-            Aim::Again(due) => {
+        match self.goal {
+            Goal::Alive => self.start_next(now),
+            Goal::RestartAll(due) => {
                 let all = self.stop_next();
                 all.unwrap_or_else(|| {
                     for child in &mut self.children {
@@ -185,16 +186,16 @@ impl Plan {
                             child.state = State::Due(due);
                         }
                     }
-                    self.aim = Aim::Alive;
+                    self.goal = Goal::Alive;
                     self.start_next(now)
                 })
             }
-            Aim::Over(why) => self.stop_next().unwrap_or(Step::Over(why)),
+            Goal::Finish(why) => self.stop_next().unwrap_or(Step::Finished(why)),
         }
     }
 
     fn start_next(&mut self, now: Moment) -> Step {
-        let mut wait = Step::Rest;
+        let mut wait = Step::Idle;
         for (at, child) in self.children.iter_mut().enumerate() {
             match (child.state, wait) {
                 (State::Due(due), _) if due <= now => {
@@ -210,10 +211,10 @@ impl Plan {
         wait
     }
 
-    /// Stops one child at a time, the last first; `None` when none is left.
+    /// Stops the children one at a time, the last one first. Returns `None` when all have ended.
     fn stop_next(&mut self) -> Option<Step> {
         if self.children.iter().any(|c| c.state == State::Stopping) {
-            return Some(Step::Rest);
+            return Some(Step::Idle);
         }
         for child in &mut self.children {
             if matches!(child.state, State::Due(_)) {
@@ -237,16 +238,16 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    fn plan(together: bool, children: usize) -> Plan {
+    fn plan(one_for_all: bool, children: usize) -> Plan {
         let rules = Rules {
-            together,
+            one_for_all,
             ..Rules::default()
         };
         let mut plan = Plan::new(rules, children);
         for child in 0..children {
             assert_eq!(plan.next(at(0)), Step::Start(child));
         }
-        assert_eq!(plan.next(at(0)), Step::Rest);
+        assert_eq!(plan.next(at(0)), Step::Idle);
         plan
     }
 
@@ -255,7 +256,7 @@ mod tests {
         let mut plan = plan(false, 2);
         let (mut now, mut pauses) = (1000, Vec::new());
         for _ in 0..5 {
-            plan.ended(1, false, at(now));
+            plan.child_ended(1, false, at(now));
             let Step::Wait(due) = plan.next(at(now)) else {
                 panic!("it waits");
             };
@@ -264,9 +265,9 @@ mod tests {
             assert_eq!(plan.next(at(now)), Step::Start(1));
         }
         assert_eq!(pauses, [100, 200, 400, 800, 1600]);
-        // It lives for the whole period, and is new again.
+        // After a whole period without a failure the pause is the shortest again.
         now += 10_001;
-        plan.ended(1, false, at(now));
+        plan.child_ended(1, false, at(now));
         assert_eq!(plan.next(at(now)), Step::Wait(at(now + 100)));
     }
 
@@ -274,32 +275,32 @@ mod tests {
     fn too_many_restarts_stop_all_in_the_reverse_order() {
         let mut plan = plan(false, 3);
         for _ in 0..5 {
-            plan.ended(1, false, at(0));
+            plan.child_ended(1, false, at(0));
             assert!(matches!(plan.next(at(0)), Step::Wait(_)));
             assert_eq!(plan.next(at(5000)), Step::Start(1));
         }
-        plan.ended(1, false, at(5000));
+        plan.child_ended(1, false, at(5000));
         assert_eq!(plan.next(at(5000)), Step::Stop(2));
-        assert_eq!(plan.next(at(5000)), Step::Rest);
-        plan.ended(2, false, at(5000));
+        assert_eq!(plan.next(at(5000)), Step::Idle);
+        plan.child_ended(2, false, at(5000));
         assert_eq!(plan.next(at(5000)), Step::Stop(0));
-        plan.ended(0, false, at(5000));
-        assert_eq!(plan.next(at(5000)), Step::Over(Some(1)));
+        plan.child_ended(0, false, at(5000));
+        assert_eq!(plan.next(at(5000)), Step::Finished(Some(1)));
     }
 
     #[test]
     fn all_for_one_stops_the_others_and_starts_all() {
         let mut plan = plan(true, 3);
-        plan.ended(0, false, at(0));
+        plan.child_ended(0, false, at(0));
         assert_eq!(plan.next(at(0)), Step::Stop(2));
-        assert_eq!(plan.next(at(0)), Step::Rest);
-        plan.ended(2, true, at(10));
+        assert_eq!(plan.next(at(0)), Step::Idle);
+        plan.child_ended(2, true, at(10));
         assert_eq!(plan.next(at(10)), Step::Stop(1));
-        plan.ended(1, false, at(20));
+        plan.child_ended(1, false, at(20));
         assert_eq!(plan.next(at(20)), Step::Wait(at(100)));
         let started: Vec<_> = (0..3).map(|_| plan.next(at(100))).collect();
         assert_eq!(started, [0, 1, 2].map(Step::Start));
-        assert_eq!(plan.next(at(100)), Step::Rest);
+        assert_eq!(plan.next(at(100)), Step::Idle);
     }
 
     #[test]
@@ -312,9 +313,9 @@ mod tests {
             1,
         );
         assert_eq!(plan.next(at(0)), Step::Start(0));
-        plan.ended(0, true, at(1));
-        assert_eq!(plan.next(at(1)), Step::Rest);
+        plan.child_ended(0, true, at(1));
+        assert_eq!(plan.next(at(1)), Step::Idle);
         plan.stop();
-        assert_eq!(plan.next(at(1)), Step::Over(None));
+        assert_eq!(plan.next(at(1)), Step::Finished(None));
     }
 }

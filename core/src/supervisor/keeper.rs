@@ -71,9 +71,9 @@ impl Keeper {
                     cx.send_after(due.saturating_sub(now), &cx.id(), (WAKE,));
                     return Ok(());
                 }
-                Step::Rest => return Ok(()),
-                Step::Over(None) => return Err(Reason::normal()),
-                Step::Over(Some(at)) => return Err(self.limit_reached(at)),
+                Step::Idle => return Ok(()),
+                Step::Finished(None) => return Err(Reason::normal()),
+                Step::Finished(Some(at)) => return Err(self.limit_reached(at)),
             }
         }
     }
@@ -109,7 +109,7 @@ impl Keeper {
             tracing::info!(target: "aemp::supervisor", child = %child.name, reason = %Excerpt(&reason), "child ended");
         }
         self.plan
-            .ended(at, reason.is_normal(), self.epoch.elapsed());
+            .child_ended(at, reason.is_normal(), self.epoch.elapsed());
         child.reason = reason;
     }
 

@@ -62,7 +62,7 @@ impl Supervision {
     fn new(together: bool) -> Self {
         Self {
             rules: Rules {
-                together,
+                one_for_all: together,
                 ..Rules::default()
             },
             children: Vec::new(),
@@ -73,7 +73,7 @@ impl Supervision {
     /// with the reason `restart_limit NAME`, followed by the elements of that child's last reason. By default 5 within
     /// 10 s.
     pub fn restarts(mut self, most: usize, period: Duration) -> Self {
-        self.rules.most = most;
+        self.rules.max_restarts = most;
         self.rules.period = period;
         self
     }
@@ -81,8 +81,8 @@ impl Supervision {
     /// Sets the backoff before a restart: `first`, doubled with each further restart of that child up to `longest`. It is
     /// reset after the child has lived for the period of [`restarts`](Self::restarts). By default 100 ms and 5 s.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.rules.first = first;
-        self.rules.longest = longest;
+        self.rules.min_backoff = first;
+        self.rules.max_backoff = longest;
         self
     }
 
