@@ -1,4 +1,4 @@
-//! `LogAllowance`: how many lines of the log a peer, or anybody else outside, may cause.
+//! `LogAllowance`: a rate limit for log lines that peers and other outsiders cause.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,11 +7,10 @@ use tokio::time::Instant;
 
 use crate::rate_limiter::RateLimiter;
 
-/// How much of the log may be about one peer, all members, or all strangers: so many lines at once, and then a few now
-/// and then. What is left out is counted, and the count is logged with the next line that is allowed, or at the end.
+/// A rate limit for log lines about one subject, such as one peer: a burst of lines, and then one line per period.
+/// Suppressed lines are counted; the count is logged with the next allowed line, or when the allowance is dropped.
 ///
-/// Made for lines that others cause and can cause as often as they like. A program that logs what it gets from others
-/// does well to have one for them.
+/// Use it for lines that others can cause at any rate, for example in a program that logs data received from peers.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -31,7 +30,7 @@ pub struct LogAllowance {
 }
 
 impl LogAllowance {
-    /// `burst` lines at once, and one more after each `period`, about whoever `about` names in the log.
+    /// Allows `burst` lines at once, and one more after each `period`. `about` names the subject in the log.
     pub fn new(about: impl Into<Box<str>>, burst: u32, period: Duration) -> Self {
         Self {
             about: about.into(),
@@ -40,7 +39,7 @@ impl LogAllowance {
         }
     }
 
-    /// Whether a line may be logged now. If not, it counts as left out.
+    /// Whether a line may be logged now. If not, it is counted as left out.
     pub fn admits(&self) -> bool {
         let admits = self.limiter.has_permit(Instant::now());
         if admits {
@@ -52,12 +51,12 @@ impl LogAllowance {
         admits
     }
 
-    /// How many lines were left out since that was logged last.
+    /// Lines left out since their number was logged last.
     pub fn left_out(&self) -> u64 {
         self.left_out.load(Ordering::Relaxed)
     }
 
-    /// Logs how many lines were left out, if any were.
+    /// Logs the number of lines left out, if it is not 0.
     pub(crate) fn report(&self) {
         let left_out = self.left_out.swap(0, Ordering::Relaxed);
         if left_out > 0 {
@@ -72,7 +71,7 @@ impl Drop for LogAllowance {
     }
 }
 
-/// Logs a line that somebody outside has caused, if the [`LogAllowance`] (or anything else that `admits`) lets it.
+/// Logs a line that an outsider has caused, if the [`LogAllowance`], or another value with a method `admits`, allows it.
 macro_rules! log_within {
     ($allowance:expr, $level:ident, target: $target:literal, $($line:tt)*) => {
         if tracing::enabled!(target: $target, tracing::Level::$level) && $allowance.admits() {

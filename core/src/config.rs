@@ -1,4 +1,4 @@
-//! `Config`: what a node can be told, with the defaults.
+//! `Config`: the settings of a node with their defaults.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use crate::codec::Limits;
 use crate::error::StartError;
 use crate::handshake::AuthMethod;
 
-/// The settings of a node that most programs leave alone. Times and limits are per node unless they say otherwise.
-/// `Duration::MAX` is never. `monitor_timeout`, `connect_interval` and `opening_timeout` are 50 ms at least, `keepalive` is
-/// 10 ms: a node with less does not start.
+/// The settings of a node that have defaults. Times and limits are per node unless stated otherwise. `Duration::MAX`
+/// means never. `monitor_timeout`, `connect_interval` and `opening_timeout` must be at least 50 ms, `keepalive` at
+/// least 10 ms; otherwise the node does not start.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,103 +20,103 @@ use crate::handshake::AuthMethod;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// After how long without a sign of life a node counts as dead; also the longest pause between attempts at a
-    /// seed, and how long messages wait for seeds that cannot be reached. 30 s (protocol.md section 9).
+    /// Time without a sign of life after which a node counts as dead. Also the longest backoff between attempts at a
+    /// seed, and the time that messages wait for unreachable seeds. 30 s (protocol.md section 9).
     pub monitor_timeout: Duration,
-    /// For how long in all the addresses of a node are tried before what waits for it fails; 2 s (protocol.md
-    /// section 9). Where a connection is made in that time, its opening may take `opening_timeout`.
+    /// Total time in which the addresses of a node are dialled before the messages that wait for it fail; 2 s
+    /// (protocol.md section 9). If a connection is made in that time, its opening may take another `opening_timeout`.
     pub connect_interval: Duration,
-    /// The longest that a connection may take from its first byte to the last of both auth lines; 10 s.
+    /// Limit of the opening of a connection, from its first byte to the last byte of both auth lines; 10 s.
     pub opening_timeout: Duration,
-    /// How often a keepalive (`[]`) goes out on a connection that has nothing else to send; 10 s, and at most a
-    /// quarter of `monitor_timeout`, so that the transport notices a dead host in time.
+    /// Interval of keepalives (`[]`) on a connection that has nothing else to send; 10 s, and at most a quarter of
+    /// `monitor_timeout`, so that the transport detects a dead host in time.
     pub keepalive: Duration,
-    /// After how long a connection is closed that nobody needs; `None`, never.
+    /// Time after which an idle connection is closed; `None` (the default): never.
     ///
-    /// That is one that no message has crossed for that time, across which nothing is monitored in either direction, and
-    /// which is not one to a seed at either end. This node has to know an address of the peer. Nothing is lost by it, and
-    /// what is sent later connects again. It takes up to a quarter longer, and three keepalives at least: the other end
-    /// says by its own (at its `keepalive`, which should not be longer than here) what only it knows, that it calls or
-    /// monitors this node, or that this node is a seed of it.
+    /// A connection is idle if no message crosses it, no monitor exists over it in either direction, neither end is a
+    /// seed of the other, and this node knows an address of the peer. No message is lost by the close, and a later
+    /// message connects again. The close happens up to a quarter later, and not before three keepalive intervals: the
+    /// peer signals its own use of the connection (calls, monitors, or this node as its seed) by its keepalives, so its
+    /// `keepalive` should not be longer than the one of this node.
     pub idle_timeout: Option<Duration>,
-    /// Treat a peer as dead that gives no sign of life within `monitor_timeout` although its machine does; on. A peer
-    /// that is silent is asked for the time then, which a peer of a few lines may not answer. Off, dead hosts are still
-    /// noticed, and so is a peer that takes no bytes for that long (protocol.md section 9).
+    /// Treat a peer as dead if its program gives no sign of life within `monitor_timeout`, although its host does; on. A
+    /// silent peer is pinged by a `time` request, which a minimal implementation may not answer. If off, dead hosts are
+    /// still detected, and peers that accept no bytes for that time (protocol.md section 9).
     pub hung_check: bool,
-    /// What a peer's messages must keep within.
+    /// Limits of the messages of a peer.
     pub limits: Limits,
-    /// Bytes waiting for a peer above which [`ready`](crate::LocalNode::ready) waits; 1 MiB.
+    /// High-water mark: bytes queued for a peer above which [`ready`](crate::LocalNode::ready) waits; 1 MiB.
     pub high_water: usize,
-    /// Bytes waiting for a peer at which its connection fails; 64 MiB.
+    /// Bytes queued for a peer at which its connection fails; 64 MiB.
     pub queue_limit: usize,
-    /// Bytes held for all peers together, past which the connection of the one that most is held for fails; 1 GiB. What
-    /// waits to be sent counts, what was read of a message that is not whole, and monitors on our ports; not the first
-    /// 512 KiB of each kind for each peer.
+    /// Bytes held for all peers together, above which the connection with the most bytes is evicted; 1 GiB. Queued bytes
+    /// count, incompletely read messages, and monitors on this node's ports; the first 512 KiB of each kind for each
+    /// peer do not count.
     pub peers_limit: usize,
-    /// Bytes waiting in an inbox at which its port is killed with `inbox_full`; 64 MiB.
+    /// Bytes of messages in an inbox at which its port is killed with `inbox_full`; 64 MiB.
     pub inbox_limit: usize,
-    /// Monitors that a peer may hold on our ports; 100,000.
+    /// Monitors that a peer may hold on this node's ports; 100,000.
     pub peer_monitors: usize,
     /// Ports that a peer has had spawned here and that live; 10,000. The same for all peers together is
     /// [`spawned_ports`](Self::spawned_ports).
     pub peer_ports: usize,
-    /// Ports that all peers together have had spawned here and that live; 100,000.
+    /// Live ports that all peers together may have spawned here; 100,000.
     pub spawned_ports: usize,
-    /// Connections that others have opened and that are up; 10,000. One more is refused before this node proves itself.
+    /// Accepted connections that are up; 10,000. A further one is refused before this node sends its auth line.
     pub links: usize,
-    /// What a peer may make this node hold in the directory, and all of them.
+    /// Limits of what one peer, and all peers together, may store in the directory of this node.
     pub directory: DirectoryLimits,
-    /// Connections that are not authenticated yet; 128.
+    /// Accepted connections that are not authenticated yet; 128.
     pub openings: usize,
-    /// The same from one address other than loopback; 16.
+    /// Accepted connections that are not authenticated yet, from one address other than loopback; 16.
     pub openings_per_address: usize,
-    /// Nodes at a time that connections are being made to because something is to be sent to them; 4,096. What is sent to
-    /// others meanwhile fails.
+    /// Nodes to which this node connects on demand at the same time; 4,096. Messages to further nodes fail meanwhile.
     pub connecting: usize,
-    /// Dials at a time to addresses that other nodes have named; 32. The others wait, for `monitor_timeout` at most.
-    /// Addresses that this node's own program or configuration names do not count.
+    /// Concurrent dials to addresses that other nodes have published; 32. Further ones wait, at most for
+    /// `monitor_timeout`. Addresses from this node's own program or configuration do not count.
     pub dials: usize,
-    /// The shortest secret in bytes; 16 (protocol.md section 2).
+    /// Minimum length of the secret in bytes; 16 (protocol.md section 2).
     pub min_secret: usize,
-    /// Accept the `cleartext` method on loopback connections, ten failures a second at most; off. It is never offered
-    /// by this node itself.
+    /// Accept the `cleartext` method on loopback connections, with at most ten failures per second; off. This node itself
+    /// never offers it.
     pub cleartext: bool,
-    /// The auth methods that this node produces, best first; `tls_sha3_512`, `hmac_sha3_512`. Those that begin with
-    /// `tls_` count only under TLS.
+    /// The auth methods that this node offers, best first; `tls_sha3_512`, `hmac_sha3_512`. Methods that begin with
+    /// `tls_` are used only under TLS.
     pub auth_offer: Vec<AuthMethod>,
-    /// The auth methods that it accepts, best first; the same. `cleartext` also needs [`cleartext`](Self::cleartext).
+    /// The auth methods that this node accepts, best first; by default the same. `cleartext` also needs
+    /// [`cleartext`](Self::cleartext).
     pub auth_accept: Vec<AuthMethod>,
-    /// Whether a transport that could hold back small writes sends them at once; on.
+    /// Send small writes at once, on transports that could delay them (as `TCP_NODELAY`); on.
     pub nodelay: bool,
-    /// Refuse a peer that sees us under another address than our own socket's; on. It has to be off behind
-    /// address translation (protocol.md section 2, the bridge).
+    /// Refuse a peer that sees this node under another address than that of its socket; on. Must be off behind address
+    /// translation (protocol.md section 2, the bridge).
     pub check_peeraddr: bool,
-    /// Tasks that run ports; as many as the machine has cores.
+    /// Shards: tasks that run ports; by default as many as the machine has cores.
     pub shards: usize,
 }
 
-/// The shortest pause between keepalives.
-const LEAST_KEEPALIVE: Duration = Duration::from_millis(10);
+/// Minimum of the keepalive interval.
+const MIN_KEEPALIVE: Duration = Duration::from_millis(10);
 
 impl Config {
-    /// The shortest time in which something has to happen over a network, 50 ms: with less, nothing would.
+    /// Minimum of the timeouts for operations over a network, 50 ms: shorter ones would always expire.
     pub const LEAST_TIME: Duration = Duration::from_millis(50);
 
-    /// How often keepalives go out.
+    /// The interval of keepalives.
     pub(crate) fn keepalive(&self) -> Duration {
         self.keepalive.min(self.monitor_timeout / 4)
     }
 
-    /// That no time is too short to work with.
+    /// Checks the minimum of each time.
     ///
     /// # Errors
-    /// Name the first that is.
+    /// Names the first time that is too short.
     pub(crate) fn check(&self) -> Result<(), StartError> {
         let times = [
             ("monitor_timeout", self.monitor_timeout, Self::LEAST_TIME),
             ("connect_interval", self.connect_interval, Self::LEAST_TIME),
             ("opening_timeout", self.opening_timeout, Self::LEAST_TIME),
-            ("keepalive", self.keepalive, LEAST_KEEPALIVE),
+            ("keepalive", self.keepalive, MIN_KEEPALIVE),
         ];
         match times.into_iter().find(|(_, time, least)| time < least) {
             Some((key, time, least)) => Err(StartError::TooShort { key, time, least }),

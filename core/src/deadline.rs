@@ -1,12 +1,12 @@
-//! `Deadline` and `Ticks`: times that a program gives. One that is longer than any clock can tell, such as
-//! `Duration::MAX`, never ends.
+//! `Deadline` and `Ticks`: points in time from durations that a program gives. A duration beyond the range of the
+//! clock, such as `Duration::MAX`, never ends.
 
 use std::future::{Future, pending};
 use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
-/// A moment that something must not be later than.
+/// A deadline; [`Never`](Self::Never) if it is beyond the range of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Deadline {
     At(Instant),
@@ -14,12 +14,12 @@ pub(crate) enum Deadline {
 }
 
 impl Deadline {
-    /// `limit` from now on.
+    /// The deadline `limit` from now.
     pub(crate) fn after(limit: Duration) -> Self {
         Self::At(Instant::now()).plus(limit)
     }
 
-    /// The same so much later.
+    /// This deadline, later by `more`.
     pub(crate) fn plus(self, more: Duration) -> Self {
         match self {
             Self::At(moment) => moment.checked_add(more).map_or(Self::Never, Self::At),
@@ -27,12 +27,12 @@ impl Deadline {
         }
     }
 
-    /// Whether it has come at `now`.
-    pub(crate) fn has_come(self, now: Instant) -> bool {
+    /// Whether the deadline has passed at `now`.
+    pub(crate) fn has_passed(self, now: Instant) -> bool {
         self <= Self::At(now)
     }
 
-    /// Waits until it comes. In whatever runtime the future is awaited, the timer is of the one where this is called.
+    /// Waits for the deadline. The timer belongs to the runtime in which this is called, wherever the future is awaited.
     pub(crate) fn wait(self) -> impl Future<Output = ()> + Send {
         let sleep = match self {
             Self::At(moment) => Some(sleep_until(moment)),
@@ -46,24 +46,24 @@ impl Deadline {
         }
     }
 
-    /// The result of `future`, unless the deadline comes first.
-    pub(crate) fn bound<F: Future>(self, future: F) -> impl Future<Output = Option<F::Output>> {
-        let late = self.wait();
+    /// The output of `future`; `None` if the deadline passes first.
+    pub(crate) fn timeout<F: Future>(self, future: F) -> impl Future<Output = Option<F::Output>> {
+        let expired = self.wait();
         async {
             tokio::select! {
                 biased;
                 output = future => Some(output),
-                () = late => None,
+                () = expired => None,
             }
         }
     }
 }
 
-/// The ticks of a period, the first after one of them. Late ones push back those that follow.
+/// Periodic ticks, the first one after one period. A late tick delays the following ones.
 pub(crate) struct Ticks(Option<Interval>);
 
 impl Ticks {
-    /// `period` is above 0.
+    /// Ticks every `period`, which must not be zero.
     pub(crate) fn every(period: Duration) -> Self {
         let first = Instant::now().checked_add(period);
         Self(first.map(|first| {
@@ -73,7 +73,7 @@ impl Ticks {
         }))
     }
 
-    /// Waits for the next one.
+    /// Waits for the next tick.
     ///
     /// # Cancel safety
     /// Dropping the future loses no tick.
@@ -94,10 +94,10 @@ mod tests {
         let (soon, never) = (Deadline::after(Duration::from_secs(1)), Deadline::Never);
         assert_eq!(Deadline::after(Duration::MAX), never);
         assert_eq!(soon.plus(Duration::MAX), never);
-        assert!(soon < never && !never.has_come(Instant::now()));
-        let late = soon.bound(Ticks::every(Duration::MAX).next()).await;
-        assert!(late.is_none() && soon.has_come(Instant::now()));
-        assert_eq!(never.bound(async { 7 }).await, Some(7));
+        assert!(soon < never && !never.has_passed(Instant::now()));
+        let expired = soon.timeout(Ticks::every(Duration::MAX).next()).await;
+        assert!(expired.is_none() && soon.has_passed(Instant::now()));
+        assert_eq!(never.timeout(async { 7 }).await, Some(7));
     }
 
     #[tokio::test(start_paused = true)]

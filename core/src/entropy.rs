@@ -1,8 +1,8 @@
-//! Where a node's random bytes come from, so that a test can give it its own.
+//! `Entropy`: the source of a node's random bytes. Tests can replace it.
 
 use std::sync::Arc;
 
-/// A source of random bytes. The system's by default.
+/// A function that fills a slice with random bytes.
 pub(crate) type Fill = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 #[derive(Clone)]
@@ -15,10 +15,11 @@ impl Entropy {
 
     /// Random bytes from the operating system.
     pub(crate) fn system() -> Result<Self, getrandom::Error> {
-        // Asked once here, so that a system without a source fails at start and not at the first connection.
+        // Called once here, so that a system without a random source fails at start and not at the first connection.
         getrandom::u64()?;
         Ok(Self(Arc::new(|bytes| {
-            // Once it has worked the call does not fail on any system we know; zeros would be worse than no node.
+            // After one success the call does not fail on any known system; predictable bytes would be worse than a
+            // panic.
             getrandom::fill(bytes).expect("the system's random source works after start");
         })))
     }
@@ -29,8 +30,8 @@ impl Entropy {
         bytes
     }
 
-    /// `N` random letters and digits, near 6 bits each.
-    pub(crate) fn word<const N: usize>(&self) -> String {
+    /// `N` random letters and digits, of almost 6 bits each.
+    pub(crate) fn alphanumeric<const N: usize>(&self) -> String {
         const LETTERS: &[u8; 62] =
             b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         self.bytes::<N>()
@@ -39,7 +40,7 @@ impl Entropy {
             .collect()
     }
 
-    /// A factor between `low` and `high`.
+    /// A random factor between `low` and `high`.
     pub(crate) fn between(&self, low: f64, high: f64) -> f64 {
         let unit = u32::from_le_bytes(self.bytes()) as f64 / u32::MAX as f64;
         low + (high - low) * unit

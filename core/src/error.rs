@@ -1,4 +1,4 @@
-//! What can go wrong for a program that uses nodes.
+//! The errors of nodes.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::{Excerpt, PortId, Reason, Text};
 /// `Result` with this crate's [`Error`].
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// Any error of this crate, for programs that only pass it on.
+/// Any error of this crate, for programs that only propagate it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,19 +26,19 @@ pub enum Error {
     /// A call was not answered.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// A message's elements are not what was asked for.
+    /// The elements of a message do not have the requested types.
     #[error(transparent)]
     Parse(#[from] ParseError),
-    /// A text is no node ID or port ID.
+    /// A text is no valid node ID or port ID.
     #[error(transparent)]
     Id(#[from] ParseIdError),
-    /// A text is no address.
+    /// A text is no valid address.
     #[error(transparent)]
     Address(#[from] ParseAddressError),
-    /// The directory did not do what it was asked for.
+    /// An operation of the directory failed.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// No connection.
+    /// The node could not connect.
     #[error(transparent)]
     Join(#[from] JoinError),
 }
@@ -47,26 +47,26 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The node ID is none.
+    /// The node ID is not valid.
     #[error(transparent)]
     Id(#[from] ParseIdError),
-    /// A bind or seed is no address.
+    /// A bind or seed is no valid address.
     #[error(transparent)]
     Address(#[from] ParseAddressError),
-    /// A codec was chosen that this node does not have.
+    /// A selected codec does not exist in this node.
     #[error(
         "there is no codec {name:?}: this node has {known:?}; enable the feature, or add the codec"
     )]
     UnknownCodec {
-        /// The wanted name.
+        /// The selected name.
         name: String,
-        /// The names there are.
+        /// The names of the existing codecs.
         known: Vec<String>,
     },
-    /// The node has no codec at all , so that it could talk to nobody.
+    /// The node has no codec, so it could not communicate.
     #[error("the node has no codec: enable the feature json or cbor, or add one")]
     NoCodec,
-    /// Without a secret nobody can be authenticated.
+    /// The node has binds, seeds or peers, but no secret to authenticate with.
     #[error(
         "binds and seeds need a secret: AEMP authenticates every connection; give all nodes of the network the same"
     )]
@@ -79,31 +79,31 @@ pub enum StartError {
     Listen {
         /// The address as given.
         address: String,
-        /// What the transport said.
+        /// The error of the transport.
         #[source]
         error: io::Error,
     },
-    /// The system gives no random bytes.
+    /// The system has no source of random bytes.
     #[error("the system has no source of random bytes: {0}")]
     Entropy(String),
-    /// The configuration is wrong: what its source says. `aemp-profile` has a `ProfileError`.
+    /// The configuration is wrong. Holds the error of its source; that of `aemp-profile` is a `ProfileError`.
     #[error(transparent)]
     Profile(Box<dyn std::error::Error + Send + Sync>),
     /// The configuration cannot be read.
     #[error("the configuration cannot be had: {0}")]
     ReadProfile(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A profile was named, or a value of a configuration given, and nothing says where profiles are and what keys mean.
+    /// A profile or a value of a configuration was set, but the node has no source of profiles.
     #[error(
         "a profile was named or a value given, and this node has no configuration file: enable the feature profile of aemp, \
          or give the builder a source of profiles"
     )]
     NoProfiles,
-    /// The configuration asks for something that this version does not have.
+    /// The configuration needs a feature that this version does not have.
     #[error("{key} is configured, and cannot be had: {why}")]
     Unsupported {
         /// The key.
         key: &'static str,
-        /// What is missing, and what to do.
+        /// The missing feature, and what to do.
         why: &'static str,
     },
     /// The configuration names a service that this program does not have.
@@ -111,7 +111,7 @@ pub enum StartError {
     UnknownService {
         /// Its name.
         name: String,
-        /// The registered one that is most like it.
+        /// The most similar registered name.
         nearest: Option<String>,
     },
     /// A service did not start.
@@ -119,37 +119,37 @@ pub enum StartError {
     Service {
         /// Its name.
         name: String,
-        /// What it said.
+        /// Its error.
         reason: Reason,
     },
-    /// A time of the configuration is too short to work with.
+    /// A time of the configuration is too short.
     #[error("{key} is {time:?}, and has to be {least:?} at least")]
     TooShort {
         /// The setting.
         key: &'static str,
-        /// What it is.
+        /// Its value.
         time: Duration,
-        /// The least that it may be.
+        /// Its minimum.
         least: Duration,
     },
-    /// The tokio runtime has no timers, without which nothing would ever be given up.
+    /// The tokio runtime has no timers, which all timeouts need.
     #[error("the tokio runtime has no timers: build it with enable_time or enable_all")]
     NoTimers,
-    /// There is no tokio runtime to run on.
+    /// The node was not started inside a tokio runtime.
     #[error("a node is started inside a tokio runtime, and there is none here")]
     NoRuntime,
 }
 
-/// Why a message was not sent. Nothing else is disturbed.
+/// Why a message was not sent. Other messages are not affected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// It cannot be encoded.
+    /// The message cannot be encoded.
     #[error("message to {:?} not sent: {error}", Excerpt(to))]
     Encode {
-        /// Where it was to go.
+        /// The receiver.
         to: PortId,
-        /// Which element is the matter.
+        /// The error, with the path to the element.
         #[source]
         error: EncodeError,
     },
@@ -165,7 +165,7 @@ pub enum CallError {
     /// No answer came in time.
     #[error("{:?} did not answer within {limit:?}", Excerpt(to))]
     TimedOut {
-        /// Who was called.
+        /// The called port.
         to: PortId,
         /// The limit.
         limit: Duration,
@@ -173,23 +173,23 @@ pub enum CallError {
     /// The port died, or messages to it or from it may have been lost.
     #[error("{:?} cannot answer: {}", Excerpt(to), Excerpt(reason))]
     Gone {
-        /// Who was called.
+        /// The called port.
         to: PortId,
-        /// What a monitor on it was told.
+        /// The reason that the monitor on the port received.
         reason: Reason,
     },
-    /// The answer is not of the type that was asked for.
+    /// The answer does not have the requested type.
     #[error("the answer of {:?} does not fit: {error}", Excerpt(to))]
     Answer {
-        /// Who was called.
+        /// The called port.
         to: PortId,
-        /// What is the matter with it.
+        /// The error of parsing the answer.
         #[source]
         error: ParseError,
     },
 }
 
-/// Why a node has no connection.
+/// Why a node could not connect to any of its seeds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("node {node:?} could not join through {address}: {text}")]
 pub struct JoinError {
@@ -197,15 +197,15 @@ pub struct JoinError {
     pub node: Text,
     /// The address that was tried.
     pub address: String,
-    /// What happened.
+    /// The reason of the failure.
     pub text: String,
 }
 
-/// Why the directory did not do what it was asked for.
+/// Why an operation of the directory failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirectoryError {
-    /// The name is none that a family can have.
+    /// The name is not valid for a family.
     #[error(
         "{family:?} is no family: its name has letters, digits, _ and :, and begins with a letter"
     )]
@@ -213,7 +213,7 @@ pub enum DirectoryError {
         /// The name.
         family: String,
     },
-    /// The value is not what JSON can carry: every JSON peer of the network would miss it.
+    /// JSON cannot carry the value, so JSON peers of the network could not receive it.
     #[error(
         "{key:?} of family {family:?} not set: the directory holds what JSON can carry, and this has {what}"
     )]
@@ -222,7 +222,7 @@ pub enum DirectoryError {
         family: Text,
         /// The key.
         key: Text,
-        /// What is the matter, and where.
+        /// The offending element, and its path.
         what: String,
     },
     /// Key and value are too large.
@@ -234,19 +234,19 @@ pub enum DirectoryError {
         family: Text,
         /// The key.
         key: Text,
-        /// The size of both, about.
+        /// The approximate size of both.
         bytes: usize,
         /// The limit.
         limit: usize,
     },
-    /// The value does not serialise.
+    /// The value cannot be serialised.
     #[error("{key:?} of family {family:?} not set: {error}")]
     Serialize {
         /// The family.
         family: Text,
         /// The key.
         key: Text,
-        /// What serde said.
+        /// The error of serde.
         error: EncodeError,
     },
     /// No answer came in time.
@@ -256,26 +256,26 @@ pub enum DirectoryError {
         family: Text,
         /// The limit.
         limit: Duration,
-        /// What is known about why.
+        /// The likely cause.
         why: String,
     },
     /// The node has stopped.
     #[error("the node has stopped")]
     Stopped,
-    /// Nobody is in the group.
+    /// The group has no members.
     #[error("group {group:?} has no members")]
     Empty {
         /// The group.
         group: Text,
     },
-    /// None of the group's members can be reached from here: see [`Members::unreachable`](crate::Members::unreachable).
+    /// This node can reach none of the group's members; see [`Members::unreachable`](crate::Members::unreachable).
     #[error(
         "no member of group {group:?} can be reached: {members} listen nowhere and have no connection to this node"
     )]
     Unreachable {
         /// The group.
         group: Text,
-        /// How many members it has.
+        /// The number of its members.
         members: usize,
     },
     /// A message to a member was not sent.

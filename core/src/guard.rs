@@ -1,5 +1,5 @@
-//! The guard around code that is not ours: handlers, callbacks, offered functions, destructors, transports. A panic in it
-//! is caught by it, and by nothing else in this crate.
+//! Catches panics of foreign code: handlers, callbacks, offered functions, destructors, transports. All catching of
+//! panics in this crate is done here.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -9,30 +9,30 @@ use crate::Excerpt;
 
 pub(crate) use aemp_proto::guard::{Panicked, run};
 
-/// Runs `code`, whose panic is logged: `panicked` says what panicked.
-pub(crate) fn log(panicked: &'static str, code: impl FnOnce()) {
+/// Runs `code` and logs its panic, with the message `panicked`.
+pub(crate) fn run_or_log(panicked: &'static str, code: impl FnOnce()) {
     if let Err(panic) = run(code) {
-        // Who writes the log is the program's code as well.
+        // The log subscriber is the program's code and may panic as well.
         let _ =
             run(|| tracing::error!(target: "aemp::node", panic = %Excerpt(&panic), "{panicked}"));
     }
 }
 
-/// Drops `value`, whose destructor may be the program's.
+/// Drops `value`, whose destructor may be the program's code, and logs its panic.
 pub(crate) fn dispose<T>(value: T) {
-    log("a destructor panicked", || drop(value));
+    run_or_log("a destructor panicked", || drop(value));
 }
 
-/// Drops each of `values` alone: a second destructor that panics while the first panic unwinds would end the process.
+/// Drops each of `values` separately: a destructor that panics while another panic unwinds would abort the process.
 pub(crate) fn dispose_all<T>(values: impl IntoIterator<Item = T>) {
     values.into_iter().for_each(dispose);
 }
 
-/// Runs `future` to its end or to its panic, and drops it like any other value of the program's.
+/// Runs `future` until it completes or panics. It is dropped by [`dispose`], since its destructor may panic.
 pub(crate) fn complete<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
-    let mut held = Held(Some(Box::pin(future)));
+    let mut guarded = GuardedFuture(Some(Box::pin(future)));
     poll_fn(move |cx| {
-        let Some(future) = &mut held.0 else {
+        let Some(future) = &mut guarded.0 else {
             return Poll::Pending;
         };
         match run(|| future.as_mut().poll(cx)) {
@@ -42,10 +42,10 @@ pub(crate) fn complete<F: Future>(future: F) -> impl Future<Output = Result<F::O
     })
 }
 
-/// A future whose destructor may panic. It is there until the drop.
-struct Held<F>(Option<Pin<Box<F>>>);
+/// A future whose destructor may panic. `Some` until this is dropped.
+struct GuardedFuture<F>(Option<Pin<Box<F>>>);
 
-impl<F> Drop for Held<F> {
+impl<F> Drop for GuardedFuture<F> {
     fn drop(&mut self) {
         dispose(self.0.take());
     }

@@ -1,18 +1,18 @@
 //! The core of aemp: ports, nodes and links, which run the protocol on tokio. It knows no socket, no codec and no file;
 //! the facade crate `aemp` adds those and is what programs use.
 //!
-//! * A node of this process is a [`LocalNode`], made by a [`Builder`]; what it can be told is its [`Config`].
+//! * A node of this process is a [`LocalNode`], created by a [`Builder`]; its settings are its [`Config`].
 //! * A port is anything that implements [`Port`]: a closure, [`routes`], a type, or an [`Inbox`]. While it handles a
 //!   message it has a [`Context`]. Its address is a [`PortId`].
-//! * A [`Message`] is a list of [`Value`]s, or whatever serialises to one.
-//! * A [`Monitor`] tells of a port's death with a [`Reason`].
-//! * Who adds a codec begins at [`codec::Codec`], who adds a transport at [`transport::Transport`]. The opening of a
-//!   connection is a state machine of its own, [`handshake`].
+//! * A [`Message`] is a list of [`Value`]s, or any value that serialises to one.
+//! * A [`Monitor`] reports a port's death with a [`Reason`].
+//! * To add a codec, implement [`codec::Codec`]; to add a transport, implement [`transport::Transport`]. The opening of a
+//!   connection is a separate state machine, [`handshake`].
 //!
-//! What AEMP is, without I/O, is in the crate `aemp-proto`: names, values, messages, what reads and writes their bytes,
-//! and the state machines of the protocol. What programs and codecs use of it stands here as well.
+//! The crate `aemp-proto` is the protocol without I/O: names, values, messages, the encoding and decoding of tokens,
+//! and the state machines. This crate re-exports the parts that programs and codecs use.
 //!
-//! Comments name the wire protocol's facts by section of `docs/protocol.md` in the repository.
+//! Comments refer to the wire protocol by sections of `docs/protocol.md` in the repository.
 
 mod allowance;
 mod budget;
@@ -67,14 +67,14 @@ pub use message::{IntoMessage, Message, ParseError, Values};
 #[doc(no_inline)]
 pub use value::{Integer, Map, Value};
 
-/// Deliberate faults, by which the simulation shows that it would find real ones.
+/// Deliberate faults, with which the simulation is tested: it has to find them.
 #[cfg(aemp_faults)]
 pub mod faults {
     #[doc(inline)]
     pub use aemp_proto::faults::{Fault, choose};
 }
 
-/// The opening of a connection as a state machine (protocol.md section 2): it begins with an
+/// The opening of a connection as a state machine (protocol.md section 2). Its first state is
 /// [`Opening`](handshake::Opening). The states and their order are in the documentation of `aemp_proto::handshake`.
 pub mod handshake {
     #[doc(inline)]
@@ -85,13 +85,13 @@ pub mod handshake {
     };
 }
 
-/// Names on the network: [`NodeId`], [`PortName`], and [`PortId`], which is both joined by `#` (protocol.md section 1).
+/// Names on the network: [`NodeId`], [`PortName`], and [`PortId`], both joined by `#` (protocol.md section 1).
 pub mod id {
     #[doc(inline)]
     pub use aemp_proto::id::{NodeId, ParseIdError, PortId, PortName};
 }
 
-/// [`Message`]: what one `send` carries: a list of elements, the first of which is by convention a text, its tag
+/// [`Message`]: the content of one `send`: a list of elements. By convention the first element is a text, the tag
 /// (protocol.md section 4).
 pub mod message {
     #[doc(inline)]
@@ -100,8 +100,8 @@ pub mod message {
     pub use aemp_proto::value::{IntoIter, ParseError, Values, to_values};
 }
 
-/// [`Value`]: the dynamic data model of messages, which is all of CBOR (RFC 8949). JSON covers a part of it;
-/// what it lacks is refused when a message is encoded, never bent.
+/// [`Value`]: the dynamic data model of messages: all of CBOR (RFC 8949). JSON covers a part of it; a value that JSON
+/// cannot carry exactly is refused when a message is encoded, and never changed.
 pub mod value {
     #[doc(inline)]
     pub use aemp_proto::value::{

@@ -1,7 +1,8 @@
-//! The nearest known name to a mistyped one.
+//! `nearest`: finds the known name that is most similar to a mistyped one.
 
-/// The one of `names` that `word` most probably was meant to be: at most a third of its letters differ, or two
-/// where it has four or more, or it is the beginning of one name only. `None` where nothing is near.
+/// The name in `names` that is most similar to `word`. A name is similar if at most a third of the letters differ (at
+/// least two for words of four or more letters), or if `word` is a prefix of that name only. `None` if no name is
+/// similar.
 ///
 /// ```
 /// use aemp_core::nearest;
@@ -32,7 +33,7 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
     })
 }
 
-/// How many letters have to be put in, left out, replaced or swapped with their neighbour.
+/// The edit distance (Damerau-Levenshtein): insertions, deletions, replacements and swaps of adjacent letters.
 fn distance(word: &[char], name: &str) -> usize {
     let name: Vec<char> = name.chars().collect();
     let mut before_last = Vec::new();

@@ -1,11 +1,11 @@
-//! `Ration`: how often something may happen. It knows no clock: it is told the time.
+//! `RateLimiter`: limits how often an operation may happen. It reads no clock: the time is an argument.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many times at once, and one time more after each period.
+/// A token bucket: holds `burst` permits, and gets one back after each period.
 pub(crate) struct RateLimiter {
     burst: i64,
     period: Duration,
@@ -13,13 +13,13 @@ pub(crate) struct RateLimiter {
 }
 
 struct State {
-    /// Below zero where tries that were under way together have failed.
+    /// Permits left. Below zero if several concurrent attempts were counted after the check.
     left: i64,
     refilled: Option<Instant>,
 }
 
 impl RateLimiter {
-    /// `burst` at once, and one more after each `period`, which is not zero.
+    /// A bucket of `burst` permits with one more after each `period`, which is at least 1 ms.
     pub(crate) fn new(burst: u32, period: Duration) -> Self {
         let burst = i64::from(burst);
         Self {
@@ -32,7 +32,7 @@ impl RateLimiter {
         }
     }
 
-    /// Whether there is one left.
+    /// Whether a permit is left.
     pub(crate) fn has_permit(&self, now: Instant) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let refilled = *state.refilled.get_or_insert(now);
@@ -45,7 +45,7 @@ impl RateLimiter {
         state.left > 0
     }
 
-    /// One is used.
+    /// Uses a permit.
     pub(crate) fn consume(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.left = state.left.saturating_sub(1);

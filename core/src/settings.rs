@@ -1,6 +1,6 @@
-//! What a configuration can tell a builder: [`Settings`], and [`ConfigSource`], which is asked for them when a node starts.
-//! How a configuration is written, found and resolved is no business of this crate: `aemp-profile` has the one that
-//! AnyEvent::MP has, too.
+//! The interface of configurations: [`Settings`], and [`ConfigSource`], which changes them when a node starts. The
+//! format, location and resolution of a configuration are outside of this crate: `aemp-profile` implements the one of
+//! AnyEvent::MP.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use aemp_proto::text::latin1;
 use crate::handshake::{Secret, SecretError};
 use crate::{Config, StartError, Text, Value};
 
-/// Where a node that is about to start gets its configuration: a file with profiles, or whatever a program has. It is
-/// given to [`Builder::profiles`](crate::Builder::profiles), and asked if the program names a profile or gives a value.
+/// The source of a node's configuration: a file with profiles, or any other. It is passed to
+/// [`Builder::profiles`](crate::Builder::profiles), and called at start if the program sets a profile or a value.
 ///
 /// ```
 /// use aemp_core::settings::{Asked, ConfigSource, Settings};
@@ -32,82 +32,82 @@ use crate::{Config, StartError, Text, Value};
 /// # }
 /// ```
 pub trait ConfigSource: Send + Sync {
-    /// Changes `settings`, which are what the program has told the builder, into those that the node starts with. It may
-    /// block: a starting node calls it where that disturbs nobody.
+    /// Changes `settings`, which hold the settings of the builder, to those with which the node starts. It may block:
+    /// it is called on a thread for blocking work.
     ///
     /// # Errors
-    /// [`StartError::ReadProfile`] if the configuration cannot be read, [`StartError::Profile`] if it is wrong. The node
-    /// does not start then.
+    /// [`StartError::ReadProfile`] if the configuration cannot be read, [`StartError::Profile`] if it is wrong. Then
+    /// the node does not start.
     fn configure(&self, asked: &Asked, settings: &mut Settings) -> Result<(), StartError>;
 }
 
-/// What a program asks of a [`ConfigSource`].
+/// The request of a program to a [`ConfigSource`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Asked {
-    /// The profile; `None` if only values were given.
+    /// The profile; `None` if only values were set.
     pub profile: Option<ProfileName>,
-    /// Values by key, in the order in which [`Builder::value`](crate::Builder::value) was given them.
+    /// Keys and values, in the order of the calls of [`Builder::value`](crate::Builder::value).
     pub values: Vec<(Text, Value)>,
-    /// Letters and digits that no other process has, to make an ID of.
+    /// Random letters and digits, different for each process, to build a node ID from.
     pub word: String,
 }
 
-/// Which profile a program wants.
+/// The profile that a program selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProfileName {
-    /// That of the host's name.
+    /// The profile with the name of the host.
     Host,
-    /// The one of this name.
+    /// The profile with this name.
     Named(String),
 }
 
-/// A configuration that has been read, which [`Builder::fill`](crate::Builder::fill) takes over.
+/// A configuration that has been read, for [`Builder::fill`](crate::Builder::fill).
 pub trait Fill {
-    /// Puts all that it says in the place of what `settings` say.
+    /// Replaces the values in `settings` by its own.
     fn fill(self, settings: &mut Settings);
 }
 
-/// What a node that starts is told, as far as a configuration can.
+/// The settings of a starting node that a configuration can change.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The node's ID; `None` for one that is made up.
+    /// The node's ID; `None` for a generated one.
     pub id: Option<String>,
     /// Addresses to listen on.
     pub binds: Vec<String>,
-    /// Addresses to keep a connection to.
+    /// Addresses to which the node keeps a connection.
     pub seeds: Vec<String>,
-    /// The codecs to use of those there are, best first; `None` for all.
+    /// Names of the codecs to use, best first; `None` for all.
     pub codecs: Option<Vec<String>>,
-    /// All settings that have defaults.
+    /// The settings that have defaults.
     pub config: Config,
-    /// What to run at start, in this order.
+    /// Services to run at start, in this order.
     pub services: Vec<Service>,
-    /// What is odd in the configuration: lines for the log of a node that starts.
+    /// Warnings about the configuration, which the starting node logs.
     pub warnings: Vec<String>,
-    /// What the configuration asks for and this version does not have: the node does not start.
+    /// A feature that the configuration needs and this version does not have. If set, the node does not start.
     pub unsupported: Option<Unsupported>,
     secret: Option<SecretSource>,
 }
 
 impl Settings {
-    /// The shared secret as a text, one character for each byte, as [`Secret::from_text`] reads it.
+    /// The shared secret as text, with one character per byte, as read by [`Secret::from_text`].
     pub fn secret_text(&self) -> Option<String> {
         self.secret.as_ref().map(SecretSource::as_text)
     }
 
-    /// Sets the shared secret, of which `min_secret` is not asked again, or takes it away.
+    /// Sets or removes the shared secret. Its length is not checked against `min_secret` again.
     pub fn set_secret(&mut self, secret: Option<Secret>) {
         self.secret = secret.map(SecretSource::Checked);
     }
 
-    pub(crate) fn give_secret(&mut self, secret: SecretSource) {
+    pub(crate) fn set_secret_source(&mut self, secret: SecretSource) {
         self.secret = Some(secret);
     }
 
-    /// The secret, if there is one. Fails if it is shorter than `min_secret`.
+    /// Takes the secret, if there is one. Fails if it is shorter than `min_secret`.
     pub(crate) fn take_secret(&mut self) -> Result<Option<Secret>, SecretError> {
         let secret = self.secret.take();
         let checked = secret.map(|secret| secret.check(self.config.min_secret));
@@ -115,29 +115,29 @@ impl Settings {
     }
 }
 
-/// A function to run at start.
+/// A service: a function that the node runs at start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// The name that it is registered under, by [`Builder::service`](crate::Builder::service).
+    /// The name under which it is registered by [`Builder::service`](crate::Builder::service).
     pub name: Text,
-    /// What it is called with.
+    /// The arguments of the call.
     pub arguments: Vec<Value>,
 }
 
-/// Something that a configuration asks for and cannot have.
+/// A feature that a configuration needs and this version does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsupported {
     /// The key.
     pub key: &'static str,
-    /// What is missing, and what to do.
+    /// The missing feature, and what to do.
     pub why: &'static str,
 }
 
-/// A secret as it was given.
+/// A secret as it was set.
 pub(crate) enum SecretSource {
     Text(String),
     Bytes(Vec<u8>),
-    /// Its length was held against the `min_secret` that came with it.
+    /// Its length was checked against its own `min_secret`.
     Checked(Secret),
 }
 

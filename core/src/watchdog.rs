@@ -229,7 +229,7 @@ pub(crate) fn defer_wake(waker: Waker) {
 
 /// Wakes a task. The waker may be the program's code.
 fn wake(waker: Waker) {
-    guard::log("a waker panicked", || waker.wake());
+    guard::run_or_log("a waker panicked", || waker.wake());
 }
 
 /// Awaits `future`, which a shard completes. Its task is woken by [`defer_wake`], but a poll sees the completion at once.

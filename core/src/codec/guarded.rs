@@ -1,11 +1,11 @@
-//! The guard around a [`ValueFormat`] that writes, whose panic is an error of that message.
+//! Catches panics of a [`ValueFormat`] that writes, and returns them as errors of the message.
 
 use std::sync::Arc;
 
 use super::{BoxError, Capabilities, Encoder, Head, Out, ValueFormat};
 use crate::{Value, guard};
 
-/// `encoder`, whose format may panic.
+/// Wraps `encoder`, so that a panic of its format is an error.
 pub(crate) fn guarded(encoder: Encoder) -> Encoder {
     match encoder {
         Encoder::Values(format) => Encoder::Values(Arc::new(Guarded(format))),
@@ -13,7 +13,7 @@ pub(crate) fn guarded(encoder: Encoder) -> Encoder {
     }
 }
 
-/// A format whose panic while it writes is an error.
+/// A format that returns a panic in `write` as an error.
 pub(super) struct Guarded(pub(super) Arc<dyn ValueFormat>);
 
 impl ValueFormat for Guarded {

@@ -1,7 +1,7 @@
-//! What turns messages into bytes and back: the traits [`Codec`] and [`Decoder`], and what all codecs share.
+//! Codecs encode and decode messages: the traits [`Codec`] and [`Decoder`], and the parts that all codecs share.
 //!
-//! A codec sees one message at a time. Which port it is for is its first element (protocol.md section 4); who
-//! sent it and whether it is welcome is no business of a codec.
+//! A codec handles one message at a time. The first element of a message is the name of its port (protocol.md section
+//! 4). A codec does not know the sender and does not decide whether a message is accepted.
 
 mod guarded;
 mod value_codec;
@@ -35,28 +35,28 @@ pub(crate) use guarded::guarded;
 
 pub use value_codec::{FormatError, ValueCodec};
 
-/// A framing of AEMP: how a message looks on the stream.
+/// A framing of AEMP: the format of a message on the stream.
 ///
-/// Over a serde library, [`ValueCodec`] is a whole one: implement [`ValueFormat`]. Quicker, and more work, is one that writes
-/// tokens into a [`Sink`] and reads them by [`Heads`] and a [`WireFormat`].
+/// The easy way to write one over a serde library is [`ValueCodec`]: implement [`ValueFormat`]. A codec that writes
+/// tokens into a [`Sink`], and reads them by [`Heads`] and a [`WireFormat`], is faster, and more work.
 pub trait Codec: Send + Sync {
-    /// The token that stands for this codec in the greeting, such as `json` (protocol.md section 2).
+    /// The token of this codec in the greeting, such as `json` (protocol.md section 2).
     fn name(&self) -> &str;
 
-    /// What this codec can carry to `peer`.
+    /// The values that this codec can carry to `peer`.
     fn capabilities(&self, peer: &PeerInfo) -> Capabilities;
 
-    /// How it writes.
+    /// The encoder of this codec.
     fn encoder(&self) -> Encoder;
 
-    /// Appends `frame`, which goes to `peer`, to `out` as one array: the port's name, the elements, the reply.
+    /// Appends `frame`, a message to `peer`, to `out` as one array: the port's name, the elements, the reply.
     ///
-    /// Not to be written anew: a node asks for the encoder and the capabilities when a connection comes up, and does the
-    /// same with them for each message.
+    /// Do not override it: a node fetches the encoder and the capabilities when a connection comes up, and encodes each
+    /// message with those.
     ///
     /// # Errors
-    /// Where this codec cannot carry an element exactly, or it nests deeper than [`MAX_DEPTH`]; `out` is then
-    /// left as it was.
+    /// If this codec cannot carry an element exactly, or an element nests deeper than [`MAX_DEPTH`]. `out` is unchanged
+    /// then.
     fn encode(
         &self,
         frame: &Frame<'_>,
@@ -72,10 +72,10 @@ pub trait Codec: Send + Sync {
         )
     }
 
-    /// The bytes of an empty array, which peers ignore: the keepalive (protocol.md section 4).
+    /// The keepalive: the bytes of an empty array, which peers ignore (protocol.md section 4).
     fn keepalive(&self) -> &[u8];
 
-    /// A decoder for one connection, from a peer whose messages must keep within `limits`.
+    /// A decoder for one connection, for messages of `peer` within `limits`.
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder>;
 }
 
@@ -84,7 +84,7 @@ pub trait Codec: Send + Sync {
 pub struct Codecs(Vec<Arc<dyn Codec>>);
 
 impl Codecs {
-    /// Adds a codec at the end, in the place of one with the same name if there is one.
+    /// Adds a codec at the end, or replaces the one with the same name.
     pub fn add(&mut self, codec: Arc<dyn Codec>) {
         match self.0.iter_mut().find(|c| c.name() == codec.name()) {
             Some(same) => *same = codec,
@@ -102,7 +102,7 @@ impl Codecs {
         self.0.iter().map(|codec| codec.name())
     }
 
-    /// Keeps those called `names`, in that order. A name without a codec is returned as the error.
+    /// Selects the codecs called `names`, in that order. A name without a codec is returned as the error.
     pub fn select<'n>(&self, names: &[&'n str]) -> Result<Self, &'n str> {
         let chosen = names
             .iter()

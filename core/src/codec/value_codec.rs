@@ -1,4 +1,4 @@
-//! `ValueCodec`: a codec made of a [`ValueFormat`], and the check of that format on samples.
+//! `ValueCodec`: a codec over a [`ValueFormat`], and the check of that format by samples.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use super::{
 };
 use crate::{Excerpt, Integer, Map, Text, Value};
 
-/// A [`Codec`] that goes by way of values, made of a [`ValueFormat`].
+/// A [`Codec`] that converts messages by way of values, over a [`ValueFormat`].
 ///
-/// It costs more than a codec that writes into a [`Sink`](super::Sink) and reads by a [`WireFormat`](super::WireFormat): each
-/// message is built as a [`Value`] on its way out, and as one on its way in, on the connection's task. CONTRIBUTING.md has
-/// numbers.
+/// It costs more than a codec that writes into a [`Sink`](super::Sink) and reads by a
+/// [`WireFormat`](super::WireFormat): a [`Value`] is built for each message when it is sent, and again when it is
+/// received, on the connection's task. CONTRIBUTING.md has numbers.
 ///
-/// A format without heads, here JSON as a text, gets its length in front:
+/// A format without heads, here JSON text, needs a length prefix:
 ///
 /// ```
 /// use std::io::Write;
@@ -73,11 +73,11 @@ pub struct ValueCodec {
 }
 
 impl ValueCodec {
-    /// The codec of `format`, which is tried on one value of each kind that its capabilities allow, the greatest and the
-    /// deepest among them.
+    /// Creates the codec of `format`. The format is tested with one value of each kind that its capabilities allow,
+    /// including the greatest and the deepest.
     ///
     /// # Errors
-    /// Where such a value is not written, not found or not read, or comes back as another one.
+    /// If such a value is not written, not found or not read, or is read as another value.
     pub fn new(format: impl ValueFormat + 'static) -> Result<Self, FormatError> {
         let format = Arc::new(format);
         let name = Text::from(format.name());
@@ -115,7 +115,7 @@ impl ValueCodec {
             Ok(other) => Err(FormatError::Changed {
                 format: format(),
                 value: value(),
-                found: described(&other),
+                found: describe(&other),
             }),
             Err(error) => Err(FormatError::Read {
                 format: format(),
@@ -125,7 +125,7 @@ impl ValueCodec {
         }
     }
 
-    /// Sends the value to itself, byte by byte.
+    /// Encodes the value, and decodes it as it arrives byte by byte.
     fn try_value(&self, value: String, sample: Value) -> Result<(), FormatError> {
         let format = || self.name.clone();
         let mut wire = BytesMut::new();
@@ -173,7 +173,7 @@ impl ValueCodec {
             return Err(FormatError::Changed {
                 format: format(),
                 value,
-                found: described(&found),
+                found: describe(&found),
             });
         }
         Err(FormatError::Changed {
@@ -220,7 +220,7 @@ impl fmt::Debug for ValueCodec {
     }
 }
 
-/// One value of each kind that the capabilities allow, and what to call it.
+/// One value of each kind that the capabilities allow, with its label.
 fn samples(capabilities: &Capabilities) -> Vec<(String, Value)> {
     let map = |key: Value, value: Value| Value::Map(Map::from(vec![(key, value)]));
     let mut values = vec![
@@ -252,15 +252,15 @@ fn samples(capabilities: &Capabilities) -> Vec<(String, Value)> {
         values.push(Value::Tag(u64::MAX, Box::new("content".into())));
     }
     let mut samples: Vec<_> = values.into_iter().map(|v| (v.to_string(), v)).collect();
-    // One level is the message's own array.
+    // The message's own array is one level.
     let levels = capabilities.depth.min(Limits::default().depth);
     let deepest = (1..levels).fold(Value::Null, |inner, _| vec![inner].into());
     samples.push((format!("arrays {levels} deep"), deepest));
     samples
 }
 
-/// What a decoder made of a message, for an error.
-fn described(found: &Found<'_>) -> String {
+/// Describes the result of a decoder, for an error.
+fn describe(found: &Found<'_>) -> String {
     match found {
         Found::Keepalive { .. } => "an empty array".into(),
         Found::Need { .. } => "a message that goes on".into(),
@@ -273,7 +273,7 @@ fn described(found: &Found<'_>) -> String {
     }
 }
 
-/// A [`ValueFormat`] that does not do what it says.
+/// Why a [`ValueFormat`] does not match its capabilities.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
@@ -284,27 +284,27 @@ pub enum FormatError {
         format: Text,
         /// The value.
         value: String,
-        /// Why not.
+        /// The error of writing.
         error: EncodeError,
     },
-    /// What it has written is not found or not read.
+    /// The bytes that it has written are not found or not read.
     #[error("the format {format} does not read what it writes for {value}: {error}")]
     Read {
         /// The format's name.
         format: Text,
         /// The value.
         value: String,
-        /// Why not.
+        /// The error of reading.
         error: DecodeError,
     },
-    /// A value that its capabilities allow comes back as another one.
+    /// A value that its capabilities allow is read as another value.
     #[error("the format {format} reads what it writes for {value} as {found}")]
     Changed {
         /// The format's name.
         format: Text,
         /// The value.
         value: String,
-        /// What came back.
+        /// The value that was read.
         found: String,
     },
 }

@@ -1,4 +1,4 @@
-//! `ValueDecoder`: finds the messages of a [`ValueFormat`] in a stream by their heads, and reads them within the limits.
+//! `ValueDecoder`: finds the messages of a [`ValueFormat`] in a stream by their heads, and checks the limits.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::{Message, PortName, Text, Value, guard};
 pub(super) struct ValueDecoder {
     heads: FormatHeads,
     scanner: Scanner<FormatHeads>,
-    /// The length of the message that has begun, where its format says it in front.
-    whole: Option<usize>,
+    /// The length of the current message, if the format has a length prefix.
+    message_len: Option<usize>,
     limits: Limits,
     codec: Text,
     /// The message that was found last, until it is taken.
@@ -31,14 +31,14 @@ impl ValueDecoder {
         Self {
             scanner: Scanner::new(heads.clone(), &limits, &codec),
             heads,
-            whole: None,
+            message_len: None,
             limits,
             codec,
             received: None,
         }
     }
 
-    /// Reads the message that `src` begins with, if it is whole. The format's functions may panic.
+    /// Reads the message at the beginning of `src`, if it is complete. The format's functions may panic.
     fn first(&mut self, src: &[u8]) -> Result<Scanned, DecodeError> {
         self.received = None;
         let scanned = self.end(src)?;
@@ -48,34 +48,34 @@ impl ValueDecoder {
         Ok(scanned)
     }
 
-    /// Looks for the end of the message that `src` begins with.
+    /// Finds the end of the message at the beginning of `src`.
     fn end(&mut self, src: &[u8]) -> Result<Scanned, DecodeError> {
-        if self.whole.is_none() && !self.scanner.is_inside() {
+        if self.message_len.is_none() && !self.scanner.is_inside() {
             let head = self.heads.first(src).map_err(|what| self.malformed(what))?;
             match head {
                 None | Some(Head::Array(..)) => {}
                 Some(Head::Message(len)) if len <= self.limits.message_size => {
-                    self.whole = Some(len);
+                    self.message_len = Some(len);
                 }
                 Some(Head::Message(_)) => {
                     let limit = self.limits.message_size;
                     return Err(DecodeError::TooLarge { limit });
                 }
-                // At its head already: its end may be far off.
+                // Refused by its head, since its end may be far away.
                 Some(_) => return Err(self.malformed("a message is an array".into())),
             }
         }
-        let Some(len) = self.whole else {
+        let Some(len) = self.message_len else {
             return self.scanner.scan(src);
         };
         if src.len() < len {
             return Ok(Scanned::Need(len - src.len()));
         }
-        self.whole = None;
+        self.message_len = None;
         Ok(Scanned::Message(len))
     }
 
-    /// The port and the elements of a message; `None` of an empty array, a keepalive.
+    /// The port and the elements of a message; `None` for an empty array, a keepalive.
     fn read(&self, bytes: &[u8]) -> Result<Option<Received>, DecodeError> {
         let message = self.heads.0.read(bytes);
         let message = message.map_err(|error| self.malformed(error.to_string()))?;
@@ -84,8 +84,8 @@ impl ValueDecoder {
         };
         let mut items = 0;
         for element in &elements {
-            if let Err(error) = self.measure(element, 1, &mut items) {
-                take_apart(elements.into_vec());
+            if let Err(error) = self.check_limits(element, 1, &mut items) {
+                drop_iteratively(elements.into_vec());
                 return Err(error);
             }
         }
@@ -99,9 +99,14 @@ impl ValueDecoder {
         Ok(Some(Received { port, message }))
     }
 
-    /// Counts the values in `value`, which stands `depth` levels deep, within the limits. What the heads have shown need
-    /// not be what was read. Recursive: no deeper than the limit.
-    fn measure(&self, value: &Value, depth: usize, items: &mut usize) -> Result<(), DecodeError> {
+    /// Counts the values in `value`, which is at nesting level `depth`, and checks the limits: the format may read other
+    /// values than its heads have shown. The recursion is limited by the depth limit.
+    fn check_limits(
+        &self,
+        value: &Value,
+        depth: usize,
+        items: &mut usize,
+    ) -> Result<(), DecodeError> {
         *items += 1;
         if *items > self.limits.items {
             let limit = self.limits.items;
@@ -115,16 +120,16 @@ impl ValueDecoder {
         match value {
             Value::Array(items_of) => {
                 for item in items_of {
-                    self.measure(item, depth + 1, items)?;
+                    self.check_limits(item, depth + 1, items)?;
                 }
             }
             Value::Map(map) => {
                 for (key, value) in map {
-                    self.measure(key, depth + 1, items)?;
-                    self.measure(value, depth + 1, items)?;
+                    self.check_limits(key, depth + 1, items)?;
+                    self.check_limits(value, depth + 1, items)?;
                 }
             }
-            Value::Tag(_, content) => self.measure(content, depth + 1, items)?,
+            Value::Tag(_, content) => self.check_limits(content, depth + 1, items)?,
             _ => {}
         }
         Ok(())
@@ -159,8 +164,8 @@ impl Decoder for ValueDecoder {
     }
 }
 
-/// Drops values that may nest deeper than the stack: none is dropped with others in it.
-fn take_apart(mut values: Vec<Value>) {
+/// Drops values without recursion, since they may nest deeper than the stack allows.
+fn drop_iteratively(mut values: Vec<Value>) {
     while let Some(value) = values.pop() {
         match value {
             Value::Array(items) => values.extend(items),
@@ -173,7 +178,7 @@ fn take_apart(mut values: Vec<Value>) {
     }
 }
 
-/// The heads of a format, of which each costs a constant, and takes a byte at least.
+/// The heads of a format. Reading a head has constant cost, and each head has at least one byte.
 #[derive(Clone)]
 struct FormatHeads(Arc<dyn ValueFormat>);
 

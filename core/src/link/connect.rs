@@ -147,7 +147,7 @@ async fn dial_published(
         .min(links.network.config.dials.max(1));
     let permits = links.dials.acquire_many(concurrent as u32);
     let wait = links.network.config.monitor_timeout;
-    match Deadline::after(wait).bound(permits).await {
+    match Deadline::after(wait).timeout(permits).await {
         Some(Ok(_permits)) => dial_all(links, peer, &allowed, concurrent).await,
         _ => Err(format!(
             "{} dials to addresses that other nodes have named (dials) left no room within {wait:?}",
@@ -211,7 +211,7 @@ async fn look_up(links: &Arc<Links>, peer: &Peer) -> Result<Vec<Address>, String
         let host = links.host.upgrade()?;
         host.look_up(&peer.id).await
     };
-    let found = Deadline::after(links.network.config.monitor_timeout).bound(found);
+    let found = Deadline::after(links.network.config.monitor_timeout).timeout(found);
     let found = tokio::select! {
         biased;
         found = found => found,
@@ -279,7 +279,7 @@ async fn wait_for_seeds(links: &Arc<Links>) -> String {
                 SeedState::Refused(why) => tried += &format!("; seed {}: {why}", seed.address),
             }
         }
-        if !is_pending || deadline.bound(changed).await.is_none() {
+        if !is_pending || deadline.timeout(changed).await.is_none() {
             return format!("no known address{tried}");
         }
     }

@@ -61,7 +61,7 @@ async fn try_dial(
         _ => (latest, format!("{opening_timeout:?}")),
     };
     let connected = until
-        .bound(transport.connect(address, &links.options))
+        .timeout(transport.connect(address, &links.options))
         .await;
     let timed_out = || {
         std::io::Error::new(

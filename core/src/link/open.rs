@@ -248,7 +248,7 @@ impl OpeningStream {
             };
             self.buffer.reserve(READ_SIZE);
             let read = self.stream.read_buf(&mut self.buffer);
-            match self.deadline.bound(read).await {
+            match self.deadline.timeout(read).await {
                 Some(Ok(0)) => return Err(state.on_eof().into()),
                 Some(Ok(_)) => {}
                 // Some systems report a close by the peer as a reset.
@@ -286,7 +286,7 @@ impl OpeningStream {
             self.stream.flush().await
         };
         let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "the peer takes no bytes");
-        let written = self.deadline.bound(write).await;
+        let written = self.deadline.timeout(write).await;
         let written = written.unwrap_or_else(|| Err(timed_out()));
         match written {
             // The peer may have closed the connection: the next read returns the error of that stage.

@@ -93,7 +93,7 @@ async fn carry(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
             peer.finish(generation);
             // Bytes that are not sent within the deadline are lost.
             let rest_of_queue = drain(&mut write, &mut read);
-            let _ = links.network.life.ending.deadline().bound(rest_of_queue).await;
+            let _ = links.network.life.ending.deadline().timeout(rest_of_queue).await;
             String::from("this node stopped")
         }
         end = &mut read => match end {

@@ -51,7 +51,7 @@ impl Schedule {
     /// The index of an address to dial now. Call it until it returns `None`.
     pub(super) fn start(&mut self, now: Instant) -> Option<usize> {
         // At least one attempt is made, however short the time is.
-        let is_over = self.until.has_come(now) && self.started > 0;
+        let is_over = self.until.has_passed(now) && self.started > 0;
         if is_over || self.running >= self.concurrent {
             return None;
         }
@@ -78,12 +78,12 @@ impl Schedule {
     /// has failed; if none is running either, the schedule is complete.
     pub(super) fn next_wake(&self, now: Instant) -> Option<Instant> {
         // After a jump of the clock past the end, attempts may still be due: they do not begin.
-        if self.running >= self.concurrent || self.until.has_come(now) {
+        if self.running >= self.concurrent || self.until.has_passed(now) {
             return None;
         }
         let first = (self.started < self.count).then_some(self.next);
         let due = self.retries.iter().map(|(due, _)| *due).chain(first);
-        due.min().filter(|due| !self.until.has_come(*due))
+        due.min().filter(|due| !self.until.has_passed(*due))
     }
 }
 

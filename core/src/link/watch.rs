@@ -111,7 +111,7 @@ impl Acknowledged {
 async fn sleep_or_reset(time: Duration, late: Duration, pulse: &Pulse) {
     let wake = Deadline::after(time);
     wake.wait().await;
-    if wake.plus(late).has_come(Instant::now()) {
+    if wake.plus(late).has_passed(Instant::now()) {
         pulse.alive();
     }
 }

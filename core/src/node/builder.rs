@@ -66,14 +66,15 @@ impl Builder {
     /// Each character is one byte, as in AnyEvent::MP, so characters beyond U+00FF are refused; use
     /// [`secret_bytes`](Self::secret_bytes) for arbitrary bytes.
     pub fn secret(mut self, secret: impl Into<String>) -> Self {
-        self.settings.give_secret(SecretSource::Text(secret.into()));
+        self.settings
+            .set_secret_source(SecretSource::Text(secret.into()));
         self
     }
 
     /// The secret as bytes; see [`secret`](Self::secret).
     pub fn secret_bytes(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.settings
-            .give_secret(SecretSource::Bytes(secret.into()));
+            .set_secret_source(SecretSource::Bytes(secret.into()));
         self
     }
 
@@ -196,7 +197,7 @@ impl Builder {
         settings.config.check()?;
         let id = match &settings.id {
             Some(id) => NodeId::new(id)?,
-            None => NodeId::new(&format!("anon/{}", entropy.word::<12>()))?,
+            None => NodeId::new(&format!("anon/{}", entropy.alphanumeric::<12>()))?,
         };
         let codecs = select_codecs(self.codecs, settings.codecs.take())?;
         let connects =

@@ -126,7 +126,7 @@ impl Builder {
         let asked = Asked {
             profile,
             values,
-            word: entropy.word::<12>(),
+            word: entropy.alphanumeric::<12>(),
         };
         let mut settings = std::mem::take(&mut self.settings);
         let configure = move || source.configure(&asked, &mut settings).map(|()| settings);

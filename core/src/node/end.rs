@@ -30,12 +30,12 @@ impl Inner {
     async fn end(&self, shards: Vec<JoinHandle<()>>) {
         self.life.stop.cancelled().await;
         let deadline = self.life.ending.deadline().plus(GRACE_PERIOD);
-        let _ = deadline.bound(self.life.join()).await;
+        let _ = deadline.timeout(self.life.join()).await;
         self.shards.close();
         // One deadline for all shards, so that a handler that blocks does not delay the end of the others.
         let deadline = Deadline::after(GRACE_PERIOD);
         for shard in shards {
-            let _ = deadline.bound(shard).await;
+            let _ = deadline.timeout(shard).await;
         }
     }
 

@@ -45,7 +45,7 @@ fn unique_prefix(_id: &NodeId, entropy: &Entropy) -> String {
     if aemp_proto::faults::is(aemp_proto::faults::Fault::SameNames) {
         return _id.to_string();
     }
-    entropy.word::<10>()
+    entropy.alphanumeric::<10>()
 }
 
 impl Names {

@@ -101,7 +101,7 @@ impl Queue {
 fn run_action(node: &Arc<Inner>, item: Item) {
     if let Op::Fire(fired) = item.op {
         let (action, reason) = *fired;
-        guard::log("a monitor's callback panicked", || {
+        guard::run_or_log("a monitor's callback panicked", || {
             node.run_action(action, reason)
         });
     }

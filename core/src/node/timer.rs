@@ -54,7 +54,7 @@ impl Inner {
         future: F,
     ) -> impl Future<Output = Option<F::Output>> + use<F> {
         let _timers = self.life.runtime.enter();
-        Deadline::after(limit).bound(future)
+        Deadline::after(limit).timeout(future)
     }
 
     pub(crate) fn send_after(

@@ -123,6 +123,6 @@ impl Shard {
     /// Runs a callback. A panic in it is logged and affects nothing else.
     pub(super) fn call(&self, action: Action, reason: Reason) {
         let act = || self.node.run_action(action, reason);
-        guard::log("a monitor's callback panicked", act);
+        guard::run_or_log("a monitor's callback panicked", act);
     }
 }

@@ -54,17 +54,17 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shard.ended = true;
-        guard::log("the end of a shard panicked", || self.shard.notify_all());
+        guard::run_or_log("the end of a shard panicked", || self.shard.notify_all());
         let mut items = self.taken.all();
         let shards = self.shard.node.shards.clone();
         shards.queues[self.index].close_and_take(&mut self.taken);
         items.append(&mut self.taken.all());
         for item in items {
-            guard::log("the end of a shard panicked", || self.settle(item));
+            guard::run_or_log("the end of a shard panicked", || self.settle(item));
         }
         for port in self.shard.ports() {
             let reason = self.reason.clone();
-            guard::log("the end of a shard panicked", || {
+            guard::run_or_log("the end of a shard panicked", || {
                 self.shard.end_port(&port, reason)
             });
         }

@@ -299,7 +299,7 @@ impl NewPort {
     pub(crate) fn dispose(self, reason: &Reason) {
         guard::dispose(self.port);
         if let Some(on_end) = self.on_end {
-            guard::log("a port's end panicked", || on_end(reason));
+            guard::run_or_log("a port's end panicked", || on_end(reason));
         }
     }
 }

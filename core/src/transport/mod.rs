@@ -1,7 +1,7 @@
-//! What carries bytes between nodes: the traits [`Transport`], [`Listener`] and [`Stream`].
+//! Transports carry bytes between nodes: the traits [`Transport`], [`Listener`] and [`Stream`].
 //!
-//! A transport supplies a byte stream and nothing else: greeting, authentication, codecs, limits, reconnecting
-//! and monitors are the node's.
+//! A transport supplies only a byte stream. The node provides greeting, authentication, codecs, limits, reconnects and
+//! monitors.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Address;
 
-/// A way to reach other processes, known by the scheme of its addresses.
+/// A means of connecting to other processes, identified by the scheme of its addresses.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// The scheme of this transport's addresses, such as `tcp`.
@@ -22,27 +22,27 @@ pub trait Transport: Send + Sync {
     /// Binds `at`. The node starts to accept later; until then connections wait in the listener's queue.
     ///
     /// # Errors
-    /// Say what is wrong with the address or who has it already; the node adds the address.
+    /// The error should describe the problem, for example who uses the address already; the node adds the address.
     async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>>;
 
-    /// Connects to `to`. Called anew for each attempt, so a name that `to` holds is looked up here and not kept. The node
-    /// bounds the time; a dropped future must leave nothing behind.
+    /// Connects to `to`. Called for each attempt, so a host name in `to` is resolved here each time. The node limits the
+    /// time; dropping the future must release all resources.
     async fn connect(&self, to: &Address, options: &Options) -> io::Result<Box<dyn Stream>>;
 }
 
-/// What a node asks of the connections that a transport makes or accepts for it.
+/// The options for connections that a transport makes or accepts.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// After how long a connection fails whose other end has vanished without a word, as far as the transport can
-    /// tell: the node's `monitor_timeout`.
+    /// Time after which a connection to a dead host has to fail, if the transport can detect that: the node's
+    /// `monitor_timeout`.
     pub dead_after: Duration,
-    /// Whether small writes go out at once, where the transport could hold them back.
+    /// Whether to send small writes at once, if the transport could delay them.
     pub nodelay: bool,
 }
 
 impl Options {
-    /// The options of a node that waits `dead_after` for a sign of life.
+    /// Options with this `dead_after`, and `nodelay` on.
     pub fn new(dead_after: Duration) -> Self {
         Self {
             dead_after,
@@ -54,36 +54,36 @@ impl Options {
 /// A bound address.
 #[async_trait]
 pub trait Listener: Send {
-    /// The addresses at which others reach this listener, best first. They are published in the network.
+    /// The addresses at which others reach this listener, best first. The node publishes them in the network.
     fn addresses(&self) -> Vec<Address>;
 
-    /// Waits for the next connection. After an error the node waits a little and calls again.
+    /// Waits for the next connection. After an error the node pauses briefly and calls it again.
     ///
     /// # Cancel safety
     /// Dropping the future loses no connection.
     async fn accept(&mut self) -> io::Result<Box<dyn Stream>>;
 }
 
-/// A connection: bytes both ways, in order. An error of either direction ends it. A node that closes shuts its writing
-/// direction down and reads to the end of the other; what was written before must arrive.
+/// A connection: an ordered byte stream in each direction. An error in either direction ends it. To close a connection,
+/// the node shuts down its writing direction and reads the other one to its end; bytes written before must arrive.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
-    /// Our socket address on this connection, if this transport has such addresses.
+    /// The local socket address, if this transport has socket addresses.
     fn local(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// The other end's socket address, if this transport has such addresses.
+    /// The peer's socket address, if this transport has socket addresses.
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// How many of the bytes that were written the other end's system has not confirmed; `None`, the default, if this
-    /// transport cannot tell. The node asks now and then.
+    /// The number of written bytes that the peer's host has not acknowledged; `None`, the default, if this transport
+    /// does not know. The node calls it periodically.
     ///
-    /// What is confirmed lies at the other end, where the program can read it. So the node can tell a peer that has a
-    /// question and does not answer from one that a slow connection has not brought it to yet. Without an answer here,
-    /// bytes that are taken after they had to wait count as a sign of life of the peer: right where only the program at
-    /// the other end makes room for more, late where buffers of the system do.
+    /// Acknowledged bytes are at the peer's host, where its program can read them. So the node can distinguish a peer
+    /// that does not answer a ping from one to which a slow connection has not delivered the ping yet. With `None`, a
+    /// write that completes after it had to wait counts as a sign of life of the peer. That is right if only the peer's
+    /// program makes room for more bytes; if buffers of the system do, a hung peer is detected later.
     fn unconfirmed(&self) -> Option<u64> {
         None
     }
@@ -94,7 +94,7 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
 pub(crate) struct Transports(Vec<Arc<dyn Transport>>);
 
 impl Transports {
-    /// Adds a transport, in the place of one with the same scheme if there is one.
+    /// Adds a transport, or replaces the one with the same scheme.
     pub(crate) fn add(&mut self, transport: Arc<dyn Transport>) {
         self.0.retain(|t| t.scheme() != transport.scheme());
         self.0.push(transport);

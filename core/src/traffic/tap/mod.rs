@@ -175,7 +175,7 @@ impl Tap {
             let next = {
                 // The tap may be read outside of the runtime.
                 let _timers = self.runtime.enter();
-                Deadline::At(self.checked + MISSED_INTERVAL).bound(self.queue.recv())
+                Deadline::At(self.checked + MISSED_INTERVAL).timeout(self.queue.recv())
             };
             let Some(next) = next.await else {
                 continue;
