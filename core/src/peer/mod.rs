@@ -155,7 +155,7 @@ impl Peer {
                 effect => {
                     let node = node.get_or_insert_with(|| self.node());
                     // Loggers and wakers are code of the program. The effects after this one are performed all the same.
-                    guard::log("an effect of a peer panicked", || {
+                    guard::run_or_log("an effect of a peer panicked", || {
                         self.perform_one(node.as_ref(), &mut state, effect, &mut deferred);
                     });
                 }
@@ -207,7 +207,7 @@ impl Peer {
             }
             (Effect::Fire(monitors, reason), Some((_, host))) => {
                 for (port, action) in monitors {
-                    guard::log("a monitor panicked when it fired", || {
+                    guard::run_or_log("a monitor panicked when it fired", || {
                         host.clone().fire(&port, action, reason.clone());
                     });
                 }
