@@ -10,7 +10,7 @@ use super::ValueFormat;
 use super::format::write;
 use super::refused::refused;
 use crate::PortId;
-use crate::message::{Outgoing, built_from};
+use crate::message::{Outgoing, or_encode_error};
 use crate::token::{Capabilities, Refused, Sink, Writer};
 use crate::value::{EncodeError, Value, Values};
 
@@ -100,7 +100,7 @@ impl<'a> Frame<'a> {
         let values = match self.body {
             Outgoing::Values(values) => values,
             Outgoing::Wire(wire) if writer.capabilities.one_string_type => {
-                built = built_from(wire.values_as_written())?;
+                built = or_encode_error(wire.values_as_written())?;
                 &built
             }
             other => {

@@ -1,11 +1,11 @@
-//! About how much memory a message keeps, for the limits on what waits.
+//! The approximate memory of a message, for the limits on queues.
 
 use std::slice;
 
 use super::{Body, Message};
 use crate::value::Value;
 
-/// About how many bytes the message keeps alive.
+/// The approximate number of bytes that the message keeps alive.
 #[inline]
 pub fn cost_of_message(message: &Message) -> usize {
     let body = match &message.0 {
@@ -15,29 +15,31 @@ pub fn cost_of_message(message: &Message) -> usize {
     size_of::<Message>() + body
 }
 
-/// About how many bytes the values keep alive.
+/// The approximate number of bytes that the values keep alive.
 pub fn cost_of(values: &[Value]) -> usize {
     values.iter().map(cost_of_one).sum()
 }
 
-/// Whether the values keep at most `limit` bytes alive, by the same measure. However many they are, it looks at no more of
-/// them than that.
+/// Whether [`cost_of`] the values is at most `limit`. It visits no more values than the limit allows.
 pub(crate) fn costs_at_most(limit: usize, values: &[Value]) -> bool {
-    left_of(limit, values).is_some()
+    remaining_after(limit, values).is_some()
 }
 
-fn left_of(limit: usize, values: &[Value]) -> Option<usize> {
-    values.iter().try_fold(limit, |left, value| {
-        let left = left.checked_sub(size_of::<Value>())?;
+fn remaining_after(limit: usize, values: &[Value]) -> Option<usize> {
+    values.iter().try_fold(limit, |remaining, value| {
+        let remaining = remaining.checked_sub(size_of::<Value>())?;
         match value {
-            Value::Bytes(bytes) => left.checked_sub(bytes.len()),
-            Value::Text(text) => left.checked_sub(text.len()),
-            Value::Array(items) => left_of(left, items),
-            Value::Map(map) => map.iter().try_fold(left, |left, (key, value)| {
-                left_of(left_of(left, slice::from_ref(key))?, slice::from_ref(value))
+            Value::Bytes(bytes) => remaining.checked_sub(bytes.len()),
+            Value::Text(text) => remaining.checked_sub(text.len()),
+            Value::Array(items) => remaining_after(remaining, items),
+            Value::Map(map) => map.iter().try_fold(remaining, |remaining, (key, value)| {
+                remaining_after(
+                    remaining_after(remaining, slice::from_ref(key))?,
+                    slice::from_ref(value),
+                )
             }),
-            Value::Tag(_, value) => left_of(left, slice::from_ref(value)),
-            _ => Some(left),
+            Value::Tag(_, value) => remaining_after(remaining, slice::from_ref(value)),
+            _ => Some(remaining),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! `IntoMessage`: whatever can be sent.
+//! `IntoMessage`: the trait of everything that can be sent.
 
 use serde::Serialize;
 
@@ -7,8 +7,8 @@ use crate::value::{EncodeError, ParseError, Values, to_values};
 
 /// What can be sent as a message: every type with `Serialize`, and a [`Message`] itself.
 ///
-/// A tuple is a message of its elements, an enum a message whose tag is the variant's name;
-/// [`to_values`] has the table.
+/// A tuple becomes a message of its elements, an enum a message whose tag is the variant's name. [`to_values`] has the
+/// table.
 ///
 /// ```
 /// use aemp_proto::message::{IntoMessage, Message};
@@ -17,10 +17,10 @@ use crate::value::{EncodeError, ParseError, Values, to_values};
 /// # Ok::<(), aemp_proto::value::EncodeError>(())
 /// ```
 pub trait IntoMessage {
-    /// The message for a codec, with no values built in between.
+    /// The message as a codec takes it, without intermediate values.
     fn outgoing(&self) -> Outgoing<'_>;
 
-    /// The message as values, or as it came.
+    /// The message as values, or unchanged if it is a [`Message`].
     ///
     /// # Errors
     /// As for [`to_values`].
@@ -52,15 +52,15 @@ impl IntoMessage for Message {
     }
 }
 
-/// The message as values, so that it can be sent with something before or behind it.
+/// The message as values, so that elements can be added before it is sent.
 ///
 /// # Errors
 /// As for [`Message::into_values`].
 pub fn values_to_send(message: Message) -> Result<Values, EncodeError> {
-    built_from(message.into_values())
+    or_encode_error(message.into_values())
 }
 
-/// `values`, which were read from a message that is to be sent.
-pub(crate) fn built_from(values: Result<Values, ParseError>) -> Result<Values, EncodeError> {
+/// The values of a message that is to be sent. An error of reading them is an error of sending.
+pub(crate) fn or_encode_error(values: Result<Values, ParseError>) -> Result<Values, EncodeError> {
     values.map_err(|error| EncodeError::Serialize(error.to_string()))
 }

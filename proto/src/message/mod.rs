@@ -1,5 +1,4 @@
-//! `Message`: what one `send` carries: a list of elements, the first of which is by convention a text, its tag
-//! (protocol.md section 4).
+//! `Message`: a list of elements. By convention the first one is a text, the tag (protocol.md section 4).
 
 mod cost;
 mod into;
@@ -15,12 +14,12 @@ use crate::token::{Rest, WireFormat};
 use crate::value::{Items, ParseError, Value, Values, parse};
 
 pub(crate) use cost::costs_at_most;
-pub(crate) use into::built_from;
+pub(crate) use into::or_encode_error;
 
 pub use cost::{cost_of, cost_of_message};
 pub use into::{IntoMessage, values_to_send};
 pub use outgoing::Outgoing;
-pub use wire::{Wire, without};
+pub use wire::{Wire, skip_elements};
 
 /// A message: a list of elements. By convention the first is a text, the message's tag.
 ///
@@ -39,12 +38,12 @@ pub struct Message(Body);
 enum Body {
     /// Dynamic values.
     Values(Values),
-    /// Bytes as they came from the wire: found well-formed and within the limits, looked at when asked.
+    /// Received bytes, which are well-formed and within the limits. They are decoded on demand.
     Wire(Wire),
 }
 
 impl Message {
-    /// The first element, if it is a text. From an AnyEvent::MP node, bytes and numbers are texts here.
+    /// The first element, if it is a text. In a message of an AnyEvent::MP node, bytes and numbers count as texts.
     pub fn tag(&self) -> Option<Cow<'_, str>> {
         match &self.0 {
             Body::Values(values) => values.first()?.as_str().map(Cow::Borrowed),
@@ -52,13 +51,14 @@ impl Message {
         }
     }
 
-    /// The whole message as a `T`: a tuple takes one element each, an enum the tag as the variant's name and the
-    /// rest as its content. [`to_values`](crate::value::to_values) has the table of what becomes what; this is the way back.
+    /// Parses the whole message as a `T`. Each field of a tuple takes one element; an enum takes the tag as the
+    /// variant's name and the other elements as its content. This is the inverse of
+    /// [`to_values`](crate::value::to_values), which has the table.
     ///
     /// # Errors
-    /// Where there are fewer or more elements, or an element is not of its type. From an AnyEvent::MP node, which has one
-    /// type for texts, bytes and numbers, each is taken where another is asked for, if nothing is lost by that; the
-    /// table in docs/from-perl.md has all of it.
+    /// If the message has fewer or more elements, or an element has another type. AnyEvent::MP nodes have one type for
+    /// texts, bytes and numbers: in their messages each is accepted for another if the conversion is lossless, as the
+    /// table in docs/from-perl.md says.
     ///
     /// ```
     /// use aemp_proto::Message;
@@ -75,10 +75,10 @@ impl Message {
         }
     }
 
-    /// The elements after the first, which is the tag, as a `T`; otherwise as [`parse`](Self::parse).
+    /// Parses the elements after the tag as a `T`, like [`parse`](Self::parse).
     ///
     /// # Errors
-    /// As for [`parse`](Self::parse). Elements are counted from the message's first there too.
+    /// As for [`parse`](Self::parse). Errors count elements from the first one of the message.
     pub fn parse_args<T: DeserializeOwned>(self) -> Result<T, ParseError> {
         match self.0 {
             Body::Values(values) => {
@@ -95,11 +95,11 @@ impl Message {
         }
     }
 
-    /// The elements as dynamic values. From an AnyEvent::MP node, byte strings that are UTF-8 are texts here; nothing else is
-    /// read leniently, since no type asks for it.
+    /// The elements as dynamic values. In a message of an AnyEvent::MP node, byte strings that are UTF-8 become texts;
+    /// other values are not converted, as no type is requested.
     ///
     /// # Errors
-    /// Only where the codec that received the message cannot read what it has accepted.
+    /// Only if the codec cannot decode a message that it has accepted.
     pub fn values(&self) -> Result<Cow<'_, [Value]>, ParseError> {
         match &self.0 {
             Body::Values(values) => Ok(Cow::Borrowed(values)),
@@ -107,7 +107,7 @@ impl Message {
         }
     }
 
-    /// As [`values`](Self::values), for a message that is not needed any more.
+    /// Converts the message into its elements, like [`values`](Self::values).
     ///
     /// # Errors
     /// As for [`values`](Self::values).
@@ -118,10 +118,10 @@ impl Message {
         }
     }
 
-    /// Appends an element, such as the port ID that a `call` wants its answer at.
+    /// Appends an element, such as the ID of the reply port of a `call`.
     ///
     /// # Errors
-    /// As for [`values`](Self::values), with the message left as it was.
+    /// As for [`values`](Self::values). The message is unchanged then.
     pub fn push(&mut self, value: impl Into<Value>) -> Result<(), ParseError> {
         if let Body::Wire(wire) = &self.0 {
             self.0 = Body::Values(wire.values()?);
@@ -132,7 +132,7 @@ impl Message {
         Ok(())
     }
 
-    /// The message as it came from a peer, if it did.
+    /// The received form of the message, if it came from a peer and was not changed.
     pub fn as_wire(&self) -> Option<&Wire> {
         match &self.0 {
             Body::Values(_) => None,
@@ -141,7 +141,8 @@ impl Message {
     }
 }
 
-/// What all messages of a connection have in common: what reads them, and whether an AnyEvent::MP node wrote them.
+/// The source of received messages, the same for all messages of a connection: their format, and whether the peer is an
+/// AnyEvent::MP node.
 #[derive(Clone, Copy)]
 pub struct Source {
     pub(crate) format: &'static dyn WireFormat,
@@ -149,19 +150,20 @@ pub struct Source {
 }
 
 impl Source {
-    /// The source of a message from a peer.
+    /// The source of a received message.
     #[inline]
     pub fn of(message: &Wire) -> Self {
         message.source()
     }
 
-    /// A message from this source: a copy of `bytes`, the array with the port's name in front, whose elements are `rest`.
+    /// A message from this source, with a copy of `bytes`: the array that begins with the port's name. `rest` is the
+    /// position of the elements.
     #[inline]
     pub fn message(self, bytes: &[u8], rest: Rest) -> Message {
         Wire::copied(bytes, self, rest).into()
     }
 
-    /// Whether both are the same.
+    /// Whether both sources are the same.
     #[inline]
     pub fn is(self, other: Self) -> bool {
         std::ptr::eq(self.format, other.format) && self.perl == other.perl
@@ -174,8 +176,8 @@ impl fmt::Debug for Source {
     }
 }
 
-/// The elements of `message` as values, and the message itself if it is as an AnyEvent::MP node has sent it: types that are
-/// read from that get what the node means.
+/// The elements of `message` as values, and its received form if it came from an AnyEvent::MP node: types that are
+/// parsed from the received form get the conversions for such nodes.
 ///
 /// # Errors
 /// As for [`Message::values`].
@@ -189,12 +191,12 @@ pub fn values_and_wire(message: Message) -> Result<(Values, Option<Wire>), Parse
     }
 }
 
-/// What a message is made of, for a queue that stores messages in a form of its own.
+/// The content of a message, for a queue that stores messages in its own form.
 #[derive(Debug)]
 pub enum Parts {
     /// Dynamic values.
     Values(Values),
-    /// Bytes as they came from a peer.
+    /// A message in its received form.
     Wire(Wire),
 }
 
@@ -210,7 +212,7 @@ impl From<Message> for Parts {
 
 const _: () = assert!(size_of::<Message>() == size_of::<Value>());
 
-/// Messages from a peer that are shorter than this are copied into the queue's memory; longer ones have their own.
+/// Received messages below this length, in bytes, are copied into the memory of a queue; longer ones keep their own.
 pub const COPY_BELOW: usize = 16 << 10;
 
 impl fmt::Debug for Message {

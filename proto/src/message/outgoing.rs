@@ -1,6 +1,6 @@
-//! `Outgoing`: the elements of a message on its way to a codec.
+//! `Outgoing`: the elements of a message to be encoded.
 
-use super::{Wire, built_from};
+use super::{Wire, or_encode_error};
 use crate::token::Emit;
 use crate::value::{EncodeError, Value, Values};
 
@@ -9,9 +9,9 @@ use crate::value::{EncodeError, Value, Values};
 pub enum Outgoing<'a> {
     /// Dynamic values.
     Values(&'a [Value]),
-    /// A Rust value that serialises to a message's elements, as [`to_values`](crate::value::to_values) says.
+    /// A Rust value that is serialised to elements, like [`to_values`](crate::value::to_values).
     Typed(&'a dyn Emit),
-    /// A message as it came from a peer.
+    /// A message in its received form.
     Wire(&'a Wire),
 }
 
@@ -19,12 +19,12 @@ impl Outgoing<'_> {
     /// The elements as values.
     ///
     /// # Errors
-    /// If a type's own `Serialize` fails, or it holds what no value can be.
+    /// If the `Serialize` of a type fails, or produces something that [`Value`] cannot represent.
     pub(crate) fn to_values(self) -> Result<Values, EncodeError> {
         match self {
             Self::Values(values) => Ok(values.into()),
             Self::Typed(typed) => typed.to_values(),
-            Self::Wire(wire) => built_from(wire.values()),
+            Self::Wire(wire) => or_encode_error(wire.values()),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! `Wire`: a message as it came from a peer, and the memory that messages are made in.
+//! `Wire`: a message in its received form, and the reuse of its memory.
 //!
-//! Most messages from peers are short and live as long as their handler runs, on the shard's thread. To take memory
-//! for each and give it back costs more than to look at what is in it, so every thread keeps that of one ([`SPARE`]).
+//! Most received messages are short, and are dropped by the thread that made them when their handler returns.
+//! Allocating and freeing memory for each costs more than decoding it, so every thread keeps the memory of one dropped
+//! message ([`SPARE`]).
 
 use std::cell::Cell;
 use std::fmt;
@@ -12,10 +13,11 @@ use super::Source;
 use crate::token::{Reader, Rest, WireFormat};
 use crate::value::{ParseError, Values};
 
-/// The bytes of a message as they came from a peer, with the port's name in front, and what can read them.
+/// A message in its received form: the bytes of its array, which begins with the port's name, and the format that reads
+/// them.
 #[derive(Clone)]
 pub struct Wire(
-    /// Always there, but while it is dropped.
+    /// `None` only during `drop`.
     Option<Box<Inner>>,
 );
 
@@ -23,28 +25,28 @@ pub struct Wire(
 struct Inner {
     bytes: Held,
     source: Source,
-    /// The elements after the port's name.
+    /// The position of the elements, after the port's name.
     rest: Rest,
 }
 
 #[derive(Clone)]
 enum Held {
-    /// A copy.
+    /// A copy of the received bytes.
     Own(Vec<u8>),
     /// A part of the receive buffer.
     Shared(Bytes),
 }
 
-/// The longest message whose memory is kept.
-const KEEP: usize = 1024;
+/// The largest capacity, in bytes, of memory that is kept for reuse.
+const MAX_SPARE: usize = 1024;
 
 thread_local! {
-    /// Memory of a message that was dropped on this thread, with an empty [`Held::Own`].
+    /// The memory of a message that was dropped on this thread, with an empty [`Held::Own`].
     static SPARE: Cell<Option<Box<Inner>>> = const { Cell::new(None) };
 }
 
 impl Wire {
-    /// A message in memory of its own.
+    /// A message with a copy of `bytes`.
     #[inline]
     pub(crate) fn copied(bytes: &[u8], source: Source, rest: Rest) -> Self {
         let spare = SPARE.try_with(Cell::take);
@@ -52,7 +54,8 @@ impl Wire {
             && let Held::Own(own) = &mut inner.bytes
         {
             own.extend_from_slice(bytes);
-            // A copy would wait for the parts of what was put together just now. Most often there is none to make.
+            // Most often the source is the same: a comparison is faster than an unconditional copy, which would stall
+            // on the fields written just before.
             if !inner.source.is(source) {
                 inner.source = source;
             }
@@ -62,7 +65,7 @@ impl Wire {
         Self::new(Held::Own(bytes.to_vec()), source, rest)
     }
 
-    /// A message that takes a part of the receive buffer along.
+    /// A message that shares the receive buffer.
     pub(crate) fn shared(bytes: Bytes, source: Source, rest: Rest) -> Self {
         Self::new(Held::Shared(bytes), source, rest)
     }
@@ -79,7 +82,7 @@ impl Wire {
     fn inner(&self) -> &Inner {
         match &self.0 {
             Some(inner) => inner,
-            // It is taken by `drop` only.
+            // Only `drop` takes the value.
             None => unreachable!(),
         }
     }
@@ -89,13 +92,13 @@ impl Wire {
         self.inner().source
     }
 
-    /// The elements after the port's name.
+    /// The position of the elements, after the port's name.
     #[inline]
     pub(crate) fn rest(&self) -> Rest {
         self.inner().rest
     }
 
-    /// The message's array, whose first element is the name of the port it was for.
+    /// The bytes of the message's array, whose first element is the name of the receiving port.
     pub fn bytes(&self) -> &[u8] {
         match &self.inner().bytes {
             Held::Own(bytes) => bytes,
@@ -103,43 +106,45 @@ impl Wire {
         }
     }
 
-    /// What reads the bytes.
+    /// The format that reads the bytes.
     pub fn format(&self) -> &'static dyn WireFormat {
         self.source().format
     }
 
-    /// Whether an AnyEvent::MP node wrote them.
+    /// Whether the message comes from an AnyEvent::MP node.
     pub fn is_perl(&self) -> bool {
         self.source().perl
     }
 
-    /// The elements after the port's name.
+    /// The elements as values.
     ///
     /// # Errors
     /// As for [`Message::values`](super::Message::values).
     pub fn values(&self) -> Result<Values, ParseError> {
-        self.reader().elements(self.rest()).values(self.whole())
+        self.reader()
+            .elements(self.rest())
+            .values(self.shared_bytes())
     }
 
-    /// The bytes, where they are shared.
-    fn whole(&self) -> Option<&Bytes> {
+    /// The bytes, if they are shared with the receive buffer.
+    fn shared_bytes(&self) -> Option<&Bytes> {
         match &self.inner().bytes {
             Held::Own(_) => None,
             Held::Shared(bytes) => Some(bytes),
         }
     }
 
-    /// The elements for another Perl node, to which they are what they were: byte strings stay such, but for ASCII, where it
-    /// makes no difference.
+    /// The elements for another Perl node, without conversion: byte strings stay byte strings, except ASCII ones, for
+    /// which it makes no difference.
     ///
     /// # Errors
     /// As for [`Message::values`](super::Message::values).
     pub(crate) fn values_as_written(&self) -> Result<Values, ParseError> {
         let mut reader = self.reader().as_written();
-        reader.elements(self.rest()).values(self.whole())
+        reader.elements(self.rest()).values(self.shared_bytes())
     }
 
-    /// From the front of the bytes.
+    /// A reader at the start of the bytes.
     #[inline]
     pub(super) fn reader(&self) -> Reader<'_> {
         let Source { format, perl } = self.source();
@@ -147,11 +152,11 @@ impl Wire {
     }
 }
 
-/// `message` without its first `n` elements, in the same memory.
+/// Removes the first `n` elements of `message` without a copy.
 ///
 /// # Errors
 /// As for [`Message::values`](super::Message::values).
-pub fn without(mut message: Wire, n: usize) -> Result<Wire, ParseError> {
+pub fn skip_elements(mut message: Wire, n: usize) -> Result<Wire, ParseError> {
     let mut reader = message.reader();
     let mut elements = reader.elements(message.rest());
     for _ in 0..n {
@@ -165,7 +170,7 @@ pub fn without(mut message: Wire, n: usize) -> Result<Wire, ParseError> {
 }
 
 impl Rest {
-    /// The elements of a message from a peer.
+    /// The position of the elements of a received message.
     #[inline]
     pub fn of(message: &Wire) -> Self {
         message.rest()
@@ -177,10 +182,10 @@ impl Drop for Wire {
     fn drop(&mut self) {
         if let Some(mut inner) = self.0.take()
             && let Held::Own(own) = &mut inner.bytes
-            && own.capacity() <= KEEP
+            && own.capacity() <= MAX_SPARE
         {
             own.clear();
-            // A thread that ends keeps nothing.
+            // It fails while the thread ends: then the memory is freed.
             let _ = SPARE.try_with(|spare| spare.set(Some(inner)));
         }
     }

@@ -1,11 +1,11 @@
-//! `Keyed`: values in the order of their keys, each found and taken out by its key. A data structure, and no more.
+//! `Keyed`: a sorted map from integer keys to values.
 
 use smallvec::SmallVec;
 
-/// Values by key, mostly one or few and now and then very many. Keys grow, as a rule, from one insertion to the next.
+/// A sorted map for few entries, and sometimes very many. Inserting is cheap if keys grow.
 ///
-/// They lie in a sorted vector, where a value that is taken out leaves a gap. When gaps are the greater part all are
-/// closed, so to take one out costs a binary search, however many there are.
+/// The entries are a sorted vector, in which a removed value leaves a gap. When more than half of the entries are gaps,
+/// all of them are removed. So the amortised cost of a removal is that of a binary search.
 #[derive(Debug)]
 pub struct Keyed<T> {
     entries: SmallVec<[(u64, Option<T>); 1]>,
@@ -21,16 +21,16 @@ impl<T> Default for Keyed<T> {
     }
 }
 
-/// So many gaps are not worth while closing.
-const FEW: usize = 8;
+/// Gaps are removed only if there are more than so many.
+const MIN_GAPS: usize = 8;
 
 impl<T> Keyed<T> {
-    /// How many values there are.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.entries.len() - self.gaps
     }
 
-    /// Whether there is no value.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -39,7 +39,7 @@ impl<T> Keyed<T> {
         self.entries.binary_search_by_key(&key, |(key, _)| *key)
     }
 
-    /// Inserts a value, in the place of one with the same key.
+    /// Inserts a value, and replaces one with the same key.
     pub fn insert(&mut self, key: u64, value: T) {
         if self.entries.last().is_none_or(|(last, _)| *last < key) {
             return self.entries.push((key, Some(value)));
@@ -60,12 +60,12 @@ impl<T> Keyed<T> {
         self.entries[at].1.as_mut()
     }
 
-    /// Takes the value of `key` out.
+    /// Removes and returns the value of `key`.
     pub fn remove(&mut self, key: u64) -> Option<T> {
         let at = self.find(key).ok()?;
         let value = self.entries[at].1.take()?;
         self.gaps += 1;
-        if self.gaps > self.len() + FEW {
+        if self.gaps > self.len() + MIN_GAPS {
             self.entries.retain(|(_, value)| value.is_some());
             self.entries.shrink_to_fit();
             self.gaps = 0;
@@ -120,7 +120,7 @@ mod tests {
                 }
                 prop_assert_eq!(keyed.get_mut(key), map.get_mut(&key));
                 prop_assert_eq!(keyed.len(), map.len());
-                prop_assert!(keyed.entries.len() <= 2 * map.len() + FEW + 1);
+                prop_assert!(keyed.entries.len() <= 2 * map.len() + MIN_GAPS + 1);
             }
             prop_assert!(keyed.iter().eq(map.values()));
             prop_assert!(keyed.into_iter().eq(map));

@@ -1,4 +1,4 @@
-//! The monitors of one node on the ports of another, and the structure that they are kept in.
+//! The monitors of one node on the ports of another, and the map in which they are stored.
 
 mod keyed;
 mod table;
@@ -6,5 +6,5 @@ mod table;
 pub use keyed::{IntoIter, Keyed};
 pub use table::MonitorTable;
 
-/// Which monitor of a port: unique within its node.
+/// The key of a monitor, unique within its node.
 pub type MonitorKey = u64;

@@ -1,14 +1,14 @@
-//! `MonitorTable`: this node's monitors on the ports of one peer. A state machine without I/O: it says when the
-//! peer must be asked to watch a port (`mon1`) and when no longer (`mon0`), and what fires.
+//! `MonitorTable`: this node's monitors on the ports of one peer. A state machine without I/O: it says when to ask the
+//! peer to watch a port (`mon1`) or to stop (`mon0`), and which monitors fire.
 
 use super::{Keyed, MonitorKey};
 use crate::PortName;
 use crate::map::HashMap;
 
-/// The monitors on the ports of one peer, with an action each.
+/// The monitors on the ports of one peer, each with an action.
 ///
-/// AnyEvent::MP sends one `mon1` for a port however many monitors it has there, and `mon0` when the last of
-/// them goes (protocol.md section 5); so do we.
+/// A node sends one `mon1` for a port, however many monitors it has on the port, and `mon0` when the last of them is
+/// removed (protocol.md section 5).
 #[derive(Debug)]
 pub struct MonitorTable<A> {
     ports: HashMap<PortName, Keyed<A>>,
@@ -23,15 +23,15 @@ impl<A> Default for MonitorTable<A> {
 }
 
 impl<A> MonitorTable<A> {
-    /// Adds a monitor. True if it is the port's first, so that the peer must be asked.
+    /// Adds a monitor. Returns whether it is the first one on the port, so that the peer must be asked to watch.
     pub fn add(&mut self, port: &PortName, key: MonitorKey, action: A) -> bool {
         let monitors = self.ports.entry(port.clone()).or_default();
         monitors.insert(key, action);
         monitors.len() == 1
     }
 
-    /// Ends a monitor. Its action comes back, for the caller to drop, with whether it was the port's last, so
-    /// that the peer can forget the port. `None` when it is not there any more: it has fired.
+    /// Removes a monitor. Returns its action, for the caller to drop, and whether it was the last one on the port, so
+    /// that the peer can stop watching. `None` if the monitor has fired.
     pub fn remove(&mut self, port: &PortName, key: MonitorKey) -> Option<(A, bool)> {
         let monitors = self.ports.get_mut(port)?;
         let action = monitors.remove(key)?;
@@ -42,14 +42,14 @@ impl<A> MonitorTable<A> {
         Some((action, last))
     }
 
-    /// The actions of a port that has died, in the order of their keys, which is that in which they were set. A port that nobody monitors has none,
-    /// whatever the peer says.
+    /// Removes the monitors on a port that has died, and returns their actions in the order of their keys, which is the
+    /// order in which they were set.
     pub fn fire(&mut self, port: &PortName) -> impl Iterator<Item = A> + use<A> {
         let monitors = self.ports.remove(port).unwrap_or_default();
         monitors.into_iter().map(|(_, action)| action)
     }
 
-    /// All actions with their ports, in the same order: the connection is lost.
+    /// Removes all monitors, and returns their actions with the ports, in the order of their keys.
     pub fn drain(&mut self) -> Vec<(PortName, A)> {
         let ports = self.ports.drain();
         let mut all: Vec<_> = ports
@@ -66,16 +66,16 @@ impl<A> MonitorTable<A> {
     }
 
     /// Whether a port is monitored.
-    pub fn has(&self, port: &PortName) -> bool {
+    pub fn contains_port(&self, port: &PortName) -> bool {
         self.ports.contains_key(port)
     }
 
-    /// How many ports are monitored.
+    /// The number of monitored ports.
     pub fn len(&self) -> usize {
         self.ports.len()
     }
 
-    /// Whether there is no monitor.
+    /// Whether there are no monitors.
     pub fn is_empty(&self) -> bool {
         self.ports.is_empty()
     }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn very_many_monitors_are_taken_back_in_any_order() {
-        // Where each costs a look at all the others this takes minutes.
+        // With a linear search for each removal this would take minutes.
         const MANY: u64 = 300_000;
         let port = PortName::from("p");
         let orders: [fn(u64) -> u64; 3] = [|n| n, |n| MANY - 1 - n, |n| n * 7_919 % MANY];

@@ -1,9 +1,9 @@
-//! Requests as they come in.
+//! Parsing requests.
 
 use super::ALIVE;
 use super::words::Word;
 use crate::message::Outgoing;
-use crate::message::{Message, Wire, without};
+use crate::message::{Message, Wire, skip_elements};
 use crate::reason::abridged;
 use crate::text::latin1;
 use crate::value::{IntoIter, Values};
@@ -12,43 +12,43 @@ use crate::{PortId, PortName, Reason, Text, Value};
 /// A request with its arguments.
 #[derive(Debug)]
 pub enum Request {
-    /// Is ignored: the empty request, and one of those that need a port or a number and have none.
+    /// A request without effect: the empty request, `devnull`, or a request that lacks its port or number.
     Nothing,
-    /// `mon1 NAME`: the sender watches a port of ours.
+    /// `mon1 NAME`: watch a port of ours for the sender.
     Watch(PortName),
-    /// `mon0 NAME`: it takes that back.
+    /// `mon0 NAME`: end a watch.
     Unwatch(PortName),
     /// `kil0 NAME REASON`: a port of the sender has died.
     Died(PortName, Reason),
-    /// `kil1 NAME REASON`: a port of ours is to die.
+    /// `kil1 NAME REASON`: kill a port of ours.
     Kill(PortName, Reason),
-    /// `snd PORTID elements`: a message is to be passed on.
+    /// `snd PORTID elements`: relay a message.
     Relay(PortId, Elements),
-    /// `can NAME PORTID elements`: whether that request or function is known here.
+    /// `can NAME PORTID elements`: answer whether this node knows a request or function.
     Can(Text, Option<Reply>),
-    /// `time PORTID elements`: what time it is.
+    /// `time PORTID elements`: answer with the time.
     Time {
         /// Where the answer goes.
         reply: Option<Reply>,
-        /// The sender asks for a sign of life.
+        /// Whether the request is a liveness probe of a node of this project.
         is_probe: bool,
     },
-    /// `eval SOURCE PORTID elements`: the result of that source.
+    /// `eval SOURCE PORTID elements`: answer with the result of the source.
     Eval(Text, Option<Reply>),
-    /// `AnyEvent::MP::_spawn NAME INIT arguments`: a port is to be started.
+    /// `AnyEvent::MP::_spawn NAME INIT arguments`: start a port.
     Spawn {
         /// The port's name.
         port: PortName,
-        /// The function that starts it.
+        /// The function that starts the port.
         function: Text,
         /// The function's arguments.
         arguments: Elements,
     },
-    /// The answer to our question of this number; see [`ALIVE`].
+    /// The answer to our probe with this number; see [`ALIVE`].
     Alive(u64),
-    /// A request of the directory, of this name.
+    /// A request of the directory, with its name.
     Directory(Text, IntoIter),
-    /// Any other: a call of the function of this name.
+    /// Any other request: a call of the function with this name.
     Call(Text, Elements),
 }
 
@@ -62,20 +62,21 @@ pub enum Malformed {
     /// `AnyEvent::MP::_spawn` lacks an argument.
     #[error("a spawn request without name or function")]
     Spawn,
-    /// `kil1` names the node port. Killing that would deafen an AnyEvent::MP node.
+    /// `kil1` names the node port. An AnyEvent::MP node without its node port handles no more requests.
     #[error("refused to kill the node port")]
     KillsNode,
 }
 
-/// Elements of a message.
+/// Elements that are taken from a request.
 #[derive(Debug)]
 pub struct Elements {
     values: Values,
-    /// The same as a Perl node has sent them, if one has: types that are read from that get what the node means.
+    /// The received form, if the sender is a Perl node: types that are parsed from it get the conversions for such
+    /// nodes.
     wire: Option<Wire>,
 }
 
-/// Where the answer to a question goes: a port, and the elements in front of the answer.
+/// Where the answer to a request goes: a port, and the elements that precede the answer.
 #[derive(Debug)]
 pub struct Reply {
     to: PortId,
@@ -83,10 +84,10 @@ pub struct Reply {
 }
 
 impl Request {
-    /// Parses a request: its elements, and the same as a Perl node has sent them if one has.
+    /// Parses a request from its elements. `wire` is the received form, if the sender is a Perl node.
     ///
     /// # Errors
-    /// Where an argument is missing that the request cannot do without.
+    /// If a required argument is missing.
     pub fn parse(values: Values, wire: Option<Wire>) -> Result<Self, Malformed> {
         let is_probe = matches!(&values[..], [_, _, word, _] if word.as_str() == Some(ALIVE));
         let mut arguments = Arguments {
@@ -94,7 +95,7 @@ impl Request {
             taken: 0,
             wire,
         };
-        // A message without elements has no request: ignored like the empty one.
+        // A message without elements counts as the empty request.
         let name = arguments.text().unwrap_or_default();
         let Some(word) = Word::named(&name) else {
             return Ok(match name.starts_with("g_") {
@@ -141,7 +142,7 @@ impl Request {
 }
 
 impl Elements {
-    /// Elements that no Perl node has sent.
+    /// Elements without a received form.
     pub fn of(values: Values) -> Self {
         Self { values, wire: None }
     }
@@ -151,7 +152,7 @@ impl Elements {
         &self.values
     }
 
-    /// The elements as a message to be encoded.
+    /// The elements to be encoded.
     pub fn outgoing(&self) -> Outgoing<'_> {
         match &self.wire {
             Some(wire) => Outgoing::Wire(wire),
@@ -159,7 +160,7 @@ impl Elements {
         }
     }
 
-    /// The elements as the message that a port or a function gets.
+    /// The elements as a message for a port or a function.
     pub fn into_message(self) -> Message {
         match self.wire {
             Some(wire) => wire.into(),
@@ -169,7 +170,7 @@ impl Elements {
 }
 
 impl Reply {
-    /// The port that the answer goes to, and the message with `answer`.
+    /// The port that gets the answer, and the message with `answer`.
     pub fn with(self, answer: impl IntoIterator<Item = Value>) -> (PortId, Values) {
         let mut elements = self.elements;
         elements.extend(answer);
@@ -177,10 +178,10 @@ impl Reply {
     }
 }
 
-/// The arguments of a request, taken from the front.
+/// The arguments of a request, which are taken one by one.
 struct Arguments {
     values: IntoIter,
-    /// How many elements of the message were taken.
+    /// The number of elements that are taken.
     taken: usize,
     wire: Option<Wire>,
 }
@@ -191,7 +192,8 @@ impl Arguments {
         self.values.next()
     }
 
-    /// The next one as a text. Numbers count, and bytes of a Perl node: AnyEvent::MP makes no difference.
+    /// The next argument as a text. Numbers, and bytes of a Perl node, are converted, as AnyEvent::MP does not
+    /// distinguish them.
     fn text(&mut self) -> Option<Text> {
         match self.next()? {
             Value::Text(text) => Some(text),
@@ -213,22 +215,24 @@ impl Arguments {
         self.text()?.parse().ok()
     }
 
-    /// All that is left.
+    /// The remaining arguments.
     fn rest(self) -> Elements {
-        let wire = self.wire.and_then(|wire| without(wire, self.taken).ok());
+        let wire = self
+            .wire
+            .and_then(|wire| skip_elements(wire, self.taken).ok());
         let values = self.values.collect();
         Elements { values, wire }
     }
 
-    /// All that is left as a place for an answer. Without a port ID nobody wants it.
+    /// The remaining arguments as the target of an answer. Without a port ID the sender wants no answer.
     fn reply(mut self) -> Option<Reply> {
         let to = self.port_id()?;
         let elements = self.values.collect();
         Some(Reply { to, elements })
     }
 
-    /// All that is left as a reason, which is told to all who watch the port: no more of it than this node would say
-    /// itself. People read it, so bytes of a Perl node are text.
+    /// The remaining arguments as a reason, shortened like our own reasons, because it is sent to all watchers of the
+    /// port. Bytes of a Perl node become text, because people read reasons.
     fn reason(self) -> Reason {
         let is_perl = self.wire.is_some();
         let text = |value| match value {

@@ -1,10 +1,10 @@
-//! The words that requests begin with.
+//! The names of requests.
 
-/// The request by which the answers to our questions for a sign of life come back. Not of AEMP: nobody but this node knows
-/// the numbers.
+/// The request in which answers to our liveness probes arrive. It is not part of AEMP: a probe asks for an answer that
+/// begins with this name and the number of the probe.
 pub const ALIVE: &str = "aemp::alive";
 
-/// What a request is.
+/// The requests that every node knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     Nothing,
@@ -44,13 +44,13 @@ pub fn is_word(name: &str) -> bool {
     Word::named(name).is_some()
 }
 
-/// Whether the request `name` does nothing but have an answer sent.
+/// Whether the request `name` has no other effect than an answer.
 pub fn is_question(name: &str) -> bool {
     matches!(Word::named(name), Some(Word::Can | Word::Time | Word::Eval))
         || crate::directory::is_question(name)
 }
 
-/// Whether the request `name` has something sent in turn: an answer, or a message that is passed on.
+/// Whether the request `name` makes this node send something: an answer, or a relayed message.
 pub fn causes_sending(name: &str) -> bool {
     matches!(
         Word::named(name),

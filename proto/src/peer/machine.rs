@@ -92,8 +92,8 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Sends a message that the node itself makes. It is never refused: elements that the codec cannot encode are replaced
-    /// by their diagnostic text.
+    /// Sends a message that the node itself makes. It is never refused: elements that the codec cannot encode are
+    /// replaced by their diagnostic text.
     pub fn send_own(&mut self, port: &PortName, values: Values) {
         if let Link::Up(up) = &mut self.link
             && !up.is_closing()
@@ -133,8 +133,8 @@ impl<A, C: Connection> Machine<A, C> {
         self.break_kill(before);
     }
 
-    /// Monitors a port of the peer. The empty name monitors the connection to the peer, without a request (protocol.md section
-    /// 5).
+    /// Monitors a port of the peer. The empty name monitors the connection to the peer, without a request (protocol.md
+    /// section 5).
     pub fn monitor(&mut self, port: &PortName, key: MonitorKey, action: A) {
         let is_first = self.monitors.add(port, key, action);
         if is_first && !port.is_node_port() {
@@ -184,10 +184,10 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// Queues a keepalive on connection `generation` if its queue is empty. Normally that is `bytes`, the keepalive of the
-    /// codec. If this node needs the connection and the peer cannot know (`is_wanted`, or a monitor on the node), it is an
-    /// empty request instead: the peer ignores it, but it counts as a message, so the peer does not close the connection as
-    /// idle. AnyEvent::MP nodes (`is_perl`) do not close idle connections and get no empty request.
+    /// Queues a keepalive on connection `generation` if its queue is empty. Normally that is `bytes`, the keepalive of
+    /// the codec. If this node needs the connection and the peer cannot know (`is_wanted`, or a monitor on the node),
+    /// it is an empty request instead: the peer ignores it, but it counts as a message, so the peer does not close the
+    /// connection as idle. AnyEvent::MP nodes (`is_perl`) do not close idle connections and get no empty request.
     pub fn keepalive(
         &mut self,
         generation: Generation,
@@ -195,7 +195,7 @@ impl<A, C: Connection> Machine<A, C> {
         is_wanted: bool,
         is_perl: bool,
     ) {
-        let is_wanted = is_wanted || self.monitors.has(&PortName::NODE_PORT);
+        let is_wanted = is_wanted || self.monitors.contains_port(&PortName::NODE_PORT);
         let Some(up) = self.link.generation(generation) else {
             return;
         };

@@ -17,8 +17,8 @@ use crate::reason::not_encoded;
 use crate::value::EncodeError;
 use crate::value::Values;
 
-/// The number of a wait for a connection to a peer. A connector reports the wait that it was started for, so that its failure
-/// does not end a later wait.
+/// The number of a wait for a connection to a peer. A connector reports the wait that it was started for, so that its
+/// failure does not end a later wait.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wait(u64);
 
@@ -85,9 +85,9 @@ impl<A, C: Connection> Machine<A, C> {
     }
 
     /// Encodes the pending messages for the connection that is up now. A message that cannot be encoded is dropped and
-    /// reported. If monitors on its port fire for that, later pending messages to the port are dropped too: they were sent
-    /// before the monitors fired, and must not arrive after a gap. Requests to monitor the port are dropped as well: their
-    /// monitors have fired, and the peer would keep a watch for nothing.
+    /// reported. If monitors on its port fire for that, later pending messages to the port are dropped too: they were
+    /// sent before the monitors fired, and must not arrive after a gap. Requests to monitor the port are dropped as
+    /// well: their monitors have fired, and the peer would keep a watch for nothing.
     pub(super) fn send_pending(&mut self, pending: Pending) {
         let limit = self.queue_limit;
         let mut cut = HashSet::default();
@@ -130,8 +130,8 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// A message to `port` could not be encoded after its send had returned. Monitors on the port fire. Returns whether there
-    /// were any.
+    /// A message to `port` could not be encoded after its send had returned. Monitors on the port fire. Returns whether
+    /// there were any.
     pub fn not_sent(&mut self, port: &PortName, error: &EncodeError) -> bool {
         if port.is_node_port() {
             // A monitor on the node port is about the connection, which is intact.
@@ -189,7 +189,7 @@ impl Pending {
 impl PendingMessage {
     /// Whether this is a message to one of these ports, or a request to monitor or kill one of them.
     fn is_about(&self, ports: &HashSet<PortName>) -> bool {
-        let about = request::about(&self.port, &self.values);
-        ports.iter().any(|port| port.as_str() == about)
+        let target = request::target_port(&self.port, &self.values);
+        ports.iter().any(|port| port.as_str() == target)
     }
 }
