@@ -1,4 +1,4 @@
-//! `Address`: where a node listens or is reached, with the transport's scheme in front.
+//! `Address`: the address at which a node listens or can be reached: the scheme of a transport, and the rest.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,14 +7,14 @@ use std::str::FromStr;
 use crate::Text;
 use crate::excerpt::is_unsafe;
 
-/// The longest address accepted, in bytes: a DNS name has at most 255, the path of a Unix socket 108.
+/// The longest address, in bytes. For comparison: a DNS name has at most 255, the path of a Unix socket 108.
 const MAX_ADDRESS: usize = 1024;
 
-/// Where a node listens or can be reached: `tcp:host:port`, or plain `host:port`, which means TCP
-/// (protocol.md section 1). What follows the scheme is the transport's business.
+/// The address at which a node listens or can be reached: `tcp:host:port`, or `host:port`, which means TCP (protocol.md
+/// section 1). Only the transport interprets the part after the scheme.
 ///
-/// A text is taken as `scheme:rest` when it begins with a lower-case name and a colon, and the rest is not
-/// just a port (digits or `*`).
+/// A text is parsed as `scheme:rest` if it begins with a lower-case name and a colon, and the rest is more than a port
+/// (digits or `*`).
 ///
 /// ```
 /// use aemp_proto::Address;
@@ -45,21 +45,21 @@ impl Address {
         &self.scheme
     }
 
-    /// What only the transport understands.
+    /// The part after the scheme, which only the transport interprets.
     pub fn rest(&self) -> &str {
         &self.rest
     }
 }
 
-/// Addresses as one text, separated by commas.
+/// The addresses as one text, separated by commas.
 pub fn listed(addresses: &[Address]) -> String {
     let texts: Vec<String> = addresses.iter().map(Address::to_string).collect();
     texts.join(",")
 }
 
-/// The place of an address among those of one node, lowest first: what others may reach before what one network segment
-/// does, and that before what this machine alone does. Of what is no socket address, a name for one, nothing is
-/// known, so it is taken for the best.
+/// The rank of an address among the addresses of one node; lower is better. First those that other networks can reach,
+/// then link-local ones, then loopback. An address that is not a socket address, such as a host name, ranks first,
+/// since its reach is unknown.
 pub fn rank(address: &Address) -> u8 {
     let socket: Option<SocketAddr> = address.rest.parse().ok();
     match socket.map(|socket| socket.ip().to_canonical()) {
@@ -100,7 +100,7 @@ fn is_port(text: &str) -> bool {
     text == "*" || text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// TCP addresses show without scheme, as AnyEvent::MP nodes write them.
+/// TCP addresses are displayed without the scheme, as AnyEvent::MP nodes write them.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.scheme != "tcp" {
@@ -116,7 +116,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// A text that is no address.
+/// A text that is not a valid address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no address: write host:port, or scheme:... for another transport than TCP")]
 pub struct ParseAddressError(String);

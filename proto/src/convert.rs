@@ -1,5 +1,5 @@
-//! `ConvertError`: why a value has no counterpart in the type of another library. The conversions themselves are in the
-//! codec crates, beside the libraries.
+//! `ConvertError`: why a value cannot be converted to or from the type of another library. The conversions are in the
+//! codec crates, which depend on the libraries.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,10 +7,10 @@ use crate::token::step;
 use crate::value::MAX_DEPTH;
 use crate::{Excerpt, Value};
 
-/// A value that another type cannot hold exactly: a [`Value`] that is to be, say, a `serde_json::Value`, or the other way
-/// round. It says where in the value the element is and what.
+/// Why a value cannot be converted exactly, for example from a [`Value`] to a `serde_json::Value` or back. The error
+/// has the path of the element and its kind.
 ///
-/// Who writes a conversion makes one at the element and adds a step for each array and map on the way out:
+/// A conversion makes the error at the element, and adds a step for each array and map on the way out:
 ///
 /// ```
 /// use aemp_proto::ConvertError;
@@ -22,11 +22,11 @@ use crate::{Excerpt, Value};
 #[error("the value{}{} {}", if self.0.steps.is_empty() { "" } else { " at " }, self.path(), self.0.problem)]
 pub struct ConvertError(Box<At>);
 
-/// In a box, as a deep conversion has a result on the stack for each level.
+/// Boxed, because a recursive conversion has a result on the stack for each level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct At {
     problem: Problem,
-    /// From the inside out.
+    /// The path, innermost step first.
     steps: Vec<String>,
 }
 
@@ -36,17 +36,17 @@ enum Problem {
     Deep,
 }
 
-/// How many steps of a path are shown from either end of it.
-const SHOWN: usize = 8;
+/// The steps of a long path that are shown at either end.
+const SHOWN_STEPS: usize = 8;
 
 impl ConvertError {
-    /// The element is `what`, such as `bytes`, and `target` has no form for it.
+    /// `target` cannot represent the element, which is `what`, such as `bytes`.
     pub fn lacking(what: impl Display, target: &'static str) -> Self {
         let what = format!("{:.80}", Excerpt(what));
         Self::new(Problem::Lacking { what, target })
     }
 
-    /// How deep the elements of an array, a map or a tag may nest where it may nest `depth` deep itself. Conversions begin
+    /// The allowed nesting depth inside an array, a map or a tag whose own allowed depth is `depth`. Conversions begin
     /// with [`MAX_DEPTH`](crate::value::MAX_DEPTH), so that no value exhausts the stack.
     ///
     /// # Errors
@@ -60,35 +60,36 @@ impl ConvertError {
         Self(Box::new(At { problem, steps }))
     }
 
-    /// The same error of the array whose element `at` this is.
+    /// Adds a step for an array: the error is in its element `at`.
     #[must_use]
     pub fn below_index(self, at: usize) -> Self {
-        self.below(format!("[{at}]"))
+        self.prepend_step(format!("[{at}]"))
     }
 
-    /// The same error of the map that has this at `key`.
+    /// Adds a step for a map: the error is in the value of `key`.
     #[must_use]
     pub fn below_key(self, key: &Value) -> Self {
-        self.below(step(key))
+        self.prepend_step(step(key))
     }
 
-    /// The same error of the map that has this in a key, which is no text.
+    /// Adds a step for a map: the error is in a key.
     #[must_use]
     pub fn in_key(self) -> Self {
-        self.below("{key}".to_owned())
+        self.prepend_step("{key}".to_owned())
     }
 
-    fn below(mut self, step: String) -> Self {
+    fn prepend_step(mut self, step: String) -> Self {
         self.0.steps.push(step);
         self
     }
 
-    /// Where the element is: `.payload[1]`. Empty where it is the whole value; long paths have `...` in their middle.
+    /// The path of the element, such as `.payload[1]`. Empty if the element is the whole value. A long path has `...`
+    /// in its middle.
     pub fn path(&self) -> String {
         let mut steps: Vec<&str> = self.0.steps.iter().rev().map(String::as_str).collect();
-        if steps.len() > 2 * SHOWN {
-            let end = steps.len() - SHOWN;
-            steps.splice(SHOWN..end, ["..."]);
+        if steps.len() > 2 * SHOWN_STEPS {
+            let end = steps.len() - SHOWN_STEPS;
+            steps.splice(SHOWN_STEPS..end, ["..."]);
         }
         steps.concat()
     }

@@ -1,13 +1,13 @@
-//! `Excerpt`: text from outside as logs and errors show it.
+//! `Excerpt`: untrusted text in a form that is safe for logs and errors.
 
 use std::fmt::{self, Write};
 
-/// Shows text that a peer or a stranger has written, or may have: at most 1,000 bytes of it, in which nothing breaks a
-/// line, moves a cursor, or is invisible. All that this library logs of a peer's text goes through it; programs that log
-/// names, reasons and tags from elsewhere do well to use it, too.
+/// Shows untrusted text, such as text from a peer: at most 1,000 bytes, with characters escaped that break a line, move
+/// a cursor, or are invisible. This library uses it for all text of peers in logs. Programs that log names, reasons and
+/// tags of peers should use it too.
 ///
-/// `Display` shows the text as it is but for that, `Debug` in quotes. A precision is another limit in bytes, as in
-/// `{:.60}`. What is longer ends in three dots, and is not even formatted.
+/// `Display` shows the text without quotes, `Debug` with quotes. A precision, as in `{:.60}`, sets another limit in
+/// bytes. Longer text ends in three dots; the rest is not formatted at all.
 ///
 /// ```
 /// use aemp_proto::{Excerpt, reason};
@@ -18,12 +18,12 @@ use std::fmt::{self, Write};
 #[derive(Clone, Copy)]
 pub struct Excerpt<T>(pub T);
 
-/// Bytes that are shown without a precision.
-const LONGEST: usize = 1000;
+/// The limit in bytes without a precision.
+const MAX_BYTES: usize = 1000;
 
 impl<T: fmt::Display> fmt::Display for Excerpt<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cut = self.show(f, false)?;
+        let cut = self.write_escaped(f, false)?;
         f.write_str(if cut { "..." } else { "" })
     }
 }
@@ -31,16 +31,16 @@ impl<T: fmt::Display> fmt::Display for Excerpt<T> {
 impl<T: fmt::Display> fmt::Debug for Excerpt<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
-        let cut = self.show(f, true)?;
+        let cut = self.write_escaped(f, true)?;
         f.write_str(if cut { "\"..." } else { "\"" })
     }
 }
 
 impl<T: fmt::Display> Excerpt<T> {
-    /// True if there is more than could be shown.
-    fn show(&self, f: &mut fmt::Formatter<'_>, quoted: bool) -> Result<bool, fmt::Error> {
-        let mut shown = Shown {
-            room: f.precision().unwrap_or(LONGEST),
+    /// Writes the text. Returns whether it was cut.
+    fn write_escaped(&self, f: &mut fmt::Formatter<'_>, quoted: bool) -> Result<bool, fmt::Error> {
+        let mut shown = Escaper {
+            remaining: f.precision().unwrap_or(MAX_BYTES),
             to: f,
             quoted,
             cut: false,
@@ -53,19 +53,19 @@ impl<T: fmt::Display> Excerpt<T> {
     }
 }
 
-/// What is written to it arrives escaped; an error ends what is too long.
-struct Shown<'a, 'f> {
+/// A writer that escapes, and returns an error at the limit, which ends the formatting.
+struct Escaper<'a, 'f> {
     to: &'a mut fmt::Formatter<'f>,
-    room: usize,
+    remaining: usize,
     quoted: bool,
     cut: bool,
 }
 
-impl Shown<'_, '_> {
-    fn put(&mut self, text: &str) -> fmt::Result {
-        match self.room.checked_sub(text.len()) {
-            Some(room) => {
-                self.room = room;
+impl Escaper<'_, '_> {
+    fn write_whole(&mut self, text: &str) -> fmt::Result {
+        match self.remaining.checked_sub(text.len()) {
+            Some(remaining) => {
+                self.remaining = remaining;
                 self.to.write_str(text)
             }
             None => {
@@ -76,29 +76,29 @@ impl Shown<'_, '_> {
     }
 }
 
-impl Write for Shown<'_, '_> {
+impl Write for Escaper<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
             let escaped = is_unsafe(c) || (self.quoted && matches!(c, '"' | '\\'));
             match escaped {
                 true => {
                     let mut short = String::new();
-                    // Invisible characters that this does not escape have their number.
+                    // `escape_debug` leaves some invisible characters: these are escaped by number.
                     let _ = write!(short, "{}", c.escape_debug());
                     if !short.is_ascii() {
                         short = c.escape_unicode().to_string();
                     }
-                    self.put(&short)?;
+                    self.write_whole(&short)?;
                 }
-                false => self.put(c.encode_utf8(&mut [0; 4]))?,
+                false => self.write_whole(c.encode_utf8(&mut [0; 4]))?,
             }
         }
         Ok(())
     }
 }
 
-/// Whether a terminal or a log may do something else with the character than show it: control characters, line
-/// separators, marks of writing direction, and other characters that are invisible.
+/// Whether a character is unsafe to print: control characters, line separators, direction marks, and other invisible
+/// characters.
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'

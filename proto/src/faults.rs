@@ -1,52 +1,52 @@
-//! Deliberate faults, by which the simulation shows that it would find real ones. They exist only in builds with
-//! `--cfg aemp_faults`, which no feature sets, and only where one was chosen.
+//! Deliberate faults, which show that the simulation would find real ones. They exist only in builds with
+//! `--cfg aemp_faults`, which no feature sets, and only one that was chosen has an effect.
 //!
-//! A choice is that of a thread: the simulation runs a whole cluster in one.
+//! The choice belongs to a thread: the simulation runs a whole cluster in one thread.
 
 use std::cell::Cell;
 
-/// What can be broken.
+/// A fault that can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// A monitor that sends a message sends it twice.
     FiresTwice,
-    /// Monitors fire a while after the connection is lost, when the next one may be up.
+    /// Monitors fire late after a lost connection, when the next one may be up.
     FiresLate,
     /// The first monitor of a lost connection does not fire.
     FiresNever,
-    /// Of the messages that wait for a connection, the last two change places.
+    /// The last two messages that wait for a connection are swapped.
     Swapped,
     /// The first message that waits for a connection is lost.
     LostAtReconnect,
-    /// What a lost connection had not written goes out over the next.
+    /// The unwritten bytes of a lost connection are sent over the next one.
     DeadGeneration,
-    /// A kill goes out before what was sent before it.
+    /// A kill overtakes earlier messages.
     KillOvertakes,
-    /// A monitor whose guard is dropped stands, and fires.
+    /// A monitor whose guard is dropped stays and fires.
     FiresAfterDrop,
     /// A peer is not told that a monitor has ended.
     KeepsMonitors,
-    /// A node makes up the same names for its ports in each of its lives.
+    /// A restarted node generates the same port names as before.
     SameNames,
-    /// A connection comes up twice, as events say.
+    /// The event for a connection that comes up is sent twice.
     UpTwice,
-    /// The turn of a task never ends.
+    /// The budget of a task is never exhausted.
     EndlessTurn,
     /// The monitors on a port that panics do not fire.
     PanicUntold,
     /// A global node ignores that a peer deletes an entry.
     DeletionIgnored,
-    /// One who watches a family misses one change.
+    /// A watcher of a family misses one change.
     WatchSkips,
-    /// What a node held is kept after its death.
+    /// The entries of a node are kept after its death.
     EntryKept,
 }
 
 impl Fault {
-    /// Those of the directory.
+    /// The faults of the directory.
     pub const DIRECTORY: [Self; 3] = [Self::DeletionIgnored, Self::WatchSkips, Self::EntryKept];
 
-    /// Those of messages and monitors.
+    /// The faults of messages and monitors.
     pub const GUARANTEE: [Self; 13] = [
         Self::FiresTwice,
         Self::FiresLate,
@@ -66,22 +66,22 @@ impl Fault {
 
 thread_local! {
     static CHOSEN: Cell<Option<Fault>> = const { Cell::new(None) };
-    /// It has happened once.
+    /// Whether a fault that happens once has happened.
     static DONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Breaks what this thread runs from now on, or nothing.
+/// Chooses the fault of this thread from now on, or none.
 pub fn choose(fault: Option<Fault>) {
     CHOSEN.set(fault);
     DONE.set(false);
 }
 
-/// Whether this is broken.
+/// Whether this fault is chosen.
 pub fn is(fault: Fault) -> bool {
     CHOSEN.get() == Some(fault)
 }
 
-/// The same, the first time only.
+/// Whether this fault is chosen and has not happened yet; it counts as happened then.
 pub fn once(fault: Fault) -> bool {
     is(fault) && !DONE.replace(true)
 }

@@ -1,5 +1,5 @@
-//! The guard around code that is not ours, such as a codec or a message's `Serialize`: a panic in it is caught here, and
-//! nowhere else in this crate.
+//! Catches panics in code of the program, such as a codec or the `Serialize` of a message. No other code of this crate
+//! catches panics.
 
 use std::any::Any;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::Reason;
 
-/// What a panic said.
+/// The text of a panic.
 #[derive(Debug, Clone)]
 pub struct Panicked(String);
 
@@ -17,7 +17,7 @@ impl Panicked {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let text = text.unwrap_or("a panic without text").to_owned();
-        // The payload is code of the program's as well: its destructor may panic in turn. That payload is leaked.
+        // The destructor of the payload is code of the program too, and may panic. The payload of that panic is leaked.
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(second);
         }
@@ -37,7 +37,7 @@ impl From<Panicked> for Reason {
     }
 }
 
-/// Runs `code`, whose panic hurts nobody else.
+/// Runs `code`, and returns a panic as an error.
 #[inline]
 pub fn run<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(code)).map_err(Panicked::with)

@@ -1,5 +1,5 @@
-//! Names on the network: `NodeId`, `PortName`, and `PortId`, which is both joined by `#`
-//! (protocol.md section 1).
+//! Names on the network: `NodeId`, `PortName`, and `PortId`, which is both of them joined by `#` (protocol.md section
+//! 1).
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,13 +11,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::Text;
 use crate::excerpt::is_unsafe;
 
-/// The longest node ID accepted, in bytes. A greeting line, which holds one, has at most 4096.
+/// The longest node ID, in bytes. A greeting line, which contains one, has at most 4096 bytes.
 const MAX_NODE_ID: usize = 255;
 
 /// The name of a node, unique in the network. Clones share one allocation.
 ///
-/// The protocol treats it as opaque. What would break a greeting line or a port ID is refused: `#`, `;`,
-/// `,`, white space, control and invisible characters, the empty ID, and IDs over 255 bytes.
+/// The protocol treats it as opaque. IDs that would break a greeting line or a port ID are refused: those with `#`,
+/// `;`, `,`, white space, control or invisible characters, the empty ID, and IDs over 255 bytes.
 ///
 /// ```
 /// use aemp_proto::NodeId;
@@ -30,7 +30,10 @@ const MAX_NODE_ID: usize = 255;
 pub struct NodeId(Arc<str>);
 
 impl NodeId {
-    /// Checks `id` and makes a node ID of it.
+    /// A node ID.
+    ///
+    /// # Errors
+    /// If `id` is not a valid node ID.
     pub fn new(id: &str) -> Result<Self, ParseIdError> {
         let wrong = |why| {
             let id = id.chars().take(40).collect();
@@ -134,7 +137,7 @@ impl<'de> Deserialize<'de> for NodeId {
 }
 
 /// The name of a port within its node. The empty name is the node port (protocol.md section 5).
-/// Names that nodes make up are short and stored inline, so that a clone allocates nothing.
+/// Generated names are short and stored inline, so a clone does not allocate.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortName(Text);
 
@@ -153,11 +156,11 @@ impl PortName {
     }
 }
 
-/// What the names begin with of ports that take the answer of a call. Not of AEMP: by this letter, which no name has
-/// that is made up otherwise, the node that answers knows that it may kill the port when the answer cannot be encoded.
+/// The first character of the names of reply ports. It is not part of AEMP: no other generated name begins with it. A
+/// node that cannot encode an answer kills the port if its name begins with this character.
 pub const REPLY: char = '?';
 
-/// Whether a port of this name takes the answer of a call.
+/// Whether a port with this name is the reply port of a call.
 pub fn is_reply(name: &PortName) -> bool {
     name.0.starts_with(REPLY)
 }
@@ -192,9 +195,9 @@ impl<'de> Deserialize<'de> for PortName {
     }
 }
 
-/// Where a message can be sent: a port of a node, written `node#port`. A bare node ID means its node port.
+/// The address of a port: its node and its name, written `node#port`. A bare node ID stands for the node port.
 ///
-/// In messages it is a plain string, so that any peer can read it and send to it.
+/// In messages it is a string, which every peer can read and send to.
 ///
 /// ```
 /// use aemp_proto::PortId;
@@ -279,7 +282,7 @@ impl<'de> Deserialize<'de> for PortId {
     }
 }
 
-/// A text that is no node ID or port ID.
+/// A text that is not a valid node ID or port ID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{id:?} is no node ID: {why}")]
 pub struct ParseIdError {

@@ -1,53 +1,53 @@
-//! What AEMP is, as plain data and state machines: no I/O, no task, no clock. [`aemp-core`] runs it on tokio, and
-//! re-exports what programs use; programs depend on the crate `aemp`.
+//! The protocol AEMP as data types and state machines, without I/O, tasks or a clock. [`aemp-core`] runs them on tokio
+//! and re-exports the types that programs use. Programs depend on the crate `aemp`.
 //!
 //! [`aemp-core`]: https://docs.rs/aemp-core
 //!
 //! # Rooms
 //!
-//! From the ground up. A room uses what stands above it in this table.
+//! In order of dependency: a room uses only rooms above it in this table.
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`text`], [`id`], [`address`], [`Excerpt`] | [`Text`]; [`NodeId`], [`PortName`], [`PortId`]; [`Address`]; text from outside as logs and errors show it |
-//! | [`map`] | hash maps with a random seed, since peers choose names |
-//! | [`value`] | [`Value`], the data model of messages, and [`Values`], the elements of one; serde both ways, diagnostic notation (`Display`) |
-//! | [`token`] | the bytes of one message, token by token: what reads and writes them, what a codec can carry |
-//! | [`message`] | [`Message`], of values or of bytes as they came; what becomes a message |
-//! | [`Reason`], [`guard`] | why a port died; the guard around code of the program's |
-//! | [`codec`] | streams of messages: what finds them, what appends them, limits |
-//! | [`ConvertError`] | why a value has no counterpart in another library's type |
-//! | [`handshake`] | the opening of a connection, a machine |
-//! | [`monitor`] | the table of monitors on a peer's ports, a machine |
-//! | [`directory`] | the distributed directory, a machine |
-//! | [`node_protocol`] | the requests that nodes send to each other, written and parsed |
-//! | [`peer`] | what is held for one peer, with the promises of monitors: a machine |
-//! | [`supervision`] | the plan of a supervisor, a machine |
+//! | [`text`], [`id`], [`address`], [`Excerpt`] | [`Text`]; [`NodeId`], [`PortName`], [`PortId`]; [`Address`]; untrusted text for logs and errors |
+//! | [`map`] | hash maps with a random seed, since peers choose the keys |
+//! | [`value`] | [`Value`], the data model of messages, and [`Values`], the elements of a message; serde in both directions, diagnostic notation (`Display`) |
+//! | [`token`] | the tokens of one message: reading and writing them, and the capabilities of a codec |
+//! | [`message`] | [`Message`], made of values or of received bytes; the types that can be sent |
+//! | [`Reason`], [`guard`] | why a port died; catching panics in code of the program |
+//! | [`codec`] | streams of messages: encoding, decoding, limits |
+//! | [`ConvertError`] | why a value cannot be converted to the type of another library |
+//! | [`handshake`] | the opening of a connection: a state machine |
+//! | [`monitor`] | the monitors on the ports of a peer: a state machine |
+//! | [`directory`] | the distributed directory: a state machine |
+//! | [`node_protocol`] | writing and parsing the requests between nodes |
+//! | [`peer`] | messages, connection and monitors of one peer, with the guarantee: a state machine |
+//! | [`supervision`] | the plan of a supervisor: a state machine |
 //!
-//! # Machines
+//! # State machines
 //!
-//! A machine is told what happens, by functions that take bytes, messages and, where time matters, the time since a
-//! beginning that its user chose; and it returns what to do, or is asked for it. It never waits. The same calls give the
-//! same results, so tests and fuzzers drive the machines without a network, and each machine's documentation says in which
-//! order to call it:
+//! The user of a state machine calls it with bytes, messages, events and, where time matters, the time since a start
+//! that the user chooses. The machine returns what to do, or is polled for it. It never blocks. The same calls give the
+//! same results, so tests and fuzzers drive the machines without a network. The documentation of each machine says in
+//! which order to call it:
 //!
-//! * [`handshake::Opening`] takes the bytes of a connection and returns bytes to be written, until it is
+//! * [`handshake::Opening`] takes the bytes of a connection and returns bytes to write, until the connection is
 //!   [`Established`](handshake::Established).
-//! * [`codec::Decoder`] finds messages in the bytes that follow, [`codec::encode`] writes them.
-//! * [`peer::Machine`] takes what is sent and monitored, and what happens to connections; it returns bytes to be written and
-//!   effects, such as monitors that fire.
-//! * [`monitor::MonitorTable`] says when a peer is to be asked to watch a port, and what fires.
-//! * [`directory::Machine`] takes requests, arrivals and departures of peers, and the time; outputs are polled.
+//! * [`codec::Decoder`] finds messages in the bytes that follow, [`codec::encode`] writes messages.
+//! * [`peer::Machine`] takes messages, monitors and the events of connections. It returns bytes to write and effects,
+//!   such as monitors that fire.
+//! * [`monitor::MonitorTable`] says when to ask a peer to watch a port, and which monitors fire.
+//! * [`directory::Machine`] takes requests, connections of peers, and the time. Its outputs are polled.
 //! * [`supervision::Plan`] says which child of a supervisor to start or stop next, and when.
 //!
-//! # What is never here
+//! # What this crate does not contain
 //!
-//! No tokio, socket or file, no clock, no source of random numbers but the seeds of hash maps, and no state of a thread
-//! but the memory that [`message::Wire`] keeps for the next message. `.ci/boundaries` in the repository checks it. Panics of
-//! the program's code (`Serialize`, a [`codec::ValueFormat`]) pass through, and the user of this crate catches them; but
-//! what a [`peer::Machine`] sends by itself is guarded there.
+//! No tokio, no sockets or files, no clock, no random numbers except the seeds of hash maps, and no thread-local state
+//! except the memory that [`message::Wire`] reuses. `.ci/boundaries` in the repository checks this. Panics in code of
+//! the program (`Serialize`, a [`codec::ValueFormat`]) propagate to the caller, which has to catch them, except for
+//! messages that a [`peer::Machine`] sends by itself.
 //!
-//! Comments name the wire protocol's facts by section of `docs/protocol.md` in the repository.
+//! Comments refer to facts of the wire protocol by section of `docs/protocol.md` in the repository.
 
 pub mod address;
 pub mod codec;

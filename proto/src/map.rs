@@ -1,6 +1,6 @@
-//! Hash maps with a hash that is fast for short keys and still seeded at random, since peers choose names.
+//! Hash maps with a hash function that is fast for short keys, and randomly seeded, since peers choose the keys.
 
-/// A hash whose seed is given, where a test has to know what comes out.
+/// A fixed seed, for deterministic tests.
 pub use foldhash::fast::FixedState as SeededState;
 pub use foldhash::fast::RandomState;
 

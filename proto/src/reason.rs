@@ -7,25 +7,25 @@ use crate::NodeId;
 use crate::message::{cost_of, costs_at_most};
 use crate::value::{Value, Values};
 
-/// What a reason may cost that passes between nodes ([`cost_of`]). Each node that watches the port gets it, so that one
-/// kill of a member's goes out many times, and all of it waits for somebody.
-const LONGEST: usize = 4 << 10;
+/// The largest size of a reason between nodes, as [`cost_of`] counts it. Each node that watches the port gets the
+/// reason, so one kill by a member is queued many times.
+const MAX_REASON: usize = 4 << 10;
 
-/// Of that, for the word that elements are missing.
-const NOTE: usize = 128;
+/// The part of it that is reserved for the note that elements are left out.
+const NOTE_SIZE: usize = 128;
 
-/// Bytes of a text in a reason that is longer.
-const LONGEST_TEXT: usize = 1000;
+/// Bytes of a text that are kept in a reason over the limit.
+const MAX_TEXT: usize = 1000;
 
-/// Why a port died, or what a monitor is told: a list of values, by convention a text that names the kind
-/// and then details. It is data, not an error; an empty one means an ordinary end.
+/// Why a port died, or why a monitor fired: a list of values, by convention a text that names the kind, and then
+/// details. A reason is data, not an error. An empty reason means a normal end.
 ///
-/// Kinds in use (protocol.md section 5): `die TEXT`, `unhandled_message TEXT`, `no_such_port TEXT PORT`, and,
-/// when messages to a node may have been lost, `transport_error NODE TEXT`. Clones share the values.
+/// Kinds in use (protocol.md section 5): `die TEXT`, `unhandled_message TEXT`, `no_such_port TEXT PORT`, and, if
+/// messages to a node may be lost, `transport_error NODE TEXT`. Clones share the values.
 ///
-/// On its own node a reason arrives as it was given. Between nodes it is told to everybody who watches the port, so no more
-/// than 4 KiB of it pass: in a longer one texts are cut after 1,000 bytes, other large elements stand as `(left out: ...)`,
-/// and so do the last elements where there are too many.
+/// On the same node a reason is delivered unchanged. Between nodes it is limited to 4 KiB, since it is sent to every
+/// node that watches the port: in a longer reason, texts are cut after 1,000 bytes, other large elements are replaced
+/// by `(left out: ...)`, and so are the last elements if there are too many.
 ///
 /// ```
 /// use aemp_proto::reason;
@@ -37,27 +37,27 @@ const LONGEST_TEXT: usize = 1000;
 pub struct Reason(Option<Arc<[Value]>>);
 
 impl Reason {
-    /// An ordinary end, which does not kill linked ports.
+    /// A normal end, which does not kill linked ports.
     pub fn normal() -> Self {
         Self::default()
     }
 
-    /// The reason of a port whose handler failed: `die TEXT`.
+    /// The reason of a port whose handler has failed: `die TEXT`.
     pub fn die(text: impl fmt::Display) -> Self {
         reason!["die", text.to_string()]
     }
 
-    /// The reason that monitors get when messages to `node` may have been lost.
+    /// The reason of monitors that fire because messages to `node` may be lost.
     pub fn transport_error(node: &NodeId, text: impl fmt::Display) -> Self {
         reason!["transport_error", node.as_str(), text.to_string()]
     }
 
-    /// Whether this is an ordinary end.
+    /// Whether this is a normal end.
     pub fn is_normal(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The first value, if it is a text: what kind of reason this is.
+    /// The kind: the first value, if it is a text.
     pub fn kind(&self) -> Option<&str> {
         self.values().first().and_then(Value::as_str)
     }
@@ -68,21 +68,21 @@ impl Reason {
     }
 }
 
-/// What those are told who wait for a message to `node` that cannot be encoded.
+/// The reason of monitors that fire because a message to `node` cannot be encoded.
 pub fn not_encoded(node: &NodeId, error: impl fmt::Display) -> Reason {
     reason!["encode_error", node.as_str(), error.to_string()]
 }
 
-/// `reason` as it passes between nodes: cut if it is long. That costs the same however long it is.
+/// The reason as it is sent to other nodes: shortened if it is over the limit. The cost does not depend on its length.
 pub fn abridged(reason: &Reason) -> Reason {
     let values = reason.values();
-    if costs_at_most(LONGEST, values) {
+    if costs_at_most(MAX_REASON, values) {
         return reason.clone();
     }
-    let mut left = LONGEST - NOTE;
+    let mut left = MAX_REASON - NOTE_SIZE;
     let mut short = Vec::new();
     for (at, value) in values.iter().enumerate() {
-        let value = element(value);
+        let value = abridged_element(value);
         let cost = cost_of(slice::from_ref(&value));
         if cost > left {
             let rest = values.len() - at;
@@ -119,34 +119,34 @@ impl fmt::Display for Reason {
         let Some((first, details)) = self.values().split_first() else {
             return f.write_str("ordinary end");
         };
-        show(first, f)?;
+        write_plain(first, f)?;
         for (n, value) in details.iter().enumerate() {
             f.write_str(if n == 0 { ": " } else { ", " })?;
-            show(value, f)?;
+            write_plain(value, f)?;
         }
         Ok(())
     }
 }
 
-/// An element of a reason that is too long as a whole, cut.
-fn element(value: &Value) -> Value {
+/// Shortens an element of a reason over the limit.
+fn abridged_element(value: &Value) -> Value {
     match value {
-        Value::Text(text) if text.len() > LONGEST_TEXT => {
-            let kept = &text[..text.floor_char_boundary(LONGEST_TEXT)];
+        Value::Text(text) if text.len() > MAX_TEXT => {
+            let kept = &text[..text.floor_char_boundary(MAX_TEXT)];
             Value::from(format!("{kept}... ({} bytes)", text.len()))
         }
-        Value::Bytes(bytes) if bytes.len() > LONGEST_TEXT => {
+        Value::Bytes(bytes) if bytes.len() > MAX_TEXT => {
             Value::from(format!("(left out: {} bytes)", bytes.len()))
         }
-        other if !costs_at_most(2 * LONGEST_TEXT, slice::from_ref(other)) => {
+        other if !costs_at_most(2 * MAX_TEXT, slice::from_ref(other)) => {
             Value::from("(left out: too large)")
         }
         other => other.clone(),
     }
 }
 
-/// Text without quotes: reasons are read by people.
-fn show(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Writes a text without quotes, since people read reasons.
+fn write_plain(value: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match value.as_str() {
         Some(text) => f.write_str(text),
         None => write!(f, "{value}"),
@@ -159,7 +159,7 @@ impl fmt::Debug for Reason {
     }
 }
 
-/// Makes a [`Reason`] of anything that converts to [`Value`]s.
+/// Makes a [`Reason`] from expressions that convert to [`Value`](crate::Value).
 ///
 /// ```
 /// let why = aemp_proto::reason!["quota", 17, true];
@@ -181,25 +181,25 @@ mod tests {
     fn a_short_reason_passes_as_it_is_and_a_long_one_cut() {
         let short = reason!["die", "\u{e9}".repeat(1500), vec![Value::from(1)]];
         assert_eq!(abridged(&short), short);
-        let long = || Value::from("\u{e9}".repeat(LONGEST));
+        let long = || Value::from("\u{e9}".repeat(MAX_REASON));
         let cut = abridged(&reason!["die", long(), vec![long()], bytes(5000), 7]);
-        let kept = format!("{}... (8192 bytes)", "\u{e9}".repeat(LONGEST_TEXT / 2));
+        let kept = format!("{}... (8192 bytes)", "\u{e9}".repeat(MAX_TEXT / 2));
         let (large, bytes) = ("(left out: too large)", "(left out: 5000 bytes)");
         assert_eq!(cut, reason!["die", kept, large, bytes, 7]);
-        let odd = abridged(&reason!["a".to_owned() + &"\u{e9}".repeat(LONGEST)]);
+        let odd = abridged(&reason!["a".to_owned() + &"\u{e9}".repeat(MAX_REASON)]);
         assert!(odd.to_string().starts_with("a\u{e9}"));
     }
 
     #[test]
     fn what_was_cut_is_not_cut_again() {
         for long in [
-            reason!["x".repeat(LONGEST + 1)],
+            reason!["x".repeat(MAX_REASON + 1)],
             (0..100_000).map(Value::from).collect(),
             (0..100).map(|_| Value::from("x".repeat(900))).collect(),
-            (0..10).map(|_| bytes(LONGEST)).collect(),
+            (0..10).map(|_| bytes(MAX_REASON)).collect(),
         ] {
             let cut = abridged(&long);
-            assert!(costs_at_most(LONGEST, cut.values()));
+            assert!(costs_at_most(MAX_REASON, cut.values()));
             assert_eq!(abridged(&cut), cut);
         }
     }

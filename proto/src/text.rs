@@ -1,4 +1,4 @@
-//! `Text`: the string of values, tags and port names. Short ones live inline, long ones are shared.
+//! `Text`: the string type of values, tags and port names. Short texts are stored inline, long ones are shared.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -18,16 +18,16 @@ use smol_str::SmolStr;
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text(SmolStr);
 
-/// How many bytes are stored inline; `SmolStr` says so in its documentation.
+/// The bytes that `SmolStr` stores inline, as its documentation says.
 const INLINE: usize = 23;
 
-/// The text of `bytes` read as Latin-1: one character for each byte.
+/// Decodes bytes as Latin-1: one character for each byte.
 pub fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
 impl Text {
-    /// A text that costs nothing to make and to clone, whatever its length.
+    /// A text that refers to a static string. Neither this nor a clone allocates, whatever the length.
     pub const fn from_static(text: &'static str) -> Self {
         Self(SmolStr::new_static(text))
     }
@@ -59,7 +59,7 @@ impl Borrow<str> for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        // `new` looks first whether the text is white space that it has ready, which costs more than the copy.
+        // `SmolStr::new` first compares the text with its static white space, which costs more than the copy.
         Self(if text.len() <= INLINE {
             SmolStr::new_inline(text)
         } else {
