@@ -1,4 +1,5 @@
-//! Connecting: the addresses of one name, one after the other with a short lead each.
+//! Connecting to the addresses of one name, in the manner of Happy Eyeballs (RFC 8305): one after the other, with a short
+//! delay between them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,22 +13,22 @@ use crate::explain;
 use crate::settings::Settings;
 use crate::stream::TcpStream;
 
-/// The lead of each address over the next. Half of this would do in most networks; more is felt by a person
-/// who waits.
-const LEAD: Duration = Duration::from_millis(250);
+/// Delay between the attempts of two addresses. Half of it would suffice in most networks; a longer one would be
+/// noticed by a user who waits.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// How many of a name's addresses are tried at a time: a name can stand for any number.
-const AT_ONCE: usize = 4;
+/// Concurrent attempts. A name can have any number of addresses.
+const MAX_CONCURRENT: usize = 4;
 
-/// Connects to the first of `addresses` that answers. Dropping the future closes what was begun.
+/// Connects to the first of `addresses` that answers. Dropping the future aborts all attempts.
 pub(crate) async fn connect(addresses: &[SocketAddr], settings: Settings) -> io::Result<TcpStream> {
     let mut waiting = addresses.iter();
-    // Dropped with this future, and then its tasks are aborted.
+    // Dropping the set with this future aborts its tasks.
     let mut running = JoinSet::new();
     let mut errors = Vec::new();
     let mut next = Instant::now();
     loop {
-        if running.is_empty() || (Instant::now() >= next && running.len() < AT_ONCE) {
+        if running.is_empty() || (Instant::now() >= next && running.len() < MAX_CONCURRENT) {
             match waiting.next() {
                 Some(address) => {
                     running.spawn(connect_one(*address, settings));
@@ -35,7 +36,7 @@ pub(crate) async fn connect(addresses: &[SocketAddr], settings: Settings) -> io:
                 None if running.is_empty() => return Err(explain::all(&errors)),
                 None => {}
             }
-            next = Instant::now() + LEAD;
+            next = Instant::now() + ATTEMPT_DELAY;
         }
         tokio::select! {
             Some(done) = running.join_next() => match done.unwrap_or_else(|ended| Err(io::Error::other(ended))) {
@@ -45,7 +46,7 @@ pub(crate) async fn connect(addresses: &[SocketAddr], settings: Settings) -> io:
                     next = Instant::now();
                 }
             },
-            () = sleep_until(next), if running.len() < AT_ONCE => {}
+            () = sleep_until(next), if running.len() < MAX_CONCURRENT => {}
         }
     }
 }
@@ -59,8 +60,8 @@ async fn connect_one(to: SocketAddr, settings: Settings) -> io::Result<TcpStream
     let socket = socket.map_err(|error| explain::socket(to, &error))?;
     let connected = async {
         let inner = socket.connect(to).await?;
-        // A port that nobody listens on may be the one that the system chose for our end: then TCP connects
-        // the socket with itself.
+        // If no process listens on the port, the system may choose it as the local port: then TCP connects the socket
+        // with itself.
         if inner.local_addr()? == to {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }

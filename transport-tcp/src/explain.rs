@@ -1,9 +1,9 @@
-//! Errors of the system in words that say what to do. The node puts the address as it was written in front.
+//! Turns errors of the system into texts that say what to do. The node prefixes them with the address as it was written.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
-/// Why `at` cannot be listened on.
+/// The error of listening on `at`.
 pub(crate) fn bind(at: SocketAddr, error: &io::Error) -> io::Error {
     let (ip, port) = (at.ip(), at.port());
     let text = match error.kind() {
@@ -30,9 +30,9 @@ pub(crate) fn bind(at: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-/// Why no socket could be made to use `at`. [`ErrorKind::Unsupported`]: the system lacks its family.
+/// The error of creating a socket for `at`. [`ErrorKind::Unsupported`]: the system lacks the address family.
 pub(crate) fn socket(at: SocketAddr, error: &io::Error) -> io::Error {
-    if error.raw_os_error() == Some(NO_SUCH_FAMILY) {
+    if error.raw_os_error() == Some(EAFNOSUPPORT) {
         let family = if at.is_ipv4() { "IPv4" } else { "IPv6" };
         let text = format!("{at} cannot be used, as {family} is off on this machine");
         return io::Error::new(ErrorKind::Unsupported, text);
@@ -41,8 +41,8 @@ pub(crate) fn socket(at: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-/// `EAFNOSUPPORT`, which has no kind of its own.
-const NO_SUCH_FAMILY: i32 = if cfg!(windows) {
+/// `EAFNOSUPPORT`, which has no [`ErrorKind`].
+const EAFNOSUPPORT: i32 = if cfg!(windows) {
     10047
 } else if cfg!(any(target_os = "linux", target_os = "android")) {
     97
@@ -50,7 +50,7 @@ const NO_SUCH_FAMILY: i32 = if cfg!(windows) {
     47
 };
 
-/// Why `to` cannot be connected to.
+/// The error of connecting to `to`.
 pub(crate) fn connect(to: SocketAddr, error: &io::Error) -> io::Error {
     let (ip, port) = (to.ip(), to.port());
     let text = match error.kind() {
@@ -70,7 +70,7 @@ pub(crate) fn connect(to: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-/// Of several addresses of one name, each has failed.
+/// The error for several addresses of one name, all of which have failed.
 pub(crate) fn all(errors: &[io::Error]) -> io::Error {
     let kind = errors.first().map_or(ErrorKind::NotFound, io::Error::kind);
     let each: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -104,7 +104,7 @@ mod tests {
                 "10.0.0.1:4040 cannot be listened on: permission denied",
             ),
             (
-                socket(v6, &io::Error::from_raw_os_error(NO_SUCH_FAMILY)),
+                socket(v6, &io::Error::from_raw_os_error(EAFNOSUPPORT)),
                 "[::1]:4040 cannot be used, as IPv6 is off on this machine",
             ),
             (

@@ -1,19 +1,19 @@
 //! TCP for aemp: [`Tcp`], a [`Transport`](aemp_core::transport::Transport) that listens on and connects to `host:port`
-//! addresses over IPv4 and IPv6. [`Tcp`] has the table of what addresses mean.
+//! addresses over IPv4 and IPv6. The documentation of [`Tcp`] has a table of address forms.
 //!
-//! Beside the bytes it does two things that the rest of a node relies on: it finds the addresses that a bind such
-//! as `*` stands for, so that they can be published, and it has the system notice a host that has vanished. Errors say
-//! what to do; the node puts the address in front.
+//! In addition to the byte stream it provides two things that a node relies on: it finds the addresses for a bind such as
+//! `*`, so that they can be published, and it makes the system detect dead hosts. Errors say what to do; the node
+//! prefixes them with the address.
 //!
-//! It knows nothing of greetings, codecs or limits: those are the node's.
+//! It contains no greetings, codecs or limits: the node provides those.
 
 #[cfg(target_os = "linux")]
-mod confirmed;
+mod acknowledged;
 mod connect;
+mod endpoint;
 mod explain;
-mod life;
+mod keepalive;
 mod listener;
-mod place;
 mod resolve;
 mod settings;
 mod stream;

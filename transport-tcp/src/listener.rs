@@ -1,4 +1,4 @@
-//! `TcpListener`: the sockets of one bind, and what comes in on any of them.
+//! `TcpListener`: the sockets of one bind, and the connections accepted on any of them.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -15,27 +15,27 @@ use crate::settings::Settings;
 use crate::stream::TcpStream;
 use crate::{explain, resolve};
 
-/// Connections that the system completes before we accept them; it may hold fewer.
+/// Connections that the system completes before they are accepted; its own limit may be lower.
 const BACKLOG: i32 = 1024;
 
-/// How many ports of the system's choice are tried to find one that is free on every address.
-const CHOICES: usize = 16;
+/// Attempts to find a system-chosen port that is free on every address.
+const PORT_ATTEMPTS: usize = 16;
 
-/// After so many dead connections in a row an error is reported, so that a broken system is seen.
-const DEAD_IN_A_ROW: usize = 256;
+/// Consecutive dead connections after which an error is reported, so that a broken system is visible.
+const MAX_DEAD_IN_A_ROW: usize = 256;
 
 pub(crate) struct TcpListener {
     sockets: Vec<Inner>,
     addresses: Vec<Address>,
-    /// Which socket is asked first, so that a flood on one does not starve the others.
-    turn: usize,
+    /// The socket to poll first (round-robin), so that a flood on one socket does not starve the others.
+    next: usize,
     settings: Settings,
 }
 
-/// Listens on all of `addresses` that this machine has. Port 0 becomes one port for all of them, if the system
-/// has one that is free on each.
+/// Listens on all of `addresses` that this machine has. Port 0 becomes the same port for all of them, if the system
+/// finds one that is free on each.
 pub(crate) fn bind(addresses: &[SocketAddr], settings: Settings) -> io::Result<TcpListener> {
-    for _ in 0..CHOICES {
+    for _ in 0..PORT_ATTEMPTS {
         if let Some(sockets) = bind_all(addresses, Ports::Shared)? {
             return TcpListener::new(sockets, settings);
         }
@@ -46,13 +46,14 @@ pub(crate) fn bind(addresses: &[SocketAddr], settings: Settings) -> io::Result<T
 
 #[derive(Clone, Copy, PartialEq)]
 enum Ports {
-    /// One port of the system's choice for all addresses.
+    /// The same system-chosen port for all addresses.
     Shared,
-    /// Where it is in use, another.
+    /// Another port for an address on which that one is in use.
     Any,
 }
 
-/// `None` with [`Ports::Shared`] only: the port that the system chose for the first address is in use on another.
+/// Binds all addresses. `None`, with [`Ports::Shared`] only, if the port chosen for the first address is in use on
+/// another.
 fn bind_all(addresses: &[SocketAddr], ports: Ports) -> io::Result<Option<Vec<Inner>>> {
     let mut sockets: Vec<Inner> = Vec::with_capacity(addresses.len());
     let mut chosen = None;
@@ -73,7 +74,7 @@ fn bind_all(addresses: &[SocketAddr], ports: Ports) -> io::Result<Option<Vec<Inn
                 }
                 sockets.push(socket);
             }
-            // One of several may have gone since it was found, or IPv6 may be off.
+            // An address may have been removed since it was found, or IPv6 may be off.
             Err(error) if is_missing(&error) => missing.push(error),
             Err(error) => return Err(error),
         }
@@ -91,7 +92,7 @@ fn with_port(mut at: SocketAddr, port: Option<u16>) -> SocketAddr {
     at
 }
 
-/// This machine lacks the address or its whole family, or (`InvalidInput`) the address needs an interface.
+/// Whether this machine lacks the address or its address family, or (`InvalidInput`) the address needs an interface.
 fn is_missing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -103,11 +104,11 @@ fn bind_one(at: SocketAddr) -> io::Result<Inner> {
     let open = || {
         let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
-        // On Unix: bind although connections of our predecessor linger. Elsewhere it would let two programs share.
+        // On Unix: bind although connections of an earlier process linger. Elsewhere two programs could share the port.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         if at.is_ipv6() {
-            // IPv4 has a socket of its own.
+            // IPv4 has a separate socket.
             socket.set_only_v6(true)?;
         }
         Ok(socket)
@@ -125,7 +126,7 @@ impl TcpListener {
     fn new(sockets: Vec<Inner>, settings: Settings) -> io::Result<Self> {
         let mut reached = Vec::new();
         for socket in &sockets {
-            reached.extend(reached_at(socket.local_addr()?)?);
+            reached.extend(published_for(socket.local_addr()?)?);
         }
         reached.sort_by_key(|address| resolve::rank(&address.ip()));
         let addresses = reached
@@ -135,24 +136,24 @@ impl TcpListener {
         Ok(Self {
             sockets,
             addresses,
-            turn: 0,
+            next: 0,
             settings,
         })
     }
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
-        for _ in 0..DEAD_IN_A_ROW {
+        for _ in 0..MAX_DEAD_IN_A_ROW {
             match ready!(self.poll_any(cx)) {
                 Ok((stream, peer)) => match TcpStream::new(stream, peer, self.settings) {
                     Ok(stream) => return Poll::Ready(Ok(stream)),
                     Err(error) if is_gone(&error) => {}
                     Err(error) => return Poll::Ready(Err(error)),
                 },
-                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) if is_connection_error(&error) => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        let text = format!("{DEAD_IN_A_ROW} connections in a row were dead when accepted");
+        let text = format!("{MAX_DEAD_IN_A_ROW} connections in a row were dead when accepted");
         Poll::Ready(Err(io::Error::new(ErrorKind::ConnectionAborted, text)))
     }
 
@@ -162,9 +163,9 @@ impl TcpListener {
     ) -> Poll<io::Result<(tokio::net::TcpStream, SocketAddr)>> {
         let count = self.sockets.len();
         for step in 0..count {
-            let at = (self.turn + step) % count;
+            let at = (self.next + step) % count;
             if let Poll::Ready(accepted) = self.sockets[at].poll_accept(cx) {
-                self.turn = (at + 1) % count;
+                self.next = (at + 1) % count;
                 return Poll::Ready(accepted);
             }
         }
@@ -184,8 +185,9 @@ impl Listener for TcpListener {
     }
 }
 
-/// How others reach a socket that is bound to `at`: the unspecified address stands for all of this machine's.
-fn reached_at(at: SocketAddr) -> io::Result<Vec<SocketAddr>> {
+/// The addresses at which others reach a socket that is bound to `at`. The unspecified address stands for all addresses
+/// of this machine.
+fn published_for(at: SocketAddr) -> io::Result<Vec<SocketAddr>> {
     if !at.ip().is_unspecified() {
         return Ok(vec![at]);
     }
@@ -201,7 +203,7 @@ fn reached_at(at: SocketAddr) -> io::Result<Vec<SocketAddr>> {
     Ok(found.into_iter().map(|ip| (ip, at.port()).into()).collect())
 }
 
-/// The peer has left between our accepting the connection and our setting its options.
+/// Whether the peer has closed the connection after it was accepted and before its options were set.
 fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -209,11 +211,11 @@ fn is_gone(error: &io::Error) -> bool {
     )
 }
 
-/// An error that `accept` passes on from one connection which died in the queue, rather than one of the listener.
-/// Linux reports pending network errors this way too, and says to try again.
-fn is_of_the_connection(error: &io::Error) -> bool {
+/// Whether `accept` reports an error of one connection that died in the queue, and not of the listener. Linux also
+/// reports pending network errors this way; its documentation says to retry.
+fn is_connection_error(error: &io::Error) -> bool {
     #[cfg(target_os = "linux")]
-    // EPROTO, ENONET, ENOPROTOOPT, EHOSTDOWN: no kind stands for them.
+    // EPROTO, ENONET, ENOPROTOOPT, EHOSTDOWN: these have no `ErrorKind`.
     if matches!(error.raw_os_error(), Some(71 | 64 | 92 | 112)) {
         return true;
     }
@@ -236,12 +238,12 @@ mod tests {
     use socket2::SockRef;
 
     use super::*;
-    use crate::life::Life;
+    use crate::keepalive::KeepaliveOptions;
 
     fn settings() -> Settings {
         Settings {
             nodelay: true,
-            life: Life::new(Duration::from_secs(30)),
+            keepalive: KeepaliveOptions::new(Duration::from_secs(30)),
         }
     }
 
@@ -320,16 +322,16 @@ mod tests {
 
     #[test]
     fn errors_of_a_connection_are_told_from_those_of_the_listener() {
-        assert!(is_of_the_connection(&ErrorKind::ConnectionAborted.into()));
+        assert!(is_connection_error(&ErrorKind::ConnectionAborted.into()));
         #[cfg(target_os = "linux")]
         {
             let error = io::Error::from_raw_os_error;
             for code in [64, 71, 92, 100, 101, 103, 112, 113] {
-                assert!(is_of_the_connection(&error(code)), "{:?}", error(code));
+                assert!(is_connection_error(&error(code)), "{:?}", error(code));
             }
             // Too many open files, in this program and in all; no memory.
             for code in [24, 23, 12] {
-                assert!(!is_of_the_connection(&error(code)), "{:?}", error(code));
+                assert!(!is_connection_error(&error(code)), "{:?}", error(code));
             }
         }
     }

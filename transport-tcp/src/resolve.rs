@@ -1,16 +1,16 @@
-//! From a place to socket addresses: names, this machine's own name, its interfaces.
+//! Resolves an endpoint to socket addresses: by host names, this machine's own name, and its interfaces.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 use tokio::sync::Semaphore;
 
-use crate::place::{Host, Place};
+use crate::endpoint::{Endpoint, Host};
 
-/// The addresses to listen on, best first. Port 0: the system chooses.
-pub(crate) async fn to_listen(place: &Place) -> io::Result<Vec<SocketAddr>> {
-    let port = place.port.unwrap_or(0);
-    match &place.host {
+/// The addresses to listen on, best first. With port 0 the system chooses the port.
+pub(crate) async fn to_listen(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+    let port = endpoint.port.unwrap_or(0);
+    match &endpoint.host {
         Host::Every => {
             let found = interfaces()?;
             if found.is_empty() {
@@ -26,16 +26,16 @@ pub(crate) async fn to_listen(place: &Place) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// The addresses to try, in this order.
-pub(crate) async fn to_connect(place: &Place) -> io::Result<Vec<SocketAddr>> {
+/// The addresses to connect to, in the order of the attempts.
+pub(crate) async fn to_connect(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
     let wrong = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
-    let Some(port) = place.port else {
+    let Some(port) = endpoint.port else {
         return Err(wrong(format!(
             "{:?} has no port: write the one that the peer listens on",
-            place.to_string()
+            endpoint.to_string()
         )));
     };
-    match &place.host {
+    match &endpoint.host {
         Host::Every => Err(wrong(String::from(
             "* is a place to listen on, not one to connect to: name the peer's host",
         ))),
@@ -43,8 +43,8 @@ pub(crate) async fn to_connect(place: &Place) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// The addresses of this machine that others can use, best first ([`rank`]). IPv6 link-local addresses are left out, as
-/// they mean nothing without an interface.
+/// The addresses of this machine that others can use, best first ([`rank`]). IPv6 link-local addresses are left out,
+/// because they are not usable without an interface.
 pub(crate) fn interfaces() -> io::Result<Vec<IpAddr>> {
     let found = if_addrs::get_if_addrs().map_err(|error| {
         let text = format!("this machine's addresses cannot be read: {error}");
@@ -59,11 +59,11 @@ fn order(found: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
     unique(found)
 }
 
-/// The place of an address among those that one listener publishes, lowest first.
+/// The rank of an address among the addresses that one listener publishes, lowest first.
 ///
-/// A peer loses next to nothing with an address that fails at once, and seconds with one that does not answer (an
-/// AnyEvent::MP node 2 s with either). So what reaches farthest goes first; and IPv4 before IPv6, since every host of
-/// an AEMP network has it, while IPv6 may be there in name only.
+/// An address that fails at once costs a peer almost nothing, one that does not answer costs seconds (either costs an
+/// AnyEvent::MP node 2 s). So addresses with the widest reach come first; and IPv4 before IPv6, since every host of an
+/// AEMP network has IPv4, while IPv6 may be configured but not routed.
 pub(crate) fn rank(ip: &IpAddr) -> u8 {
     match ip.to_canonical() {
         ip if ip.is_loopback() => 5,
@@ -76,7 +76,7 @@ pub(crate) fn rank(ip: &IpAddr) -> u8 {
     }
 }
 
-/// 100.64.0.0/10, which providers use behind their own address translation.
+/// Whether it is in 100.64.0.0/10 (carrier-grade NAT).
 fn is_shared(ip: Ipv4Addr) -> bool {
     let [first, second, ..] = ip.octets();
     first == 100 && second & 0xc0 == 64
@@ -106,20 +106,21 @@ async fn look_up(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Look-ups of names at a time, of all transports of the process. Each takes a thread of the runtime's pool for blocking
-/// work, which has 512 by default, until the system's resolver gives up, which can be long after nobody waits for it.
-static LOOK_UPS: Semaphore = Semaphore::const_new(32);
+/// Concurrent name lookups of all transports of the process. Each occupies a thread of the runtime's blocking pool (512
+/// by default) until the system's resolver returns, which can be long after the caller has given up.
+static LOOKUPS: Semaphore = Semaphore::const_new(32);
 
-/// Runs `look_up`, which blocks, where there is room for it. A dropped future leaves it running, and its place taken.
+/// Runs the blocking function `look_up` with a permit of `permits`. If the future is dropped, the function continues to
+/// run and keeps its permit.
 async fn blocking<T: Send + 'static>(
-    room: &'static Semaphore,
+    permits: &'static Semaphore,
     look_up: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    // Nobody closes it.
-    let place = room.acquire().await.map_err(io::Error::other)?;
+    // The semaphore is never closed.
+    let permit = permits.acquire().await.map_err(io::Error::other)?;
     let found = tokio::task::spawn_blocking(move || {
         let found = look_up();
-        drop(place);
+        drop(permit);
         found
     });
     found.await.map_err(io::Error::other)?
@@ -129,7 +130,7 @@ async fn by_name(name: &str, port: u16, advice: &str) -> io::Result<Vec<SocketAd
     let unknown = |why: String| format!("the name {name:?} cannot be looked up ({why}): {advice}");
     let wanted = (String::from(name), port);
     let look_up = move || wanted.to_socket_addrs().map(Iterator::collect);
-    match blocking(&LOOK_UPS, look_up).await {
+    match blocking(&LOOKUPS, look_up).await {
         Ok(found) => {
             let found: Vec<SocketAddr> = unique(found);
             if found.is_empty() {
@@ -148,8 +149,8 @@ async fn by_name(name: &str, port: u16, advice: &str) -> io::Result<Vec<SocketAd
     }
 }
 
-/// Where the own name has both (`127.0.1.1` is customary in some systems' hosts file), others can use those
-/// that are not loopback.
+/// Removes loopback addresses, unless there are no others. Some systems' hosts files map the own name to `127.0.1.1`,
+/// which other hosts cannot use.
 fn without_loopback(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let others: Vec<_> = found
         .iter()
@@ -252,8 +253,8 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_connected_to_is_said() {
         let error = async |text: &str| {
-            let place = text.parse().unwrap();
-            to_connect(&place).await.unwrap_err().to_string()
+            let endpoint = text.parse().unwrap();
+            to_connect(&endpoint).await.unwrap_err().to_string()
         };
         assert_eq!(
             error("h").await,

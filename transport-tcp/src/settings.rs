@@ -1,21 +1,21 @@
-//! What every connection is set to.
+//! The socket options of every connection.
 
 use std::io;
 
 use socket2::SockRef;
 
-use crate::life::Life;
+use crate::keepalive::KeepaliveOptions;
 
-/// What every connection is set to.
+/// The socket options of every connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) nodelay: bool,
-    pub(crate) life: Life,
+    pub(crate) keepalive: KeepaliveOptions,
 }
 
 impl Settings {
     pub(crate) fn apply(&self, socket: &SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(self.nodelay)?;
-        self.life.apply(socket)
+        self.keepalive.apply(socket)
     }
 }

@@ -13,17 +13,17 @@ use crate::settings::Settings;
 
 pub(crate) struct TcpStream {
     inner: tokio::net::TcpStream,
-    // Asked for once: a connection that was reset has no peer any more.
+    // Stored at the beginning: a connection that was reset has no peer address.
     local: SocketAddr,
     peer: SocketAddr,
-    /// Bytes that the system has taken.
+    /// Bytes that the system has accepted.
     written: u64,
-    /// The system's error of a write. The system tells it once, and lets reading end as if the peer had closed.
+    /// The error of a write. The system reports it once, and then ends reading as if the peer had closed.
     failed: Option<i32>,
 }
 
 impl TcpStream {
-    /// A connection to `peer`. Fails if it is gone already.
+    /// A connection to `peer`. Fails if it is already closed.
     pub(crate) fn new(
         inner: tokio::net::TcpStream,
         peer: SocketAddr,
@@ -40,18 +40,18 @@ impl TcpStream {
         })
     }
 
-    fn wrote(&mut self, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn record_write(&mut self, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = done {
             self.written += bytes as u64;
         }
-        self.noted(done)
+        self.record_error(done)
     }
 
-    fn noted<T>(&mut self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn record_error<T>(&mut self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &done
             && error.kind() != ErrorKind::BrokenPipe
         {
-            // After a broken pipe there may be something to read still, and an end of file.
+            // After a broken pipe there may still be bytes to read, and then an end of file.
             self.failed = self.failed.or_else(|| error.raw_os_error());
         }
         done
@@ -69,9 +69,9 @@ impl Stream for TcpStream {
 
     #[cfg(target_os = "linux")]
     fn unconfirmed(&self) -> Option<u64> {
-        let confirmed = crate::confirmed::confirmed(&self.inner)?;
-        // The system counts the beginning of the connection as a byte where it has dialled.
-        Some(self.written.saturating_sub(confirmed))
+        let acknowledged = crate::acknowledged::acknowledged(&self.inner)?;
+        // The system counts the SYN of a dialled connection as one byte.
+        Some(self.written.saturating_sub(acknowledged))
     }
 }
 
@@ -99,7 +99,7 @@ impl AsyncWrite for TcpStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.wrote(done)
+        self.record_write(done)
     }
 
     fn poll_write_vectored(
@@ -108,7 +108,7 @@ impl AsyncWrite for TcpStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
-        self.wrote(done)
+        self.record_write(done)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -117,13 +117,13 @@ impl AsyncWrite for TcpStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let done = Pin::new(&mut self.inner).poll_flush(cx);
-        self.noted(done)
+        self.record_error(done)
     }
 
-    /// Sends FIN after what was written; reading goes on.
+    /// Sends FIN after the written bytes. Reading continues.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let done = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.noted(done)
+        self.record_error(done)
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::life::Life;
+    use crate::keepalive::KeepaliveOptions;
 
     async fn pair(settings: Settings) -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -148,21 +148,21 @@ mod tests {
     #[tokio::test]
     async fn options_are_really_set_at_both_ends() {
         for (nodelay, secs) in [(true, 30), (false, 8)] {
-            let life = Life::new(Duration::from_secs(secs));
-            let (dialled, accepted) = pair(Settings { nodelay, life }).await;
+            let keepalive = KeepaliveOptions::new(Duration::from_secs(secs));
+            let (dialled, accepted) = pair(Settings { nodelay, keepalive }).await;
             for stream in [dialled, accepted] {
                 let socket = SockRef::from(&stream.inner);
                 assert_eq!(socket.tcp_nodelay().unwrap(), nodelay);
                 assert!(socket.keepalive().unwrap());
                 #[cfg(target_os = "linux")]
                 {
-                    let (every, probes, user) = match secs {
+                    let (interval, probes, user) = match secs {
                         30 => (3, 8, 26_190),
                         _ => (1, 7, 7_210),
                     };
-                    let every = Duration::from_secs(every);
-                    assert_eq!(socket.tcp_keepalive_time().unwrap(), every);
-                    assert_eq!(socket.tcp_keepalive_interval().unwrap(), every);
+                    let interval = Duration::from_secs(interval);
+                    assert_eq!(socket.tcp_keepalive_time().unwrap(), interval);
+                    assert_eq!(socket.tcp_keepalive_interval().unwrap(), interval);
                     assert_eq!(socket.tcp_keepalive_retries().unwrap(), probes);
                     let user = Some(Duration::from_millis(user));
                     assert_eq!(socket.tcp_user_timeout().unwrap(), user);
@@ -174,10 +174,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn what_the_other_system_has_room_for_is_confirmed_and_the_rest_is_not() {
-        let life = Life::new(Duration::from_secs(30));
+        let keepalive = KeepaliveOptions::new(Duration::from_secs(30));
         let settings = Settings {
             nodelay: true,
-            life,
+            keepalive,
         };
         let (mut dialled, mut accepted) = pair(settings).await;
         for stream in [&mut dialled, &mut accepted] {
@@ -197,10 +197,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_reset_that_a_write_has_met_is_no_end_of_file_for_reading() {
-        let life = Life::new(Duration::from_secs(30));
+        let keepalive = KeepaliveOptions::new(Duration::from_secs(30));
         let (mut dialled, accepted) = pair(Settings {
             nodelay: true,
-            life,
+            keepalive,
         })
         .await;
         SockRef::from(&accepted.inner)
@@ -227,10 +227,10 @@ mod tests {
     #[tokio::test]
     async fn the_longest_and_shortest_life_can_be_set() {
         for time in [Duration::ZERO, Duration::MAX] {
-            let life = Life::new(time);
+            let keepalive = KeepaliveOptions::new(time);
             pair(Settings {
                 nodelay: true,
-                life,
+                keepalive,
             })
             .await;
         }

@@ -6,8 +6,8 @@ use aemp_core::Address;
 use aemp_core::transport::{Listener, Options, Stream, Transport};
 use async_trait::async_trait;
 
-use crate::life::Life;
-use crate::place::Place;
+use crate::endpoint::Endpoint;
+use crate::keepalive::KeepaliveOptions;
 use crate::settings::Settings;
 use crate::{connect, listener, resolve};
 
@@ -17,39 +17,38 @@ use crate::{connect, listener, resolve};
 ///
 /// | address | listening | connecting |
 /// | --- | --- | --- |
-/// | `host:port` | on every address that the name stands for | to the first of them that answers |
+/// | `host:port` | on every address of the name | to the first of them that answers |
 /// | `1.2.3.4:port`, `[::1]:port` | on that address | to that address |
-/// | `*:port` | on every address of this machine but loopback and IPv6 link-local ones | an error |
-/// | `port` (digits alone) | on the addresses of this machine's own name | to them |
+/// | `*:port` | on every address of this machine except loopback and IPv6 link-local ones | an error |
+/// | `port` (only digits) | on the addresses of this machine's own name | to the first of them that answers |
 /// | `host:*`, `host`, `*` | on a port that the system chooses | an error |
 ///
-/// * What a listener's `*` and names stand for is looked up once; to connect, a name is looked up each time.
-///   `0.0.0.0:port` and `[::]:port` also take connections for
-///   addresses that the machine gets later; the IPv6 one takes no IPv4 connections.
-/// * A listener publishes what reaches farthest first: public IPv4 addresses, private ones, IPv6, unique local IPv6,
-///   link-local, loopback.
-/// * A port chosen by the system is the same on all addresses of one listener where that is possible.
-/// * Of a name's addresses, those that this machine lacks are left out; only if none is left it is an error.
-/// * Connecting tries a name's addresses in the system's order, the next one once the last has failed or 250 ms
-///   have passed, and keeps the first that answers.
+/// * A listener resolves `*` and names once. Connecting resolves a name each time.
+/// * `0.0.0.0:port` and `[::]:port` also accept connections for addresses that the machine gets later. The IPv6 one
+///   accepts no IPv4 connections.
+/// * A listener publishes its addresses in this order: public IPv4, private IPv4, IPv6, unique local IPv6, link-local,
+///   loopback.
+/// * A system-chosen port is the same on all addresses of one listener, if possible.
+/// * A listener skips addresses of a name that this machine does not have. If it has none of them, that is an error.
+/// * Connecting tries a name's addresses in the system's order: the next one after the last has failed or after 250 ms.
+///   The first connection is used.
 ///
 /// # Dead hosts
 ///
-/// A connection fails when its other end's host has vanished without a word (power, cable, a firewall) for about
-/// [`dead_after`](aemp_core::transport::Options::dead_after), which is taken between 2 s and a day.
+/// A connection fails about [`dead_after`](aemp_core::transport::Options::dead_after), clamped to 2 s to one day, after
+/// the peer's host has become silent (power, cable, a firewall).
 ///
-/// On Linux the failure comes within this time, a quarter more or less, from 5 s on (the kernel counts whole
-/// seconds):
+/// On Linux the failure comes at this time, plus or minus a quarter, for 5 s and more (the kernel counts whole seconds):
 ///
 /// * on an idle connection, which is probed at every eighth of this time (30 s: 3 s);
-/// * on one with bytes that are not acknowledged, if the first of these was sent at most a quarter of this time
-///   after the host vanished. Bytes that are first sent later have their own wait of that time.
+/// * on one with unacknowledged bytes, if the first of these was sent at most a quarter of this time after the host
+///   became silent. Bytes first sent later have their own timeout.
 ///
-/// A program that reads slowly does not look dead; one that takes nothing for this time, while bytes wait for it,
-/// does, although its host lives. That cannot be told apart by `TCP_USER_TIMEOUT`.
+/// A program that reads slowly does not count as dead. A program that reads nothing for this time while bytes wait for it
+/// does, although its host is alive: `TCP_USER_TIMEOUT` cannot distinguish the two.
 ///
-/// On other systems an idle connection fails in time, one with unacknowledged bytes when the system gives up,
-/// which takes minutes.
+/// On other systems an idle connection fails in time, and one with unacknowledged bytes when the system gives up, which
+/// takes minutes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -85,8 +84,8 @@ impl Tcp {
         Self { nodelay: true }
     }
 
-    /// Whether small writes go out at once (`TCP_NODELAY`; on) rather than wait for the peer's acknowledgement of
-    /// what was sent before. A node gathers messages itself, so that off only adds delay.
+    /// Sets `TCP_NODELAY` (on by default): small writes are sent at once and do not wait for acknowledgements. A node
+    /// batches messages itself, so turning it off only adds delay.
     pub fn nodelay(mut self, on: bool) -> Self {
         self.nodelay = on;
         self
@@ -103,7 +102,7 @@ impl Tcp {
     fn settings(&self, options: &Options) -> Settings {
         Settings {
             nodelay: self.nodelay && options.nodelay,
-            life: Life::new(options.dead_after),
+            keepalive: KeepaliveOptions::new(options.dead_after),
         }
     }
 }
@@ -115,15 +114,15 @@ impl Transport for Tcp {
     }
 
     async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>> {
-        let place: Place = at.rest().parse()?;
-        let addresses = resolve::to_listen(&place).await?;
+        let endpoint: Endpoint = at.rest().parse()?;
+        let addresses = resolve::to_listen(&endpoint).await?;
         let listener = listener::bind(&addresses, self.settings(options))?;
         Ok(Box::new(listener))
     }
 
     async fn connect(&self, to: &Address, options: &Options) -> io::Result<Box<dyn Stream>> {
-        let place: Place = to.rest().parse()?;
-        let addresses = resolve::to_connect(&place).await?;
+        let endpoint: Endpoint = to.rest().parse()?;
+        let addresses = resolve::to_connect(&endpoint).await?;
         let stream = connect::connect(&addresses, self.settings(options)).await?;
         Ok(Box::new(stream))
     }

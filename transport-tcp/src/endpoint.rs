@@ -1,30 +1,30 @@
-//! `Place`: the text of a TCP address, read (protocol.md section 1).
+//! `Endpoint`: the parsed text of a TCP address (protocol.md section 1).
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// Where to listen or connect, not looked up yet.
+/// A host and a port to listen on or connect to, not resolved yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Endpoint {
     pub(crate) host: Host,
-    /// `None`: the system chooses.
+    /// `None` if the system chooses the port.
     pub(crate) port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// `*`: every address of this machine but loopback.
+    /// `*`: every address of this machine except loopback.
     Every,
-    /// None given: what this machine's own name stands for.
+    /// No host: the addresses of this machine's own name.
     Own,
     Ip(IpAddr),
-    /// A name, or an IPv6 address with a zone (`fe80::1%eth0`), which only the system can look up.
+    /// A name, or an IPv6 address with a zone (`fe80::1%eth0`), which only the system can resolve.
     Name(String),
 }
 
-impl FromStr for Place {
+impl FromStr for Endpoint {
     type Err = io::Error;
 
     fn from_str(text: &str) -> io::Result<Self> {
@@ -71,7 +71,7 @@ fn port(text: &str) -> io::Result<Option<u16>> {
     if text == "*" {
         return Ok(None);
     }
-    // `parse` alone would take a sign.
+    // `parse` alone would accept a sign.
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match text.parse() {
         Ok(0) if digits => Ok(None),
@@ -95,7 +95,7 @@ fn host(text: &str) -> io::Result<Host> {
     if let Ok(ip) = text.parse::<Ipv4Addr>() {
         return Ok(Host::Ip(ip.into()));
     }
-    // The system would take "127.1" and "1" for addresses that hardly anybody means.
+    // The system would accept "127.1" and "1" as addresses, which is almost never intended.
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return Err(wrong(format!(
             "{text:?} is no IPv4 address: write four numbers from 0 to 255"
@@ -125,7 +125,7 @@ fn wrong(text: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text.into())
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
             Host::Every => f.write_str("*")?,
@@ -148,12 +148,12 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> (Host, Option<u16>) {
-        let place: Place = text.parse().unwrap();
-        (place.host, place.port)
+        let endpoint: Endpoint = text.parse().unwrap();
+        (endpoint.host, endpoint.port)
     }
 
     fn error(text: &str) -> String {
-        let error = text.parse::<Place>().unwrap_err();
+        let error = text.parse::<Endpoint>().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         error.to_string()
     }
@@ -250,7 +250,7 @@ mod tests {
             "[fe80::1%2]:1",
             "1.2.3.4",
         ] {
-            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What the other end's system has confirmed of a connection's bytes.
+//! The bytes of a connection that the peer's host has acknowledged.
 //!
-//! The only `unsafe` of the workspace: neither the standard library nor socket2, tokio or rustix can ask a socket for
-//! `TCP_INFO`, and without it a process that is stopped while data is sent to it is noticed up to 1.7 times too late.
+//! The only `unsafe` of the workspace: neither the standard library nor socket2, tokio or rustix can read `TCP_INFO` of a
+//! socket, and without it the detection of a peer that is stopped while data is sent to it takes up to 1.7 times too
+//! long.
 
 #![allow(unsafe_code)]
 
@@ -10,11 +11,11 @@ use std::os::fd::AsRawFd;
 
 use tokio::net::TcpStream;
 
-/// Where `tcpi_bytes_acked` lies in the kernel's `struct tcp_info`: 64 bits, in Linux since 4.1.
+/// Offset of `tcpi_bytes_acked` in the kernel's `struct tcp_info`, in bytes: a field of 64 bits, in Linux since 4.1.
 const BYTES_ACKED: usize = 120;
 
-/// Bytes that the system of the other end has acknowledged; `None` if the system cannot tell.
-pub(crate) fn confirmed(stream: &TcpStream) -> Option<u64> {
+/// Bytes that the peer's host has acknowledged; `None` if this system does not know.
+pub(crate) fn acknowledged(stream: &TcpStream) -> Option<u64> {
     let mut info = [0_u8; BYTES_ACKED + size_of::<u64>()];
     let mut len = size_of_val(&info) as libc::socklen_t;
     // SAFETY: `stream` holds the descriptor open, and the kernel writes at most `len` bytes, which `info` has.
@@ -27,7 +28,7 @@ pub(crate) fn confirmed(stream: &TcpStream) -> Option<u64> {
             &raw mut len,
         )
     };
-    // An old kernel knows a shorter structure.
+    // An old kernel returns a shorter structure.
     if failed != 0 || (len as usize) < info.len() {
         return None;
     }
