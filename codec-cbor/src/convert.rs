@@ -5,7 +5,7 @@ use aemp_core::{ConvertError, Integer, Map, Value};
 use bytes::Bytes;
 use ciborium::Value as Cbor;
 
-/// `value` as ciborium's type. Pairs of maps keep their order, and keys that stand twice do so there.
+/// Converts a value to ciborium's type. Pairs of maps keep their order, including duplicate keys.
 ///
 /// ```
 /// use aemp_core::Value;
@@ -19,13 +19,13 @@ use ciborium::Value as Cbor;
 /// ```
 ///
 /// # Errors
-/// For simple values, `undefined` among them, which ciborium lacks, with the path to them. Also for what nests deeper than
-/// [`MAX_DEPTH`].
+/// For simple values, including `undefined`, which ciborium lacks, with the path to them. Also for values that nest
+/// deeper than [`MAX_DEPTH`].
 pub fn to_ciborium(value: &Value) -> Result<Cbor, ConvertError> {
     write(value, MAX_DEPTH)
 }
 
-/// ciborium's value as ours. Whatever it holds has a form here; bignums stay the tags that they are (2 and 3).
+/// Converts ciborium's type to a value. All its values can be converted; bignums stay tags (2 and 3).
 ///
 /// ```
 /// use aemp_core::Value;
@@ -35,12 +35,12 @@ pub fn to_ciborium(value: &Value) -> Result<Cbor, ConvertError> {
 /// ```
 ///
 /// # Errors
-/// For what nests deeper than [`MAX_DEPTH`], and for kinds of values that later versions of ciborium may have.
+/// For values that nest deeper than [`MAX_DEPTH`], and for kinds of values that later versions of ciborium may add.
 pub fn from_ciborium(cbor: Cbor) -> Result<Value, ConvertError> {
     read(cbor, MAX_DEPTH)
 }
 
-/// Little stack is needed for each level: scalars are dealt with elsewhere, and elements in loops.
+/// Uses little stack per level: scalars and the loops over elements are separate functions.
 fn write(value: &Value, depth: usize) -> Result<Cbor, ConvertError> {
     match value {
         Value::Array(items) => write_array(items, ConvertError::depth_inside(depth)?),

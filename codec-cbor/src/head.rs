@@ -7,20 +7,20 @@ pub(crate) struct Head {
     pub(crate) initial: u8,
     /// The argument; 0 for an indefinite length or a break.
     pub(crate) argument: u64,
-    /// How many bytes the head takes.
+    /// The length of the head in bytes.
     pub(crate) len: usize,
 }
 
-/// Why there is no head.
+/// Why a head cannot be read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum NoHead {
-    /// At least so many more bytes are needed.
-    Cut(usize),
-    /// The bytes begin nothing.
-    Wrong,
+pub(crate) enum HeadError {
+    /// Incomplete: at least so many more bytes are needed.
+    Incomplete(usize),
+    /// The bytes are not well-formed.
+    Malformed,
 }
 
-/// What `NoHead::Wrong` means, for the byte it was found at.
+/// The error text of `HeadError::Malformed` for the bytes at that position.
 pub(crate) fn wrong(bytes: &[u8]) -> String {
     match bytes {
         [0xf8, number, ..] => format!("the simple value {number} is not in its one-byte form"),
@@ -30,11 +30,11 @@ pub(crate) fn wrong(bytes: &[u8]) -> String {
 }
 
 impl Head {
-    /// The head at `at` in `bytes`.
+    /// Reads the head at `at` in `bytes`.
     #[inline(always)]
-    pub(crate) fn read(bytes: &[u8], at: usize) -> Result<Self, NoHead> {
+    pub(crate) fn read(bytes: &[u8], at: usize) -> Result<Self, HeadError> {
         let Some(&initial) = bytes.get(at) else {
-            return Err(NoHead::Cut(1));
+            return Err(HeadError::Incomplete(1));
         };
         let info = initial & 0x1f;
         let (argument, len) = match info {
@@ -42,7 +42,7 @@ impl Head {
             24 => {
                 let [n] = argument(bytes, at)?;
                 if initial == 0xf8 && n < 32 {
-                    return Err(NoHead::Wrong);
+                    return Err(HeadError::Malformed);
                 }
                 (n.into(), 2)
             }
@@ -50,7 +50,7 @@ impl Head {
             26 => (u32::from_be_bytes(argument(bytes, at)?).into(), 5),
             27 => (u64::from_be_bytes(argument(bytes, at)?), 9),
             31 if matches!(initial >> 5, 2..=5 | 7) => (0, 1),
-            _ => return Err(NoHead::Wrong),
+            _ => return Err(HeadError::Malformed),
         };
         Ok(Self {
             initial,
@@ -65,25 +65,25 @@ impl Head {
         self.initial >> 5
     }
 
-    /// Whether this begins something of indefinite length, or is the break at its end.
+    /// Whether this begins an item of indefinite length, or is the break at its end.
     #[inline(always)]
     pub(crate) fn is_indefinite(self) -> bool {
         self.initial & 0x1f == 31
     }
 
-    /// The argument as a length of what is in memory.
+    /// The argument as a length in memory, saturated.
     #[inline(always)]
     pub(crate) fn length(self) -> usize {
         usize::try_from(self.argument).unwrap_or(usize::MAX)
     }
 }
 
-/// The `N` bytes of an argument behind the byte at `at`.
+/// The `N` bytes of an argument after the byte at `at`.
 #[inline(always)]
-fn argument<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], NoHead> {
+fn argument<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], HeadError> {
     let rest = &bytes[at + 1..];
     match rest.first_chunk() {
         Some(argument) => Ok(*argument),
-        None => Err(NoHead::Cut(N - rest.len())),
+        None => Err(HeadError::Incomplete(N - rest.len())),
     }
 }

@@ -1,17 +1,17 @@
-//! CBOR's heads for the scanner: well-formedness and UTF-8 as the bytes come.
+//! CBOR's heads for the scanner: checks well-formedness and UTF-8 as bytes arrive.
 
 use aemp_core::codec::{Begins, Heads, Inside, Step, is_utf8};
 
-use crate::head::{Head, NoHead, wrong};
+use crate::head::{Head, HeadError, wrong};
 
-/// Checks CBOR one head at a time. A string counts as one head, with its content or its chunks.
+/// Checks CBOR one head at a time. A string, with its content or its chunks, counts as one head.
 #[derive(Debug, Default)]
 pub struct CborHeads {
-    /// Within a string of unknown length: how many bytes of it, in whole chunks, were looked at.
+    /// Within a string of indefinite length: bytes of its complete chunks that were checked.
     seen: usize,
 }
 
-type Fault = (usize, String);
+type FormatError = (usize, String);
 
 const BREAK: u8 = 0xff;
 
@@ -24,11 +24,11 @@ impl Heads for CborHeads {
     }
 
     #[inline(always)]
-    fn head(&mut self, bytes: &[u8], _: Inside) -> Result<Step, Fault> {
+    fn head(&mut self, bytes: &[u8], _: Inside) -> Result<Step, FormatError> {
         let head = match Head::read(bytes, 0) {
             Ok(head) => head,
-            Err(NoHead::Cut(more)) => return Ok(Step::Need(more)),
-            Err(NoHead::Wrong) => return Err((0, wrong(bytes))),
+            Err(HeadError::Incomplete(more)) => return Ok(Step::Need(more)),
+            Err(HeadError::Malformed) => return Err((0, wrong(bytes))),
         };
         let len = head.len;
         let known = (!head.is_indefinite()).then_some(head.argument);
@@ -56,7 +56,7 @@ impl Heads for CborHeads {
             && let Some(&initial) = bytes.get(at)
         {
             let end = match FIXED[usize::from(initial)] {
-                0 => match whole_string(bytes, at, initial) {
+                0 => match complete_string(bytes, at, initial) {
                     Some(end) => end,
                     None => break,
                 },
@@ -72,8 +72,8 @@ impl Heads for CborHeads {
     }
 }
 
-/// How long scalars without content are, by their first byte; 0 for whatever else there is, and for the simple values
-/// of two bytes, of which not all are well-formed.
+/// The length of scalars without content, by their first byte; 0 for all other items, and for simple values of two bytes,
+/// which are not always well-formed.
 const FIXED: [u8; 256] = {
     let mut table = [0; 256];
     let mut initial = 0;
@@ -91,9 +91,9 @@ const FIXED: [u8; 256] = {
     table
 };
 
-/// The end of the string at `at`, if one is there whole, and is UTF-8 if it is a text.
+/// The end of the string at `at`, if it is complete, and UTF-8 if it is a text.
 #[inline(always)]
-fn whole_string(bytes: &[u8], at: usize, initial: u8) -> Option<usize> {
+fn complete_string(bytes: &[u8], at: usize, initial: u8) -> Option<usize> {
     let (start, len) = match initial {
         0x40..0x58 | 0x60..0x78 => (at + 1, usize::from(initial & 0x1f)),
         0x58 | 0x78 => (at + 2, usize::from(*bytes.get(at + 1)?)),
@@ -109,15 +109,15 @@ fn whole_string(bytes: &[u8], at: usize, initial: u8) -> Option<usize> {
 }
 
 impl CborHeads {
-    /// A string in chunks, whose head is one byte.
-    fn chunks(&mut self, bytes: &[u8], major: u8) -> Result<Step, Fault> {
+    /// Continues in a string of chunks, whose head is one byte.
+    fn chunks(&mut self, bytes: &[u8], major: u8) -> Result<Step, FormatError> {
         self.seen = self.seen.max(1);
         loop {
             let at = self.seen;
             let head = match Head::read(bytes, at) {
                 Ok(head) => head,
-                Err(NoHead::Cut(more)) => return Ok(Step::Need(more)),
-                Err(NoHead::Wrong) => return Err((at, wrong(&bytes[at..]))),
+                Err(HeadError::Incomplete(more)) => return Ok(Step::Need(more)),
+                Err(HeadError::Malformed) => return Err((at, wrong(&bytes[at..]))),
             };
             if head.initial == BREAK {
                 self.seen = 0;
@@ -134,9 +134,9 @@ impl CborHeads {
     }
 }
 
-/// The end of the string at `at`, or how many more bytes of it must come. A text is found to be UTF-8.
+/// The end of the string at `at`, or the number of missing bytes. Checks the UTF-8 of a text.
 #[inline(always)]
-fn string(bytes: &[u8], head: Head, at: usize) -> Result<Result<usize, usize>, Fault> {
+fn string(bytes: &[u8], head: Head, at: usize) -> Result<Result<usize, usize>, FormatError> {
     let start = at + head.len;
     let end = start.saturating_add(head.length());
     let Some(content) = bytes.get(start..end) else {

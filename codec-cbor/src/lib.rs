@@ -1,18 +1,18 @@
 //! The `cbor` framing of aemp: [`Cbor`], a [`Codec`] whose messages are one CBOR array each (RFC 8949; protocol.md
 //! section 3).
 //!
-//! It carries everything a message can hold ([`Capabilities::ALL`]). Towards AnyEvent::MP it refuses what those nodes
-//! cannot read or read as something else: simple values, integers below -2^63, and tags, but for dates and times (0, 1),
-//! long integers, decimal and other fractions (2, 4, 30), whose content has to be well-formed and of bounded length, and
-//! tags that have no meaning there, Perl's references (22098) and the self-description (55799) among them. Reading takes
-//! all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. Writing uses
-//! definite lengths and shortest forms.
+//! It can carry all values ([`Capabilities::ALL`]). To AnyEvent::MP nodes it refuses values that they cannot read or
+//! read as other values: simple values, integers below -2^63, and most tags. Allowed tags are dates and times (0, 1),
+//! long integers, decimal and other fractions (2, 4, 30), if their content is well-formed and of bounded length, and
+//! tags without a meaning there, including Perl's references (22098) and the self-description (55799). The reader
+//! accepts all of RFC 8949: indefinite lengths, half floats, tags, numbers that are not in their shortest form. The
+//! writer uses definite lengths and shortest forms.
 //!
-//! [`notation`] reads what `Display` of a [`Value`](aemp_core::Value) writes: CBOR's diagnostic notation. With the feature
-//! `ciborium`, `to_ciborium` and `from_ciborium` convert values to `ciborium::Value` and back.
+//! [`notation`] parses CBOR's diagnostic notation, which is the output of `Display` of a [`Value`](aemp_core::Value).
+//! With the feature `ciborium`, `to_ciborium` and `from_ciborium` convert values to `ciborium::Value` and back.
 //!
-//! Writing is a `Sink`, which the core hands the tokens of a message. Reading is [`CborHeads`], which the core's scanner
-//! drives over the stream, and a `WireFormat` that hands out the tokens of a whole message.
+//! The writer is a `Sink`, to which the core passes the tokens of a message. The reader consists of [`CborHeads`],
+//! which the core's scanner drives over the stream, and a `WireFormat`, which returns the tokens of a complete message.
 
 #[cfg(feature = "ciborium")]
 mod convert;
@@ -29,7 +29,7 @@ use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, 
 pub use convert::{from_ciborium, to_ciborium};
 pub use heads::CborHeads;
 
-/// The codec.
+/// The CBOR codec.
 ///
 /// ```
 /// use aemp_codec_cbor::Cbor;
@@ -58,7 +58,7 @@ impl Codec for Cbor {
         NAME
     }
 
-    /// Everything, but to AnyEvent::MP only what does not make it deaf (protocol.md section 3).
+    /// All values; to AnyEvent::MP nodes only those that their decoder survives (protocol.md section 3).
     fn capabilities(&self, peer: &PeerInfo) -> Capabilities {
         match peer.is_perl() {
             true => perl::CAPABILITIES,

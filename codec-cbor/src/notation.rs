@@ -1,7 +1,7 @@
-//! Reading of CBOR's diagnostic notation (RFC 8949 section 8), as `Display` of [`Value`] writes it. JSON is a part of it: what
-//! JSON lacks is bytes (`h'00ff'`, `b64'AP8='`), tags (`32("x:y")`), any integer from -2^64 to 2^64-1, `NaN`, `Infinity`,
-//! `-Infinity`, `undefined`, `simple(99)`, and maps with any keys (`{1: "a"}`). Numbers with a point or an exponent are floats,
-//! and so is `-0`, as in JSON. What only says how a value was encoded (`_`, `_1`) is none of it.
+//! Parses CBOR's diagnostic notation (RFC 8949 section 8), the output of `Display` of [`Value`]. It is a superset of
+//! JSON, with bytes (`h'00ff'`, `b64'AP8='`), tags (`32("x:y")`), all integers from -2^64 to 2^64-1, `NaN`, `Infinity`,
+//! `-Infinity`, `undefined`, `simple(99)`, and maps with any keys (`{1: "a"}`). Numbers with a point or an exponent are
+//! floats, and so is `-0`, as in JSON. Encoding indicators (`_`, `_1`) are not supported.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -12,7 +12,7 @@ use bytes::Bytes;
 /// The number of the simple value `undefined` (RFC 8949 section 3.3).
 const UNDEFINED: u8 = 23;
 
-/// Reads the value that `text` is.
+/// Parses `text` as one value.
 ///
 /// ```
 /// use aemp_codec_cbor::notation::parse;
@@ -24,7 +24,7 @@ const UNDEFINED: u8 = 23;
 /// ```
 ///
 /// # Errors
-/// Where it is none, or more than one.
+/// If `text` is not exactly one value.
 pub fn parse(text: &str) -> Result<Value, NotationError> {
     let (value, end) = read(text, 0)?;
     let mut reader = Reader { text, at: end };
@@ -35,8 +35,8 @@ pub fn parse(text: &str) -> Result<Value, NotationError> {
     }
 }
 
-/// Reads the value that stands in `text` at the byte `from`, and says where it ends. Columns in errors are those of
-/// `text`.
+/// Parses the value that begins in `text` at the byte offset `from`. Returns it with the offset of its end. Columns in
+/// errors refer to `text`.
 ///
 /// ```
 /// use aemp_codec_cbor::notation::read;
@@ -47,7 +47,7 @@ pub fn parse(text: &str) -> Result<Value, NotationError> {
 /// ```
 ///
 /// # Errors
-/// Where no value begins there, or it breaks off; also where `from` is no place between two characters of the text.
+/// If no value begins there, or it is incomplete. Also if `from` is not a character boundary of the text.
 pub fn read(text: &str, from: usize) -> Result<(Value, usize), NotationError> {
     let mut reader = Reader { text, at: from };
     reader.space();
@@ -55,7 +55,7 @@ pub fn read(text: &str, from: usize) -> Result<(Value, usize), NotationError> {
     Ok((value, reader.at))
 }
 
-/// Where a text is no value in diagnostic notation, and why.
+/// Why a text is no value in diagnostic notation, with the column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("column {column}: {problem}")]
 pub struct NotationError {
@@ -64,7 +64,7 @@ pub struct NotationError {
 }
 
 impl NotationError {
-    /// The character that does not fit, counted from 1.
+    /// The column of the unexpected character, counted from 1.
     pub fn column(&self) -> usize {
         self.column
     }
@@ -86,7 +86,7 @@ impl Display for Problem {
     }
 }
 
-/// A text and a place in it, which is between two characters.
+/// A text and a position in it, which is a character boundary.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -107,14 +107,14 @@ impl<'a> Reader<'a> {
         Some(next)
     }
 
-    /// Goes past `wanted`, if it is next.
+    /// Skips `wanted`, if it is next. Returns whether it is.
     fn eat(&mut self, wanted: &str) -> bool {
         let there = self.rest().starts_with(wanted);
         self.at += if there { wanted.len() } else { 0 };
         there
     }
 
-    /// Goes past all that is as wanted.
+    /// Takes all characters that match `wanted`.
     fn take(&mut self, wanted: fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let end = rest.find(|c| !wanted(c)).unwrap_or(rest.len());
@@ -126,12 +126,12 @@ impl<'a> Reader<'a> {
         self.take(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
     }
 
-    /// What is here is not what is expected.
+    /// The error that `what` was expected at the current position.
     fn expected(&self, what: &'static str) -> NotationError {
         self.error(self.at, Problem::Expected(what, self.peek()))
     }
 
-    /// What begins at `at` is wrong.
+    /// The error `why` at the position `at`.
     fn wrong(&self, at: usize, why: impl Into<String>) -> NotationError {
         self.error(at, Problem::Wrong(why.into()))
     }
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A value in which `depth` more may be nested.
+    /// Parses a value, with at most `depth` nested levels.
     fn value(&mut self, depth: usize) -> Result<Value, NotationError> {
         let begin = self.at;
         match self.peek() {
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
         Ok(Map::from(pairs).into())
     }
 
-    /// What stands between the bracket that is here and `end`, with commas between.
+    /// Parses a comma-separated list, from its opening bracket to `end`.
     fn list(
         &mut self,
         end: &str,
@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A number, or a tag, which begins like one.
+    /// Parses a number, or a tag, which begins with a number.
     fn number(&mut self, depth: usize) -> Result<Value, NotationError> {
         let begin = self.at;
         let negative = self.eat("-");
@@ -301,7 +301,7 @@ impl<'a> Reader<'a> {
 
     fn simple(&mut self) -> Result<Value, NotationError> {
         let begin = self.at;
-        // The numbers of false, true and null are theirs, and 24 to 31 nobody's (RFC 8949 section 3.3).
+        // 20 to 22 are false, true and null; 24 to 31 are reserved (RFC 8949 section 3.3).
         match self.digits()?.parse() {
             Ok(20) => Ok(Value::Bool(false)),
             Ok(21) => Ok(Value::Bool(true)),
@@ -311,7 +311,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Bytes in quotation marks, in digits of that base.
+    /// Parses bytes in quotation marks, as digits of the given base.
     fn bytes(&mut self, base: u32, digit: fn(char) -> Option<u32>) -> Result<Value, NotationError> {
         if !self.eat("'") {
             return Err(self.expected("a quotation mark (')"));
@@ -331,7 +331,7 @@ impl<'a> Reader<'a> {
                     have += bits;
                     if have >= 8 {
                         have -= 8;
-                        // Only the bits that are left stay, so it never grows.
+                        // Only the remaining bits are kept, so `held` does not overflow.
                         bytes.push((held >> have) as u8);
                         held &= (1 << have) - 1;
                     }
@@ -348,7 +348,7 @@ impl<'a> Reader<'a> {
         Ok(Bytes::from(bytes).into())
     }
 
-    /// A text in quotation marks, with JSON's escapes.
+    /// Parses a text in quotation marks, with JSON's escapes.
     fn string(&mut self) -> Result<String, NotationError> {
         self.next();
         let mut text = String::new();
@@ -380,7 +380,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The character behind `\u`; two such stand for one that has no place in 16 bits.
+    /// Parses the digits after `\u`. A surrogate pair of two such escapes is one character.
     fn escaped(&mut self, begin: usize) -> Result<char, NotationError> {
         let mut code = self.four_digits()?;
         if matches!(code, 0xd800..=0xdbff) && self.eat("\\u") {
@@ -408,7 +408,7 @@ fn hex(c: char) -> Option<u32> {
     c.to_digit(16)
 }
 
-/// A digit of either alphabet (RFC 4648 sections 4 and 5).
+/// A base64 digit of either alphabet (RFC 4648 sections 4 and 5).
 fn base64(c: char) -> Option<u32> {
     Some(match c {
         'A'..='Z' => u32::from(c) - u32::from('A'),

@@ -1,56 +1,58 @@
-//! What AnyEvent::MP nodes can read (protocol.md section 3). They decode with CBOR::XS, of which version 1.86 was tried.
+//! The values that AnyEvent::MP nodes can read (protocol.md section 3). They decode with CBOR::XS; version 1.86 was
+//! tested.
 //!
-//! A value that makes their decoder fail costs the connection all that follows, in silence. Some arrive as another value,
-//! and some keep the whole node busy or end it.
+//! After a value that makes their decoder fail, all further messages of the connection are lost without an error. Some
+//! values are read as other values, and some keep the whole node busy or terminate it.
 
 use aemp_core::codec::{Capabilities, Tags};
 use aemp_core::{Integer, Value};
 
-/// What can be sent to them: no simple values, no integers below -2^63, and tags that they read as what they are.
+/// The values that can be sent to them: no simple values, no integers below -2^63, and only tags that they read
+/// correctly.
 pub(crate) const CAPABILITIES: Capabilities = {
     let mut capabilities = Capabilities::ALL;
     capabilities.one_string_type = true;
     capabilities.simple = false;
-    capabilities.least = LEAST;
+    capabilities.least = MIN_INTEGER;
     capabilities.tags = Tags::Only(reads);
     capabilities.of_peer = true;
     capabilities
 };
 
-/// -2^63. Integers below it arrive as other numbers.
-const LEAST: Integer = Integer::negative(i64::MAX as u64);
+/// -2^63. Integers below it are read as other numbers.
+const MIN_INTEGER: Integer = Integer::negative(i64::MAX as u64);
 
-/// Bytes of the longest integer in a byte string: reading takes the square of that, a second for ten thousand bytes.
-const LONGEST: usize = 1024;
+/// Bytes of the longest integer in a byte string. Reading takes quadratic time, a second for ten thousand bytes.
+const MAX_INTEGER_BYTES: usize = 1024;
 
-/// The greatest exponent of a decimal fraction, up or down: all digits are written out where it is used as a text.
-const EXPONENT: i64 = 1000;
+/// Greatest absolute exponent of a decimal fraction. All its digits are written out when it is used as a text.
+const MAX_EXPONENT: i64 = 1000;
 
-/// Seconds since 1970 at the beginning of 1900 and at the end of 9999: others are no date to Perl.
-const SECONDS: (i64, i64) = (-2_208_988_800, 253_402_300_799);
+/// Seconds since 1970 of the beginning of 1900 and the end of 9999. Perl accepts no other dates.
+const SECONDS_RANGE: (i64, i64) = (-2_208_988_800, 253_402_300_799);
 
-/// Whether `tag` around `content` arrives as what it is.
+/// Whether Perl reads `tag` around `content` as the same value.
 fn reads(tag: u64, content: &Value) -> bool {
     match tag {
         0 => content.as_str().is_some_and(is_date),
         1 => is_seconds(content),
         2 => is_natural(content),
         4 => is_decimal(content),
-        // The negative of the bytes' number, without the one that CBOR takes off.
+        // Read as -n instead of -1 - n.
         3 => false,
-        // Computed to 40 digits, and with a great exponent for minutes. 264 is 4 with an exponent of any length.
+        // Rounded to 40 digits, and a large exponent takes minutes. 264 is 4 with an exponent of any length.
         5 | 264 | 265 => false,
         30 => is_fraction(content),
-        // Classes, and references to what came before, counted as CBOR::XS writes it.
+        // Classes, and references to earlier values, numbered as CBOR::XS writes them.
         25 | 26 | 28 | 29 | 256 => false,
-        // It takes the module URI, which few nodes have.
+        // Needs the Perl module URI, which few nodes have.
         32 => false,
-        // Read as the content alone (21 to 23, 55799), a reference to it (22098), or an object of the tag and it.
+        // Read as the content (21 to 23, 55799), a reference to it (22098), or an object of tag and content.
         _ => true,
     }
 }
 
-/// `YYYY-MM-DDThh:mm:ss`, perhaps a fraction, and `Z` or `+hh:mm`, of a day that there is.
+/// Whether it is `YYYY-MM-DDThh:mm:ss` with an optional fraction, and `Z` or `+hh:mm`, of an existing day.
 fn is_date(text: &str) -> bool {
     let Some((whole, rest)) = text.split_at_checked(19) else {
         return false;
@@ -66,7 +68,7 @@ fn is_date(text: &str) -> bool {
         return false;
     };
     let within = |number: Option<u32>, end: u32| number.is_some_and(|number| number < end);
-    // A leap second is refused there.
+    // Perl refuses leap seconds.
     let is_time =
         within(number(11, 2), 24) && within(number(14, 2), 60) && within(number(17, 2), 60);
     let zone = match rest.strip_prefix('.') {
@@ -90,7 +92,7 @@ fn is_date(text: &str) -> bool {
     year >= 1900 && (1..=days(year, month)).contains(&day) && is_time && is_zone
 }
 
-/// How many days the month has, none if there is no such month.
+/// The number of days of the month; 0 if there is no such month.
 fn days(year: u32, month: u32) -> u32 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {
@@ -101,14 +103,14 @@ fn days(year: u32, month: u32) -> u32 {
     }
 }
 
-/// The number of some digits and nothing else.
+/// The number that `text` consists of; `None` if it has other characters than digits.
 fn digits(text: &str) -> Option<u32> {
     let all = text.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| text.parse().ok()).flatten()
 }
 
 fn is_seconds(content: &Value) -> bool {
-    let (first, last) = SECONDS;
+    let (first, last) = SECONDS_RANGE;
     match content {
         Value::Integer(n) => (Integer::from(first)..=Integer::from(last)).contains(n),
         Value::Float(x) => (first as f64..=last as f64).contains(x),
@@ -116,15 +118,15 @@ fn is_seconds(content: &Value) -> bool {
     }
 }
 
-/// The bytes of an integer of any length; without any, it is not zero there.
+/// The bytes of an unsigned integer of bounded length. Perl does not read an empty byte string as zero.
 fn is_natural(content: &Value) -> bool {
-    matches!(content, Value::Bytes(bytes) if (1..=LONGEST).contains(&bytes.len()))
+    matches!(content, Value::Bytes(bytes) if (1..=MAX_INTEGER_BYTES).contains(&bytes.len()))
 }
 
-/// An integer, in bytes if it is a long one.
+/// An integer, or a long one in bytes.
 fn is_integer(content: &Value) -> bool {
     match content {
-        Value::Integer(n) => *n >= LEAST,
+        Value::Integer(n) => *n >= MIN_INTEGER,
         Value::Tag(2, bytes) => is_natural(bytes),
         _ => false,
     }
@@ -135,11 +137,11 @@ fn is_decimal(content: &Value) -> bool {
     let Some([exponent, mantissa]) = content.as_array() else {
         return false;
     };
-    let fits = |exponent: i64| (-EXPONENT..=EXPONENT).contains(&exponent);
+    let fits = |exponent: i64| (-MAX_EXPONENT..=MAX_EXPONENT).contains(&exponent);
     exponent.as_i64().is_some_and(fits) && is_integer(mantissa)
 }
 
-/// A numerator and a denominator, which is not zero.
+/// A numerator and a positive denominator.
 fn is_fraction(content: &Value) -> bool {
     let Some([numerator, denominator]) = content.as_array() else {
         return false;
@@ -273,7 +275,7 @@ mod tests {
         for notation in bad {
             assert!(!is_read(notation), "{notation}");
         }
-        let long = Value::from(bytes::Bytes::from(vec![1; LONGEST + 1]));
+        let long = Value::from(bytes::Bytes::from(vec![1; MAX_INTEGER_BYTES + 1]));
         assert!(!reads(2, &long));
     }
 }

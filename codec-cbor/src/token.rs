@@ -1,4 +1,4 @@
-//! CBOR's tokens for the core, read from a message that the scanner has found well-formed.
+//! Reads CBOR's tokens from a message that the scanner has checked.
 
 use aemp_core::codec::{Token, WireFormat};
 
@@ -12,7 +12,7 @@ impl WireFormat for Tokens {
     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
         let initial = *bytes.get(*at)?;
         let start = *at + 1;
-        // What is most common, told by the first byte alone.
+        // Fast path: the most common items, recognised by the first byte.
         let (content, len) = match initial {
             0x00..=0x17 => {
                 *at = start;
@@ -44,7 +44,7 @@ impl WireFormat for Tokens {
     }
 }
 
-/// The argument of the integer at `at`, which has it behind its first byte.
+/// The argument of the integer at `at`, which follows its first byte.
 #[inline(always)]
 fn integer(bytes: &[u8], at: &mut usize, initial: u8) -> Option<u64> {
     let behind = bytes.get(*at + 1..)?;
@@ -58,7 +58,7 @@ fn integer(bytes: &[u8], at: &mut usize, initial: u8) -> Option<u64> {
     Some(argument)
 }
 
-/// The token at `at`, whichever it is.
+/// Any token at `at`.
 fn other(bytes: &[u8], at: &mut usize) -> Option<Token> {
     let head = Head::read(bytes, *at).ok()?;
     if head.is_indefinite() {
@@ -82,13 +82,13 @@ fn other(bytes: &[u8], at: &mut usize) -> Option<Token> {
     })
 }
 
-/// Where the string of this length ends that begins at `start`.
+/// The end of a string of length `len` that begins at `start`.
 #[inline]
 fn end(bytes: &[u8], start: usize, len: usize) -> Option<usize> {
     start.checked_add(len).filter(|&end| end <= bytes.len())
 }
 
-/// What has no length in its head, which is at `at`, or the end of such a thing.
+/// The token of an item of indefinite length at `at`, or of the break at its end.
 #[cold]
 fn indefinite(bytes: &[u8], at: &mut usize, major: u8) -> Option<Token> {
     let start = *at;
@@ -134,7 +134,7 @@ fn half(bits: u16) -> f64 {
     if bits >> 15 == 0 { size } else { -size }
 }
 
-/// Hands out the chunks of the string of unknown length at `at`, and moves `at` behind it.
+/// Calls `each` with the chunks of the string of indefinite length at `at`. Moves `at` to its end.
 fn chunks(bytes: &[u8], at: &mut usize, mut each: impl FnMut(&[u8])) -> Option<()> {
     let whole = Head::read(bytes, *at).ok()?;
     *at += whole.len;

@@ -1,4 +1,4 @@
-//! Writing CBOR: heads and scalars in their shortest forms, and definite lengths wherever the length is known.
+//! Writes CBOR: heads and scalars in their shortest forms, and definite lengths if the length is known.
 
 use aemp_core::codec::Sink;
 use bytes::BytesMut;
@@ -77,7 +77,7 @@ fn byte(out: &mut BytesMut, byte: u8) {
     out.extend_from_slice(&[byte]);
 }
 
-/// Appends a head in its shortest form. Each form has a length that is known, so that it is a store or two.
+/// Appends a head in its shortest form. Each branch has a constant length, so it compiles to one or two stores.
 #[inline(always)]
 fn head(out: &mut BytesMut, major: u8, argument: u64) {
     match argument {
@@ -87,7 +87,7 @@ fn head(out: &mut BytesMut, major: u8, argument: u64) {
     }
 }
 
-/// The same for an argument of more than a byte.
+/// Appends a head whose argument does not fit into one byte.
 #[inline]
 fn large_head(out: &mut BytesMut, major: u8, argument: u64) {
     match argument {
@@ -117,7 +117,7 @@ fn string(out: &mut BytesMut, major: u8, content: &[u8]) {
     out.extend_from_slice(content);
 }
 
-/// Appends a float in the shortest form that keeps it exactly.
+/// Appends a float in the shortest form that represents it exactly.
 fn float(out: &mut BytesMut, x: f64) {
     let single = x as f32;
     if x.is_nan() {
@@ -133,14 +133,14 @@ fn float(out: &mut BytesMut, x: f64) {
     }
 }
 
-/// The bits of `x`, which is no NaN, as a half-precision float if it is one.
+/// The bits of `x` as a half-precision float, if it can be represented exactly. `x` is not NaN.
 fn half(x: f32) -> Option<u16> {
     let bits = x.to_bits();
     let sign = (bits >> 16) as u16 & 0x8000;
     let exponent = (bits >> 23 & 0xff) as i32 - 127;
     let fraction = bits & 0x7f_ffff;
     match exponent {
-        // Zero; a subnormal single is far below the least half.
+        // Zero. A subnormal single is far below the smallest half.
         -127 => (fraction == 0).then_some(sign),
         128 => Some(sign | 0x7c00),
         -14..=15 => {

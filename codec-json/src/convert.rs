@@ -4,8 +4,8 @@ use aemp_core::codec::MAX_DEPTH;
 use aemp_core::{ConvertError, Integer, Map, Value};
 use serde_json::{Number, Value as Json};
 
-/// `value` as serde_json's type. The pairs of a map get the order that `serde_json::Map` has: that of the keys, unless a
-/// program has enabled serde_json's feature `preserve_order`.
+/// Converts a value to serde_json's type. The pairs of a map are in the order of `serde_json::Map`: sorted by key,
+/// unless the program enables serde_json's feature `preserve_order`.
 ///
 /// ```
 /// use aemp_core::Value;
@@ -19,13 +19,14 @@ use serde_json::{Number, Value as Json};
 /// ```
 ///
 /// # Errors
-/// For what JSON lacks, with the path to it: byte strings, tags, simple values, map keys that are no texts or stand twice, NaN
-/// and infinities, and integers beyond -2^63 to 2^64-1. Also for what nests deeper than [`MAX_DEPTH`].
+/// For values that JSON cannot carry, with the path to them: byte strings, tags, simple values, map keys that are not
+/// texts or occur twice, NaN and infinities, and integers outside -2^63 to 2^64-1. Also for values that nest deeper
+/// than [`MAX_DEPTH`].
 pub fn to_json(value: &Value) -> Result<Json, ConvertError> {
     write(value, MAX_DEPTH)
 }
 
-/// serde_json's value as ours. Whatever it holds has a form here.
+/// Converts serde_json's type to a value. All JSON values can be converted.
 ///
 /// ```
 /// use aemp_core::Value;
@@ -36,9 +37,9 @@ pub fn to_json(value: &Value) -> Result<Json, ConvertError> {
 /// ```
 ///
 /// # Errors
-/// For what nests deeper than [`MAX_DEPTH`]. With serde_json's feature `arbitrary_precision` also for integers beyond -2^64 to
-/// 2^64-1 and numbers beyond the range of floats; other numbers with a point or an exponent are the nearest float then, as in
-/// messages.
+/// For values that nest deeper than [`MAX_DEPTH`]. With serde_json's feature `arbitrary_precision` also for integers
+/// outside -2^64 to 2^64-1 and numbers outside the range of floats; other numbers with a point or an exponent become
+/// the nearest float, as in messages.
 pub fn from_json(json: Json) -> Result<Value, ConvertError> {
     read(json, MAX_DEPTH)
 }
@@ -47,7 +48,7 @@ fn lacking(what: impl std::fmt::Display) -> ConvertError {
     ConvertError::lacking(what, "JSON")
 }
 
-/// Little stack is needed for each level: scalars are dealt with elsewhere, and elements in loops.
+/// Uses little stack per level: scalars and the loops over elements are separate functions.
 fn write(value: &Value, depth: usize) -> Result<Json, ConvertError> {
     match value {
         Value::Array(items) => write_array(items, ConvertError::depth_inside(depth)?),
@@ -126,10 +127,10 @@ fn read_object(pairs: serde_json::Map<String, Json>, depth: usize) -> Result<Val
     Ok(Map::from(map).into())
 }
 
-/// With the feature `arbitrary_precision` a number is its text, of any length.
+/// With the feature `arbitrary_precision` a number is a text of any length.
 fn read_number(n: &Number) -> Result<Value, ConvertError> {
     let float = n.as_f64();
-    // `-0` is a float, as in messages; that feature has it among the integers.
+    // `-0` is a float, as in messages; with that feature serde_json treats it as an integer.
     let is_minus_zero = float.is_some_and(|x| x == 0.0 && x.is_sign_negative());
     let value = if n.is_f64() || is_minus_zero {
         float.map(Value::Float)

@@ -1,32 +1,32 @@
-//! JSON's heads for the scanner: well-formedness, UTF-8 and the ranges of numbers, as the bytes come.
+//! JSON's heads for the scanner: checks well-formedness, UTF-8 and the ranges of numbers as bytes arrive.
 
 use aemp_core::codec::{Begins, Heads, Inside, PeerInfo, Step, is_utf8};
 
 use crate::scalar::{Escape, check_number, escape, in_number, is_space, plain_number, plain_run};
 
-/// Checks JSON one head at a time, remembering where it is in a string or number that has not come whole.
+/// Checks JSON one head at a time. Keeps its position in an incomplete string or number.
 #[derive(Debug, Default)]
 pub struct JsonHeads {
-    /// How many bytes of the next head were looked at.
+    /// Bytes of the next head that were checked.
     seen: usize,
     phase: Phase,
-    /// Whether an AnyEvent::MP node writes.
+    /// Whether the peer is an AnyEvent::MP node.
     perl: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 enum Phase {
-    /// In front of the comma or colon that belongs in front of the value, or of the value where none does.
+    /// Before the comma or colon that must precede the value, or before a value without one.
     #[default]
     Before,
-    /// Behind the comma or colon.
+    /// After the comma or colon.
     Value,
     Text,
-    /// In a number that begins so many bytes into the head.
+    /// In a number that begins at this offset in the head.
     Number(usize),
 }
 
-type Fault = (usize, String);
+type HeadError = (usize, String);
 
 impl Heads for JsonHeads {
     fn begins(&self, byte: u8) -> Begins {
@@ -37,10 +37,10 @@ impl Heads for JsonHeads {
         }
     }
 
-    fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, Fault> {
+    fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, HeadError> {
         if self.phase == Phase::Before
             && self.seen == 0
-            && let Some(end) = whole_scalar(bytes, inside)
+            && let Some(end) = plain_scalar(bytes, inside)
         {
             return Ok(Step::Scalar(end));
         }
@@ -59,7 +59,7 @@ impl Heads for JsonHeads {
     #[inline(always)]
     fn scalars(&mut self, bytes: &[u8], inside: Inside, most: usize) -> (usize, usize) {
         let (mut at, mut count) = (0, 0);
-        // Keys and the first of an array are not what most of a message is.
+        // Fast path only for the further elements of arrays, which are the largest part of most messages.
         if self.phase != Phase::Before
             || self.seen > 0
             || !matches!(inside, Inside::Array { first: false, .. })
@@ -77,7 +77,7 @@ impl Heads for JsonHeads {
 }
 
 impl JsonHeads {
-    /// For what `peer` writes.
+    /// The heads of messages from `peer`.
     pub fn from_peer(peer: &PeerInfo) -> Self {
         Self {
             perl: peer.is_perl(),
@@ -85,8 +85,8 @@ impl JsonHeads {
         }
     }
 
-    /// From in front of a value.
-    fn value(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, Fault> {
+    /// Continues before a value.
+    fn value(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, HeadError> {
         loop {
             self.seen += bytes[self.seen..]
                 .iter()
@@ -146,18 +146,18 @@ impl JsonHeads {
         }
     }
 
-    /// From within a text. `seen` is always between two characters.
-    fn text(&mut self, bytes: &[u8]) -> Result<Step, Fault> {
+    /// Continues within a text. `seen` is always between two characters.
+    fn text(&mut self, bytes: &[u8]) -> Result<Step, HeadError> {
         loop {
             let at = self.seen;
             let rest = &bytes[at..];
             let len = plain_run(rest);
             let (run, stop) = (&rest[..len], rest.get(len).copied());
-            // Most text is ASCII, and that is found out faster.
+            // Most text is ASCII, and that check is faster.
             if !run.is_ascii()
                 && let Err(error) = std::str::from_utf8(run)
             {
-                // A character that is cut off by the end of what has come may be completed yet.
+                // A character that is cut by the end of the bytes may be completed later.
                 if error.error_len().is_some() || stop.is_some() {
                     return Err((at + error.valid_up_to(), "a text is not UTF-8".into()));
                 }
@@ -169,9 +169,9 @@ impl JsonHeads {
                 None => return Ok(Step::Need(1)),
                 Some(b'"') => return Ok(Step::Scalar(self.seen + 1)),
                 Some(b'\\') => match escape(&bytes[self.seen..]) {
-                    Escape::Whole(len, _) => self.seen += len,
-                    Escape::Cut => return Ok(Step::Need(2)),
-                    Escape::Wrong(what) => return Err((self.seen, what.into())),
+                    Escape::Complete(len, _) => self.seen += len,
+                    Escape::Incomplete => return Ok(Step::Need(2)),
+                    Escape::Invalid(what) => return Err((self.seen, what.into())),
                 },
                 Some(byte) => {
                     let what = format!("a text holds the bare control character 0x{byte:02x}");
@@ -181,8 +181,8 @@ impl JsonHeads {
         }
     }
 
-    /// From within a number that begins at `start`. Only what follows it shows that it is whole.
-    fn number(&mut self, bytes: &[u8], start: usize) -> Result<Step, Fault> {
+    /// Continues within a number that begins at `start`. Only the byte after a number shows that it is complete.
+    fn number(&mut self, bytes: &[u8], start: usize) -> Result<Step, HeadError> {
         let more = bytes[self.seen..].iter().take_while(|&&b| in_number(b));
         self.seen += more.count();
         if self.seen == bytes.len() {
@@ -195,10 +195,10 @@ impl JsonHeads {
     }
 }
 
-/// The end of the scalar in front, where it is of the most common form: whole, without white space in front, a
-/// number or a text without escapes. Everything else, and everything wrong, is left to the careful way.
+/// Fast path: the end of a scalar of the most common form, a complete number or text without escapes, with no white space
+/// before it. `None` for everything else, including errors, which the general code handles.
 #[inline]
-fn whole_scalar(bytes: &[u8], inside: Inside) -> Option<usize> {
+fn plain_scalar(bytes: &[u8], inside: Inside) -> Option<usize> {
     let before = match inside {
         Inside::Array { first: false, .. } | Inside::Key { first: false, .. } => b',',
         Inside::Value => b':',
@@ -219,7 +219,7 @@ fn whole_scalar(bytes: &[u8], inside: Inside) -> Option<usize> {
     Some(start + len)
 }
 
-/// The length of a comma and a scalar of such a form behind it.
+/// The length of a comma followed by a scalar of that form.
 #[inline(always)]
 fn plain_element(bytes: &[u8]) -> Option<usize> {
     let len = match bytes {
@@ -230,7 +230,7 @@ fn plain_element(bytes: &[u8]) -> Option<usize> {
     Some(1 + len)
 }
 
-/// The length, with both quotes, of a text without escapes that is whole; `bytes` begin behind its first quote.
+/// The length of a complete text without escapes, including both quotes. `bytes` begin after its first quote.
 #[inline(always)]
 fn plain_text(bytes: &[u8]) -> Option<usize> {
     let len = plain_run(bytes);
@@ -238,8 +238,8 @@ fn plain_text(bytes: &[u8]) -> Option<usize> {
     (whole && is_utf8(&bytes[..len])).then_some(len + 2)
 }
 
-/// One of the three names of values.
-fn literal(bytes: &[u8], at: usize, name: &str) -> Result<Step, Fault> {
+/// Reads the literal `name`.
+fn literal(bytes: &[u8], at: usize, name: &str) -> Result<Step, HeadError> {
     let rest = &bytes[at..];
     let common = rest.iter().zip(name.as_bytes()).take_while(|(a, b)| a == b);
     match common.count() {
@@ -249,7 +249,7 @@ fn literal(bytes: &[u8], at: usize, name: &str) -> Result<Step, Fault> {
     }
 }
 
-/// A byte in an error's text.
+/// A byte for the text of an error.
 fn shown(byte: u8) -> String {
     match byte {
         b' '..=b'~' => format!("'{}'", byte as char),

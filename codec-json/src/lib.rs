@@ -1,17 +1,17 @@
 //! The `json` framing of aemp: [`Json`], a [`Codec`] whose messages are one JSON array each, in UTF-8, with white space
 //! between messages allowed (protocol.md section 3).
 //!
-//! JSON carries a part of what messages can hold ([`Capabilities::JSON`]). Byte strings (but to Perl nodes), tags, map
-//! keys other than texts, NaN and infinities, and integers beyond -2^63 to 2^64-1 are refused when a message is encoded,
-//! with the path to them; an integer beyond that range is refused when it is received, too, and never becomes a float. So
-//! is a float beyond the range of doubles, but from Perl nodes, whose greatest double is written as such a number: theirs
-//! are that double and infinity ([`perl_float`](aemp_core::codec::perl_float)).
+//! JSON can carry only a part of all values ([`Capabilities::JSON`]). Byte strings (except to Perl nodes), tags, map keys
+//! that are not texts, NaN and infinities, and integers outside -2^63 to 2^64-1 are refused when a message is encoded,
+//! with the path to them. An integer outside that range is also refused when it is received, and never becomes a float.
+//! A float outside the range of doubles is refused as well, except from Perl nodes, which write their greatest double
+//! as such a number: it is read as that double or as infinity ([`perl_float`](aemp_core::codec::perl_float)).
 //!
 //! [`to_json`] and [`from_json`] convert values to `serde_json::Value` and back.
 //!
-//! Writing is a `Sink`, which the core hands the tokens of a message; floats and texts with escapes are serde_json's.
-//! Reading is [`JsonHeads`], which the core's scanner drives over the stream, and a `WireFormat` that hands out the
-//! tokens of a whole message.
+//! The writer is a `Sink`, to which the core passes the tokens of a message; serde_json writes floats and texts with
+//! escapes. The reader consists of [`JsonHeads`], which the core's scanner drives over the stream, and a `WireFormat`,
+//! which returns the tokens of a complete message.
 
 mod convert;
 mod heads;
@@ -24,7 +24,7 @@ use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, 
 pub use convert::{from_json, to_json};
 pub use heads::JsonHeads;
 
-/// The codec.
+/// The JSON codec.
 ///
 /// ```
 /// use aemp_codec_json::Json;
@@ -55,7 +55,7 @@ impl Codec for Json {
 
     fn capabilities(&self, peer: &PeerInfo) -> Capabilities {
         let mut capabilities = Capabilities::JSON;
-        // Perl's own JSON coder does so, since Perl has one type for both (protocol.md section 3).
+        // Perl's JSON encoder does the same, since Perl has one type for both (protocol.md section 3).
         capabilities.bytes_as_text = peer.is_perl();
         capabilities.one_string_type = peer.is_perl();
         capabilities

@@ -1,4 +1,4 @@
-//! JSON's scalars: numbers within the ranges that can be kept exactly, and the escapes in texts.
+//! JSON's scalars: numbers within the exactly representable ranges, and the escapes in texts.
 
 use aemp_core::Integer;
 use aemp_core::codec::{Token, perl_float};
@@ -17,11 +17,11 @@ pub(crate) enum Number {
     Float(f64),
 }
 
-/// Digits that fit into an integer, however great they are.
-const FEW_DIGITS: usize = 18;
+/// Digits that always fit into an integer.
+const MAX_INTEGER_DIGITS: usize = 18;
 
-/// The length of the number in front, if it is whole, without an exponent and of few digits before the point: found out
-/// without its value.
+/// The length of the number at the beginning of `bytes`, if it is complete, has no exponent and few digits before the
+/// point. Does not compute its value.
 #[inline(always)]
 pub(crate) fn plain_number(bytes: &[u8]) -> Option<usize> {
     let digits = |at: usize| {
@@ -30,23 +30,24 @@ pub(crate) fn plain_number(bytes: &[u8]) -> Option<usize> {
     };
     let start = usize::from(bytes.first() == Some(&b'-'));
     let whole = digits(start);
-    if whole == 0 || whole > FEW_DIGITS || (whole > 1 && bytes[start] == b'0') {
+    if whole == 0 || whole > MAX_INTEGER_DIGITS || (whole > 1 && bytes[start] == b'0') {
         return None;
     }
     let mut len = start + whole;
     if bytes.get(len) == Some(&b'.') {
         let fraction = digits(len + 1);
-        if fraction == 0 || fraction >= MANY_DIGITS - FEW_DIGITS {
+        if fraction == 0 || fraction >= MAX_FLOAT_DIGITS - MAX_INTEGER_DIGITS {
             return None;
         }
         len += 1 + fraction;
     }
-    // What follows shows that it is whole.
+    // The next byte shows that the number is complete.
     let next = bytes.get(len)?;
     (!in_number(*next)).then_some(len)
 }
 
-/// The integer in front of a well-formed message's bytes, if it has few digits and is one, and its length. `-0` is none.
+/// The integer at the beginning of `bytes` of a well-formed message, and its length; `None` if it has many digits or is
+/// no integer. `-0` is no integer.
 #[inline(always)]
 pub(crate) fn plain_integer(bytes: &[u8]) -> Option<(Token, usize)> {
     let start = usize::from(bytes.first() == Some(&b'-'));
@@ -58,7 +59,7 @@ pub(crate) fn plain_integer(bytes: &[u8]) -> Option<(Token, usize)> {
             _ => break,
         }
         len += 1;
-        if len > FEW_DIGITS {
+        if len > MAX_INTEGER_DIGITS {
             return None;
         }
     }
@@ -69,22 +70,22 @@ pub(crate) fn plain_integer(bytes: &[u8]) -> Option<(Token, usize)> {
     }
 }
 
-/// Digits that make a float overflow even without an exponent: more than the greatest one has.
-const MANY_DIGITS: usize = 300;
+/// Digits below which a float without an exponent cannot overflow; the greatest double has more.
+const MAX_FLOAT_DIGITS: usize = 300;
 
-/// Whether `number` would succeed, found out without the work of converting a float where it cannot overflow.
+/// Checks that `number` would succeed. Does not convert a float that cannot overflow.
 pub(crate) fn check_number(text: &[u8], perl: bool) -> Result<(), String> {
     let rest = text.strip_prefix(b"-").unwrap_or(text);
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let plain = rest.len() < MANY_DIGITS && !rest.iter().any(|byte| byte | 0x20 == b'e');
+    let plain = rest.len() < MAX_FLOAT_DIGITS && !rest.iter().any(|byte| byte | 0x20 == b'e');
     if digits < rest.len() && plain && is_float(rest, digits) {
         return Ok(());
     }
     number(text, perl).map(|_| ())
 }
 
-/// The number that `text` is. One with a point or an exponent is a float, and so is `-0`. From AnyEvent::MP nodes
-/// (`perl`) floats have no range (protocol.md section 3).
+/// Parses the number `text`. A number with a point or an exponent is a float, and so is `-0`. For AnyEvent::MP nodes
+/// (`perl`) the range of floats is not checked (protocol.md section 3).
 pub(crate) fn number(text: &[u8], perl: bool) -> Result<Number, String> {
     let (negative, rest) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
@@ -123,7 +124,7 @@ fn integer(negative: bool, digits: &[u8]) -> Option<Number> {
     }
 }
 
-/// Whether `text`, which begins with so many digits, is a JSON number with a fraction, an exponent or both.
+/// Whether `text`, which begins with `digits` digits, is a JSON number with a fraction, an exponent or both.
 fn is_float(text: &[u8], digits: usize) -> bool {
     if digits == 0 || (text[0] == b'0' && digits > 1) {
         return false;
@@ -156,13 +157,14 @@ fn start_of(text: &[u8]) -> String {
     }
 }
 
-/// How many bytes of a text are plain: no quote, backslash or control character. Looks at eight at a time.
+/// The number of plain bytes at the beginning of a text: no quote, backslash or control character. Checks eight bytes
+/// at a time.
 #[inline]
 pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // The lowest high bit that is set is at the first byte below `limit`, which is at most 0x80; what is set
-    // above it may be wrong.
+    // The lowest high bit set is at the first byte below `limit`, which is at most 0x80. Bits above that one may be false
+    // positives.
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
     let (words, rest) = bytes.as_chunks::<8>();
     for (i, word) in words.iter().enumerate() {
@@ -178,19 +180,19 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     words.len() * 8 + rest.iter().take_while(is_plain).count()
 }
 
-/// What a backslash in a text begins.
+/// The result of reading an escape sequence.
 pub(crate) enum Escape {
-    /// A character, and how many bytes it took.
-    Whole(usize, char),
+    /// The length of the sequence in bytes, and its character.
+    Complete(usize, char),
     /// More bytes are needed.
-    Cut,
-    Wrong(&'static str),
+    Incomplete,
+    Invalid(&'static str),
 }
 
 /// Reads the escape at the beginning of `bytes`, which is a backslash.
 pub(crate) fn escape(bytes: &[u8]) -> Escape {
     let Some(&kind) = bytes.get(1) else {
-        return Escape::Cut;
+        return Escape::Incomplete;
     };
     let c = match kind {
         b'"' | b'\\' | b'/' => kind as char,
@@ -200,12 +202,12 @@ pub(crate) fn escape(bytes: &[u8]) -> Escape {
         b'r' => '\r',
         b't' => '\t',
         b'u' => return unicode(bytes),
-        _ => return Escape::Wrong("a backslash begins no escape"),
+        _ => return Escape::Invalid("a backslash begins no escape"),
     };
-    Escape::Whole(2, c)
+    Escape::Complete(2, c)
 }
 
-const LONE: Escape = Escape::Wrong("half of a surrogate pair stands alone");
+const LONE: Escape = Escape::Invalid("half of a surrogate pair stands alone");
 
 fn unicode(bytes: &[u8]) -> Escape {
     let high = match hex(bytes) {
@@ -215,17 +217,17 @@ fn unicode(bytes: &[u8]) -> Escape {
     let wanted = match high {
         0xd800..=0xdbff => &bytes[6..],
         0xdc00..=0xdfff => return LONE,
-        _ => return char::from_u32(high).map_or(LONE, |c| Escape::Whole(6, c)),
+        _ => return char::from_u32(high).map_or(LONE, |c| Escape::Complete(6, c)),
     };
     match wanted {
-        [] | [b'\\'] => return Escape::Cut,
+        [] | [b'\\'] => return Escape::Incomplete,
         [b'\\', b'u', ..] => {}
         _ => return LONE,
     }
     match hex(wanted) {
         Ok(low @ 0xdc00..=0xdfff) => {
             let c = char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
-            c.map_or(LONE, |c| Escape::Whole(12, c))
+            c.map_or(LONE, |c| Escape::Complete(12, c))
         }
         Ok(_) => LONE,
         Err(escape) => escape,
@@ -239,11 +241,11 @@ fn hex(bytes: &[u8]) -> Result<u32, Escape> {
     for &digit in digits {
         match (digit as char).to_digit(16) {
             Some(digit) => unit = unit << 4 | digit,
-            None => return Err(Escape::Wrong("\\u is not followed by four hex digits")),
+            None => return Err(Escape::Invalid("\\u is not followed by four hex digits")),
         }
     }
     if digits.len() < 4 {
-        return Err(Escape::Cut);
+        return Err(Escape::Incomplete);
     }
     Ok(unit)
 }

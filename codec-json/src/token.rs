@@ -1,4 +1,4 @@
-//! JSON's tokens for the core, read from a message that the scanner has found well-formed.
+//! Reads JSON's tokens from a message that the scanner has checked.
 
 use aemp_core::codec::{Token, WireFormat};
 
@@ -6,15 +6,15 @@ use crate::scalar::{
     Escape, Number, escape, in_number, is_space, number, plain_integer, plain_run,
 };
 
-/// Reads tokens. Commas and colons are passed over: the scanner has checked them.
+/// Reads tokens. Commas and colons are skipped, since the scanner has checked them.
 pub(crate) struct Tokens {
-    /// Whether an AnyEvent::MP node wrote them.
+    /// Whether the peer is an AnyEvent::MP node.
     perl: bool,
 }
 
-/// The tokens of AnyEvent::MP nodes.
+/// Reads messages of AnyEvent::MP nodes.
 pub(crate) static PERL: Tokens = Tokens { perl: true };
-/// Those of all others.
+/// Reads messages of all other nodes.
 pub(crate) static OTHERS: Tokens = Tokens { perl: false };
 
 impl WireFormat for Tokens {
@@ -58,17 +58,17 @@ impl WireFormat for Tokens {
                 return Some(joined.into_bytes());
             }
             match escape(&string[at..]) {
-                Escape::Whole(len, c) => {
+                Escape::Complete(len, c) => {
                     joined.push(c);
                     at += len;
                 }
-                Escape::Cut | Escape::Wrong(_) => return None,
+                Escape::Incomplete | Escape::Invalid(_) => return None,
             }
         }
     }
 }
 
-/// The number in front of `bytes`, and its length.
+/// The number at the beginning of `bytes`, and its length.
 fn any_number(bytes: &[u8], perl: bool) -> Option<(Token, usize)> {
     let len = bytes.iter().take_while(|&&byte| in_number(byte)).count();
     let token = match number(&bytes[..len], perl).ok()? {
@@ -81,7 +81,7 @@ fn any_number(bytes: &[u8], perl: bool) -> Option<(Token, usize)> {
     Some((token, len))
 }
 
-/// The text whose first quote is at `start`; moves `at` behind it.
+/// The text whose first quote is at `start`. Moves `at` to its end.
 #[inline]
 fn text(bytes: &[u8], start: usize, at: &mut usize) -> Option<Token> {
     let len = plain_run(&bytes[start + 1..]);
@@ -91,7 +91,7 @@ fn text(bytes: &[u8], start: usize, at: &mut usize) -> Option<Token> {
         return Some(Token::Quoted(len));
     }
     while *bytes.get(end)? != b'"' {
-        // Whatever is escaped, it is no plain quote.
+        // Skip the backslash and the escaped byte, which cannot end the text.
         end += 2;
         end += plain_run(bytes.get(end..)?);
     }

@@ -1,5 +1,5 @@
-//! Writing JSON, as serde_json does: no white space, the shortest numbers that keep their value, no escapes but those
-//! that must be.
+//! Writes JSON in the style of serde_json: no white space, the shortest numbers that keep their value, only required
+//! escapes.
 
 use aemp_core::codec::Sink;
 use bytes::{BufMut, BytesMut};
@@ -36,14 +36,14 @@ impl Sink for Tokens {
     }
     fn float(&self, out: &mut BytesMut, x: f64) {
         comma(out);
-        // Writing to memory does not fail, and a float has a form.
+        // Writing a float to memory does not fail.
         let _ = serde_json::to_writer(out.writer(), &x);
     }
     fn text(&self, out: &mut BytesMut, content: &str) {
         comma(out);
         text(out, content);
     }
-    /// There are none ([`Capabilities::JSON`](aemp_core::codec::Capabilities::JSON)).
+    /// Never called: JSON has no byte strings ([`Capabilities::JSON`](aemp_core::codec::Capabilities::JSON)).
     fn bytes(&self, _: &mut BytesMut, _: &[u8]) {}
     fn key(&self, out: &mut BytesMut, content: &str) {
         comma(out);
@@ -64,9 +64,9 @@ impl Sink for Tokens {
     fn end_map(&self, out: &mut BytesMut, _: Option<usize>) {
         byte(out, b'}');
     }
-    /// There are none.
+    /// Never called: JSON has no tags.
     fn tag(&self, _: &mut BytesMut, _: u64) {}
-    /// There are none.
+    /// Never called: JSON has no simple values.
     fn simple(&self, _: &mut BytesMut, _: u8) {}
 }
 
@@ -75,8 +75,7 @@ fn byte(out: &mut BytesMut, byte: u8) {
     out.extend_from_slice(&[byte]);
 }
 
-/// Puts a comma behind a value. No value ends with what the first of an array or a map, and the value of a key, stand
-/// behind.
+/// Writes a comma if a value precedes. The last byte tells: no value ends with `[`, `{` or `:`.
 #[inline]
 fn comma(out: &mut BytesMut) {
     if !matches!(out.last(), Some(b'[' | b'{' | b':')) {
@@ -87,7 +86,7 @@ fn comma(out: &mut BytesMut) {
 #[inline]
 fn text(out: &mut BytesMut, content: &str) {
     if plain_run(content.as_bytes()) < content.len() {
-        // Writing to memory does not fail, and a text has a form.
+        // Writing a text to memory does not fail.
         let _ = serde_json::to_writer(out.writer(), content);
         return;
     }
