@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(Excerpt(&long[..1000]).to_string(), long[..1000]);
         assert_eq!(Excerpt(&long).to_string(), format!("{}...", &long[..1000]));
         assert_eq!(format!("{:.2}", Excerpt("\u{e9}\u{e9}")), "\u{e9}...");
-        // Six bytes of an escape do not fit, and none of them is shown.
+        // The six bytes of an escape do not fit: none of them is shown.
         assert_eq!(format!("{:.5?}", Excerpt("\x1b")), "\"\"...");
 
         struct Endless;

@@ -58,7 +58,7 @@ pub trait Decoder: Send {
     }
 }
 
-/// What a [`Decoder`] found.
+/// The result of [`Decoder::find`].
 #[derive(Debug)]
 pub enum Found<'a> {
     /// A message, which ends `used` bytes from the front.

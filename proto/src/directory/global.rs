@@ -19,7 +19,7 @@ const MAX_ADDRESSES: usize = 64;
 const MAX_GLOBALS: usize = 1000;
 
 impl Machine {
-    /// Takes on the global role, for good.
+    /// Takes the global role. A node keeps it until it stops.
     pub fn become_global(&mut self, now: Duration) {
         if std::mem::replace(&mut self.role, Role::Global) == Role::Global {
             return;
@@ -167,8 +167,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Sets an entry of `from`, within the limits. If the entry is rejected, the old value of the key is deleted, because it
-    /// is outdated.
+    /// Sets an entry of `from`, within the limits. If the entry is rejected, the old value of the key is deleted,
+    /// because it is outdated.
     pub(super) fn put(
         &mut self,
         now: Duration,
@@ -198,7 +198,8 @@ impl Machine {
         if *family == *LISTENERS && global && *key == *from.as_str() {
             let addresses = request::addresses(&value);
             self.mesh.listens(from, addresses.unwrap_or_default());
-            // Global nodes that are not connected to the peer learn its addresses from this node (protocol.md section 6).
+            // Global nodes that are not connected to the peer learn its addresses from this node (protocol.md section
+            // 6).
             self.hold(now, family, key.clone(), value.clone());
         }
         let affected = self.store.set(from, family, key.clone(), value);

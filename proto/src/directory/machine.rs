@@ -163,8 +163,8 @@ impl Machine {
         self.peers.get(node).map(|peer| peer.generation)
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout). Zero, that is at once, while tasks exceed the budget of one
-    /// call.
+    /// When to call [`handle_timeout`](Self::handle_timeout). Zero, that is at once, while tasks exceed the budget of
+    /// one call.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let outlets = [&self.to_network, &self.to_watchers];
         if self.has_work() {
@@ -220,7 +220,7 @@ impl Machine {
         self.flush_due(now);
     }
 
-    /// The connection `generation` to `node` is lost.
+    /// The connection `generation` to `node` has ended.
     pub fn handle_down(&mut self, now: Duration, node: &NodeId, generation: u64) {
         self.reset_budget();
         self.remove_peer(now, node, generation);
@@ -291,9 +291,9 @@ impl Machine {
         self.flush_due(now);
     }
 
-    /// A peer has sent a `g_*` request. A request that exceeds the budget of one call, and the requests of the same peer
-    /// behind it, are finished by [`handle_timeout`](Self::handle_timeout). While [`has_backlog`](Self::has_backlog) returns
-    /// true for the peer, the driver should read nothing more from it.
+    /// A peer has sent a `g_*` request. A request that exceeds the budget of one call, and the requests of the same
+    /// peer behind it, are finished by [`handle_timeout`](Self::handle_timeout). While
+    /// [`has_backlog`](Self::has_backlog) returns true for the peer, the driver should read nothing more from it.
     ///
     /// # Errors
     /// The request was rejected, or some of its entries were; the message says why. A request that is finished later

@@ -1,9 +1,9 @@
 //! Tasks that can be large: replacing or updating the entries of a node, and deleting them.
 //!
-//! One call of the machine visits at most [`ENTRIES_PER_CALL`] entries, its budget, so that the driver can yield between
-//! calls. Tasks of the same node run in order: a request does not overtake an earlier one, and a node that reconnects is
-//! served after its old entries are deleted. Nodes with unfinished tasks take turns. Until a task is finished, queries are
-//! answered from the entries stored so far.
+//! One call of the machine visits at most [`ENTRIES_PER_CALL`] entries, its budget, so that the driver can yield
+//! between calls. Tasks of the same node run in order: a request does not overtake an earlier one, and a node that
+//! reconnects is served after its old entries are deleted. Nodes with unfinished tasks take turns. Until a task is
+//! finished, queries are answered from the entries stored so far.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
@@ -112,11 +112,12 @@ pub(super) struct Replacing {
     rejected: Rejected,
 }
 
-/// The steps of a replacement.
+/// The steps of a replacement, in order.
 enum Step {
     /// Index the keys of these families; the number is the position in the last one.
     Index(vec::IntoIter<(Value, Value)>, usize),
-    /// Delete old entries that are not kept, after this family and key. Deletion comes first to make room under the limits.
+    /// Delete old entries that are not kept, after this family and key. Deletion comes first to make room under the
+    /// limits.
     Delete(Option<(Text, Text)>),
     /// Set the new entries, of this family next.
     Set(Text, vec::IntoIter<(Value, Value)>),

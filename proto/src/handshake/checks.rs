@@ -9,7 +9,7 @@ use super::greeting::join;
 use super::{AuthMethod, HandshakeError, Peer, Role, Settings, Tls};
 use crate::{NodeId, Text};
 
-/// Our side of the opening.
+/// This node's side of an opening.
 #[derive(Debug)]
 pub(super) struct Us {
     pub(super) greeting: Box<[u8]>,

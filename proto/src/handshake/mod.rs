@@ -32,7 +32,7 @@
 //! let client = Opening::new(settings("client", &["cbor", "json"])?, Role::Dialler, Nonce::new([1; 32]));
 //! let server = Opening::new(settings("server", &["json"])?, Role::Acceptor, Nonce::new([2; 32]));
 //!
-//! // Both write their greeting at once.
+//! // Both ends write their greeting at once.
 //! let (client, from_client) = client.start()?;
 //! let (server, from_server) = server.start()?;
 //! let (used, Progress::Done(Greeted::Plain(client))) = client.receive(&from_server)? else { panic!() };
@@ -40,7 +40,7 @@
 //! let (_, Progress::Done(Greeted::Plain(server))) = server.receive(&from_client)? else { panic!() };
 //! assert_eq!(server.peer().node().as_str(), "client");
 //!
-//! // The dialler proves itself first.
+//! // The dialler sends its auth line first.
 //! let (client, from_client) = client.authenticate();
 //! let (server, from_server) = server.authenticate();
 //! assert!(from_server.is_empty());

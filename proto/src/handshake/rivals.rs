@@ -50,7 +50,7 @@ pub enum Verdict {
 /// ```
 /// use aemp_proto::handshake::{Role, rivals::{First, Verdict, decide}};
 /// let (a, b) = ("a".parse()?, "b".parse()?);
-/// // Both dialled at once. Each end has its own connection first, and the other's comes second.
+/// // Both dialled at the same time. At each end its own connection is the first.
 /// let at_a = decide(&a, &b, true, Role::Dialler, First::AuthSent, Role::Acceptor);
 /// let at_b = decide(&b, &a, true, Role::Dialler, First::AuthSent, Role::Acceptor);
 /// assert_eq!((at_a, at_b), (Verdict::HoldSecond, Verdict::HoldFirst));
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn both_ends_hold_the_same_one_of_two_openings() {
-        // At `low`, its own dial is the connection to keep, in whichever order and stage the two are seen.
+        // At `low`, its own dial continues, in every order and stage of the two connections.
         for stage in [First::Greeted, First::AuthSent] {
             let own_first = at("low", "top", true, Dialler, stage, Acceptor);
             assert_eq!(own_first, Verdict::HoldSecond);

@@ -1,4 +1,4 @@
-//! The shared secret. It is never printed.
+//! `Secret`: the shared secret of a network. Its `Debug` does not show it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ pub enum SecretError {
         /// The least length, in bytes.
         min: usize,
     },
-    /// A character does not fit in a byte.
+    /// A character is beyond U+00FF and does not fit into a byte.
     #[error(
         "the secret has a character beyond U+00FF: each character is one byte, as in a Perl node"
     )]

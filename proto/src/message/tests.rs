@@ -1,4 +1,4 @@
-//! The flat form both ways, for every shape that serde knows, and what is said when it does not fit.
+//! Serialising to and parsing from messages, for every kind of type in serde's data model, and the errors.
 
 use bytes::Bytes;
 use std::collections::BTreeMap;

@@ -56,7 +56,7 @@ pub enum Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// `snd` names no port.
+    /// `snd` has no port ID.
     #[error("a relay request without a port ID")]
     Relay,
     /// `AnyEvent::MP::_spawn` lacks an argument.

@@ -1,4 +1,4 @@
-//! The directory's machine, alone and in small networks without a wire.
+//! The directory machine, alone and in small networks without I/O.
 
 mod net;
 mod pacing;
@@ -24,7 +24,7 @@ fn map(value: serde_json::Value) -> Value {
     )
 }
 
-/// A value as JSON writes it.
+/// Converts a JSON value.
 fn json(value: serde_json::Value) -> Value {
     match value {
         serde_json::Value::Object(_) => map(value),

@@ -1,4 +1,4 @@
-//! `Net`: machines joined by connections that carry requests at once, on a clock that is set by hand.
+//! `Net`: machines with connections that deliver requests without delay, and a manual clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,18 +16,18 @@ pub(super) struct Net {
     pub(super) now: Duration,
     nodes: BTreeMap<NodeId, Node>,
     links: BTreeSet<(NodeId, NodeId)>,
-    /// What is on its way, in order: from, to, and the connection.
+    /// Requests in flight, in order: sender, receiver, generation of the connection, and request.
     wire: VecDeque<(NodeId, NodeId, u64, Values)>,
     generation: u64,
     /// Nodes that cannot be connected to.
     pub(super) cut_off: BTreeSet<NodeId>,
     /// Every request that was sent, as text.
     pub(super) log: Vec<String>,
-    /// What was sent to strangers, in order.
+    /// The requests that were sent to strangers, in order.
     pub(super) told: Vec<(NodeId, Values)>,
-    /// Whose connections were to be ended since they did not tell what they hold.
+    /// Nodes whose connections had to be ended because they were silent.
     pub(super) ended: Vec<NodeId>,
-    /// Peers that have no room, with the nodes that wait for it.
+    /// Slow peers, each with the nodes that wait until it is ready.
     slow: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
@@ -36,11 +36,11 @@ struct Node {
     seeds: BTreeSet<NodeId>,
     answers: BTreeMap<u64, Value>,
     found: BTreeMap<NodeId, Vec<Text>>,
-    /// What a program knows of the families that it watches.
+    /// The watched families as the program on the node knows them.
     seen: BTreeMap<Text, BTreeMap<Text, Value>>,
     changes: Vec<Change>,
     odd: Vec<String>,
-    /// What was not taken of whom, and told later.
+    /// Requests that were rejected by an output: the sender and the reason.
     rejected: Vec<(NodeId, String)>,
     asked: u64,
 }
@@ -50,7 +50,7 @@ pub(super) fn id(name: &str) -> NodeId {
 }
 
 impl Net {
-    /// Adds a node that listens at an address of its name.
+    /// Adds a node that listens at an address made from its name.
     pub(super) fn add(&mut self, name: &str, seeds: &[&str]) {
         let limits = DirectoryLimits::default();
         self.add_with(name, seeds, limits);
@@ -60,7 +60,7 @@ impl Net {
         self.add_sized(name, seeds, limits, 16 << 20);
     }
 
-    /// With a limit for the size of messages.
+    /// Adds a node with a limit for the size of messages.
     pub(super) fn add_sized(
         &mut self,
         name: &str,
@@ -107,7 +107,7 @@ impl Net {
         self.nodes.get_mut(&id(name)).unwrap()
     }
 
-    /// Connects two nodes, if both are there.
+    /// Connects two nodes, if both exist.
     pub(super) fn link(&mut self, a: &str, b: &str) {
         self.connect(&id(a), &id(b));
     }
@@ -133,7 +133,7 @@ impl Net {
         }
     }
 
-    /// Ends the connection of two nodes, and loses what is on it.
+    /// Ends the connection of two nodes, and drops the requests on it.
     pub(super) fn unlink(&mut self, a: &str, b: &str) {
         let (a, b) = (id(a), id(b));
         if !self.links.remove(&pair(&a, &b)) {
@@ -152,7 +152,7 @@ impl Net {
         }
     }
 
-    /// Ends a node.
+    /// Removes a node.
     pub(super) fn remove(&mut self, name: &str) {
         let others: Vec<NodeId> = self.nodes.keys().cloned().collect();
         for other in others {
@@ -229,7 +229,7 @@ impl Net {
         }
     }
 
-    /// Lets one request arrive.
+    /// Delivers one request.
     pub(super) fn deliver(&mut self) -> bool {
         let Some((from, to, generation, request)) = self.wire.pop_front() else {
             return false;
@@ -251,12 +251,12 @@ impl Net {
         true
     }
 
-    /// Lets everything arrive.
+    /// Delivers all requests.
     pub(super) fn settle(&mut self) {
         while self.deliver() {}
     }
 
-    /// Lets time pass, with everything that happens in it.
+    /// Advances the clock, and handles all timeouts on the way.
     pub(super) fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         loop {
@@ -283,7 +283,7 @@ impl Net {
         self.now = until;
     }
 
-    /// Lets `name` go on with what is not done, without letting time pass.
+    /// Lets `name` run unfinished tasks, without advancing the clock.
     pub(super) fn more(&mut self, name: &str) {
         let now = self.now;
         self.machine(name).handle_timeout(now);
@@ -291,17 +291,17 @@ impl Net {
         self.settle();
     }
 
-    /// Lets a little time pass, more than changes are held back.
+    /// Advances the clock by more than the longest pause of an outlet.
     pub(super) fn soon(&mut self) {
         self.pass(Duration::from_millis(500));
     }
 
-    /// From now on `peer` has no room for more than one message of each node.
+    /// Makes `peer` slow: from now on it accepts one message from each node.
     pub(super) fn slow(&mut self, peer: &str) {
         self.slow.entry(id(peer)).or_default();
     }
 
-    /// It has room again for the next message of each, and with `all` for any number.
+    /// Lets a slow peer accept the next message from each node, or with `all` any number.
     pub(super) fn room(&mut self, peer: &str, all: bool) {
         let Some(waiting) = self.slow.get_mut(&id(peer)) else {
             return;
@@ -323,7 +323,7 @@ impl Net {
         self.soon();
     }
 
-    /// Without letting time pass.
+    /// Sets an entry without advancing the clock.
     pub(super) fn set_now(&mut self, name: &str, family: &str, key: &str, value: impl Into<Value>) {
         let now = self.now;
         let set = self
@@ -354,7 +354,7 @@ impl Net {
         self.settle();
     }
 
-    /// Asks, and gives the number of the question.
+    /// Sends a query, and returns its ID.
     pub(super) fn ask(&mut self, name: &str, query: Query, family: &str) -> u64 {
         let node = self.node(name);
         node.asked += 1;
@@ -369,7 +369,7 @@ impl Net {
         self.node(name).answers.remove(&question)
     }
 
-    /// What `name` is told when it asks for a family, as text.
+    /// Queries a family at `name`, and returns the answer as text.
     pub(super) fn family(&mut self, name: &str, family: &str) -> String {
         let question = self.ask(name, Query::Family, family);
         self.answer(name, question)
@@ -391,7 +391,7 @@ impl Net {
         self.settle();
     }
 
-    /// What the program at `name` knows of a family that it watches.
+    /// A watched family as the program at `name` knows it.
     pub(super) fn seen(&mut self, name: &str, family: &str) -> String {
         match self.node(name).seen.get(family) {
             Some(seen) => {
@@ -406,12 +406,12 @@ impl Net {
         std::mem::take(&mut self.node(name).changes)
     }
 
-    /// What was not taken at `name`.
+    /// Takes the reasons for rejected requests at `name`.
     pub(super) fn odd(&mut self, name: &str) -> Vec<String> {
         std::mem::take(&mut self.node(name).odd)
     }
 
-    /// Lets a peer that is no node of ours be connected to `name`.
+    /// Connects a stranger, which is a peer without a machine, to `name`.
     pub(super) fn stranger(&mut self, name: &str, peer: &str, perl: bool) {
         self.generation += 1;
         let arrival = Arrival {
@@ -434,7 +434,7 @@ impl Net {
         self.soon();
     }
 
-    /// Lets the stranger say something; what was the matter with it.
+    /// Sends a request from a stranger to `name`. Returns why it was rejected, if it was.
     pub(super) fn says<const N: usize>(
         &mut self,
         name: &str,
@@ -467,7 +467,7 @@ impl Net {
         said
     }
 
-    /// What was sent to the stranger since the last time.
+    /// Takes the requests that `name` has sent to a stranger.
     pub(super) fn heard(&mut self, name: &str, peer: &str) -> Vec<String> {
         let start = format!("{name}>{peer} ");
         let (heard, rest) = std::mem::take(&mut self.log)

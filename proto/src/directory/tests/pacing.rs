@@ -1,4 +1,4 @@
-//! What goes out keeps to the room that its receivers have, tells each what it needs to know, and no more.
+//! Messages are sent only when the receiver is ready, and each receiver gets exactly the changes that it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::directory::DirectoryLimits;
 use crate::value::Values;
 use crate::{Text, Value};
 
-/// So that a few entries fill a message.
+/// A size that makes a few entries fill a message.
 const SMALL: usize = 800;
 
-/// What a receiver knows: of each family its keys and values.
+/// The keys and values of each family, as a receiver knows them.
 pub(super) type Known = BTreeMap<Text, BTreeMap<Text, Value>>;
 
 fn pairs(value: &Value) -> BTreeMap<Text, Value> {
@@ -26,7 +26,7 @@ fn pairs(value: &Value) -> BTreeMap<Text, Value> {
         .collect()
 }
 
-/// Follows what a peer is told as AnyEvent::MP does, and fails where it hears of the end of what it does not know.
+/// Applies a request as AnyEvent::MP does, and fails if it deletes a key that the receiver does not know.
 fn follow(known: &mut Known, request: &Values) {
     let word = request[0].as_str().unwrap();
     let family = || Text::from(request[1].as_str().unwrap());
@@ -53,7 +53,7 @@ fn follow(known: &mut Known, request: &Values) {
     }
 }
 
-/// What `peer` knows after all that it was told.
+/// What `peer` knows after all requests that it was sent.
 pub(super) fn known(net: &Net, peer: &str) -> Known {
     let mut known = Known::new();
     for (to, request) in &net.told {
@@ -92,7 +92,7 @@ fn a_key_that_comes_and_goes_meanwhile_is_not_told() {
     let mut net = watched();
     net.set("b", "f", "other", 1);
     net.told.clear();
-    // The first change goes out at once, so that the next waits.
+    // The first change is sent at once, so that the next one waits.
     net.set_now("b", "f", "other", 2);
     net.set_now("b", "f", "k", 1);
     net.pass(Duration::from_millis(1));
@@ -102,7 +102,7 @@ fn a_key_that_comes_and_goes_meanwhile_is_not_told() {
         net.heard("a", "w1").last().unwrap(),
         r#""g_chg2" "f" {"other": 2} []"#
     );
-    // One that begins to watch meanwhile has been told of it.
+    // A peer that begins to watch in the meantime knows of the change.
     net.set_now("b", "f", "other", 3);
     net.set_now("b", "f", "k", 1);
     net.pass(Duration::from_millis(10));
@@ -216,7 +216,7 @@ fn what_a_new_global_node_was_asked_too_early_it_answers_as_its_peer_has_room() 
         net.stranger("a", peer, false);
     }
     net.says("a", "g", ["g_global".into()]).unwrap();
-    // It waits for what g holds.
+    // The node settles: it waits for the entries of g.
     net.become_global("a");
     net.slow("w");
     let ask = |net: &mut Net, n: i64| {
@@ -227,7 +227,7 @@ fn what_a_new_global_node_was_asked_too_early_it_answers_as_its_peer_has_room() 
     net.heard("a", "w");
     net.says_now("a", "g", ["g_set".into(), Value::Map(crate::Map::new())])
         .unwrap();
-    // Later ones do not overtake them.
+    // Later requests do not overtake the deferred ones.
     (50..100).for_each(|n| ask(&mut net, n));
     assert_eq!(net.heard("a", "w"), [r#""g_reply" 0 []"#]);
     net.room("w", false);
@@ -260,7 +260,7 @@ fn the_more_receivers_are_behind_the_fewer_keys_one_call_marks() {
     while net.machine("a").has_work() {
         net.more("a");
     }
-    // Each key is marked for each of 50.
+    // Each key is marked dirty for each of 50 receivers.
     let mut calls = 0;
     while net.machine("a").poll_timeout() <= Some(net.now) {
         let before = net.machine("a").unflushed();
@@ -374,7 +374,7 @@ proptest! {
             let told = known(&net, watcher).remove(*watched).unwrap_or_default();
             prop_assert_eq!(told, family(&mut net, "a", watched), "{} {}", watcher, watched);
         }
-        // Another global node knows what a and its slave hold, and nothing that only c does.
+        // Another global node knows the entries of a and its slave, and none that only c holds.
         let mut told = known(&net, "g");
         for name in FAMILIES {
             let of_a = family(&mut net, "a", name);
@@ -387,7 +387,7 @@ proptest! {
     }
 }
 
-/// Hundreds of watchers at once must not take all memory that peers may.
+/// Hundreds of watchers must not exhaust the memory pool of the peers.
 #[test]
 fn one_large_change_is_told_in_small_messages() {
     let mut net = Net::default();

@@ -1,4 +1,4 @@
-//! Peers that say what is not theirs to say, too much, or nonsense.
+//! Peers that send entries of others, too many entries, or malformed requests.
 
 use super::Net;
 use crate::Value;
@@ -6,7 +6,7 @@ use crate::directory::DirectoryLimits;
 
 use serde_json::json;
 
-/// A global node with an honest slave, and a stranger that is connected.
+/// A global node with an honest slave and a connected stranger.
 fn net() -> Net {
     let mut net = Net::default();
     net.add("a", &[]);
@@ -45,7 +45,7 @@ fn a_slave_speaks_for_itself_only() {
     );
     assert_eq!(net.family("honest", "'g"), r#"{"a": null}"#);
     assert_eq!(net.family("honest", "f"), r#"{"k": 1, "x": 2}"#);
-    // Nor does it delete what is not its own.
+    // A peer cannot delete the entries of others either.
     net.says(
         "a",
         "evil",
@@ -70,7 +70,7 @@ fn another_global_node_does_not_move_our_slaves_nor_itself() {
         r#"{"a": ["a:1"], "evil": ["evil:2"], "honest": ["honest:1"], "other": ["other:1"]}"#;
     assert_eq!(net.family("honest", "'l"), listeners);
     assert_eq!(net.family("honest", "'g"), r#"{"a": null, "evil": null}"#);
-    // A second that contradicts the first about a third node does not move it either.
+    // A second peer that contradicts the first about a third node changes nothing.
     net.stranger("a", "worse", false);
     net.says("a", "worse", words([json!("g_global")])).unwrap();
     net.says(
@@ -80,7 +80,7 @@ fn another_global_node_does_not_move_our_slaves_nor_itself() {
     )
     .unwrap();
     assert_eq!(net.family("honest", "'l"), listeners);
-    // What it holds now replaces what it held.
+    // The new entries replace the old ones.
     net.says("a", "evil", words([json!("g_set"), json!({})]))
         .unwrap();
     assert_eq!(
@@ -132,7 +132,7 @@ fn what_comes_from_the_wrong_side_changes_nothing() {
         assert!(told.clone().unwrap_err().contains(why), "{said:?} {told:?}");
     }
     assert_eq!(net.family("honest", "f"), r#"{"k": 1}"#);
-    // Not even from the master, if nobody asked.
+    // An answer of the master without a query is rejected too.
     net.add("a2", &[]);
     assert!(
         net.says(
@@ -186,7 +186,7 @@ fn a_peer_holds_and_watches_no_more_than_it_may() {
         ]),
     );
     assert!(said.unwrap_err().starts_with("2 entries"));
-    // In the place of what it has, and of what it deletes, it may set others.
+    // A peer at its limit can set its keys again, and new keys in place of those that it deletes.
     net.says(
         "a",
         "evil",
@@ -249,7 +249,7 @@ fn one_member_under_many_names_holds_no_more_than_all_peers_may() {
         }
         net.machine("a").assert_usage_sums();
     }
-    // In the place of what one has, it may still set something else; and who goes makes room.
+    // A peer at the common limit can still change the values of its keys, and a peer that disconnects makes room.
     let change = words([json!("g_upd"), json!("f"), json!({"k1": 7})]);
     net.says("a", "evil1", change.clone()).unwrap();
     net.says("a", "evil3", change.clone()).unwrap_err();
@@ -287,7 +287,7 @@ fn perl_nodes_send_bytes_for_text_and_others_do_not() {
 
 #[test]
 fn what_the_recorded_client_was_told_of_its_own_writes() {
-    // Session s07.
+    // From the recorded session s07.
     let mut net = net();
     let says = |net: &mut Net, said: Vec<serde_json::Value>| {
         let [a, b, c, d] =
@@ -322,14 +322,14 @@ fn what_the_recorded_client_was_told_of_its_own_writes() {
             [format!(r#""g_chg2" "famx" {told}"#)]
         );
     }
-    // A deletion of what was never told is not told; an AnyEvent::MP node tells it (protocol.md section 6).
+    // The deletion of a key that a receiver does not know is not sent; AnyEvent::MP sends it (protocol.md section 6).
     assert_eq!(says(&mut net, upd(json!(null), json!(["zz"]))), [""; 0]);
     net.set("a", "famx", "pk", "from B");
     assert_eq!(
         net.heard("a", "evil"),
         [r#""g_chg2" "famx" {"pk": "from B"} []"#]
     );
-    // Another holds it, and its value was seen already.
+    // Another node holds the key, and its value was visible before.
     assert_eq!(says(&mut net, upd(json!(null), json!(["pk"]))), [""; 0]);
     assert_eq!(
         says(&mut net, vec![json!("g_mon0"), json!("famx")]),
@@ -437,7 +437,7 @@ fn so_many_global_nodes_are_named_and_known_and_no_more() {
     assert!(said.is_err());
 }
 
-/// A database with one family `f`, of pairs that need not be what JSON can carry.
+/// A database with one family `f`, whose values JSON may not be able to represent.
 fn database<const N: usize>(pairs: [(Value, Value); N]) -> Value {
     let family = Value::Map(pairs.into_iter().collect());
     Value::Map([("f", family)].into_iter().collect())
@@ -466,7 +466,7 @@ fn what_json_cannot_carry_is_refused_alone_and_named() {
     let said = said.unwrap_err();
     assert!(said.starts_with("6 entries were not taken"), "{said}");
     assert_eq!(net.family("honest", "f"), r#"{"5": "text", "k": 1}"#);
-    // A number deletes nothing, but what is next to it is taken.
+    // A number as a key deletes nothing, but the rest of the request is applied.
     let gone = Value::from(vec![Value::from(5)]);
     let more = Value::Map([("more", 1)].into_iter().collect());
     let said = net.says("a", "evil", ["g_upd".into(), "f".into(), more, gone]);

@@ -1,4 +1,4 @@
-//! Whatever peers send: nothing panics, the limits hold, and the honest see what the honest set.
+//! Whatever peers send: nothing panics, the limits hold, and honest nodes see the entries of honest nodes.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -78,7 +78,7 @@ fn request() -> impl Strategy<Value = [Value; 4]> {
 }
 
 pub(super) fn config() -> ProptestConfig {
-    // The same cases every time: a failure is one of the change. AEMP_CASES asks for more and other ones.
+    // The same cases in every run, so a failure is caused by a change. AEMP_CASES asks for more, random cases.
     let more = std::env::var("AEMP_CASES");
     let more = more.ok().and_then(|text| text.parse().ok());
     ProptestConfig {
@@ -110,7 +110,7 @@ proptest! {
             net.stranger("a", name, name == "evil");
         }
         for (who, request, again) in said {
-            // Refused or not, it must not disturb anybody.
+            // The request may be rejected or not: it must not affect other nodes.
             let _ = net.says("a", evil[who], request);
             if again {
                 net.stranger("a", evil[who], who == 0);

@@ -1,4 +1,4 @@
-//! Nodes find each other, tell each other what they hold, and come back together.
+//! Nodes find each other, exchange their entries, and reconnect.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ fn a_node_that_listens_nowhere_has_no_entry_and_can_be_asked_for() {
         net.seen("c", "'l"),
         r#"{"a": ["a:1"], "c": ["c:1"], "d": ["d:1"], "e": ["e:1"]}"#
     );
-    // Its global node knows that it is there, others do not.
+    // Only its global node knows that the node exists.
     net.log.clear();
     for node in ["b", "deaf"] {
         assert!(net.find("c", node).unwrap().is_empty());
@@ -210,7 +210,7 @@ fn global_nodes_hear_of_each_other_and_mesh() {
             );
         }
     }
-    // Cut off, it is forgotten in the directory but not for good.
+    // A node that is cut off disappears from the directory, but the mesh remembers it.
     net.cut_off.insert("d".parse().unwrap());
     for other in ["a", "b", "c"] {
         net.unlink(other, "d");
@@ -234,7 +234,7 @@ fn a_key_that_several_hold_has_one_value_everywhere() {
     for (node, value) in [("e", 1), ("b", 2), ("c", 3), ("d", 4)] {
         net.set(node, "f", "k", value);
     }
-    // Of nodes with one master the last that was set, and a before d.
+    // Of nodes with one master, the value set last is visible; between global nodes, that of a.
     let all = |net: &mut Net| {
         let nodes = ["a", "b", "c", "d", "e"];
         let seen: std::collections::BTreeSet<_> =
@@ -277,7 +277,7 @@ fn a_large_database_goes_out_in_pieces() {
         net.answer("b", question).unwrap().as_array().unwrap().len(),
         300
     );
-    // As does what a watcher is told, and an answer that fits into no message is not given.
+    // Content for watchers is split as well; an answer that does not fit into a message is not sent.
     net.add("c", &["b"]);
     net.watch("c", "f");
     net.soon();
@@ -343,7 +343,7 @@ fn a_database_of_many_families_goes_out_in_pieces_too() {
 #[test]
 fn a_slave_that_becomes_global_waits_for_those_that_it_hears_of() {
     let mut net = five();
-    // Held by a slave of d, which b has never met.
+    // The holder is a slave of d, and was never connected to b.
     net.set("e", "f", "ke", 1);
     net.watch("b", "f");
     net.changes("b");

@@ -1,4 +1,4 @@
-//! Global nodes that do not tell what they hold.
+//! Global nodes that do not send their entries.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Net;
 use super::net::id;
 
-/// A global node, and another that has come and says that it is one.
+/// A global node, and a peer that has sent `g_global`.
 fn met(perl: bool) -> Net {
     let mut net = Net::default();
     net.add("a", &[]);
@@ -40,7 +40,7 @@ fn one_that_tells_is_left_alone() {
     assert!(net.heard("a", "p").is_empty() && net.ended.is_empty());
 }
 
-/// It answers what it is asked.
+/// Lets the peer answer the probe.
 fn answers(net: &mut Net) {
     let heard = net.heard("a", "p");
     let asked = heard.iter().any(|line| line == r#""g_find" "a""#);
@@ -67,7 +67,7 @@ fn one_that_is_silent_is_asked_once_more_and_told_everything_again() {
     assert_eq!(net.family("a", "f"), r#"{"k": 1, "p": 2}"#);
 }
 
-/// Its `g_set` may lie behind much else.
+/// The `g_set` of a slow node may be queued behind other requests.
 #[test]
 fn one_that_does_not_answer_may_be_slow() {
     let mut net = met(true);

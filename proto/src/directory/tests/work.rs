@@ -1,4 +1,4 @@
-//! What is large is done in pieces, and meanwhile nobody is told what is not so.
+//! Large tasks run within the budget of a call, and no receiver gets a wrong value in the meantime.
 
 use proptest::prelude::*;
 
@@ -10,10 +10,10 @@ use crate::directory::DirectoryLimits;
 use crate::directory::work::ENTRIES_PER_CALL;
 use crate::{Map, Value};
 
-/// Entries of what is large.
+/// The number of entries of a large request.
 const MANY: usize = 5 * ENTRIES_PER_CALL;
 
-/// So many keys with `value`, from the number `from` on.
+/// [`MANY`] keys with `value`, numbered from `from` on.
 fn keys(from: usize, value: i64) -> Value {
     let numbers = from..from + MANY;
     let pairs = numbers.map(|n| (Value::from(format!("k{n:06}")), Value::from(value)));
@@ -24,7 +24,7 @@ fn database(family: &str, content: Value) -> Value {
     Value::Map([(family, content)].into_iter().collect())
 }
 
-/// A global node, and a stranger `w` that watches `f` at it and `g` that is global as well.
+/// A global node with two strangers: `w`, which watches `f`, and `g`, which is global.
 fn net() -> Net {
     let mut net = Net::default();
     net.add("a", &[]);
@@ -36,7 +36,7 @@ fn net() -> Net {
     net
 }
 
-/// Lets `a` do what is left, a piece at a time, and says in how many pieces. None is larger than it may be.
+/// Lets `a` finish its tasks, checks the budget of each call, and returns the number of calls.
 fn pieces(net: &mut Net) -> usize {
     let mut pieces = 0;
     while net.machine("a").has_work() {
@@ -49,7 +49,7 @@ fn pieces(net: &mut Net) -> usize {
     pieces
 }
 
-/// Lets `peer` say something that takes several pieces.
+/// Sends a request from `peer` that needs several calls.
 fn long<const N: usize>(net: &mut Net, peer: &str, words: [Value; N]) {
     let before = net.machine("a").touched();
     net.says_now("a", peer, words).unwrap();
@@ -112,7 +112,7 @@ fn who_tells_again_what_it_holds_changes_nothing() {
         net.told.clear();
         long(&mut net, peer, words());
         net.soon();
-        // Values are told again, but no deletion and no other value.
+        // The same values may be sent again, but no deletion and no other value.
         let told: Vec<_> = net.told.iter().map(|(_, request)| request).collect();
         for request in told {
             assert_eq!(request[3].as_array().map(<[_]>::len), Some(0));
@@ -129,7 +129,7 @@ fn what_a_peer_says_does_not_overtake_what_it_said_before() {
     net.says_now("a", "g", gone).unwrap();
     let bad = ["g_upd".into(), "f".into(), database("bad", f64::NAN.into())];
     net.says_now("a", "g", bad).unwrap();
-    // Others do not wait for it.
+    // The requests of other peers do not wait for it.
     net.stranger("a", "s", false);
     let held = database("f", database("own", 1.into()));
     net.says_now("a", "s", ["g_slave".into(), held]).unwrap();
@@ -156,7 +156,7 @@ fn of_a_peer_that_comes_back_while_it_is_forgotten_the_new_is_known() {
     net.stranger("a", "s", false);
     let words = |from, value| ["g_slave".into(), database("f", keys(from, value))];
     net.says("a", "s", words(0, 1)).unwrap();
-    // Its connection is replaced.
+    // A new connection replaces the old one.
     net.stranger("a", "s", false);
     assert!(net.machine("a").has_backlog(&id("s")));
     net.says_now("a", "s", words(100, 2)).unwrap();
@@ -218,7 +218,7 @@ fn did() -> impl Strategy<Value = Did> {
     ]
 }
 
-/// What is said, as words.
+/// The elements of an update request.
 fn said(word: &str, set: &[(usize, usize, i64)], gone: &[usize]) -> [Value; 4] {
     let value = |family: usize, value: i64| match FAMILIES[family] {
         "'l" => Value::from(vec![Value::from(value.to_string())]),

@@ -1,10 +1,10 @@
-//! Every error, provoked, and its text.
+//! Each error is provoked, and its text is compared.
 
 use std::time::Duration;
 
 use super::*;
 
-/// The error of a server that receives `bytes` and then the end of the stream.
+/// The error of an acceptor that receives `bytes` and then the end of the stream.
 fn refusal(bytes: &[u8]) -> String {
     let mut settings = settings("server", &["cbor", "json"]);
     settings.auth_accept.push(AuthMethod::Cleartext);
@@ -180,7 +180,7 @@ fn two_secrets_that_differ_are_named_at_both_ends() {
     let expected = "\"client\" did not prove itself (its hmac_sha3_512 proof does not match): \
         check that both have the same secret";
     assert_eq!(server.error().to_string(), expected);
-    // The server spoke last, so all that the client sees is that it closes.
+    // The acceptor would send its auth line last, so the dialler only sees that the connection closes.
     client.eof();
     let expected = "\"server\" closed the connection before it said anything (AEMP nodes never say why): it ended, \
         its secret differs, or another node has this node's ID; its log may say more";

@@ -1,6 +1,6 @@
-//! Whole openings: every error and its text, arbitrary splits, the recorded sessions.
+//! Complete openings: every error and its text, arbitrary splits of the input, recorded sessions.
 //!
-//! Here are the helpers: an `End` is a driver without a network, which answers at once.
+//! This file has the helpers. An `End` is a driver without a network, which answers at once.
 
 mod errors;
 mod openings;
@@ -14,7 +14,7 @@ use super::*;
 
 const SECRET: &str = "a secret of 27 bytes, maybe";
 
-/// Settings of a node with [`SECRET`] that reads and writes `framings`.
+/// The settings of a node with [`SECRET`] that reads and writes `framings`.
 fn settings(node: &str, framings: &[&str]) -> Settings {
     let mut settings = Settings::new(node.parse().unwrap());
     settings.secret = Some(Secret::from_text(SECRET, 16).unwrap());
@@ -32,14 +32,14 @@ fn acceptor(settings: Settings) -> Opening {
     Opening::new(Arc::new(settings), Role::Acceptor, Nonce::new([2; 32]))
 }
 
-/// One end of a connection, driven by what it receives.
+/// One end of a connection, driven by the bytes that it receives.
 struct End {
     state: Option<State>,
-    /// What it wrote and nobody took yet.
+    /// Written bytes that the other end has not taken.
     written: Vec<u8>,
-    /// What it received and did not use yet.
+    /// Received bytes that are not consumed.
     buffer: Vec<u8>,
-    /// Whether TLS would have started. Here nothing is encrypted.
+    /// Whether TLS would be in use. Nothing is encrypted in these tests.
     over_tls: bool,
 }
 
@@ -104,7 +104,7 @@ impl End {
         })
     }
 
-    /// The end of the peer's stream.
+    /// The peer closes the connection.
     fn eof(&mut self) {
         self.state = match self.state.take() {
             Some(State::Greeting(state)) => Some(State::Failed(state.on_eof())),
@@ -127,7 +127,7 @@ impl End {
         }
     }
 
-    /// How it stands, to compare.
+    /// The state as text, for comparison.
     fn outcome(&self) -> String {
         match &self.state {
             Some(State::Greeting(_)) => "waits for a greeting".into(),
@@ -139,7 +139,7 @@ impl End {
     }
 }
 
-/// Lets two ends talk until neither has anything left to say, in pieces that `cut` picks from what is there.
+/// Passes bytes between two ends until neither has any left, in pieces whose lengths `cut` chooses.
 fn talk(one: &mut End, other: &mut End, mut cut: impl FnMut(usize) -> usize) {
     let mut pass = |from: &mut End, to: &mut End| {
         let length = cut(from.written.len()).min(from.written.len());
@@ -152,7 +152,7 @@ fn talk(one: &mut End, other: &mut End, mut cut: impl FnMut(usize) -> usize) {
     }
 }
 
-/// Two ends that have talked.
+/// Two ends after their opening.
 fn pair(dialler: Opening, acceptor: Opening) -> (End, End) {
     let (mut dialler, mut acceptor) = (End::new(dialler), End::new(acceptor));
     talk(&mut dialler, &mut acceptor, |there| there);

@@ -1,8 +1,8 @@
-//! Openings that come up.
+//! Openings that complete.
 
 use super::*;
 
-/// The next state of `receive`, which must have used all.
+/// The next state of `receive`, which must be complete.
 fn done<S, T>(received: Result<(usize, Progress<S, T>), HandshakeError>) -> T {
     match received.unwrap() {
         (_, Progress::Done(next)) => next,
@@ -313,7 +313,7 @@ fn a_changed_byte_in_either_greeting_keeps_the_connection_down() {
         if let Some((end, at)) = flip {
             let written = [&mut one.written, &mut other.written];
             match written[end].get_mut(at) {
-                // A CR or LF would make another line of it, which is another test.
+                // A CR or LF would change the number of lines, which other tests cover.
                 Some(b'\n') | None => return false,
                 Some(byte) => *byte ^= 1,
             }

@@ -1,6 +1,6 @@
-//! Two nodes that dial each other: every order of events, with two drivers that do what `rivals` says.
+//! Two nodes that dial each other: every order of events, with two drivers that apply the rule of `rivals`.
 //!
-//! The model knows no bytes. Of each connection it knows both ends and what is on its way in each direction.
+//! The model has no bytes. It has both ends of each connection, and the lines in flight in each direction.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -10,14 +10,14 @@ use crate::handshake::rivals::{First, Verdict, decide};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum At {
-    /// Not dialled.
+    /// The connection is not dialled.
     Nowhere,
-    /// Our greeting is out.
+    /// Our greeting is sent.
     Dialled,
     Greeted,
-    /// A dialler's auth line is out.
+    /// The dialler has sent its auth line.
     AuthSent,
-    /// An acceptor has verified the dialler.
+    /// The acceptor has verified the dialler.
     Verified,
     Open,
     Closed,
@@ -27,7 +27,7 @@ enum At {
 struct End {
     at: At,
     held: bool,
-    /// Waits for the answer to a probe of the other connection.
+    /// The end waits for the answer to a probe of the other connection.
     probing: bool,
 }
 
@@ -40,14 +40,14 @@ enum Sent {
     Close,
 }
 
-/// Who the two nodes are.
+/// The kinds of the two nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Nodes {
-    /// Both are of this project.
+    /// Both are nodes of this project.
     Ours,
-    /// Both are of this project, and each believes that the other is a Perl node.
+    /// Both are nodes of this project, and each takes the other for a Perl node.
     Mistaken,
-    /// This one is a Perl node.
+    /// The node with this number is a Perl node.
     Perl(usize),
 }
 
@@ -96,7 +96,7 @@ impl World {
         self.on_the_way[connection][1 - from].push_back(what);
     }
 
-    /// What can happen next.
+    /// The events that are possible next.
     fn events(&self) -> Vec<Event> {
         let mut events = Vec::new();
         for connection in 0..2 {
@@ -105,8 +105,8 @@ impl World {
             }
             for to in 0..2 {
                 let (end, queue) = (self.ends[connection][to], &self.on_the_way[connection][to]);
-                // The auth line of the end that accepted stays in the buffer of one that holds back. That it has
-                // closed is seen nevertheless.
+                // A dialler that holds the connection back leaves the acceptor's auth line in its buffer, but still
+                // notices when the connection closes.
                 let unread = end.held
                     && role(connection, to) == Role::Dialler
                     && end.at >= At::Greeted
@@ -162,7 +162,7 @@ impl World {
                 }
             }
             (Sent::Probe, _) => self.send(connection, node, Sent::Answer),
-            // The probe was for the other one's sake.
+            // The probed connection is alive, so the other one closes.
             (Sent::Answer, _) => self.close(other, node),
             (Sent::Close, _) => {
                 assert_ne!(
@@ -175,8 +175,8 @@ impl World {
         }
     }
 
-    /// What AnyEvent::MP does: it refuses a greeting while it has a connection to that node, else sends its auth
-    /// line at once, and loses both connections when a second one is authenticated (session s09e).
+    /// The behaviour of AnyEvent::MP: it refuses a greeting while it has a connection to the node, otherwise it sends
+    /// its auth line at once, and it loses both connections when a second one is authenticated (session s09e).
     fn receive_as_perl(&mut self, connection: usize, node: usize, what: Sent) {
         let other_is_open = self.ends[1 - connection][node].at == At::Open;
         let end = &mut self.ends[connection][node];
@@ -225,7 +225,7 @@ impl World {
         }
     }
 
-    /// Our auth line goes out where its turn has come and nothing holds it.
+    /// Sends our auth line on each connection that is ready for it and not held back.
     fn go_on(&mut self, node: usize) {
         for connection in 0..2 {
             let end = &mut self.ends[connection][node];
@@ -260,7 +260,7 @@ impl World {
         }
     }
 
-    /// What the closed connection held back goes on.
+    /// A connection has closed: connections that it held back continue.
     fn closed(&mut self, connection: usize, node: usize) {
         self.ends[connection][node].at = At::Closed;
         let rival = &mut self.ends[1 - connection][node];
@@ -269,7 +269,7 @@ impl World {
     }
 }
 
-/// Goes through all orders of events: how many ends there are with one connection, and how many with anything else.
+/// Explores all orders of events. Returns how many final states have exactly one connection, and how many do not.
 fn explore(nodes: Nodes) -> (usize, usize) {
     let (mut seen, mut ahead) = (HashSet::new(), vec![World::new(nodes)]);
     let (mut one, mut other) = (0, 0);

@@ -1,4 +1,4 @@
-//! Arbitrary input, arbitrarily split.
+//! Arbitrary input in arbitrary pieces.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
@@ -6,17 +6,17 @@ use proptest::test_runner::RngSeed;
 
 use super::*;
 
-/// A few framings, in any order, also none in common.
+/// A few framings in any order. Two such lists may have none in common.
 fn framings() -> impl Strategy<Value = Vec<&'static str>> {
     subsequence(vec!["cbor", "json", "xml", "My::Format"], 1..=4).prop_shuffle()
 }
 
-/// Sizes of pieces, used in turn.
+/// The sizes of pieces, used in turn.
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(1..90usize, 1..20)
 }
 
-/// Something that a peer may send: a good greeting and auth line, or odd ones, with bytes changed here and there.
+/// Input from a peer: valid or malformed greetings and auth lines, with random changes.
 fn input() -> impl Strategy<Value = Vec<u8>> {
     let greeting = prop_oneof![
         Just("aemp;1;peer;hmac_sha3_512;json"),
@@ -52,7 +52,8 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A server that has received `pieces`: its outcome, what it wrote, and what it left.
+/// Passes `pieces` to an acceptor. Returns its state as text, the written bytes, and the bytes that it has not
+/// consumed.
 fn server<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (String, Vec<u8>, Vec<u8>) {
     let mut settings = settings("server", &["cbor", "json"]);
     settings.auth_accept.push(AuthMethod::Cleartext);
@@ -65,7 +66,7 @@ fn server<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (String, Vec<u8>, Vec<u
 }
 
 proptest! {
-    // The same cases every time: a failure is one of the change.
+    // The same cases in every run, so a failure is caused by a change.
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(0), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
@@ -93,7 +94,8 @@ proptest! {
         let open = matches!(one.state, Some(State::Open(_)));
         prop_assert_eq!(open, common && same_secret);
         if open {
-            // What one end sends, the other receives, and each gets the best of what it likes.
+            // The framing in which one end sends is the one that the other receives, and the best in the receiver's
+            // list.
             prop_assert_eq!(one.open().sends(), other.open().receives());
             prop_assert_eq!(one.open().receives(), other.open().sends());
             let best = theirs.iter().find(|name| ours.contains(name));

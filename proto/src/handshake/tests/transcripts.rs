@@ -1,10 +1,10 @@
-//! The recorded sessions of AnyEvent::MP nodes, with our machine in the place of either end.
+//! Recorded sessions of AnyEvent::MP nodes, in which our machine replaces either end.
 //!
-//! In a replay our end sends the recorded greeting of the node whose place it takes, so it must write the
-//! recorded auth line, byte for byte, and the other end's recorded auth line must verify.
+//! In a replay our machine sends the recorded greeting of the end that it replaces. So it must write the recorded auth
+//! line, byte for byte, and the recorded auth line of the other end must verify.
 //!
-//! Left for the TLS issue, by name: s04-tls-raw, s04f-tls-different-certs. Their auth lines are encrypted.
-//! Of data connections (s11c-dataconn) there is only the refusal.
+//! Not replayed, because their auth lines are encrypted: s04-tls-raw, s04f-tls-different-certs. Of data connections
+//! (s11c-dataconn) only the refusal is replayed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,13 +15,13 @@ use super::*;
 
 const ENCRYPTED: [&str; 2] = ["s04-tls-raw", "s04f-tls-different-certs"];
 
-/// What one end of a recorded connection sent.
+/// The bytes that one end of a recorded connection sent.
 #[derive(Clone, Default)]
 struct Sent {
     greeting: Option<String>,
     nonce: Option<String>,
     auth: Option<String>,
-    /// What the recorder could not take apart, after all else.
+    /// The remaining bytes, which the recorder could not parse.
     rest: Vec<u8>,
     /// The secret of the node.
     secret: Option<String>,
@@ -31,7 +31,7 @@ struct Sent {
 struct Connection {
     session: String,
     number: u64,
-    /// Where the relay listened: what the dialler took for the acceptor's address.
+    /// The address of the recording relay, which the dialler took for the acceptor's address.
     relay: String,
     dialler: Sent,
     acceptor: Sent,
@@ -56,7 +56,7 @@ impl Sent {
         })
     }
 
-    /// The framing that its auth line names.
+    /// The framing in the auth line.
     fn framing(&self) -> &str {
         let auth = self.auth.as_deref().unwrap().trim_end_matches('\r');
         auth.split(';').nth(2).unwrap()
@@ -98,7 +98,7 @@ fn session(file: &PathBuf) -> Vec<Connection> {
         let link = &header["links"][unit["link"].as_str().unwrap()];
         let (a, b) = (link["a"].as_str().unwrap(), link["b"].as_str().unwrap());
         let sent = |node: &str| Sent {
-            // A hand-written client has no configuration, and the session's secret.
+            // A hand-written client has no configuration, and uses the secret of the session.
             secret: match header["peers"].get(node) {
                 Some(peer) => peer["config"]["secret"].as_str().map(str::to_owned),
                 None => header["secret"].as_str().map(str::to_owned),
@@ -122,7 +122,7 @@ fn session(file: &PathBuf) -> Vec<Connection> {
             "nonce" => end.nonce = line,
             "auth" => end.auth = line,
             "undecoded-rest" => {
-                // Only its beginning is in the file. It goes on in the same way (`xxx...`).
+                // The file has only the start of these bytes. They continue with the last byte (`xxx...`).
                 end.rest = unhex(unit["hex"].as_str().unwrap());
                 let last = *end.rest.last().unwrap();
                 end.rest
@@ -139,8 +139,8 @@ fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len() / 2).map(|at| byte(2 * at)).collect()
 }
 
-/// Our machine in the place of `us`, after it has received all that `them` sent, up to the end. `None` where
-/// our settings or the recorded greeting make no opening of ours.
+/// Our machine in place of `us`, after it has received everything that `them` sent and the end of the stream. `None` if
+/// our settings or the recorded greeting do not make an opening.
 fn replay(us: &Sent, them: &Sent, role: Role, local: Option<&str>) -> Option<End> {
     let greeting = us.greeting.as_deref()?.trim_end_matches('\r');
     let nonce = us.nonce.as_deref()?.trim_end_matches('\r');
@@ -176,7 +176,7 @@ fn replay(us: &Sent, them: &Sent, role: Role, local: Option<&str>) -> Option<End
     Some(end)
 }
 
-/// Auth lines that hold no proof of their sender: hand-written cases of s06.
+/// Auth lines without a valid proof: hand-written cases of s06.
 const NO_PROOFS: [(u64, &str); 10] = [
     (8, "empty"),
     (18, "unknown method"),
@@ -222,7 +222,7 @@ fn every_recorded_proof_is_the_one_that_we_compute() {
             let (from, to) = (sender.lines().unwrap(), receiver.lines().unwrap());
             let expected = auth::proof(method, sender.secret().as_ref(), from, to);
             assert_eq!(expected.as_deref(), Some(data), "{session} {number}");
-            // The secret of the other end proves something else where it is another one.
+            // A different secret gives a different proof.
             if receiver.secret != sender.secret {
                 let other = auth::proof(method, receiver.secret().as_ref(), from, to);
                 assert_ne!(other.as_deref(), Some(data), "{session} {number}");
@@ -235,8 +235,8 @@ fn every_recorded_proof_is_the_one_that_we_compute() {
     assert_eq!(compared["tls_sha3_512"], 2);
 }
 
-/// Openings that did not come up, but for those of s06: session, connections, and a part of what our machine says
-/// of it in the dialler's place and in the acceptor's. `""`: it does not start, or there is nothing to feed it.
+/// Openings that failed, except those of s06: session, connections, and a part of our machine's error in place of the
+/// dialler and of the acceptor. `""`: the machine does not start, or there is no input for it.
 const DOWN: [(&str, &[u64], &str, &str); 10] = [
     (
         "s03d",
@@ -250,7 +250,7 @@ const DOWN: [(&str, &[u64], &str, &str); 10] = [
         "proof does not match",
         "proof does not match",
     ),
-    // The dialler has no secret, so it does not even greet here.
+    // The dialler has no secret, so our machine sends no greeting.
     ("s05b", &[1, 2], "", "\"nodeA\" refused our greeting"),
     ("s06b", &[1], "", "closed the connection without a greeting"),
     (
@@ -259,7 +259,7 @@ const DOWN: [(&str, &[u64], &str, &str); 10] = [
         "",
         "closed the connection within its greeting, after 8 bytes",
     ),
-    // The client sent no auth line, the node did.
+    // The node sent an auth line, the client did not.
     (
         "s06b",
         &[2],
@@ -339,7 +339,7 @@ fn recorded_openings_come_up_or_fail_as_they_did() {
     assert!(up >= 50 && down >= 25, "{up} {down}");
 }
 
-/// What our machine says in the place of the node of s06, case by case. `""`: it is open.
+/// The error of our machine in place of the node of s06, case by case. `""`: the opening completes.
 const MALFORMED: [&str; 41] = [
     /*  1 */ "closed the connection without a greeting",
     /*  2 */ "speaks version \"0\" of AEMP",
@@ -384,7 +384,7 @@ const MALFORMED: [&str; 41] = [
     /* 41 */ "",
 ];
 
-/// The cases of s06 in which a Perl node lets in what we refuse: it compares versions as numbers.
+/// The cases of s06 that a Perl node accepts and we refuse: Perl compares versions as numbers.
 const STRICTER: [u64; 2] = [4, 5];
 
 #[test]
@@ -409,7 +409,7 @@ fn malformed_openings_get_the_refusal_that_fits() {
             }
             _ => assert!(outcome.contains(expected), "{number}: {outcome}"),
         }
-        // In the first case and the half-closed ones the client ended the connection, not the node.
+        // In these cases, the first one and the half-closed ones, the client ended the connection.
         if [1, 39, 40].contains(number) {
             continue;
         }
@@ -422,7 +422,7 @@ fn malformed_openings_get_the_refusal_that_fits() {
     }
 }
 
-/// Whether the Perl node of s06 kept each connection, as the session's notes say.
+/// Whether the Perl node of s06 kept each connection, according to the notes of the session.
 fn open_at_perl() -> BTreeMap<u64, bool> {
     let text = std::fs::read_to_string(folder().join("s06-malformed.frames.jsonl")).unwrap();
     let (mut last, mut open) = (0, BTreeMap::new());
@@ -474,7 +474,7 @@ fn a_recorded_node_that_is_its_own_seed_is_told_so() {
     let mut of_session = connections
         .iter()
         .filter(|connection| connection.session == "s09b-self-seed");
-    // Both ends have one name, so the recorder took both greetings for one end's.
+    // Both ends have the same node ID, so the recorder attributed both greetings to one end.
     let mixed = &of_session.next().unwrap().dialler;
     let nonce = String::from_utf8(mixed.rest.clone()).unwrap();
     let other = Sent {

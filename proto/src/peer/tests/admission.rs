@@ -1,4 +1,5 @@
-//! Openings to one peer in random numbers and orders: one comes up at a time, and whatever happens some opening can go on.
+//! Openings to one peer in random numbers and orders: at most one completes at a time, and some opening can always
+//! continue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +48,7 @@ fn stages(role: Role) -> &'static [Stage] {
 struct Tried {
     key: OpeningKey,
     role: Role,
-    /// How many stages it has gone.
+    /// The number of stages that the opening has entered.
     gone: usize,
 }
 
@@ -91,7 +92,7 @@ proptest! {
             }
             prop_assert!(tried.iter().filter(|opening| opening.may_complete()).count() <= 1);
         }
-        // Those that may go on do, until one may complete; unproved ones hold others for a while only.
+        // Openings continue until one may complete. Unverified ones hold others back for a limited time.
         for _ in 0..tried.len() * 3 {
             now += Duration::from_secs(4);
             for opening in &mut tried {
@@ -107,7 +108,7 @@ proptest! {
         let Some(first) = complete.first() else { return Ok(()) };
         machine.up(1, Nowhere);
         machine.close_opening(first.key);
-        // All others were there before it, and give way to it.
+        // All others were registered before its connection, and are closed.
         for other in tried.iter().filter(|opening| !opening.may_complete()) {
             let stage = stages(other.role)[other.gone];
             prop_assert_eq!(machine.admit(other.key, stage, now), Admitted::Close);

@@ -1,5 +1,5 @@
-//! The driver: makes calls of a peer machine as a seed says, plays the connection and the peer at its other end, and tells
-//! the model.
+//! The driver: calls a peer machine in a sequence that a seed determines, simulates the connection and the remote peer,
+//! and reports everything to the model.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::AddAssign;
@@ -20,21 +20,21 @@ use crate::value::EncodeError;
 use crate::value::Values;
 use crate::{PortName, Reason, Value};
 
-/// The node port, as the model counts ports.
+/// The number of the node port in the model.
 pub(super) const NODE: Port = 0;
 
-/// Ports of the peer, the node port among them.
+/// The number of ports of the peer, including the node port.
 const PORTS: u64 = 5;
 
-/// Bytes that may wait. Small, so that limits are met.
+/// The queue limit in bytes. Small, so that runs reach it.
 const LIMIT: usize = 3000;
 
 const HIGH_WATER: usize = 1000;
 
-/// The number of what is no message.
+/// The number of a keepalive, in place of the number of a message.
 const NO_MESSAGE: usize = u32::MAX as usize;
 
-/// A keepalive as messages are written here.
+/// A keepalive, encoded like the messages of this driver.
 const KEEPALIVE: [u8; 8] = [255, 255, 255, 255, 0, 0, 0, 0];
 
 /// What happened in one or more runs.
@@ -45,7 +45,7 @@ pub(super) struct Counts {
     pub(super) fired: u64,
     /// Connections that were lost.
     pub(super) lost: u64,
-    /// Connections that were closed in order.
+    /// Connections that were closed gracefully.
     pub(super) closed: u64,
 }
 
@@ -59,7 +59,7 @@ impl AddAssign for Counts {
     }
 }
 
-/// Numbers that a seed gives (splitmix64).
+/// Pseudo-random numbers from a seed (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -80,11 +80,11 @@ impl Random {
     }
 }
 
-/// A codec of the driver: the message's number among all that it has encoded, with its length in front.
+/// The codec of the driver. It encodes a message as a length and the index of the message in `encoded`.
 #[derive(Default)]
 struct Wire {
     encoded: Vec<(PortName, Values)>,
-    /// It refuses texts.
+    /// Whether the codec refuses the text [`POOR`].
     is_poor: bool,
 }
 
@@ -93,7 +93,7 @@ const POOR: &str = "what a poor codec lacks";
 impl Connection for Wire {
     fn encode(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), EncodeError> {
         let values = frame.to_values()?;
-        // What is left of a refused message has to be cut off.
+        // The machine has to remove these bytes if the message is refused.
         out.put_u32(u32::MAX);
         if self.is_poor && values.iter().any(|value| value.as_str() == Some(POOR)) {
             return Err(EncodeError::Serialize(POOR.into()));
@@ -129,27 +129,27 @@ impl Pool for Counted {
     }
 }
 
-/// A monitor's key.
+/// The key of a monitor.
 type Key = u64;
 
-/// The connection that is up, as its task sees it.
+/// The task of the connection that is up.
 struct Link {
     generation: Generation,
-    /// What the writer has taken, and how much of it is written.
+    /// The chunk of the writer, and the number of its bytes that are written.
     chunk: Option<(BytesMut, usize)>,
     written: Written,
-    /// The writer waits to be woken.
+    /// The writer waits for a wake.
     is_waiting: bool,
-    /// The writer has seen the end.
+    /// The writer has got [`Chunk::End`].
     has_ended: bool,
-    /// What was written and has not arrived.
+    /// Written bytes that have not arrived.
     underway: BytesMut,
-    /// The machine has said that it has failed.
+    /// The machine has reported that the connection has failed.
     has_failed: bool,
     is_closing: bool,
     /// Ports of ours that the peer watches.
     watched: BTreeMap<PortName, usize>,
-    /// How often the peer has to be told that a port of ours has died.
+    /// Deaths of our ports that are still to be reported to the peer.
     to_tell: VecDeque<PortName>,
 }
 
@@ -162,13 +162,13 @@ pub(super) struct Run {
     generation: Generation,
     connecting: Option<Wait>,
     next_key: Key,
-    /// What has to be said of the watches of a connection that was lost in this step.
+    /// The expected [`Effect::Unwatch`] for a connection that was lost in this step.
     unwatched: Option<(Generation, Vec<PortName>)>,
     /// Bytes that were lost with a connection in this step.
     lost: usize,
-    /// A monitor may fire in this step although no connection is lost.
+    /// A monitor can fire in this step although no connection is lost.
     may_fire: bool,
-    /// Tasks that wait were woken in this step.
+    /// Waiting tasks were woken in this step.
     has_changed: bool,
     opening: Option<OpeningKey>,
     /// A wait that is over.
@@ -177,7 +177,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Runs the sequence of a seed.
+    /// Runs the sequence of `seed`.
     pub(super) fn of(seed: u64, steps: usize) -> Result<Counts, Broken> {
         let pool = Arc::new(Counted::default());
         let machine = Machine::new(
@@ -256,7 +256,7 @@ impl Run {
         self.perform()
     }
 
-    /// What tasks wait for at the machine.
+    /// The conditions for which tasks wait.
     fn awaited(&self) -> [bool; 4] {
         let connecting = self.connecting;
         [
@@ -267,7 +267,7 @@ impl Run {
         ]
     }
 
-    /// A message with a number, some padding, and now and then what a poor codec lacks.
+    /// A message with a number, some padding, and sometimes the text that a poor codec refuses.
     fn message(&mut self, number: u64) -> Values {
         let padding = match self.random.one_in(20) {
             true => self.random.below(LIMIT as u64),
@@ -324,7 +324,7 @@ impl Run {
         }
     }
 
-    /// A sign of life or a question for one.
+    /// A keepalive or a liveness probe.
     fn keepalive(&mut self) {
         let generation = self.generation;
         if self.random.one_in(2) {
@@ -360,7 +360,7 @@ impl Run {
         }
     }
 
-    /// A connection comes up, whether it is wanted or the peer has made it.
+    /// A connection comes up: a wanted one, or one that the peer has dialled.
     fn connect(&mut self) {
         if self.link.is_some() || (self.connecting.is_none() && !self.random.one_in(4)) {
             return;
@@ -387,7 +387,7 @@ impl Run {
         self.machine.up(self.generation, wire);
     }
 
-    /// The writer does something.
+    /// A step of the writer.
     fn write(&mut self) -> Result<(), Broken> {
         let Some(link) = &mut self.link else {
             return Ok(());
@@ -432,7 +432,7 @@ impl Run {
             Poll::Ready(Chunk::Bytes(bytes)) => link.chunk = Some((bytes, 0)),
             Poll::Ready(Chunk::End) => {
                 link.has_ended = true;
-                // A connection that is closed in order has ended when all is written.
+                // A gracefully closed connection ends when all bytes are written.
                 if link.is_closing && !self.random.one_in(3) {
                     while self.has_whole() {
                         self.deliver()?;
@@ -532,7 +532,7 @@ impl Run {
             if let Some(over) = self.wait_before
                 && over != wait
             {
-                // A connector that comes too late has no say.
+                // A connector whose wait is over has no effect.
                 let queued = self.machine.queued();
                 self.machine.unreachable(over, "too late");
                 assert!(self.machine.is_waiting(wait) && self.machine.queued() == queued);
@@ -543,7 +543,7 @@ impl Run {
         }
     }
 
-    /// The peer watches a port of ours, or takes that back.
+    /// The peer watches a port of ours, or ends a watch.
     fn watch(&mut self) {
         let port = name(self.port());
         let Some(link) = &mut self.link else { return };
@@ -562,7 +562,7 @@ impl Run {
         }
     }
 
-    /// A port of ours dies: the peer is told once for each of its watches.
+    /// A port of ours dies: the death is reported once for each watch of the peer.
     fn our_port_dies(&mut self) {
         let port = name(self.port());
         let Some(link) = &mut self.link else { return };
@@ -574,16 +574,16 @@ impl Run {
             self.machine
                 .local_port_died(generation, &port, &Reason::normal());
         }
-        // Of an older connection: nobody is told.
+        // A watch of an older connection is not reported.
         self.machine
             .local_port_died(self.generation.wrapping_sub(1), &port, &Reason::normal());
     }
 
-    /// A port of the peer dies, and the peer says so if it was asked.
+    /// A port of the peer dies. The peer reports it if it was asked to watch the port.
     fn their_port_dies(&mut self) {
         let port = self.port();
         let Some(link) = &self.link else { return };
-        // A port that has died stays dead, and a later request to watch it gets the same news. Ports of the driver live on.
+        // A real port stays dead, and a later request to watch it is answered at once. Ports of this driver stay alive.
         let is_underway = self.machine.queued() > 0 || !link.underway.is_empty();
         if !is_underway && self.model.peer_port_died(link.generation, port) {
             for key in self.machine.remote_port_died(&name(port)) {
@@ -593,7 +593,7 @@ impl Run {
         }
     }
 
-    /// A message could not be encoded where nobody can be told but a monitor.
+    /// A message could not be encoded after its send had returned, so only monitors can report it.
     fn not_sent(&mut self) {
         let port = self.port();
         let error = EncodeError::Serialize(POOR.into());
@@ -622,7 +622,7 @@ impl Run {
         }
     }
 
-    /// Does what the machine wants done.
+    /// Performs the effects of the machine.
     fn perform(&mut self) -> Result<(), Broken> {
         let expected = (self.unwatched.take(), std::mem::take(&mut self.lost));
         let is_loss = expected.1 > 0;
@@ -674,7 +674,7 @@ impl Run {
                 Effect::Yield | Effect::MoreNotSent(_) => {}
             }
         }
-        // What a closing connection has for the next may fail with it.
+        // The pending messages of a closing connection can be lost with it.
         has_cause |= is_loss || self.link.is_none();
         if has_fired && !has_cause {
             return Err("fires for cause: monitors fire and nothing is lost".into());
@@ -688,11 +688,11 @@ impl Run {
         }
     }
 
-    /// What has to hold after each step.
+    /// The invariants after each step.
     fn check(&mut self, before: [bool; 4]) -> Result<(), Broken> {
         let has_failed = self.link.as_ref().is_some_and(|link| link.has_failed);
         let after = self.awaited();
-        // What has failed is taken away, and is said to be when the connection is down.
+        // The end of a failed connection is reported when it is down.
         let is_news = (usize::from(has_failed)..4).any(|what| !before[what] && after[what]);
         if !std::mem::take(&mut self.has_changed) && is_news {
             return Err(format!("tasks are woken: {before:?} became {after:?}"));
@@ -704,7 +704,7 @@ impl Run {
                 self.machine.pooled()
             ));
         }
-        // What a connection that closes still has to write, and what waits for the next.
+        // The queue of a closing connection, and the pending messages for the next one.
         let is_closing = self.link.as_ref().is_some_and(|link| link.is_closing);
         if self.machine.queued() > LIMIT * (1 + usize::from(is_closing)) {
             return Err(format!("{} bytes wait", self.machine.queued()));
@@ -719,7 +719,7 @@ impl Run {
                     return Err("something needs a connection, and none is made".into());
                 }
             }
-            // Not after each step: to ask is to wait again.
+            // Not after each step, because polling registers the wait again.
             Some(link) if link.is_waiting && self.random.one_in(4) => {
                 let chunk = self.machine.poll_chunk(link.generation, &mut link.written);
                 if !chunk.is_pending() {
@@ -731,7 +731,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets all arrive that can.
+    /// Delivers everything that can be delivered.
     fn end(&mut self) -> Result<(), Broken> {
         if self
             .link

@@ -1,6 +1,6 @@
-//! The peer machine alone, driven through random sequences of calls beside a plain model of its promises.
+//! The peer machine alone: random sequences of calls, compared with a simple model of its promises.
 //!
-//! A seed gives one sequence, and the same one each time. `AEMP_SEEDS` says how many are run.
+//! A seed determines a sequence. `AEMP_SEEDS` is the number of sequences.
 
 mod admission;
 mod driver;
@@ -26,7 +26,7 @@ fn a_peer_keeps_its_promises_in_any_order_of_calls() {
         }
     }
     println!("{total:?}");
-    // That the sequences come to what they are about.
+    // The sequences cover all these events.
     assert!(total.delivered > 0 && total.fired > 0 && total.lost > 0 && total.closed > 0);
 }
 
@@ -36,7 +36,7 @@ mod faults {
 
     use super::*;
 
-    /// Those that are in the machine; the others break what is around it.
+    /// The faults in the machine; the others are in the code around it.
     const OF_THE_MACHINE: [Fault; 8] = [
         Fault::FiresLate,
         Fault::FiresNever,

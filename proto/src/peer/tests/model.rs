@@ -1,5 +1,5 @@
-//! The model: what was sent to each port of the peer, what has arrived, and which monitors are set. It knows nothing of
-//! how the machine does it.
+//! The model: the messages sent to each port of the peer, the messages that have arrived, and the monitors. It does not
+//! depend on the implementation of the machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,50 +7,50 @@ use crate::peer::Generation;
 
 pub(super) type Port = u8;
 
-/// A rule that was broken, and how.
+/// A broken rule, and how it was broken.
 pub(super) type Broken = String;
 
 #[derive(Default)]
 pub(super) struct Model {
     streams: BTreeMap<Port, Stream>,
     monitors: BTreeMap<u64, Monitor>,
-    /// The monitors that have fired or were ended.
+    /// Monitors that have fired or were removed.
     over: BTreeSet<u64>,
-    /// The connection that is up, as effects have said.
+    /// The connection that is up, according to effects.
     up: Option<Generation>,
     latest: Generation,
-    /// Ports of the peer that it watches for us over the connection of this generation.
+    /// The ports that the peer watches for us over the connection of this generation.
     asked: (Generation, BTreeSet<Port>),
 }
 
-/// What is sent to one port, messages and kills, numbered from 0.
+/// The messages and kills that are sent to one port, numbered from 0.
 #[derive(Default)]
 struct Stream {
     sent: u64,
-    /// One more than the number that arrived last.
+    /// The number after the last one that arrived.
     next: u64,
 }
 
 struct Monitor {
     port: Port,
-    /// The number that has to arrive next, while the monitor has not fired.
+    /// The number that must arrive next, while the monitor has not fired.
     next: u64,
 }
 
 impl Model {
-    /// The number of what is sent to `port` now.
+    /// Sends to `port`. Returns the number of the message.
     pub(super) fn send(&mut self, port: Port) -> u64 {
         let stream = self.streams.entry(port).or_default();
         stream.sent += 1;
         stream.sent - 1
     }
 
-    /// What was sent to `port` last was refused, and its sender was told.
+    /// The last message to `port` was refused with an error to its sender.
     pub(super) fn refused(&mut self, port: Port) {
         self.streams.entry(port).or_default().sent -= 1;
     }
 
-    /// Something arrives at `port` of the peer.
+    /// A message or kill arrives at `port` of the peer.
     pub(super) fn arrive(&mut self, port: Port, number: u64) -> Result<(), Broken> {
         let stream = self.streams.entry(port).or_default();
         if number < stream.next {
@@ -97,7 +97,7 @@ impl Model {
         }
     }
 
-    /// A monitor that is set, if there is one.
+    /// One of the monitors, if there are any.
     pub(super) fn any_monitor(&self, choice: usize) -> Option<(u64, Port)> {
         let count = self.monitors.len();
         let nth = self.monitors.iter().nth(choice.checked_rem(count)?);
@@ -128,7 +128,7 @@ impl Model {
         }
     }
 
-    /// A connection is lost for all who send: no monitor stands that was set before.
+    /// A connection is lost: all monitors must have fired.
     pub(super) fn all_have_fired(&self) -> Result<(), Broken> {
         match self.monitors.keys().next() {
             None => Ok(()),
@@ -136,7 +136,7 @@ impl Model {
         }
     }
 
-    /// The peer is asked, over a connection, to watch a port or not to.
+    /// The peer gets a request to watch a port or to stop watching.
     pub(super) fn ask(
         &mut self,
         generation: Generation,
@@ -150,19 +150,19 @@ impl Model {
             true => self.asked.1.insert(port),
             false => self.asked.1.remove(&port),
         };
-        // It may be asked not to after its news has crossed the request.
+        // The request to stop may cross the report that the port has died.
         match is_news || !watch {
             true => Ok(()),
             false => Err(format!("asked once: port {port} is to be watched twice")),
         }
     }
 
-    /// A port of the peer has died: the peer forgets who watches it. Whether it would say so.
+    /// A port of the peer has died, which ends its watch. Returns whether the peer reports the death.
     pub(super) fn peer_port_died(&mut self, generation: Generation, port: Port) -> bool {
         self.asked.0 == generation && self.asked.1.remove(&port)
     }
 
-    /// Everything that was sent has arrived, over the connection of this generation.
+    /// Checks the end of a run: everything that was sent has arrived over the connection of this generation.
     pub(super) fn end(&self, generation: Generation) -> Result<(), Broken> {
         for (key, monitor) in &self.monitors {
             let sent = self
@@ -177,7 +177,7 @@ impl Model {
             }
         }
         let mut monitored = self.monitored();
-        // The node itself needs no request.
+        // A monitor on the node needs no request.
         monitored.remove(&super::driver::NODE);
         let asked = match self.asked.0 == generation {
             true => self.asked.1.clone(),
