@@ -24,12 +24,12 @@ impl Machine {
         if std::mem::replace(&mut self.role, Role::Global) == Role::Global {
             return;
         }
-        self.begin_to_settle(now);
+        self.start_settling(now);
         self.to_network.clear();
         let peers = self.peers.values_mut();
         peers.for_each(|peer| peer.backlog.cancel_all(Source::Ours));
         let own = Text::from(self.own.as_str());
-        self.hold(now, &Text::from_static(GLOBALS), own, Value::Null);
+        self.set_own_entry(now, &Text::from_static(GLOBALS), own, Value::Null);
         let peers: Vec<(NodeId, bool)> = self
             .peers
             .iter()
@@ -38,13 +38,13 @@ impl Machine {
         let to: Vec<NodeId> = peers.iter().map(|(node, _)| node.clone()).collect();
         self.send_to_all(to, request::global());
         for (node, _) in peers.into_iter().filter(|(_, global)| *global) {
-            self.meet(now, &node);
+            self.join_global(now, &node);
         }
-        self.settle(now);
+        self.end_settling_if_done(now);
         self.flush_due(now);
     }
 
-    pub(super) fn on_global(&mut self, from: &NodeId) -> Result<(), String> {
+    pub(super) fn handle_global(&mut self, from: &NodeId) -> Result<(), String> {
         let Some(peer) = self.peers.get_mut(from) else {
             return Ok(());
         };
@@ -55,7 +55,7 @@ impl Machine {
         // A global node has no master: it watches nothing here, and sends its entries again.
         peer.backlog.cancel_all(Source::Visible);
         self.forget_watches(from, &watches);
-        self.prepend_task(from, Task::Meet);
+        self.prepend_task(from, Task::MarkGlobal);
         self.prepend_task(from, Task::Forget);
         Ok(())
     }
@@ -68,33 +68,29 @@ impl Machine {
         peer.slave = false;
         peer.global = true;
         if self.role == Role::Global {
-            self.meet(now, node);
+            self.join_global(now, node);
         }
     }
 
     /// This node and `node` are both global: sends our entries and expects those of `node`.
-    fn meet(&mut self, now: Duration, node: &NodeId) {
+    fn join_global(&mut self, now: Duration, node: &NodeId) {
         self.store.add_owner(node, false);
         self.wait_for(node);
-        self.mesh.met(now, node);
+        self.mesh.add_connected(now, node);
         self.keep(node, true);
-        self.hold(
-            now,
-            &Text::from_static(GLOBALS),
-            node.as_str().into(),
-            Value::Null,
-        );
+        let key = Text::from(node.as_str());
+        self.set_own_entry(now, &Text::from_static(GLOBALS), key, Value::Null);
         self.send_database(now, node);
         self.expect_set(now, node);
     }
 
     /// A global node is disconnected.
     pub(super) fn remove_global(&mut self, now: Duration, node: &NodeId) {
-        self.release(now, &Text::from_static(GLOBALS), node.as_str().into());
-        self.release(now, &Text::from_static(LISTENERS), node.as_str().into());
+        self.delete_own_entry(now, &Text::from_static(GLOBALS), node.as_str().into());
+        self.delete_own_entry(now, &Text::from_static(LISTENERS), node.as_str().into());
     }
 
-    pub(super) fn on_slave(
+    pub(super) fn handle_slave(
         &mut self,
         now: Duration,
         from: &NodeId,
@@ -118,7 +114,7 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn on_set(
+    pub(super) fn handle_set(
         &mut self,
         from: &NodeId,
         families: Vec<(Value, Value)>,
@@ -147,7 +143,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_update(&mut self, from: &NodeId, update: Update) -> Result<(), String> {
+    pub(super) fn handle_update(&mut self, from: &NodeId, update: Update) -> Result<(), String> {
         let perl = match self.peers.get(from) {
             Some(peer) if peer.slave => peer.perl,
             Some(peer) if peer.perl && !peer.global => {
@@ -169,7 +165,7 @@ impl Machine {
 
     /// Sets an entry of `from`, within the limits. If the entry is rejected, the old value of the key is deleted,
     /// because it is outdated.
-    pub(super) fn put(
+    pub(super) fn set_entry(
         &mut self,
         now: Duration,
         from: &NodeId,
@@ -189,7 +185,7 @@ impl Machine {
         };
         let size = size_of_entry(&key, &value);
         self.spend(size);
-        if let Err(why) = self.admit(from, global, family, &key, &value, size) {
+        if let Err(why) = self.check_limits(from, global, family, &key, &value, size) {
             if self.store.holds(from, family, &key) {
                 self.remove_entry(now, from, family, key);
             }
@@ -197,10 +193,10 @@ impl Machine {
         }
         if *family == *LISTENERS && global && *key == *from.as_str() {
             let addresses = request::addresses(&value);
-            self.mesh.listens(from, addresses.unwrap_or_default());
+            self.mesh.set_addresses(from, addresses.unwrap_or_default());
             // Global nodes that are not connected to the peer learn its addresses from this node (protocol.md section
             // 6).
-            self.hold(now, family, key.clone(), value.clone());
+            self.set_own_entry(now, family, key.clone(), value.clone());
         }
         let affected = self.store.set(from, family, key.clone(), value);
         self.queue_change(now, family, key, affected);
@@ -208,7 +204,7 @@ impl Machine {
     }
 
     /// Checks an entry of `from` against the limits. `size` is its size in bytes.
-    fn admit(
+    fn check_limits(
         &self,
         from: &NodeId,
         global: bool,
@@ -272,7 +268,7 @@ impl Machine {
             return;
         }
         if *family == *LISTENERS && key == *from.as_str() {
-            self.release(now, family, key.clone());
+            self.delete_own_entry(now, family, key.clone());
         }
         let affected = self.store.delete(from, family, &key);
         self.queue_change(now, family, key, affected);
@@ -286,7 +282,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_find(&mut self, from: &NodeId, node: Text) -> Result<(), String> {
+    pub(super) fn handle_find(&mut self, from: &NodeId, node: Text) -> Result<(), String> {
         self.expect_role()?;
         let addresses = NodeId::new(&node).ok();
         let addresses = addresses.and_then(|node| self.listeners(&node));
@@ -294,7 +290,7 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn on_query(
+    pub(super) fn handle_query(
         &mut self,
         from: &NodeId,
         query: Query,
@@ -318,7 +314,7 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn on_watch(
+    pub(super) fn handle_watch(
         &mut self,
         now: Duration,
         from: &NodeId,
@@ -346,7 +342,7 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn on_unwatch(&mut self, from: &NodeId, family: &Text) -> Result<(), String> {
+    pub(super) fn handle_unwatch(&mut self, from: &NodeId, family: &Text) -> Result<(), String> {
         let Some(watchers) = self.watchers.get_mut(family) else {
             return Err(String::from("it does not watch this family"));
         };
@@ -385,7 +381,8 @@ impl Machine {
             let named = named.filter(|key| ***key != *own);
             let named = named.filter_map(|key| NodeId::new(key).ok());
             let peers = &self.peers;
-            self.mesh.named(now, named, |node| peers.contains_key(node));
+            self.mesh
+                .set_named(now, named, |node| peers.contains_key(node));
         }
         for (node, mut addresses) in self.mesh.take_due(now, self.settings.monitor_timeout) {
             let seen = self.listeners(&node).unwrap_or_default();

@@ -49,19 +49,19 @@ impl Machine {
         if bytes > limit {
             return Err(Refused::TooLarge { bytes, limit });
         }
-        self.hold(now, family, key, value);
+        self.set_own_entry(now, family, key, value);
         self.flush_due(now);
         Ok(())
     }
 
-    /// This node listens at these addresses. A node that does not listen has no entry, because a log catcher of AnyEvent::MP
-    /// would try to connect to it for ever (protocol.md section 5).
+    /// This node listens at these addresses. A node that does not listen has no entry, because a log catcher of
+    /// AnyEvent::MP would try to connect to it for ever (protocol.md section 5).
     pub fn listens(&mut self, now: Duration, addresses: Vec<Text>) {
         let (family, key) = (Text::from_static(LISTENERS), self.own.as_str().into());
         let addresses: Vec<Value> = addresses.into_iter().map(Value::from).collect();
         match addresses.is_empty() {
-            true => self.release(now, &family, key),
-            false => self.hold(now, &family, key, addresses.into()),
+            true => self.delete_own_entry(now, &family, key),
+            false => self.set_own_entry(now, &family, key, addresses.into()),
         }
         self.flush_due(now);
     }
@@ -69,19 +69,19 @@ impl Machine {
     /// Deletes entries of this node.
     pub fn delete(&mut self, now: Duration, family: &Text, keys: &[Text]) {
         for key in keys {
-            self.release(now, family, key.clone());
+            self.delete_own_entry(now, family, key.clone());
         }
         self.flush_due(now);
     }
 
     /// Sets an entry of this node, in any family.
-    pub(super) fn hold(&mut self, now: Duration, family: &Text, key: Text, value: Value) {
+    pub(super) fn set_own_entry(&mut self, now: Duration, family: &Text, key: Text, value: Value) {
         let affected = self.store.set(&self.own, family, key.clone(), value);
         self.queue_change(now, family, key, affected);
     }
 
     /// Deletes an entry of this node, if it exists.
-    pub(super) fn release(&mut self, now: Duration, family: &Text, key: Text) {
+    pub(super) fn delete_own_entry(&mut self, now: Duration, family: &Text, key: Text) {
         if self.store.holds(&self.own, family, &key) {
             let affected = self.store.delete(&self.own, family, &key);
             self.queue_change(now, family, key, affected);
@@ -90,7 +90,7 @@ impl Machine {
 
     /// Queries a family. The answer is an [`Output::Answer`] with this ID, at the latest when there is a master.
     pub fn ask(&mut self, id: u64, query: Query, family: Text) {
-        if self.knows_all() {
+        if self.is_complete() {
             let answer = query.answer(self.store.family(&family));
             self.push(Output::Answer {
                 question: id,
@@ -109,7 +109,7 @@ impl Machine {
 
     /// Looks up the addresses of a node. The answer is an [`Output::Found`].
     pub fn find(&mut self, node: &NodeId) {
-        if self.knows_all() {
+        if self.is_complete() {
             let addresses = self.listeners(node);
             let node = node.clone();
             self.push(Output::Found { node, addresses });
@@ -123,8 +123,8 @@ impl Machine {
         self.lookups.remove(node);
     }
 
-    /// The addresses of `node`: empty if the node does not listen, `None` if they are unknown. A slave or global node that
-    /// is connected to us and has no entry does not listen.
+    /// The addresses of `node`: empty if the node does not listen, `None` if they are unknown. A slave or global node
+    /// that is connected to us and has no entry does not listen.
     pub(super) fn listeners(&self, node: &NodeId) -> Option<Vec<Text>> {
         match self.store.visible(LISTENERS, node.as_str()) {
             Some(seen) => request::addresses(seen),
@@ -136,9 +136,10 @@ impl Machine {
         }
     }
 
-    /// Whether other nodes can connect to `node`, that is whether it listens. `None` unless this node is global and settled.
+    /// Whether other nodes can connect to `node`, that is whether it listens. `None` unless this node is global and
+    /// settled.
     pub fn is_reachable(&self, node: &NodeId) -> Option<bool> {
-        let is_global = self.role == Role::Global && self.knows_all();
+        let is_global = self.role == Role::Global && self.is_complete();
         let listens = || self.listeners(node).is_some_and(|at| !at.is_empty());
         is_global.then(listens)
     }
@@ -147,12 +148,12 @@ impl Machine {
     /// [`Output::Changed`].
     pub fn watch(&mut self, family: &Text) -> Option<Change> {
         if let Some(watched) = self.watched.get(family) {
-            return watched.begin();
+            return watched.whole_content();
         }
-        let content = self.knows_all().then(|| self.content(family));
+        let content = self.is_complete().then(|| self.content(family));
         let watched = self.watched.entry(family.clone()).or_default();
         if let Some(content) = content {
-            return watched.content(content);
+            return watched.set_content(content);
         }
         self.ask_master(request::watch(family));
         None
@@ -187,7 +188,7 @@ impl Machine {
         for family in families {
             let content = self.content(&family);
             let watched = self.watched.get_mut(&family);
-            let change = watched.and_then(|watched| watched.content(content));
+            let change = watched.and_then(|watched| watched.set_content(content));
             self.push_change(family, change);
         }
         self.flush_due(now);

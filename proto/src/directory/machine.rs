@@ -180,7 +180,7 @@ impl Machine {
     pub fn handle_timeout(&mut self, now: Duration) {
         self.reset_budget();
         self.run_tasks(now);
-        self.settle(now);
+        self.end_settling_if_done(now);
         self.probe_silent(now);
         self.flush_due(now);
     }
@@ -210,7 +210,7 @@ impl Machine {
             backlog: Backlog::default(),
         };
         self.peers.insert(node.clone(), peer);
-        self.mesh.up(&node);
+        self.mesh.set_up(&node);
         if self.role == Role::Global {
             self.send(&node, request::global());
         }
@@ -249,8 +249,8 @@ impl Machine {
         if peer.global && self.role == Role::Global {
             self.remove_global(now, node);
         }
-        self.mesh.down(now, node);
-        self.silences.lost(node);
+        self.mesh.set_down(now, node);
+        self.silences.remove(node);
         self.stop_waiting_for(now, node);
         if self.role == Role::Slave(node.clone()) {
             self.look_for_master(now);
@@ -287,7 +287,7 @@ impl Machine {
         fresh
             .into_iter()
             .for_each(|node| self.greet_seed(now, node));
-        self.settle(now);
+        self.end_settling_if_done(now);
         self.flush_due(now);
     }
 
@@ -311,7 +311,7 @@ impl Machine {
             return Ok(());
         };
         self.reset_budget();
-        let outcome = self.handle_parsed(now, from, request);
+        let outcome = self.defer_or_dispatch(now, from, request);
         let errors = self.run_tasks_of(now, from);
         self.flush_due(now);
         errors
@@ -319,43 +319,43 @@ impl Machine {
             .fold(outcome, |outcome, why| outcome.and(Err(why)))
     }
 
-    pub(super) fn handle_parsed(
+    pub(super) fn defer_or_dispatch(
         &mut self,
         now: Duration,
         from: &NodeId,
         request: Request,
     ) -> Result<(), String> {
         match self.defer(from, request) {
-            Some(request) => self.take_request(now, from, request),
+            Some(request) => self.dispatch(now, from, request),
             None => Ok(()),
         }
     }
 
     /// Carries out a request that is not deferred.
-    pub(super) fn take_request(
+    pub(super) fn dispatch(
         &mut self,
         now: Duration,
         from: &NodeId,
         request: Request,
     ) -> Result<(), String> {
         match request {
-            Request::Global => self.on_global(from),
+            Request::Global => self.handle_global(from),
             Request::BeGlobal => {
                 self.become_global(now);
                 Ok(())
             }
-            Request::Slave(families) => self.on_slave(now, from, families),
-            Request::Set(families) => self.on_set(from, families),
-            Request::Update(update) => self.on_update(from, update),
-            Request::Find(node) => self.on_find(from, node),
-            Request::Query(query, family, id) => self.on_query(from, query, &family, id),
-            Request::Watch(family) => self.on_watch(now, from, family),
-            Request::Unwatch(family) => self.on_unwatch(from, &family),
+            Request::Slave(families) => self.handle_slave(now, from, families),
+            Request::Set(families) => self.handle_set(from, families),
+            Request::Update(update) => self.handle_update(from, update),
+            Request::Find(node) => self.handle_find(from, node),
+            Request::Query(query, family, id) => self.handle_query(from, query, &family, id),
+            Request::Watch(family) => self.handle_watch(now, from, family),
+            Request::Unwatch(family) => self.handle_unwatch(from, &family),
             Request::Found(node, _) if self.handle_probe_answer(now, from, &node) => Ok(()),
-            Request::Found(node, addresses) => self.on_found(from, &node, addresses),
-            Request::Reply(id, result) => self.on_reply(from, &id, result),
-            Request::Content(family) => self.on_content(from, family),
-            Request::Changed(update) => self.on_changed(from, update),
+            Request::Found(node, addresses) => self.handle_found(from, &node, addresses),
+            Request::Reply(id, result) => self.handle_reply(from, &id, result),
+            Request::Content(family) => self.handle_content(from, family),
+            Request::Changed(update) => self.handle_changed(from, update),
         }
     }
 
@@ -379,14 +379,14 @@ impl Machine {
             self.mesh_changed = true;
         }
         // Programs on a slave get changes from the master.
-        let watched = self.watched.contains_key(family) && self.knows_all();
+        let watched = self.watched.contains_key(family) && self.is_complete();
         if watched || self.watchers.contains_key(family) {
             self.to_watchers.record(now, family, key, before);
         }
     }
 
     /// Whether the store has all entries of the network, so that this node answers from it.
-    pub(super) fn knows_all(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         matches!(self.role, Role::Alone | Role::Global) && self.settling.is_none()
     }
 
@@ -405,8 +405,8 @@ impl Machine {
     }
 
     /// Entries that tasks have visited so far.
-    pub(super) fn touched(&self) -> usize {
-        self.work.touched
+    pub(super) fn visited(&self) -> usize {
+        self.work.visited
     }
 
     /// Changed keys of watched families that are not flushed yet.

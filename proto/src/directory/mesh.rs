@@ -1,8 +1,8 @@
 //! `Mesh`: the other global nodes that a global node connects to, and when it tries them again.
 //!
-//! A node in the family `'g` is tried as long as it is there. Attempts to all nodes together are rate limited, because any
-//! member can name any number of nodes. A node that was connected before is remembered for longer, so that the two halves
-//! of a partitioned network find each other again.
+//! A node in the family `'g` is tried as long as it is there. Attempts to all nodes together are rate limited, because
+//! any member can name any number of nodes. A node that was connected before is remembered for longer, so that the two
+//! halves of a partitioned network find each other again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1200);
 const MAX_KNOWN: usize = 1000;
 
 /// How long a global node is remembered after it has left `'g` and was disconnected.
-const MEMORY: Duration = Duration::from_secs(3600);
+const RETENTION: Duration = Duration::from_secs(3600);
 
 /// The rate limit of attempts: a burst of so many, then one for each [`INTERVAL`].
 const BURST: u32 = 8;
@@ -51,7 +51,7 @@ enum State {
 
 impl Mesh {
     /// Family `'g` has these nodes now. `is_up` says which of them are connected.
-    pub(super) fn named(
+    pub(super) fn set_named(
         &mut self,
         now: Duration,
         nodes: impl Iterator<Item = NodeId>,
@@ -75,19 +75,19 @@ impl Mesh {
     }
 
     /// A node is connected.
-    pub(super) fn up(&mut self, node: &NodeId) {
+    pub(super) fn set_up(&mut self, node: &NodeId) {
         if let Some(known) = self.known.get_mut(node) {
             known.state = State::Up;
         }
     }
 
     /// A connected node is global.
-    pub(super) fn met(&mut self, now: Duration, node: &NodeId) {
+    pub(super) fn add_connected(&mut self, now: Duration, node: &NodeId) {
         let known = self.known.entry(node.clone());
         known.or_insert_with(|| Known::new(now)).state = State::Up;
     }
 
-    pub(super) fn down(&mut self, now: Duration, node: &NodeId) {
+    pub(super) fn set_down(&mut self, now: Duration, node: &NodeId) {
         if let Some(known) = self.known.get_mut(node)
             && matches!(known.state, State::Up)
         {
@@ -100,7 +100,7 @@ impl Mesh {
     }
 
     /// A global node listens at these addresses.
-    pub(super) fn listens(&mut self, node: &NodeId, addresses: Vec<Text>) {
+    pub(super) fn set_addresses(&mut self, node: &NodeId, addresses: Vec<Text>) {
         if let Some(known) = self.known.get_mut(node)
             && !addresses.is_empty()
         {
@@ -147,7 +147,7 @@ impl Mesh {
             }
             self.theoretical = self.theoretical.max(now) + INTERVAL;
             *next = now + *pause;
-            *pause = (2 * *pause).min(max_pause.clamp(FIRST_PAUSE, MEMORY));
+            *pause = (2 * *pause).min(max_pause.clamp(FIRST_PAUSE, RETENTION));
             taken.push((node.clone(), addresses.clone()));
         }
         taken
@@ -171,7 +171,7 @@ impl Known {
         match self.state {
             State::Up => false,
             State::Down { lost, .. } => {
-                !self.named && lost.is_none_or(|lost| now.saturating_sub(lost) > MEMORY)
+                !self.named && lost.is_none_or(|lost| now.saturating_sub(lost) > RETENTION)
             }
         }
     }

@@ -36,10 +36,10 @@ pub fn is_known_family(name: &str) -> bool {
 
 /// The first part of `value` that JSON cannot represent, with its path.
 pub(super) fn not_json(value: &Value) -> Option<String> {
-    check(value, 0, &mut String::new())
+    find_non_json(value, 0, &mut String::new())
 }
 
-fn check(value: &Value, depth: usize, path: &mut String) -> Option<String> {
+fn find_non_json(value: &Value, depth: usize, path: &mut String) -> Option<String> {
     let what = match value {
         Value::Null | Value::Bool(_) | Value::Text(_) => return None,
         Value::Integer(n) if i64::try_from(*n).is_ok() || u64::try_from(*n).is_ok() => return None,
@@ -50,31 +50,34 @@ fn check(value: &Value, depth: usize, path: &mut String) -> Option<String> {
         Value::Array(_) | Value::Map(_) if depth + 4 >= MAX_DEPTH => "values that are too deep",
         Value::Array(items) => {
             return items.iter().enumerate().find_map(|(at, item)| {
-                within(path, &format!("[{at}]"), |path| {
-                    check(item, depth + 1, path)
+                with_step(path, &format!("[{at}]"), |path| {
+                    find_non_json(item, depth + 1, path)
                 })
             });
         }
         Value::Map(map) => {
             return map.iter().find_map(|(key, item)| match key.as_str() {
-                Some(key) => within(path, &format!(".{key}"), |path| {
-                    check(item, depth + 1, path)
+                Some(key) => with_step(path, &format!(".{key}"), |path| {
+                    find_non_json(item, depth + 1, path)
                 }),
-                None => Some(format!("a map with a key that is no text at {}", at(path))),
+                None => Some(format!(
+                    "a map with a key that is no text at {}",
+                    path_or_top(path)
+                )),
             });
         }
         Value::Bytes(_) => "bytes",
         Value::Tag(..) => "a tag",
         Value::Simple(_) => "a simple value",
     };
-    Some(format!("{what} at {}", at(path)))
+    Some(format!("{what} at {}", path_or_top(path)))
 }
 
-fn at(path: &str) -> &str {
+fn path_or_top(path: &str) -> &str {
     if path.is_empty() { "the top" } else { path }
 }
 
-fn within<T>(path: &mut String, step: &str, run: impl FnOnce(&mut String) -> T) -> T {
+fn with_step<T>(path: &mut String, step: &str, run: impl FnOnce(&mut String) -> T) -> T {
     let before = path.len();
     path.push_str(step);
     let outcome = run(path);

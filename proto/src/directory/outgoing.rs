@@ -1,9 +1,9 @@
 //! Sending: changes when they are due, and content from its beginning, each when the receiver is ready.
 //!
-//! A receiver gets one message at a time and is *busy* until the driver calls [`Machine::handle_ready`]. Keys that change
-//! while a receiver is busy are marked dirty in its [`Backlog`](super::backlog::Backlog) and sent coalesced. A dirty key has
-//! a flag that says whether the receiver knows the key, so that no receiver gets the deletion of an unknown key. A receiver
-//! that is up to date has no dirty keys: it gets the changes as the [`Outlet`] has them.
+//! A receiver gets one message at a time and is *busy* until the driver calls [`Machine::handle_ready`]. Keys that
+//! change while a receiver is busy are marked dirty in its [`Backlog`](super::backlog::Backlog) and sent coalesced. A
+//! dirty key has a flag that says whether the receiver knows the key, so that no receiver gets the deletion of an
+//! unknown key. A receiver that is up to date has no dirty keys: it gets the changes as the [`Outlet`] has them.
 
 use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Machine {
             while !batch.is_full(full)
                 && let Some((key, before)) = keys.pop_first()
             {
-                let value = self.value(&part, &key);
+                let value = self.current_value(&part, &key);
                 if before || value.is_some() {
                     batch.add(&key, value);
                 }
@@ -84,7 +84,7 @@ impl Machine {
                 }
             }
             if !level.is_empty() {
-                let request = self.update(&part, batch);
+                let request = self.update_request(&part, batch);
                 self.send_to_all(level.iter().cloned(), request);
                 level.iter().for_each(|to| self.await_ready(to));
             }
@@ -99,7 +99,7 @@ impl Machine {
         }
     }
 
-    fn value(&self, (source, family): &Part, key: &Text) -> Option<&Value> {
+    fn current_value(&self, (source, family): &Part, key: &Text) -> Option<&Value> {
         match source {
             Source::Ours => self.store.ours(family, key),
             Source::Visible => self.store.visible(family, key),
@@ -122,14 +122,14 @@ impl Machine {
     /// Queues the changes of a watched family for the programs on this node.
     fn tell_programs(&mut self, (source, family): &Part, changed: &[(Text, bool, bool)]) {
         if *source == Source::Visible
-            && self.knows_all()
+            && self.is_complete()
             && let Some(watched) = self.watched.get_mut(family)
         {
             let store = &self.store;
             let entries = changed
                 .iter()
                 .map(|(key, ..)| (key.clone(), store.visible(family, key).cloned()));
-            let change = watched.changed(entries);
+            let change = watched.apply_changes(entries);
             self.push_change(family.clone(), change);
         }
     }
@@ -140,7 +140,7 @@ impl Machine {
         }
     }
 
-    fn update(&self, (source, family): &Part, batch: Batch) -> Values {
+    fn update_request(&self, (source, family): &Part, batch: Batch) -> Values {
         let (set, deleted) = batch.into_parts();
         match (source, &self.role) {
             (Source::Visible, _) => request::update("g_chg2", family, set, deleted),
@@ -186,13 +186,13 @@ impl Machine {
             Some(Transfer::Family(family, after)) => self.send_family_rest(to, family, after),
             Some(Transfer::Request(request)) => {
                 peer.deferred -= 1;
-                if let Err(why) = self.take_request(now, to, request) {
+                if let Err(why) = self.dispatch(now, to, request) {
                     self.reject(to, Level::Warn, why);
                 }
             }
             None => match self.next_dirty_batch(to) {
                 Some((part, batch)) => {
-                    let request = self.update(&part, batch);
+                    let request = self.update_request(&part, batch);
                     self.send(to, request);
                 }
                 None => {
@@ -228,7 +228,7 @@ impl Machine {
                     if batch.is_full(full) || outlet.is_pending(&part.1, key) {
                         return true;
                     }
-                    let value = self.value(&part, key);
+                    let value = self.current_value(&part, key);
                     if *known || value.is_some() {
                         batch.add(key, value);
                     }
@@ -298,7 +298,7 @@ impl Machine {
             last = Some((family, key));
         }
         if let Some(family) = last.map(|(family, _)| family.clone()) {
-            let request = self.update(&(Source::Ours, family), batch);
+            let request = self.update_request(&(Source::Ours, family), batch);
             self.send(to, request);
         }
         self.note_database_sent(to, Some(after), rest);
@@ -341,7 +341,7 @@ impl Machine {
             None => self.send(to, request::content(&part.1, batch.into_parts().0)),
             Some(_) if batch.is_empty() => {}
             Some(_) => {
-                let request = self.update(&part, batch);
+                let request = self.update_request(&part, batch);
                 self.send(to, request);
             }
         }
@@ -358,8 +358,8 @@ impl Machine {
         }
     }
 
-    /// The current values of these keys were sent to `to`. Keys that are pending in the outlet are marked dirty with that,
-    /// because the outlet only knows what the other receivers were sent.
+    /// The current values of these keys were sent to `to`. Keys that are pending in the outlet are marked dirty with
+    /// that, because the outlet only knows what the other receivers were sent.
     fn note_sent(&mut self, to: &NodeId, source: Source, which: impl Fn(&Text, &Text) -> bool) {
         let outlet = match source {
             Source::Ours => &self.to_network,
@@ -370,7 +370,7 @@ impl Machine {
             let part = (source, family.clone());
             let keys = keys.keys().filter(|key| which(family, key));
             let keys: Changed = keys
-                .map(|key| (key.clone(), self.value(&part, key).is_some()))
+                .map(|key| (key.clone(), self.current_value(&part, key).is_some()))
                 .collect();
             if !keys.is_empty() {
                 dirty.push((part, keys));

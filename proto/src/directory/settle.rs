@@ -1,5 +1,6 @@
-//! Settling: a node that has become global waits for the entries of the other global nodes before it answers queries and
-//! watches, for a limited time. So watchers, and slaves that have lost another master, do not see entries disappear.
+//! Settling: a node that has become global waits for the entries of the other global nodes before it answers queries
+//! and watches, for a limited time. So watchers, and slaves that have lost another master, do not see entries
+//! disappear.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,18 +10,18 @@ use super::request::Request;
 use crate::NodeId;
 
 /// The longest time for which answers are deferred.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_SETTLING: Duration = Duration::from_secs(5);
 
 /// Deferred requests of one peer. Further requests are answered at once from the entries known so far.
 const MAX_DEFERRED: usize = 1000;
 
 impl Machine {
     /// This node has become global: it waits for its seeds, its former master, and the connected global nodes.
-    pub(super) fn begin_to_settle(&mut self, now: Duration) {
+    pub(super) fn start_settling(&mut self, now: Duration) {
         let peers = self.peers.iter();
         let telling = peers.filter(|(_, peer)| peer.global || peer.seed);
         self.settling = Some(Settling {
-            until: now + LONGEST.min(self.settings.monitor_timeout),
+            until: now + MAX_SETTLING.min(self.settings.monitor_timeout),
             waiting: telling.map(|(node, _)| node.clone()).collect(),
         });
     }
@@ -36,12 +37,12 @@ impl Machine {
     pub(super) fn stop_waiting_for(&mut self, now: Duration, node: &NodeId) {
         if let Some(settling) = &mut self.settling {
             settling.waiting.remove(node);
-            self.settle(now);
+            self.end_settling_if_done(now);
         }
     }
 
     /// Ends settling if no node is waited for or the time is over, and answers all that was deferred.
-    pub(super) fn settle(&mut self, now: Duration) {
+    pub(super) fn end_settling_if_done(&mut self, now: Duration) {
         let Some(settling) = &self.settling else {
             return;
         };
@@ -67,7 +68,8 @@ impl Machine {
         asking.iter().for_each(|node| self.send_next(now, node));
     }
 
-    /// Defers a query or watch during settling, or behind deferred requests of the same peer. Returns all other requests.
+    /// Defers a query or watch during settling, or behind deferred requests of the same peer. Returns all other
+    /// requests.
     pub(super) fn defer(&mut self, from: &NodeId, request: Request) -> Option<Request> {
         let is_question = matches!(
             request,

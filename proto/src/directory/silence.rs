@@ -1,8 +1,8 @@
 //! Silent global nodes: nodes that do not send their entries.
 //!
-//! An AnyEvent::MP node that loses all its connections at once, because it was stopped for longer than the timeout, sends
-//! `g_global` on the next connections but never `g_set` (protocol.md section 6). A second `g_global` from this node makes
-//! it send `g_set`; if that does not help, a new connection may.
+//! An AnyEvent::MP node that loses all its connections at once, because it was stopped for longer than the timeout,
+//! sends `g_global` on the next connections but never `g_set` (protocol.md section 6). A second `g_global` from this
+//! node makes it send `g_set`; if that does not help, a new connection may.
 //!
 //! A slow connection or a busy node must not count as silent. So this node sends a probe, `g_find` for its own address.
 //! Requests are answered in order: if the answer arrives before `g_set`, then `g_set` was not sent.
@@ -46,7 +46,7 @@ impl Silences {
     }
 
     /// The connection to `node` has ended.
-    pub(super) fn lost(&mut self, node: &NodeId) {
+    pub(super) fn remove(&mut self, node: &NodeId) {
         self.open.remove(node);
     }
 

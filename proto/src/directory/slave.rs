@@ -64,7 +64,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_found(
+    pub(super) fn handle_found(
         &mut self,
         from: &NodeId,
         node: &Text,
@@ -81,7 +81,7 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn on_reply(
+    pub(super) fn handle_reply(
         &mut self,
         from: &NodeId,
         id: &Value,
@@ -115,7 +115,7 @@ impl Machine {
         rejected.into_result()
     }
 
-    pub(super) fn on_content(
+    pub(super) fn handle_content(
         &mut self,
         from: &NodeId,
         (family, pairs): Family,
@@ -127,12 +127,12 @@ impl Machine {
         let mut rejected = Rejected::default();
         let entries = entries(pairs, perl, &mut rejected);
         let content = entries.filter_map(|(key, value)| Some((key, value?)));
-        let change = watched.content(content.collect());
+        let change = watched.set_content(content.collect());
         self.push_change(family, change);
         rejected.into_result()
     }
 
-    pub(super) fn on_changed(&mut self, from: &NodeId, update: Update) -> Result<(), String> {
+    pub(super) fn handle_changed(&mut self, from: &NodeId, update: Update) -> Result<(), String> {
         self.expect_master(from)?;
         let perl = self.is_perl(from);
         let watched = self.watched.get_mut(&update.family);
@@ -143,7 +143,7 @@ impl Machine {
         let mut keys: Vec<_> = entries(update.set, perl, &mut rejected).collect();
         let deleted = update.deleted.into_iter();
         keys.extend(deleted.filter_map(|key| Some((rejected.accept(name::key(key, perl))?, None))));
-        let change = watched.changed(keys.into_iter());
+        let change = watched.apply_changes(keys.into_iter());
         self.push_change(update.family, change);
         rejected.into_result()
     }

@@ -1,8 +1,8 @@
 //! `Store`: all entries by family and key, indexed by the node that holds them, and the choice of the visible value.
 //!
 //! Several nodes can hold the same key, each with its own value. On a global node the holders are the node itself, its
-//! slaves, and the other global nodes, each on behalf of its own slaves. Entries of the node itself and of its slaves are
-//! *ours*: the node sends them to the other global nodes.
+//! slaves, and the other global nodes, each on behalf of its own slaves. Entries of the node itself and of its slaves
+//! are *ours*: the node sends them to the other global nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -256,12 +256,12 @@ impl Store {
     /// The visible value of `key`.
     pub(super) fn visible(&self, family: &str, key: &str) -> Option<&Value> {
         let entry = self.families.get(family)?.get(key)?;
-        Some(&self.choose(family, key, entry).value)
+        Some(&self.choose_visible(family, key, entry).value)
     }
 
     fn visible_owner(&self, family: &str, key: &str) -> Option<OwnerIndex> {
         let entry = self.families.get(family)?.get(key)?;
-        Some(self.choose(family, key, entry).by)
+        Some(self.choose_visible(family, key, entry).by)
     }
 
     /// The keys of a family in order, with their visible values.
@@ -270,7 +270,7 @@ impl Store {
         family: &'s str,
     ) -> impl Iterator<Item = (&'s Text, &'s Value)> {
         let entries = self.families.get(family).into_iter().flatten();
-        entries.map(move |(key, entry)| (key, &self.choose(family, key, entry).value))
+        entries.map(move |(key, entry)| (key, &self.choose_visible(family, key, entry).value))
     }
 
     /// The families, each with its number of keys.
@@ -290,7 +290,7 @@ impl Store {
         let entries = self.families.get(family);
         let entries = entries.map(|entries| entries.range::<Text, _>((from, Unbounded)));
         let entries = entries.into_iter().flatten();
-        entries.map(move |(key, entry)| (key, &self.choose(family, key, entry).value))
+        entries.map(move |(key, entry)| (key, &self.choose_visible(family, key, entry).value))
     }
 
     /// Our value of `key`.
@@ -361,7 +361,7 @@ impl Store {
 
     /// Chooses the holder whose value is visible. All global nodes must choose the same one, although they learn of the
     /// holders in different orders and cannot tell the slaves of another global node apart.
-    fn choose<'e>(&self, family: &str, key: &str, entry: &'e Entry) -> &'e Held {
+    fn choose_visible<'e>(&self, family: &str, key: &str, entry: &'e Entry) -> &'e Held {
         let mut best = &entry.first;
         let Some(more) = &entry.more else {
             return best;
@@ -378,9 +378,9 @@ impl Store {
         best
     }
 
-    /// The rank of a holder; the value of the lowest is visible. Listeners of a node: the node itself, then its global node
-    /// (this node for our slaves), then the first of the others. Other families: the global node with the lowest ID, so that
-    /// all nodes choose alike.
+    /// The rank of a holder; the value of the lowest is visible. Listeners of a node: the node itself, then its global
+    /// node (this node for our slaves), then the first of the others. Other families: the global node with the lowest
+    /// ID, so that all nodes choose alike.
     fn rank<'s>(&'s self, held: &Held, key: &str, listeners: bool) -> (u8, &'s str) {
         let Some(owner) = self.owner(held.by) else {
             return (3, "");

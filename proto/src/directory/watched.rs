@@ -8,8 +8,8 @@ use crate::{Text, Value};
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Change {
-    /// Whether `set` is the whole content of the family and replaces earlier changes. The first change of a watch is whole.
-    /// A family over 4 MiB may come in parts: the first is whole, the others follow as changes.
+    /// Whether `set` is the whole content of the family and replaces earlier changes. The first change of a watch is
+    /// whole. A family over 4 MiB may come in parts: the first is whole, the others follow as changes.
     pub whole: bool,
     /// Keys that are new or have a new value.
     pub set: BTreeMap<Text, Value>,
@@ -62,7 +62,7 @@ pub(super) struct Watched {
 
 impl Watched {
     /// The first change for a program that begins to watch, if the content is known.
-    pub(super) fn begin(&self) -> Option<Change> {
+    pub(super) fn whole_content(&self) -> Option<Change> {
         Some(Change {
             whole: true,
             set: self.sent.clone()?,
@@ -71,10 +71,10 @@ impl Watched {
     }
 
     /// The family has this content. Returns the change for programs, if there is one.
-    pub(super) fn content(&mut self, content: BTreeMap<Text, Value>) -> Option<Change> {
+    pub(super) fn set_content(&mut self, content: BTreeMap<Text, Value>) -> Option<Change> {
         let Some(sent) = &mut self.sent else {
             self.sent = Some(content);
-            return self.begin();
+            return self.whole_content();
         };
         let set = content
             .iter()
@@ -94,7 +94,7 @@ impl Watched {
     }
 
     /// These keys have new values, or are deleted. Returns the change for programs; `None` before the first content.
-    pub(super) fn changed(
+    pub(super) fn apply_changes(
         &mut self,
         keys: impl Iterator<Item = (Text, Option<Value>)>,
     ) -> Option<Change> {

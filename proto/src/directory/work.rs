@@ -30,7 +30,7 @@ pub(super) enum Task {
     /// Delete all entries of the node.
     Forget,
     /// Treat the node as a global node from now on.
-    Meet,
+    MarkGlobal,
     /// Update the node's entries in one family.
     Update(Updating),
     /// Replace all entries of the node.
@@ -51,7 +51,7 @@ pub(super) struct Work {
     pub(super) entries_per_call: Option<usize>,
     /// Entries visited so far.
     #[cfg(test)]
-    pub(super) touched: usize,
+    pub(super) visited: usize,
 }
 
 impl Work {
@@ -149,7 +149,7 @@ impl Machine {
     pub(super) fn spend(&mut self, bytes: usize) {
         #[cfg(test)]
         {
-            self.work.touched += 1;
+            self.work.visited += 1;
         }
         self.work.budget = self.work.budget.saturating_sub(1 + bytes / BYTES_PER_ENTRY);
     }
@@ -206,9 +206,9 @@ impl Machine {
 
     fn run(&mut self, now: Duration, node: &NodeId, task: Task) -> Progress {
         match task {
-            Task::Request(request) => Progress::Done(self.handle_parsed(now, node, request)),
+            Task::Request(request) => Progress::Done(self.defer_or_dispatch(now, node, request)),
             Task::Forget => self.forget_entries(now, node),
-            Task::Meet => {
+            Task::MarkGlobal => {
                 self.mark_global(now, node);
                 Progress::Done(Ok(()))
             }
@@ -264,7 +264,7 @@ impl Machine {
         } = &mut updating;
         while self.work.budget > 0 {
             if let Some((key, value)) = set.next() {
-                rejected.accept(self.put(now, from, family, key, value));
+                rejected.accept(self.set_entry(now, from, family, key, value));
             } else if let Some(key) = deleted.next() {
                 self.spend(0);
                 match rejected.accept(name::key(key, *perl)) {
@@ -353,7 +353,7 @@ impl Machine {
                 }
                 Step::Set(family, mut pairs) => {
                     if let Some((key, value)) = pairs.next() {
-                        rejected.accept(self.put(now, from, &family, key, value));
+                        rejected.accept(self.set_entry(now, from, &family, key, value));
                         Step::Set(family, pairs)
                     } else if let Some((family, pairs)) = families.pop() {
                         self.spend(0);

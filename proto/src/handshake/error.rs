@@ -99,7 +99,7 @@ pub enum HandshakeError {
     #[error(
         "{node:?} says that it {did} this connection, and so did this node: \
          something between the two connects them to each other",
-        did = .role.did(),
+        did = .role.verb(),
         node = .node.as_str()
     )]
     SameRole {
@@ -203,7 +203,7 @@ pub enum HandshakeError {
     /// The proof is wrong.
     #[error(
         "{node:?} did not prove itself (its {method} proof does not match): {check}",
-        check = advice(.method),
+        check = hint(.method),
         node = .node.as_str()
     )]
     ProofWrong {
@@ -326,7 +326,7 @@ impl Stage {
     }
 }
 
-fn advice(method: &AuthMethod) -> &'static str {
+fn hint(method: &AuthMethod) -> &'static str {
     match method.needs_secret() {
         true => "check that both have the same secret",
         false => "something between the two changed the greetings",
@@ -335,9 +335,9 @@ fn advice(method: &AuthMethod) -> &'static str {
 
 /// Text of a peer in quotes: shortened, with control characters escaped.
 pub(super) fn excerpt(found: &[u8]) -> String {
-    const LONGEST: usize = 60;
+    const MAX_EXCERPT: usize = 60;
     let text = String::from_utf8_lossy(found);
-    format!("{:.*?}", LONGEST, Excerpt(text))
+    format!("{:.*?}", MAX_EXCERPT, Excerpt(text))
 }
 
 #[cfg(test)]

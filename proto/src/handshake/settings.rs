@@ -77,7 +77,7 @@ impl Role {
     }
 
     /// The role as a verb, for errors.
-    pub(super) fn did(self) -> &'static str {
+    pub(super) fn verb(self) -> &'static str {
         match self {
             Self::Dialler => "dialled",
             Self::Acceptor => "accepted",

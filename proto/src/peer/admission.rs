@@ -11,13 +11,13 @@ use crate::NodeId;
 use crate::handshake::Role;
 use crate::handshake::rivals::{First, Verdict, decide};
 
-/// How long an opening with an unverified peer can hold back another one. Anyone who answers at an address can claim the ID
-/// of a node, and could otherwise keep the real node out until the deadline of the opening.
+/// How long an opening with an unverified peer can hold back another one. Anyone who answers at an address can claim
+/// the ID of a node, and could otherwise keep the real node out until the deadline of the opening.
 const UNVERIFIED_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The openings to one peer, in order of registration. A dialled opening is registered when the peer's greeting has arrived,
-/// an accepted one when the peer is verified: before that this node has sent no auth line, and a stranger that claims the
-/// peer's ID must not hold back the peer.
+/// The openings to one peer, in order of registration. A dialled opening is registered when the peer's greeting has
+/// arrived, an accepted one when the peer is verified: before that this node has sent no auth line, and a stranger that
+/// claims the peer's ID must not hold back the peer.
 #[derive(Default)]
 pub(super) struct Admission {
     openings: Vec<Opening>,
@@ -66,8 +66,8 @@ pub enum Admitted {
 }
 
 impl<A, C: Connection> Machine<A, C> {
-    /// Registers an opening to or from this peer. `peer_holds`: whether the peer applies the same rule. `now` is the time
-    /// since any fixed moment.
+    /// Registers an opening to or from this peer. `peer_holds`: whether the peer applies the same rule. `now` is the
+    /// time since any fixed moment.
     pub fn open(&mut self, role: Role, peer_holds: bool, now: Duration) -> OpeningKey {
         let admission = &mut self.admission;
         admission.last += 1;
@@ -129,7 +129,7 @@ impl Admission {
         let Some(own) = self.openings.iter().position(|entry| entry.key == key) else {
             return Admitted::Close;
         };
-        self.openings[own].prove(stage, now);
+        self.openings[own].mark_verified(stage, now);
         let verdict = |first: &Opening, stage, second: &Opening| {
             decide(us, peer, first.peer_holds, first.role, stage, second.role)
         };
@@ -171,13 +171,14 @@ impl Admission {
 
 impl Opening {
     /// Marks the peer as verified if `stage` implies it.
-    fn prove(&mut self, stage: Stage, now: Duration) {
+    fn mark_verified(&mut self, stage: Stage, now: Duration) {
         if stage == Stage::Completing && !self.is_verified {
             (self.is_verified, self.since) = (true, now);
         }
     }
 
-    /// Until when this opening can hold back `other`; `None` if its peer is verified, since then it completes or ends soon.
+    /// Until when this opening can hold back `other`; `None` if its peer is verified, since then it completes or ends
+    /// soon.
     fn holds_until(&self, other: &Self) -> Option<Duration> {
         let since = match other.is_verified {
             // Counted from the verified opening, so that many unverified ones cannot hold it back one after the other.

@@ -58,8 +58,8 @@ pub(super) struct Up<C> {
 }
 
 impl<A, C: Connection> Machine<A, C> {
-    /// A connection is authenticated. Pending messages are encoded in order, before any later message. `generation` must be
-    /// greater than that of all earlier connections, all of which must be [`down`](Self::down).
+    /// A connection is authenticated. Pending messages are encoded in order, before any later message. `generation`
+    /// must be greater than that of all earlier connections, all of which must be [`down`](Self::down).
     ///
     /// If a pending message exceeds a limit, [`Effect::Fail`] comes before [`Effect::Up`].
     pub fn up(&mut self, generation: Generation, connection: C) {
@@ -79,7 +79,7 @@ impl<A, C: Connection> Machine<A, C> {
         };
         let before = std::mem::replace(&mut self.link, Link::Up(Box::new(up)));
         #[cfg(aemp_faults)]
-        let before = self.break_up(before);
+        let before = self.inject_at_up(before);
         if let Link::Connecting(pending) = before {
             // The codec can be code of the program, which may panic.
             let sent = guard::run(|| self.send_pending(pending));
@@ -90,19 +90,19 @@ impl<A, C: Connection> Machine<A, C> {
         }
         self.effects.push(Effect::Up(generation));
         #[cfg(aemp_faults)]
-        self.break_after_up(generation);
+        self.inject_after_up(generation);
         self.effects.push(Effect::Changed);
     }
 
-    /// Connection `generation` has ended, for this reason unless it had failed for another one. Releases the state of the
-    /// connection. Returns the connection, if it was up, and the reason.
+    /// Connection `generation` has ended, for this reason unless it had failed for another one. Releases the state of
+    /// the connection. Returns the connection, if it was up, and the reason.
     pub fn down(&mut self, generation: Generation, reason: &str) -> Option<(C, String)> {
         self.link.generation(generation)?;
         let Link::Up(up) = std::mem::replace(&mut self.link, Link::Down) else {
             return None;
         };
         #[cfg(aemp_faults)]
-        self.break_down(&up);
+        self.inject_at_down(&up);
         let (is_closing, queued) = (up.is_closing(), up.out.bytes());
         let Up {
             connection,
@@ -147,8 +147,8 @@ impl<A, C: Connection> Machine<A, C> {
         }
     }
 
-    /// The connection that `wait` stands for cannot be made, for this reason. Pending messages are dropped and monitors fire.
-    /// Does nothing if this wait is over.
+    /// The connection that `wait` stands for cannot be made, for this reason. Pending messages are dropped and monitors
+    /// fire. Does nothing if this wait is over.
     pub fn unreachable(&mut self, wait: Wait, reason: &str) {
         if self.is_waiting(wait) {
             self.drop_pending(reason);
@@ -181,13 +181,13 @@ impl<A, C: Connection> Machine<A, C> {
         if !monitors.is_empty() {
             let reason = Reason::transport_error(&self.peer, reason);
             #[cfg(aemp_faults)]
-            self.break_fire(&mut monitors, &reason);
+            self.inject_at_fire(&mut monitors, &reason);
             self.effects.push(Effect::Fire(monitors, reason));
         }
     }
 
-    /// Closes connection `generation` gracefully for this reason, if the queue is empty, no monitor needs the connection and
-    /// no opening is in progress. Returns whether the connection is closing now.
+    /// Closes connection `generation` gracefully for this reason, if the queue is empty, no monitor needs the
+    /// connection and no opening is in progress. Returns whether the connection is closing now.
     pub fn close_idle(&mut self, generation: Generation, reason: &str) -> bool {
         // A probe may be about to be sent, or the peer about to replace the connection.
         let is_busy = self.queued() > 0 || !self.admission.is_empty();
@@ -198,8 +198,8 @@ impl<A, C: Connection> Machine<A, C> {
         is_idle
     }
 
-    /// The peer has closed its direction of connection `generation`. Monitors fire. The queue is still drained, as the peer
-    /// may go on reading.
+    /// The peer has closed its direction of connection `generation`. Monitors fire. The queue is still drained, as the
+    /// peer may go on reading.
     pub fn peer_closed(&mut self, generation: Generation, reason: &str) {
         self.close(generation, reason);
     }
@@ -229,8 +229,8 @@ impl<A, C: Connection> Machine<A, C> {
         })
     }
 
-    /// Reserves memory for an incomplete message of so many bytes in the read buffer of connection `generation`. Returns the
-    /// size up to which the buffer can grow before the next call.
+    /// Reserves memory for an incomplete message of so many bytes in the read buffer of connection `generation`.
+    /// Returns the size up to which the buffer can grow before the next call.
     pub fn reserve_read(&mut self, generation: Generation, bytes: usize) -> usize {
         match self.link.generation(generation) {
             Some(up) if up.failed.is_none() => {
@@ -323,8 +323,8 @@ impl<C> Up<C> {
         self.failed.is_some() || self.out.is_closed
     }
 
-    /// Fails the connection: drops the queue, and the messages for the next connection if this one is closing. Memory is
-    /// released at once.
+    /// Fails the connection: drops the queue, and the messages for the next connection if this one is closing. Memory
+    /// is released at once.
     pub(super) fn fail<A>(&mut self, reason: String, effects: &mut Effects<A>) {
         if self.failed.is_some() {
             return;
@@ -341,8 +341,8 @@ impl<C> Up<C> {
 }
 
 impl<C: Connection> Up<C> {
-    /// Encodes a message at the end of the queue. If the queue exceeds the limit, the connection fails, so that the loss is
-    /// reported.
+    /// Encodes a message at the end of the queue. If the queue exceeds the limit, the connection fails, so that the
+    /// loss is reported.
     // Called once for each message, by `Machine::send`.
     #[inline(always)]
     pub(super) fn send<A>(
@@ -377,8 +377,8 @@ impl<C: Connection> Up<C> {
         }
     }
 
-    /// Sends a message that the node itself makes. Elements that the codec cannot encode are replaced by their diagnostic
-    /// text, elements that are too large by a note.
+    /// Sends a message that the node itself makes. Elements that the codec cannot encode are replaced by their
+    /// diagnostic text, elements that are too large by a note.
     pub(super) fn send_fitting<A>(
         &mut self,
         port: &PortName,

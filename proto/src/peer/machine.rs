@@ -32,7 +32,7 @@ pub struct Machine<A, C> {
     pub(super) last_wait: Wait,
     pub(super) effects: Effects<A>,
     #[cfg(aemp_faults)]
-    pub(super) broken: super::broken::Broken<A>,
+    pub(super) injected: super::injected::Injected<A>,
 }
 
 impl<A, C: Connection> Machine<A, C> {
@@ -50,7 +50,7 @@ impl<A, C: Connection> Machine<A, C> {
             last_wait: Wait::default(),
             effects: Effects::new(),
             #[cfg(aemp_faults)]
-            broken: super::broken::Broken::default(),
+            injected: super::injected::Injected::default(),
         }
     }
 
@@ -112,8 +112,9 @@ impl<A, C: Connection> Machine<A, C> {
         self.send_own(&PortName::NODE_PORT, values);
     }
 
-    /// Sends a request over connection `generation` only. Returns the number of bytes that were queued on the connection so
-    /// far, including this request; `None` if the connection is not up, has failed or is closing: nothing is sent then.
+    /// Sends a request over connection `generation` only. Returns the number of bytes that were queued on the
+    /// connection so far, including this request; `None` if the connection is not up, has failed or is closing: nothing
+    /// is sent then.
     pub fn send_request_over(&mut self, generation: Generation, values: &Values) -> Option<u64> {
         let up = self.link.generation(generation)?;
         if up.is_closing() || up.is_shut() {
@@ -130,7 +131,7 @@ impl<A, C: Connection> Machine<A, C> {
         let before = self.queued();
         self.request(request::kil1(port, reason));
         #[cfg(aemp_faults)]
-        self.break_kill(before);
+        self.inject_at_kill(before);
     }
 
     /// Monitors a port of the peer. The empty name monitors the connection to the peer, without a request (protocol.md
@@ -166,8 +167,8 @@ impl<A, C: Connection> Machine<A, C> {
         self.monitors.len()
     }
 
-    /// A port of the peer has died, as the peer says. Returns the actions of its monitors, for the caller to run in this
-    /// order; none if the port has no monitors here: the message and the end of a monitor may have crossed.
+    /// A port of the peer has died, as the peer says. Returns the actions of its monitors, for the caller to run in
+    /// this order; none if the port has no monitors here: the message and the end of a monitor may have crossed.
     #[must_use = "the monitors have to fire"]
     pub fn remote_port_died(&mut self, port: &PortName) -> impl Iterator<Item = A> + use<A, C> {
         self.monitors.fire(port)

@@ -40,10 +40,10 @@ fn net() -> Net {
 fn pieces(net: &mut Net) -> usize {
     let mut pieces = 0;
     while net.machine("a").has_work() {
-        let before = net.machine("a").touched();
+        let before = net.machine("a").visited();
         net.more("a");
-        let touched = net.machine("a").touched() - before;
-        assert!(touched <= ENTRIES_PER_CALL, "{touched} entries in a piece");
+        let visited = net.machine("a").visited() - before;
+        assert!(visited <= ENTRIES_PER_CALL, "{visited} entries in a piece");
         pieces += 1;
     }
     pieces
@@ -51,10 +51,10 @@ fn pieces(net: &mut Net) -> usize {
 
 /// Sends a request from `peer` that needs several calls.
 fn long<const N: usize>(net: &mut Net, peer: &str, words: [Value; N]) {
-    let before = net.machine("a").touched();
+    let before = net.machine("a").visited();
     net.says_now("a", peer, words).unwrap();
-    let touched = net.machine("a").touched() - before;
-    assert!(touched <= ENTRIES_PER_CALL, "{touched} entries in one call");
+    let visited = net.machine("a").visited() - before;
+    assert!(visited <= ENTRIES_PER_CALL, "{visited} entries in one call");
     assert!(net.machine("a").has_backlog(&id(peer)));
 }
 
@@ -90,10 +90,10 @@ fn no_call_does_more_than_a_piece_of_what_peers_say_and_held() {
     assert_eq!(is_told(&net, "w", "f"), 2 * MANY - 100);
     assert_eq!(is_told(&net, "g", "f"), 2 * MANY - 100);
     for (peer, left) in [("s", MANY), ("g", 0)] {
-        let (now, before) = (net.now, net.machine("a").touched());
+        let (now, before) = (net.now, net.machine("a").visited());
         let generation = net.machine("a").generation(&id(peer)).unwrap();
         net.machine("a").handle_down(now, &id(peer), generation);
-        assert!(net.machine("a").touched() - before <= ENTRIES_PER_CALL);
+        assert!(net.machine("a").visited() - before <= ENTRIES_PER_CALL);
         assert!(pieces(&mut net) >= 4);
         net.soon();
         assert_eq!(is_told(&net, "w", "f"), left);

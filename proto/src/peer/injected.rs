@@ -9,14 +9,14 @@ use crate::faults::{Fault, is};
 use crate::{PortName, Reason};
 
 /// State that faults carry over to the next connection.
-pub(super) struct Broken<A> {
+pub(super) struct Injected<A> {
     /// Unwritten bytes of a lost connection.
     unwritten: BytesMut,
     /// Monitors that have not fired yet.
     late: Effects<A>,
 }
 
-impl<A> Default for Broken<A> {
+impl<A> Default for Injected<A> {
     fn default() -> Self {
         Self {
             unwritten: BytesMut::new(),
@@ -27,7 +27,7 @@ impl<A> Default for Broken<A> {
 
 impl<A, C: Connection> Machine<A, C> {
     /// Alters the pending messages of a connection that has just come up.
-    pub(super) fn break_up(&mut self, mut before: Link<C>) -> Link<C> {
+    pub(super) fn inject_at_up(&mut self, mut before: Link<C>) -> Link<C> {
         if let Link::Connecting(pending) = &mut before {
             if is(Fault::LostAtReconnect) {
                 pending.queue.pop_front();
@@ -38,38 +38,38 @@ impl<A, C: Connection> Machine<A, C> {
             }
         }
         if let Link::Up(up) = &mut self.link {
-            up.out.buffer = std::mem::take(&mut self.broken.unwritten);
+            up.out.buffer = std::mem::take(&mut self.injected.unwritten);
         }
         before
     }
 
     /// Adds effects for a connection that has just come up.
-    pub(super) fn break_after_up(&mut self, generation: Generation) {
-        self.effects.append(&mut self.broken.late);
+    pub(super) fn inject_after_up(&mut self, generation: Generation) {
+        self.effects.append(&mut self.injected.late);
         if is(Fault::UpTwice) {
             self.effects.push(Effect::Up(generation));
         }
     }
 
     /// Keeps the unwritten bytes of a connection that has just been lost.
-    pub(super) fn break_down(&mut self, up: &Up<C>) {
+    pub(super) fn inject_at_down(&mut self, up: &Up<C>) {
         if is(Fault::DeadGeneration) {
-            self.broken.unwritten = up.out.buffer.clone();
+            self.injected.unwritten = up.out.buffer.clone();
         }
     }
 
     /// Alters which monitors of a lost connection fire.
-    pub(super) fn break_fire(&mut self, monitors: &mut Vec<(PortName, A)>, reason: &Reason) {
+    pub(super) fn inject_at_fire(&mut self, monitors: &mut Vec<(PortName, A)>, reason: &Reason) {
         if is(Fault::FiresNever) {
             monitors.remove(0);
         } else if is(Fault::FiresLate) {
             let late = Effect::Fire(std::mem::take(monitors), reason.clone());
-            self.broken.late.push(late);
+            self.injected.late.push(late);
         }
     }
 
     /// Moves a kill to the front of the queue, which had `before` bytes.
-    pub(super) fn break_kill(&mut self, before: usize) {
+    pub(super) fn inject_at_kill(&mut self, before: usize) {
         if !is(Fault::KillOvertakes) {
             return;
         }
