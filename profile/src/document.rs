@@ -1,29 +1,29 @@
-//! `Document`: the content of a configuration file, to be looked at and changed.
+//! `Document`: the content of a configuration file, for reading and changing it.
 
 use aemp_core::{Map, Value};
 
-/// The key of the file under which the profiles are.
+/// The key that holds the profiles.
 const PROFILES: &str = "profile";
 
-/// The key that says which form the file has: 1.
+/// The key of the file format's version, which is 1.
 const VERSION: &str = "version";
 
-/// Where in a document a key is.
+/// The part of a document to which a key belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope<'a> {
-    /// At top level: for all profiles.
+    /// The top level, which applies to all profiles.
     Global,
-    /// In the profile of this name.
+    /// The profile with this name.
     Profile(&'a str),
 }
 
-/// A configuration file's content: global keys, and profiles with the same keys. Keys keep their order, and those that
-/// nobody knows are kept as well. Whole numbers beyond 64 bits become floats.
+/// The content of a configuration file: global keys, and profiles with the same keys. The order of keys and unknown
+/// keys are preserved. Integers beyond 64 bits become floats.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Document(Map);
 
 impl Document {
-    /// The document that `content` is. The error says which part has to be an object and is none.
+    /// Checks `content`. The error names the part that has to be an object and is not.
     pub(crate) fn new(content: Value) -> Result<Self, String> {
         let Value::Map(root) = content else {
             return Err("the whole".into());
@@ -40,17 +40,17 @@ impl Document {
         Ok(Self(root))
     }
 
-    /// The whole content, as [`Sources::file`](crate::Sources::file) takes it.
+    /// The whole content, for [`Sources::file`](crate::Sources::file).
     pub fn to_value(&self) -> Value {
         self.0.clone().into()
     }
 
-    /// The value of a key there.
+    /// The value of a key in `scope`.
     pub fn get(&self, scope: Scope<'_>, key: &str) -> Option<&Value> {
         self.keys(scope)?.get(key)
     }
 
-    /// Everything there, the profiles too at top level. `None` if there is no such profile.
+    /// All keys and values in `scope`; at top level including the profiles. `None` if there is no such profile.
     pub fn keys(&self, scope: Scope<'_>) -> Option<&Map> {
         match scope {
             Scope::Global => Some(&self.0),
@@ -64,7 +64,7 @@ impl Document {
         pairs.filter_map(|(name, _)| name.as_str())
     }
 
-    /// Sets a key, in its place where there is one, else behind the others. A profile begins with its first key.
+    /// Sets a key: replaces its value, or adds it after the others. Creates the profile if it does not exist.
     pub fn set(&mut self, scope: Scope<'_>, key: &str, value: Value) {
         match scope {
             Scope::Global => self.0 = with(&self.0, key, value),
@@ -78,7 +78,7 @@ impl Document {
         }
     }
 
-    /// Takes a key away. False if it was not there.
+    /// Removes a key. Returns false if it does not exist.
     pub fn remove(&mut self, scope: Scope<'_>, key: &str) -> bool {
         let Some(keys) = self.keys(scope) else {
             return false;
@@ -96,7 +96,7 @@ impl Document {
         true
     }
 
-    /// Takes a whole profile away. False if it was not there.
+    /// Removes a whole profile. Returns false if it does not exist.
     pub fn remove_profile(&mut self, name: &str) -> bool {
         let less = self.profiles().and_then(|all| without(all, name));
         let found = less.is_some();
@@ -104,7 +104,7 @@ impl Document {
         found
     }
 
-    /// A new file says which form it has.
+    /// Puts the version first, for a new file.
     pub(crate) fn begin_with_version(&mut self) {
         let version = (VERSION.into(), 1.into());
         let rest = self
@@ -129,7 +129,7 @@ impl Document {
 /// `map` with `value` as the value of `key`.
 fn with(map: &Map, key: &str, value: Value) -> Map {
     let mut pairs: Vec<_> = map.iter().cloned().collect();
-    // The last counts where a key stands twice.
+    // If a key occurs twice, the last one counts.
     match pairs
         .iter_mut()
         .rev()
@@ -141,7 +141,7 @@ fn with(map: &Map, key: &str, value: Value) -> Map {
     pairs.into()
 }
 
-/// `map` without `key`; `None` where it has none.
+/// `map` without `key`; `None` if it does not have the key.
 fn without(map: &Map, key: &str) -> Option<Map> {
     let mut pairs: Vec<_> = map.iter().cloned().collect();
     pairs.retain(|(k, _)| k.as_str() != Some(key));

@@ -1,19 +1,19 @@
-//! What can go wrong with the configuration file.
+//! The errors of the configuration file.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why the configuration file could not be read or rewritten. It is as it was then.
+/// Why the configuration file could not be read or rewritten. The file is unchanged then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// Nothing says where the file is.
+    /// The location of the file is unknown.
     #[error(
         "nothing says where the configuration file is: this user has no home directory; set AEMP_RC to its path"
     )]
     NoPlace,
-    /// It is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error("cannot read the configuration file {}: {error}", path.display())]
     Read {
         /// Which file.
@@ -22,7 +22,7 @@ pub enum FileError {
         #[source]
         error: io::Error,
     },
-    /// It is no JSON.
+    /// The file is no valid JSON.
     #[error(
         "{}:{line}:{column}: {what}; the file is left as it is: mend it there, or take it away to begin anew",
         path.display()
@@ -32,20 +32,20 @@ pub enum FileError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// The column, from 1; 0 is the end of the line before.
+        /// The column, from 1; 0 is the end of the previous line.
         column: usize,
-        /// What is wrong there.
+        /// The error at that position.
         what: String,
     },
-    /// It is JSON, and no configuration.
+    /// The file is valid JSON, but no configuration.
     #[error("{}: {what} has to be an object; the file is left as it is", path.display())]
     Shape {
         /// Which file.
         path: PathBuf,
-        /// Which part of it.
+        /// The wrong part of the file.
         what: String,
     },
-    /// It is far longer than any configuration.
+    /// The file is far longer than any configuration.
     #[error("{} has more than {limit} bytes, which no configuration has", path.display())]
     TooLong {
         /// Which file.
@@ -53,29 +53,29 @@ pub enum FileError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// Someone else has been rewriting it for too long.
+    /// Another program has held the lock of the file for too long.
     #[error(
         "{} has been locked for {limit:?} by another program that rewrites the configuration; end that one, and try again",
         path.display()
     )]
     Locked {
-        /// The lock's file.
+        /// The lock file.
         path: PathBuf,
-        /// How long was waited.
+        /// The time limit of waiting.
         limit: Duration,
     },
-    /// It cannot be rewritten.
+    /// The file cannot be rewritten.
     #[error("cannot rewrite the configuration: {step} {}: {error}; it is left as it is", path.display())]
     Write {
-        /// What was being done.
+        /// The step that failed.
         step: &'static str,
-        /// To which file.
+        /// The file of this step.
         path: PathBuf,
         /// What the system says.
         #[source]
         error: io::Error,
     },
-    /// The host's name is not known.
+    /// The name of the host is not available.
     #[error("the system does not tell this host's name: {0}")]
     HostName(#[source] io::Error),
 }

@@ -1,4 +1,4 @@
-//! `ConfigFile`: the configuration file itself.
+//! `ConfigFile`: the configuration file.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -8,24 +8,24 @@ use std::path::{Path, PathBuf};
 use aemp_core::settings::{Asked, ConfigSource, Settings};
 use aemp_core::{StartError, Value};
 
-use crate::{Document, FileError, ProfileSource, Profiles, lock, place, replace};
+use crate::{Document, FileError, ProfileSource, Profiles, location, lock, replace};
 
-/// The longest file that is read, in bytes.
+/// Maximum length of the file in bytes.
 const MAX_LENGTH: u64 = 16 << 20;
 
-/// A configuration file that may exist or not.
+/// A configuration file. It may not exist.
 #[derive(Debug, Clone)]
 pub struct ConfigFile {
     path: PathBuf,
 }
 
 impl ConfigFile {
-    /// The file that `AEMP_RC` names, else the one that `PERL_ANYEVENT_MP_RC` names, else `~/.perl-anyevent-mp`.
+    /// The file at the path in `AEMP_RC`, or else in `PERL_ANYEVENT_MP_RC`, or else `~/.perl-anyevent-mp`.
     ///
     /// # Errors
     /// If neither is set and this user has no home directory.
     pub fn find() -> Result<Self, FileError> {
-        place::choose(|name| std::env::var_os(name), std::env::home_dir())
+        location::locate(|name| std::env::var_os(name), std::env::home_dir())
             .map(Self::at)
             .ok_or(FileError::NoPlace)
     }
@@ -35,15 +35,15 @@ impl ConfigFile {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its content; without keys where there is no file.
+    /// Reads the content. A missing file has no keys.
     ///
     /// # Errors
-    /// If it is there and cannot be read, or is no configuration: line and column.
+    /// If the file exists and cannot be read or is no configuration. The error has line and column.
     pub fn read(&self) -> Result<Document, FileError> {
         let Some(text) = self.text()? else {
             return Ok(Document::default());
@@ -52,7 +52,7 @@ impl ConfigFile {
             path: self.path.clone(),
             line: error.line(),
             column: error.column(),
-            what: without_place(&error),
+            what: without_position(&error),
         })?;
         Document::new(content).map_err(|what| FileError::Shape {
             path: self.path.clone(),
@@ -60,21 +60,21 @@ impl ConfigFile {
         })
     }
 
-    /// Changes the content in one step: no other program's update in between is lost. Without a change the file is left
-    /// alone. A new file begins with `version`. The previous version is kept under the same name with `~` appended.
+    /// Changes the content atomically: no concurrent update of another program is lost. Without a change the file is not
+    /// written. A new file begins with `version`. The previous version is kept under the same name with `~` appended.
     ///
-    /// It blocks while another program is rewriting, at most 10 s.
+    /// Blocks while another program rewrites the file, at most 10 s.
     ///
     /// # Errors
-    /// As [`read`](Self::read), and if the file cannot be rewritten. It is as it was then.
+    /// As [`read`](Self::read), and if the file cannot be rewritten. The file is unchanged then.
     pub fn update<T>(&self, change: impl FnOnce(&mut Document) -> T) -> Result<T, FileError> {
         self.try_update(|document| Ok(change(document)))
     }
 
-    /// The same where the change itself can fail; then nothing is written.
+    /// Like [`update`](Self::update), for a change that can fail; nothing is written then.
     ///
     /// # Errors
-    /// What `change` returns, and the errors of [`update`](Self::update).
+    /// The error of `change`, and the errors of [`update`](Self::update).
     pub fn try_update<T, E: From<FileError>>(
         &self,
         change: impl FnOnce(&mut Document) -> Result<T, E>,
@@ -101,7 +101,7 @@ impl ConfigFile {
         Ok(result)
     }
 
-    /// The file itself where the path is a symbolic link, which is to stay one.
+    /// The target of the path if that is a symbolic link, so that the link itself is not replaced.
     fn target(&self) -> Result<PathBuf, FileError> {
         match fs::canonicalize(&self.path) {
             Ok(path) => Ok(path),
@@ -137,8 +137,8 @@ impl ConfigFile {
     }
 }
 
-/// What serde_json says, without the line and column at its end, which we put in front.
-fn without_place(error: &serde_json::Error) -> String {
+/// The error text of serde_json without the line and column at its end, which are shown first.
+fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {
         Some(at) => text[..at].to_owned(),
@@ -146,10 +146,10 @@ fn without_place(error: &serde_json::Error) -> String {
     }
 }
 
-/// This host's name, as the system tells it: the name of the profile of who names none.
+/// The name of this host. It is the default name of the profile.
 ///
 /// # Errors
-/// If the system does not tell, or not as text.
+/// If the system does not return it, or not as text.
 pub fn host_name() -> Result<String, FileError> {
     let name = hostname::get().map_err(FileError::HostName)?;
     name.into_string().map_err(|name| {
@@ -174,7 +174,7 @@ impl ConfigSource for ConfigFile {
     }
 }
 
-/// The file that [`ConfigFile::find`] finds, looked for when a node that names a profile starts.
+/// The file of [`ConfigFile::find`], which is called when a node with a profile starts.
 #[derive(Debug, Clone, Copy)]
 pub struct UsualFile;
 

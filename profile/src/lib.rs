@@ -1,10 +1,10 @@
-//! The configuration of aemp, which it shares with AnyEvent::MP (protocol.md section 9): its rules, and the file, found,
-//! read and rewritten.
+//! The configuration of aemp, which is the one of AnyEvent::MP (protocol.md section 9): its rules, and the file, which
+//! this crate finds, reads and rewrites.
 //!
-//! [`Sources`] are what a configuration is made of: values of the program, a file's content, the names of a profile and of
-//! this host. [`Sources::resolve`] returns a [`Profile`] with every key checked, which
-//! [`Builder::fill`](aemp_core::Builder::fill) takes; a builder that is told a profile's name only has it from [`Profiles`],
-//! [`ConfigFile`] or [`UsualFile`]. What each [`Key`] takes is in its documentation, and this is which value holds:
+//! [`Sources`] are the inputs of a configuration: values of the program, the content of a file, the names of a profile
+//! and of this host. [`Sources::resolve`] returns a [`Profile`] with every key checked, for
+//! [`Builder::fill`](aemp_core::Builder::fill). A builder that has only the name of a profile gets it from
+//! [`Profiles`], [`ConfigFile`] or [`UsualFile`]. The documentation of [`Key`] describes the values. The precedence is:
 //!
 //! | from lowest to highest | |
 //! | --- | --- |
@@ -12,17 +12,17 @@
 //! | the program's values | highest of all with `force` |
 //! | the file's global keys | none of the file with `norc` |
 //! | the profile's parents | the farthest first |
-//! | the profile | the host's name where none is named |
+//! | the profile | by default the one with the host's name |
 //!
-//! The file knows nothing of that:
+//! The file is independent of these rules:
 //!
-//! * [`ConfigFile::find`] knows where it is: `AEMP_RC`, else `PERL_ANYEVENT_MP_RC`, else `~/.perl-anyevent-mp`.
-//! * [`ConfigFile::read`] takes a missing file for an empty one, and names line and column of what is broken.
-//! * [`ConfigFile::update`] changes a [`Document`] in one step against other writers and against the machine's end:
-//!   the file is always whole, one version or the other.
+//! * [`ConfigFile::find`] locates it: `AEMP_RC`, else `PERL_ANYEVENT_MP_RC`, else `~/.perl-anyevent-mp`.
+//! * [`ConfigFile::read`] treats a missing file as empty, and reports errors with line and column.
+//! * [`ConfigFile::update`] changes a [`Document`] atomically, with regard to other writers and to crashes: the file
+//!   always has one complete version.
 //!
-//! Beside the file lie its previous version, with `~` appended, and the lock of its writers, with `.lock`. All of them
-//! are for their owner's eyes only.
+//! Next to the file are its previous version, with `~` appended, and the lock file of its writers, with `.lock` appended.
+//! Only their owner can read and write these files.
 //!
 //! ```
 //! use aemp_core::Value;
@@ -40,8 +40,8 @@
 mod document;
 mod error;
 mod file;
+mod location;
 mod lock;
-mod place;
 mod replace;
 mod rules;
 

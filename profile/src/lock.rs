@@ -1,8 +1,8 @@
-//! The lock that keeps two writers apart.
+//! The lock that excludes concurrent writers.
 //!
-//! It lies on a file of its own beside the configuration, since the configuration itself is replaced by another file
-//! each time. That file stays: who took it away could take it from under one who waits. The system ends the lock with
-//! its process, however that ends.
+//! It is on a separate file next to the configuration, since the configuration itself is replaced by a new file each
+//! time. The lock file is never removed: another writer may be waiting for it. The system releases the lock when its
+//! process ends, for any reason.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -10,33 +10,36 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::FileError;
-use crate::replace::{beside, private};
+use crate::replace::{private_options, with_suffix};
 
-/// Rewriting takes milliseconds; who waits this long waits for a program that hangs.
-const LIMIT: Duration = Duration::from_secs(10);
+/// Time limit of waiting. Rewriting takes milliseconds, so a longer wait means that the other program hangs.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Waits for the lock of the configuration `file`. It lasts as long as what is returned.
+/// Waits for the lock of the configuration `file`. Dropping the returned file releases it.
 pub(crate) fn lock(file: &Path) -> Result<File, FileError> {
-    let path = beside(file, ".lock");
+    let path = with_suffix(file, ".lock");
     let failed = |step, error| FileError::Write {
         step,
         path: path.clone(),
         error,
     };
-    let lock = private()
+    let lock = private_options()
         .create(true)
         .truncate(false)
         .open(&path)
         .map_err(|error| failed("opening the lock", error))?;
-    let since = Instant::now();
+    let started = Instant::now();
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
             Err(TryLockError::Error(error)) => return Err(failed("locking", error)),
-            Err(TryLockError::WouldBlock) if since.elapsed() >= LIMIT => {
-                return Err(FileError::Locked { path, limit: LIMIT });
+            Err(TryLockError::WouldBlock) if started.elapsed() >= LOCK_TIMEOUT => {
+                return Err(FileError::Locked {
+                    path,
+                    limit: LOCK_TIMEOUT,
+                });
             }
-            // The system's own way of waiting knows no limit.
+            // Poll, since the system's blocking call has no timeout.
             Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(2)),
         }
     }

@@ -1,4 +1,4 @@
-//! Replacing a file in one step, its previous version kept.
+//! Replaces a file atomically and keeps its previous version.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -7,38 +7,38 @@ use std::path::{Path, PathBuf};
 
 use crate::FileError;
 
-/// Puts `content` in the place of `file`, for this user's eyes only. What was there is then called like it with `~`
-/// appended. Whenever the process or the machine ends, `file` is whole: what was there, or `content`.
+/// Replaces `file` by one with `content` that only this user can read. The previous version gets the same name with `~`
+/// appended. If the process or the machine crashes, `file` is complete: either the previous version or `content`.
 pub(crate) fn replace(file: &Path, content: &[u8]) -> Result<(), FileError> {
-    let fresh = beside(file, ".new");
+    let new_path = with_suffix(file, ".new");
     let failed = |step, path: &Path| {
         let path = path.to_owned();
         move |error| FileError::Write { step, path, error }
     };
-    // Of a writer that was killed. The caller holds the lock, so nobody else is writing it.
-    remove(&fresh).map_err(failed("removing", &fresh))?;
-    let mut new = private()
+    // Left over from a writer that was killed. The caller holds the lock, so no other writer uses it.
+    remove(&new_path).map_err(failed("removing", &new_path))?;
+    let mut new = private_options()
         .create_new(true)
-        .open(&fresh)
-        .map_err(failed("making", &fresh))?;
+        .open(&new_path)
+        .map_err(failed("making", &new_path))?;
     new.write_all(content)
         .and_then(|()| new.sync_all())
-        .map_err(failed("writing", &fresh))?;
+        .map_err(failed("writing", &new_path))?;
     drop(new);
-    keep(file).map_err(failed("keeping the previous version of", file))?;
-    fs::rename(&fresh, file).map_err(failed("replacing", file))?;
+    keep_previous(file).map_err(failed("keeping the previous version of", file))?;
+    fs::rename(&new_path, file).map_err(failed("replacing", file))?;
     sync_folder(file).map_err(failed("syncing the folder of", file))
 }
 
-/// The path with `more` appended to the name.
-pub(crate) fn beside(file: &Path, more: &str) -> PathBuf {
+/// The path of `file` with `more` appended to the name.
+pub(crate) fn with_suffix(file: &Path, more: &str) -> PathBuf {
     let mut path = OsString::from(file);
     path.push(more);
     path.into()
 }
 
-/// How to open what only this user may read and write.
-pub(crate) fn private() -> OpenOptions {
+/// Options to open files that only this user can read and write.
+pub(crate) fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     #[cfg(unix)]
@@ -49,23 +49,23 @@ pub(crate) fn private() -> OpenOptions {
     options
 }
 
-/// Gives the present version of `file` its second name, under which it stays.
-fn keep(file: &Path) -> io::Result<()> {
-    let next = beside(file, "~.new");
+/// Gives the current version of `file` a second name, under which it is kept.
+fn keep_previous(file: &Path) -> io::Result<()> {
+    let next = with_suffix(file, "~.new");
     remove(&next)?;
     match fs::hard_link(file, &next) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // Not every file system has second names.
+        // Not every file system has hard links: copy then.
         Err(_) => {
             let content = fs::read(file)?;
-            private()
+            private_options()
                 .create_new(true)
                 .open(&next)?
                 .write_all(&content)?;
         }
     }
-    fs::rename(&next, beside(file, "~"))?;
+    fs::rename(&next, with_suffix(file, "~"))?;
     // A writer that was killed between this step and the next has left two names of one file, and to rename one such name
     // to the other removes neither (POSIX `rename`).
     remove(&next)
@@ -78,7 +78,7 @@ fn remove(file: &Path) -> io::Result<()> {
     }
 }
 
-/// So that the new name outlasts the machine's end.
+/// Syncs the folder of `file`, so that the new name survives a crash of the machine.
 fn sync_folder(file: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());

@@ -1,11 +1,11 @@
-//! What can be wrong with a configuration, and what is merely odd.
+//! The errors and the warnings of a configuration.
 
 use std::fmt;
 
 use aemp_core::ParseIdError;
 use aemp_core::handshake::SecretError;
 
-/// Where a value was given.
+/// The place where a value was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Place {
@@ -15,7 +15,7 @@ pub enum Place {
     CommandLine,
     /// In the file, at top level.
     Global,
-    /// In the file, in the profile of this name.
+    /// In the file, in the profile with this name.
     Profile(String),
 }
 
@@ -30,36 +30,36 @@ impl fmt::Display for Place {
     }
 }
 
-/// A configuration that no node can start with. None of these shows a secret or a key.
+/// Why no node can start with a configuration. No error text shows a secret or a private key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// A value is not what its key takes.
+    /// A value is not valid for its key.
     #[error("{key} {place} takes {expected}, and {found} is none; for example {example}")]
     Value {
         /// The key.
         key: &'static str,
-        /// Where the value stands.
+        /// The place of the value.
         place: Place,
-        /// What it takes.
+        /// The values that the key takes.
         expected: &'static str,
-        /// What there is.
+        /// The value that was found.
         found: String,
-        /// A value that would do, in JSON.
+        /// A valid value, in JSON.
         example: &'static str,
     },
-    /// A program gives a key that does not exist.
+    /// A program has set a key that does not exist.
     #[error("there is no key {key:?}{}", meant(nearest))]
     UnknownKey {
         /// The key.
         key: String,
-        /// The known one that is most like it.
+        /// The most similar known key.
         nearest: Option<String>,
     },
-    /// Profiles inherit in a circle.
+    /// Profiles inherit in a cycle.
     #[error("the profiles {} inherit from each other in a circle: change the parent of one", chain.join(" -> "))]
     Cycle {
-        /// From one of them back to it.
+        /// The profiles of the cycle; the first one is repeated at the end.
         chain: Vec<String>,
     },
     /// The file is no configuration.
@@ -67,59 +67,59 @@ pub enum ProfileError {
         "{what} of the configuration file has to be an object such as {{\"seeds\": [\"host:4040\"]}}, and {found} is none"
     )]
     Shape {
-        /// Which part of it.
+        /// The wrong part of the file.
         what: String,
-        /// What there is.
+        /// The kind of value that was found.
         found: String,
     },
-    /// The file is of another version.
+    /// The file has another version.
     #[error("the configuration file has version {found}, and this program reads version 1 only")]
     Version {
-        /// What it says.
+        /// The version that was found.
         found: String,
     },
-    /// The node ID is none once `%n` and `%u` are filled in.
+    /// The node ID is not valid after `%n` and `%u` are replaced.
     #[error("nodeid: {0}")]
     NodeId(#[from] ParseIdError),
-    /// The secret cannot be used.
+    /// The secret is not valid.
     #[error(transparent)]
     Secret(#[from] SecretError),
 }
 
-/// Something odd in a configuration that does not keep a node from starting.
+/// A problem of a configuration that does not prevent a node from starting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// A key of the file that nobody here knows.
+    /// A key of the file is unknown.
     UnknownKey {
         /// The key.
         key: String,
-        /// Where it stands.
+        /// The place of the key.
         place: Place,
-        /// The known one that is most like it.
+        /// The most similar known key.
         nearest: Option<String>,
     },
-    /// A profile was named, by the program or as a parent, that the file does not have. It counts as empty.
+    /// The program or a profile names a profile that the file does not have. It counts as empty.
     NoProfile {
         /// The name.
         name: String,
-        /// Where it was named.
+        /// The place where it is named.
         place: Place,
-        /// The one in the file that is most like it.
+        /// The most similar profile in the file.
         nearest: Option<String>,
     },
-    /// `parent` at top level: the global keys inherit from nothing.
+    /// `parent` at top level has no effect: global keys do not inherit.
     GlobalParent,
-    /// A framing that only Perl has was left out of `framing_format`.
+    /// A framing that exists only in Perl was removed from `framing_format`.
     Framing {
         /// Its name.
         name: String,
     },
-    /// A key that changes nothing here.
+    /// A key has no effect in aemp.
     NoEffect {
         /// The key.
         key: &'static str,
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! A resolved profile as the settings of a node that starts.
+//! Converts a resolved profile to the settings of a starting node.
 
 use aemp_core::Text;
 use aemp_core::handshake::AuthMethod;
@@ -40,7 +40,8 @@ impl Fill for Profile {
     }
 }
 
-/// Nothing protects less than the configuration says.
+/// The first key that needs a feature which this version does not have. The node must not start with less protection
+/// than the configuration demands.
 fn unsupported(profile: &Profile) -> Option<(Key, &'static str)> {
     if profile.cert.is_some() {
         return Some((Key::Cert, NO_TLS));

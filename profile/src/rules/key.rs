@@ -1,4 +1,4 @@
-//! The keys of a configuration: their names, what each takes, and an example (protocol.md section 9).
+//! The keys of a configuration: their names, the kinds of their values, and examples (protocol.md section 9).
 
 use aemp_core::handshake::AuthMethod;
 use aemp_core::{Config, Value, nearest};
@@ -6,7 +6,7 @@ use aemp_core::{Config, Value, nearest};
 use super::read;
 use super::{Place, ProfileError};
 
-/// A key of a configuration file or a program's values.
+/// A key of a configuration file, or of the values of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Key {
@@ -14,9 +14,9 @@ pub enum Key {
     NodeId,
     /// Addresses to listen on.
     Binds,
-    /// Addresses to keep a connection to.
+    /// Seeds: addresses to which the node keeps a connection.
     Seeds,
-    /// The secret that the network's nodes share.
+    /// The secret that all nodes of the network share.
     Secret,
     /// A private key, its certificate and CA certificates, in PEM.
     Cert,
@@ -24,31 +24,31 @@ pub enum Key {
     Services,
     /// The profile to inherit from.
     Parent,
-    /// Until an unreachable node is declared down.
+    /// Time after which an unreachable node counts as down.
     MonitorTimeout,
-    /// For how long a node's addresses are tried.
+    /// Total time in which the addresses of a node are dialled.
     ConnectInterval,
     /// Codecs, best first.
     FramingFormat,
-    /// Auth methods that we produce, best first.
+    /// Auth methods that the node offers, best first.
     AuthOffer,
-    /// Auth methods that we accept, best first.
+    /// Auth methods that the node accepts, best first.
     AuthAccept,
-    /// Gather small writes; aemp always does.
+    /// Whether to batch small writes; aemp always does.
     Autocork,
-    /// Whether small writes go out at once.
+    /// Whether small writes are sent at once (`TCP_NODELAY`).
     Nodelay,
-    /// The shortest secret in bytes.
+    /// Minimum length of the secret in bytes.
     MinSecret,
-    /// Plain connections although there is a certificate.
+    /// Whether plain connections are allowed although there is a certificate.
     TlsFallback,
-    /// Treat silent peers as dead.
+    /// Whether silent peers count as dead.
     HungCheck,
-    /// No function calls from peers.
+    /// Whether peers are prevented from calling functions.
     Secure,
 }
 
-/// What form a key's value has.
+/// The kind of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -58,7 +58,7 @@ pub enum Kind {
     Addresses,
     /// A list of functions, each with or without arguments.
     Services,
-    /// A time in seconds, from 0.05 on.
+    /// A time in seconds, at least 0.05.
     Seconds,
     /// A list of names.
     Names,
@@ -66,7 +66,7 @@ pub enum Kind {
     Methods,
     /// On or off.
     Flag,
-    /// A whole number, 0 or more.
+    /// An integer, 0 or more.
     Count,
 }
 
@@ -93,7 +93,7 @@ impl Key {
         Self::Secure,
     ];
 
-    /// Its name in files and on the command line.
+    /// The name of the key in files and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::NodeId => "nodeid",
@@ -117,17 +117,17 @@ impl Key {
         }
     }
 
-    /// The key of that name.
+    /// The key called `name`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|key| key.name() == name)
     }
 
-    /// The name of the key that `name` most probably was meant to be.
+    /// The name of the key that is most similar to `name`.
     pub fn nearest(name: &str) -> Option<&'static str> {
         nearest(name, Self::ALL.map(Self::name))
     }
 
-    /// The form of its value.
+    /// The kind of its value.
     pub const fn kind(self) -> Kind {
         match self {
             Self::NodeId | Self::Secret | Self::Cert | Self::Parent => Kind::Text,
@@ -143,7 +143,7 @@ impl Key {
         }
     }
 
-    /// What it takes, for people.
+    /// A description of the values that it takes, for error texts.
     pub const fn expected(self) -> &'static str {
         match self.kind() {
             Kind::Text => "a text",
@@ -159,7 +159,7 @@ impl Key {
         }
     }
 
-    /// A value, in JSON.
+    /// An example value, in JSON.
     pub const fn example(self) -> &'static str {
         match self {
             Self::NodeId => r#""%n/%u""#,
@@ -180,7 +180,7 @@ impl Key {
         }
     }
 
-    /// The built-in default. Of the node's ID it is that of the profile `name`. `null` where there is none.
+    /// The built-in default; `null` if there is none. The default of the node's ID depends on the profile `name`.
     pub fn default_value(self, name: &str) -> Value {
         let config = Config::default();
         let methods = |methods: &[AuthMethod]| -> Value {
@@ -204,15 +204,15 @@ impl Key {
         }
     }
 
-    /// Whether a value of it is to be shown to nobody.
+    /// Whether its value is confidential and must not be shown.
     pub const fn is_secret(self) -> bool {
         matches!(self, Self::Secret | Self::Cert)
     }
 
-    /// Checks that `value` is one for this key. `null` always is: it stands for the built-in default.
+    /// Checks that `value` is valid for this key. `null` is always valid: it stands for the built-in default.
     ///
     /// # Errors
-    /// [`ProfileError::Value`], with what was expected and an example.
+    /// [`ProfileError::Value`], with a description of valid values and an example.
     ///
     /// ```
     /// use aemp_profile::{Key, Place};
@@ -239,7 +239,7 @@ impl Key {
         fits.then_some(()).ok_or_else(|| self.wrong(value, place))
     }
 
-    /// A flag that is given like a key, and has no place in a file: `force` and `norc`.
+    /// Reads a flag that is set like a key but does not exist in files: `force` and `norc`.
     pub(crate) fn pseudo_flag(name: &'static str, value: &Value) -> Result<bool, ProfileError> {
         read::flag(value).ok_or_else(|| ProfileError::Value {
             key: name,
@@ -264,8 +264,8 @@ impl Key {
         }
     }
 
-    /// The value that one word of a command line stands for: a number, `on` or `off`, a list with commas.
-    /// A word that fits none stays a text, which [`check`](Self::check) then refuses.
+    /// Converts a word of a command line to a value of this key's kind: a number, `on` or `off`, a comma-separated
+    /// list. A word that cannot be converted stays a text, which [`check`](Self::check) then refuses.
     ///
     /// ```
     /// use aemp_core::Value;

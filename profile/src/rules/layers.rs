@@ -1,11 +1,12 @@
-//! Which value of a key holds: the program's, the file's, a parent's or the profile's (protocol.md section 9).
+//! The precedence of the values of a key: the program's, the file's, a parent's and the profile's (protocol.md section
+//! 9).
 
 use aemp_core::{Map, Value, nearest};
 
 use super::read;
 use super::{Key, Place, Profile, ProfileError, Warning};
 
-/// Everything that a configuration is made of. `null` as a value stands for the built-in default.
+/// The inputs of a configuration. The value `null` stands for the built-in default.
 ///
 /// ```
 /// use aemp_core::Map;
@@ -21,23 +22,23 @@ use super::{Key, Place, Profile, ProfileError, Warning};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Sources<'a> {
-    /// The profile's name. `None`: the host's name is.
+    /// The profile's name; `None` for the host's name.
     pub name: Option<&'a str>,
-    /// The file's content. `None`, or no pairs: built-in defaults and the program's values only.
+    /// The file's content. With `None` or an empty map only built-in defaults and the program's values apply.
     pub file: Option<&'a Value>,
     /// The program's values by key.
     pub program: Option<&'a Map>,
-    /// Whether the program's values win over the file's.
+    /// Whether the program's values take precedence over the file's.
     pub force: bool,
-    /// Whether the file is left out.
+    /// Whether the file is ignored.
     pub norc: bool,
     host: &'a str,
     word: &'a str,
 }
 
 impl<'a> Sources<'a> {
-    /// No file and no values yet, on the host of that name. `word` is what `%u` becomes: letters and digits that no
-    /// other process has.
+    /// Sources without a file and values, on the host called `host`. `word` replaces `%u`: random letters and digits,
+    /// different for each process.
     pub fn new(host: &'a str, word: &'a str) -> Self {
         Self {
             name: None,
@@ -50,20 +51,20 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// The configuration that holds, with every key checked.
+    /// The effective configuration, with every key checked.
     ///
     /// # Errors
-    /// If the file has not the form of one, profiles inherit in a circle, the program gives an unknown key, or a
-    /// value that holds is none for its key. Values that others override are not looked at.
+    /// If the file is no configuration, profiles inherit in a cycle, the program has set an unknown key, or an
+    /// effective value is not valid for its key. Overridden values are not checked.
     pub fn resolve(&self) -> Result<Profile, ProfileError> {
         Profile::read(self.profile_name(), self.host, self.word, self.layers()?)
     }
 
-    /// The values that hold and where each was given, unchecked, in the order of protocol.md section 9: to be shown.
-    /// Keys whose built-in default holds are not among them. [`Key::is_secret`] says what to show to nobody.
+    /// The effective values with their places, unchecked, in the order of protocol.md section 9, for display. Keys with
+    /// their built-in default are not included. Values of keys with [`Key::is_secret`] must not be shown.
     ///
     /// # Errors
-    /// If the file has not the form of one, profiles inherit in a circle, or the program gives an unknown key.
+    /// If the file is no configuration, profiles inherit in a cycle, or the program has set an unknown key.
     pub fn values(&self) -> Result<Vec<(Key, Value, Place)>, ProfileError> {
         let mut values = self.layers()?.values;
         values.retain(|(_, value, _)| !value.is_null());
@@ -111,7 +112,7 @@ impl<'a> Sources<'a> {
         Ok(())
     }
 
-    /// The profile and its parents, the nearest first.
+    /// The profile and its parents, nearest first.
     fn chain<'f>(
         &self,
         name: &'f str,
@@ -119,7 +120,7 @@ impl<'a> Sources<'a> {
         warnings: &mut Vec<Warning>,
     ) -> Result<Vec<(&'f str, &'f Map)>, ProfileError> {
         let mut chain: Vec<(&str, &Map)> = Vec::new();
-        // A profile that nobody wrote down is an ordinary case only for the host's name.
+        // A missing profile is normal only for the host's name; a named one causes a warning.
         let mut named = self.name.map(|_| Place::Program);
         let mut next = Some(name);
         while let Some(name) = next {
@@ -153,7 +154,7 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// A configuration file whose outer form has been checked.
+/// A configuration file whose structure has been checked.
 #[derive(Default)]
 struct File<'a> {
     global: Option<&'a Map>,
@@ -197,12 +198,12 @@ impl<'a> File<'a> {
 fn object(value: &Value, what: impl Fn() -> String) -> Result<&Map, ProfileError> {
     value.as_map().ok_or_else(|| ProfileError::Shape {
         what: what(),
-        // Not the value itself, which may be a secret that stands in the wrong place.
+        // Not the value itself, which may be a misplaced secret.
         found: read::kind_of(value).to_owned(),
     })
 }
 
-/// The values that hold so far, and who gave them.
+/// The effective values so far, with their places.
 #[derive(Default)]
 pub(super) struct Effective<'a> {
     values: Vec<(Key, &'a Value, Place)>,
@@ -242,7 +243,7 @@ impl<'a> Effective<'a> {
         }
     }
 
-    /// What `read` makes of the value of `key`; `None` where the built-in default holds.
+    /// The value of `key`, converted by `read`; `None` if the built-in default applies.
     pub(super) fn get<T>(
         &self,
         key: Key,

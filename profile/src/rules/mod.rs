@@ -1,8 +1,8 @@
-//! Configuration: what a node is told by a file, its profiles and its program (protocol.md section 9).
+//! The rules of configurations from a file, its profiles and the program (protocol.md section 9).
 //!
-//! Nothing here reads a file, an environment variable or the host's name: all of that is given to [`Sources`], whose
-//! [`resolve`](Sources::resolve) returns a [`Profile`] with every key checked. A [`Builder`](aemp_core::Builder) is filled
-//! from one; where a program names a profile, [`Profiles`] resolves it from what a [`ProfileSource`] has.
+//! These modules read no file, no environment variable and no host name: those are inputs of [`Sources`], whose
+//! [`resolve`](Sources::resolve) returns a [`Profile`] with every key checked, for a [`Builder`](aemp_core::Builder).
+//! If a program names a profile, [`Profiles`] resolves it from a [`ProfileSource`].
 
 mod error;
 mod fill;

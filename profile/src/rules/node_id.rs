@@ -1,8 +1,8 @@
-//! A configured node ID as the ID that the node gets: `%n`, `%u` and a trailing `/` (protocol.md section 1).
+//! Expands a configured node ID: `%n`, `%u` and a trailing `/` (protocol.md section 1).
 
 use aemp_core::{NodeId, ParseIdError};
 
-/// Puts `host` in the place of `%n`, and `word` in that of `%u` and behind a trailing `/`.
+/// Replaces `%n` by `host` and `%u` by `word`, and appends `word` to a trailing `/`.
 pub(super) fn expand(configured: &str, host: &str, word: &str) -> Result<NodeId, ParseIdError> {
     let mut id = configured.replace("%n", host);
     if id.ends_with('/') {

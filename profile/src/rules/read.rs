@@ -1,7 +1,7 @@
-//! One value of a configuration, as the type that its key takes.
+//! Converts a value of a configuration to the type of its key.
 //!
-//! Perl writes what came from a command line as text, so numbers and flags may be text here, and one text may be a
-//! whole list with commas (protocol.md section 10).
+//! Perl stores words of the command line as texts, so numbers and flags may be texts, and one text may be a
+//! comma-separated list (protocol.md section 10).
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use aemp_core::handshake::AuthMethod;
 use aemp_core::settings::Service;
 use aemp_core::{Address, Config, Text, Value};
 
-/// A billion seconds, 30 years: what is longer is a mistake, and would overflow clocks.
+/// Maximum of times: a billion seconds, 30 years. Longer times are mistakes, and would overflow clocks.
 const MAX_SECONDS: f64 = 1e9;
 
 pub(super) fn text(value: &Value) -> Option<Text> {
@@ -19,7 +19,7 @@ pub(super) fn text(value: &Value) -> Option<Text> {
     }
 }
 
-/// The parts of a list that is written as one text. None of them is empty.
+/// The non-empty parts of a comma-separated list.
 pub(super) fn split(text: &str) -> impl Iterator<Item = &str> {
     text.split(',')
         .map(str::trim)
@@ -37,7 +37,7 @@ pub(super) fn names(value: &Value) -> Option<Vec<Text>> {
     }
 }
 
-/// A port alone may be a number, and one text may hold several addresses (protocol.md section 1).
+/// A port without a host may be a number, and one text may hold several addresses (protocol.md section 1).
 pub(super) fn addresses(value: &Value) -> Option<Vec<String>> {
     let items = match value {
         Value::Array(items) => &items[..],
@@ -101,7 +101,7 @@ pub(super) fn count(value: &Value) -> Option<usize> {
     }
 }
 
-/// Only what Perl and we read alike: to Perl, the text "off" is true.
+/// Only values that Perl reads the same way: in Perl the text "off" is true.
 pub(super) fn flag(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(flag) => Some(*flag),
@@ -118,17 +118,17 @@ pub(super) fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// A value for an error text, cut where it is long.
+/// A value for an error text, truncated if it is long.
 pub(super) fn shown(value: &Value) -> String {
-    const LONG: usize = 60;
+    const MAX_SHOWN: usize = 60;
     let whole = value.to_string();
-    match whole.char_indices().nth(LONG) {
+    match whole.char_indices().nth(MAX_SHOWN) {
         Some((at, _)) => format!("{}...", &whole[..at]),
         None => whole,
     }
 }
 
-/// What kind of value it is, for errors that must not show it.
+/// The kind of a value, for errors that must not show it.
 pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

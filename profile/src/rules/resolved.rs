@@ -1,4 +1,4 @@
-//! `Profile`: a configuration that has been resolved, with a type for each key.
+//! `Profile`: a resolved configuration, with a type for each key.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,52 +10,52 @@ use aemp_core::{Config, NodeId, Text};
 use super::layers::Effective;
 use super::{Key, ProfileError, Warning, node_id, read};
 
-/// What a node is told by its configuration (protocol.md section 9). [`Sources::resolve`](super::Sources::resolve)
-/// makes one, [`Builder::fill`](aemp_core::Builder::fill) gives it to a node.
+/// The resolved configuration of a node (protocol.md section 9). Created by
+/// [`Sources::resolve`](super::Sources::resolve), applied by [`Builder::fill`](aemp_core::Builder::fill).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Profile {
-    /// The profile's name, which is the host's where none was named.
+    /// The profile's name; by default the host's name.
     pub name: String,
-    /// The node's ID, with `%n` and `%u` filled in.
+    /// The node's ID, with `%n` and `%u` replaced.
     pub node_id: NodeId,
-    /// Addresses to listen on; `*` unless the configuration says otherwise.
+    /// Addresses to listen on; by default `*`.
     pub binds: Vec<String>,
-    /// Addresses to keep a connection to.
+    /// Seeds: addresses to which the node keeps a connection.
     pub seeds: Vec<String>,
-    /// The shared secret, at least `min_secret` bytes.
+    /// The shared secret, of at least `min_secret` bytes.
     pub secret: Option<Secret>,
-    /// Key and certificates.
+    /// The private key and certificates.
     pub cert: Option<Certificate>,
-    /// What to run at start, in this order.
+    /// Services to run at start, in this order.
     pub services: Vec<Service>,
-    /// Until an unreachable node is declared down.
+    /// Time after which an unreachable node counts as down.
     pub monitor_timeout: Duration,
-    /// For how long a node's addresses are tried.
+    /// Total time in which the addresses of a node are dialled.
     pub connect_interval: Duration,
-    /// The codecs to offer and accept, best first; `None` is every one that the node has.
+    /// The codecs to offer and accept, best first; `None` for all codecs of the node.
     pub framing_format: Option<Vec<Text>>,
-    /// Auth methods that are produced.
+    /// Auth methods that the node offers.
     pub auth_offer: Vec<AuthMethod>,
-    /// Auth methods that are accepted.
+    /// Auth methods that the node accepts.
     pub auth_accept: Vec<AuthMethod>,
-    /// Asks for small writes to be gathered. aemp does so in any case.
+    /// Whether to batch small writes. aemp always does.
     pub autocork: bool,
-    /// Whether small writes go out at once.
+    /// Whether small writes are sent at once (`TCP_NODELAY`).
     pub nodelay: bool,
-    /// The shortest secret in bytes.
+    /// Minimum length of the secret in bytes.
     pub min_secret: usize,
-    /// Plain connections although there is a certificate.
+    /// Whether plain connections are allowed although there is a certificate.
     pub tls_fallback: bool,
     /// Whether silent peers count as dead.
     pub hung_check: bool,
-    /// Whether peers may call no functions.
+    /// Whether peers are prevented from calling functions.
     pub secure: bool,
-    /// What is odd in the configuration.
+    /// Warnings about the configuration.
     pub warnings: Vec<Warning>,
 }
 
-/// A private key, its certificate and CA certificates, in PEM. Its `Debug` shows nothing of them.
+/// A private key, its certificate and CA certificates, in PEM. `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate(Text);
 
@@ -121,12 +121,12 @@ impl Profile {
             warnings: from.warnings,
             node_id,
         };
-        profile.look_closer();
+        profile.check_effects();
         Ok(profile)
     }
 
-    /// What is valid, and not quite what it says.
-    fn look_closer(&mut self) {
+    /// Adds warnings for values that are valid but have no effect, and removes framings that exist only in Perl.
+    fn check_effects(&mut self) {
         if let Some(framings) = &mut self.framing_format {
             let perl_only: Vec<_> = framings
                 .extract_if(.., |name| *name == "storable")

@@ -1,5 +1,4 @@
-//! `ProfileSource`: where a node that is about to start finds the configuration, and `Profiles`, which gives it to a
-//! builder.
+//! `ProfileSource`: the source of the configuration of a starting node. `Profiles`: its adapter for a builder.
 
 use std::error::Error;
 
@@ -8,9 +7,9 @@ use aemp_core::{Map, StartError, Text, Value};
 
 use super::{Key, ProfileError, Sources, program};
 
-/// The configuration file and the host's name, for a [`Builder`](aemp_core::Builder) that was told a profile's name. The
-/// crate `aemp-profile` has one that reads the file; a program that keeps its configuration elsewhere writes its own, and
-/// gives it to the builder as [`Profiles`].
+/// The source of the configuration's content and the host's name, for a [`Builder`](aemp_core::Builder) with the name
+/// of a profile. [`ConfigFile`](crate::ConfigFile) reads the file; a program that stores its configuration elsewhere
+/// implements this trait, and passes it to the builder as [`Profiles`].
 ///
 /// ```
 /// use aemp_profile::{ProfileSource, Profiles};
@@ -27,17 +26,17 @@ use super::{Key, ProfileError, Sources, program};
 /// let builder = LocalNode::builder().profiles(Profiles(Fixed)).profile("seed");
 /// ```
 pub trait ProfileSource: Send + Sync {
-    /// The file's content, a map without pairs where there is no file. It may block: a starting node calls it where
-    /// that disturbs nobody.
+    /// Loads the file's content; an empty map if there is no file. It may block: it is called on a thread for blocking
+    /// work.
     ///
     /// # Errors
-    /// If there is a file and it cannot be used; the error says which, where in it and what to do.
+    /// If there is a file and it cannot be used. The error should name the file, the position and what to do.
     fn load(&self) -> Result<Value, Box<dyn Error + Send + Sync>>;
 
-    /// The host's name: `%n` in node IDs, and the profile of who names none.
+    /// The host's name: it replaces `%n` in node IDs, and is the default name of the profile.
     ///
     /// # Errors
-    /// If the system does not tell.
+    /// If the system does not return it.
     fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>>;
 }
 
@@ -59,7 +58,7 @@ impl<S: ProfileSource> ConfigSource for Profiles<S> {
     fn configure(&self, asked: &Asked, settings: &mut Settings) -> Result<(), StartError> {
         let mut values = asked.values.clone();
         let force = take_flag(&mut values, "force").map_err(wrong)?;
-        // No profile is wanted where there are values alone.
+        // With values only, no profile is selected.
         let norc = take_flag(&mut values, "norc").map_err(wrong)? || asked.profile.is_none();
         let file = match norc {
             true => Map::new().into(),
@@ -78,7 +77,7 @@ impl<S: ProfileSource> ConfigSource for Profiles<S> {
         sources.force = force;
         sources.norc = norc;
         let profile = sources.resolve().map_err(wrong)?;
-        // A profile that the program itself filled in may lack what no value here says again.
+        // Keep the unsupported feature and the warnings of an earlier `Builder::fill`.
         let before = settings.unsupported.take();
         let mut warnings = std::mem::take(&mut settings.warnings);
         profile.fill(settings);
@@ -93,12 +92,12 @@ fn wrong(error: ProfileError) -> StartError {
     StartError::Profile(error.into())
 }
 
-/// Takes all values of `name`, which is no key of a file, out of `values`; the last counts.
+/// Removes all values of the pseudo key `name` from `values`. The last one counts.
 fn take_flag(values: &mut Vec<(Text, Value)>, name: &'static str) -> Result<bool, ProfileError> {
     let given: Vec<_> = values.extract_if(.., |(key, _)| *key == name).collect();
     match given.last() {
         None => Ok(false),
-        // They have no row in the table of keys, and take what any flag takes.
+        // Pseudo keys are not in the table of keys. They take the values of any flag.
         Some((_, value)) => Key::pseudo_flag(name, value),
     }
 }

@@ -1,16 +1,16 @@
-//! Where the configuration file is.
+//! The location of the configuration file.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Its name in the home directory, which is AnyEvent::MP's.
+/// Its name in the home directory, the same as in AnyEvent::MP.
 const NAME: &str = ".perl-anyevent-mp";
 
-/// Environment variables that name it, the first that is set and not empty counts.
+/// Environment variables with its path. The first one that is set and not empty counts.
 const VARIABLES: [&str; 2] = ["AEMP_RC", "PERL_ANYEVENT_MP_RC"];
 
-/// The path, from the environment's variables and the home directory.
-pub(crate) fn choose(
+/// The path, from the environment variables and the home directory.
+pub(crate) fn locate(
     variable: impl Fn(&str) -> Option<OsString>,
     home: Option<PathBuf>,
 ) -> Option<PathBuf> {
@@ -33,13 +33,13 @@ mod tests {
                 let value = if name == "AEMP_RC" { ours } else { perls };
                 (value != "unset").then(|| OsString::from(value))
             };
-            choose(variable, home()).unwrap()
+            locate(variable, home()).unwrap()
         };
         assert_eq!(with("/ours", "/perls"), PathBuf::from("/ours"));
         assert_eq!(with("unset", "/perls"), PathBuf::from("/perls"));
         assert_eq!(with("", "/perls"), PathBuf::from("/perls"));
         let usual = PathBuf::from("/home/me/.perl-anyevent-mp");
         assert_eq!(with("unset", "unset"), usual);
-        assert_eq!(choose(|_| None, None), None);
+        assert_eq!(locate(|_| None, None), None);
     }
 }
