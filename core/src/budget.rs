@@ -124,7 +124,7 @@ impl Turn {
 
     /// Whether the budget is exhausted.
     #[inline]
-    pub(crate) fn is_over(&mut self) -> bool {
+    pub(crate) fn is_exhausted(&mut self) -> bool {
         #[cfg(aemp_faults)]
         if aemp_proto::faults::is(aemp_proto::faults::Fault::EndlessTurn) {
             return false;
@@ -174,7 +174,7 @@ mod tests {
     fn begun() -> Turn {
         let mut turn = Turn::new(SMALL);
         turn.spend(CLOCK_INTERVAL);
-        assert!(!turn.is_over());
+        assert!(!turn.is_exhausted());
         turn
     }
 
@@ -182,56 +182,56 @@ mod tests {
     async fn a_turn_ends_with_its_time() {
         let mut turn = begun();
         tokio::time::advance(SMALL.time).await;
-        // What takes no time begins no turn of its own.
+        // A future that is ready at once begins no new turn.
         turn.wait(async {}).await;
         turn.spend(CLOCK_INTERVAL);
-        assert!(turn.is_over() && turn.is_over());
+        assert!(turn.is_exhausted() && turn.is_exhausted());
         turn.yield_now().await;
         turn.spend(CLOCK_INTERVAL);
-        assert!(!turn.is_over());
+        assert!(!turn.is_exhausted());
         tokio::time::advance(SMALL.time).await;
         turn.wait(yield_now()).await;
         turn.spend(CLOCK_INTERVAL);
-        assert!(!turn.is_over());
+        assert!(!turn.is_exhausted());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_the_clock_stands_still_a_turn_ends_by_its_messages() {
+    async fn with_a_stopped_clock_a_turn_ends_by_its_messages() {
         let mut turn = Turn::new(SMALL);
         let spent = (1..).find(|_| {
             turn.spend(1);
-            turn.is_over()
+            turn.is_exhausted()
         });
         assert_eq!(spent, Some(SMALL.messages));
         turn.yield_now().await;
-        assert!(!turn.is_over());
+        assert!(!turn.is_exhausted());
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_request_that_takes_the_time_of_a_turn_ends_it() {
         let mut turn = Turn::new(SMALL);
         turn.spend_request();
-        assert!(!turn.is_over());
+        assert!(!turn.is_exhausted());
         turn.spend_request();
         tokio::time::advance(SMALL.time).await;
-        assert!(turn.is_over());
+        assert!(turn.is_exhausted());
         turn.yield_now().await;
         turn.spend_request();
         tokio::time::advance(SMALL.time).await;
-        assert!(turn.is_over());
+        assert!(turn.is_exhausted());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_ends_by_its_bytes() {
         let mut turn = Turn::new(SMALL);
         (0..4).for_each(|_| turn.spend_operation(SMALL.bytes / 4));
-        assert!(turn.is_over());
+        assert!(turn.is_exhausted());
         turn.yield_now().await;
-        assert!(!turn.is_over());
+        assert!(!turn.is_exhausted());
     }
 
     #[tokio::test]
-    async fn a_task_that_is_woken_meanwhile_gives_way_all_the_same() {
+    async fn a_task_that_is_woken_while_it_yields_still_yields() {
         let rounds = Arc::new(AtomicUsize::new(0));
         let counted = rounds.clone();
         let other = tokio::spawn(async move {
@@ -244,7 +244,7 @@ mod tests {
             let mut turn = begun();
             let before = rounds.load(Ordering::Relaxed);
             for _ in 0..10 {
-                // As an answer to a request does, which wakes the writer in the same task.
+                // As an answer to a request, which wakes the writer in the same task.
                 poll_fn(|cx| {
                     cx.waker().wake_by_ref();
                     Poll::Ready(())

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_panic_carries_is_caught() {
+    fn any_panic_payload_is_caught() {
         assert_eq!(run(|| panic!("one")).unwrap_err().to_string(), "one");
         let two = 2;
         assert_eq!(run(|| panic!("{two}")).unwrap_err().to_string(), "2");
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_future_panics_alone_whenever_it_does() {
+    async fn the_panic_of_a_future_is_caught_at_any_poll() {
         let ended = complete(async { panic!("here") });
         assert_eq!(ended.await.unwrap_err().to_string(), "here");
         let bomb = Bomb(3);

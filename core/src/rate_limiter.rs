@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_spent_comes_back_one_by_one() {
+    fn used_permits_come_back_one_per_period() {
         let period = Duration::from_millis(100);
         let limiter = RateLimiter::new(20, period);
         let start = Instant::now();

@@ -150,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn a_full_address_displaces_its_own_oldest() {
+    fn a_full_address_evicts_its_own_oldest_connection() {
         let backlog = backlog(100, 2);
         let others = add(&backlog, "10.0.0.9");
-        let passes: Vec<_> = (0..3).map(|_| add(&backlog, "10.0.0.1")).collect();
-        let evicted: Vec<_> = passes
+        let slots: Vec<_> = (0..3).map(|_| add(&backlog, "10.0.0.1")).collect();
+        let evicted: Vec<_> = slots
             .iter()
             .map(|pass| pass.evicted.is_cancelled())
             .collect();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_door_displaces_the_oldest_of_who_holds_most() {
+    fn a_full_backlog_evicts_the_oldest_connection_of_the_largest_address() {
         let backlog = backlog(3, 16);
         let single = add(&backlog, "10.0.0.1");
         let many: Vec<_> = (0..2).map(|_| add(&backlog, "10.0.0.2")).collect();
@@ -173,12 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn of_strangers_with_one_connection_each_the_oldest_goes_first() {
+    fn of_addresses_with_one_connection_each_the_oldest_is_evicted() {
         let backlog = backlog(3, 16);
-        let passes: Vec<_> = (0..5)
+        let slots: Vec<_> = (0..5)
             .map(|n| add(&backlog, &format!("10.0.0.{n}")))
             .collect();
-        let evicted: Vec<_> = passes
+        let evicted: Vec<_> = slots
             .iter()
             .map(|pass| pass.evicted.is_cancelled())
             .collect();
@@ -186,21 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_has_proved_itself_is_not_displaced() {
+    fn an_authenticated_connection_is_not_evicted() {
         let backlog = backlog(2, 1);
-        let release = add(&backlog, "10.0.0.1");
-        release.release();
+        let authenticated = add(&backlog, "10.0.0.1");
+        authenticated.release();
         let others: Vec<_> = (1..4)
             .map(|n| add(&backlog, &format!("10.0.0.{n}")))
             .collect();
-        assert!(!release.evicted.is_cancelled());
+        assert!(!authenticated.evicted.is_cancelled());
         assert!(others[0].evicted.is_cancelled() && !others[2].evicted.is_cancelled());
     }
 
     #[test]
     fn an_ipv6_network_counts_as_one_address() {
         let backlog = backlog(100, 2);
-        let passes: Vec<_> = [
+        let slots: Vec<_> = [
             "2001:db8::1",
             "2001:db8::2",
             "2001:db8:0:0:7::",
@@ -208,7 +208,7 @@ mod tests {
         ]
         .map(|a| add(&backlog, a))
         .into();
-        let evicted: Vec<_> = passes
+        let evicted: Vec<_> = slots
             .iter()
             .map(|pass| pass.evicted.is_cancelled())
             .collect();
@@ -216,12 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_limited_in_total_only_and_a_leaver_frees_its_place() {
+    fn loopback_is_limited_in_total_only_and_a_closed_connection_frees_its_slot() {
         let backlog = backlog(3, 1);
-        let mut passes: Vec<_> = (0..3).map(|_| add(&backlog, "127.0.0.1")).collect();
-        assert!(passes.iter().all(|pass| !pass.evicted.is_cancelled()));
-        passes.pop();
-        passes.push(add(&backlog, "::ffff:127.0.0.1"));
-        assert!(passes.iter().all(|pass| !pass.evicted.is_cancelled()));
+        let mut slots: Vec<_> = (0..3).map(|_| add(&backlog, "127.0.0.1")).collect();
+        assert!(slots.iter().all(|pass| !pass.evicted.is_cancelled()));
+        slots.pop();
+        slots.push(add(&backlog, "::ffff:127.0.0.1"));
+        assert!(slots.iter().all(|pass| !pass.evicted.is_cancelled()));
     }
 }

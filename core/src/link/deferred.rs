@@ -38,7 +38,7 @@ impl DeferredRequests {
     }
 
     /// Whether reading has to stop until a request is answered or the directory has caught up.
-    pub(crate) fn blocks(&self) -> bool {
+    pub(crate) fn blocks_reading(&self) -> bool {
         self.is_behind() || self.is_full() && !self.is_refusing
     }
 
@@ -86,23 +86,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_bounded_and_comes_in_order() {
+    fn deferred_requests_are_bounded_and_in_order() {
         let mut held = DeferredRequests::default();
         for n in 0..MAX_REQUESTS as u64 {
-            assert!(!held.blocks());
+            assert!(!held.blocks_reading());
             assert!(held.push(request(n)));
         }
-        assert!(held.blocks());
+        assert!(held.blocks_reading());
         assert!(!held.push(request("more")));
         held.refuse();
-        assert!(!held.blocks());
+        assert!(!held.blocks_reading());
         assert!(!held.push(request("more")));
         for n in 0..MAX_REQUESTS as u64 {
             assert_eq!(held.pop().unwrap().parse::<(u64,)>().unwrap(), (n,));
         }
         assert!(held.is_empty() && held.bytes == 0);
         assert!(!held.push(request("x".repeat(MAX_REQUEST_BYTES))));
-        while !held.blocks() {
+        while !held.blocks_reading() {
             assert!(held.push(request("x".repeat(MAX_REQUEST_BYTES / 2))));
         }
         assert!(held.bytes < MAX_BYTES + MAX_REQUEST_BYTES);

@@ -17,7 +17,11 @@ const CHECKS: u32 = 4;
 const MIN_KEEPALIVES: u32 = 3;
 
 /// Waits until the connection has been idle for the timeout, begins to close it, and returns the reason.
-pub(super) async fn idle(links: &Links, peer: &Arc<Peer>, generation: Generation) -> String {
+pub(super) async fn close_when_idle(
+    links: &Links,
+    peer: &Arc<Peer>,
+    generation: Generation,
+) -> String {
     let Some(limit) = limit(&links.network.config) else {
         return std::future::pending().await;
     };

@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
                 Err(why) => return ReadEnd::Failed(why),
             }
             self.batch.ready(|parked| pulse.park(parked)).await;
-            if self.turn.is_over() {
+            if self.turn.is_exhausted() {
                 self.turn.yield_now().await;
                 continue;
             }
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
                 self.catch_up().await;
                 continue;
             }
-            if self.deferred.blocks() {
+            if self.deferred.blocks_reading() {
                 self.wait_or_refuse().await;
                 continue;
             }
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
     /// Answers deferred requests while the peer's queue has room and the budget lasts.
     fn answer_deferred(&mut self) -> Result<(), String> {
         let Link { peer, host, .. } = self.link;
-        while !self.deferred.is_empty() && !self.deferred.is_behind() && !self.turn.is_over() {
+        while !self.deferred.is_empty() && !self.deferred.is_behind() && !self.turn.is_exhausted() {
             match self.link.answers() {
                 Answers::Now => {}
                 Answers::Later => break,
@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
         let mut messages = 0;
         let tapped = link.links.network.taps.is_on();
         loop {
-            if self.turn.is_over() || self.deferred.blocks() {
+            if self.turn.is_exhausted() || self.deferred.blocks_reading() {
                 buffer.advance(at);
                 return Ok(messages);
             }

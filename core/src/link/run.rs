@@ -7,11 +7,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::idle::idle;
+use super::idle::close_when_idle;
 use super::open::Opened;
 use super::reader::Reader;
 use super::shared::Shared;
-use super::watch::hung;
+use super::watch::wait_until_hung;
 use super::{Host, Links};
 use crate::Excerpt;
 use crate::codec::PeerInfo;
@@ -27,14 +27,14 @@ const LINGER: Duration = Duration::from_secs(3);
 /// connection is up.
 pub(super) async fn run(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String {
     let span = tracing::info_span!(target: "aemp::link", "link", peer = %opened.peer.id);
-    let carried = guard::complete(carry(links, opened, up)).instrument(span);
+    let carried = guard::complete(drive(links, opened, up)).instrument(span);
     carried.await.unwrap_or_else(|panic| {
         tracing::error!(target: "aemp::link", panic = %Excerpt(&panic), "the task of a connection panicked");
         format!("a panic: {panic}")
     })
 }
 
-async fn carry(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String {
+async fn drive(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String {
     let Opened {
         stream,
         established,
@@ -107,8 +107,8 @@ async fn carry(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
         },
         why = &mut write => link.ended_by_peer(why),
         () = link.keepalive(sends.keepalive()) => String::new(),
-        why = hung(&links.network.config, &peer, generation, &pulse, &stream) => why,
-        why = idle(links, &peer, generation) => {
+        why = wait_until_hung(&links.network.config, &peer, generation, &pulse, &stream) => why,
+        why = close_when_idle(links, &peer, generation) => {
             let rest_of_queue = drain(&mut write, &mut read);
             link.linger(rest_of_queue, &pulse, &cancel).await;
             why

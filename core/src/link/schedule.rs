@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_answer_has_a_lead_and_one_that_fails_gives_way() {
+    fn the_next_address_follows_after_a_delay_or_at_once_after_a_failure() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut schedule = Schedule::new(3, MAX_CONCURRENT, start, TIME);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_over_when_the_time_is() {
+    fn no_attempt_begins_after_the_time() {
         let start = Instant::now();
         let mut schedule = Schedule::new(1, MAX_CONCURRENT, start, TIME);
         let mut now = start;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_share_the_time_and_few_are_tried_at_once() {
+    fn many_addresses_share_the_time_and_few_are_dialled_concurrently() {
         let start = Instant::now();
         let mut schedule = Schedule::new(100, MAX_CONCURRENT, start, TIME);
         let mut running = started(&mut schedule, start);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn without_time_the_first_is_tried_once() {
+    fn without_time_the_first_address_is_dialled_once() {
         let start = Instant::now();
         let mut schedule = Schedule::new(2, MAX_CONCURRENT, start, Duration::ZERO);
         assert_eq!(started(&mut schedule, start), [0]);

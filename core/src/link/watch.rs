@@ -30,7 +30,7 @@ const ACKNOWLEDGE_WITHIN: u32 = 2;
 const CHECKS: u32 = 20;
 
 /// Waits until the peer counts as hung. Returns the reason.
-pub(super) async fn hung(
+pub(super) async fn wait_until_hung(
     config: &Config,
     peer: &Arc<Peer>,
     generation: Generation,

@@ -58,7 +58,7 @@ impl Link<'_> {
                         if at < chunk.len() {
                             self.peer.wrote(self.generation, &mut written);
                         }
-                        if turn.is_over() {
+                        if turn.is_exhausted() {
                             turn.yield_now().await;
                         }
                     }

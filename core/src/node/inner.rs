@@ -160,7 +160,7 @@ impl Inner {
     /// recursively.
     #[inline]
     fn with_peer<R>(self: &Arc<Self>, id: &NodeId, call: impl FnOnce(&Arc<Peer>) -> R) -> R {
-        let last = take_last().filter(|peer| peer.is(&self.network, id));
+        let last = take_last().filter(|peer| peer.is_peer_of(&self.network, id));
         let peer = last.unwrap_or_else(|| self.network.peer(id));
         let result = call(&peer);
         cache_last(peer);

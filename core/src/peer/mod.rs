@@ -107,7 +107,7 @@ impl Peer {
 
     /// Whether this is the peer `id` of `network`.
     #[inline]
-    pub(crate) fn is(&self, network: &Arc<Network>, id: &NodeId) -> bool {
+    pub(crate) fn is_peer_of(&self, network: &Arc<Network>, id: &NodeId) -> bool {
         // The weak reference keeps the allocation, so no later network has the same pointer.
         std::ptr::eq(self.network.as_ptr(), Arc::as_ptr(network)) && self.id == *id
     }
@@ -126,7 +126,10 @@ impl Peer {
 
     /// Calls the machine under the lock and performs its effects.
     #[inline]
-    fn with<R>(self: &Arc<Self>, call: impl FnOnce(&mut Machine<Action, Connection>) -> R) -> R {
+    fn with_machine<R>(
+        self: &Arc<Self>,
+        call: impl FnOnce(&mut Machine<Action, Connection>) -> R,
+    ) -> R {
         let mut state = self.lock();
         let result = call(&mut state.machine);
         self.settle(state);
@@ -251,7 +254,7 @@ impl Peer {
 
     /// Sends a message, or queues it until there is a connection.
     pub(crate) fn send(self: &Arc<Self>, frame: &Frame<'_>) -> Result<(), SendError> {
-        let sent = self.with(|machine| machine.send(frame));
+        let sent = self.with_machine(|machine| machine.send(frame));
         sent.map_err(|error| SendError::Encode {
             to: self.id.port(frame.port),
             error,
@@ -264,12 +267,12 @@ impl Peer {
         frame: &Frame<'_>,
         high_water: usize,
     ) -> Result<(), PassError> {
-        self.with(|machine| machine.pass_on(frame, high_water))
+        self.with_machine(|machine| machine.pass_on(frame, high_water))
     }
 
     /// Reports that a message to `port` could not be encoded and that its sender got no error.
     pub(crate) fn report_not_sent(self: &Arc<Self>, port: &PortName, error: &EncodeError) {
-        self.with(|machine| machine.not_sent(port, error));
+        self.with_machine(|machine| machine.not_sent(port, error));
     }
 
     /// Monitors a port of this peer, or the node itself (the empty name).
@@ -280,23 +283,23 @@ impl Peer {
         then: Action,
     ) -> Monitor {
         let armed = then.armed();
-        self.with(|machine| machine.monitor(port, key, then));
+        self.with_machine(|machine| machine.monitor(port, key, then));
         Monitor::new(self.clone(), port, key, armed)
     }
 
     /// Kills a port of this peer.
     pub(crate) fn kill(self: &Arc<Self>, port: &PortName, reason: &Reason) {
-        self.with(|machine| machine.kill(port, reason));
+        self.with_machine(|machine| machine.kill(port, reason));
     }
 
     /// Sends a message of the node itself. Elements that the codec cannot carry are replaced, so encoding never fails.
     pub(crate) fn send_internal(self: &Arc<Self>, port: &PortName, values: Values) {
-        self.with(|machine| machine.send_own(port, values));
+        self.with_machine(|machine| machine.send_own(port, values));
     }
 
     /// Sends a request of the node itself over the connection `generation`; drops it if that connection is gone.
     pub(crate) fn send_internal_over(self: &Arc<Self>, generation: Generation, values: &Values) {
-        self.with(|machine| machine.send_request_over(generation, values));
+        self.with_machine(|machine| machine.send_request_over(generation, values));
     }
 
     /// Sends a ping (a `time` request) over the connection `generation`.
@@ -304,7 +307,7 @@ impl Peer {
         let Some(network) = self.network.upgrade() else {
             return;
         };
-        self.with(|machine| {
+        self.with_machine(|machine| {
             let Some(connection) = machine.connection_of(generation) else {
                 return;
             };
@@ -379,17 +382,17 @@ impl Peer {
 
     /// The peer has closed the connection `generation`: fires the monitors. Queued bytes are still written.
     pub(crate) fn peer_closed(self: &Arc<Self>, generation: Generation, why: &str) {
-        self.with(|machine| machine.peer_closed(generation, why));
+        self.with_machine(|machine| machine.peer_closed(generation, why));
     }
 
     /// The connection that `wait` stands for could not be made: the messages that wait for it fail.
     pub(crate) fn unreachable(self: &Arc<Self>, wait: Wait, why: &str) {
-        self.with(|machine| machine.unreachable(wait, why));
+        self.with_machine(|machine| machine.unreachable(wait, why));
     }
 
     /// Fails the link of `generation`, if it is up, for the reason `why`.
     pub(crate) fn fail_link(self: &Arc<Self>, generation: Generation, why: &str) {
-        self.with(|machine| machine.fail(generation, why));
+        self.with_machine(|machine| machine.fail(generation, why));
     }
 
     /// Fails the link of `generation` and waits until it is down.
@@ -418,7 +421,7 @@ impl Peer {
 
 impl Monitored for Peer {
     fn unmonitor(self: Arc<Self>, port: &PortName, key: MonitorKey) {
-        let action = self.with(|machine| machine.unmonitor(port, key));
+        let action = self.with_machine(|machine| machine.unmonitor(port, key));
         // Not under the lock: dropping an action may run user code, which may drop another monitor of this peer.
         guard::dispose(action);
     }
@@ -426,7 +429,7 @@ impl Monitored for Peer {
 
 impl RemoteWatcher for Peer {
     fn port_died(self: Arc<Self>, generation: Generation, port: &PortName, reason: &Reason) {
-        self.with(|machine| machine.local_port_died(generation, port, reason));
+        self.with_machine(|machine| machine.local_port_died(generation, port, reason));
     }
 }
 

@@ -41,7 +41,7 @@ impl Peer {
         let Some(network) = self.network.upgrade() else {
             return false;
         };
-        let read = self.with(|machine| {
+        let read = self.with_machine(|machine| {
             let pulse = machine.connection_of(generation)?.info.pulse().clone();
             machine.send_request_over(generation, &node_protocol::echo(&network.id));
             Some(pulse.next_read())
@@ -95,6 +95,7 @@ impl Opening {
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        self.peer.with(|machine| machine.close_opening(self.key));
+        self.peer
+            .with_machine(|machine| machine.close_opening(self.key));
     }
 }

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn peers_that_come_and_go_do_not_pile_up_and_one_in_use_stays() {
+    async fn short_lived_peers_do_not_accumulate_and_one_in_use_stays() {
         let peers = Peers::default();
         let add = |n: u32| {
             let id: NodeId = format!("client{n}").parse().unwrap();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_peer_that_a_thread_sent_to_last_is_not_forgotten() {
+    async fn the_cached_peer_of_a_thread_is_not_dropped() {
         let peers = Peers::default();
         let add = |n: u32| {
             let id: NodeId = format!("client{n}").parse().unwrap();

@@ -72,7 +72,7 @@ pub(crate) async fn evict_largest(network: Arc<Network>) {
                 (pooled, peer)
             });
             match peers.max_by_key(|(used, _)| *used) {
-                Some((used, peer)) if used > 0 => peer.with(|machine| machine.evict(&why)),
+                Some((used, peer)) if used > 0 => peer.with_machine(|machine| machine.evict(&why)),
                 // The bytes were released in the meantime.
                 _ => break,
             }

@@ -43,7 +43,7 @@ mod tests {
     use crate::peer::tests::network;
 
     #[tokio::test]
-    async fn a_connector_is_done_with_its_wait_and_has_no_say_in_the_next() {
+    async fn a_connector_cannot_fail_a_later_wait() {
         let network = network();
         let peer = network.peer(&"peer".parse().unwrap());
         let begin = || {

@@ -44,11 +44,11 @@ impl Peer {
 
     /// Settles the bytes written of a chunk that is not complete.
     pub(crate) fn wrote(self: &Arc<Self>, generation: Generation, written: &mut Written) {
-        self.with(|machine| machine.bytes_written(generation, written));
+        self.with_machine(|machine| machine.bytes_written(generation, written));
     }
 
     /// Accepts no more messages for `generation`; its writer ends after it has written the queue.
     pub(crate) fn finish(self: &Arc<Self>, generation: Generation) {
-        self.with(|machine| machine.finish(generation));
+        self.with_machine(|machine| machine.finish(generation));
     }
 }

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_failed_shard_leaves_of_a_chunk_is_settled() {
+    async fn items_that_a_failed_shard_leaves_are_completed() {
         let node = LocalNode::builder().id("n");
         let node = node.configure(|config| config.shards = 1);
         let node = node.start().await.unwrap();

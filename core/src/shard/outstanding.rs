@@ -67,7 +67,7 @@ mod tests {
     fn processed_bytes_are_no_longer_outstanding() {
         let mut outstanding = Outstanding::default();
         assert_eq!((outstanding.bytes(), outstanding.until_below(1)), (0, 0));
-        // Another reader's bytes come between.
+        // Bytes of another reader come in between.
         outstanding.add(STEP, 100_000);
         outstanding.add(STEP, 200_000);
         outstanding.add(1, 200_001);
@@ -82,13 +82,13 @@ mod tests {
     }
 
     #[test]
-    fn a_trickle_is_remembered_in_a_few_parts() {
+    fn small_amounts_are_recorded_in_few_parts() {
         let mut outstanding = Outstanding::default();
         for n in 1..=10_000 {
             outstanding.add(100, 1000 * n);
             outstanding.settle(1000 * n.saturating_sub(5000));
         }
-        // Never less than what is left, and little more.
+        // At least the bytes that are left, and little more.
         assert!((500_000..500_000 + STEP).contains(&outstanding.bytes()));
         assert!(outstanding.parts.len() <= 500_000 / STEP + 2);
     }

@@ -63,7 +63,7 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
             turn.spend(messages);
             loop {
                 turn.spend(NOTIFICATION_COST * shard.notified());
-                if turn.is_over() {
+                if turn.is_exhausted() {
                     turn.yield_now().await;
                 }
                 if !shard.notify_some() {

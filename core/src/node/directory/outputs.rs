@@ -22,7 +22,7 @@ impl State {
         mut next: impl FnMut(&mut Machine) -> Option<Output>,
     ) {
         let mut turn = Turn::new(Budget::DIRECTORY);
-        while !turn.is_over()
+        while !turn.is_exhausted()
             && let Some(output) = next(&mut self.machine)
         {
             turn.spend_request();
@@ -36,7 +36,9 @@ impl State {
                         peer.send_internal_over(generation, &request);
                     }
                 }
-                Output::AwaitReady { to, generation } => self.pace(node, now, to, generation),
+                Output::AwaitReady { to, generation } => {
+                    self.wait_for_room(node, now, to, generation)
+                }
                 // The receivers may have been dropped.
                 Output::Answer { question, answer } => {
                     if let Some(sender) = self.queries.remove(&question) {
@@ -87,7 +89,13 @@ impl State {
     }
 
     /// Tells the machine when the queue to `to` has room, which may be now.
-    fn pace(&mut self, node: &Arc<Inner>, now: Duration, to: NodeId, generation: Generation) {
+    fn wait_for_room(
+        &mut self,
+        node: &Arc<Inner>,
+        now: Duration,
+        to: NodeId,
+        generation: Generation,
+    ) {
         let is_up = self.machine.generation(&to) == Some(generation);
         let Some(peer) = node.network.known_peer(&to).filter(|_| is_up) else {
             return;
