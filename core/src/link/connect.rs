@@ -156,7 +156,7 @@ async fn dial_published(
     }
 }
 
-/// Dials `addresses`, at most `at_once` at a time, and returns the first connection. The other attempts are dropped; they
+/// Dials `addresses`, at most `concurrent` at a time, and returns the first connection. The other attempts are dropped; they
 /// have sent at most a greeting, because only one of several openings is admitted to the next stage
 /// (`peer/admission.rs` of aemp-proto). `None` if another connection is up or about to come up, which takes the
 /// messages.

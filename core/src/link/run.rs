@@ -166,7 +166,7 @@ pub(super) struct Link<'a> {
 }
 
 impl Link<'_> {
-    /// Runs `last` on a closing connection, as long as the connection makes progress.
+    /// Runs `rest_of_queue` on a closing connection, as long as the connection makes progress.
     async fn linger(
         &self,
         rest_of_queue: impl Future<Output = ()>,

@@ -33,7 +33,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule for `count` addresses, at most `at_once` at a time, for `time` from `now` on.
+    /// A schedule for `count` addresses, at most `concurrent` at a time, for `time` from `now` on.
     pub(super) fn new(count: usize, concurrent: usize, now: Instant, time: Duration) -> Self {
         let share = time / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         Self {

@@ -77,7 +77,7 @@ impl Link<'_> {
         }
     }
 
-    /// The next batch to write. After a large batch it yields up to `looks` times, so that the next one grows.
+    /// The next batch to write. After a large batch it yields up to `yields` times, so that the next one grows.
     async fn next_chunk(&self, yields: usize, written: &mut Written, turn: &mut Turn) -> Chunk {
         let mut seen = 0;
         for _ in 0..yields {
