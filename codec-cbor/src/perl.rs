@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::notation::parse;
 
-    /// What `notation`, a tag around its content, stands for.
+    /// Parses `notation`, a tag around its content.
     fn is_read(notation: &str) -> bool {
         let Value::Tag(tag, content) = parse(notation).unwrap() else {
             panic!("{notation} has no tag");
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_tag_that_deafens_a_perl_node_or_arrives_as_something_else_may_not() {
         let bad = [
-            // Contents of another kind.
+            // Contents of the wrong type.
             r#"0("today")"#,
             r#"0("")"#,
             "0(1)",
@@ -221,7 +221,7 @@ mod tests {
             "30([1, 0])",
             "30([1, -3])",
             "30({})",
-            // Dates that are none, or none to Perl.
+            // Invalid dates, and dates that Perl refuses.
             r#"0("2013-03-21")"#,
             r#"0("2013-03-21T20:04:00")"#,
             r#"0("2013-03-21t20:04:00z")"#,
@@ -247,7 +247,7 @@ mod tests {
             "1(NaN)",
             "1(Infinity)",
             "1(1e300)",
-            // Numbers that keep the node busy or end it.
+            // Numbers that keep the node busy or terminate it.
             "4([1001, 1])",
             "4([-1001, 1])",
             "4([9223372036854775807, 1])",
@@ -256,11 +256,11 @@ mod tests {
             "5([0, 1])",
             "264([2(h'01'), 1])",
             "265([0, 1])",
-            // Numbers that arrive as others.
+            // Numbers that are read as other numbers.
             "3(h'01')",
             "4([0, 3(h'01')])",
             "4([0, -9223372036854775809])",
-            // What refers to classes, modules, and strings and values before.
+            // References to classes, modules, and earlier strings and values.
             "25(0)",
             "25(\"x\")",
             r#"26(["Class", 1])"#,

@@ -1,4 +1,4 @@
-//! Diagnostic notation is read as it is written, and JSON as JSON.
+//! Diagnostic notation: values are parsed as they are written, and JSON is parsed as JSON.
 
 use aemp_codec_cbor::notation::{self, read};
 use aemp_core::codec::MAX_DEPTH;
@@ -188,7 +188,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
-    /// By their debugging text, in which NaN is like NaN.
+    /// Compares the debug texts, in which NaN equals NaN.
     #[test]
     fn what_is_written_is_read_as_it_was(value in value()) {
         let read = parse(&value.to_string()).map(|value| format!("{value:?}"));

@@ -1,4 +1,4 @@
-//! RFC 8949 Appendix A, complete, both ways; and what the RFC says is not well-formed (its Appendix F).
+//! RFC 8949: all of Appendix A in both directions, and the examples of Appendix F, which are not well-formed.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +10,7 @@ use aemp_core::codec::{Codec, DecodeError, Frame, Limits, Outgoing, PeerInfo};
 use aemp_core::{Message, Value};
 use bytes::BytesMut;
 
-/// Encoded, in diagnostic notation, and whether the encoding is the one that we write.
+/// The encoding, the diagnostic notation, and whether the codec writes this encoding.
 const EXAMPLES: &[(&str, &str, bool)] = &[
     ("00", "0", true),
     ("01", "1", true),
@@ -147,7 +147,7 @@ fn appendix_a_decodes_to_its_diagnostic_notation() {
         let values = message.values().unwrap();
         assert_eq!(values.len(), 1, "{hex}");
         assert_eq!(values[0].to_string(), *diagnostic, "{hex}");
-        // The way of types sees the same.
+        // Typed parsing gives the same result.
         let (value,): (Value,) = message.clone().parse().unwrap();
         assert_eq!(value.to_string(), *diagnostic, "{hex}");
     }
@@ -201,7 +201,7 @@ fn what_is_not_well_formed_is_refused() {
         "1f",
         "3f",
         "df",
-        // Breaks where none can be.
+        // Misplaced breaks.
         "ff",
         "81ff",
         "8200ff",
@@ -222,7 +222,7 @@ fn what_is_not_well_formed_is_refused() {
         "7f4100ff",
         "5f5f4100ffff",
         "7f7f6100ffff",
-        // Text that is not UTF-8, a character across chunks too.
+        // Text that is not UTF-8, including a character split across chunks.
         "61ff",
         "62c328",
         "63eda080",

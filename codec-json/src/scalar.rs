@@ -264,7 +264,7 @@ mod tests {
                     let stops = byte == b'"' || byte == b'\\' || byte < 0x20;
                     let expected = if stops { at } else { len };
                     assert_eq!(plain_run(&bytes), expected, "0x{byte:02x} at {at} of {len}");
-                    // The first of several counts.
+                    // The first of several stops counts.
                     bytes[len - 1] = b'"';
                     assert_eq!(plain_run(&bytes), expected.min(len - 1));
                 }

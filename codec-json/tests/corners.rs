@@ -1,4 +1,4 @@
-//! JSON's corners: numbers, escapes, UTF-8, white space, and what must be refused.
+//! JSON's corner cases: numbers, escapes, UTF-8, white space, and input that must be refused.
 
 #![allow(
     clippy::unwrap_used,
@@ -172,7 +172,7 @@ fn what_is_no_json_is_refused() {
         "\u{a0}1",
     ];
     for json in broken {
-        // What would go on for ever otherwise ends in something that fits nowhere.
+        // Incomplete input is ended by a byte that is invalid everywhere.
         let wire = format!("{json}]!");
         let wire = format!(r#"["p",{wire}"#);
         for size in [1, 7, 1000] {
@@ -341,7 +341,7 @@ fn nesting_is_limited_on_the_way_out() {
                 );
             }
         }
-        // What is deep must not be dropped by recursion in a test's small stack.
+        // A deeply nested value must not be dropped recursively on the small stack of a test.
         let [mut value] = values;
         while let Value::Array(items) = value {
             value = items.into_iter().next().unwrap_or_default();

@@ -218,7 +218,7 @@ async fn a_value_that_follows_a_filled_in_profile_changes_that_alone() {
     sources.file = Some(&file);
     let profile = sources.resolve().unwrap();
     let builder = of("{}").service("s", |_, (_,): (u64,)| {});
-    // It has a secret, or the seed would be one error, and no codec, which is another.
+    // With a secret, without which the seed would be an error; without a codec, which is the expected error.
     let error = failure(builder.fill(profile).value("hung_check", false)).await;
     assert!(error.contains("the node has no codec"), "{error}");
 

@@ -1,4 +1,4 @@
-//! The configuration file: what is read, what is kept when it is rewritten, and what is refused.
+//! The configuration file: reading it, keeping its content when it is rewritten, and refusing invalid files.
 
 mod common;
 
@@ -63,7 +63,7 @@ fn what_nobody_knows_is_kept_in_its_order() {
     let expected = r#"{"zebra": {"b": [1, 2.5, null], "a": "\u0000é"}, "version": 1, "seeds": ["new:1"],
         "profile": {"z": {"later": 18446744073709551615, "binds": ["*"]}, "a": {"more": true}}, "acl": -7, "secret": "s"}"#;
     let expected: Value = serde_json::from_str(expected).unwrap();
-    // Maps are equal only where their order is.
+    // Maps are equal only if their pairs have the same order.
     assert_eq!(file.read().unwrap().to_value(), expected);
     assert_eq!(
         fs::read_to_string(folder.path().join("config~")).unwrap(),

@@ -1,9 +1,9 @@
-//! The configuration of protocol.md section 9, as one table: what is given, and what holds.
+//! The configuration of protocol.md section 9, as one table of inputs and effective values.
 
 use aemp_core::{Map, Value};
 use aemp_profile::{Key, Place, Profile, ProfileError, Sources};
 
-/// What is given: the profile's name, the program's values, the file; and what comes of it.
+/// The inputs (the profile's name, the program's values, the file) and the expected outcome.
 struct Case {
     says: &'static str,
     name: Option<&'static str>,
@@ -117,7 +117,7 @@ const CASES: &[Case] = &[
     Case { says: "and each", name: Some("p"), program: "{}", file: r#"{"profile": {"p": []}}"#, then: Fails("the profile \"p\" of the configuration file") },
     Case { says: "version 1", name: None, program: "{}", file: r#"{"version": 1}"#, then: Has(&[]) },
     Case { says: "and no other", name: None, program: "{}", file: r#"{"version": 2}"#, then: Fails("has version 2, and this program reads version 1 only") },
-    // Circles.
+    // Cycles.
     Case { says: "a circle is named", name: Some("x"), program: "{}",
         file: r#"{"profile": {"x": {"parent": "a"}, "a": {"parent": "b"}, "b": {"parent": "a"}}}"#,
         then: Fails("the profiles a -> b -> a inherit from each other in a circle") },
@@ -143,7 +143,7 @@ fn json(text: &str) -> Value {
 fn resolve(case: &Case) -> Result<Profile, ProfileError> {
     let (file, program) = (json(case.file), json(case.program));
     let mut sources = Sources::new("host", "WORD");
-    // As a builder does, which takes these two out of the program's values.
+    // As in a builder, which removes these two from the program's values.
     sources.force = program["force"] == Value::Bool(true);
     sources.norc = program["norc"] == Value::Bool(true);
     let keys = program.as_map().expect("an object").iter().cloned();
@@ -243,7 +243,7 @@ fn a_default_value_is_what_holds_without_it() {
     let mut sources = Sources::new("host", "WORD");
     sources.program = Some(&defaults);
     let mut written = sources.resolve().unwrap();
-    // Without a list of codecs all are taken, which are these two.
+    // Without a list all codecs are used, which are these two.
     assert_eq!(show(&written, "framing_format"), "cbor json");
     written.framing_format = None;
     assert_eq!(format!("{written:?}"), format!("{nothing:?}"));

@@ -1,4 +1,4 @@
-//! What other processes do to the file: they rewrite it at once, and they are killed while they do.
+//! Several processes rewrite the file concurrently, and are killed while they write.
 
 mod common;
 
@@ -17,7 +17,7 @@ const KEYS: usize = 40;
 const WRITERS: usize = 3;
 const KILLS: usize = 60;
 
-/// Not a test of its own: what this program does when a test below runs it again.
+/// Not a test: the child process of the tests below.
 #[test]
 fn as_child() {
     let Some((task, path)) = task() else {
@@ -53,7 +53,7 @@ fn number(n: usize) -> Value {
     (n as u64).into()
 }
 
-/// So much of version `n` that it is not written in one piece.
+/// A version `n` that is too large to be written by one system call.
 fn long(n: u64) -> Value {
     vec![Value::from(n); 20_000].into()
 }
@@ -90,7 +90,7 @@ fn a_writer_that_is_killed_at_any_moment_leaves_the_file_whole() {
     let mut reached = 0;
     for _ in 0..KILLS {
         let mut writer = child("rewrite", &path).spawn().unwrap();
-        // Its first version tells that it is at work; from there on any moment will do.
+        // Its first version shows that it is running; kill it at any time after that.
         wait_for_more_than(&file, reached);
         thread::sleep(Duration::from_micros(random() % 50_000));
         writer.kill().unwrap();
@@ -98,7 +98,7 @@ fn a_writer_that_is_killed_at_any_moment_leaves_the_file_whole() {
         let found = whole(&path).expect("the file is there");
         assert!(found > reached, "version {found} after {reached}");
         reached = found;
-        // The previous version may be gone only for the first one.
+        // Only after the first version there may be no previous one.
         if let Some(previous) = whole(&folder.path().join("config~")) {
             assert!(
                 previous == found || previous + 1 == found,
@@ -110,7 +110,7 @@ fn a_writer_that_is_killed_at_any_moment_leaves_the_file_whole() {
     println!(
         "{caught_writing} of {KILLS} kills came while the next version was written; {reached} versions"
     );
-    // What the last one left is in nobody's way.
+    // Files left by the last killed writer do not disturb the next one.
     file.update(|document| document.set(Scope::Global, "n", 0.into()))
         .unwrap();
     assert_eq!(folder.names(), ["config", "config.lock", "config~"]);
@@ -123,14 +123,14 @@ fn a_writer_that_was_killed_just_before_the_end_leaves_nothing_for_the_next() {
     let file = ConfigFile::at(&path);
     file.update(|document| document.set(Scope::Global, "n", 0.into()))
         .unwrap();
-    // The present version has its second name, and the next one has not taken its place.
+    // The file has its second name, and the new version has not replaced it yet.
     fs::hard_link(&path, folder.path().join("config~")).unwrap();
     file.update(|document| document.set(Scope::Global, "n", 1.into()))
         .unwrap();
     assert_eq!(folder.names(), ["config", "config.lock", "config~"]);
 }
 
-/// The version that the file holds, all of which must be of that version.
+/// The version in the file; all its parts must have the same one.
 fn whole(path: &Path) -> Option<u64> {
     if !path.exists() {
         return None;

@@ -289,7 +289,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_is_missing_is_left_out_and_none_left_is_an_error() {
-        // TEST-NET-2: nobody has these.
+        // TEST-NET-2: no host has these.
         let listener = bind(&addresses(&["198.51.100.201:0", "127.0.0.1:0"]), settings()).unwrap();
         assert_eq!(listener.sockets.len(), 1);
         let none = bind(
@@ -329,7 +329,7 @@ mod tests {
             for code in [64, 71, 92, 100, 101, 103, 112, 113] {
                 assert!(is_connection_error(&error(code)), "{:?}", error(code));
             }
-            // Too many open files, in this program and in all; no memory.
+            // Too many open files, in this program and in the system; no memory.
             for code in [24, 23, 12] {
                 assert!(!is_connection_error(&error(code)), "{:?}", error(code));
             }

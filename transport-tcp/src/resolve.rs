@@ -234,7 +234,7 @@ mod tests {
             let (begun, ends) = (begun.clone(), ends.clone());
             let look_up = blocking(&ROOM, move || {
                 begun.send(()).unwrap();
-                // Until the test lets one go on.
+                // Blocks until the test releases one.
                 let _ = ends.lock().unwrap().recv();
                 Ok(())
             });
@@ -244,7 +244,7 @@ mod tests {
         begins.recv().unwrap();
         begins.recv().unwrap();
         assert!(begins.try_recv().is_err(), "more than two look-ups began");
-        // A place that is free again is used.
+        // A returned permit is used again.
         end.send(()).unwrap();
         assert_eq!(blocking(&ROOM, || Ok(7)).await.unwrap(), 7);
         drop(end);

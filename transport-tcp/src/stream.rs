@@ -182,7 +182,7 @@ mod tests {
         let (mut dialled, mut accepted) = pair(settings).await;
         for stream in [&mut dialled, &mut accepted] {
             let deadline = std::time::Instant::now() + Duration::from_secs(20);
-            // Nobody reads.
+            // The peer does not read.
             stream.write_all(b"hello").await.unwrap();
             while stream.unconfirmed() != Some(0) {
                 assert!(std::time::Instant::now() < deadline);

@@ -1,4 +1,4 @@
-//! A program out of file descriptors: connections wait, none is lost.
+//! A program without free file descriptors: connections wait, and none is lost.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 const INNER: &str = "AEMP_TCP_FEW_DESCRIPTORS";
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Runs itself again in a shell that allows few descriptors, so that the limit holds for that process alone.
+/// Runs this program in a shell with a low limit of descriptors, so that the limit applies only to that process.
 #[test]
 fn accept_goes_on_after_too_many_open_files() {
     if std::env::var_os(INNER).is_some() {
@@ -45,7 +45,7 @@ async fn run_out_and_recover() {
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
-    // It stays an error, so that the node waits and logs rather than spins in here.
+    // It is returned as an error, so that the node pauses and logs, and `accept` does not spin.
     for _ in 0..3 {
         let error = timeout(DEADLINE, listener.accept()).await.unwrap();
         let text = error.err().unwrap().to_string();

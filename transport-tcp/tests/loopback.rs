@@ -1,4 +1,4 @@
-//! The transport from outside, on loopback: what a node sees of it.
+//! The public interface of the transport, on loopback.
 #![allow(clippy::unwrap_used)]
 
 use std::future::Future;
@@ -11,7 +11,7 @@ use aemp_core::transport::{Listener, Options, Stream, Transport};
 use aemp_transport_tcp::Tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Far longer than anything here takes, so that a test which waits for ever fails with words.
+/// Deadline of each wait: far longer than needed, so that a test that hangs fails with a message.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn soon<F: Future>(future: F) -> F::Output {
@@ -31,7 +31,7 @@ async fn connect(to: &Address) -> io::Result<Box<dyn Stream>> {
     soon(Tcp::new().connect(to, &options())).await
 }
 
-/// A listener on `at` and both ends of a connection to it.
+/// A listener on `at`, and both ends of a connection to it.
 async fn pair(at: &str) -> (Box<dyn Listener>, Box<dyn Stream>, Box<dyn Stream>) {
     let mut listener = listen(at).await.unwrap();
     let dialled = connect(&listener.addresses()[0]).await.unwrap();
@@ -106,7 +106,7 @@ async fn a_name_with_several_addresses_listens_on_all_with_one_port() {
 
 #[tokio::test]
 async fn connecting_goes_on_to_the_next_address_of_a_name() {
-    // Where the name stands for ::1 as well, that one refuses.
+    // If the name also resolves to ::1, that address refuses.
     let mut listener = listen("127.0.0.1:*").await.unwrap();
     let port = port(&listener.addresses()[0]);
     let dialled = connect(&Address::new("tcp", &format!("localhost:{port}")))
@@ -131,7 +131,7 @@ async fn a_port_in_use_is_named() {
 
 #[tokio::test]
 async fn an_address_of_another_machine_is_named() {
-    // TEST-NET-2: nobody has it.
+    // TEST-NET-2: no host has it.
     let error = listen("198.51.100.201:*").await.err().unwrap();
     assert_eq!(
         error.to_string(),
@@ -141,7 +141,7 @@ async fn an_address_of_another_machine_is_named() {
 
 #[tokio::test]
 async fn a_name_that_nobody_has_is_named() {
-    // RFC 6761: `invalid` has no names.
+    // RFC 6761: no name exists in `invalid`.
     let error = listen("nobody.invalid:4040").await.err().unwrap();
     let text = error.to_string();
     assert!(
@@ -191,7 +191,7 @@ async fn a_graceful_close_arrives_after_all_data() {
     let write = async {
         dialled.write_all(&sent).await.unwrap();
         dialled.shutdown().await.unwrap();
-        // The other direction is open still.
+        // The other direction is still open.
         let mut answer = String::new();
         dialled.read_to_string(&mut answer).await.unwrap();
         answer
@@ -225,7 +225,7 @@ async fn a_dropped_accept_loses_no_connection() {
     let mut dialled = Vec::new();
     let mut accepted = Vec::new();
     for round in 0..50 {
-        // Polled once and dropped, before and after the connection is there.
+        // Polled once and dropped, before and after the connection has arrived.
         let early = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
         assert!(early.is_err(), "round {round}: nobody has connected");
         let stream = connect(&address).await.unwrap();

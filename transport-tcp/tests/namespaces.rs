@@ -1,4 +1,4 @@
-//! What needs a network of its own: `*` and hosts that vanish. Run them with
+//! Tests that need a separate network: `*`, and hosts that become silent. Run them with
 //! `cargo test -p aemp-transport-tcp --test namespaces -- --ignored`, as root, where `ip` can make namespaces.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const DEAD_AFTER: Duration = Duration::from_secs(8);
 
-/// `dead_after` less and more a quarter.
+/// `dead_after` minus and plus a quarter.
 const IN_TIME: std::ops::RangeInclusive<f64> = 6.0..=10.0;
 
 // Tests
@@ -86,7 +86,7 @@ fn the_unspecified_addresses_of_both_families_go_side_by_side() {
     assert_eq!(four.hear("listening"), "10.77.1.2:4040");
     let six = lab.start(At::A, "serve [::]:4040");
     assert_eq!(six.hear("listening"), "[fd77:1::2]:4040");
-    // An address that came later is served too.
+    // An address that was added later is served as well.
     lab.ip(At::A, "address add 10.77.1.9/24 dev eth");
     for address in ["10.77.1.9:4040", "[fd77:1::2]:4040"] {
         lab.start(At::B, &format!("reach {address}"))
@@ -101,7 +101,7 @@ fn addresses_share_a_port_if_one_is_free_on_all() {
     lab.sysctl(At::A, "net.ipv4.ip_local_port_range=40000 40001");
     let first = lab.start(At::A, "serve [fd77:1::2]:40000");
     first.hear("listening");
-    // The system may choose 40000 for the first address, and cannot for the second.
+    // The system can choose 40000 for the first address, but not for the second.
     for _ in 0..8 {
         let server = lab.start(At::A, "serve *");
         assert_eq!(
@@ -109,7 +109,7 @@ fn addresses_share_a_port_if_one_is_free_on_all() {
             "10.77.1.2:40001 [fd77:1::2]:40001"
         );
     }
-    // Now there is none for both.
+    // Now no port is free on both.
     let second = lab.start(At::A, "serve 10.77.1.2:40001");
     second.hear("listening");
     let server = lab.start(At::A, "serve *");
@@ -128,7 +128,7 @@ fn addresses_share_a_port_if_one_is_free_on_all() {
 #[ignore = "needs root and network namespaces"]
 fn a_socket_does_not_connect_with_itself() {
     let lab = Lab::new();
-    // The system has to choose for our end what we connect to.
+    // The system has to choose the port of the target as the local port.
     lab.sysctl(At::A, "net.ipv4.ip_local_port_range=40000 40000");
     let error = lab.start(At::A, "reach 127.0.0.1:40000").hear("failed:");
     assert_eq!(
@@ -147,7 +147,7 @@ fn a_silent_address_holds_up_the_next_for_a_moment_only() {
     lab.ip(At::Router, "route add blackhole 10.77.1.3/32");
     let took = seconds(&lab.start(At::B, "reach server:4040").hear("reached"));
     println!("the second of two addresses: {took} s");
-    // Alone the first would take minutes.
+    // The first address alone would take minutes.
     assert!(took < 5.0, "{took}");
 }
 
@@ -163,7 +163,7 @@ fn a_name_that_moves_is_found_at_its_new_address() {
     assert_eq!(visitor.hear("at"), "10.77.1.2:4040");
     for (hosts, expected) in [
         ("10.77.1.9 server\n", "10.77.1.9:4040"),
-        // Nobody listens at the first of the two.
+        // No process listens on the first of the two.
         ("10.77.2.1 server\n10.77.1.2 server\n", "10.77.1.2:4040"),
     ] {
         lab.hosts(At::B, hosts);
@@ -191,7 +191,7 @@ fn a_vanished_host_is_noticed_on_an_idle_connection_over_ipv6() {
     vanish("idle", "[fd77:1::2]:*");
 }
 
-/// The host was last heard almost one probe ago: the earliest that a connection ends.
+/// The last segment of the host is almost one probe interval old: the earliest end of a connection.
 #[test]
 #[ignore = "needs root and network namespaces"]
 fn a_host_that_vanishes_just_before_a_probe_is_not_given_up_early() {
@@ -210,19 +210,19 @@ fn a_vanished_host_is_noticed_when_the_first_bytes_are_sent_later() {
     vanish("late2", "10.77.1.2:*");
 }
 
-/// A link that is down at the other end: the host's hardware address cannot be found any more.
+/// The link is down at the other end: the host's hardware address cannot be resolved any more.
 #[test]
 #[ignore = "needs root and network namespaces"]
 fn a_vanished_neighbour_is_noticed() {
     for mode in ["idle", "busy"] {
         let lab = Lab::new();
-        // The router plays the peer: no further hop is between.
+        // The router has the role of the peer: no further hop is in between.
         let mut server = lab.start(At::Router, &format!("serve 10.77.1.1:* {mode}"));
         let address = server.hear("listening");
         let visitor = lab.start(At::A, &format!("visit {address} {mode}"));
         visitor.hear("reached");
         server.hear("accepted");
-        // The host leaves with its address; the cable stays.
+        // The host's address is removed; the link stays up.
         lab.ip(At::A, "link set eth arp off");
         lab.ip(At::A, "address flush dev eth");
         server.tell("vanished");
@@ -267,7 +267,7 @@ fn a_slow_reader_stays_connected_and_one_that_stops_does_not() {
     assert!(took <= 10.0, "{took}");
 }
 
-/// Both ends of a connection notice in time that the way between them is cut.
+/// Both ends of a connection detect in time that the path between them is cut.
 fn vanish(mode: &str, at: &str) {
     vanish_after(Duration::ZERO, mode, at);
 }
@@ -297,7 +297,7 @@ fn seconds(word: &str) -> f64 {
 
 // Parts
 
-/// Not a test: what the tests start inside a namespace.
+/// Not a test: the program that the tests start inside a namespace.
 #[test]
 #[ignore = "a part of the other tests, which need root and network namespaces"]
 fn play_a_part() {
@@ -352,7 +352,7 @@ async fn visit(tcp: &Tcp, to: &Address, mode: Option<&str>) -> std::io::Result<(
     Ok(())
 }
 
-/// Connects anew at each word `again`, and says whom it has reached.
+/// Connects again at each word `again`, and prints the peer that it has reached.
 async fn come_back(tcp: &Tcp, to: &Address) -> std::io::Result<()> {
     loop {
         let stream = tcp.connect(to, &Options::new(DEAD_AFTER)).await?;
@@ -362,7 +362,7 @@ async fn come_back(tcp: &Tcp, to: &Address) -> std::io::Result<()> {
     }
 }
 
-/// Says how long after the word `vanished` the connection ended, and how.
+/// Prints how long after the word `vanished` the connection ended, and its error.
 async fn watch(stream: Box<dyn Stream>, mode: &str) {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let read = async {
@@ -379,14 +379,14 @@ async fn watch(stream: Box<dyn Stream>, mode: &str) {
     let write = async {
         let mut ticks = tokio::time::interval(Duration::from_millis(50));
         let bytes = vec![0; 64 << 10];
-        // `late2`: once, two seconds after the word.
+        // `late2`: writes once, two seconds after the word.
         let mut late = mode.strip_prefix("late").map(seconds);
         loop {
             ticks.tick().await;
             let passed = since.get().map_or(0.0, |at| at.elapsed().as_secs_f64());
             let due = mode == "busy" || late.is_some_and(|secs| passed >= secs);
             if due && writer.write_all(&bytes).await.is_err() {
-                // Reading says why.
+                // The read returns the reason.
                 std::future::pending::<()>().await;
             }
             late = late.filter(|_| !due);
@@ -411,7 +411,7 @@ async fn watch(stream: Box<dyn Stream>, mode: &str) {
     }
 }
 
-/// Takes some bytes every second until it is told to stop, then none.
+/// Reads some bytes every second until the word to stop, then none.
 async fn read_slowly(stream: &mut Box<dyn Stream>) {
     let mut buffer = vec![0; 256 << 10];
     let stop = told("stop");

@@ -1,10 +1,10 @@
-//! A folder of its own for each test, and this test program again as a child.
+//! A separate folder for each test, and the test program as a child process.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, process};
 
-/// A folder that goes with its owner.
+/// A temporary folder, removed when this is dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -18,7 +18,7 @@ impl Folder {
         &self.0
     }
 
-    /// The names in it, in order.
+    /// The sorted names of its files.
     #[allow(dead_code, reason = "not every test program looks")]
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("the folder is there");
@@ -37,7 +37,7 @@ impl Drop for Folder {
     }
 }
 
-/// This program again, running only its test `as_child`, which does what `task` says to `file`.
+/// Starts this program as a child process, which runs only the test `as_child` with `task` and `file`.
 #[allow(dead_code, reason = "not every test program has children")]
 pub(crate) fn child(task: &str, file: &Path) -> Command {
     let mut command = Command::new(env::current_exe().expect("the path of this program"));

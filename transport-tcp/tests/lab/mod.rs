@@ -4,7 +4,7 @@
 //! host a  10.77.1.2, fd77:1::2  ---  router  ---  10.77.2.2, fd77:2::2  host b
 //! ```
 //!
-//! Everything is gone when the lab is dropped. The programs are this test binary again, playing a [`Part`].
+//! Everything is removed when the lab is dropped. The programs are this test binary in the role of a [`Part`].
 
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Write};
@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// The variable that tells the binary which part to play.
+/// The environment variable that selects the part of the binary.
 pub(crate) const PART: &str = "AEMP_TCP_PART";
 
-/// How long a part may take to say its next word.
+/// Time limit for the next word of a part.
 const DEADLINE: Duration = Duration::from_secs(40);
 
 pub(crate) struct Lab {
@@ -42,7 +42,7 @@ impl Lab {
         for at in [At::A, At::Router, At::B] {
             run("ip", &["netns", "add", &lab.netns(at)]);
             lab.ip(at, "link set lo up");
-            // IPv6 addresses are there at once.
+            // No duplicate address detection: IPv6 addresses are usable at once.
             lab.sysctl(at, "net.ipv6.conf.default.accept_dad=0");
         }
         lab.sysctl(At::Router, "net.ipv4.ip_forward=1");
@@ -72,7 +72,7 @@ impl Lab {
         lab
     }
 
-    /// From now on the router drops, without a word, what goes from one host to the other.
+    /// Makes the router silently drop all packets between the hosts.
     pub(crate) fn cut(&self) {
         for to in [
             "10.77.1.2/32",
@@ -84,13 +84,13 @@ impl Lab {
         }
     }
 
-    /// What `/etc/hosts` is for the programs that run at `at`.
+    /// Sets `/etc/hosts` for the programs that run at `at`.
     pub(crate) fn hosts(&self, at: At, text: &str) {
         std::fs::create_dir_all(self.etc(at)).unwrap();
         std::fs::write(self.etc(at).join("hosts"), text).unwrap();
     }
 
-    /// Runs `ip ARGUMENTS` there.
+    /// Runs `ip ARGUMENTS` at `at`.
     pub(crate) fn ip(&self, at: At, arguments: &str) {
         let netns = self.netns(at);
         let all: Vec<_> = ["-n", &netns]
@@ -100,7 +100,7 @@ impl Lab {
         run("ip", &all);
     }
 
-    /// Lets a program play its part there.
+    /// Starts a program in the role of a part at `at`.
     pub(crate) fn start(&self, at: At, part: &str) -> Part {
         let netns = self.netns(at);
         let binary = std::env::current_exe().unwrap();
@@ -116,7 +116,7 @@ impl Lab {
         let (words, heard) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
-            // The harness prints to the same line.
+            // The test harness prints to the same line.
             for line in output.lines().map_while(Result::ok) {
                 if let Some((_, word)) = line.split_once("@ ") {
                     let _ = words.send(word.to_owned());
@@ -152,7 +152,7 @@ impl Lab {
         format!("{}{at:?}", self.name)
     }
 
-    /// What `ip netns exec` mounts over `/etc`.
+    /// The folder that `ip netns exec` mounts over `/etc`.
     fn etc(&self, at: At) -> PathBuf {
         PathBuf::from("/etc/netns").join(self.netns(at))
     }
@@ -169,7 +169,7 @@ impl Drop for Lab {
     }
 }
 
-/// A program that plays a part; it is killed when this is dropped.
+/// A running program of a part. It is killed when this is dropped.
 pub(crate) struct Part {
     name: String,
     child: Child,
@@ -178,7 +178,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// The rest of its next word, which must begin with `expected`.
+    /// The rest of its next line, which must begin with `expected`.
     pub(crate) fn hear(&self, expected: &str) -> String {
         let word = self.heard.recv_timeout(DEADLINE);
         let word = word.unwrap_or_else(|_| panic!("{} does not say {expected:?}", self.name));
@@ -187,7 +187,7 @@ impl Part {
         rest.trim().to_owned()
     }
 
-    /// Whether it stays silent for `time`.
+    /// Whether it prints nothing for `time`.
     pub(crate) fn silent_for(&self, time: Duration) -> bool {
         self.heard.recv_timeout(time).is_err()
     }
@@ -204,12 +204,12 @@ impl Drop for Part {
     }
 }
 
-/// Says a word to the test that has started this part.
+/// Prints a line for the test that has started this part.
 pub(crate) fn say(word: impl Display) {
     println!("@ {word}");
 }
 
-/// Runs a program that must succeed, and returns what it printed.
+/// Runs a program that must succeed, and returns its output.
 fn run(program: &str, arguments: &[&str]) -> String {
     let done = Command::new(program).args(arguments).output().unwrap();
     let error = String::from_utf8_lossy(&done.stderr);
