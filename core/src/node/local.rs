@@ -357,8 +357,8 @@ impl LocalNode {
     /// begin with `aemp_`; links are labelled with `node` and `peer`, shards with `node` and `shard`.
     #[cfg(feature = "metrics")]
     pub fn export_metrics(&self, period: Duration) {
-        self.inner
-            .spawn(super::metrics::export(self.inner.clone(), period));
+        let export = super::metrics::export(self.inner.clone(), period);
+        self.inner.life.spawn(export);
     }
 
     /// Waits until the node is connected to one of its seeds, or has failed to connect to each of them once. Returns at

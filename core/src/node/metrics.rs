@@ -7,9 +7,11 @@ use std::time::Duration;
 use aemp_proto::map::HashMap;
 use metrics::{counter, gauge};
 
-use super::{Inner, LinkStats, NodeStats, ShardStats, Traffic};
+use super::{Inner, NodeStats};
 use crate::NodeId;
 use crate::deadline::Ticks;
+use crate::shard::ShardStats;
+use crate::traffic::{LinkStats, Traffic};
 
 /// Copies the statistics of `node` every `period`, until it stops.
 pub(super) async fn export(node: Arc<Inner>, period: Duration) {
