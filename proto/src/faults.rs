@@ -24,7 +24,7 @@ pub enum Fault {
     KillOvertakes,
     /// A monitor whose guard is dropped stays and fires.
     FiresAfterDrop,
-    /// A peer is not told that a monitor has ended.
+    /// The end of a monitor is not reported to the peer.
     KeepsMonitors,
     /// A restarted node generates the same port names as before.
     SameNames,

@@ -73,7 +73,7 @@ enum State {
     /// The child starts at this moment.
     Due(Moment),
     Alive,
-    /// The child was told to stop.
+    /// The child is stopping.
     Stopping,
     /// The child has ended. It starts again only with all others.
     Ended,
@@ -97,7 +97,7 @@ pub enum Step {
 }
 
 impl Plan {
-    /// The plan for so many children, which are numbered from 0.
+    /// The plan for a number of children, which are numbered from 0.
     pub fn new(rules: Rules, children: usize) -> Self {
         let child = Child {
             state: State::Due(Moment::ZERO),

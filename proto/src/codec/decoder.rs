@@ -304,7 +304,7 @@ pub struct Received {
 pub fn consume(src: &mut BytesMut, used: usize, len: usize) {
     src.advance(used);
     if len > MAX_READ {
-        // The buffer was grown for that message. The bytes behind it must not keep the large allocation alive.
+        // The buffer was grown for that message. The bytes after it must not keep the large allocation alive.
         *src = BytesMut::from(&src[..]);
     }
 }
@@ -362,7 +362,7 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
         &self.scanner
     }
 
-    /// Begins the message at the start of `src`. If it has the front of the last message, the scanner starts behind the
+    /// Begins the message at the start of `src`. If it has the front of the last message, the scanner starts after the
     /// front, and the length of the message is returned if the scanner finds its end at once.
     #[inline]
     fn begin_message(&mut self, src: &[u8]) -> Option<usize> {
@@ -387,7 +387,7 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
             return Ok(false);
         };
         let (len, left) = front.rest.parts();
-        // Without elements the scanner has nothing to scan behind the front.
+        // Without elements the scanner has nothing to scan after the front.
         if len <= MAX_KEPT_FRONT && left != Some(0) {
             self.front_bytes.extend(&bytes[..len]);
         }

@@ -10,7 +10,8 @@ use crate::value::{EncodeError, Value};
 /// The longest path that is searched for. Each step can cost as much as writing the message.
 const MAX_STEPS: usize = 8;
 
-/// The search ends after so many written bytes. The bound is for messages that peers have relayed.
+/// The number of written bytes after which the search ends: peers can relay messages that are refused, and searching
+/// must stay cheap.
 const MAX_SEARCHED: usize = 1 << 20;
 
 /// The error for `message`, which `format` has refused for the reason `why`.

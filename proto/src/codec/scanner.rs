@@ -13,9 +13,9 @@ pub trait Heads: Send {
     /// Classifies a byte between messages.
     fn begins(&self, byte: u8) -> Begins;
 
-    /// Reads the head at the start of `bytes`, which are all received bytes behind the last head.
+    /// Reads the head at the start of `bytes`, which are all received bytes after the last head.
     ///
-    /// After [`Step::Need`] it is called again with the same bytes and more behind them. To keep the total work linear,
+    /// After [`Step::Need`] it is called again with the same bytes and further ones. To keep the total work linear,
     /// it must remember how far it has looked, or look at a small constant number of bytes only. It must check that
     /// text is UTF-8.
     ///
@@ -99,7 +99,7 @@ pub enum Inside {
 /// The head that was read, with its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The head is not complete: at least so many bytes are missing. Never 0.
+    /// The head is not complete; the least number of missing bytes. Never 0.
     Need(usize),
     /// A scalar.
     Scalar(usize),
@@ -116,9 +116,9 @@ pub enum Step {
 /// The result of [`Scanner::scan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scanned {
-    /// The message is complete and has so many bytes.
+    /// The message is complete; its length in bytes.
     Message(usize),
-    /// The message is not complete: at least so many bytes are missing.
+    /// The message is not complete; the least number of missing bytes.
     Need(usize),
 }
 
@@ -185,7 +185,7 @@ impl<H: Heads> Scanner<H> {
         self.steps
     }
 
-    /// Begins the message in `src` behind its front of `len` bytes, the beginning of the array and the first element,
+    /// Begins the message in `src` after its front of `len` bytes, the beginning of the array and the first element,
     /// which are known to be well-formed. `left` elements follow. Returns the length of the message if all of them are
     /// scalars and complete.
     #[inline]
@@ -223,7 +223,7 @@ impl<H: Heads> Scanner<H> {
     }
 
     /// Scans on for the end of the message at the start of `src`. After [`Scanned::Need`] call again with the same
-    /// bytes and more behind them, after [`Scanned::Message`] with the bytes behind the message.
+    /// bytes and further ones, after [`Scanned::Message`] with the bytes after the message.
     ///
     /// # Errors
     /// If the message is not well-formed or exceeds a limit. A string or an array that announces a length over the

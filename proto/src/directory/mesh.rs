@@ -1,6 +1,6 @@
 //! `Mesh`: the other global nodes that a global node connects to, and when it tries them again.
 //!
-//! A node in the family `'g` is tried as long as it is there. Attempts to all nodes together are rate limited, because
+//! A node in the family `'g` is tried while it is there. Attempts to all nodes together are rate limited, because
 //! any member can name any number of nodes. A node that was connected before is remembered for longer, so that the two
 //! halves of a partitioned network find each other again.
 
@@ -18,7 +18,7 @@ const MAX_KNOWN: usize = 1000;
 /// How long a global node is remembered after it has left `'g` and was disconnected.
 const RETENTION: Duration = Duration::from_secs(3600);
 
-/// The rate limit of attempts: a burst of so many, then one for each [`INTERVAL`].
+/// The rate limit of attempts: a burst of [`BURST`], then one for each [`INTERVAL`].
 const BURST: u32 = 8;
 const INTERVAL: Duration = Duration::from_secs(1);
 

@@ -16,7 +16,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Approximate bytes after which a message gets no more entries. The largest entry still fits behind them.
+    /// Approximate bytes after which a message gets no more entries. The largest entry still fits after them.
     pub(super) fn max_batch(&self) -> usize {
         MAX_BATCH.min(self.message_size / 4)
     }

@@ -25,7 +25,7 @@ const BYTES_PER_ENTRY: usize = 1024;
 
 /// A task for one node.
 pub(super) enum Task {
-    /// Carry out a request that waited behind other tasks.
+    /// Carry out a request that waited for earlier tasks.
     Request(Request),
     /// Delete all entries of the node.
     Forget,

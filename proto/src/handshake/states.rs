@@ -145,7 +145,7 @@ pub enum TlsRole {
     Server,
 }
 
-/// TLS is to be started. Bytes behind the nonce line, which `receive` did not consume, belong to TLS.
+/// TLS is to be started. Bytes after the nonce line, which `receive` did not consume, belong to TLS.
 #[derive(Debug)]
 pub struct AwaitTls(Ready, TlsRole);
 

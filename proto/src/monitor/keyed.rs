@@ -21,7 +21,7 @@ impl<T> Default for Keyed<T> {
     }
 }
 
-/// Gaps are removed only if there are more than so many.
+/// The number of gaps that are not worth removing.
 const MIN_GAPS: usize = 8;
 
 impl<T> Keyed<T> {

@@ -11,11 +11,11 @@ use crate::{PortName, Reason};
 pub enum Effect<A> {
     /// Run the actions of these monitors in this order, with this reason. Each comes with the monitored port.
     Fire(Vec<(PortName, A)>, Reason),
-    /// Start to connect. If no connection can be made, call [`Machine::unreachable`](super::Machine::unreachable) with the
-    /// same [`Wait`].
+    /// Start to connect. If no connection can be made, call [`Machine::unreachable`](super::Machine::unreachable) with
+    /// the same [`Wait`].
     Connect(Wait),
-    /// Wake the writer: its last [`poll_chunk`](super::Machine::poll_chunk) was pending, and now there are bytes to write, or
-    /// the queue is closed.
+    /// Wake the writer: its last [`poll_chunk`](super::Machine::poll_chunk) was pending, and now there are bytes to
+    /// write, or the queue is closed.
     Wake,
     /// Yield to the runtime: many bytes wait for a writer that was woken and has not run yet.
     Yield,
@@ -34,15 +34,15 @@ pub enum Effect<A> {
     Unwatch(Generation, Vec<PortName>),
     /// No connection could be made, for this reason. The pending messages are dropped.
     GaveUp(String),
-    /// So many queued bytes are lost.
+    /// The number of queued bytes that are lost.
     Lost(usize),
     /// A pending message to this port could not be encoded, with the error. `None`: the message is dropped because an
     /// earlier message to the same port could not be encoded, and the monitors on the port have fired.
     NotSent(PortName, Option<Box<EncodeError>>),
-    /// So many more pending messages are dropped than [`NotSent`](Self::NotSent) reports.
+    /// The number of dropped pending messages that are not reported as [`NotSent`](Self::NotSent).
     MoreNotSent(usize),
-    /// Wake the tasks that wait for a change of state: a connection came up or went down, an opening ended, or the queue
-    /// fell below the high-water mark.
+    /// Wake the tasks that wait for a change of state: a connection came up or went down, an opening ended, or the
+    /// queue fell below the high-water mark.
     Changed,
 }
 

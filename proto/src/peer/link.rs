@@ -229,7 +229,7 @@ impl<A, C: Connection> Machine<A, C> {
         })
     }
 
-    /// Reserves memory for an incomplete message of so many bytes in the read buffer of connection `generation`.
+    /// Reserves memory for `bytes` of an incomplete message in the read buffer of connection `generation`.
     /// Returns the size up to which the buffer can grow before the next call.
     pub fn reserve_read(&mut self, generation: Generation, bytes: usize) -> usize {
         match self.link.generation(generation) {

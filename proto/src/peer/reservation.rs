@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-/// Bytes of each kind that a peer can hold without a reservation, so that ordinary traffic does not touch the shared pool.
-/// Small in tests, whose messages are.
+/// Bytes of each kind that a peer can hold without a reservation, so that ordinary traffic does not touch the shared
+/// pool. Small in tests, whose messages are.
 const UNCOUNTED: usize = if cfg!(test) { 256 } else { 512 << 10 };
 
-/// Memory is reserved in multiples of so many bytes.
+/// The unit of reservations, in bytes.
 pub const STEP: usize = if cfg!(test) { 256 } else { 1 << 20 };
 
 /// The memory pool that all peers of a node share.
 pub trait Pool: Send + Sync {
-    /// Reserves so many bytes. It always succeeds: the pool itself evicts peers when its limit is exceeded.
+    /// Reserves memory. It always succeeds: the pool itself evicts peers when its limit is exceeded.
     fn reserve(&self, bytes: usize);
 
-    /// Releases so many bytes.
+    /// Releases reserved memory.
     fn release(&self, bytes: usize);
 }
 
-/// Memory of one kind for one peer: [`UNCOUNTED`] bytes plus the bytes reserved in the pool, which are released on drop.
+/// Memory of one kind for one peer: [`UNCOUNTED`] bytes plus the bytes reserved in the pool, which are released on
+/// drop.
 pub(super) struct Reservation {
     pool: Arc<dyn Pool>,
     reserved: usize,
@@ -42,7 +43,7 @@ impl Reservation {
         self.reserved
     }
 
-    /// Grows the reservation to hold so many bytes.
+    /// Grows the reservation to a capacity of at least `bytes`.
     #[cold]
     pub(super) fn grow(&mut self, bytes: usize) {
         let more = bytes.saturating_sub(self.capacity()).next_multiple_of(STEP);
@@ -50,7 +51,7 @@ impl Reservation {
         self.pool.reserve(more);
     }
 
-    /// Grows or shrinks the reservation to hold so many bytes.
+    /// Grows or shrinks the reservation for `bytes` held bytes.
     pub(super) fn resize(&mut self, bytes: usize) {
         if bytes > self.capacity() {
             self.grow(bytes);
@@ -59,8 +60,8 @@ impl Reservation {
         }
     }
 
-    /// Releases what so many bytes do not need, but keeps one spare step: a queue that grows and shrinks does not touch the
-    /// pool each time. Returns whether anything was released.
+    /// Releases memory that `bytes` held bytes do not need, but keeps one spare step: a queue that grows and shrinks
+    /// does not touch the pool each time. Returns whether anything was released.
     pub(super) fn shrink(&mut self, bytes: usize) -> bool {
         if self.reserved == 0 {
             return false;
