@@ -17,5 +17,6 @@ mod perl;
 mod perl_recorded;
 mod perl_values;
 mod properties;
+mod shapes;
 mod support;
 mod transcripts;
