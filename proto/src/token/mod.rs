@@ -5,7 +5,6 @@
 
 mod capabilities;
 mod read;
-mod serializer;
 mod sink;
 mod typed;
 mod wire_format;

@@ -1,11 +1,14 @@
-//! The flat form of Rust values in messages, on the way to values. On the way to bytes it is
-//! `Writer` in the room `token` that knows it.
+//! Rust values to `Value`s: what the serializer hands out, put together.
 
-use serde::ser::{self, Serialize, Serializer};
+use std::fmt;
 
-use super::mark::TAG;
-use super::ser::{ListSer, MAX_RESERVE, MapSer, ToValue};
-use super::{EncodeError, Value, Values};
+use bytes::Bytes;
+use serde::ser::{self, Error as _, Serialize};
+
+use super::serializer::Place;
+use super::target::{Form, Plain, Target};
+use super::{EncodeError, MAX_DEPTH, Value, Values};
+use crate::Text;
 
 /// The elements of the message that `message` stands for:
 ///
@@ -31,275 +34,182 @@ use super::{EncodeError, Value, Values};
 /// assert_eq!(to_values(&Request::Stop)?, to_values("Stop")?);
 /// # Ok::<(), aemp_proto::value::EncodeError>(())
 /// ```
+#[inline]
 pub fn to_values<T: Serialize + ?Sized>(message: &T) -> Result<Values, EncodeError> {
-    message.serialize(Flat)
+    let mut builder = Builder {
+        one: false,
+        limit: MAX_DEPTH,
+    };
+    match message.serialize(Place::message(&mut builder)) {
+        Ok(Value::Array(elements)) if !builder.one => Ok(elements.into_vec().into()),
+        Ok(element) => Ok(Values::from_iter([element])),
+        Err(fault) if builder.one => Err(*Builder::in_element(fault, 0).0),
+        Err(fault) => Err(*fault.0),
+    }
 }
 
-/// Makes the elements of a message out of a value.
-struct Flat;
-
-/// For an element; the message's own array is one level.
-const ELEMENT: ToValue = ToValue { depth: 1 };
-
-/// A message of one element.
-fn one(element: Result<Value, EncodeError>) -> Result<Values, EncodeError> {
-    let element = element.map_err(|e| e.in_element(0))?;
-    Ok(Values::from_iter([element]))
+/// The dynamic form of `value`.
+///
+/// Structs become maps with text keys; an enum's unit variant becomes its name, any other variant a map of one
+/// pair. A tag of `ciborium::tag` becomes a [`Value::Tag`].
+///
+/// # Errors
+/// Where the type's own `Serialize` fails, an integer is beyond -2^64 to 2^64-1, or the nesting beyond
+/// [`MAX_DEPTH`].
+///
+/// ```
+/// use aemp_proto::{Value, value::to_value};
+/// assert_eq!(to_value(&("a", 1))?, Value::from(vec!["a".into(), 1.into()]));
+/// assert!(to_value(&u128::MAX).is_err());
+/// # Ok::<(), aemp_proto::value::EncodeError>(())
+/// ```
+#[inline]
+pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> {
+    // As the one element of a message whose own level does not count.
+    let to = &mut Builder {
+        one: true,
+        limit: MAX_DEPTH + 1,
+    };
+    let built = value.serialize(Place::inner(to, 1));
+    built.map_err(|fault| *fault.0)
 }
 
-macro_rules! scalars {
-    ($($method:ident: $t:ty),* $(,)?) => {$(
-        #[inline]
-        fn $method(self, v: $t) -> Result<Values, EncodeError> {
-            one(ELEMENT.$method(v))
+/// The most elements that room is made for before they are seen.
+pub(super) const MAX_RESERVE: usize = 1024;
+
+/// Puts values together.
+struct Builder {
+    /// Whether the message is the one value that is built, and not the elements of an array.
+    one: bool,
+    limit: usize,
+}
+
+/// In a box, as each level of a value returns one or none.
+#[derive(Debug)]
+struct Fault(Box<EncodeError>);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl ser::Error for Fault {
+    #[cold]
+    fn custom<T: fmt::Display>(what: T) -> Self {
+        Self(Box::new(EncodeError::custom(what)))
+    }
+}
+
+impl Target for Builder {
+    type Error = Fault;
+    type Built = Value;
+    type Items = Vec<Value>;
+    type Pairs = Vec<(Value, Value)>;
+    const RARE: bool = true;
+
+    #[inline]
+    fn limit(&self) -> usize {
+        self.limit
+    }
+    #[cold]
+    fn too_deep(&self) -> Fault {
+        Fault(Box::new(EncodeError::TooDeep {
+            path: String::new(),
+            limit: MAX_DEPTH,
+        }))
+    }
+    #[cold]
+    fn in_element(mut fault: Fault, at: usize) -> Fault {
+        match &mut *fault.0 {
+            EncodeError::TooDeep { path, .. } => *path = at.to_string(),
+            EncodeError::Serialize(what) => *what = format!("element {at}: {what}"),
+            _ => {}
         }
-    )*};
-}
-
-impl Serializer for Flat {
-    type Ok = Values;
-    type Error = EncodeError;
-    type SerializeSeq = Elements;
-    type SerializeTuple = Elements;
-    type SerializeTupleStruct = Elements;
-    type SerializeTupleVariant = ElementsOrOne;
-    type SerializeMap = AfterTag;
-    type SerializeStruct = AfterTag;
-    type SerializeStructVariant = AfterTag;
-
-    scalars!(
-        serialize_bool: bool, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
-        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
-        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
-        serialize_f32: f32, serialize_f64: f64,
-    );
-
-    fn serialize_none(self) -> Result<Values, EncodeError> {
-        one(ELEMENT.serialize_none())
-    }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Values, EncodeError> {
-        value.serialize(self)
-    }
-    fn serialize_unit(self) -> Result<Values, EncodeError> {
-        Ok(Values::new())
-    }
-    fn serialize_unit_struct(self, _: &'static str) -> Result<Values, EncodeError> {
-        self.serialize_unit()
-    }
-    fn serialize_unit_variant(
-        self,
-        of: &'static str,
-        index: u32,
-        name: &'static str,
-    ) -> Result<Values, EncodeError> {
-        one(ELEMENT.serialize_unit_variant(of, index, name))
-    }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<Values, EncodeError> {
-        value.serialize(self)
-    }
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        of: &'static str,
-        index: u32,
-        name: &'static str,
-        value: &T,
-    ) -> Result<Values, EncodeError> {
-        if of == TAG {
-            return one(ELEMENT.serialize_newtype_variant(of, index, name, value));
-        }
-        let content = value.serialize(ELEMENT).map_err(|e| e.in_element(1))?;
-        Ok(Values::from_iter([Value::from(name), content]))
-    }
-    #[inline]
-    fn serialize_seq(self, len: Option<usize>) -> Result<Elements, EncodeError> {
-        let len = len.unwrap_or(0).min(MAX_RESERVE);
-        Ok(Elements(Vec::with_capacity(len)))
-    }
-    #[inline]
-    fn serialize_tuple(self, len: usize) -> Result<Elements, EncodeError> {
-        self.serialize_seq(Some(len))
-    }
-    #[inline]
-    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Elements, EncodeError> {
-        self.serialize_seq(Some(len))
-    }
-    fn serialize_tuple_variant(
-        self,
-        of: &'static str,
-        index: u32,
-        name: &'static str,
-        len: usize,
-    ) -> Result<ElementsOrOne, EncodeError> {
-        if of == TAG {
-            let tagged = ELEMENT.serialize_tuple_variant(of, index, name, len)?;
-            return Ok(ElementsOrOne::One(tagged));
-        }
-        let mut elements = self.serialize_seq(Some(1 + len))?;
-        elements.0.push(Value::from(name));
-        Ok(ElementsOrOne::Elements(elements))
-    }
-    fn serialize_map(self, len: Option<usize>) -> Result<AfterTag, EncodeError> {
-        let map = ELEMENT.serialize_map(len)?;
-        Ok(AfterTag { tag: None, map })
-    }
-    fn serialize_struct(self, _: &'static str, len: usize) -> Result<AfterTag, EncodeError> {
-        self.serialize_map(Some(len))
-    }
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        name: &'static str,
-        len: usize,
-    ) -> Result<AfterTag, EncodeError> {
-        let map = ELEMENT.serialize_map(Some(len))?;
-        let tag = Some(name);
-        Ok(AfterTag { tag, map })
-    }
-}
-
-/// The elements of a message in the making.
-struct Elements(Vec<Value>);
-
-impl Elements {
-    #[inline]
-    fn add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), EncodeError> {
-        let value = element.serialize(ELEMENT);
-        self.0.push(value.map_err(|e| e.in_element(self.0.len()))?);
-        Ok(())
+        fault
     }
 
     #[inline]
-    fn finish(self) -> Result<Values, EncodeError> {
-        Ok(self.0.into())
+    fn one(&mut self) {
+        self.one = true;
     }
-}
-
-/// The same, or the one element that is a tag and its value.
-enum ElementsOrOne {
-    Elements(Elements),
-    One(ListSer),
-}
-
-impl ElementsOrOne {
-    fn add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), EncodeError> {
-        match self {
-            Self::Elements(elements) => elements.add(element),
-            Self::One(tagged) => tagged.add(element).map_err(|e| e.in_element(0)),
-        }
-    }
-
-    fn finish(self) -> Result<Values, EncodeError> {
-        match self {
-            Self::Elements(elements) => elements.finish(),
-            Self::One(tagged) => one(tagged.finish()),
-        }
-    }
-}
-
-macro_rules! elements {
-    ($($of:ty: $trait:ident $add:ident),* $(,)?) => {$(
-        impl ser::$trait for $of {
-            type Ok = Values;
-            type Error = EncodeError;
-            #[inline]
-            fn $add<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), EncodeError> {
-                self.add(element)
-            }
-            #[inline]
-            fn end(self) -> Result<Values, EncodeError> {
-                self.finish()
-            }
-        }
-    )*};
-}
-
-elements!(
-    Elements: SerializeSeq serialize_element,
-    Elements: SerializeTuple serialize_element,
-    Elements: SerializeTupleStruct serialize_field,
-    ElementsOrOne: SerializeTupleVariant serialize_field,
-);
-
-/// A map that is the last element of a message, alone or behind a tag.
-struct AfterTag {
-    tag: Option<&'static str>,
-    map: MapSer,
-}
-
-impl AfterTag {
-    fn fault(&self) -> impl Fn(EncodeError) -> EncodeError + use<> {
-        let at = usize::from(self.tag.is_some());
-        move |error| error.in_element(at)
-    }
-
-    fn finish(self) -> Result<Values, EncodeError> {
-        let map = self.map.finish();
-        Ok(match self.tag {
-            Some(tag) => Values::from_iter([Value::from(tag), map]),
-            None => Values::from_iter([map]),
+    #[inline(always)]
+    fn scalar(&mut self, scalar: Plain<'_>) -> Result<Value, Fault> {
+        Ok(match scalar {
+            Plain::Null => Value::Null,
+            Plain::Bool(b) => Value::Bool(b),
+            Plain::Integer(n) => Value::Integer(n),
+            Plain::Float(x) => Value::Float(x),
+            Plain::Bytes(bytes) => Bytes::copy_from_slice(bytes).into(),
+            Plain::Text(text) => Value::from(text),
         })
     }
-}
-
-impl ser::SerializeMap for AfterTag {
-    type Ok = Values;
-    type Error = EncodeError;
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        let fault = self.fault();
-        self.map.serialize_key(key).map_err(fault)
+    #[inline]
+    fn name(&mut self, name: &'static str) -> Result<Value, Fault> {
+        Ok(Text::from_static(name).into())
     }
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        let fault = self.fault();
-        self.map.serialize_value(value).map_err(fault)
+    fn simple(&mut self, number: Value) -> Result<Value, Fault> {
+        let n = number.as_u64().and_then(|n| u8::try_from(n).ok());
+        n.map(Value::Simple)
+            .ok_or_else(|| Fault::custom("a simple value is a number up to 255"))
     }
-    fn end(self) -> Result<Values, EncodeError> {
-        self.finish()
+
+    #[inline]
+    fn array(&mut self, _: Form, len: Option<usize>) -> Vec<Value> {
+        Vec::with_capacity(len.unwrap_or(0).min(MAX_RESERVE))
     }
-}
-
-macro_rules! fields {
-    ($($trait:ident),*) => {$(
-        impl ser::$trait for AfterTag {
-            type Ok = Values;
-            type Error = EncodeError;
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Result<(), EncodeError> {
-                let fault = self.fault();
-                self.map.add(name, value).map_err(fault)
-            }
-            fn end(self) -> Result<Values, EncodeError> {
-                self.finish()
-            }
-        }
-    )*};
-}
-
-fields!(SerializeStruct, SerializeStructVariant);
-
-impl EncodeError {
-    /// The same error, known to be in element `at`.
-    fn in_element(self, at: usize) -> Self {
-        match self {
-            Self::TooDeep { limit, .. } => Self::TooDeep {
-                path: at.to_string(),
-                limit,
-            },
-            Self::Serialize(what) => Self::Serialize(format!("element {at}: {what}")),
-            other => other,
+    #[inline(always)]
+    fn push(items: &mut Vec<Value>, item: Value) {
+        items.push(item);
+    }
+    #[inline]
+    fn count(items: &Vec<Value>) -> usize {
+        items.len()
+    }
+    #[inline(always)]
+    fn end_array(&mut self, items: Vec<Value>, form: Form) -> Result<Value, Fault> {
+        match form {
+            Form::Tagged => tagged(items),
+            _ => Ok(formed(form, items.into())),
         }
     }
+
+    #[inline]
+    fn map(&mut self, _: Form, len: Option<usize>) -> Vec<(Value, Value)> {
+        Vec::with_capacity(len.unwrap_or(0).min(MAX_RESERVE))
+    }
+    #[inline]
+    fn key(&mut self, name: &'static str) -> Value {
+        Text::from_static(name).into()
+    }
+    #[inline(always)]
+    fn add(pairs: &mut Vec<(Value, Value)>, key: Value, value: Value) {
+        pairs.push((key, value));
+    }
+    #[inline(always)]
+    fn end_map(&mut self, pairs: Vec<(Value, Value)>, form: Form) -> Result<Value, Fault> {
+        Ok(formed(form, Value::Map(pairs.into())))
+    }
 }
 
-impl ser::Error for EncodeError {
-    fn custom<T: std::fmt::Display>(what: T) -> Self {
-        Self::Serialize(what.to_string())
+/// `value` with the variant's name that it is the content of.
+#[inline(always)]
+fn formed(form: Form, value: Value) -> Value {
+    match form {
+        Form::Variant(name) => Value::Map(vec![(Text::from_static(name).into(), value)].into()),
+        Form::AfterName(name) => vec![Text::from_static(name).into(), value].into(),
+        _ => value,
+    }
+}
+
+/// The tag and the value that `parts` are.
+#[cold]
+fn tagged(mut parts: Vec<Value>) -> Result<Value, Fault> {
+    let value = parts.pop().unwrap_or_default();
+    match parts.pop().as_ref().and_then(Value::as_u64) {
+        Some(tag) => Ok(Value::Tag(tag, Box::new(value))),
+        None => Err(Fault::custom("a tag is a number up to 2^64-1")),
     }
 }

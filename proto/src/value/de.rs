@@ -10,9 +10,9 @@ use serde::de::{
     IntoDeserializer, Unexpected, Visitor,
 };
 
+use super::builder::MAX_RESERVE;
 use super::mark::{SIMPLE, TAG, TAGGED, UNTAGGED, VARIANTS};
 use super::scalar::{Scalar, Want};
-use super::ser::MAX_RESERVE;
 use super::{Integer, IntoIter, LoneNull, Map, ParseError, Value};
 use crate::Text;
 

@@ -1,206 +1,242 @@
-//! Any type into a [`Writer`], by serde: what is a scalar, an array or a map there, and where a message is flat.
+//! The flat form of a message on the way out, for every type that serde knows: [`to_values`](super::to_values) has the
+//! table. Where the tokens go is the matter of a [`Target`]: into values here, into a codec's bytes in the room `token`.
 
-use serde::ser::{self, Impossible, Serialize, Serializer};
+use std::fmt::Display;
 
-use super::writer::{Done, Refused, Writer};
-use crate::Integer;
-use crate::text::latin1;
-use crate::value::mark::TAG;
+use serde::ser::{self, Error as _, Serialize, Serializer};
 
-/// A place in a message, so many levels deep. At depth 0 it is the message itself, which has the flat form that
-/// [`to_values`](crate::value::to_values) describes.
-pub(super) struct Place<'w, 'a> {
-    pub(super) to: &'w mut Writer<'a>,
-    pub(super) depth: usize,
+use super::Integer;
+use super::mark::{SIMPLE, TAG};
+use super::target::{Form, Plain, Target};
+
+/// A place that takes a value, so many levels deep: the message itself, or a place in it.
+pub(crate) struct Place<'t, T, const MESSAGE: bool> {
+    to: &'t mut T,
+    depth: usize,
 }
 
-impl<'w, 'a> Place<'w, 'a> {
-    /// Writes what has no parts: here, or as the one element of the message.
+/// A place in a message.
+pub(crate) type Inner<'t, T> = Place<'t, T, false>;
+
+type Built<T> = Result<<T as Target>::Built, <T as Target>::Error>;
+
+impl<'t, T: Target> Place<'t, T, true> {
+    /// The message.
     #[inline]
-    fn scalar(self, put: impl FnOnce(&mut Writer<'a>) -> Done) -> Done {
-        if self.depth > 0 {
-            return put(self.to);
-        }
-        self.to.open(Some(1));
-        put(self.to)?;
-        self.to.close(Some(1));
-        Ok(())
+    pub(crate) fn message(to: &'t mut T) -> Self {
+        Self { to, depth: 0 }
+    }
+}
+
+impl<'t, T: Target> Inner<'t, T> {
+    /// A place in so many levels.
+    #[inline]
+    pub(crate) fn inner(to: &'t mut T, depth: usize) -> Self {
+        Self { to, depth }
     }
 
-    #[inline]
-    fn integer(self, n: impl TryInto<Integer>) -> Done {
-        self.scalar(|to| to.integer(n.try_into().map_err(|_| Refused)?))
+    #[inline(always)]
+    fn again(&mut self) -> Inner<'_, T> {
+        Place::inner(self.to, self.depth)
+    }
+}
+
+impl<'t, T: Target, const MESSAGE: bool> Place<'t, T, MESSAGE> {
+    /// The place itself, or that of the message's one element.
+    #[inline(always)]
+    fn element(self) -> Inner<'t, T> {
+        if MESSAGE {
+            self.to.one();
+        }
+        Place::inner(self.to, self.depth + usize::from(MESSAGE))
+    }
+
+    #[inline(always)]
+    fn scalar(self, scalar: Plain<'_>) -> Built<T> {
+        self.element().to.scalar(scalar)
+    }
+
+    #[inline(always)]
+    fn integer<N>(self, n: N) -> Built<T>
+    where
+        N: TryInto<Integer, Error: Display>,
+    {
+        let place = self.element();
+        let n = n.try_into().map_err(T::Error::custom)?;
+        place.to.scalar(Plain::Integer(n))
     }
 
     /// Goes one level deeper.
-    #[inline]
-    fn deeper(&mut self) -> Done {
-        if self.depth >= self.to.capabilities.depth {
-            return Err(Refused);
+    #[inline(always)]
+    fn deeper(&mut self) -> Result<(), T::Error> {
+        if self.depth >= self.to.limit() {
+            return Err(self.to.too_deep());
         }
         self.depth += 1;
         Ok(())
     }
 
-    #[inline]
-    fn parts(self, len: Option<usize>, ends: Ends) -> Parts<'w, 'a> {
-        Parts {
-            to: self.to,
-            depth: self.depth,
-            len,
-            come: 0,
-            keyed: false,
-            ends,
+    #[inline(always)]
+    fn array(mut self, form: Form, len: Option<usize>) -> Result<Array<'t, T>, T::Error> {
+        self.deeper()?;
+        Ok(Array {
+            items: self.to.array(form, len),
+            place: Place::inner(self.to, self.depth),
+            form,
+        })
+    }
+
+    /// An array, or the message's.
+    #[inline(always)]
+    fn list(self, len: Option<usize>) -> Result<Array<'t, T>, T::Error> {
+        match MESSAGE {
+            true => self.array(Form::Message, len),
+            false => self.array(Form::Plain, len),
         }
     }
 
-    /// Begins an array, which is the message itself at depth 0.
-    #[inline]
-    fn array(mut self, len: Option<usize>) -> Result<Parts<'w, 'a>, Refused> {
-        if self.depth == 0 {
-            self.to.open(len);
-            self.depth = 1;
-            return Ok(self.parts(len, Ends::Message));
-        }
-        self.deeper()?;
-        self.to.sink.array(self.to.out, len);
-        Ok(self.parts(len, Ends::Array))
+    /// The message of a variant with so many elements behind its name.
+    fn variant(self, name: &'static str, len: usize) -> Result<Array<'t, T>, T::Error> {
+        let mut message = self.list(Some(1 + len))?;
+        T::push(&mut message.items, message.place.to.name(name)?);
+        Ok(message)
     }
 
-    /// Begins a map, which is the message's one element at depth 0.
-    fn map(mut self, len: Option<usize>) -> Result<Parts<'w, 'a>, Refused> {
-        let ends = match self.depth {
-            0 => {
-                self.to.open(Some(1));
-                self.depth = 1;
-                Ends::MapIn(1)
-            }
-            _ => Ends::Map,
-        };
+    #[inline(always)]
+    fn map(mut self, form: Form, len: Option<usize>) -> Result<Map<'t, T>, T::Error> {
         self.deeper()?;
-        self.to.sink.map(self.to.out, len);
-        Ok(self.parts(len, ends))
+        Ok(Map {
+            pairs: self.to.map(form, len),
+            place: Place::inner(self.to, self.depth),
+            form,
+            key: None,
+        })
     }
 
-    /// Begins a variant's map of one pair, from its name to its content, which follows.
-    fn variant(&mut self, of: &str, name: &str) -> Done {
-        if of == TAG {
-            return Err(Refused);
+    /// The place of a tag or a simple value, which is an element of the message at least.
+    fn rare(self) -> Result<Inner<'t, T>, T::Error> {
+        match T::RARE {
+            true => Ok(self.element()),
+            false => Err(T::Error::custom("a tag or a simple value")),
         }
-        self.deeper()?;
-        self.to.sink.map(self.to.out, Some(1));
-        self.to.sink.key(self.to.out, name);
-        Ok(())
     }
 }
 
 macro_rules! integers {
     ($($method:ident: $t:ty),* $(,)?) => {$(
         #[inline]
-        fn $method(self, n: $t) -> Done {
+        fn $method(self, n: $t) -> Built<T> {
             self.integer(n)
         }
     )*};
 }
 
-impl<'w, 'a> Serializer for Place<'w, 'a> {
-    type Ok = ();
-    type Error = Refused;
-    type SerializeSeq = Parts<'w, 'a>;
-    type SerializeTuple = Parts<'w, 'a>;
-    type SerializeTupleStruct = Parts<'w, 'a>;
-    type SerializeTupleVariant = Parts<'w, 'a>;
-    type SerializeMap = Parts<'w, 'a>;
-    type SerializeStruct = Parts<'w, 'a>;
-    type SerializeStructVariant = Parts<'w, 'a>;
+impl<'t, T: Target, const MESSAGE: bool> Serializer for Place<'t, T, MESSAGE> {
+    type Ok = T::Built;
+    type Error = T::Error;
+    type SerializeSeq = Array<'t, T>;
+    type SerializeTuple = Array<'t, T>;
+    type SerializeTupleStruct = Array<'t, T>;
+    type SerializeTupleVariant = Array<'t, T>;
+    type SerializeMap = Map<'t, T>;
+    type SerializeStruct = Map<'t, T>;
+    type SerializeStructVariant = Map<'t, T>;
 
     integers!(
         serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
     );
 
-    fn serialize_bool(self, b: bool) -> Done {
-        self.scalar(|to| {
-            to.sink.bool(to.out, b);
-            Ok(())
-        })
+    #[inline]
+    fn serialize_bool(self, b: bool) -> Built<T> {
+        self.scalar(Plain::Bool(b))
     }
-    fn serialize_f32(self, x: f32) -> Done {
+    #[inline]
+    fn serialize_f32(self, x: f32) -> Built<T> {
         self.serialize_f64(x.into())
     }
     #[inline]
-    fn serialize_f64(self, x: f64) -> Done {
-        self.scalar(|to| to.float(x))
+    fn serialize_f64(self, x: f64) -> Built<T> {
+        self.scalar(Plain::Float(x))
     }
-    fn serialize_char(self, c: char) -> Done {
+    #[inline]
+    fn serialize_char(self, c: char) -> Built<T> {
         self.serialize_str(c.encode_utf8(&mut [0; 4]))
     }
     #[inline]
-    fn serialize_str(self, text: &str) -> Done {
-        self.scalar(|to| {
-            to.sink.text(to.out, text);
-            Ok(())
-        })
+    fn serialize_str(self, text: &str) -> Built<T> {
+        self.scalar(Plain::Text(text))
     }
-    fn serialize_bytes(self, bytes: &[u8]) -> Done {
-        self.scalar(|to| to.bytes(bytes))
+    #[inline]
+    fn serialize_bytes(self, bytes: &[u8]) -> Built<T> {
+        self.scalar(Plain::Bytes(bytes))
     }
-    fn serialize_none(self) -> Done {
-        self.scalar(|to| {
-            to.sink.null(to.out);
-            Ok(())
-        })
+    #[inline]
+    fn serialize_none(self) -> Built<T> {
+        self.scalar(Plain::Null)
     }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
+    #[inline]
+    fn serialize_some<S: Serialize + ?Sized>(self, value: &S) -> Built<T> {
         value.serialize(self)
     }
-    fn serialize_unit(self) -> Done {
-        if self.depth > 0 {
-            return self.serialize_none();
+    #[inline]
+    fn serialize_unit(self) -> Built<T> {
+        match MESSAGE {
+            true => self.list(Some(0))?.finish(),
+            false => self.scalar(Plain::Null),
         }
-        self.to.open(Some(0));
-        self.to.close(Some(0));
-        Ok(())
     }
-    fn serialize_unit_struct(self, _: &'static str) -> Done {
+    #[inline]
+    fn serialize_unit_struct(self, _: &'static str) -> Built<T> {
         self.serialize_unit()
     }
-    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Done {
-        self.serialize_str(name)
+    #[inline]
+    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Built<T> {
+        self.element().to.name(name)
     }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Done {
+    #[inline]
+    fn serialize_newtype_struct<S: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &S,
+    ) -> Built<T> {
         value.serialize(self)
     }
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        mut self,
+    fn serialize_newtype_variant<S: Serialize + ?Sized>(
+        self,
         of: &'static str,
         _: u32,
         name: &'static str,
-        value: &T,
-    ) -> Done {
-        if self.depth == 0 && of != TAG {
-            self.to.open(Some(2));
-            self.to.sink.text(self.to.out, name);
-            let (to, depth) = (&mut *self.to, 1);
-            value.serialize(Place { to, depth })?;
-            self.to.close(Some(2));
-            return Ok(());
+        value: &S,
+    ) -> Built<T> {
+        if of == TAG {
+            let mut place = self.rare()?;
+            let content = value.serialize(place.again())?;
+            return match name {
+                SIMPLE => place.to.simple(content),
+                _ => Ok(content),
+            };
         }
-        self.variant(of, name)?;
-        let (to, depth) = (&mut *self.to, self.depth);
-        value.serialize(Place { to, depth })?;
-        self.to.sink.end_map(self.to.out, Some(1));
-        Ok(())
-    }
-    fn serialize_seq(self, len: Option<usize>) -> Result<Parts<'w, 'a>, Refused> {
-        self.array(len)
+        if MESSAGE {
+            let mut message = self.variant(name, 1)?;
+            message.push(value)?;
+            return message.finish();
+        }
+        let mut pair = self.map(Form::Plain, Some(1))?;
+        pair.field(name, value)?;
+        pair.finish()
     }
     #[inline]
-    fn serialize_tuple(self, len: usize) -> Result<Parts<'w, 'a>, Refused> {
-        self.array(Some(len))
+    fn serialize_seq(self, len: Option<usize>) -> Result<Array<'t, T>, T::Error> {
+        self.list(len)
     }
-    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Parts<'w, 'a>, Refused> {
-        self.array(Some(len))
+    #[inline]
+    fn serialize_tuple(self, len: usize) -> Result<Array<'t, T>, T::Error> {
+        self.list(Some(len))
+    }
+    #[inline]
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Array<'t, T>, T::Error> {
+        self.list(Some(len))
     }
     fn serialize_tuple_variant(
         mut self,
@@ -208,274 +244,191 @@ impl<'w, 'a> Serializer for Place<'w, 'a> {
         _: u32,
         name: &'static str,
         len: usize,
-    ) -> Result<Parts<'w, 'a>, Refused> {
-        if self.depth == 0 && of != TAG {
-            let mut parts = self.array(Some(1 + len))?;
-            parts.add(name)?;
-            return Ok(parts);
+    ) -> Result<Array<'t, T>, T::Error> {
+        if of == TAG {
+            return self.rare()?.array(Form::Tagged, Some(len));
         }
-        self.variant(of, name)?;
+        if MESSAGE {
+            return self.variant(name, len);
+        }
         self.deeper()?;
-        self.to.sink.array(self.to.out, Some(len));
-        Ok(self.parts(Some(len), Ends::ArrayInMap))
+        self.array(Form::Variant(name), Some(len))
     }
-    fn serialize_map(self, len: Option<usize>) -> Result<Parts<'w, 'a>, Refused> {
-        self.map(len)
+    #[inline]
+    fn serialize_map(self, len: Option<usize>) -> Result<Map<'t, T>, T::Error> {
+        self.element().map(Form::Plain, len)
     }
-    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Parts<'w, 'a>, Refused> {
-        self.map(Some(len))
+    #[inline]
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Map<'t, T>, T::Error> {
+        self.serialize_map(Some(len))
     }
     fn serialize_struct_variant(
         mut self,
-        of: &'static str,
+        _: &'static str,
         _: u32,
         name: &'static str,
         len: usize,
-    ) -> Result<Parts<'w, 'a>, Refused> {
-        let ends = if self.depth == 0 {
-            self.to.open(Some(2));
-            self.to.sink.text(self.to.out, name);
+    ) -> Result<Map<'t, T>, T::Error> {
+        if MESSAGE {
             self.depth = 1;
-            Ends::MapIn(2)
-        } else {
-            self.variant(of, name)?;
-            Ends::MapInMap
-        };
-        self.deeper()?;
-        self.to.sink.map(self.to.out, Some(len));
-        Ok(self.parts(Some(len), ends))
-    }
-}
-
-/// What the end of an array or a map ends.
-enum Ends {
-    /// The message.
-    Message,
-    Array,
-    /// A variant's array, and the map of one pair around it.
-    ArrayInMap,
-    Map,
-    /// A map, and with it the message of so many elements, of which it is the last.
-    MapIn(usize),
-    /// A variant's map, and the map of one pair around it.
-    MapInMap,
-}
-
-/// The parts of an array or a map.
-pub(super) struct Parts<'w, 'a> {
-    to: &'w mut Writer<'a>,
-    depth: usize,
-    /// How many elements or pairs were announced.
-    len: Option<usize>,
-    /// How many have come.
-    come: usize,
-    /// A key has come, and its value has not.
-    keyed: bool,
-    ends: Ends,
-}
-
-impl Parts<'_, '_> {
-    /// The next element.
-    #[inline]
-    fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        self.come += 1;
-        self.put(value)
-    }
-
-    /// The value of a field or a key.
-    #[inline]
-    fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        value.serialize(Place {
-            to: self.to,
-            depth: self.depth,
-        })
-    }
-
-    #[inline]
-    fn finish(self) -> Done {
-        let Self {
-            to,
-            len,
-            come,
-            keyed,
-            ..
-        } = self;
-        // Of the rest, `values` knows how many there are.
-        if keyed || len.is_some_and(|len| len != come) {
-            return Err(Refused);
+            return self.map(Form::AfterName(name), Some(len));
         }
-        match self.ends {
-            Ends::Message => to.close(len),
-            Ends::Array => to.sink.end_array(to.out, len),
-            Ends::ArrayInMap => {
-                to.sink.end_array(to.out, len);
-                to.sink.end_map(to.out, Some(1));
-            }
-            Ends::Map => to.sink.end_map(to.out, len),
-            Ends::MapIn(elements) => {
-                to.sink.end_map(to.out, len);
-                to.close(Some(elements));
-            }
-            Ends::MapInMap => {
-                to.sink.end_map(to.out, len);
-                to.sink.end_map(to.out, Some(1));
-            }
+        self.deeper()?;
+        self.map(Form::Variant(name), Some(len))
+    }
+}
+
+/// An array on its way.
+pub(crate) struct Array<'t, T: Target> {
+    /// Of each element.
+    place: Inner<'t, T>,
+    items: T::Items,
+    form: Form,
+}
+
+impl<T: Target> Array<'_, T> {
+    #[inline(always)]
+    fn push<S: Serialize + ?Sized>(&mut self, value: &S) -> Result<(), T::Error> {
+        match value.serialize(self.place.again()) {
+            Ok(item) => T::push(&mut self.items, item),
+            Err(error) => return Err(located::<T>(error, self.form, T::count(&self.items))),
         }
         Ok(())
     }
+
+    #[inline(always)]
+    fn finish(self) -> Built<T> {
+        self.place.to.end_array(self.items, self.form)
+    }
 }
 
-macro_rules! elements {
-    ($($trait:ident $add:ident),*) => {$(
-        impl ser::$trait for Parts<'_, '_> {
-            type Ok = ();
-            type Error = Refused;
+/// A map on its way.
+pub(crate) struct Map<'t, T: Target> {
+    /// Of each key and value.
+    place: Inner<'t, T>,
+    pairs: T::Pairs,
+    form: Form,
+    /// That of the next pair.
+    key: Option<T::Built>,
+}
+
+impl<T: Target> Map<'_, T> {
+    #[inline(always)]
+    fn field<S>(&mut self, name: &'static str, value: &S) -> Result<(), T::Error>
+    where
+        S: Serialize + ?Sized,
+    {
+        let key = self.place.to.key(name);
+        self.pair(key, value)
+    }
+
+    #[inline(always)]
+    fn pair<S: Serialize + ?Sized>(&mut self, key: T::Built, value: &S) -> Result<(), T::Error> {
+        match value.serialize(self.place.again()) {
+            Ok(value) => T::add(&mut self.pairs, key, value),
+            Err(error) => return Err(located::<T>(error, self.form, 1)),
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn finish(self) -> Built<T> {
+        self.place.to.end_map(self.pairs, self.form)
+    }
+}
+
+/// `error` of the part `at` of what has this form, with the element of the message that this says.
+#[cold]
+fn located<T: Target>(error: T::Error, form: Form, at: usize) -> T::Error {
+    match form {
+        Form::Message | Form::AfterName(_) => T::in_element(error, at),
+        _ => error,
+    }
+}
+
+/// The error of a type whose own `Serialize` leaves a map incomplete.
+#[cold]
+fn incomplete<E: ser::Error>(what: &str) -> E {
+    E::custom(format_args!("a map has {what}"))
+}
+
+macro_rules! arrays {
+    ($($trait:ident $push:ident),*) => {$(
+        impl<T: Target> ser::$trait for Array<'_, T> {
+            type Ok = T::Built;
+            type Error = T::Error;
             #[inline]
-            fn $add<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-                self.add(value)
+            fn $push<S: Serialize + ?Sized>(&mut self, value: &S) -> Result<(), T::Error> {
+                self.push(value)
             }
-            #[inline]
-            fn end(self) -> Done {
+            #[inline(always)]
+            fn end(self) -> Built<T> {
                 self.finish()
             }
         }
     )*};
 }
 
-elements!(
+arrays!(
     SerializeSeq serialize_element, SerializeTuple serialize_element,
     SerializeTupleStruct serialize_field, SerializeTupleVariant serialize_field
 );
 
-macro_rules! fields {
+macro_rules! structs {
     ($($trait:ident),*) => {$(
-        impl ser::$trait for Parts<'_, '_> {
-            type Ok = ();
-            type Error = Refused;
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Done {
-                self.to.sink.key(self.to.out, name);
-                self.add(value)
+        impl<T: Target> ser::$trait for Map<'_, T> {
+            type Ok = T::Built;
+            type Error = T::Error;
+            #[inline]
+            fn serialize_field<S>(&mut self, name: &'static str, value: &S) -> Result<(), T::Error>
+            where
+                S: Serialize + ?Sized,
+            {
+                self.field(name, value)
             }
-            fn end(self) -> Done {
+            #[inline(always)]
+            fn end(self) -> Built<T> {
                 self.finish()
             }
         }
     )*};
 }
 
-fields!(SerializeStruct, SerializeStructVariant);
+structs!(SerializeStruct, SerializeStructVariant);
 
-impl ser::SerializeMap for Parts<'_, '_> {
-    type Ok = ();
-    type Error = Refused;
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Done {
-        if std::mem::replace(&mut self.keyed, true) {
-            return Err(Refused);
-        }
-        self.come += 1;
-        if self.to.capabilities.any_keys {
-            return self.put(key);
-        }
-        key.serialize(TextKey(self.to))
-    }
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Done {
-        if !std::mem::take(&mut self.keyed) {
-            return Err(Refused);
-        }
-        self.put(value)
-    }
-    fn end(self) -> Done {
-        self.finish()
-    }
-}
-
-/// The key of a map of a codec that has texts as keys only.
-struct TextKey<'w, 'a>(&'w mut Writer<'a>);
-
-macro_rules! refused {
-    ($($method:ident($($t:ty),*)),* $(,)?) => {$(
-        fn $method(self, $(_: $t),*) -> Done {
-            Err(Refused)
-        }
-    )*};
-}
-
-macro_rules! no_parts {
-    ($($method:ident($($t:ty),*)),* $(,)?) => {$(
-        fn $method(self, $(_: $t),*) -> Result<Impossible<(), Refused>, Refused> {
-            Err(Refused)
-        }
-    )*};
-}
-
-impl Serializer for TextKey<'_, '_> {
-    type Ok = ();
-    type Error = Refused;
-    type SerializeSeq = Impossible<(), Refused>;
-    type SerializeTuple = Impossible<(), Refused>;
-    type SerializeTupleStruct = Impossible<(), Refused>;
-    type SerializeTupleVariant = Impossible<(), Refused>;
-    type SerializeMap = Impossible<(), Refused>;
-    type SerializeStruct = Impossible<(), Refused>;
-    type SerializeStructVariant = Impossible<(), Refused>;
-
-    refused!(
-        serialize_bool(bool),
-        serialize_unit_struct(&'static str),
-        serialize_i8(i8),
-        serialize_i16(i16),
-        serialize_i32(i32),
-        serialize_i64(i64),
-        serialize_u8(u8),
-        serialize_u16(u16),
-        serialize_u32(u32),
-        serialize_u64(u64),
-        serialize_i128(i128),
-        serialize_u128(u128),
-        serialize_f32(f32),
-        serialize_f64(f64),
-        serialize_none(),
-        serialize_unit(),
-    );
-    no_parts!(
-        serialize_seq(Option<usize>),
-        serialize_tuple(usize),
-        serialize_tuple_struct(&'static str, usize),
-        serialize_tuple_variant(&'static str, u32, &'static str, usize),
-        serialize_map(Option<usize>),
-        serialize_struct(&'static str, usize),
-        serialize_struct_variant(&'static str, u32, &'static str, usize),
-    );
-
-    fn serialize_str(self, text: &str) -> Done {
-        self.0.sink.key(self.0.out, text);
-        Ok(())
-    }
-    fn serialize_char(self, c: char) -> Done {
-        self.serialize_str(c.encode_utf8(&mut [0; 4]))
-    }
-    fn serialize_bytes(self, bytes: &[u8]) -> Done {
-        match self.0.capabilities.bytes_as_text {
-            true => self.serialize_str(&latin1(bytes)),
-            false => Err(Refused),
+impl<T: Target> ser::SerializeMap for Map<'_, T> {
+    type Ok = T::Built;
+    type Error = T::Error;
+    fn serialize_key<S: Serialize + ?Sized>(&mut self, key: &S) -> Result<(), T::Error> {
+        let key = self.place.to.any_key(key, self.place.depth)?;
+        match self.key.replace(key) {
+            Some(_) => Err(incomplete("a key without a value")),
+            None => Ok(()),
         }
     }
-    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Done {
-        self.serialize_str(name)
+    fn serialize_value<S: Serialize + ?Sized>(&mut self, value: &S) -> Result<(), T::Error> {
+        match self.key.take() {
+            Some(key) => self.pair(key, value),
+            None => Err(incomplete("a value without a key")),
+        }
     }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Done {
-        value.serialize(self)
+    // What is together anyway is not kept in between.
+    fn serialize_entry<K, V>(&mut self, key: &K, value: &V) -> Result<(), T::Error>
+    where
+        K: Serialize + ?Sized,
+        V: Serialize + ?Sized,
+    {
+        if self.key.is_some() {
+            return Err(incomplete("a key without a value"));
+        }
+        let key = self.place.to.any_key(key, self.place.depth)?;
+        self.pair(key, value)
     }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Done {
-        value.serialize(self)
-    }
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Done {
-        Err(Refused)
+    #[inline(always)]
+    fn end(self) -> Built<T> {
+        match self.key {
+            Some(_) => Err(incomplete("a key without a value")),
+            None => self.finish(),
+        }
     }
 }
