@@ -293,7 +293,8 @@ impl Machine {
 
     /// A peer has sent a `g_*` request. A request that exceeds the budget of one call, and the requests of the same
     /// peer behind it, are finished by [`handle_timeout`](Self::handle_timeout). While
-    /// [`has_backlog`](Self::has_backlog) returns true for the peer, the driver should read nothing more from it.
+    /// [`has_pending_requests`](Self::has_pending_requests) returns true for the peer, the driver should read nothing
+    /// more from it.
     ///
     /// # Errors
     /// The request was rejected, or some of its entries were; the message says why. A request that is finished later
@@ -307,7 +308,7 @@ impl Machine {
         if !self.peers.contains_key(from) {
             return Err(String::from("the connection is not up"));
         }
-        let Some(request) = self.queue_behind_tasks(from, request) else {
+        let Some(request) = self.queue_if_busy(from, request) else {
             return Ok(());
         };
         self.reset_budget();

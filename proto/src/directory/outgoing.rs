@@ -38,7 +38,7 @@ impl Machine {
     /// Sends the changes that are due at one outlet to the receivers that are up to date, and marks them dirty for the
     /// others. Changes that exceed the size of a message or the budget of a call stay in the outlet.
     fn flush_outlet(&mut self, now: Duration, source: Source) {
-        let (full, max_dirty) = (self.settings.max_update(), self.settings.max_dirty_keys());
+        let (limit, max_dirty) = (self.settings.max_update(), self.settings.max_dirty_keys());
         let mut spent = 0;
         while spent < FLUSH_BUDGET
             && let Some(family) = self.outlet(source).next(now)
@@ -57,7 +57,7 @@ impl Machine {
             spent += MESSAGE_COST * receivers.len();
             let mut batch = Batch::default();
             let mut changed = Vec::new();
-            while !batch.is_full(full)
+            while !batch.is_full(limit)
                 && let Some((key, before)) = keys.pop_first()
             {
                 let value = self.current_value(&part, &key);
@@ -69,8 +69,8 @@ impl Machine {
             }
             spent += changed.len() * copies;
             self.outlet(source).put_back(now, &part.1, keys);
-            self.tell_programs(&part, &changed);
-            let (mut level, mut behind) = (Vec::new(), Vec::new());
+            self.notify_programs(&part, &changed);
+            let (mut ready, mut behind) = (Vec::new(), Vec::new());
             for node in receivers {
                 let Some(peer) = self.peers.get_mut(&node) else {
                     continue;
@@ -80,13 +80,13 @@ impl Machine {
                     behind.push(node);
                 } else if !batch.is_empty() {
                     peer.backlog.busy = true;
-                    level.push(node);
+                    ready.push(node);
                 }
             }
-            if !level.is_empty() {
+            if !ready.is_empty() {
                 let request = self.update_request(&part, batch);
-                self.send_to_all(level.iter().cloned(), request);
-                level.iter().for_each(|to| self.await_ready(to));
+                self.send_to_all(ready.iter().cloned(), request);
+                ready.iter().for_each(|to| self.await_ready(to));
             }
             behind.iter().for_each(|node| self.send_next(now, node));
         }
@@ -120,7 +120,7 @@ impl Machine {
     }
 
     /// Queues the changes of a watched family for the programs on this node.
-    fn tell_programs(&mut self, (source, family): &Part, changed: &[(Text, bool, bool)]) {
+    fn notify_programs(&mut self, (source, family): &Part, changed: &[(Text, bool, bool)]) {
         if *source == Source::Visible
             && self.is_complete()
             && let Some(watched) = self.watched.get_mut(family)
@@ -208,7 +208,7 @@ impl Machine {
 
     /// The next batch of dirty keys for `to`, round robin over the parts.
     fn next_dirty_batch(&mut self, to: &NodeId) -> Option<(Part, Batch)> {
-        let full = self.settings.max_update();
+        let limit = self.settings.max_update();
         let mut backlog = std::mem::take(&mut self.peers.get_mut(to)?.backlog);
         let mut found = None;
         for _ in 0..backlog.dirty.len() {
@@ -225,7 +225,7 @@ impl Machine {
             let mut batch = Batch::default();
             if let Some(keys) = backlog.dirty.get_mut(&part) {
                 keys.retain(|key, known| {
-                    if batch.is_full(full) || outlet.is_pending(&part.1, key) {
+                    if batch.is_full(limit) || outlet.is_pending(&part.1, key) {
                         return true;
                     }
                     let value = self.current_value(&part, key);

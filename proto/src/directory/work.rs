@@ -136,7 +136,7 @@ impl Machine {
     }
 
     /// Whether requests of `node` are not finished.
-    pub fn has_backlog(&self, node: &NodeId) -> bool {
+    pub fn has_pending_requests(&self, node: &NodeId) -> bool {
         self.work.tasks.contains_key(node)
     }
 
@@ -155,12 +155,8 @@ impl Machine {
     }
 
     /// Queues a request if its sender has unfinished tasks; returns it otherwise.
-    pub(super) fn queue_behind_tasks(
-        &mut self,
-        from: &NodeId,
-        request: Request,
-    ) -> Option<Request> {
-        if !self.has_backlog(from) {
+    pub(super) fn queue_if_busy(&mut self, from: &NodeId, request: Request) -> Option<Request> {
+        if !self.has_pending_requests(from) {
             return Some(request);
         }
         self.work.push_back(from, Task::Request(request));

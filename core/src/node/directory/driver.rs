@@ -214,7 +214,7 @@ impl Driver {
     /// Whether requests of `peer`, or outputs to it, are not complete.
     pub(crate) fn is_behind(&self, peer: &NodeId) -> bool {
         let state = self.lock();
-        state.machine.has_backlog(peer) || state.machine.has_outputs_for(peer)
+        state.machine.has_pending_requests(peer) || state.machine.has_outputs_for(peer)
     }
 
     /// Waits until they are complete, or the node stops.

@@ -55,7 +55,7 @@ fn long<const N: usize>(net: &mut Net, peer: &str, words: [Value; N]) {
     net.says_now("a", peer, words).unwrap();
     let visited = net.machine("a").visited() - before;
     assert!(visited <= ENTRIES_PER_CALL, "{visited} entries in one call");
-    assert!(net.machine("a").has_backlog(&id(peer)));
+    assert!(net.machine("a").has_pending_requests(&id(peer)));
 }
 
 fn is_told(net: &Net, peer: &str, family: &str) -> usize {
@@ -133,7 +133,10 @@ fn what_a_peer_says_does_not_overtake_what_it_said_before() {
     net.stranger("a", "s", false);
     let held = database("f", database("own", 1.into()));
     net.says_now("a", "s", ["g_slave".into(), held]).unwrap();
-    assert!(net.machine("a").has_backlog(&id("g")) && !net.machine("a").has_backlog(&id("s")));
+    assert!(
+        net.machine("a").has_pending_requests(&id("g"))
+            && !net.machine("a").has_pending_requests(&id("s"))
+    );
     let why = net.says("a", "s", ["g_mon1".into(), "x".into()]);
     assert!(why.unwrap_err().contains("JSON"), "told when it is done");
     assert_eq!(is_told(&net, "w", "f"), MANY);
@@ -158,7 +161,7 @@ fn of_a_peer_that_comes_back_while_it_is_forgotten_the_new_is_known() {
     net.says("a", "s", words(0, 1)).unwrap();
     // A new connection replaces the old one.
     net.stranger("a", "s", false);
-    assert!(net.machine("a").has_backlog(&id("s")));
+    assert!(net.machine("a").has_pending_requests(&id("s")));
     net.says_now("a", "s", words(100, 2)).unwrap();
     net.says_now("a", "s", ["g_mon1".into(), "f".into()])
         .unwrap();
