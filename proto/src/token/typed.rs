@@ -223,10 +223,6 @@ impl<'de> de::SeqAccess<'de> for TagAndValue<'_, '_> {
             return Ok(None);
         }
         let token = self.reader.token()?;
-        seed.deserialize(Item {
-            reader: self.reader,
-            token,
-        })
-        .map(Some)
+        seed.deserialize(self.reader.item(token)).map(Some)
     }
 }

@@ -7,7 +7,7 @@ use serde::ser::{self, Error as _, Serialize};
 
 use super::serializer::Place;
 use super::target::{Form, Plain, Target};
-use super::{EncodeError, MAX_DEPTH, Value, Values};
+use super::{EncodeError, MAX_DEPTH, MAX_RESERVE, Value, Values};
 use crate::Text;
 
 /// The elements of the message that `message` stands for:
@@ -73,9 +73,6 @@ pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> 
     let built = value.serialize(Place::inner(to, 1));
     built.map_err(|fault| *fault.0)
 }
-
-/// The most elements that room is made for before they are seen.
-pub(super) const MAX_RESERVE: usize = 1024;
 
 /// Puts values together.
 struct Builder {

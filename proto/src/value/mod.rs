@@ -40,6 +40,9 @@ pub use values::{IntoIter, Values, append, next_of};
 /// (protocol.md section 2).
 pub const MAX_DEPTH: usize = 512;
 
+/// Values that a length reserves memory for before they have come: 24 KiB.
+pub(crate) const MAX_RESERVE: usize = 1024;
+
 /// One value of a message, in 24 bytes.
 ///
 /// ```
