@@ -1,5 +1,5 @@
-//! Types of every shape that serde knows, in a message and as the message: what a codec writes from one and reads back are
-//! the values that `to_values` builds from it.
+//! Types of every shape of serde's data model, inside a message and as the message: a codec writes them and reads back the
+//! values that `to_values` builds.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use serde_bytes::ByteBuf;
 
 use crate::support::*;
 
-/// Serialises as what it holds.
+/// Serialises as its content.
 #[derive(Serialize, Debug, Clone)]
 #[serde(untagged)]
 enum Shape {
@@ -30,7 +30,7 @@ enum Shape {
     Bytes(ByteBuf),
     Optional(Option<Box<Self>>),
     List(Vec<Self>),
-    /// A sequence of a length that is not announced.
+    /// A sequence of unknown length.
     Stream(#[serde(serialize_with = "stream")] Vec<Self>),
     Tuple(Box<(Self, u8, Self)>),
     Pair(Box<Pair>),
@@ -38,7 +38,7 @@ enum Shape {
     Record(Box<Record>),
     Names(BTreeMap<String, Self>),
     Pairs(#[serde(serialize_with = "pairs")] Vec<(Key, Self)>),
-    /// A map of a length that is not announced.
+    /// A map of unknown length.
     Flattened(Box<Flattened>),
     Enum(Box<Enum>),
     Tagged(Captured<Box<Self>>),
@@ -104,7 +104,7 @@ fn bytes() -> impl Strategy<Value = ByteBuf> {
 }
 
 fn key() -> impl Strategy<Value = Key> {
-    // Most are those that both codecs have.
+    // Most keys are texts, which both codecs have.
     prop_oneof![
         20 => any::<String>().prop_map(Key::Text),
         4 => any::<char>().prop_map(Key::Char),
@@ -198,7 +198,7 @@ proptest! {
             for to in [peer(), perl()] {
                 let typed = written(codec, &to, Outgoing::Typed(&message));
                 let by_values = built.clone().and_then(|values| written(codec, &to, Outgoing::Values(&values)));
-                // Bytes may differ, where the number of elements was not announced.
+                // The bytes of a sequence of unknown length differ from those of an array.
                 prop_assert_eq!(typed.err(), by_values.err());
             }
             if let Ok(wire) = written(codec, &peer(), Outgoing::Typed(&message)) {

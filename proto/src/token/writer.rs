@@ -75,7 +75,7 @@ pub struct Writer<'a> {
     pub(crate) capabilities: &'a Capabilities,
     pub(crate) port: &'a str,
     pub(crate) reply: Option<&'a PortId>,
-    /// How long the message's array is that has begun, if it has said so.
+    /// The length of the message's array, port and reply included, if it was announced.
     pub(crate) len: Option<usize>,
 }
 
@@ -273,14 +273,14 @@ impl Target for Writer<'_> {
     }
 }
 
-/// How many parts of an array or a map were announced, and how many have come.
+/// The number of parts that an array or a map has announced, and of those that have come.
 pub(crate) struct Parts {
     len: Option<usize>,
     come: usize,
 }
 
 impl Writer<'_> {
-    /// Begins what is around the content of a variant.
+    /// Writes what precedes the content of a variant.
     #[inline(always)]
     fn begin(&mut self, form: Form) {
         match form {
@@ -296,7 +296,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Ends it. What announced another number of parts than have come is refused.
+    /// Writes the end of the map around the content of a variant. Refuses an array or a map whose number of parts was not the
+    /// announced one.
     #[inline(always)]
     fn end(&mut self, parts: Parts, form: Form) -> Done {
         if let Form::Variant(_) = form {
@@ -309,7 +310,7 @@ impl Writer<'_> {
     }
 }
 
-/// The key of a map of a codec that has texts as keys only: whatever else comes is refused.
+/// Writes a key for a codec whose keys are texts, and refuses every other key.
 struct TextKey<'w, 'a>(&'w mut Writer<'a>);
 
 impl Target for TextKey<'_, '_> {

@@ -1,4 +1,4 @@
-//! Rust values to `Value`s: what the serializer hands out, put together.
+//! `to_values` and `to_value`: the target of the serializer that builds values.
 
 use std::fmt;
 
@@ -65,7 +65,7 @@ pub fn to_values<T: Serialize + ?Sized>(message: &T) -> Result<Values, EncodeErr
 /// ```
 #[inline]
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> {
-    // As the one element of a message whose own level does not count.
+    // The value is built like the only element of a message, but the message's level does not count.
     let to = &mut Builder {
         one: true,
         limit: MAX_DEPTH + 1,
@@ -74,14 +74,14 @@ pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> 
     built.map_err(|fault| *fault.0)
 }
 
-/// Puts values together.
+/// Builds values.
 struct Builder {
-    /// Whether the message is the one value that is built, and not the elements of an array.
+    /// The message has one element, which is the built value. Otherwise the built value is the array of its elements.
     one: bool,
     limit: usize,
 }
 
-/// In a box, as each level of a value returns one or none.
+/// Boxed, so that the result of each level is no larger than a value.
 #[derive(Debug)]
 struct Fault(Box<EncodeError>);
 
@@ -191,7 +191,7 @@ impl Target for Builder {
     }
 }
 
-/// `value` with the variant's name that it is the content of.
+/// `value` together with the name of the variant whose content it is.
 #[inline(always)]
 fn formed(form: Form, value: Value) -> Value {
     match form {
@@ -201,7 +201,7 @@ fn formed(form: Form, value: Value) -> Value {
     }
 }
 
-/// The tag and the value that `parts` are.
+/// The tagged value that `parts`, a tag and a value, stand for.
 #[cold]
 fn tagged(mut parts: Vec<Value>) -> Result<Value, Fault> {
     let value = parts.pop().unwrap_or_default();

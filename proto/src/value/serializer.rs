@@ -1,5 +1,5 @@
-//! The flat form of a message on the way out, for every type that serde knows: [`to_values`](super::to_values) has the
-//! table. Where the tokens go is the matter of a [`Target`]: into values here, into a codec's bytes in the room `token`.
+//! The serializer of messages: writes the flat form of every type, by the table at [`to_values`](super::to_values), into a
+//! [`Target`]. `builder` has the target that builds values, the room `token` the one that writes a codec's bytes.
 
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ use super::Integer;
 use super::mark::{SIMPLE, TAG};
 use super::target::{Form, Plain, Target};
 
-/// A place that takes a value, so many levels deep: the message itself, or a place in it.
+/// A place that takes one value, `depth` levels deep: the message itself, or a place in it.
 pub(crate) struct Place<'t, T, const MESSAGE: bool> {
     to: &'t mut T,
     depth: usize,
@@ -29,20 +29,20 @@ impl<'t, T: Target> Place<'t, T, true> {
 }
 
 impl<'t, T: Target> Inner<'t, T> {
-    /// A place in so many levels.
+    /// A place `depth` levels deep.
     #[inline]
     pub(crate) fn inner(to: &'t mut T, depth: usize) -> Self {
         Self { to, depth }
     }
 
     #[inline(always)]
-    fn again(&mut self) -> Inner<'_, T> {
+    fn reborrow(&mut self) -> Inner<'_, T> {
         Place::inner(self.to, self.depth)
     }
 }
 
 impl<'t, T: Target, const MESSAGE: bool> Place<'t, T, MESSAGE> {
-    /// The place itself, or that of the message's one element.
+    /// This place, or the place of the only element if this is the message.
     #[inline(always)]
     fn element(self) -> Inner<'t, T> {
         if MESSAGE {
@@ -66,7 +66,7 @@ impl<'t, T: Target, const MESSAGE: bool> Place<'t, T, MESSAGE> {
         place.to.scalar(Plain::Integer(n))
     }
 
-    /// Goes one level deeper.
+    /// Enters one more level.
     #[inline(always)]
     fn deeper(&mut self) -> Result<(), T::Error> {
         if self.depth >= self.to.limit() {
@@ -86,7 +86,7 @@ impl<'t, T: Target, const MESSAGE: bool> Place<'t, T, MESSAGE> {
         })
     }
 
-    /// An array, or the message's.
+    /// An array; the message's, if this is the message.
     #[inline(always)]
     fn list(self, len: Option<usize>) -> Result<Array<'t, T>, T::Error> {
         match MESSAGE {
@@ -95,7 +95,7 @@ impl<'t, T: Target, const MESSAGE: bool> Place<'t, T, MESSAGE> {
         }
     }
 
-    /// The message of a variant with so many elements behind its name.
+    /// The message that begins with the name of a variant, which `len` elements follow.
     fn variant(self, name: &'static str, len: usize) -> Result<Array<'t, T>, T::Error> {
         let mut message = self.list(Some(1 + len))?;
         T::push(&mut message.items, message.place.to.name(name)?);
@@ -113,7 +113,7 @@ impl<'t, T: Target, const MESSAGE: bool> Place<'t, T, MESSAGE> {
         })
     }
 
-    /// The place of a tag or a simple value, which is an element of the message at least.
+    /// The place of a tag or a simple value. It is never the message, but an element of it.
     fn rare(self) -> Result<Inner<'t, T>, T::Error> {
         match T::RARE {
             true => Ok(self.element()),
@@ -211,7 +211,7 @@ impl<'t, T: Target, const MESSAGE: bool> Serializer for Place<'t, T, MESSAGE> {
     ) -> Built<T> {
         if of == TAG {
             let mut place = self.rare()?;
-            let content = value.serialize(place.again())?;
+            let content = value.serialize(place.reborrow())?;
             return match name {
                 SIMPLE => place.to.simple(content),
                 _ => Ok(content),
@@ -278,9 +278,9 @@ impl<'t, T: Target, const MESSAGE: bool> Serializer for Place<'t, T, MESSAGE> {
     }
 }
 
-/// An array on its way.
+/// An array that has begun.
 pub(crate) struct Array<'t, T: Target> {
-    /// Of each element.
+    /// The place of each element.
     place: Inner<'t, T>,
     items: T::Items,
     form: Form,
@@ -289,7 +289,7 @@ pub(crate) struct Array<'t, T: Target> {
 impl<T: Target> Array<'_, T> {
     #[inline(always)]
     fn push<S: Serialize + ?Sized>(&mut self, value: &S) -> Result<(), T::Error> {
-        match value.serialize(self.place.again()) {
+        match value.serialize(self.place.reborrow()) {
             Ok(item) => T::push(&mut self.items, item),
             Err(error) => return Err(located::<T>(error, self.form, T::count(&self.items))),
         }
@@ -302,13 +302,13 @@ impl<T: Target> Array<'_, T> {
     }
 }
 
-/// A map on its way.
+/// A map that has begun.
 pub(crate) struct Map<'t, T: Target> {
-    /// Of each key and value.
+    /// The place of each key and each value.
     place: Inner<'t, T>,
     pairs: T::Pairs,
     form: Form,
-    /// That of the next pair.
+    /// The key whose value has not come yet.
     key: Option<T::Built>,
 }
 
@@ -324,7 +324,7 @@ impl<T: Target> Map<'_, T> {
 
     #[inline(always)]
     fn pair<S: Serialize + ?Sized>(&mut self, key: T::Built, value: &S) -> Result<(), T::Error> {
-        match value.serialize(self.place.again()) {
+        match value.serialize(self.place.reborrow()) {
             Ok(value) => T::add(&mut self.pairs, key, value),
             Err(error) => return Err(located::<T>(error, self.form, 1)),
         }
@@ -337,7 +337,7 @@ impl<T: Target> Map<'_, T> {
     }
 }
 
-/// `error` of the part `at` of what has this form, with the element of the message that this says.
+/// Adds to `error`, which occurred in part `at`, the index of the message's element, if the part is one.
 #[cold]
 fn located<T: Target>(error: T::Error, form: Form, at: usize) -> T::Error {
     match form {
@@ -412,7 +412,7 @@ impl<T: Target> ser::SerializeMap for Map<'_, T> {
             None => Err(incomplete("a value without a key")),
         }
     }
-    // What is together anyway is not kept in between.
+    // Quicker than the two calls: the key is not stored in between.
     fn serialize_entry<K, V>(&mut self, key: &K, value: &V) -> Result<(), T::Error>
     where
         K: Serialize + ?Sized,

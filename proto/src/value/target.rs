@@ -1,52 +1,53 @@
-//! `Target`: what receives a message from the serializer, token by token: the bytes of a codec, or values in the making.
+//! `Target`: the receiver of the serializer's tokens. One target writes a codec's bytes, another builds values.
 
 use serde::ser::{self, Serialize};
 
 use super::Integer;
 use super::serializer::Place;
 
-/// What receives a message token by token.
+/// Receives a message token by token.
 pub(crate) trait Target: Sized {
     type Error: ser::Error;
-    /// What a value becomes.
+    /// The result for one value: the value itself, or nothing where bytes were written.
     type Built;
-    /// An array on its way, and a map.
+    /// The state of an array that has begun.
     type Items;
+    /// The state of a map that has begun.
     type Pairs;
-    /// Whether it takes tags and simple values.
+    /// Whether tags and simple values are accepted.
     const RARE: bool;
 
-    /// How many levels may nest, that of the message included.
+    /// The number of levels that may nest, the message's array included.
     fn limit(&self) -> usize;
-    /// The error of what nests deeper.
+    /// The error for a value that nests deeper.
     fn too_deep(&self) -> Self::Error;
-    /// `error` of the message's element `at`.
+    /// Adds to `error` the index of the message's element in which it occurred.
     fn in_element(error: Self::Error, at: usize) -> Self::Error;
 
-    /// Begins a message of one element, which is what follows.
+    /// Begins a message of one element. The next value is that element.
     fn one(&mut self);
     fn scalar(&mut self, scalar: Plain<'_>) -> Result<Self::Built, Self::Error>;
-    /// The name of a variant as a text.
+    /// The name of a variant, as a text.
     #[inline(always)]
     fn name(&mut self, name: &'static str) -> Result<Self::Built, Self::Error> {
         self.scalar(Plain::Text(name))
     }
-    /// Makes a simple value of its number.
+    /// The simple value with this number.
     fn simple(&mut self, number: Self::Built) -> Result<Self::Built, Self::Error>;
 
-    /// Begins an array of so many elements, or of as many as will come.
+    /// Begins an array of `len` elements, or of an unknown number.
     fn array(&mut self, form: Form, len: Option<usize>) -> Self::Items;
     fn push(items: &mut Self::Items, item: Self::Built);
-    /// How many elements have come.
+    /// The number of elements pushed so far.
     fn count(items: &Self::Items) -> usize;
     /// Ends the array that began with `form`.
     fn end_array(&mut self, items: Self::Items, form: Form) -> Result<Self::Built, Self::Error>;
 
-    /// Begins a map of so many pairs, or of as many as will come.
+    /// Begins a map of `len` pairs, or of an unknown number.
     fn map(&mut self, form: Form, len: Option<usize>) -> Self::Pairs;
-    /// The name of a field or a variant as a key.
+    /// The name of a field or a variant, as a key.
     fn key(&mut self, name: &'static str) -> Self::Built;
-    /// Any other key, of a map whose parts are so deep.
+    /// Any other key of a map whose keys and values are `depth` levels deep.
     #[inline]
     fn any_key<S>(&mut self, key: &S, depth: usize) -> Result<Self::Built, Self::Error>
     where
@@ -59,7 +60,7 @@ pub(crate) trait Target: Sized {
     fn end_map(&mut self, pairs: Self::Pairs, form: Form) -> Result<Self::Built, Self::Error>;
 }
 
-/// What has no parts.
+/// A value without parts.
 #[derive(Clone, Copy)]
 pub(crate) enum Plain<'a> {
     Null,
@@ -70,16 +71,17 @@ pub(crate) enum Plain<'a> {
     Text(&'a str),
 }
 
-/// What an array or a map stands for.
+/// Where an array or a map stands.
 #[derive(Clone, Copy)]
 pub(crate) enum Form {
+    /// An element, a key or a value like any other.
     Plain,
-    /// The message, an array. Its end is not said.
+    /// The array is the message. The owner of the target ends the message.
     Message,
-    /// The content of the variant of this name: the value of a map of one pair, whose key is the name.
+    /// The content of the variant with this name: the value of a map of one pair whose key is the name.
     Variant(&'static str),
-    /// The same as the message: its second and last element, behind the name.
+    /// The content of the variant with this name, which is the message: its second and last element, after the name.
     AfterName(&'static str),
-    /// A tag and its value, as an array.
+    /// An array of a tag and its value.
     Tagged,
 }
