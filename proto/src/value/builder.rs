@@ -39,10 +39,12 @@ pub fn to_values<T: Serialize + ?Sized>(message: &T) -> Result<Values, EncodeErr
     let mut builder = Builder {
         one: false,
         limit: MAX_DEPTH,
+        message: Vec::new(),
     };
     match message.serialize(Place::message(&mut builder)) {
-        Ok(Value::Array(elements)) if !builder.one => Ok(elements.into_vec().into()),
-        Ok(element) => Ok(Values::from_iter([element])),
+        Ok(element) if builder.one => Ok(Values::from_iter([element])),
+        Ok(Value::Array(elements)) => Ok(elements.into_vec().into()),
+        Ok(_) => Ok(builder.message.into()),
         Err(fault) if builder.one => Err(*Builder::in_element(fault, 0).0),
         Err(fault) => Err(*fault.0),
     }
@@ -69,6 +71,7 @@ pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> 
     let to = &mut Builder {
         one: true,
         limit: MAX_DEPTH + 1,
+        message: Vec::new(),
     };
     let built = value.serialize(Place::inner(to, 1));
     built.map_err(|fault| *fault.0)
@@ -76,9 +79,12 @@ pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> 
 
 /// Builds values.
 struct Builder {
-    /// The message has one element, which is the built value. Otherwise the built value is the array of its elements.
+    /// The message has one element, which is the built value.
     one: bool,
     limit: usize,
+    /// The elements of a message that is an array. Not the built value: to make one of them and to take it apart again
+    /// costs a quarter of the time of a small message.
+    message: Vec<Value>,
 }
 
 /// Boxed, so that the result of each level is no larger than a value.
@@ -169,6 +175,10 @@ impl Target for Builder {
     fn end_array(&mut self, items: Vec<Value>, form: Form) -> Result<Value, Fault> {
         match form {
             Form::Tagged => tagged(items),
+            Form::Message => {
+                self.message = items;
+                Ok(Value::Null)
+            }
             _ => Ok(formed(form, items.into())),
         }
     }
