@@ -5,6 +5,7 @@
 
 mod capabilities;
 mod read;
+mod serializer;
 mod sink;
 mod typed;
 mod wire_format;

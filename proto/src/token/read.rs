@@ -9,7 +9,10 @@ use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
 use super::typed::Item;
 use super::{Token, WireFormat};
 use crate::value::scalar::{Scalar, text_of};
-use crate::value::{Integer, LoneNull, MAX_RESERVE, Map, ParseError, Value, Values};
+use crate::value::{Integer, LoneNull, Map, ParseError, Value, Values};
+
+/// The most values that room is made for on a message's word.
+const MAX_RESERVE: usize = 1024;
 
 /// Byte strings at least this long share the message's bytes if they are the greater part of them; others are copied, so
 /// that one of them does not keep a whole message alive.
@@ -209,15 +212,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The value that begins with `token`, which was read last.
-    #[inline(always)]
-    pub(super) fn item(&mut self, token: Token) -> Item<'_, 'a> {
-        Item {
-            reader: self,
-            token,
-        }
-    }
-
     /// Passes over the rest of the value that began with `token`.
     pub(super) fn skip(&mut self, token: Token) -> Result<(), ParseError> {
         if let Some(mut left) = Left::of_array(token) {
@@ -410,7 +404,12 @@ impl<'de> de::SeqAccess<'de> for Seq<'_, '_> {
         seed: T,
     ) -> Result<Option<T::Value>, ParseError> {
         match self.left.next(self.reader)? {
-            Some(token) => seed.deserialize(self.reader.item(token)).map(Some),
+            Some(token) => seed
+                .deserialize(Item {
+                    reader: self.reader,
+                    token,
+                })
+                .map(Some),
             None => Ok(None),
         }
     }
@@ -432,7 +431,12 @@ impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
         seed: K,
     ) -> Result<Option<K::Value>, ParseError> {
         match self.left.next(self.reader)? {
-            Some(token) => seed.deserialize(self.reader.item(token)).map(Some),
+            Some(token) => seed
+                .deserialize(Item {
+                    reader: self.reader,
+                    token,
+                })
+                .map(Some),
             None => Ok(None),
         }
     }
@@ -441,7 +445,10 @@ impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
         seed: T,
     ) -> Result<T::Value, ParseError> {
         let token = self.reader.token()?;
-        seed.deserialize(self.reader.item(token))
+        seed.deserialize(Item {
+            reader: self.reader,
+            token,
+        })
     }
     fn size_hint(&self) -> Option<usize> {
         self.left.known()

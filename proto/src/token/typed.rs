@@ -223,6 +223,10 @@ impl<'de> de::SeqAccess<'de> for TagAndValue<'_, '_> {
             return Ok(None);
         }
         let token = self.reader.token()?;
-        seed.deserialize(self.reader.item(token)).map(Some)
+        seed.deserialize(Item {
+            reader: self.reader,
+            token,
+        })
+        .map(Some)
     }
 }

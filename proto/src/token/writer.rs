@@ -1,4 +1,4 @@
-//! `Writer`: one message on its way into a codec's bytes, from values or, by serde, from any type.
+//! `Writer`: one message on its way into a codec's bytes, from values or, by `serializer`, from any type.
 //!
 //! It refuses what the codec cannot carry exactly, and what nests too deep. It knows no paths and no reasons, so that
 //! it costs next to nothing: who was refused finds both by way of values (`frame`). What is rare goes that way too:
@@ -9,12 +9,11 @@ use std::fmt;
 use bytes::BytesMut;
 use serde::ser::{self, Serialize};
 
+use super::serializer::Place;
 use super::{Capabilities, Sink};
 use crate::PortId;
 use crate::text::latin1;
-use crate::value::serializer::Place;
-use crate::value::target::{Form, Plain, Target};
-use crate::value::{EncodeError, Value, Values, to_values};
+use crate::value::{EncodeError, Integer, Value, Values, to_values};
 
 /// Whatever serialises, with its type erased.
 ///
@@ -35,9 +34,7 @@ pub trait Emit {
 
 impl<T: Serialize + ?Sized> Emit for T {
     fn emit(&self, to: &mut Writer<'_>) -> Result<(), Refused> {
-        self.serialize(Place::message(to))?;
-        to.close();
-        Ok(())
+        self.serialize(Place { to, depth: 0 })
     }
 
     fn to_values(&self) -> Result<Values, EncodeError> {
@@ -65,7 +62,7 @@ impl ser::Error for Refused {
     }
 }
 
-type Done = Result<(), Refused>;
+pub(super) type Done = Result<(), Refused>;
 
 /// One message on its way into bytes.
 #[doc(hidden)]
@@ -75,40 +72,38 @@ pub struct Writer<'a> {
     pub(crate) capabilities: &'a Capabilities,
     pub(crate) port: &'a str,
     pub(crate) reply: Option<&'a PortId>,
-    /// The length of the message's array, port and reply included, if it was announced.
-    pub(crate) len: Option<usize>,
 }
 
 impl Writer<'_> {
     /// Begins the message, which has so many elements besides the port and the reply.
     #[inline]
-    fn open(&mut self, len: Option<usize>) {
-        self.len = len.map(|len| 1 + len + usize::from(self.reply.is_some()));
-        self.sink.message(self.out, self.len);
+    pub(super) fn open(&mut self, len: Option<usize>) {
+        self.sink.message(self.out, self.total(len));
         self.sink.text(self.out, self.port);
     }
 
-    /// Ends the message.
+    /// Ends the message that was opened with this length.
     #[inline]
-    fn close(&mut self) {
+    pub(super) fn close(&mut self, len: Option<usize>) {
         if let Some(reply) = self.reply {
-            self.reply(reply);
+            self.sink.text(self.out, &reply.to_string());
         }
-        self.sink.end_array(self.out, self.len);
+        self.sink.end_array(self.out, self.total(len));
     }
 
-    #[inline(never)]
-    fn reply(&mut self, reply: &PortId) {
-        self.sink.text(self.out, &reply.to_string());
+    #[inline]
+    fn total(&self, len: Option<usize>) -> Option<usize> {
+        len.map(|len| 1 + len + usize::from(self.reply.is_some()))
     }
 
     /// Writes the message of these elements.
     pub(crate) fn values(&mut self, values: &[Value]) -> Done {
-        self.open(Some(values.len()));
+        let len = Some(values.len());
+        self.open(len);
         for value in values {
             self.value(value, 1)?;
         }
-        self.close();
+        self.close(len);
         Ok(())
     }
 
@@ -116,12 +111,12 @@ impl Writer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Done {
         let (sink, capabilities) = (self.sink, self.capabilities);
         match value {
-            Value::Null => self.scalar(Plain::Null)?,
-            Value::Bool(b) => self.scalar(Plain::Bool(*b))?,
-            Value::Integer(n) => self.scalar(Plain::Integer(*n))?,
-            Value::Float(x) => self.scalar(Plain::Float(*x))?,
-            Value::Bytes(bytes) => self.scalar(Plain::Bytes(bytes))?,
-            Value::Text(text) => self.scalar(Plain::Text(text))?,
+            Value::Null => sink.null(self.out),
+            Value::Bool(b) => sink.bool(self.out, *b),
+            Value::Integer(n) => self.integer(*n)?,
+            Value::Float(x) => self.float(*x)?,
+            Value::Bytes(bytes) => self.bytes(bytes)?,
+            Value::Text(text) => sink.text(self.out, text),
             Value::Simple(n) => {
                 let fits = capabilities.simple && !(24..32).contains(n);
                 fits.then(|| sink.simple(self.out, *n)).ok_or(Refused)?;
@@ -168,199 +163,38 @@ impl Writer<'_> {
         self.sink.tag(self.out, tag);
         self.value(content, depth + 1)
     }
-}
-
-impl Target for Writer<'_> {
-    type Error = Refused;
-    type Built = ();
-    type Items = Parts;
-    type Pairs = Parts;
-    const RARE: bool = false;
 
     #[inline]
-    fn limit(&self) -> usize {
-        self.capabilities.depth
-    }
-    fn too_deep(&self) -> Refused {
-        Refused
-    }
-    fn in_element(refused: Refused, _: usize) -> Refused {
-        refused
-    }
-
-    #[inline]
-    fn one(&mut self) {
-        self.open(Some(1));
-    }
-    #[inline(always)]
-    fn scalar(&mut self, scalar: Plain<'_>) -> Done {
-        let (sink, capabilities) = (self.sink, self.capabilities);
-        match scalar {
-            Plain::Null => sink.null(self.out),
-            Plain::Bool(b) => sink.bool(self.out, b),
-            Plain::Integer(n) if capabilities.has_integer(n) => match n.parts() {
-                Ok(n) => sink.unsigned(self.out, n),
-                Err(n) => sink.negative(self.out, n),
-            },
-            Plain::Float(x) if x.is_finite() || capabilities.non_finite => {
-                sink.float(self.out, x);
-            }
-            Plain::Bytes(bytes) if capabilities.bytes_as_text => {
-                sink.text(self.out, &latin1(bytes));
-            }
-            Plain::Bytes(bytes) if capabilities.bytes => sink.bytes(self.out, bytes),
-            Plain::Text(text) => sink.text(self.out, text),
-            _ => return Err(Refused),
+    pub(super) fn integer(&mut self, n: Integer) -> Done {
+        if !self.capabilities.has_integer(n) {
+            return Err(Refused);
+        }
+        match n.parts() {
+            Ok(n) => self.sink.unsigned(self.out, n),
+            Err(n) => self.sink.negative(self.out, n),
         }
         Ok(())
     }
-    fn simple(&mut self, (): ()) -> Done {
-        Err(Refused)
-    }
 
-    #[inline(always)]
-    fn array(&mut self, form: Form, len: Option<usize>) -> Parts {
-        match form {
-            Form::Message => self.open(len),
-            _ => {
-                self.begin(form);
-                self.sink.array(self.out, len);
-            }
-        }
-        Parts { len, come: 0 }
-    }
-    #[inline(always)]
-    fn push(items: &mut Parts, (): ()) {
-        items.come += 1;
-    }
-    #[inline(always)]
-    fn count(items: &Parts) -> usize {
-        items.come
-    }
-    #[inline(always)]
-    fn end_array(&mut self, items: Parts, form: Form) -> Done {
-        if !matches!(form, Form::Message) {
-            self.sink.end_array(self.out, items.len);
-        }
-        self.end(items, form)
-    }
-
-    #[inline(always)]
-    fn map(&mut self, form: Form, len: Option<usize>) -> Parts {
-        self.begin(form);
-        self.sink.map(self.out, len);
-        Parts { len, come: 0 }
-    }
     #[inline]
-    fn key(&mut self, name: &'static str) {
-        self.sink.key(self.out, name);
+    pub(super) fn float(&mut self, x: f64) -> Done {
+        if !x.is_finite() && !self.capabilities.non_finite {
+            return Err(Refused);
+        }
+        self.sink.float(self.out, x);
+        Ok(())
     }
+
     #[inline]
-    fn any_key<S: Serialize + ?Sized>(&mut self, key: &S, depth: usize) -> Done {
-        if self.capabilities.any_keys {
-            return key.serialize(Place::inner(self, depth));
-        }
-        key.serialize(Place::inner(&mut TextKey(self), depth))
-    }
-    #[inline(always)]
-    fn add(pairs: &mut Parts, (): (), (): ()) {
-        pairs.come += 1;
-    }
-    #[inline(always)]
-    fn end_map(&mut self, pairs: Parts, form: Form) -> Done {
-        self.sink.end_map(self.out, pairs.len);
-        self.end(pairs, form)
-    }
-}
-
-/// The number of parts that an array or a map has announced, and of those that have come.
-pub(crate) struct Parts {
-    len: Option<usize>,
-    come: usize,
-}
-
-impl Writer<'_> {
-    /// Writes what precedes the content of a variant.
-    #[inline(always)]
-    fn begin(&mut self, form: Form) {
-        match form {
-            Form::Variant(name) => {
-                self.sink.map(self.out, Some(1));
-                self.sink.key(self.out, name);
-            }
-            Form::AfterName(name) => {
-                self.open(Some(2));
-                self.sink.text(self.out, name);
-            }
-            _ => {}
-        }
-    }
-
-    /// Writes the end of the map around the content of a variant. Refuses an array or a map whose number of parts was not the
-    /// announced one.
-    #[inline(always)]
-    fn end(&mut self, parts: Parts, form: Form) -> Done {
-        if let Form::Variant(_) = form {
-            self.sink.end_map(self.out, Some(1));
-        }
-        match parts.len.is_none_or(|len| len == parts.come) {
-            true => Ok(()),
-            false => Err(Refused),
-        }
-    }
-}
-
-/// Writes a key for a codec whose keys are texts, and refuses every other key.
-struct TextKey<'w, 'a>(&'w mut Writer<'a>);
-
-impl Target for TextKey<'_, '_> {
-    type Error = Refused;
-    type Built = ();
-    type Items = ();
-    type Pairs = ();
-    const RARE: bool = false;
-
-    fn limit(&self) -> usize {
-        // Nothing nests.
-        0
-    }
-    fn too_deep(&self) -> Refused {
-        Refused
-    }
-    fn in_element(refused: Refused, _: usize) -> Refused {
-        refused
-    }
-    fn one(&mut self) {}
-    #[inline(always)]
-    fn scalar(&mut self, scalar: Plain<'_>) -> Done {
-        let Writer {
-            sink,
-            out,
-            capabilities,
-            ..
-        } = &mut *self.0;
-        match scalar {
-            Plain::Text(text) => sink.key(out, text),
-            Plain::Bytes(bytes) if capabilities.bytes_as_text => sink.key(out, &latin1(bytes)),
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Done {
+        match self.capabilities {
+            Capabilities {
+                bytes_as_text: true,
+                ..
+            } => self.sink.text(self.out, &latin1(bytes)),
+            Capabilities { bytes: true, .. } => self.sink.bytes(self.out, bytes),
             _ => return Err(Refused),
         }
         Ok(())
-    }
-    fn simple(&mut self, (): ()) -> Done {
-        Err(Refused)
-    }
-    fn array(&mut self, _: Form, _: Option<usize>) {}
-    fn push((): &mut (), (): ()) {}
-    fn count((): &()) -> usize {
-        0
-    }
-    fn end_array(&mut self, (): (), _: Form) -> Done {
-        Err(Refused)
-    }
-    fn map(&mut self, _: Form, _: Option<usize>) {}
-    fn key(&mut self, _: &'static str) {}
-    fn add((): &mut (), (): (), (): ()) {}
-    fn end_map(&mut self, (): (), _: Form) -> Done {
-        Err(Refused)
     }
 }

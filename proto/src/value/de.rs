@@ -11,8 +11,9 @@ use serde::de::{
 };
 
 use super::mark::{SIMPLE, TAG, TAGGED, UNTAGGED, VARIANTS};
-use super::scalar::{Scalar, Want, unexpected_integer};
-use super::{Integer, IntoIter, LoneNull, MAX_RESERVE, Map, ParseError, Value};
+use super::scalar::{Scalar, Want};
+use super::ser::MAX_RESERVE;
+use super::{Integer, IntoIter, LoneNull, Map, ParseError, Value};
 use crate::Text;
 
 /// `value` as a `T`, the other way round from [`to_value`](super::to_value).
@@ -151,7 +152,11 @@ fn unexpected(value: &Value) -> Unexpected<'_> {
     match value {
         Value::Null => Unexpected::Unit,
         Value::Bool(b) => Unexpected::Bool(*b),
-        Value::Integer(n) => unexpected_integer(*n),
+        Value::Integer(n) => match (n.parts(), i64::try_from(*n)) {
+            (Ok(n), _) => Unexpected::Unsigned(n),
+            (_, Ok(n)) => Unexpected::Signed(n),
+            _ => Unexpected::Other("an integer below i64's range"),
+        },
         Value::Float(x) => Unexpected::Float(*x),
         Value::Bytes(bytes) => Unexpected::Bytes(bytes),
         Value::Text(text) => Unexpected::Str(text),

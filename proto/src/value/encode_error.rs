@@ -60,10 +60,3 @@ pub enum EncodeError {
     #[error("the message cannot be serialised: {0}")]
     Serialize(String),
 }
-
-impl serde::ser::Error for EncodeError {
-    #[cold]
-    fn custom<T: std::fmt::Display>(what: T) -> Self {
-        Self::Serialize(what.to_string())
-    }
-}

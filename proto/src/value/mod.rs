@@ -2,10 +2,10 @@
 //! what it lacks is refused when a message is encoded, never bent. [`Values`] are the elements of a message, and the flat
 //! form ([`to_values`]) says which elements a type becomes.
 
-mod builder;
 pub(crate) mod de;
 mod diagnostic;
 mod encode_error;
+mod flat;
 mod integer;
 mod map;
 pub(crate) mod mark;
@@ -14,8 +14,6 @@ mod parse;
 mod parse_error;
 pub(crate) mod scalar;
 mod ser;
-pub(crate) mod serializer;
-pub(crate) mod target;
 mod values;
 
 use std::borrow::Cow;
@@ -27,21 +25,19 @@ use crate::{NodeId, PortId, PortName, Text};
 pub(crate) use de::{Items, too_long};
 pub(crate) use parse::{LoneNull, parse};
 
-pub use builder::{to_value, to_values};
 pub use de::from_value;
 pub use encode_error::EncodeError;
+pub use flat::to_values;
 pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
 pub use numeral::perl_float;
 pub use parse_error::ParseError;
+pub use ser::to_value;
 pub use values::{IntoIter, Values, append, next_of};
 
 /// How deep what is sent may nest, the message's own array included. AnyEvent::MP goes deaf past it
 /// (protocol.md section 2).
 pub const MAX_DEPTH: usize = 512;
-
-/// Values that a length reserves memory for before they have come: 24 KiB.
-pub(crate) const MAX_RESERVE: usize = 1024;
 
 /// One value of a message, in 24 bytes.
 ///

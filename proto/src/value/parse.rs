@@ -1,4 +1,4 @@
-//! The flat form of Rust values in messages, on the way in: the table of `to_values`, read from right to left.
+//! The flat form of Rust values in messages, on the way in: the table in `flat`, read from right to left.
 
 use std::marker::PhantomData;
 

@@ -81,7 +81,11 @@ impl<'a> Scalar<'a> {
         match self {
             Self::Null => Unexpected::Unit,
             Self::Bool(b) => Unexpected::Bool(*b),
-            Self::Integer(n) => unexpected_integer(*n),
+            Self::Integer(n) => match (n.parts(), i64::try_from(*n)) {
+                (Ok(n), _) => Unexpected::Unsigned(n),
+                (_, Ok(n)) => Unexpected::Signed(n),
+                _ => Unexpected::Other("an integer below i64's range"),
+            },
             Self::Float(x) => Unexpected::Float(*x),
             Self::Bytes(bytes) => Unexpected::Bytes(bytes),
             Self::Text(text) => Unexpected::Str(text),
@@ -122,15 +126,6 @@ impl<'a> Scalar<'a> {
             },
             (_, scalar) => scalar,
         }
-    }
-}
-
-/// The name of this integer in serde's errors.
-pub(super) fn unexpected_integer(n: Integer) -> Unexpected<'static> {
-    match (n.parts(), i64::try_from(n)) {
-        (Ok(n), _) => Unexpected::Unsigned(n),
-        (_, Ok(n)) => Unexpected::Signed(n),
-        _ => Unexpected::Other("an integer below i64's range"),
     }
 }
 
