@@ -37,6 +37,11 @@ impl Word {
             _ => return None,
         })
     }
+
+    /// Whether the request has no other effect than an answer.
+    fn is_question(self) -> bool {
+        matches!(self, Self::Can | Self::Time | Self::Eval)
+    }
 }
 
 /// Whether `name` is a request that every node knows.
@@ -46,14 +51,10 @@ pub fn is_word(name: &str) -> bool {
 
 /// Whether the request `name` has no other effect than an answer.
 pub fn is_question(name: &str) -> bool {
-    matches!(Word::named(name), Some(Word::Can | Word::Time | Word::Eval))
-        || crate::directory::is_question(name)
+    Word::named(name).is_some_and(Word::is_question) || crate::directory::is_question(name)
 }
 
 /// Whether the request `name` makes this node send something: an answer, or a relayed message.
 pub fn causes_sending(name: &str) -> bool {
-    matches!(
-        Word::named(name),
-        Some(Word::Can | Word::Time | Word::Eval | Word::Relay)
-    )
+    Word::named(name).is_some_and(|word| word.is_question() || word == Word::Relay)
 }
