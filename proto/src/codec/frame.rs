@@ -146,6 +146,7 @@ pub fn encode<'n>(
         capabilities,
         port: frame.port,
         reply: frame.reply,
+        len: None,
     };
     let done = match frame.body {
         Outgoing::Typed(message) => message.emit(&mut writer),

@@ -1,21 +1,21 @@
-//! `Capabilities`: what a codec can carry, the check of values against it, and the replacement of what it cannot.
+//! `Capabilities`: the values that a codec can carry, the check against them, and the replacement of other values.
 
 use std::fmt::{self, Write};
 
 use crate::value::de::UNDEFINED;
 use crate::value::{EncodeError, Integer, MAX_DEPTH, Map, Value, Values};
 
-/// What a codec can carry exactly. What it cannot is an error for the message that holds it.
+/// The values that a codec carries exactly. Any other value is an error for the message that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
     /// Byte strings.
     pub bytes: bool,
-    /// Byte strings go as texts, one character for each byte (Latin-1), as keys as well: the peer's language has one
-    /// type for both.
+    /// Byte strings are written as texts with one character for each byte (Latin-1), also as keys: the peer's language
+    /// has one type for both.
     pub bytes_as_text: bool,
-    /// The peer makes no difference between byte strings and texts: what another such peer has sent goes on to it as it
-    /// was written there.
+    /// The peer does not distinguish byte strings from texts: a message of another such peer is relayed to it
+    /// unchanged.
     pub one_string_type: bool,
     /// Tags.
     pub tags: Tags,
@@ -29,14 +29,14 @@ pub struct Capabilities {
     pub least: Integer,
     /// The greatest integer.
     pub greatest: Integer,
-    /// How deep arrays, maps and tags may nest, the message's own array included.
+    /// The maximum nesting of arrays, maps and tags, the message's own array included.
     pub depth: usize,
-    /// Whether what is excluded is what the peer cannot read, rather than what the codec has no form for: errors say
-    /// which.
+    /// Whether the excluded values are those that the peer cannot read, and not those that the codec cannot represent.
+    /// Errors say which.
     pub of_peer: bool,
 }
 
-/// Which values with a tag a codec can carry.
+/// The tagged values that a codec can carry.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Tags {
@@ -44,12 +44,13 @@ pub enum Tags {
     None,
     /// All.
     All,
-    /// Those of which this is true, given the tag and what it marks. What that holds in turn is asked about by itself.
+    /// Those for which the function returns true, given the tag and its content. The parts of the content are checked
+    /// on their own.
     Only(fn(u64, &Value) -> bool),
 }
 
 impl Tags {
-    /// Whether `tag` around `content` is among them.
+    /// Whether the codec can carry `tag` with `content`.
     #[inline]
     pub fn contains(self, tag: u64, content: &Value) -> bool {
         match self {
@@ -83,7 +84,7 @@ impl fmt::Debug for Tags {
 }
 
 impl Capabilities {
-    /// All that a [`Value`] can be, no deeper than [`MAX_DEPTH`].
+    /// Every [`Value`], nested up to [`MAX_DEPTH`].
     pub const ALL: Self = Self {
         bytes: true,
         bytes_as_text: false,
@@ -98,8 +99,8 @@ impl Capabilities {
         of_peer: false,
     };
 
-    /// What JSON has: no byte strings, tags and simple values, text keys only, finite numbers, and integers
-    /// from -2^63 to 2^64-1.
+    /// The values of JSON: no byte strings, tags or simple values; text keys only; finite floats; integers from -2^63
+    /// to 2^64-1.
     pub const JSON: Self = Self {
         bytes: false,
         bytes_as_text: false,
@@ -117,7 +118,7 @@ impl Capabilities {
     /// Checks the elements of a message for a codec called `codec`.
     ///
     /// # Errors
-    /// At the first value that cannot be carried, with the path to it.
+    /// For the first value that the codec cannot carry, with the path to it.
     ///
     /// ```
     /// use aemp_proto::{Value, token::Capabilities};
@@ -137,7 +138,7 @@ impl Capabilities {
         Ok(())
     }
 
-    /// The elements with everything that cannot be carried replaced by its text in diagnostic notation.
+    /// The elements, with every value that the codec cannot carry replaced by its diagnostic notation, a text.
     ///
     /// ```
     /// use aemp_proto::{Value, token::Capabilities};
@@ -149,7 +150,8 @@ impl Capabilities {
         elements.iter().map(|value| self.fit_at(value, 1)).collect()
     }
 
-    /// Whether the value itself, without its parts, can stand at a place that is `depth` deep; if not, what it is.
+    /// Checks the value itself, without its parts, at a place `depth` levels deep. The error says what is wrong with
+    /// it.
     fn refuse(&self, value: &Value, depth: usize) -> Option<What> {
         match value {
             Value::Integer(n) if !self.has_integer(*n) => {
@@ -189,7 +191,7 @@ impl Capabilities {
         self.least <= n && n <= self.greatest
     }
 
-    /// Recursive: no deeper than the limit, since what is deeper is refused.
+    /// Recursive, up to the limit on nesting.
     fn check_at(&self, value: &Value, depth: usize) -> Result<(), Refusal> {
         if let Some(what) = self.refuse(value, depth) {
             return Err(Refusal {
@@ -256,7 +258,7 @@ impl Capabilities {
             }
             Value::Tag(tag, content) => {
                 let fit = self.fit_at(content, depth + 1);
-                // The replacement of a part may be what the tag has no use for.
+                // The tag may not accept the replacement of its content.
                 match self.tags.contains(*tag, &fit) {
                     true => Value::Tag(*tag, Box::new(fit)),
                     false => Value::from(value.to_string()),
@@ -267,21 +269,21 @@ impl Capabilities {
     }
 }
 
-/// What is wrong with a value.
+/// Why a codec cannot carry a value.
 enum What {
-    /// The codec has no form for it.
+    /// The codec cannot represent it.
     Lacking(String),
-    /// It nests too deep.
+    /// It is nested too deep.
     Deep,
 }
 
 struct Refusal {
     what: What,
-    /// From the inside out.
+    /// The steps, innermost first.
     steps: Vec<String>,
 }
 
-/// How many steps of a path are shown from either end of it.
+/// The number of steps that are shown at each end of a path.
 const SHOWN: usize = 8;
 
 impl Refusal {
@@ -329,7 +331,7 @@ fn is_word(text: &str) -> bool {
     word && !text.is_empty() && text.len() <= 40 && !text.as_bytes()[0].is_ascii_digit()
 }
 
-/// A value in diagnostic notation, cut to what a line can hold.
+/// A value in diagnostic notation, truncated to fit into a line.
 fn shortened(value: &Value) -> String {
     let mut line = Line(String::new());
     match write!(line, "{value}") {
@@ -338,10 +340,10 @@ fn shortened(value: &Value) -> String {
     }
 }
 
-/// The beginning of what is written to it, which fails when that goes on: nothing long is built to be cut off.
+/// Keeps the beginning of what is written, and fails at the limit, so that no long text is built only to be truncated.
 struct Line(String);
 
-/// Characters of a value that an error shows.
+/// The number of characters of a value that an error shows.
 const LINE: usize = 40;
 
 impl Write for Line {
@@ -416,7 +418,7 @@ mod tests {
 
     #[test]
     fn what_the_peer_cannot_read_is_refused_with_its_path() {
-        // A peer that reads the tag 1 around integers, and none below zero.
+        // A peer that reads tag 1 only around integers that are not negative.
         let mut peer = Capabilities::ALL;
         peer.of_peer = true;
         peer.least = 0.into();
@@ -453,7 +455,7 @@ mod tests {
             let fit = peer.fit(&elements);
             assert_eq!(peer.check(&fit, "cbor"), Ok(()), "{fit:?}");
         }
-        // What the replacement of its content makes of a tag is replaced itself.
+        // A tag that does not accept the replacement of its content is replaced as a whole.
         let fit = peer.fit(&[tagged(1, (-1).into())]);
         assert_eq!(fit[0], Value::from("1(-1)"));
         let good = map(tagged(1, 2.into()), tagged(1, 3.into()));

@@ -1,11 +1,10 @@
-//! Messages token by token: how a codec's bytes are read ([`Token`], [`WireFormat`]) and written ([`Sink`]), what a codec
-//! can carry ([`Capabilities`]), and the ways between tokens and values or types.
+//! Messages token by token: how a codec's bytes are read ([`Token`], [`WireFormat`]) and written ([`Sink`]), what a
+//! codec can carry ([`Capabilities`]), and conversions between tokens and values or types.
 //!
-//! It sees the bytes of one whole message. Where a message ends in a stream is the matter of the room `codec`.
+//! This room handles the bytes of one complete message. The room `codec` finds the end of a message in a stream.
 
 mod capabilities;
 mod read;
-mod serializer;
 mod sink;
 mod typed;
 mod wire_format;

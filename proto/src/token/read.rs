@@ -1,5 +1,5 @@
-//! Reading messages token by token: where the elements are, and what they are as `Value`s. `typed` has the way
-//! into Rust types.
+//! Reads messages token by token: finds the elements, and builds `Value`s from them. `typed` parses them into Rust
+//! types.
 
 use std::borrow::Cow;
 
@@ -9,24 +9,21 @@ use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
 use super::typed::Item;
 use super::{Token, WireFormat};
 use crate::value::scalar::{Scalar, text_of};
-use crate::value::{Integer, LoneNull, Map, ParseError, Value, Values};
+use crate::value::{Integer, LoneNull, MAX_RESERVE, Map, ParseError, Value, Values};
 
-/// The most values that room is made for on a message's word.
-const MAX_RESERVE: usize = 1024;
-
-/// Byte strings at least this long share the message's bytes if they are the greater part of them; others are copied, so
-/// that one of them does not keep a whole message alive.
+/// A byte string of at least this length that is more than half of the message shares the message's bytes. Others are
+/// copied, so that a small part does not keep a whole message in memory.
 const SHARE: usize = 1024;
 
-/// A place in the bytes of a message. Decoders know their format, and who reads a message later does not.
+/// A position in the bytes of a message, with the format of the bytes.
 pub(crate) struct Reader<'a, F: WireFormat + ?Sized = dyn WireFormat> {
     format: &'a F,
     bytes: &'a [u8],
-    /// Behind the last token: until the next is read, this is where its content is found.
+    /// The position after the last token. The content of that token is found relative to it.
     at: usize,
-    /// Whether to read as if an AnyEvent::MP node had written; `Scalar::visit` says what that means.
+    /// Whether to read the message as one of an AnyEvent::MP node; see `Scalar::visit`.
     pub(super) lenient: bool,
-    /// Whether its byte strings stay such in values, but for ASCII, where it makes no difference.
+    /// Whether byte strings remain byte strings in values, except ASCII ones.
     as_written: bool,
 }
 
@@ -50,7 +47,7 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
         }
     }
 
-    /// The same for values that go on to another AnyEvent::MP node.
+    /// The same, for values that are relayed to another AnyEvent::MP node.
     pub(crate) fn as_written(self) -> Self {
         Self {
             as_written: true,
@@ -66,7 +63,7 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
         }
     }
 
-    /// The `len` bytes that end so many bytes before the end of the last token.
+    /// The `len` bytes that end `before` bytes before the end of the last token.
     #[inline(always)]
     fn content(&self, len: usize, before: usize) -> Result<&'a [u8], ParseError> {
         let end = self.at.wrapping_sub(before);
@@ -76,7 +73,7 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
         }
     }
 
-    /// The same as a text.
+    /// The same bytes as a text.
     #[inline(always)]
     pub(super) fn text(&self, len: usize, before: usize) -> Result<&'a str, ParseError> {
         match std::str::from_utf8(self.content(len, before)?) {
@@ -85,7 +82,7 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
         }
     }
 
-    /// The content of the broken string that begins at `start` and was read last.
+    /// The content of the last token, a string in several parts that begins at `start`.
     #[cold]
     fn broken(&self, start: usize) -> Result<Vec<u8>, ParseError> {
         let string = self.bytes.get(start..self.at);
@@ -94,7 +91,7 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
             .ok_or_else(unreadable)
     }
 
-    /// What `token`, which was read last, is if it has no parts.
+    /// The last token, `token`, as a scalar, if it is one.
     pub(super) fn scalar(&self, token: Token) -> Result<Option<Scalar<'a>>, ParseError> {
         Ok(Some(match token {
             Token::Null => Scalar::Null,
@@ -115,7 +112,7 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
         }))
     }
 
-    /// That `token`, which was read last, is not what was expected.
+    /// The error for the last token, `token`, which does not fit the type.
     #[cold]
     pub(super) fn mismatch(&self, token: Token, expected: &dyn de::Expected) -> ParseError {
         let scalar = match self.scalar(token) {
@@ -131,7 +128,7 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
         ParseError::invalid_type(found, expected)
     }
 
-    /// The name of the port in front of a message's elements, and where those begin; nothing in an empty array.
+    /// The name of the port, which precedes the elements, and where the elements begin; `None` for an empty array.
     #[inline(always)]
     pub(crate) fn port(mut self) -> Result<Option<(Cow<'a, str>, Rest)>, ParseError> {
         let token = self.token()?;
@@ -157,7 +154,7 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
 }
 
 impl<'a> Reader<'a> {
-    /// The elements from `rest` on.
+    /// The elements that begin at `rest`.
     pub(crate) fn elements(&mut self, rest: Rest) -> Seq<'_, 'a> {
         self.at = rest.at;
         Seq {
@@ -166,7 +163,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Builds the value that starts with `token`; byte strings may share `whole`, the message's bytes.
+    /// Builds the value that begins with `token`. Byte strings may share `whole`, the bytes of the message.
     fn value(&mut self, token: Token, whole: Option<&Bytes>) -> Result<Value, ParseError> {
         if let Some(mut left) = Left::of_array(token) {
             let mut items = Vec::with_capacity(left.to_reserve());
@@ -212,7 +209,16 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Passes over the rest of the value that began with `token`.
+    /// The deserializer for the value that begins with `token`, the last token.
+    #[inline(always)]
+    pub(super) fn item(&mut self, token: Token) -> Item<'_, 'a> {
+        Item {
+            reader: self,
+            token,
+        }
+    }
+
+    /// Skips the rest of the value that began with `token`.
     pub(super) fn skip(&mut self, token: Token) -> Result<(), ParseError> {
         if let Some(mut left) = Left::of_array(token) {
             while let Some(token) = left.next(self)? {
@@ -255,8 +261,8 @@ pub(super) fn stray_end() -> ParseError {
     ParseError::new("an array or a map ends where a value was expected")
 }
 
-/// How much of an array or a map is left: so many elements or pairs, or those up to an end. It is one number, so that it
-/// stays in a register.
+/// The remaining elements of an array, or pairs of a map: a number of them, or those up to an end token. One integer,
+/// so that it stays in a register.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left(usize);
 
@@ -264,7 +270,7 @@ impl Left {
     /// No message has so many values.
     const UNTIL_END: Self = Self(usize::MAX);
 
-    /// What an array has left that `token` begins.
+    /// The elements of the array that begins with `token`, if one does.
     #[inline(always)]
     pub(super) fn of_array(token: Token) -> Option<Self> {
         match token {
@@ -274,7 +280,7 @@ impl Left {
         }
     }
 
-    /// What a map has left that `token` begins.
+    /// The pairs of the map that begins with `token`, if one does.
     #[inline(always)]
     pub(super) fn of_map(token: Token) -> Option<Self> {
         match token {
@@ -284,13 +290,13 @@ impl Left {
         }
     }
 
-    /// How many, if that is known.
+    /// The number, if it is known.
     #[inline(always)]
     pub(super) fn known(self) -> Option<usize> {
         (self.0 != Self::UNTIL_END.0).then_some(self.0)
     }
 
-    /// For how many room is made.
+    /// The number for which memory is reserved.
     fn to_reserve(self) -> usize {
         self.known().unwrap_or(0).min(MAX_RESERVE)
     }
@@ -315,7 +321,7 @@ impl Left {
     }
 }
 
-/// The elements of a message after the port's name: where they begin, and how many there are.
+/// The elements of a message after the port's name: their position and their number.
 #[derive(Debug, Clone, Copy)]
 pub struct Rest {
     at: usize,
@@ -323,13 +329,13 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Where the elements begin, and how many there are; none if that is not known.
+    /// The position of the elements, and their number if it is known.
     #[inline]
     pub fn parts(self) -> (usize, Option<usize>) {
         (self.at, self.left.known())
     }
 
-    /// What [`parts`](Self::parts) was made from.
+    /// The reverse of [`parts`](Self::parts).
     #[inline]
     pub fn new(at: usize, len: Option<usize>) -> Self {
         let left = len.map_or(Left::UNTIL_END, Left);
@@ -344,7 +350,7 @@ pub(crate) struct Seq<'r, 'a> {
 }
 
 impl<'a> Seq<'_, 'a> {
-    /// Passes over the next element.
+    /// Skips the next element.
     pub(crate) fn skip(&mut self) -> Result<(), ParseError> {
         match self.left.next(self.reader)? {
             Some(token) => self.reader.skip(token),
@@ -352,7 +358,7 @@ impl<'a> Seq<'_, 'a> {
         }
     }
 
-    /// Where the elements are that are left.
+    /// The position of the remaining elements.
     pub(crate) fn rest(&self) -> Rest {
         Rest {
             at: self.reader.at,
@@ -373,7 +379,7 @@ impl<'a> Seq<'_, 'a> {
         })
     }
 
-    /// The elements that are left. Byte strings may share `whole`, the message's bytes, where they are shared.
+    /// The remaining elements as values. Byte strings may share `whole`, the bytes of the message.
     pub(crate) fn values(mut self, whole: Option<&Bytes>) -> Result<Values, ParseError> {
         let mut values = Values::with_capacity(self.left.to_reserve());
         while let Some(token) = self.left.next(self.reader)? {
@@ -382,7 +388,7 @@ impl<'a> Seq<'_, 'a> {
         Ok(values)
     }
 
-    /// Whether nothing is left; finds the end if it has not been seen yet.
+    /// Whether no element remains. Reads the end token if that has not been read yet.
     pub(super) fn is_done(&mut self) -> Result<bool, ParseError> {
         Ok(self.left.next(self.reader)?.is_none())
     }
@@ -404,12 +410,7 @@ impl<'de> de::SeqAccess<'de> for Seq<'_, '_> {
         seed: T,
     ) -> Result<Option<T::Value>, ParseError> {
         match self.left.next(self.reader)? {
-            Some(token) => seed
-                .deserialize(Item {
-                    reader: self.reader,
-                    token,
-                })
-                .map(Some),
+            Some(token) => seed.deserialize(self.reader.item(token)).map(Some),
             None => Ok(None),
         }
     }
@@ -431,12 +432,7 @@ impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
         seed: K,
     ) -> Result<Option<K::Value>, ParseError> {
         match self.left.next(self.reader)? {
-            Some(token) => seed
-                .deserialize(Item {
-                    reader: self.reader,
-                    token,
-                })
-                .map(Some),
+            Some(token) => seed.deserialize(self.reader.item(token)).map(Some),
             None => Ok(None),
         }
     }
@@ -445,10 +441,7 @@ impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
         seed: T,
     ) -> Result<T::Value, ParseError> {
         let token = self.reader.token()?;
-        seed.deserialize(Item {
-            reader: self.reader,
-            token,
-        })
+        seed.deserialize(self.reader.item(token))
     }
     fn size_hint(&self) -> Option<usize> {
         self.left.known()

@@ -1,27 +1,26 @@
-//! `Sink`: how the core writes messages in the form of a codec, token by token: the other half of
-//! [`WireFormat`](super::WireFormat).
+//! `Sink`: how a codec writes messages, token by token. The counterpart of [`WireFormat`](super::WireFormat).
 
 use bytes::BytesMut;
 
-/// What a codec's bytes look like, one token after the other, appended to a buffer.
+/// Appends the bytes of a message to a buffer, one token at a time.
 ///
-/// The core calls it in the order of a well-formed message, and with nothing that the codec's
-/// [`Capabilities`](super::Capabilities) exclude: what they exclude, a codec need not write. It has no state; a
-/// `static` of it serves all connections. What it needs to know of the place, such as whether a comma belongs there,
-/// the end of the buffer tells.
+/// The core calls the methods in the order of a well-formed message, and never with a value that the codec's
+/// [`Capabilities`](super::Capabilities) exclude; a codec need not implement those. A sink has no state: one `static`
+/// serves all connections. Where a codec needs context, such as whether a comma is due, it looks at the end of the
+/// buffer.
 ///
-/// The buffer holds other messages in front, and is cut back to them if the message turns out to be refused.
+/// The buffer contains earlier messages. If a message turns out to be refused, the core truncates the buffer to them.
 pub trait Sink: Send + Sync {
-    /// A message begins: an array of so many elements, or of as many as will come, with nothing around it. It ends by
+    /// Begins a message: an array of `len` elements, or of an unknown number, at the top level. It ends with
     /// [`end_array`](Self::end_array).
     fn message(&self, out: &mut BytesMut, len: Option<usize>);
     /// `null`.
     fn null(&self, out: &mut BytesMut);
     /// `true` or `false`.
     fn bool(&self, out: &mut BytesMut, b: bool);
-    /// This number.
+    /// The number `n`.
     fn unsigned(&self, out: &mut BytesMut, n: u64);
-    /// The number -1 minus this one.
+    /// The number -1 - `n`.
     fn negative(&self, out: &mut BytesMut, n: u64);
     /// A float.
     fn float(&self, out: &mut BytesMut, x: f64);
@@ -29,18 +28,18 @@ pub trait Sink: Send + Sync {
     fn text(&self, out: &mut BytesMut, text: &str);
     /// Bytes.
     fn bytes(&self, out: &mut BytesMut, bytes: &[u8]);
-    /// A text as a map's key. Keys that are no texts come as other values do.
+    /// A text as the key of a map. Other keys are written like values.
     fn key(&self, out: &mut BytesMut, text: &str);
-    /// An array begins, of so many elements, or of as many as will come.
+    /// Begins an array of `len` elements, or of an unknown number.
     fn array(&self, out: &mut BytesMut, len: Option<usize>);
-    /// The innermost array, which began with this length, ends.
+    /// Ends the innermost array, which began with `len`.
     fn end_array(&self, out: &mut BytesMut, len: Option<usize>);
-    /// A map begins, of so many pairs, or of as many as will come.
+    /// Begins a map of `len` pairs, or of an unknown number.
     fn map(&self, out: &mut BytesMut, len: Option<usize>);
-    /// The innermost map, which began with this length, ends.
+    /// Ends the innermost map, which began with `len`.
     fn end_map(&self, out: &mut BytesMut, len: Option<usize>);
-    /// A tag, whose value follows.
+    /// A tag. Its content follows.
     fn tag(&self, out: &mut BytesMut, tag: u64);
-    /// A simple value, which is none of 20 to 22 and 24 to 31.
+    /// A simple value other than 20 to 22 and 24 to 31.
     fn simple(&self, out: &mut BytesMut, n: u8);
 }

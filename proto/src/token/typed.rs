@@ -1,4 +1,4 @@
-//! A received message's values as Rust types: the deserializer over tokens.
+//! Parses the values of received messages into Rust types: the deserializer over tokens.
 
 use serde::de::{self, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Visitor};
 
@@ -9,17 +9,17 @@ use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
 use crate::value::scalar::Want;
 use crate::value::{ParseError, too_long};
 
-/// The value that begins with `token`, which `reader` has read last, as whatever is asked for.
+/// The deserializer for the value that begins with `token`, the last token that `reader` has read.
 pub(super) struct Item<'r, 'a> {
     pub(super) reader: &'r mut Reader<'a>,
     pub(super) token: Token,
 }
 
-/// Integers below this one are floats exactly, and so are as many below zero.
+/// A float represents every integer exactly whose absolute value is below this one.
 const EXACT: u64 = 1 << 53;
 
 impl<'a> Item<'_, 'a> {
-    /// Gives the value to `visitor`. What is common is done here, the rest out of the way.
+    /// Passes the value to `visitor`. Handles the common cases inline, and calls a function for the others.
     #[inline(always)]
     fn visit<'de, V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value, ParseError> {
         let exact = |n: u64| want != Want::Float || n < EXACT;
@@ -60,7 +60,7 @@ impl<'a> Item<'_, 'a> {
             };
         }
         match token {
-            // A type that knows what it wants has no use for a tag around it.
+            // A type that asks for a specific value ignores tags around it.
             Token::Tag(_) if want != Want::Any => {
                 let token = untagged(reader, token)?;
                 Item { reader, token }.visit_other(want, visitor)
@@ -77,7 +77,7 @@ impl<'a> Item<'_, 'a> {
     }
 }
 
-/// The first token of the value that stands behind the tags which `token` may begin.
+/// The first token of the value after any tags that `token` begins.
 fn untagged(reader: &mut Reader<'_>, mut token: Token) -> Result<Token, ParseError> {
     while matches!(token, Token::Tag(_)) {
         token = reader.token()?;
@@ -96,7 +96,7 @@ fn visit_seq<'de, V: Visitor<'de>>(
         return Ok(value);
     }
     Err(match (left.known(), seq.left.known()) {
-        // One of those left was looked at just now.
+        // One of the remaining elements has just been read.
         (Some(len), Some(left)) => too_long(len, len - left - 1),
         _ => ParseError::new("an array has more elements than expected"),
     })
@@ -149,7 +149,7 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
     }
 }
 
-/// A value as the enum that stands for tags and simple values.
+/// A value as the enum of `mark`, which represents tags and simple values.
 struct Marked<'r, 'a>(Item<'r, 'a>);
 
 impl<'de, 'r, 'a> de::EnumAccess<'de> for Marked<'r, 'a> {
@@ -203,7 +203,7 @@ impl<'de> de::VariantAccess<'de> for Marked<'_, '_> {
     }
 }
 
-/// A tag, then its value.
+/// A tag, then its content.
 struct TagAndValue<'r, 'a> {
     reader: &'r mut Reader<'a>,
     tag: Option<u64>,
@@ -223,10 +223,6 @@ impl<'de> de::SeqAccess<'de> for TagAndValue<'_, '_> {
             return Ok(None);
         }
         let token = self.reader.token()?;
-        seed.deserialize(Item {
-            reader: self.reader,
-            token,
-        })
-        .map(Some)
+        seed.deserialize(self.reader.item(token)).map(Some)
     }
 }

@@ -1,9 +1,9 @@
-//! `Token` and `WireFormat`: how the core reads the bytes of a message, whatever the codec.
+//! `Token` and `WireFormat`: how the core reads the bytes of a message of any codec.
 
-/// One step in reading a message: a scalar, or the start or end of what has parts.
+/// One step in reading a message: a scalar, or the start or the end of an array or a map.
 ///
-/// It is a kind and one number, so that it travels in registers: it comes out of a dynamic call, one for each value of
-/// a message. Hence floats are bits, and strings are not here but say where they are.
+/// A token is a kind and one integer, so that a dynamic call, one for each value of a message, returns it in registers.
+/// Therefore a float is given as its bits, and a string as its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {
     /// `null`.
@@ -12,53 +12,53 @@ pub enum Token {
     True,
     /// `false`.
     False,
-    /// This number.
+    /// A number that is not negative.
     Unsigned(u64),
-    /// The number -1 minus this one: CBOR's major type 1, and all that integers below zero need.
+    /// The number -1 minus this one: CBOR's major type 1, for negative integers.
     Negative(u64),
-    /// The float of these bits ([`f64::to_bits`]).
+    /// A float, as its bits ([`f64::to_bits`]).
     Float(u64),
-    /// A byte string: the so many bytes that end where the token ends.
+    /// A byte string of this length, which ends where the token ends.
     Bytes(usize),
-    /// A text: the so many bytes that end where the token ends.
+    /// A text of this length in bytes, which ends where the token ends.
     Text(usize),
-    /// A text: the so many bytes that end one byte before the token does, with a quote.
+    /// A text of this length in bytes, which ends one byte before the token: a quote follows.
     Quoted(usize),
-    /// A byte string that is not in one piece and begins at this place; [`WireFormat::join`] gives its content.
+    /// A byte string in several parts, which begins at this position; [`WireFormat::join`] returns its content.
     BrokenBytes(usize),
-    /// A text that is not in one piece, or written with escapes, likewise.
+    /// A text in several parts or with escapes, likewise.
     BrokenText(usize),
-    /// An array of so many values begins.
+    /// The start of an array with this number of elements.
     Array(usize),
-    /// An array begins, whose values go on up to an [`End`](Self::End).
+    /// The start of an array whose elements end with an [`End`](Self::End).
     OpenArray,
-    /// A map of so many pairs of key and value begins.
+    /// The start of a map with this number of pairs.
     Map(usize),
-    /// A map begins, whose pairs go on up to an [`End`](Self::End).
+    /// The start of a map whose pairs end with an [`End`](Self::End).
     OpenMap,
-    /// A tag, whose value follows.
+    /// A tag. Its content follows.
     Tag(u64),
     /// A simple value, up to 255.
     Simple(u64),
-    /// The end of an array or a map whose length was not said. Those of a known length have none.
+    /// The end of an array or a map of unknown length. Those of known length have no end token.
     End,
 }
 
-/// What a codec can do with the bytes of one whole message that its decoder has found well-formed.
+/// Reads the bytes of one complete message, which the codec's decoder has found to be well-formed.
 ///
-/// The core reads messages through it, dynamic values and typed ones alike. It has no state; a `static` of it is
-/// what messages refer to.
+/// The core reads messages through it, into values and into types. It has no state: messages refer to a `static`.
 pub trait WireFormat: Send + Sync {
-    /// Reads the token at `at` and moves `at` behind it.
+    /// Reads the token at `at`, and advances `at` past it.
     ///
-    /// `bytes` is the message as the decoder found it: the array with the port's name in front; `at` is 0 or where the
-    /// last call left it.
+    /// `bytes` is the message as the decoder found it: an array that begins with the port's name. `at` is 0 or the
+    /// value that the last call left.
     ///
-    /// `None` says that there is no token, or none that is well-formed. Since the decoder has checked the message,
-    /// that is a fault of the codec; it must not panic.
+    /// `None`: there is no token, or a malformed one. As the decoder has checked the message, that is a fault of the
+    /// codec; it must not panic.
     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token>;
 
-    /// The content of the broken string that `token` found and that is all of `string`. That of a text must be UTF-8.
+    /// The content of `string`, a string in several parts or with escapes that [`token`](Self::token) found. The
+    /// content of a text must be UTF-8.
     ///
     /// `None` as for [`token`](Self::token).
     fn join(&self, string: &[u8]) -> Option<Vec<u8>>;

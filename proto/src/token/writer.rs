@@ -1,29 +1,31 @@
-//! `Writer`: one message on its way into a codec's bytes, from values or, by `serializer`, from any type.
+//! `Writer`: writes one message as a codec's bytes, from values or, through serde, from any type.
 //!
-//! It refuses what the codec cannot carry exactly, and what nests too deep. It knows no paths and no reasons, so that
-//! it costs next to nothing: who was refused finds both by way of values (`frame`). What is rare goes that way too:
-//! tags, simple values, and types that announce another number of elements than they have.
+//! It refuses a value that the codec cannot carry exactly, and one that is nested too deep. To be fast it keeps no
+//! paths and no reasons: the caller builds the message as values to find both (`frame`). Rare cases are refused as
+//! well, and written from values: tags, simple values, and types that announce another number of elements than they
+//! have.
 
 use std::fmt;
 
 use bytes::BytesMut;
 use serde::ser::{self, Serialize};
 
-use super::serializer::Place;
 use super::{Capabilities, Sink};
 use crate::PortId;
 use crate::text::latin1;
-use crate::value::{EncodeError, Integer, Value, Values, to_values};
+use crate::value::serializer::Place;
+use crate::value::target::{Form, Plain, Target};
+use crate::value::{EncodeError, Value, Values, to_values};
 
-/// Whatever serialises, with its type erased.
+/// A type with `Serialize`, as a trait object.
 ///
-/// Every type with `Serialize` has it, and it is of use to the core only: a codec passes it on. There is one dynamic
-/// call to it per message, and one to the [`Sink`] per token.
+/// Every such type implements it. Only the core calls it; a codec passes it on. A message costs one dynamic call to it,
+/// and one to the [`Sink`] for each token.
 pub trait Emit {
-    /// Writes the message that the value stands for, as [`to_values`] says.
+    /// Writes the message that the value becomes; see [`to_values`].
     ///
     /// # Errors
-    /// If it is not for this codec, or left to the way of values; what was written is to be cut off.
+    /// If the codec cannot carry it, or it has to be written from values. The caller truncates the buffer.
     #[doc(hidden)]
     fn emit(&self, to: &mut Writer<'_>) -> Result<(), Refused>;
 
@@ -34,7 +36,9 @@ pub trait Emit {
 
 impl<T: Serialize + ?Sized> Emit for T {
     fn emit(&self, to: &mut Writer<'_>) -> Result<(), Refused> {
-        self.serialize(Place { to, depth: 0 })
+        self.serialize(Place::message(to))?;
+        to.close();
+        Ok(())
     }
 
     fn to_values(&self) -> Result<Values, EncodeError> {
@@ -42,7 +46,7 @@ impl<T: Serialize + ?Sized> Emit for T {
     }
 }
 
-/// Why does not matter: see the module.
+/// Refused, without a reason: see the module.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Refused;
@@ -62,9 +66,9 @@ impl ser::Error for Refused {
     }
 }
 
-pub(super) type Done = Result<(), Refused>;
+type Done = Result<(), Refused>;
 
-/// One message on its way into bytes.
+/// Writes one message.
 #[doc(hidden)]
 pub struct Writer<'a> {
     pub(crate) sink: &'static dyn Sink,
@@ -72,50 +76,52 @@ pub struct Writer<'a> {
     pub(crate) capabilities: &'a Capabilities,
     pub(crate) port: &'a str,
     pub(crate) reply: Option<&'a PortId>,
+    /// The number of elements of the message's array, port and reply included, if it was announced.
+    pub(crate) len: Option<usize>,
 }
 
 impl Writer<'_> {
-    /// Begins the message, which has so many elements besides the port and the reply.
+    /// Begins the message, which has `len` elements besides the port and the reply.
     #[inline]
-    pub(super) fn open(&mut self, len: Option<usize>) {
-        self.sink.message(self.out, self.total(len));
+    fn open(&mut self, len: Option<usize>) {
+        self.len = len.map(|len| 1 + len + usize::from(self.reply.is_some()));
+        self.sink.message(self.out, self.len);
         self.sink.text(self.out, self.port);
     }
 
-    /// Ends the message that was opened with this length.
+    /// Ends the message.
     #[inline]
-    pub(super) fn close(&mut self, len: Option<usize>) {
+    fn close(&mut self) {
         if let Some(reply) = self.reply {
-            self.sink.text(self.out, &reply.to_string());
+            self.reply(reply);
         }
-        self.sink.end_array(self.out, self.total(len));
+        self.sink.end_array(self.out, self.len);
     }
 
-    #[inline]
-    fn total(&self, len: Option<usize>) -> Option<usize> {
-        len.map(|len| 1 + len + usize::from(self.reply.is_some()))
+    #[inline(never)]
+    fn reply(&mut self, reply: &PortId) {
+        self.sink.text(self.out, &reply.to_string());
     }
 
     /// Writes the message of these elements.
     pub(crate) fn values(&mut self, values: &[Value]) -> Done {
-        let len = Some(values.len());
-        self.open(len);
+        self.open(Some(values.len()));
         for value in values {
             self.value(value, 1)?;
         }
-        self.close(len);
+        self.close();
         Ok(())
     }
 
-    /// Writes `value`, which stands `depth` levels deep. Recursive: no deeper than the limit.
+    /// Writes `value`, which is `depth` levels deep. Recursive, up to the limit on nesting.
     fn value(&mut self, value: &Value, depth: usize) -> Done {
         let (sink, capabilities) = (self.sink, self.capabilities);
         match value {
-            Value::Null => sink.null(self.out),
-            Value::Bool(b) => sink.bool(self.out, *b),
-            Value::Integer(n) => self.integer(*n)?,
-            Value::Float(x) => self.float(*x)?,
-            Value::Bytes(bytes) => self.bytes(bytes)?,
+            Value::Null => self.scalar(Plain::Null)?,
+            Value::Bool(b) => self.scalar(Plain::Bool(*b))?,
+            Value::Integer(n) => self.scalar(Plain::Integer(*n))?,
+            Value::Float(x) => self.scalar(Plain::Float(*x))?,
+            Value::Bytes(bytes) => self.scalar(Plain::Bytes(bytes))?,
             Value::Text(text) => sink.text(self.out, text),
             Value::Simple(n) => {
                 let fits = capabilities.simple && !(24..32).contains(n);
@@ -153,7 +159,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes `tag` around `content`. Out of the way of what is common.
+    /// Writes `tag` and `content`. Not inlined, because tags are rare.
     #[cold]
     #[inline(never)]
     fn tag(&mut self, tag: u64, content: &Value, depth: usize) -> Done {
@@ -163,38 +169,223 @@ impl Writer<'_> {
         self.sink.tag(self.out, tag);
         self.value(content, depth + 1)
     }
+}
+
+impl Target for Writer<'_> {
+    type Error = Refused;
+    type Built = ();
+    type Message = ();
+    type Items = Parts;
+    type Pairs = Parts;
+    const RARE: bool = false;
 
     #[inline]
-    pub(super) fn integer(&mut self, n: Integer) -> Done {
-        if !self.capabilities.has_integer(n) {
-            return Err(Refused);
-        }
-        match n.parts() {
-            Ok(n) => self.sink.unsigned(self.out, n),
-            Err(n) => self.sink.negative(self.out, n),
-        }
-        Ok(())
+    fn limit(&self) -> usize {
+        self.capabilities.depth
+    }
+    fn too_deep(&self) -> Refused {
+        Refused
+    }
+    fn in_element(refused: Refused, _: usize) -> Refused {
+        refused
     }
 
     #[inline]
-    pub(super) fn float(&mut self, x: f64) -> Done {
-        if !x.is_finite() && !self.capabilities.non_finite {
-            return Err(Refused);
-        }
-        self.sink.float(self.out, x);
-        Ok(())
+    fn one(&mut self) {
+        self.open(Some(1));
     }
-
-    #[inline]
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Done {
-        match self.capabilities {
-            Capabilities {
-                bytes_as_text: true,
-                ..
-            } => self.sink.text(self.out, &latin1(bytes)),
-            Capabilities { bytes: true, .. } => self.sink.bytes(self.out, bytes),
+    fn message_of((): ()) {}
+    #[inline(always)]
+    fn scalar(&mut self, scalar: Plain<'_>) -> Done {
+        let (sink, capabilities) = (self.sink, self.capabilities);
+        match scalar {
+            Plain::Null => sink.null(self.out),
+            Plain::Bool(b) => sink.bool(self.out, b),
+            Plain::Integer(n) if capabilities.has_integer(n) => match n.parts() {
+                Ok(n) => sink.unsigned(self.out, n),
+                Err(n) => sink.negative(self.out, n),
+            },
+            Plain::Float(x) if x.is_finite() || capabilities.non_finite => {
+                sink.float(self.out, x);
+            }
+            Plain::Bytes(bytes) if capabilities.bytes_as_text => {
+                sink.text(self.out, &latin1(bytes));
+            }
+            Plain::Bytes(bytes) if capabilities.bytes => sink.bytes(self.out, bytes),
             _ => return Err(Refused),
         }
         Ok(())
+    }
+    #[inline(always)]
+    fn text(&mut self, text: &str) -> Done {
+        self.sink.text(self.out, text);
+        Ok(())
+    }
+    fn simple(&mut self, (): ()) -> Done {
+        Err(Refused)
+    }
+
+    #[inline(always)]
+    fn array(&mut self, form: Form, len: Option<usize>) -> Parts {
+        match form {
+            Form::Message => self.open(len),
+            _ => {
+                self.begin(form);
+                self.sink.array(self.out, len);
+            }
+        }
+        Parts { len, come: 0 }
+    }
+    #[inline(always)]
+    fn push(items: &mut Parts, (): ()) {
+        items.come += 1;
+    }
+    #[inline(always)]
+    fn count(items: &Parts) -> usize {
+        items.come
+    }
+    #[inline(always)]
+    fn end_message(&mut self, items: Parts) -> Done {
+        self.end(items, Form::Message)
+    }
+    #[inline(always)]
+    fn end_array(&mut self, items: Parts, form: Form) -> Done {
+        self.sink.end_array(self.out, items.len);
+        self.end(items, form)
+    }
+
+    #[inline(always)]
+    fn map(&mut self, form: Form, len: Option<usize>) -> Parts {
+        self.begin(form);
+        self.sink.map(self.out, len);
+        Parts { len, come: 0 }
+    }
+    #[inline]
+    fn key(&mut self, name: &'static str) {
+        self.sink.key(self.out, name);
+    }
+    #[inline]
+    fn any_key<S: Serialize + ?Sized>(&mut self, key: &S, depth: usize) -> Done {
+        if self.capabilities.any_keys {
+            return key.serialize(Place::inner(self, depth));
+        }
+        key.serialize(Place::inner(&mut TextKey(self), depth))
+    }
+    #[inline(always)]
+    fn add(pairs: &mut Parts, (): (), (): ()) {
+        pairs.come += 1;
+    }
+    #[inline(always)]
+    fn end_named(&mut self, name: &'static str, pairs: Parts) -> Done {
+        self.end_map(pairs, Form::AfterName(name))
+    }
+    #[inline(always)]
+    fn end_map(&mut self, pairs: Parts, form: Form) -> Done {
+        self.sink.end_map(self.out, pairs.len);
+        self.end(pairs, form)
+    }
+}
+
+/// The announced number of elements or pairs, and the number written so far.
+pub(crate) struct Parts {
+    len: Option<usize>,
+    come: usize,
+}
+
+impl Writer<'_> {
+    /// Writes what precedes the content of a variant.
+    #[inline(always)]
+    fn begin(&mut self, form: Form) {
+        match form {
+            Form::Variant(name) => {
+                self.sink.map(self.out, Some(1));
+                self.sink.key(self.out, name);
+            }
+            Form::AfterName(name) => {
+                self.open(Some(2));
+                self.sink.text(self.out, name);
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes the end of the map around the content of a variant. Refuses an array or a map whose number of parts was
+    /// not the announced one.
+    #[inline(always)]
+    fn end(&mut self, parts: Parts, form: Form) -> Done {
+        if let Form::Variant(_) = form {
+            self.sink.end_map(self.out, Some(1));
+        }
+        match parts.len.is_none_or(|len| len == parts.come) {
+            true => Ok(()),
+            false => Err(Refused),
+        }
+    }
+}
+
+/// Writes a key for a codec whose keys are texts, and refuses every other key.
+struct TextKey<'w, 'a>(&'w mut Writer<'a>);
+
+impl Target for TextKey<'_, '_> {
+    type Error = Refused;
+    type Built = ();
+    type Message = ();
+    type Items = ();
+    type Pairs = ();
+    const RARE: bool = false;
+
+    fn limit(&self) -> usize {
+        // Nothing nests.
+        0
+    }
+    fn too_deep(&self) -> Refused {
+        Refused
+    }
+    fn in_element(refused: Refused, _: usize) -> Refused {
+        refused
+    }
+    fn one(&mut self) {}
+    fn message_of((): ()) {}
+    #[inline(always)]
+    fn scalar(&mut self, scalar: Plain<'_>) -> Done {
+        let Writer {
+            sink,
+            out,
+            capabilities,
+            ..
+        } = &mut *self.0;
+        match scalar {
+            Plain::Bytes(bytes) if capabilities.bytes_as_text => sink.key(out, &latin1(bytes)),
+            _ => return Err(Refused),
+        }
+        Ok(())
+    }
+    #[inline(always)]
+    fn text(&mut self, text: &str) -> Done {
+        self.0.sink.key(self.0.out, text);
+        Ok(())
+    }
+    fn simple(&mut self, (): ()) -> Done {
+        Err(Refused)
+    }
+    fn array(&mut self, _: Form, _: Option<usize>) {}
+    fn push((): &mut (), (): ()) {}
+    fn count((): &()) -> usize {
+        0
+    }
+    fn end_message(&mut self, (): ()) -> Done {
+        Err(Refused)
+    }
+    fn end_array(&mut self, (): (), _: Form) -> Done {
+        Err(Refused)
+    }
+    fn map(&mut self, _: Form, _: Option<usize>) {}
+    fn key(&mut self, _: &'static str) {}
+    fn add((): &mut (), (): (), (): ()) {}
+    fn end_named(&mut self, _: &'static str, (): ()) -> Done {
+        Err(Refused)
+    }
+    fn end_map(&mut self, (): (), _: Form) -> Done {
+        Err(Refused)
     }
 }

@@ -11,15 +11,14 @@ use serde::de::{
 };
 
 use super::mark::{SIMPLE, TAG, TAGGED, UNTAGGED, VARIANTS};
-use super::scalar::{Scalar, Want};
-use super::ser::MAX_RESERVE;
-use super::{Integer, IntoIter, LoneNull, Map, ParseError, Value};
+use super::scalar::{Scalar, Want, unexpected_integer};
+use super::{Integer, IntoIter, LoneNull, MAX_RESERVE, Map, ParseError, Value};
 use crate::Text;
 
 /// `value` as a `T`, the other way round from [`to_value`](super::to_value).
 ///
 /// # Errors
-/// Where the value is not of that type: what was expected and what is there.
+/// If the value does not fit the type: says what was expected and what was found.
 ///
 /// ```
 /// use aemp_proto::{Value, value::from_value};
@@ -147,16 +146,12 @@ impl<'de> Deserialize<'de> for Map {
     }
 }
 
-/// What serde calls this kind of value in errors.
+/// The name of this kind of value in serde's errors.
 fn unexpected(value: &Value) -> Unexpected<'_> {
     match value {
         Value::Null => Unexpected::Unit,
         Value::Bool(b) => Unexpected::Bool(*b),
-        Value::Integer(n) => match (n.parts(), i64::try_from(*n)) {
-            (Ok(n), _) => Unexpected::Unsigned(n),
-            (_, Ok(n)) => Unexpected::Signed(n),
-            _ => Unexpected::Other("an integer below i64's range"),
-        },
+        Value::Integer(n) => unexpected_integer(*n),
         Value::Float(x) => Unexpected::Float(*x),
         Value::Bytes(bytes) => Unexpected::Bytes(bytes),
         Value::Text(text) => Unexpected::Str(text),
@@ -166,10 +161,10 @@ fn unexpected(value: &Value) -> Unexpected<'_> {
     }
 }
 
-/// CBOR's `undefined`, which stands for nothing where an option or a unit is wanted.
+/// CBOR's `undefined`. Reads as nothing where the type is an option or a unit.
 pub(crate) const UNDEFINED: u8 = 23;
 
-/// Reads a [`Value`] as whatever is asked for.
+/// The deserializer over a [`Value`].
 pub(crate) struct FromValue(pub(crate) Value);
 
 impl FromValue {
@@ -179,12 +174,12 @@ impl FromValue {
             Value::Bool(b) => Scalar::Bool(b),
             Value::Integer(n) => Scalar::Integer(n),
             Value::Float(x) => Scalar::Float(x),
-            // Moves the bytes where nobody else holds them.
+            // Moves the bytes if this is the only reference to them.
             Value::Bytes(bytes) => Scalar::Bytes(Cow::Owned((*bytes).into())),
             Value::Text(text) => return visitor.visit_str(&text),
             Value::Array(items) => return visit_list(items.into_vec(), visitor),
             Value::Map(map) => return visit_map(map, visitor),
-            // A type that knows what it wants has no use for a tag around it.
+            // A type that asks for a specific value ignores tags around it.
             Value::Tag(_, value) if want != Want::Any => return Self(*value).visit(want, visitor),
             Value::Simple(UNDEFINED) if want == Want::Other => return visitor.visit_unit(),
             other => return visitor.visit_enum(Marked(other)),
@@ -200,7 +195,7 @@ impl FromValue {
     }
 }
 
-/// The methods of a `Deserializer` that only differ in what they want, and are told so much else.
+/// The methods of a `Deserializer` that differ only in the wanted type and in the further arguments given here.
 macro_rules! wants {
     ($($method:ident($($t:ty),*) $want:ident),* $(,)?) => {$(
         fn $method<V: Visitor<'de>>(self, $(_: $t,)* visitor: V) -> Result<V::Value, ParseError> {
@@ -209,7 +204,7 @@ macro_rules! wants {
     )*};
 }
 
-/// All of them, and newtypes, which are what they hold.
+/// All of these methods, and the one for newtypes, which read as their content.
 macro_rules! all_wants {
     () => {
         crate::value::de::wants!(
@@ -296,7 +291,7 @@ fn visit_list<'de, V: Visitor<'de>>(items: Vec<Value>, visitor: V) -> Result<V::
     }
 }
 
-/// The error for an array or a message that goes on where its type has ended.
+/// The error for an array or a message with more elements than its type.
 pub(crate) fn too_long(found: usize, wanted: usize) -> ParseError {
     let s = if wanted == 1 { "" } else { "s" };
     ParseError::invalid_length(found, &format!("{wanted} element{s}").as_str())
@@ -361,7 +356,7 @@ impl<'de> de::MapAccess<'de> for Pairs {
     }
 }
 
-/// A value as the enum that stands for tags and simple values.
+/// A value as the enum of `mark`, which represents tags and simple values.
 struct Marked(Value);
 
 impl<'de> de::EnumAccess<'de> for Marked {

@@ -1,11 +1,11 @@
-//! `Display` for `Value`: CBOR's diagnostic notation (RFC 8949 section 8), which is JSON where JSON has the value.
+//! `Display` for `Value`: CBOR's diagnostic notation (RFC 8949 section 8), which is JSON for every value that JSON has.
 
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::de::UNDEFINED;
 use super::{MAX_DEPTH, Map, Value};
 
-/// In diagnostic notation. What nests deeper than [`MAX_DEPTH`] shows as `...`.
+/// In diagnostic notation. Values nested deeper than [`MAX_DEPTH`] are shown as `...`.
 ///
 /// ```
 /// use aemp_proto::Value;
@@ -71,7 +71,7 @@ fn write_map(map: &Map, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
     f.write_str("}")
 }
 
-/// Always with a point or a word, so that a float never looks like an integer.
+/// Always with a decimal point or a word, so that a float never looks like an integer.
 fn write_float(x: f64, f: &mut Formatter<'_>) -> fmt::Result {
     if x.is_nan() {
         return f.write_str("NaN");

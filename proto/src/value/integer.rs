@@ -1,4 +1,4 @@
-//! `Integer`: every integer CBOR has without tags, -2^64 to 2^64-1.
+//! `Integer`: the integers that CBOR has without tags, -2^64 to 2^64-1.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -14,7 +14,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Integer {
-    /// Whether this is -1 - `rest`, as CBOR writes negative numbers (RFC 8949 major type 1).
+    /// Whether the number is -1 - `rest`, which is how CBOR encodes negative integers (RFC 8949 major type 1).
     negative: bool,
     rest: u64,
 }
@@ -48,7 +48,7 @@ impl Integer {
         }
     }
 
-    /// The number as a float, if a float holds it exactly.
+    /// The number as a float, if a float can represent it exactly.
     pub fn as_f64(self) -> Option<f64> {
         let exact = i128::from(self);
         let float = exact as f64;
@@ -152,7 +152,7 @@ impl fmt::Debug for Integer {
     }
 }
 
-/// An integer outside the range of the type it is wanted in.
+/// The integer is outside the range of the target type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the integer {0} is out of range")]
 pub struct IntegerRangeError(String);

@@ -1,9 +1,9 @@
-//! `Map`: the pairs of a map as they came, in order.
+//! `Map`: the pairs of a map in their original order.
 
 use super::Value;
 
-/// A map's pairs of key and value, in the order they were made or received in. Keys are any values; a key
-/// that stands twice is kept twice, and [`get`](Map::get) finds the last, as AnyEvent::MP does
+/// The pairs of key and value of a map, in the order in which they were added or received. A key can be any value.
+/// Duplicate keys are kept, and [`get`](Map::get) returns the value of the last one, as AnyEvent::MP does
 /// (protocol.md section 3).
 ///
 /// ```
@@ -20,7 +20,7 @@ impl Map {
         Self::default()
     }
 
-    /// The value of a text key; of the last, where it stands twice. Looks at every pair.
+    /// The value of a text key, the last one if the key is duplicate. A linear search.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0
             .iter()
@@ -34,12 +34,12 @@ impl Map {
         self.0.iter()
     }
 
-    /// How many pairs there are.
+    /// The number of pairs.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no pair.
+    /// Whether the map has no pairs.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

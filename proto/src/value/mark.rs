@@ -1,13 +1,13 @@
-//! How values that serde's data model lacks pass through it: CBOR tags by ciborium's convention, so that
-//! `ciborium::tag::Required` and its siblings work in user types both ways, and simple values beside them.
+//! The representation, in serde's data model, of values that it lacks. CBOR tags use ciborium's convention, so that
+//! `ciborium::tag::Required` and its siblings work in user types in both directions; simple values extend it.
 
-/// The enum that stands for a tagged value, or for one without a tag where a tag may be.
+/// The name of the enum that represents a tagged value, or a value without a tag where a tag is possible.
 pub(crate) const TAG: &str = "@@TAG@@";
 /// Its tuple variant (tag, value).
 pub(crate) const TAGGED: &str = "@@TAGGED@@";
 /// Its newtype variant of the value alone.
 pub(crate) const UNTAGGED: &str = "@@UNTAGGED@@";
-/// Our addition to it: a newtype variant of a simple value's number.
+/// Our extension: a newtype variant of the number of a simple value.
 pub(crate) const SIMPLE: &str = "@@SIMPLE@@";
 /// The variants, for deserializers.
 pub(crate) const VARIANTS: &[&str] = &[UNTAGGED, TAGGED, SIMPLE];

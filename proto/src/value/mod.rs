@@ -1,11 +1,11 @@
-//! `Value`: the dynamic data model of messages, which is all of CBOR (RFC 8949). JSON covers a part of it;
-//! what it lacks is refused when a message is encoded, never bent. [`Values`] are the elements of a message, and the flat
-//! form ([`to_values`]) says which elements a type becomes.
+//! `Value`: the dynamic data model of messages, which is that of CBOR (RFC 8949). JSON covers a part of it; a value
+//! that it lacks is an error when a message is encoded, and is never changed to another. [`Values`] are the elements of
+//! a message. The flat form, a table at [`to_values`], defines the elements that a type becomes.
 
+mod builder;
 pub(crate) mod de;
 mod diagnostic;
 mod encode_error;
-mod flat;
 mod integer;
 mod map;
 pub(crate) mod mark;
@@ -14,6 +14,8 @@ mod parse;
 mod parse_error;
 pub(crate) mod scalar;
 mod ser;
+pub(crate) mod serializer;
+pub(crate) mod target;
 mod values;
 
 use std::borrow::Cow;
@@ -25,21 +27,23 @@ use crate::{NodeId, PortId, PortName, Text};
 pub(crate) use de::{Items, too_long};
 pub(crate) use parse::{LoneNull, parse};
 
+pub use builder::{to_value, to_values};
 pub use de::from_value;
 pub use encode_error::EncodeError;
-pub use flat::to_values;
 pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
 pub use numeral::perl_float;
 pub use parse_error::ParseError;
-pub use ser::to_value;
 pub use values::{IntoIter, Values, append, next_of};
 
-/// How deep what is sent may nest, the message's own array included. AnyEvent::MP goes deaf past it
-/// (protocol.md section 2).
+/// The maximum nesting of a message that is sent, the message's own array included. Beyond it an AnyEvent::MP node
+/// drops everything that follows on the connection (protocol.md section 2).
 pub const MAX_DEPTH: usize = 512;
 
-/// One value of a message, in 24 bytes.
+/// The maximum number of values for which memory is reserved before they have arrived: 24 KiB.
+pub(crate) const MAX_RESERVE: usize = 1024;
+
+/// One value of a message. Takes 24 bytes.
 ///
 /// ```
 /// use aemp_proto::Value;
@@ -57,21 +61,21 @@ pub enum Value {
     Bool(bool),
     /// An integer from -2^64 to 2^64-1.
     Integer(Integer),
-    /// A float. Both codecs keep every finite one exactly; JSON refuses NaN and infinities.
+    /// A float. Both codecs represent every finite one exactly; JSON has no NaN and no infinities.
     Float(f64),
-    /// Bytes that are not text. JSON has none.
+    /// A byte string. JSON has none.
     Bytes(Box<Bytes>),
     /// A Unicode string.
     Text(Text),
     /// A list of values.
     Array(Box<[Self]>),
-    /// Pairs of key and value. JSON has text keys only.
+    /// Pairs of key and value. In JSON every key is a text.
     Map(Map),
-    /// A CBOR tag and what it marks (RFC 8949 section 3.4). JSON has none, and some make an AnyEvent::MP node deaf on that
-    /// connection, so those are refused towards it (docs/from-perl.md).
+    /// A CBOR tag and its content (RFC 8949 section 3.4). JSON has none. Some tags make an AnyEvent::MP node drop
+    /// everything that follows on the connection; towards such a node they are an error (docs/from-perl.md).
     Tag(u64, Box<Self>),
-    /// A CBOR simple value other than `false`, `true` and `null`; 23 is `undefined`. JSON has none, and one
-    /// makes an AnyEvent::MP node deaf on that connection, so it is refused towards those as well.
+    /// A CBOR simple value other than `false`, `true` and `null`; 23 is `undefined`. JSON has none, and towards an
+    /// AnyEvent::MP node it is an error, for the same reason as with tags.
     Simple(u8),
 }
 
@@ -100,7 +104,7 @@ impl Value {
         }
     }
 
-    /// The number as a float, if this is a float or an integer that a float holds exactly.
+    /// The number as a float, if this is a float, or an integer that a float can represent exactly.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Self::Float(x) => Some(*x),
@@ -131,7 +135,7 @@ impl Value {
     }
 }
 
-/// The element of an array, `Null` where there is none.
+/// The element of an array, or `Null` if there is none.
 impl std::ops::Index<usize> for Value {
     type Output = Self;
     fn index(&self, at: usize) -> &Self {
@@ -141,7 +145,7 @@ impl std::ops::Index<usize> for Value {
     }
 }
 
-/// The value of a map's text key, `Null` where there is none.
+/// The value of a text key of a map, or `Null` if there is none.
 impl std::ops::Index<&str> for Value {
     type Output = Self;
     fn index(&self, key: &str) -> &Self {
@@ -215,5 +219,5 @@ impl From<Bytes> for Value {
     }
 }
 
-/// Messages hold, move and queue values, so their size is speed.
+/// Values are moved and queued often, so their size matters for speed.
 const _: () = assert!(size_of::<Value>() == 24);

@@ -1,16 +1,16 @@
-//! Numbers as text: how AnyEvent::MP nodes write them, and what such a text is as an integer or a float, exactly.
+//! Numbers as text: how AnyEvent::MP nodes write them, and the exact integer or float that such a text means.
 //!
-//! Perl has one kind of scalar, which is a number or a text as it was last used (protocol.md section 3).
+//! Perl has one kind of scalar. It is sent as a number or as a text, depending on its last use (protocol.md section 3).
 
 use super::Integer;
 
-/// What Perl writes for the greatest double, whose 15 digits make it a little greater than that.
+/// The greatest double as Perl writes it. Rounded to 15 digits it is slightly greater than the double.
 const GREATEST: &str = "1.79769313486232e+308";
 
-/// The float that a Perl node means by `text`, which has the form of a JSON number.
+/// The float that a Perl node means by `text`, which has the form of a JSON number: the nearest float.
 ///
-/// It is the nearest one. Perl writes 15 digits, which are beyond the range where the number is the greatest double: what
-/// is no greater than `1.79769313486232e+308` is that double, and what is beyond it infinity.
+/// Perl writes 15 digits, and those of the greatest double are beyond the range of floats. So a number up to
+/// `1.79769313486232e+308` is the greatest double, and a number beyond it is infinity.
 ///
 /// ```
 /// use aemp_proto::value::perl_float;
@@ -27,7 +27,7 @@ pub fn perl_float(text: &str) -> Option<f64> {
     Some(x)
 }
 
-/// The tenth part of a number, which is within the range where the number is a little beyond it.
+/// A tenth of a number that may be slightly beyond the range of floats.
 fn tenth(text: &str) -> Option<f64> {
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent = exponent.parse::<i64>().ok()?;
@@ -36,7 +36,7 @@ fn tenth(text: &str) -> Option<f64> {
         .ok()
 }
 
-/// The integer that `text` is, if it is one: `42`, `-7`, and `42.0` and `1e3`, which are integers exactly.
+/// `text` as an integer, if it means one exactly: `42` and `-7`, but also `42.0` and `1e3`.
 pub(super) fn integer(text: &str) -> Option<Integer> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -67,11 +67,11 @@ pub(super) fn integer(text: &str) -> Option<Integer> {
     Integer::try_from(if negative { -n } else { n }).ok()
 }
 
-/// The float that `text` is. Digits alone are an integer: it has to be one that a float holds exactly. With a point or an
-/// exponent it is the nearest float, as everywhere.
+/// `text` as a float. Digits alone are an integer, which a float must be able to represent exactly. With a decimal
+/// point or an exponent it is the nearest float.
 pub(super) fn float(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    // `parse` also takes names, such as "inf", and a plus sign.
+    // `parse` also accepts names, such as "inf", and a plus sign.
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
@@ -84,7 +84,7 @@ pub(super) fn float(text: &str) -> Option<f64> {
     Some(x)
 }
 
-/// `x` as Perl writes it, in 15 digits, or in 17 where those 15 are another number. None for infinities and NaN.
+/// `x` as Perl writes it: in 15 digits, or in 17 if 15 would be another number. `None` for infinities and NaN.
 pub(super) fn text(x: f64) -> Option<String> {
     if !x.is_finite() {
         return None;
@@ -107,7 +107,7 @@ fn general(x: f64, digits: usize) -> String {
     trimmed(&format!("{x:.behind$}")).to_owned()
 }
 
-/// Without zeros at the end of the fraction.
+/// Removes the zeros at the end of the fraction.
 fn trimmed(number: &str) -> &str {
     match number.contains('.') {
         true => number.trim_end_matches('0').trim_end_matches('.'),
@@ -254,7 +254,7 @@ mod tests {
             (0.00001, "1e-05"),
             (1e300, "1e+300"),
             (5e-324, "4.94065645841247e-324"),
-            // In 15 digits these are other numbers.
+            // Rounded to 15 digits these are other numbers.
             (1.0 / 3.0, "0.33333333333333331"),
             (9007199254740993.0, "9007199254740992"),
             (f64::MAX, "1.7976931348623157e+308"),

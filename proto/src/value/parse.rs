@@ -1,4 +1,4 @@
-//! The flat form of Rust values in messages, on the way in: the table in `flat`, read from right to left.
+//! Parses messages into Rust types: the reverse of the flat form, whose table is at `to_values`.
 
 use std::marker::PhantomData;
 
@@ -9,14 +9,14 @@ use serde::de::{
 use super::mark::TAG;
 use super::{ParseError, too_long};
 
-/// Reads the elements that `seq` has left as a `T`, to the last one. The next is the message's element `at`.
+/// Parses the remaining elements of `seq` as a `T`, all of them. The next one is element `at` of the message.
 pub(crate) fn parse<'de, T, A>(seq: A, at: usize) -> Result<T, ParseError>
 where
     T: Deserialize<'de>,
     A: LoneNull<'de>,
 {
     let mut elements = Elements { seq, at };
-    // Left where it is made until it is returned: to move it would wait for its parts to be stored.
+    // Not moved between its construction and the return: a move would have to wait for the stores of its parts.
     let value = T::deserialize(&mut elements);
     if value.is_ok() && elements.seq.next_element::<IgnoredAny>()?.is_some() {
         return Err(elements.left_over(at));
@@ -24,16 +24,16 @@ where
     value
 }
 
-/// The elements that a message has left.
+/// The remaining elements of a message.
 pub(crate) trait LoneNull<'de>: SeqAccess<'de, Error = ParseError> {
-    /// Whether there is one and it is null, which is how a message that is an `Option` says `None`.
+    /// Whether there is exactly one element and it is null: a message of type `Option` that is `None`.
     fn is_lone_null(&self) -> bool;
 }
 
-/// The rest of a message as a deserializer and as its parts.
+/// The remaining elements of a message, as a deserializer and as a sequence.
 struct Elements<A> {
     seq: A,
-    /// Which element is next.
+    /// The index of the next element.
     at: usize,
 }
 
@@ -52,7 +52,7 @@ impl<'de, A: LoneNull<'de>> SeqAccess<'de> for &mut Elements<A> {
         }
         element
     }
-    // In one piece with its caller: otherwise what it returns goes through memory, in other parts than it was stored in.
+    // Inlined: otherwise its result is stored in parts and loaded with wider loads, which have to wait for the stores.
     #[inline(always)]
     fn next_element<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, ParseError> {
         self.next_element_seed(PhantomData)
@@ -63,7 +63,7 @@ impl<'de, A: LoneNull<'de>> SeqAccess<'de> for &mut Elements<A> {
 }
 
 impl<'de, A: LoneNull<'de>> Elements<A> {
-    /// That more elements came than those from `first` on that were read, the one just passed over included.
+    /// The error for more elements than the type has, which began at `first`. One surplus element has been skipped.
     #[cold]
     fn left_over(&mut self, first: usize) -> ParseError {
         let wanted = self.at - first;
@@ -77,7 +77,7 @@ impl<'de, A: LoneNull<'de>> Elements<A> {
         }
     }
 
-    /// Reads the next element with `seed`; that there is none is an error.
+    /// Parses the next element with `seed`. It is an error if there is none.
     fn one<T: DeserializeSeed<'de>>(
         mut self: &mut Self,
         seed: T,
@@ -90,7 +90,7 @@ impl<'de, A: LoneNull<'de>> Elements<A> {
     }
 }
 
-/// A visitor waiting for the one element of a message, and what it asked its deserializer for.
+/// A visitor for the only element of a message, and the deserializer method that it called.
 struct Asking<V, F>(V, F);
 
 impl<'de, V, F, R> DeserializeSeed<'de> for Asking<V, F>
@@ -103,7 +103,7 @@ where
     }
 }
 
-/// One of a deserializer's methods.
+/// A method of `Deserializer`.
 trait AskFor<'de, V> {
     type Value;
     fn ask<D: Deserializer<'de>>(self, d: D, visitor: V) -> Result<Self::Value, D::Error>;
@@ -170,7 +170,7 @@ macro_rules! single {
             ) -> Result<V::Value, ParseError> {
                 visitor.visit_newtype_struct(self)
             }
-            /// `None` is a message of one null; `Some` whatever its content is.
+            /// `None` is a message of one null; `Some` is what its content is.
             fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
                 if self.seq.is_lone_null() {
                     self.seq.next_element::<IgnoredAny>()?;
@@ -242,7 +242,7 @@ impl<'de, V: Visitor<'de>> AskFor<'de, V> for AskEnum {
     }
 }
 
-/// The first element is the variant's name, the others its content.
+/// The first element is the name of the variant, the others are its content.
 impl<'de, A: LoneNull<'de>> de::EnumAccess<'de> for &mut Elements<A> {
     type Error = ParseError;
     type Variant = Self;

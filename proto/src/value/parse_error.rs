@@ -1,4 +1,4 @@
-//! `ParseError`: why a message is not what was asked for, in words that can go to its sender.
+//! `ParseError`: why a message does not fit a type, in words that can be sent to its sender.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,10 +7,10 @@ use serde::de::{self, Expected, Unexpected};
 
 use crate::Excerpt;
 
-/// A message whose elements are not of the wanted types, or do not exist.
+/// A message does not fit a type: an element is of another type, or missing, or there are too many.
 ///
-/// It says which element, counted from the message's first (its tag is element 0), what was expected and what
-/// was found. It becomes the reason that a port dies with when its handler's arguments do not fit.
+/// The error says which element (the tag is element 0), what was expected, and what was found. If the arguments of a
+/// handler do not fit, it becomes the reason with which the port dies.
 ///
 /// ```
 /// use aemp_proto::Message;
@@ -21,7 +21,7 @@ use crate::Excerpt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError(Box<Problem>);
 
-/// Boxed, so that the results which hold an error or a value are no larger than the value.
+/// Boxed, so that a result is no larger than its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Problem {
     element: Option<usize>,
@@ -37,14 +37,14 @@ impl ParseError {
         }))
     }
 
-    /// The same error, known to be in element `at`.
+    /// The same error, with the index of its element.
     #[cold]
     pub(crate) fn in_element(mut self, at: usize) -> Self {
         self.0.element = Some(at);
         self
     }
 
-    /// The element that does not fit, counted from the message's first; none if it is the message as a whole.
+    /// The index of the element that does not fit; `None` if the message as a whole does not.
     pub fn element(&self) -> Option<usize> {
         self.0.element
     }
@@ -63,7 +63,7 @@ impl std::error::Error for ParseError {}
 
 impl de::Error for ParseError {
     fn custom<T: fmt::Display>(what: T) -> Self {
-        // A type may repeat what it was sent.
+        // The error of a type may repeat what was received.
         Self::new(format!("{:.*}", LONGEST, Excerpt(what)))
     }
 
@@ -89,10 +89,10 @@ impl de::Error for ParseError {
     }
 }
 
-/// The longest error of a type's own, in bytes.
+/// The maximum length of an error of a user's type, in bytes.
 const LONGEST: usize = 300;
 
-/// The longest part of a peer's text that is repeated in an error, in bytes.
+/// The maximum length of a received text that an error repeats, in bytes.
 const QUOTED: usize = 60;
 
 struct Found<'a>(Unexpected<'a>);

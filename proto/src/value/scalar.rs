@@ -1,4 +1,4 @@
-//! Scalars on their way to serde visitors, and the lenient reading of what AnyEvent::MP nodes send.
+//! Scalars for serde's visitors, and the lenient reading of scalars from AnyEvent::MP nodes.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub(crate) enum Scalar<'a> {
     Text(Cow<'a, str>),
 }
 
-/// What the receiving type asked its deserializer for.
+/// The type that a visitor asks its deserializer for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Want {
     Any,
@@ -31,18 +31,17 @@ pub(crate) enum Want {
 }
 
 impl<'a> Scalar<'a> {
-    /// Gives the scalar to `visitor`, which wants a `want`.
+    /// Passes the scalar to `visitor`, which asks for a `want`.
     ///
-    /// `lenient` is for what AnyEvent::MP nodes send, which have one kind of scalar (protocol.md section 3). It changes
-    /// nothing else than its kind: what would be another number or another text is not taken.
-    /// * Bytes pass as text where text is asked for, [as it reads them](perl_text); elsewhere if they are UTF-8 and bytes
-    ///   are not asked for.
-    /// * A number passes as text where text is asked for, in Perl's form.
-    /// * Text of a number passes as one where one is asked for: as an integer what is one exactly (`42.0` is), as a
-    ///   float digits that one holds exactly, and the nearest of a number with a point or an exponent.
-    /// * A float without fraction passes as an integer, and an integer as a float if that holds it exactly.
-    /// * `1`, `0` and the empty text pass as booleans where one is asked for.
-    /// * Text of code points up to 0xFF passes as bytes, one each, where bytes are asked for.
+    /// `lenient` is for messages of AnyEvent::MP nodes, which have one kind of scalar (protocol.md section 3). It
+    /// converts the kind of a scalar, and never changes the number or the text that it means:
+    /// * Bytes become a text if a text is asked for ([`perl_text`]); for any other type but bytes, if they are UTF-8.
+    /// * A number becomes a text if a text is asked for, in Perl's form.
+    /// * A text of a number becomes the number if one is asked for: an integer if it is one exactly (`42.0` is); a
+    ///   float if digits alone are represented exactly, or the nearest float if it has a decimal point or an exponent.
+    /// * A float without a fraction becomes an integer, and an integer that a float represents exactly becomes a float.
+    /// * `1`, `0` and the empty text become booleans if one is asked for.
+    /// * A text of code points up to 0xFF becomes bytes, one for each, if bytes are asked for.
     pub(crate) fn visit<'de, V: Visitor<'de>>(
         self,
         want: Want,
@@ -55,7 +54,7 @@ impl<'a> Scalar<'a> {
             Self::Bool(b) => visitor.visit_bool(b),
             Self::Integer(n) => visit_integer(n, want, lenient, visitor),
             Self::Float(x) => visitor.visit_f64(x),
-            // serde's own `String` would take UTF-8 bytes from anybody.
+            // serde's `String` accepts UTF-8 bytes from any peer.
             Self::Bytes(bytes) if want == Want::Text => Err(ParseError::invalid_type(
                 Unexpected::Bytes(&bytes),
                 &visitor,
@@ -76,23 +75,19 @@ impl<'a> Scalar<'a> {
         }
     }
 
-    /// What serde calls this kind of value in errors.
+    /// The name of this kind of value in serde's errors.
     pub(crate) fn unexpected(&self) -> Unexpected<'_> {
         match self {
             Self::Null => Unexpected::Unit,
             Self::Bool(b) => Unexpected::Bool(*b),
-            Self::Integer(n) => match (n.parts(), i64::try_from(*n)) {
-                (Ok(n), _) => Unexpected::Unsigned(n),
-                (_, Ok(n)) => Unexpected::Signed(n),
-                _ => Unexpected::Other("an integer below i64's range"),
-            },
+            Self::Integer(n) => unexpected_integer(*n),
             Self::Float(x) => Unexpected::Float(*x),
             Self::Bytes(bytes) => Unexpected::Bytes(bytes),
             Self::Text(text) => Unexpected::Str(text),
         }
     }
 
-    /// What an AnyEvent::MP node may have meant, to someone who wants a `want`.
+    /// The scalar that an AnyEvent::MP node means, if a `want` is asked for.
     fn bend(self, want: Want) -> Self {
         let scalar = match (want, self) {
             (Want::Bytes, scalar) => scalar,
@@ -129,6 +124,15 @@ impl<'a> Scalar<'a> {
     }
 }
 
+/// The name of this integer in serde's errors.
+pub(super) fn unexpected_integer(n: Integer) -> Unexpected<'static> {
+    match (n.parts(), i64::try_from(n)) {
+        (Ok(n), _) => Unexpected::Unsigned(n),
+        (_, Ok(n)) => Unexpected::Signed(n),
+        _ => Unexpected::Other("an integer below i64's range"),
+    }
+}
+
 /// Bytes as text, if they are UTF-8.
 pub(crate) fn text_of(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Cow<'_, [u8]>> {
     match bytes {
@@ -141,7 +145,7 @@ pub(crate) fn text_of(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Cow<'_, [u8]
     }
 }
 
-/// The bytes of an AnyEvent::MP node as the text that they are: UTF-8, or else Latin-1 (protocol.md section 3).
+/// The text of a byte string of an AnyEvent::MP node: decoded as UTF-8, or else as Latin-1 (protocol.md section 3).
 pub(crate) fn perl_text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
     text_of(bytes).unwrap_or_else(|bytes| latin1(&bytes).into())
 }
@@ -158,7 +162,7 @@ fn visit_integer<'de, V: Visitor<'de>>(
     visitor: V,
 ) -> Result<V::Value, ParseError> {
     let signed = i64::try_from(n);
-    // serde's own floats take no `i128`, and round the others.
+    // serde's floats do not accept `i128`, and round other integers.
     if want == Want::Float && (lenient || n < 0.into() && signed.is_err()) {
         return match n.as_f64() {
             Some(x) => visitor.visit_f64(x),

@@ -1,4 +1,4 @@
-//! `Values`: a message's elements as dynamic values, one of them without an allocation.
+//! `Values`: the elements of a message as dynamic values. One element needs no allocation.
 
 use std::fmt;
 use std::mem::take;
@@ -20,16 +20,16 @@ use super::Value;
 #[derive(Clone, Default)]
 pub struct Values(Repr);
 
-/// No larger than a value, since messages are moved more often than looked at; and moved as one value is, for which
-/// processors have a short way from a write to the next read.
+/// As large as a value, because messages are moved more often than read; and with the layout of a value, so that a
+/// processor can forward the stores of one to the loads of its move.
 #[derive(Clone, Default)]
 enum Repr {
     #[default]
     None,
     One(Value),
-    /// Two or more.
+    /// Two or more elements.
     Few(Box<[Value]>),
-    /// Any number of them, and more are expected.
+    /// Any number of elements, and more are expected.
     #[allow(clippy::box_collection)] // The size is the point.
     Growing(Box<Vec<Value>>),
 }
@@ -42,7 +42,7 @@ impl Values {
         Self::default()
     }
 
-    /// No elements yet, and room for `n`.
+    /// No elements, with capacity for `n`.
     pub fn with_capacity(n: usize) -> Self {
         if n <= 1 {
             return Self::default();
@@ -55,7 +55,7 @@ impl Values {
         self.growing(1).push(value.into());
     }
 
-    /// The elements as a vector with room for so many more.
+    /// The elements as a vector with capacity for `more` further ones.
     fn growing(&mut self, more: usize) -> &mut Vec<Value> {
         if !matches!(self.0, Repr::Growing(_)) {
             let before = take(self);
@@ -65,7 +65,7 @@ impl Values {
         }
         match &mut self.0 {
             Repr::Growing(values) => values,
-            // It was made so above.
+            // Set above.
             _ => unreachable!(),
         }
     }
@@ -81,11 +81,11 @@ impl Values {
     }
 }
 
-/// The next `len` elements that `from` has.
+/// Takes the next `len` elements from `from`.
 #[inline]
 pub fn next_of(from: &mut std::vec::Drain<'_, Value>, len: usize) -> Values {
     let mut next = || from.next().unwrap_or_default();
-    // Written out where it is worth it: a vector that takes from an iterator asks for room each time.
+    // Written out for the common lengths: a vector checks its capacity for each element of an iterator.
     Values(match len {
         0 => Repr::None,
         1 => Repr::One(next()),
@@ -202,7 +202,7 @@ enum Left {
 }
 
 impl IntoIter {
-    /// Those that are left.
+    /// The remaining elements.
     pub fn as_slice(&self) -> &[Value] {
         match &self.0 {
             Left::One(value) => value.as_slice(),

@@ -1,0 +1,189 @@
+//! `to_values` and `to_value`: the target of the serializer that builds values.
+
+use bytes::Bytes;
+use serde::ser::{Error as _, Serialize};
+
+use super::serializer::Place;
+use super::target::{Form, Plain, Target};
+use super::{EncodeError, MAX_DEPTH, MAX_RESERVE, Value, Values};
+use crate::Text;
+
+/// The elements of the message that `message` stands for:
+///
+/// | Rust | elements |
+/// | --- | --- |
+/// | tuple, sequence, tuple struct | its elements |
+/// | `()`, unit struct | none |
+/// | enum: unit variant | `"Tag"` |
+/// | newtype variant | `"Tag"`, its content |
+/// | tuple variant | `"Tag"`, its elements |
+/// | struct variant | `"Tag"`, a map of its fields |
+/// | `Option`, newtype struct | as what they hold; `None` is a null |
+/// | anything else: scalar, map, struct | one element |
+///
+/// # Errors
+/// As [`to_value`](crate::value::to_value); the error says in which element.
+///
+/// ```
+/// use aemp_proto::value::to_values;
+/// #[derive(serde::Serialize)]
+/// enum Request { Add(i64, i64), Stop }
+/// assert_eq!(to_values(&Request::Add(1, 2))?, to_values(&("Add", 1, 2))?);
+/// assert_eq!(to_values(&Request::Stop)?, to_values("Stop")?);
+/// # Ok::<(), aemp_proto::value::EncodeError>(())
+/// ```
+#[inline]
+pub fn to_values<T: Serialize + ?Sized>(message: &T) -> Result<Values, EncodeError> {
+    message.serialize(Place::message(&mut Builder))
+}
+
+/// The dynamic form of `value`.
+///
+/// Structs become maps with text keys; an enum's unit variant becomes its name, any other variant a map of one
+/// pair. A tag of `ciborium::tag` becomes a [`Value::Tag`].
+///
+/// # Errors
+/// Where the type's own `Serialize` fails, an integer is beyond -2^64 to 2^64-1, or the nesting beyond
+/// [`MAX_DEPTH`].
+///
+/// ```
+/// use aemp_proto::{Value, value::to_value};
+/// assert_eq!(to_value(&("a", 1))?, Value::from(vec!["a".into(), 1.into()]));
+/// assert!(to_value(&u128::MAX).is_err());
+/// # Ok::<(), aemp_proto::value::EncodeError>(())
+/// ```
+#[inline]
+pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> {
+    value.serialize(Place::inner(&mut Builder, 0))
+}
+
+/// Builds values.
+struct Builder;
+
+impl Target for Builder {
+    type Error = EncodeError;
+    type Built = Value;
+    type Message = Values;
+    type Items = Vec<Value>;
+    type Pairs = Vec<(Value, Value)>;
+    const RARE: bool = true;
+
+    #[inline]
+    fn limit(&self) -> usize {
+        MAX_DEPTH
+    }
+    #[cold]
+    fn too_deep(&self) -> EncodeError {
+        EncodeError::TooDeep {
+            path: String::new(),
+            limit: MAX_DEPTH,
+        }
+    }
+    #[cold]
+    fn in_element(mut error: EncodeError, at: usize) -> EncodeError {
+        match &mut error {
+            EncodeError::TooDeep { path, .. } => *path = at.to_string(),
+            EncodeError::Serialize(what) => *what = format!("element {at}: {what}"),
+            _ => {}
+        }
+        error
+    }
+
+    #[inline]
+    fn one(&mut self) {}
+    #[inline(always)]
+    fn message_of(element: Value) -> Values {
+        Values::from_iter([element])
+    }
+    #[inline(always)]
+    fn scalar(&mut self, scalar: Plain<'_>) -> Result<Value, EncodeError> {
+        Ok(match scalar {
+            Plain::Null => Value::Null,
+            Plain::Bool(b) => Value::Bool(b),
+            Plain::Integer(n) => Value::Integer(n),
+            Plain::Float(x) => Value::Float(x),
+            Plain::Bytes(bytes) => Bytes::copy_from_slice(bytes).into(),
+        })
+    }
+    // Not inlined: in the code of small messages it costs more than the call.
+    #[inline(never)]
+    fn text(&mut self, text: &str) -> Result<Value, EncodeError> {
+        Ok(Value::Text(Text::from(text)))
+    }
+    #[inline]
+    fn name(&mut self, name: &'static str) -> Result<Value, EncodeError> {
+        Ok(Text::from_static(name).into())
+    }
+    fn simple(&mut self, number: Value) -> Result<Value, EncodeError> {
+        let n = number.as_u64().and_then(|n| u8::try_from(n).ok());
+        n.map(Value::Simple)
+            .ok_or_else(|| EncodeError::custom("a simple value is a number up to 255"))
+    }
+
+    #[inline]
+    fn array(&mut self, _: Form, len: Option<usize>) -> Vec<Value> {
+        Vec::with_capacity(len.unwrap_or(0).min(MAX_RESERVE))
+    }
+    #[inline(always)]
+    fn push(items: &mut Vec<Value>, item: Value) {
+        items.push(item);
+    }
+    #[inline]
+    fn count(items: &Vec<Value>) -> usize {
+        items.len()
+    }
+    #[inline(always)]
+    fn end_message(&mut self, items: Vec<Value>) -> Result<Values, EncodeError> {
+        Ok(items.into())
+    }
+    #[inline(always)]
+    fn end_array(&mut self, items: Vec<Value>, form: Form) -> Result<Value, EncodeError> {
+        match form {
+            Form::Tagged => tagged(items),
+            _ => Ok(formed(form, items.into())),
+        }
+    }
+
+    #[inline]
+    fn map(&mut self, _: Form, len: Option<usize>) -> Vec<(Value, Value)> {
+        Vec::with_capacity(len.unwrap_or(0).min(MAX_RESERVE))
+    }
+    #[inline]
+    fn key(&mut self, name: &'static str) -> Value {
+        Text::from_static(name).into()
+    }
+    #[inline(always)]
+    fn add(pairs: &mut Vec<(Value, Value)>, key: Value, value: Value) {
+        pairs.push((key, value));
+    }
+    fn end_named(
+        &mut self,
+        name: &'static str,
+        pairs: Vec<(Value, Value)>,
+    ) -> Result<Values, EncodeError> {
+        Ok(vec![self.key(name), Value::Map(pairs.into())].into())
+    }
+    #[inline(always)]
+    fn end_map(&mut self, pairs: Vec<(Value, Value)>, form: Form) -> Result<Value, EncodeError> {
+        Ok(formed(form, Value::Map(pairs.into())))
+    }
+}
+
+/// `value` together with the name of the variant whose content it is.
+#[inline(always)]
+fn formed(form: Form, value: Value) -> Value {
+    match form {
+        Form::Variant(name) => Value::Map(vec![(Text::from_static(name).into(), value)].into()),
+        _ => value,
+    }
+}
+
+/// The tagged value that `parts`, a tag and a value, stand for.
+#[cold]
+fn tagged(mut parts: Vec<Value>) -> Result<Value, EncodeError> {
+    let value = parts.pop().unwrap_or_default();
+    match parts.pop().as_ref().and_then(Value::as_u64) {
+        Some(tag) => Ok(Value::Tag(tag, Box::new(value))),
+        None => Err(EncodeError::custom("a tag is a number up to 2^64-1")),
+    }
+}
