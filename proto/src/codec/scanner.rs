@@ -229,6 +229,8 @@ impl<H: Heads> Scanner<H> {
     /// If the message is not well-formed or exceeds a limit. A string or an array that announces a length over the
     /// limit fails at its head.
     pub fn scan(&mut self, src: &[u8]) -> Result<Scanned, DecodeError> {
+        // What lies beyond the limit is never looked at: otherwise the error would depend on how much has arrived.
+        let src = &src[..src.len().min(self.limits.message_size)];
         loop {
             if self.skip_scalars(src) {
                 return Ok(self.finish_message());
@@ -275,8 +277,7 @@ impl<H: Heads> Scanner<H> {
         let Some(level) = self.stack.last_mut() else {
             return false;
         };
-        let end = src.len().min(self.limits.message_size);
-        let rest = src.get(self.at..end).unwrap_or_default();
+        let rest = src.get(self.at..).unwrap_or_default();
         let mut most = self.limits.items.saturating_sub(self.items);
         if let Some(left) = level.left {
             most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
