@@ -281,6 +281,17 @@ fn a_number_is_text_where_text_is_wanted() {
     assert_eq!(error, "element 0: expected a string, found integer 42");
 }
 
+/// Found by fuzzing: what is remembered of the last message's front, `[5`, is no front of `[55`.
+#[test]
+fn a_number_as_a_port_is_read_to_its_end() {
+    let json = br#"[5,1][55,2][5,3][5.5][5,4]"#;
+    for cut in 0..json.len() {
+        let received = decode_split(&Json, &Default::default(), &perl(), json, [cut]).unwrap();
+        let ports: Vec<_> = received.iter().map(|one| one.port.as_str()).collect();
+        assert_eq!(ports, ["5", "55", "5", "5.5", "5"]);
+    }
+}
+
 #[test]
 fn text_passes_as_the_bytes_that_perl_means() {
     // In JSON, bytes above 0x7f come as the code points of Latin-1.

@@ -133,6 +133,8 @@ pub struct Front {
     source: Source,
     /// The position of the elements.
     rest: Rest,
+    /// Whether the port's name is a string. The front of a number is that of a longer number too: `[5` of `[55`.
+    is_string: bool,
 }
 
 impl Front {
@@ -147,13 +149,14 @@ impl Front {
         format: &'static F,
         perl: bool,
     ) -> Result<Option<Self>, ParseError> {
-        let Some((port, rest)) = Reader::new(format, bytes, perl).port()? else {
+        let Some((port, rest, is_string)) = Reader::new(format, bytes, perl).port()? else {
             return Ok(None);
         };
         Ok(Some(Self {
             port: PortName::from(&*port),
             source: Source { format, perl },
             rest,
+            is_string,
         }))
     }
 }
@@ -240,7 +243,9 @@ impl<'a> Prefix<'a> {
     /// The front of `message`.
     #[inline]
     pub fn of(message: &Incoming<'a>) -> Self {
-        let Front { port, source, rest } = message.front;
+        let Front {
+            port, source, rest, ..
+        } = message.front;
         Self {
             port,
             source: *source,
@@ -269,7 +274,9 @@ impl Place {
     /// Takes the message, which ends at `end`, out of `src`. A long message is not copied.
     pub fn take(self, src: &mut BytesMut, end: usize) -> Received {
         src.advance(end - self.len);
-        let Front { port, source, rest } = self.front;
+        let Front {
+            port, source, rest, ..
+        } = self.front;
         let message = if self.len < MIN_SHARED {
             let message = Wire::copied(&src[..self.len], source, rest);
             src.advance(self.len);
@@ -388,7 +395,7 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
         };
         let (len, left) = front.rest.parts();
         // Without elements the scanner has nothing to scan after the front.
-        if len <= MAX_KEPT_FRONT && left != Some(0) {
+        if front.is_string && len <= MAX_KEPT_FRONT && left != Some(0) {
             self.front_bytes.extend(&bytes[..len]);
         }
         Ok(true)

@@ -128,21 +128,22 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
         ParseError::invalid_type(found, expected)
     }
 
-    /// The name of the port, which precedes the elements, and where the elements begin; `None` for an empty array.
+    /// The name of the port, which precedes the elements; where the elements begin; and whether the name is a string, whose
+    /// end does not depend on the bytes after it. `None` for an empty array.
     #[inline(always)]
-    pub(crate) fn port(mut self) -> Result<Option<(Cow<'a, str>, Rest)>, ParseError> {
+    pub(crate) fn port(mut self) -> Result<Option<(Cow<'a, str>, Rest, bool)>, ParseError> {
         let token = self.token()?;
         let Some(mut left) = Left::of_array(token) else {
             return Err(self.mismatch(token, &"an array"));
         };
-        let port = match left.next(&mut self)? {
+        let (port, is_string) = match left.next(&mut self)? {
             None => return Ok(None),
-            Some(Token::Text(len)) => self.text(len, 0)?.into(),
-            Some(Token::Quoted(len)) => self.text(len, 1)?.into(),
-            Some(token) => self.rare_port(token)?,
+            Some(Token::Text(len)) => (self.text(len, 0)?.into(), true),
+            Some(Token::Quoted(len)) => (self.text(len, 1)?.into(), true),
+            Some(token) => (self.rare_port(token)?, false),
         };
         let at = self.at;
-        Ok(Some((port, Rest { at, left })))
+        Ok(Some((port, Rest { at, left }, is_string)))
     }
 
     #[cold]
