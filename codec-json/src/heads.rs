@@ -5,6 +5,9 @@ use aemp_core::codec::{Begins, Heads, Inside, PeerInfo, Step, is_utf8};
 use crate::scalar::{Escape, check_number, escape, in_number, is_space, plain_number, plain_run};
 
 /// Checks JSON one head at a time. Keeps its position in an incomplete string or number.
+///
+/// It never asks for more than one byte: the next one can be wrong, and is then the error, also where the rest of a word or an
+/// escape would exceed the limit on a message's size.
 #[derive(Debug, Default)]
 pub struct JsonHeads {
     /// Bytes of the next head that were checked.
@@ -162,7 +165,7 @@ impl JsonHeads {
                     return Err((at + error.valid_up_to(), "a text is not UTF-8".into()));
                 }
                 self.seen += error.valid_up_to();
-                return Ok(Step::Need(2));
+                return Ok(Step::Need(1));
             }
             self.seen += run.len();
             match stop {
@@ -170,7 +173,7 @@ impl JsonHeads {
                 Some(b'"') => return Ok(Step::Scalar(self.seen + 1)),
                 Some(b'\\') => match escape(&bytes[self.seen..]) {
                     Escape::Complete(len, _) => self.seen += len,
-                    Escape::Incomplete => return Ok(Step::Need(2)),
+                    Escape::Incomplete => return Ok(Step::Need(1)),
                     Escape::Invalid(what) => return Err((self.seen, what.into())),
                 },
                 Some(byte) => {
@@ -244,7 +247,7 @@ fn literal(bytes: &[u8], at: usize, name: &str) -> Result<Step, HeadError> {
     let common = rest.iter().zip(name.as_bytes()).take_while(|(a, b)| a == b);
     match common.count() {
         n if n == name.len() => Ok(Step::Scalar(at + n)),
-        n if n == rest.len() => Ok(Step::Need(name.len() - n)),
+        n if n == rest.len() => Ok(Step::Need(1)),
         n => Err((at + n, format!("expected {name}, found {}", shown(rest[n])))),
     }
 }
