@@ -52,6 +52,8 @@ pub(super) struct Both {
     /// The peer's nonce line.
     nonce: Box<[u8]>,
     pub(super) under_tls: bool,
+    /// Whether TLS has verified a certificate of the peer. Without one `tls_sha3_512` proves nothing.
+    pub(super) is_certified: bool,
     /// The method in our auth line.
     pub(super) method: AuthMethod,
     /// The framing in our auth line, in which we send.
@@ -85,6 +87,7 @@ pub(super) fn check_greeting(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Bot
         peer,
         nonce,
         under_tls,
+        is_certified: false,
         method,
         framing,
     })
@@ -147,7 +150,8 @@ impl Both {
         format!("{};{proof};{}\n", self.method, self.framing).into_bytes()
     }
 
-    /// Verifies the peer's auth line: the method was offered, the proof is right, the framing was offered.
+    /// Verifies the peer's auth line: the method was offered, the proof is right, the framing was offered. The proof of
+    /// `tls_sha3_512` is the certificate: what the auth line adds, anyone can compute.
     pub(super) fn verify(&self, line: &[u8]) -> Result<(AuthMethod, Text), HandshakeError> {
         let node = || self.node();
         let fields: Vec<&[u8]> = line.splitn(4, |&byte| byte == b';').collect();
@@ -169,6 +173,12 @@ impl Both {
                 ),
             });
         };
+        if method == AuthMethod::TlsSha3_512 && !self.is_certified {
+            return Err(HandshakeError::NoCertificate {
+                node: node(),
+                method,
+            });
+        }
         if !data
             .iter()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

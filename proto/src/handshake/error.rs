@@ -191,6 +191,18 @@ pub enum HandshakeError {
         offered: String,
     },
 
+    /// The peer authenticates with a method whose proof is a certificate, and presented none under TLS.
+    #[error(
+        "{node:?} authenticates with {method}, which is no proof without a certificate, and it presented none",
+        node = .node.as_str()
+    )]
+    NoCertificate {
+        /// The peer.
+        node: NodeId,
+        /// The peer's method.
+        method: AuthMethod,
+    },
+
     /// The proof is not lower-case hexadecimal.
     #[error("the {method} proof of {node:?} is not lower-case hexadecimal", node = .node.as_str())]
     ProofForm {

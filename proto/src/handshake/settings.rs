@@ -19,7 +19,8 @@ pub struct Settings {
     pub provider: Text,
     /// The shared secret. Without one, `hmac_sha3_512` and `cleartext` are neither accepted nor produced.
     pub secret: Option<Secret>,
-    /// The auth methods that we accept, best first. `cleartext` also needs [`Opening::cleartext`].
+    /// The auth methods that we accept, best first. `cleartext` also needs [`Opening::cleartext`]; `tls_anon` is accepted
+    /// from peers that have dialled this node, never from a node that it has dialled.
     pub auth_accept: Vec<AuthMethod>,
     /// The auth methods that we produce. The peer's order decides among them.
     pub auth_offer: Vec<AuthMethod>,
@@ -137,7 +138,11 @@ impl Opening {
     /// # Errors
     /// [`HandshakeError::Settings`] if the settings do not make a valid greeting or leave no auth method.
     pub fn start(self) -> Result<(AwaitGreeting, Vec<u8>), HandshakeError> {
-        let accepted = self.usable(&self.settings.auth_accept);
+        let mut accepted = self.usable(&self.settings.auth_accept);
+        if self.role == Role::Dialler {
+            // Whoever answers at an address could pass for the node that was meant.
+            accepted.retain(|method| *method != AuthMethod::TlsAnon);
+        }
         let producible = self.usable(&self.settings.auth_offer);
         self.check(&accepted)?;
         let greeting = greeting::write(&self, &accepted);

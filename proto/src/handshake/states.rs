@@ -160,8 +160,18 @@ impl AwaitTls {
         self.1
     }
 
-    /// TLS is established, and both certificates are verified. Read and write through TLS from now on.
-    pub fn secured(self) -> Ready {
+    /// Whether the peer may be anonymous: we accept `tls_anon`, so TLS must not insist on a certificate of the peer.
+    pub fn accepts_anonymous(&self) -> bool {
+        let both = &self.0.0;
+        both.us.accepted.contains(&AuthMethod::TlsAnon)
+    }
+
+    /// TLS is established. Read and write through TLS from now on.
+    ///
+    /// `is_certified` says whether the peer has presented a certificate that is verified. A peer without one can only be
+    /// anonymous or prove the secret.
+    pub fn secured(mut self, is_certified: bool) -> Ready {
+        self.0.0.is_certified = is_certified;
         self.0
     }
 

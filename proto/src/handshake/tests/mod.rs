@@ -41,6 +41,8 @@ struct End {
     buffer: Vec<u8>,
     /// Whether TLS would be in use. Nothing is encrypted in these tests.
     over_tls: bool,
+    /// Whether the peer would present a certificate under TLS.
+    is_certified: bool,
 }
 
 enum State {
@@ -58,6 +60,7 @@ impl End {
             written,
             buffer: Vec::new(),
             over_tls: false,
+            is_certified: true,
         }
     }
 
@@ -84,7 +87,7 @@ impl End {
                         Greeted::Plain(ready) => ready,
                         Greeted::Tls(tls) => {
                             self.over_tls = true;
-                            tls.secured()
+                            tls.secured(self.is_certified)
                         }
                     };
                     let (state, line) = ready.authenticate();

@@ -190,8 +190,8 @@ fn under_tls_the_lower_nonce_is_the_client_and_the_bytes_after_it_are_left_alone
     );
     assert_eq!(one.peer().node().as_str(), "other");
 
-    let (one, line) = one.secured().authenticate();
-    let (other, _) = other.secured().authenticate();
+    let (one, line) = one.secured(true).authenticate();
+    let (other, _) = other.secured(true).authenticate();
     let (other, line) = done(other.receive(&line)).finish();
     let (one, _) = done(one.receive(&line)).finish();
     assert!(one.under_tls() && other.under_tls());
@@ -238,21 +238,67 @@ fn clear_text_proves_nothing_where_it_is_not_allowed() {
     );
 }
 
+/// The settings of a node under TLS that authenticates by `method` and accepts anonymous peers.
+fn anonymous(node: &str, method: AuthMethod) -> Settings {
+    let mut settings = settings(node, &["cbor"]);
+    settings.tls = Tls::Required;
+    settings.auth_offer = vec![method];
+    settings.auth_accept = [&AuthMethod::DEFAULT[..], &[AuthMethod::TlsAnon]].concat();
+    settings
+}
+
 #[test]
 fn an_anonymous_peer_is_marked() {
-    let anonymous = |node, method| {
-        let mut settings = settings(node, &["cbor"]);
-        settings.tls = Tls::Required;
-        settings.auth_offer = vec![method];
-        settings.auth_accept = vec![AuthMethod::TlsSha3_512, AuthMethod::TlsAnon];
-        settings
-    };
     let (client, server) = pair(
         dialler(anonymous("client", AuthMethod::TlsAnon)),
         acceptor(anonymous("server", AuthMethod::TlsSha3_512)),
     );
     assert!(server.open().is_anonymous());
     assert!(!client.open().is_anonymous());
+}
+
+#[test]
+fn a_node_that_was_dialled_is_never_anonymous() {
+    let mut client = End::new(dialler(anonymous("client", AuthMethod::TlsSha3_512)));
+    client.receive(b"aemp;1;peer;tls_sha3_512;cbor;tls=1.0\nnonce\ntls_anon;;cbor\n");
+    let error = client.error().to_string();
+    let expected = "but this node accepts \"tls_sha3_512,hmac_sha3_512\" here";
+    assert!(error.ends_with(expected), "{error}");
+}
+
+#[test]
+fn without_a_certificate_a_peer_proves_the_secret_or_is_anonymous() {
+    let uncertified = |method| {
+        let mut server = End::new(acceptor(anonymous("server", AuthMethod::TlsSha3_512)));
+        server.is_certified = false;
+        let mut client = End::new(dialler(anonymous("client", method)));
+        talk(&mut client, &mut server, |there| there);
+        server
+    };
+    assert!(uncertified(AuthMethod::TlsAnon).open().is_anonymous());
+    assert!(!uncertified(AuthMethod::HmacSha3_512).open().is_anonymous());
+    assert_eq!(
+        uncertified(AuthMethod::TlsSha3_512).error().to_string(),
+        "\"client\" authenticates with tls_sha3_512, which is no proof without a certificate, and it presented none"
+    );
+}
+
+#[test]
+fn tls_insists_on_a_certificate_unless_an_accepted_peer_may_be_anonymous() {
+    let greeted = |opening: Opening| {
+        let (state, _) = opening.start().unwrap();
+        let greeting = b"aemp;1;peer;tls_sha3_512;cbor;tls=1.0\nnonce\n";
+        match done(state.receive(greeting)) {
+            Greeted::Tls(tls) => tls.accepts_anonymous(),
+            Greeted::Plain(_) => panic!("no TLS"),
+        }
+    };
+    let allowing = || anonymous("us", AuthMethod::TlsSha3_512);
+    assert!(greeted(acceptor(allowing())));
+    assert!(!greeted(dialler(allowing())));
+    let mut strict = allowing();
+    strict.auth_accept = AuthMethod::DEFAULT.to_vec();
+    assert!(!greeted(acceptor(strict)));
 }
 
 #[test]

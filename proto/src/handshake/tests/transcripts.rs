@@ -170,6 +170,7 @@ fn replay(us: &Sent, them: &Sent, role: Role, local: Option<&str>) -> Option<End
         written: Vec::new(),
         buffer: Vec::new(),
         over_tls: false,
+        is_certified: true,
     };
     end.receive(&them.bytes());
     end.eof();
