@@ -77,14 +77,18 @@ pub struct Config {
     pub dials: usize,
     /// Minimum length of the secret in bytes; 16 (protocol.md section 2).
     pub min_secret: usize,
-    /// Accept the `cleartext` method on loopback connections, with at most ten failures per second; off. This node itself
-    /// never offers it.
+    /// Allow connections without TLS although the node has a certificate, to peers that do not offer TLS; off. Such a
+    /// connection needs the secret, and nothing on it is encrypted.
+    pub tls_fallback: bool,
+    /// Accept the `cleartext` method on loopback connections, and on all connections if TLS is required, with at most ten
+    /// failures per second; off. This node itself never offers it.
     pub cleartext: bool,
     /// The auth methods that this node offers, best first; `tls_sha3_512`, `hmac_sha3_512`. Methods that begin with
     /// `tls_` are used only under TLS.
     pub auth_offer: Vec<AuthMethod>,
     /// The auth methods that this node accepts, best first; by default the same. `cleartext` also needs
-    /// [`cleartext`](Self::cleartext).
+    /// [`cleartext`](Self::cleartext). With `tls_anon` peers without certificate and secret can connect to this node; they
+    /// are marked ([`LinkInfo::is_anonymous`](crate::LinkInfo::is_anonymous)).
     pub auth_accept: Vec<AuthMethod>,
     /// Send small writes at once, on transports that could delay them (as `TCP_NODELAY`); on.
     pub nodelay: bool,
@@ -149,6 +153,7 @@ impl Default for Config {
             connecting: 4096,
             dials: 32,
             min_secret: 16,
+            tls_fallback: false,
             cleartext: false,
             auth_offer: AuthMethod::DEFAULT.to_vec(),
             auth_accept: AuthMethod::DEFAULT.to_vec(),

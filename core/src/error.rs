@@ -66,11 +66,15 @@ pub enum StartError {
     /// The node has no codec, so it could not communicate.
     #[error("the node has no codec: enable the feature json or cbor, or add one")]
     NoCodec,
-    /// The node has binds, seeds or peers, but no secret to authenticate with.
+    /// The node has binds, seeds or peers, but neither secret nor certificate to authenticate with.
     #[error(
-        "binds and seeds need a secret: AEMP authenticates every connection; give all nodes of the network the same"
+        "binds and seeds need a secret or a certificate: AEMP authenticates every connection; give all nodes of the \
+         network the same"
     )]
     NoSecret,
+    /// The certificate cannot be used. Holds the error of its reader; that of `aemp-tls` is a `PemError`.
+    #[error("the certificate cannot be used: {0}")]
+    Certificate(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The secret is too short.
     #[error(transparent)]
     Secret(#[from] SecretError),

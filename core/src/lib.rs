@@ -7,7 +7,7 @@
 //! * A [`Message`] is a list of [`Value`]s, or any value that serialises to one.
 //! * A [`Monitor`] reports a port's death with a [`Reason`].
 //! * To add a codec, implement [`codec::Codec`]; to add a transport, implement [`transport::Transport`]. The opening of a
-//!   connection is a separate state machine, [`handshake`].
+//!   connection is a separate state machine, [`handshake`]. To encrypt connections, [`transport::Secure`].
 //!
 //! The crate `aemp-proto` is the protocol without I/O: names, values, messages, the encoding and decoding of tokens,
 //! and the state machines. This crate re-exports the parts that programs and codecs use.

@@ -90,9 +90,20 @@ pub struct Settings {
     /// A feature that the configuration needs and this version does not have. If set, the node does not start.
     pub unsupported: Option<Unsupported>,
     secret: Option<SecretSource>,
+    certificate: Option<Pem>,
 }
 
 impl Settings {
+    /// The private key and the certificates, in PEM.
+    pub fn certificate_text(&self) -> Option<&str> {
+        self.certificate.as_ref().map(|pem| pem.0.as_str())
+    }
+
+    /// Sets or removes the private key and the certificates, in PEM. See [`Builder::certificate`](crate::Builder::certificate).
+    pub fn set_certificate(&mut self, pem: Option<String>) {
+        self.certificate = pem.map(Pem);
+    }
+
     /// The shared secret as text, with one character per byte, as read by [`Secret::from_text`].
     pub fn secret_text(&self) -> Option<String> {
         self.secret.as_ref().map(SecretSource::as_text)
@@ -131,6 +142,15 @@ pub struct Unsupported {
     pub key: &'static str,
     /// The missing feature, and what to do.
     pub why: &'static str,
+}
+
+/// A private key and certificates, in PEM. `Debug` does not show them.
+struct Pem(String);
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pem(..)")
+    }
 }
 
 /// A secret as it was set.

@@ -13,7 +13,7 @@ use crate::handshake::{Secret, Settings};
 use crate::peer::{Generation, Network, Peer, semaphore};
 use crate::rate_limiter::RateLimiter;
 use crate::shard::Batch;
-use crate::transport::{Options, Transports};
+use crate::transport::{Options, Secure, Transports};
 use crate::{Address, Message, NodeId, Text};
 
 /// The state that all connections of a node share.
@@ -24,6 +24,8 @@ pub(crate) struct Links {
     pub(super) settings: Arc<Settings>,
     pub(super) codecs: Codecs,
     pub(crate) transports: Transports,
+    /// Encrypts connections, if this node has a certificate.
+    pub(super) tls: Option<Arc<dyn Secure>>,
     /// The options for the transports.
     pub(crate) options: Options,
     pub(super) dial_policy: DialPolicy,
@@ -88,6 +90,7 @@ pub(crate) struct Choices {
     pub(crate) secret: Option<Secret>,
     pub(crate) codecs: Codecs,
     pub(crate) transports: Transports,
+    pub(crate) tls: Option<Arc<dyn Secure>>,
     pub(crate) dial_policy: DialPolicy,
     pub(crate) entropy: Entropy,
 }
@@ -98,15 +101,23 @@ impl Links {
             secret,
             codecs,
             transports,
+            tls,
             dial_policy,
             entropy,
         } = choices;
         let config = &network.config;
         Arc::new(Self {
             host,
-            settings: Arc::new(settings(network.id.clone(), secret, config, &codecs)),
+            settings: Arc::new(settings(
+                network.id.clone(),
+                secret,
+                config,
+                &codecs,
+                tls.is_some(),
+            )),
             codecs,
             transports,
+            tls,
             options: Options {
                 nodelay: config.nodelay,
                 ..Options::new(config.monitor_timeout)

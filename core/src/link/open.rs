@@ -16,11 +16,11 @@ use crate::NodeId;
 use crate::deadline::Deadline;
 use crate::guard::Panicked;
 use crate::handshake::{
-    AuthMethod, AwaitGreeting, Awaiting, Established, Greeted, HandshakeError, Nonce, Opening,
-    Progress, Role, Settings,
+    AuthMethod, AwaitGreeting, AwaitTls, Awaiting, Established, Greeted, HandshakeError, Nonce,
+    Opening, Progress, Ready, Role, Settings, Tls,
 };
 use crate::peer::{self, Peer, Refused, Stage};
-use crate::transport::Stream;
+use crate::transport::{Prefixed, Secure, SecureOptions, Stream, TlsInfo};
 
 /// Bytes read at a time before the peer is authenticated.
 const READ_SIZE: usize = 4096;
@@ -32,6 +32,8 @@ const MAX_BUFFERED: usize = 12 << 10;
 pub(super) struct Opened {
     pub(super) stream: Box<dyn Stream>,
     pub(super) established: Established,
+    /// The properties of TLS, if the stream is encrypted.
+    pub(super) tls: Option<TlsInfo>,
     pub(super) peer: Arc<Peer>,
     /// The bytes after the peer's auth line: the beginning of its messages.
     pub(super) rest: BytesMut,
@@ -50,6 +52,8 @@ pub(crate) enum OpenError {
     Handshake(#[from] HandshakeError),
     #[error("the connection failed during the opening: {0}")]
     Io(io::Error),
+    #[error("TLS with {node:?} failed: {error}", node = .node.as_str())]
+    Tls { node: NodeId, error: io::Error },
     #[error("a panic: {0}")]
     Panicked(Panicked),
     #[error("{0}")]
@@ -107,6 +111,7 @@ pub(super) async fn open(
     let mut stream = OpeningStream {
         stream,
         buffer: BytesMut::new(),
+        tls: None,
         limit,
         deadline: Deadline::after(limit),
     };
@@ -126,7 +131,11 @@ pub(super) async fn open(
     })?;
     let ready = match greeted {
         Greeted::Plain(ready) => ready,
-        Greeted::Tls(await_tls) => return Err(await_tls.on_eof().into()),
+        Greeted::Tls(await_tls) => {
+            let (secured, ready) = stream.secure(links.tls.as_deref(), await_tls).await?;
+            stream = secured;
+            ready
+        }
     };
     let id = ready.peer().node().clone();
     let mut opening = None;
@@ -178,6 +187,7 @@ pub(super) async fn open(
     Ok(Opened {
         stream: stream.stream,
         established,
+        tls: stream.tls.map(|(_, tls)| tls),
         peer,
         rest: stream.buffer,
         opening,
@@ -197,8 +207,10 @@ fn start(
     let loopback = opening
         .peer
         .is_some_and(|address| address.ip().to_canonical().is_loopback());
+    // Where TLS is required no auth line is sent without it.
+    let is_private = loopback || links.settings.tls == Tls::Required;
     opening.cleartext =
-        links.network.config.cleartext && loopback && links.cleartext.has_permit(Instant::now());
+        links.network.config.cleartext && is_private && links.cleartext.has_permit(Instant::now());
     opening.start()
 }
 
@@ -208,11 +220,17 @@ pub(crate) fn settings(
     secret: Option<crate::handshake::Secret>,
     config: &crate::Config,
     codecs: &crate::codec::Codecs,
+    has_tls: bool,
 ) -> Settings {
     let mut settings = Settings::new(node);
     settings.secret = secret;
     settings.framings = codecs.names().map(crate::Text::from).collect();
     settings.check_peeraddr = config.check_peeraddr;
+    settings.tls = match (has_tls, config.tls_fallback) {
+        (false, _) => Tls::Off,
+        (true, true) => Tls::Fallback,
+        (true, false) => Tls::Required,
+    };
     settings.auth_offer.clone_from(&config.auth_offer);
     settings.auth_accept.clone_from(&config.auth_accept);
     if config.cleartext && !settings.auth_accept.contains(&AuthMethod::Cleartext) {
@@ -225,6 +243,8 @@ pub(crate) fn settings(
 struct OpeningStream {
     stream: Box<dyn Stream>,
     buffer: BytesMut,
+    /// The peer and the properties of TLS, if the stream is encrypted.
+    tls: Option<(NodeId, TlsInfo)>,
     limit: Duration,
     deadline: Deadline,
 }
@@ -237,6 +257,42 @@ enum Admission<P> {
 }
 
 impl OpeningStream {
+    /// Replaces the stream by a secured one. The bytes after the peer's nonce line belong to TLS.
+    async fn secure(
+        mut self,
+        tls: Option<&dyn Secure>,
+        state: AwaitTls,
+    ) -> Result<(Self, Ready), OpenError> {
+        // Cannot happen: without TLS the greeting does not offer it.
+        let Some(tls) = tls else {
+            return Err(state.on_eof().into());
+        };
+        let node = state.peer().node().clone();
+        let mut options = SecureOptions::new(state.role());
+        options.certificate_required = !state.accepts_anonymous();
+        let stream = Prefixed::boxed(self.buffer.split(), self.stream);
+        let secured = tls.secure(stream, options);
+        match self.deadline.timeout(secured).await {
+            Some(Ok(secured)) => {
+                self.stream = secured.stream;
+                let is_certified = secured.tls.certificate.is_some();
+                self.tls = Some((node, secured.tls));
+                Ok((self, state.secured(is_certified)))
+            }
+            Some(Err(error)) if is_end(&error) => Err(state.on_eof().into()),
+            Some(Err(error)) => Err(OpenError::Tls { node, error }),
+            None => Err(state.on_deadline(self.limit).into()),
+        }
+    }
+
+    /// The error of the stream: of TLS, if that is in use.
+    fn failed(&self, error: io::Error) -> OpenError {
+        match self.tls.clone() {
+            Some((node, _)) => OpenError::Tls { node, error },
+            None => OpenError::Io(error),
+        }
+    }
+
     /// Reads until `state` has made its transition.
     async fn drive<S: Awaiting>(&mut self, mut state: S) -> Result<S::Next, OpenError> {
         loop {
@@ -251,11 +307,8 @@ impl OpeningStream {
             match self.deadline.timeout(read).await {
                 Some(Ok(0)) => return Err(state.on_eof().into()),
                 Some(Ok(_)) => {}
-                // Some systems report a close by the peer as a reset.
-                Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
-                    return Err(state.on_eof().into());
-                }
-                Some(Err(error)) => return Err(OpenError::Io(error)),
+                Some(Err(error)) if is_end(&error) => return Err(state.on_eof().into()),
+                Some(Err(error)) => return Err(self.failed(error)),
                 None => return Err(state.on_deadline(self.limit).into()),
             }
         }
@@ -298,8 +351,15 @@ impl OpeningStream {
             {
                 Ok(())
             }
-            Err(error) => Err(OpenError::Io(error)),
+            Err(error) => Err(self.failed(error)),
             Ok(()) => Ok(()),
         }
     }
+}
+
+/// Whether the peer has closed the connection. Some systems report that as a reset, and a peer that refuses this node under
+/// TLS does not declare the end of its bytes.
+fn is_end(error: &io::Error) -> bool {
+    let ends = [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof];
+    ends.contains(&error.kind())
 }

@@ -1,5 +1,6 @@
 //! `Reader`: reads the stream of a connection and delivers its messages to the shards and the node port.
 
+use std::io;
 use std::time::Duration;
 
 use aemp_proto::codec::{self, Place, Shown, consume, reserve};
@@ -117,6 +118,9 @@ impl<'a> Reader<'a> {
                     } else {
                         (read_size / 2).max(n).max(MIN_READ)
                     };
+                }
+                Err(error) if is_first && error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return ReadEnd::Failed(link.ended_by_peer(early()));
                 }
                 Err(error) => return ReadEnd::Failed(link.ended_by_peer(error)),
             }

@@ -240,7 +240,7 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
             Err(DialError { error, .. }) => {
                 tracing::warn!(target: "aemp::link", address = %seed.address, error = %Excerpt(&error), "cannot connect to a seed");
                 match error {
-                    OpenError::Handshake(_) | OpenError::IdTaken(_) => {
+                    OpenError::Handshake(_) | OpenError::IdTaken(_) | OpenError::Tls { .. } => {
                         SeedState::Refused(error.to_string())
                     }
                     _ => SeedState::Failed(error.to_string()),

@@ -17,6 +17,15 @@ use crate::traffic::Pulse;
 /// writer then yields first and lets the next batch grow.
 const BUSY_BYTES: usize = 2 << 10;
 
+/// Records that a write has completed after it had to wait.
+fn record_progress(stream: &Shared, pulse: &Pulse) {
+    match stream.unconfirmed() {
+        // The buffer of this system makes room without the peer's program.
+        Some(_) => pulse.progressed(),
+        None => pulse.alive(),
+    }
+}
+
 impl Link<'_> {
     /// Writes until the queue is finished or the connection fails. Returns the reason.
     pub(super) async fn write(&self, mut stream: &Shared, pulse: &Pulse) -> String {
@@ -45,11 +54,8 @@ impl Link<'_> {
                 match turn.wait(bytes).await {
                     Ok(0) => return String::from("the transport takes no more bytes"),
                     Ok(n) => {
-                        match waited {
-                            // The buffer of this system makes room without the peer's program.
-                            true if stream.unconfirmed().is_some() => pulse.progressed(),
-                            true => pulse.alive(),
-                            false => {}
+                        if waited {
+                            record_progress(stream, pulse);
                         }
                         at += n;
                         written.add(n);
@@ -65,8 +71,18 @@ impl Link<'_> {
                     Err(error) => return error.to_string(),
                 }
             }
-            if let Err(error) = stream.flush().await {
+            // A secured stream may have accepted more than it has passed on.
+            let mut waited = false;
+            let flushed = poll_fn(|cx| {
+                let flushed = Pin::new(&mut stream).poll_flush(cx);
+                waited |= flushed.is_pending();
+                flushed
+            });
+            if let Err(error) = turn.wait(flushed).await {
                 return error.to_string();
+            }
+            if waited {
+                record_progress(stream, pulse);
             }
             yields = if chunk.len() >= BUSY_BYTES {
                 YIELDS_BEFORE_SLEEP

@@ -19,7 +19,7 @@ use crate::error::StartError;
 use crate::guard;
 use crate::link::{self, Choices, DialPolicy};
 use crate::settings::{SecretSource, Settings};
-use crate::transport::{Transport, Transports};
+use crate::transport::{Secure, Transport, Transports};
 use crate::{Address, NodeId, peer};
 
 /// The settings of a node that is about to start. A later call of a setter replaces an earlier one, except for methods
@@ -30,12 +30,19 @@ pub struct Builder {
     peers: Vec<(String, String)>,
     codecs: Codecs,
     transports: Transports,
+    tls: Option<Arc<dyn Secure>>,
+    tls_loader: Option<TlsLoader>,
     dial_policy: DialPolicy,
     entropy: Option<Entropy>,
     clock: Clock,
     on_start: Vec<OnStart>,
     pub(super) configured: Configured,
 }
+
+/// Makes a [`Secure`] of a private key and certificates in PEM.
+type TlsLoader = Box<
+    dyn Fn(&str) -> Result<Arc<dyn Secure>, Box<dyn std::error::Error + Send + Sync>> + Send + Sync,
+>;
 
 type OnStart = Box<dyn FnOnce(&LocalNode) + Send>;
 
@@ -46,6 +53,8 @@ impl Builder {
             peers: Vec::new(),
             codecs: Codecs::default(),
             transports: Transports::default(),
+            tls: None,
+            tls_loader: None,
             dial_policy: Box::new(|_| true),
             entropy: None,
             clock: Arc::new(SystemTime::now),
@@ -115,6 +124,40 @@ impl Builder {
     /// Adds a transport, or replaces the one with the same scheme.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transports.add(Arc::new(transport));
+        self
+    }
+
+    /// The private key and the certificates of this node, in PEM, which switches TLS on: connections to peers that do not
+    /// offer TLS are refused, unless [`Config::tls_fallback`] is on. Needs the feature `tls`, or a
+    /// [`tls_loader`](Self::tls_loader). The first certificate that fits the key is this node's own; the others are those
+    /// that it trusts.
+    #[doc(alias = "cert")]
+    pub fn certificate(mut self, pem: impl Into<String>) -> Self {
+        self.settings.set_certificate(Some(pem.into()));
+        self
+    }
+
+    /// Encrypts connections by `tls`, whatever [`certificate`](Self::certificate) and the configuration say. With a `Tls`
+    /// of the crate `aemp-tls`, of which the program keeps a clone, the certificate can be exchanged while the node runs.
+    pub fn tls(mut self, tls: impl Secure + 'static) -> Self {
+        self.tls = Some(Arc::new(tls));
+        self
+    }
+
+    /// Sets what makes a [`Secure`] of a [`certificate`](Self::certificate), which may come from the configuration. With
+    /// the feature `tls`, `aemp::node()` has set it.
+    pub fn tls_loader<T, E>(
+        mut self,
+        load: impl Fn(&str) -> Result<T, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: Secure + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.tls_loader = Some(Box::new(move |pem| match load(pem) {
+            Ok(tls) => Ok(Arc::new(tls)),
+            Err(error) => Err(error.into()),
+        }));
         self
     }
 
@@ -203,7 +246,16 @@ impl Builder {
         let connects =
             !(settings.binds.is_empty() && settings.seeds.is_empty() && self.peers.is_empty());
         let secret = settings.take_secret()?;
-        if connects && secret.is_none() {
+        let tls = match (self.tls, settings.certificate_text(), &self.tls_loader) {
+            (Some(tls), ..) => Some(tls),
+            (None, None, _) => None,
+            (None, Some(pem), Some(load)) => Some(load(pem).map_err(StartError::Certificate)?),
+            (None, Some(_), None) => {
+                let (key, why) = ("cert", NO_TLS);
+                return Err(StartError::Unsupported { key, why });
+            }
+        };
+        if connects && secret.is_none() && tls.is_none() {
             return Err(StartError::NoSecret);
         }
         if connects && codecs.names().next().is_none() {
@@ -216,6 +268,8 @@ impl Builder {
             peers.push((NodeId::new(id)?, address.parse::<Address>()?));
         }
 
+        let is_plain = tls.is_none() || settings.config.tls_fallback;
+        let has_tls = tls.is_some();
         let parts = Parts {
             id,
             config: settings.config,
@@ -223,6 +277,7 @@ impl Builder {
                 secret,
                 codecs,
                 transports: self.transports,
+                tls,
                 dial_policy: self.dial_policy,
                 entropy,
             },
@@ -264,7 +319,9 @@ impl Builder {
             inner.network.peer(&id).add_address(address);
         }
 
-        warn_about_plain_text(&inner.addresses());
+        if is_plain {
+            warn_about_plain_text(&inner.addresses(), has_tls);
+        }
         inner.add_node_port();
         inner.begin();
         let node = LocalNode::new(inner.clone());
@@ -295,9 +352,20 @@ impl Builder {
     }
 }
 
-/// Logs a warning about addresses beyond loopback: plain connections can be read and changed in transit (protocol.md
-/// section 2).
-fn warn_about_plain_text(addresses: &[Address]) {
+/// The error of a certificate without a loader.
+const NO_TLS: &str = "this program has no TLS, so that the node would talk in plain text; \
+    enable the feature tls of aemp, or take cert out";
+
+/// Logs a warning about plain connections, which can be read and changed in transit (protocol.md section 2): in every case
+/// if the node has TLS, otherwise if it has addresses beyond loopback.
+fn warn_about_plain_text(addresses: &[Address], has_tls: bool) {
+    if has_tls {
+        tracing::warn!(
+            target: "aemp::node",
+            "tls_fallback is on: connections to peers without TLS are neither encrypted nor signed after authentication"
+        );
+        return;
+    }
     let open = |address: &&Address| {
         let socket: Result<SocketAddr, _> = address.rest().parse();
         socket.is_ok_and(|socket| !socket.ip().to_canonical().is_loopback())

@@ -200,7 +200,7 @@ impl Peer {
                     if let Some((_, host)) = node {
                         host.event(NodeEvent::Up(info.clone()));
                     }
-                    log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), "node up");
+                    log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), tls = info.tls().map(|tls| tls.version.as_str()), "node up");
                 }
             }
             (Effect::Fail(generation), _) => {

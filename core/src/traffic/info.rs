@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::pulse::Pulse;
 use crate::codec::PeerInfo;
 use crate::handshake::{AuthMethod, Established, Role};
+use crate::transport::TlsInfo;
 use crate::{NodeId, Text};
 
 /// A connection to a peer that is authenticated and carries messages.
@@ -18,12 +19,17 @@ pub struct LinkInfo {
     auth: [AuthMethod; 2],
     greetings: Arc<[Box<str>; 2]>,
     address: Option<SocketAddr>,
+    tls: Option<Arc<TlsInfo>>,
     generation: u64,
     pulse: Pulse,
 }
 
 impl LinkInfo {
-    pub(crate) fn new(established: &Established, address: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(
+        established: &Established,
+        address: Option<SocketAddr>,
+        tls: Option<TlsInfo>,
+    ) -> Self {
         let peer = established.peer();
         Self {
             peer: PeerInfo::new(peer.node().clone(), peer.provider()),
@@ -33,6 +39,7 @@ impl LinkInfo {
             auth: [established.auth_sent(), established.auth_received()],
             greetings: Arc::new([established.greeting(), peer.line()].map(text)),
             address,
+            tls: tls.map(Arc::new),
             generation: 0,
             pulse: Pulse::new(),
         }
@@ -82,6 +89,17 @@ impl LinkInfo {
     /// The method by which this node authenticated to the peer.
     pub fn auth_sent(&self) -> AuthMethod {
         self.auth[0]
+    }
+
+    /// Whether the peer is anonymous: it has proved neither the secret nor a certificate (`tls_anon`). Its node ID is what
+    /// it claims.
+    pub fn is_anonymous(&self) -> bool {
+        self.auth() == AuthMethod::TlsAnon
+    }
+
+    /// The properties of TLS and the peer's certificate; `None` if the connection is not encrypted.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
     }
 
     /// This node's greeting line, without its line ending.

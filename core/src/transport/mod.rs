@@ -1,7 +1,12 @@
-//! Transports carry bytes between nodes: the traits [`Transport`], [`Listener`] and [`Stream`].
+//! Transports carry bytes between nodes: the traits [`Transport`], [`Listener`] and [`Stream`]. [`Secure`] encrypts any of
+//! their streams.
 //!
 //! A transport supplies only a byte stream. The node provides greeting, authentication, codecs, limits, reconnects and
 //! monitors.
+
+mod secure;
+
+pub use secure::{Certificate, Prefixed, Secure, SecureOptions, Secured, TlsInfo};
 
 use std::io;
 use std::net::SocketAddr;

@@ -264,6 +264,8 @@ pub enum Stage {
     },
     /// The TLS handshake was not complete.
     Tls(NodeId),
+    /// The peer's auth line had not arrived. The peer offers TLS, and this node does not.
+    WithoutTls(NodeId),
     /// The peer's auth line had not arrived, and the peer had not received ours.
     BeforeAuth(NodeId),
     /// Our auth line was sent. The peer's, which the peer sends after it has verified ours, had not arrived.
@@ -288,6 +290,10 @@ impl Stage {
             }
             Self::Tls(_) => format!(
                 "{node:?} closed the connection before TLS was up (AEMP nodes never say why): see its log"
+            ),
+            Self::WithoutTls(_) => format!(
+                "{node:?} closed the connection after the greetings: it has a certificate, and this node has none, so that \
+                 it does not offer TLS; set cert here, the same as there or one of the same CA"
             ),
             Self::BeforeAuth(_) => format!(
                 "{node:?} refused our greeting (it closed the connection before its auth line; \
@@ -316,7 +322,7 @@ impl Stage {
                 format!("the peer sent {received} bytes of its greeting and not the rest")
             }
             Self::Tls(_) => format!("TLS with {node:?} did not come up"),
-            Self::BeforeAuth(_) | Self::AuthSent(_) => {
+            Self::WithoutTls(_) | Self::BeforeAuth(_) | Self::AuthSent(_) => {
                 format!("{node:?} sent no auth line")
             }
             Self::Verified(_) | Self::Opened(_) => {
@@ -330,6 +336,7 @@ impl Stage {
         match self {
             Self::Greeting { .. } => "",
             Self::Tls(node)
+            | Self::WithoutTls(node)
             | Self::BeforeAuth(node)
             | Self::AuthSent(node)
             | Self::Verified(node)

@@ -284,6 +284,7 @@ impl AwaitAuth {
     fn stage(&self) -> Stage {
         let node = self.peer().node().clone();
         match self.role() {
+            _ if self.peer().offers_tls() && !self.0.under_tls => Stage::WithoutTls(node),
             // A Perl node sends its auth line before it has verified ours.
             Role::Dialler if !self.peer().is_perl() => Stage::AuthSent(node),
             Role::Dialler | Role::Acceptor => Stage::BeforeAuth(node),

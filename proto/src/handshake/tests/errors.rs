@@ -272,10 +272,11 @@ fn every_state_says_what_was_missing_when_the_stream_ends_or_time_is_up() {
     let greeting = |opening: Opening| opening.start().unwrap().0;
     let peer: &[u8] = b"aemp;1;peer;hmac_sha3_512;json\nnonce\n";
     let secure: &[u8] = b"aemp;1;peer;hmac_sha3_512;json;tls=1.0\nnonce\n";
-    let ready = |opening: Opening| match greeting(opening).receive(peer).unwrap() {
+    let ready_for = |opening: Opening, peer: &[u8]| match greeting(opening).receive(peer).unwrap() {
         (_, Progress::Done(Greeted::Plain(ready))) => ready,
         _ => panic!("not ready"),
     };
+    let ready = |opening| ready_for(opening, peer);
     let node = || settings("node", &["json"]);
     let tls = || {
         let mut settings = node();
@@ -337,6 +338,11 @@ fn every_state_says_what_was_missing_when_the_stream_ends_or_time_is_up() {
         ),
         (ready(dialler(node())).authenticate().0.on_eof(), refused),
         (perl.authenticate().0.on_eof(), early),
+        (
+            ready_for(dialler(node()), secure).authenticate().0.on_eof(),
+            "\"peer\" closed the connection after the greetings: it has a certificate, and this node has none, so that it \
+             does not offer TLS; set cert here, the same as there or one of the same CA",
+        ),
         (ready(acceptor(node())).authenticate().0.on_eof(), early),
         (
             ready(dialler(node())).authenticate().0.on_deadline(limit),

@@ -1,0 +1,220 @@
+//! `Secure`: encrypts a connection after the greetings (protocol.md section 2, TLS). The implementation by rustls is the
+//! crate `aemp-tls`.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Stream;
+use crate::Text;
+use crate::handshake::TlsRole;
+
+/// Encrypts connections and verifies certificates: a stream in, a secured stream and the peer's certificate out. A node
+/// gets one by [`Builder::tls`](crate::Builder::tls), and uses it for every connection whose peer offers TLS as well.
+///
+/// The node calls it once for each connection, after both greetings and before the auth lines. The stream yields first the
+/// bytes that have arrived together with the peer's greeting.
+///
+/// * It must verify that the peer owns the key of the certificate that it presents, and that the certificate is trusted
+///   and valid now. `tls_sha3_512` has no other proof.
+/// * The node limits the time of this call, and drops the future then. The memory that a peer can use up during the call
+///   must be bounded by the implementation.
+/// * In the secured stream, an end of the peer's bytes that the peer has not declared (in TLS: no `close_notify`) is an
+///   error of the kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), so that a cut connection is not taken for a closed
+///   one. `shutdown` declares the end of this node's bytes; reading goes on.
+/// * [`local`](Stream::local), [`peer`](Stream::peer) and [`unconfirmed`](Stream::unconfirmed) of the secured stream answer
+///   for the connection below. Bytes that it has accepted and not passed on yet are unconfirmed.
+///
+/// An implementation for tests, which encrypts nothing:
+///
+/// ```
+/// use std::io;
+/// use aemp_core::transport::{Secure, SecureOptions, Secured, Stream, TlsInfo};
+/// use async_trait::async_trait;
+///
+/// struct Nothing;
+///
+/// #[async_trait]
+/// impl Secure for Nothing {
+///     async fn secure(&self, stream: Box<dyn Stream>, options: SecureOptions) -> io::Result<Secured> {
+///         if options.certificate_required {
+///             return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer presented no certificate"));
+///         }
+///         let tls = TlsInfo { version: "none".into(), cipher_suite: "none".into(), certificate: None };
+///         Ok(Secured { stream, tls })
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Secure: Send + Sync {
+    /// Secures `stream`.
+    ///
+    /// # Errors
+    /// If the peer is refused or refuses this node. The error should say why, and whose certificate is meant: nothing of
+    /// it is sent to the peer. The kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) stands for a peer that closed
+    /// without a word.
+    async fn secure(&self, stream: Box<dyn Stream>, options: SecureOptions) -> io::Result<Secured>;
+}
+
+/// What a connection needs of [`Secure`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct SecureOptions {
+    /// Which end of TLS this node is.
+    pub role: TlsRole,
+    /// Whether a peer without a certificate is refused. False for accepted connections of a node that accepts anonymous
+    /// peers (`tls_anon`). A certificate that the peer presents has to be valid in either case.
+    pub certificate_required: bool,
+}
+
+impl SecureOptions {
+    /// Options with this role, which require a certificate.
+    pub fn new(role: TlsRole) -> Self {
+        Self {
+            role,
+            certificate_required: true,
+        }
+    }
+}
+
+/// A secured connection.
+pub struct Secured {
+    /// The stream that the node uses from now on.
+    pub stream: Box<dyn Stream>,
+    /// The properties of the connection.
+    pub tls: TlsInfo,
+}
+
+/// The properties of a secured connection, from [`LinkInfo::tls`](crate::LinkInfo::tls).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// The version of TLS, such as `TLS 1.3`.
+    pub version: Text,
+    /// The name of the cipher suite.
+    pub cipher_suite: Text,
+    /// The peer's certificate, verified; `None` if the peer has presented none.
+    pub certificate: Option<Certificate>,
+}
+
+/// A certificate.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The certificate, in DER.
+    pub der: Bytes,
+    /// The name of its owner (RFC 4514), such as `CN=AnyEvent::MP`. It is text of whoever made the certificate.
+    pub subject: Text,
+    /// The name of its issuer; that of the owner if the certificate is self-signed.
+    pub issuer: Text,
+    /// The beginning of its validity.
+    pub not_before: SystemTime,
+    /// The end of its validity.
+    pub not_after: SystemTime,
+    /// The SHA-256 hash of `der`.
+    pub fingerprint: [u8; 32],
+}
+
+impl Certificate {
+    /// The fingerprint as lower-case hexadecimal.
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # let certificate = aemp_core::transport::Certificate {
+    /// #     der: Default::default(),
+    /// #     subject: "CN=a".into(),
+    /// #     issuer: "CN=a".into(),
+    /// #     not_before: SystemTime::UNIX_EPOCH,
+    /// #     not_after: SystemTime::UNIX_EPOCH,
+    /// #     fingerprint: [0xab; 32],
+    /// # };
+    /// assert_eq!(certificate.fingerprint_hex(), "ab".repeat(32));
+    /// ```
+    pub fn fingerprint_hex(&self) -> String {
+        let digits = self.fingerprint.iter();
+        digits.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate")
+            .field("subject", &self.subject)
+            .field("issuer", &self.issuer)
+            .field("not_after", &self.not_after)
+            .field("fingerprint", &self.fingerprint_hex())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A stream from which bytes have been read already: they are read again, before the rest.
+///
+/// For code that drives [`handshake`](crate::handshake) itself: bytes behind the peer's nonce line belong to TLS.
+pub struct Prefixed {
+    prefix: Bytes,
+    stream: Box<dyn Stream>,
+}
+
+impl Prefixed {
+    /// `stream` with the bytes `prefix` in front of it; `stream` itself if there are none.
+    pub fn boxed(prefix: impl Into<Bytes>, stream: Box<dyn Stream>) -> Box<dyn Stream> {
+        let prefix = prefix.into();
+        match prefix.is_empty() {
+            true => stream,
+            false => Box::new(Self { prefix, stream }),
+        }
+    }
+}
+
+impl Stream for Prefixed {
+    fn local(&self) -> Option<SocketAddr> {
+        self.stream.local()
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer()
+    }
+
+    fn unconfirmed(&self) -> Option<u64> {
+        self.stream.unconfirmed()
+    }
+}
+
+impl AsyncRead for Prefixed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.prefix.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let length = self.prefix.len().min(buffer.remaining());
+        buffer.put_slice(&self.prefix[..length]);
+        self.prefix.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Prefixed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
