@@ -37,6 +37,7 @@
 //! | `json` | yes | the codec `json`, which peers in other languages speak |
 //! | `cbor` | yes | the codec `cbor` for rich values, preferred to `json` where both ends have it |
 //! | `profile` | yes | the configuration file, for [`Builder::profile`] and [`Builder::value`]; the module `profile` |
+//! | `tls` | no | TLS where the node has a [`certificate`](Builder::certificate), by rustls |
 //! | `ciborium` | no | nothing, but conversions between [`Value`] and `ciborium::Value` beside `to_json` and `from_json` |
 //! | `metrics` | no | statistics for whatever recorder of the `metrics` facade the program has |
 
@@ -70,6 +71,10 @@ pub use aemp_profile::{ConfigFile, Document, FileError, Scope, UsualFile, host_n
 #[doc(no_inline)]
 pub use aemp_transport_tcp::Tcp;
 
+#[cfg(feature = "tls")]
+#[doc(no_inline)]
+pub use aemp_tls::{PemError, Refusal, Tls, Version as TlsVersion};
+
 /// A builder of a node with every transport and codec that a feature has enabled, CBOR before JSON, and the
 /// configuration file that AnyEvent::MP has, too: `aemp::node().profile("seed")`.
 ///
@@ -90,5 +95,7 @@ pub fn node() -> Builder {
     let builder = builder.transport(Tcp::new());
     #[cfg(feature = "profile")]
     let builder = builder.profiles(UsualFile);
+    #[cfg(feature = "tls")]
+    let builder = builder.tls_loader(Tls::from_pem);
     builder
 }

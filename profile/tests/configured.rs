@@ -104,7 +104,7 @@ async fn what_this_version_does_not_have_is_an_error_at_start() {
     let cases = [
         (
             r#"{"cert": "-----BEGIN"}"#,
-            "cert is configured, and cannot be had: this version has no TLS",
+            "cert is configured, and cannot be had: this program has no TLS",
         ),
         (
             r#"{"secure": true}"#,

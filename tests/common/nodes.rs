@@ -27,6 +27,7 @@ pub(crate) async fn link(node: &LocalNode, peer: &str) -> LinkInfo {
     soon(found).await
 }
 
+#[allow(dead_code, reason = "not every test binary names ports")]
 pub(crate) fn port(text: &str) -> PortId {
     text.parse().unwrap()
 }

@@ -357,9 +357,11 @@ impl OpeningStream {
     }
 }
 
-/// Whether the peer has closed the connection. Some systems report that as a reset, and a peer that refuses this node under
-/// TLS does not declare the end of its bytes.
+/// Whether the peer has closed the connection. Some systems report that as a reset, TLS writes as well as it reads, and a
+/// peer that refuses this node under TLS does not declare the end of its bytes.
 fn is_end(error: &io::Error) -> bool {
-    let ends = [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof];
-    ends.contains(&error.kind())
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof
+    )
 }

@@ -6,12 +6,10 @@ use aemp_core::settings::{Fill, Settings, Unsupported};
 
 use super::{Key, Profile};
 
-const NO_TLS: &str = "this version has no TLS, so that the node would talk in plain text; \
-    take cert out, or use a version that has it";
 const NO_POLICY: &str = "this version cannot keep peers from calling the functions that a node offers; \
     take secure out and offer none, or use a version that can";
-const ONLY_TLS: &str = "all of its methods need TLS, which this version does not have, so that nobody could connect; \
-    add hmac_sha3_512";
+const ONLY_TLS: &str = "all of its methods need TLS, and without cert there is none, so that nobody could connect; \
+    set cert, or add hmac_sha3_512";
 
 impl Fill for Profile {
     fn fill(self, settings: &mut Settings) {
@@ -23,12 +21,14 @@ impl Fill for Profile {
         settings.binds = self.binds;
         settings.seeds = self.seeds;
         settings.set_secret(self.secret);
+        settings.set_certificate(self.cert.map(|cert| cert.as_pem().to_owned()));
         settings.codecs = self
             .framing_format
             .map(|names| names.iter().map(Text::to_string).collect());
         let config = &mut settings.config;
         config.monitor_timeout = self.monitor_timeout;
         config.connect_interval = self.connect_interval;
+        config.tls_fallback = self.tls_fallback;
         config.cleartext = self.auth_accept.contains(&AuthMethod::Cleartext);
         config.auth_offer = self.auth_offer;
         config.auth_accept = self.auth_accept;
@@ -40,17 +40,13 @@ impl Fill for Profile {
     }
 }
 
-/// The first key that needs a feature which this version does not have. The node must not start with less protection
-/// than the configuration demands.
+/// The first key whose demand this version cannot meet. The node must not start with less protection than the
+/// configuration demands.
 fn unsupported(profile: &Profile) -> Option<(Key, &'static str)> {
-    if profile.cert.is_some() {
-        return Some((Key::Cert, NO_TLS));
-    }
     if profile.secure {
         return Some((Key::Secure, NO_POLICY));
     }
     let mut methods = profile.auth_accept.iter();
-    methods
-        .all(|method| method.needs_tls())
-        .then_some((Key::AuthAccept, ONLY_TLS))
+    let needs_tls = methods.all(|method| method.needs_tls());
+    (needs_tls && profile.cert.is_none()).then_some((Key::AuthAccept, ONLY_TLS))
 }

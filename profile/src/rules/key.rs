@@ -200,7 +200,8 @@ impl Key {
             Self::MinSecret => (config.min_secret as u64).into(),
             Self::Nodelay => config.nodelay.into(),
             Self::HungCheck => config.hung_check.into(),
-            Self::Autocork | Self::TlsFallback | Self::Secure => false.into(),
+            Self::TlsFallback => config.tls_fallback.into(),
+            Self::Autocork | Self::Secure => false.into(),
         }
     }
 

@@ -30,6 +30,9 @@ pub(super) fn as_values(settings: &Settings, has_profile: bool) -> Vec<(Text, Va
     if let Some(secret) = settings.secret_text() {
         set(Key::Secret, secret.into());
     }
+    if let Some(pem) = settings.certificate_text() {
+        set(Key::Cert, pem.into());
+    }
     if !settings.services.is_empty() {
         let services = settings.services.iter().map(|service| {
             let name = Value::from(service.name.clone());
@@ -62,6 +65,9 @@ pub(super) fn as_values(settings: &Settings, has_profile: bool) -> Vec<(Text, Va
         accepted.retain(|method| *method != AuthMethod::Cleartext);
         accepted.extend(config.cleartext.then_some(AuthMethod::Cleartext));
         set(Key::AuthAccept, methods(&accepted));
+    }
+    if config.tls_fallback != default.tls_fallback {
+        set(Key::TlsFallback, config.tls_fallback.into());
     }
     if config.nodelay != default.nodelay {
         set(Key::Nodelay, config.nodelay.into());

@@ -115,7 +115,7 @@ impl Profile {
             autocork: flag(Key::Autocork, false)?,
             nodelay: flag(Key::Nodelay, config.nodelay)?,
             min_secret,
-            tls_fallback: flag(Key::TlsFallback, false)?,
+            tls_fallback: flag(Key::TlsFallback, config.tls_fallback)?,
             hung_check: flag(Key::HungCheck, config.hung_check)?,
             secure: flag(Key::Secure, false)?,
             warnings: from.warnings,

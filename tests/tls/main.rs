@@ -1,0 +1,28 @@
+//! TLS: whole nodes with certificates over TCP, and strangers, relays and other programs as the other end.
+#![allow(clippy::unwrap_used)]
+
+mod anonymous;
+mod certificates;
+mod child;
+mod connections;
+mod folder;
+#[path = "../common/log.rs"]
+mod log;
+#[path = "../common/nodes.rs"]
+mod nodes;
+mod openssl;
+mod pair;
+#[path = "../common/process.rs"]
+mod process;
+mod recorded;
+mod refused;
+mod relay;
+mod rotation;
+mod stranger;
+mod tampered;
+
+/// Does nothing but in a process that a test has started (`process`).
+#[test]
+fn child() {
+    process::run(child::run);
+}

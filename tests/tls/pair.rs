@@ -1,0 +1,74 @@
+//! Two nodes with TLS.
+
+use std::time::Duration;
+
+use aemp::{Builder, JoinError, LocalNode, PortId, Value};
+
+use crate::nodes::soon;
+use crate::process::echo;
+
+/// Which end of TLS the dialler is: the one with the lower nonce line is the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialler {
+    Client,
+    Server,
+}
+
+pub(crate) const ROLES: [Dialler; 2] = [Dialler::Client, Dialler::Server];
+
+impl Dialler {
+    /// Gives the two ends their nonces.
+    pub(crate) fn nonces(self, dialler: Builder, acceptor: Builder) -> (Builder, Builder) {
+        let (dials, accepts) = match self {
+            Self::Client => (1, 2),
+            Self::Server => (2, 1),
+        };
+        let with = |builder: Builder, byte| builder.random(move |bytes| bytes.fill(byte));
+        (with(dialler, dials), with(acceptor, accepts))
+    }
+}
+
+/// Node `id` with this PEM and no secret.
+pub(crate) fn node(id: &str, pem: &str) -> Builder {
+    aemp::node().id(id).certificate(pem)
+}
+
+/// Starts `acceptor` with a port `echo`, and gives its address.
+pub(crate) async fn listen(acceptor: Builder) -> (LocalNode, String) {
+    let acceptor = acceptor.bind("127.0.0.1:0").on_start(|node| {
+        node.port_named("echo", echo()).unwrap();
+    });
+    let acceptor = acceptor.start().await.unwrap();
+    let address = acceptor.addresses()[0].to_string();
+    (acceptor, address)
+}
+
+/// Starts both; the second dials the first.
+pub(crate) async fn start(
+    acceptor: Builder,
+    dialler: Builder,
+) -> (LocalNode, LocalNode, Result<(), JoinError>) {
+    let (acceptor, address) = listen(acceptor).await;
+    let dialler = dialler.seed(address).start().await.unwrap();
+    let joined = soon(dialler.joined()).await;
+    (acceptor, dialler, joined)
+}
+
+/// Asks the port `echo` of node `to` for `what`.
+pub(crate) async fn ask(node: &LocalNode, to: &str, what: impl Into<Value>) -> Value {
+    let what = what.into();
+    let to: PortId = format!("{to}#echo").parse().unwrap();
+    let (answer,): (Value,) = soon(node.call(&to, (String::from("echo"), what)))
+        .await
+        .unwrap();
+    answer
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(tokio::time::Instant::now() < deadline, "until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
