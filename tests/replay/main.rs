@@ -2,6 +2,7 @@
 //! turn.
 #![allow(clippy::unwrap_used)]
 
+mod decrypted;
 mod directory;
 mod opening;
 mod own_seed;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use aemp::Value;
 use tokio::sync::mpsc;
 
+use crate::decrypted::Decrypted;
 use crate::directory::Asked;
 use crate::programs::{self, ECHO};
 use crate::recording::What;
@@ -53,11 +54,16 @@ impl Replay<'_> {
             .configure(|config| {
                 config.min_secret = 1;
                 config.cleartext = cleartext;
+                // As every Perl node does.
+                config.tls_fallback = true;
                 // So that the program sees everything in the order of the connection.
                 config.shards = 1;
             });
         if !codecs.is_empty() {
             builder = builder.codecs(codecs);
+        }
+        if session.has_certificate(self.side) {
+            builder = builder.tls(Decrypted);
         }
         if let Some(secret) = session.secret(self.side) {
             builder = builder.secret(secret);
@@ -265,11 +271,14 @@ impl Replay<'_> {
             let known: Vec<_> = all.filter(|name| !names.contains(name)).collect();
             known.join(",")
         };
-        let off: &[&str] = match ours[3].contains("cleartext") {
-            true => &["tls_sha3_512", "tls_anon"],
-            false => &["tls_sha3_512", "tls_anon", "cleartext"],
-        };
-        if ours[3] != without(3, off) || ours[4] != without(4, &["storable"]) {
+        let mut off = vec!["tls_anon"];
+        if !ours[3].contains("cleartext") {
+            off.push("cleartext");
+        }
+        if !self.session.has_certificate(self.side) {
+            off.push("tls_sha3_512");
+        }
+        if ours[3] != without(3, &off) || ours[4] != without(4, &["storable"]) {
             self.fail(&line, expected);
         }
         for (at, rule) in [(3, Rule::Methods), (4, Rule::Codecs)] {
@@ -322,10 +331,15 @@ impl Replay<'_> {
 
     async fn read_auth(&mut self, number: u64, recorded: &str) {
         let line = self.our_line(number, recorded).await;
-        let secret = self.session.secret(self.side).unwrap().to_owned();
-        let proof = self.link(number).script.proof(false, &secret);
         let framing = recorded.split(';').nth(2).unwrap();
-        if line != format!("hmac_sha3_512;{proof};{framing}") {
+        let proof = if recorded.starts_with("tls_sha3_512;") {
+            format!("tls_sha3_512;{}", self.link(number).script.hash(false))
+        } else {
+            let secret = self.session.secret(self.side).unwrap().to_owned();
+            let proof = self.link(number).script.proof(false, &secret);
+            format!("hmac_sha3_512;{proof}")
+        };
+        if line != format!("{proof};{framing}") {
             self.fail(line, recorded);
         }
         if recorded.starts_with("cleartext;") {
@@ -343,6 +357,8 @@ impl Replay<'_> {
         let mut fields: Vec<_> = recorded.split(';').map(str::to_owned).collect();
         if fields[0] == "hmac_sha3_512" {
             fields[1] = link.script.proof(true, &secret.unwrap());
+        } else if fields[0] == "tls_sha3_512" {
+            fields[1] = link.script.hash(true);
         }
         let line = format!("{}\n", fields.join(";"));
         link.script.send(line.as_bytes()).await;

@@ -187,6 +187,11 @@ impl Session {
         self.config(side)["secure"] == 1
     }
 
+    /// Whether a node has a certificate, and so offers TLS.
+    pub(crate) fn has_certificate(&self, side: &str) -> bool {
+        !self.config(side)["cert_file"].is_null()
+    }
+
     /// The scripts that ran on a node.
     pub(crate) fn scripts(&self, side: &str) -> Vec<String> {
         let scripts = self.header["peers"][side]["scripts"].as_array();
@@ -219,6 +224,8 @@ fn what(unit: &Json, streams: &mut Streams) -> Option<What> {
         (Some("target-refused"), _) => What::Refused,
         (Some("eof"), _) => What::Eof,
         (Some("error"), _) => What::Error,
+        // What the relay did that recorded what was inside of TLS.
+        (Some("tls-roles" | "tls-up"), _) => return None,
         (_, Some("greeting1")) => What::Greeting(line()),
         (_, Some("nonce")) => What::Nonce(line()),
         (_, Some("auth")) => What::Auth(line()),

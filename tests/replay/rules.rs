@@ -40,8 +40,8 @@ impl Rule {
     pub(crate) const ALL: [(Self, &'static str); 24] = [
         (
             Self::Methods,
-            "the greeting lists hmac_sha3_512, and cleartext where the session needs it: the methods under TLS come \
-             with TLS, and cleartext is off by default (protocol.md section 2, weak spots)",
+            "the greeting lists hmac_sha3_512, tls_sha3_512 where the node has a certificate, and cleartext where the \
+             session needs it: tls_anon and cleartext are off by default (protocol.md section 2, weak spots)",
         ),
         (
             Self::Codecs,

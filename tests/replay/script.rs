@@ -7,7 +7,7 @@ use aemp::Value;
 use aemp::codec::Decoder;
 use bytes::{Buf, BytesMut};
 use hmac::{KeyInit, Mac, SimpleHmac};
-use sha3::Sha3_512;
+use sha3::{Digest, Sha3_512};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use crate::values;
@@ -112,20 +112,31 @@ impl Script {
 
     /// The HMAC-SHA3-512 of protocol.md section 2 by the script, or by our node.
     pub(crate) fn proof(&self, by_script: bool, secret: &str) -> String {
+        // A secret is one byte a character.
+        let key: Vec<u8> = secret.chars().map(|c| u8::try_from(c).unwrap()).collect();
+        let mut mac = SimpleHmac::<Sha3_512>::new_from_slice(&key).unwrap();
+        mac.update(self.greetings(by_script).as_bytes());
+        hex(&mac.finalize().into_bytes())
+    }
+
+    /// The SHA3-512 of the same.
+    pub(crate) fn hash(&self, by_script: bool) -> String {
+        hex(&Sha3_512::digest(self.greetings(by_script)))
+    }
+
+    /// Both greetings, those of the sender first.
+    fn greetings(&self, by_script: bool) -> String {
         let (first, second) = match by_script {
             true => (&self.theirs, &self.ours),
             false => (&self.ours, &self.theirs),
         };
-        // A secret is one byte a character.
-        let key: Vec<u8> = secret.chars().map(|c| u8::try_from(c).unwrap()).collect();
-        let mut mac = SimpleHmac::<Sha3_512>::new_from_slice(&key).unwrap();
-        for line in first[..2].iter().chain(&second[..2]) {
-            mac.update(line.as_bytes());
-            mac.update(b"\n");
-        }
-        let digits = mac.finalize().into_bytes();
-        digits.iter().map(|byte| format!("{byte:02x}")).collect()
+        let lines = first[..2].iter().chain(&second[..2]);
+        lines.map(|line| format!("{line}\n")).collect()
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether this is `["", "snd", NODE, ""]`, by which our node asks for a sign of life.
