@@ -12,6 +12,7 @@ pub(crate) mod memory;
 pub(crate) mod outcome;
 pub(crate) mod rounds;
 pub(crate) mod stranger;
+pub(crate) mod traffic;
 
 /// One way of doing the work.
 pub(crate) struct Case<'a> {
