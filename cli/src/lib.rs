@@ -26,6 +26,7 @@
 //! A shell whose lines come from no terminal ends with the code of the first line that fails.
 
 mod arguments;
+mod certificates;
 mod chain;
 mod commands;
 mod context;

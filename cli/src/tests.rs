@@ -117,7 +117,15 @@ async fn an_opening_is_explained_step_by_step() {
     let limit = Duration::from_secs(5);
     let at = server.addresses()[0].clone();
     let run = async |settings: Settings, at: &aemp::Address| {
-        explain(&aemp::Tcp::new(), settings, Nonce::new([7; 32]), at, limit).await
+        explain(
+            &aemp::Tcp::new(),
+            settings,
+            None,
+            Nonce::new([7; 32]),
+            at,
+            limit,
+        )
+        .await
     };
     let good = run(settings(SECRET, &["json"]), &at).await;
     assert!(good.is_good());

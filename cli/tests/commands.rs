@@ -28,10 +28,11 @@ fn set_has_a_short_name_and_del_takes_back() {
 #[test]
 fn every_key_can_be_set_and_deleted() {
     let home = Home::new();
-    let pem = home.write(
-        "node.pem",
-        "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n",
-    );
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key);
+    let made = key.serialize_pem() + &certificate.unwrap().pem();
+    let pem = home.write("node.pem", &made);
+    let made = serde_json::to_string(&made).unwrap();
     let cases: &[(&str, &str, &str)] = &[
         ("nodeid", "%n/%u", r#""%n/%u""#),
         (
@@ -41,11 +42,7 @@ fn every_key_can_be_set_and_deleted() {
         ),
         ("seeds", r#"["[::1]:4040"]"#, r#"["[::1]:4040"]"#),
         ("secret", SECRET, r#""correct horse battery staple""#),
-        (
-            "cert",
-            &pem,
-            r#""-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n""#,
-        ),
+        ("cert", &pem, &made),
         (
             "services",
             r#"["a",["b",1,{"c":null}]]"#,
@@ -556,4 +553,25 @@ fn a_reader_that_has_gone_is_no_error() {
 fn version() {
     let expected = format!("aemp {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(Home::new().aemp(&["--version"]).succeeds().out, expected);
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_not_taken() {
+    let home = Home::new();
+    home.aemp(&["gencert", "profile", "p", "gencert"])
+        .succeeds_in_silence();
+    let file = home.file();
+    let parts = |pem: &aemp::Value| {
+        let pem = pem.as_str().unwrap().to_owned();
+        let at = pem.find("-----BEGIN CERTIFICATE").unwrap();
+        (pem[..at].to_owned(), pem[at..].to_owned())
+    };
+    let (key, _) = parts(&file["cert"]);
+    let (_, other) = parts(&file["profile"]["p"]["cert"]);
+    let path = home.write("mixed.pem", &(key.clone() + &other));
+    let error = home.aemp(&["setcert", &path]).fails(1).err;
+    let expected = "none of the 1 certificates in the PEM belongs to its private key";
+    assert!(error.contains(expected), "{error}");
+    assert!(!error.contains(key.lines().nth(1).unwrap()), "{error}");
+    assert_eq!(home.file(), file);
 }

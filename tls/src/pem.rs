@@ -1,6 +1,6 @@
 //! The PEM of a node: its private key and certificates, and why it cannot be used.
 
-use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroize;
 
@@ -25,7 +25,7 @@ impl Drop for Key {
 pub enum PemError {
     /// A section is not complete, or not base64.
     #[error("the PEM is damaged: {0}")]
-    Form(String),
+    Form(&'static str),
     /// There is no private key.
     #[error(
         "the PEM has no private key: expected \"-----BEGIN PRIVATE KEY-----\", and a certificate after it"
@@ -63,12 +63,22 @@ pub enum PemError {
     Mismatch(usize),
 }
 
+/// What is wrong with a section. The text of the error itself could hold a part of a private key.
+fn damage(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a section has no \"-----END\" line",
+        pem::Error::IllegalSectionStart { .. } => "a \"-----BEGIN\" line is not complete",
+        pem::Error::Base64Decode(_) => "a section is not base64",
+        _ => "a section cannot be read",
+    }
+}
+
 impl Pem {
     pub(crate) fn read(pem: &str) -> Result<Self, PemError> {
         let mut keys = Vec::new();
         let mut certificates = Vec::new();
         for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem.as_bytes()) {
-            let (kind, der) = section.map_err(|error| PemError::Form(error.to_string()))?;
+            let (kind, der) = section.map_err(|error| PemError::Form(damage(&error)))?;
             match kind {
                 SectionKind::Certificate => certificates.push(CertificateDer::from(der)),
                 kind => keys.extend(PrivateKeyDer::from_pem(kind, der).map(Key)),

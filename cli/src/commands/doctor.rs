@@ -7,8 +7,9 @@ use aemp::profile::Profile;
 use aemp::transport::{Options, Transport};
 use aemp::{Address, PortId, Value};
 
-use super::explain::{explained, stranger};
+use super::explain::{certificate, explained, stranger};
 use super::{Description, Step, Takes};
+use crate::certificates;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::show;
@@ -66,6 +67,10 @@ fn configuration(profile: &Profile, prefix: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let secret = match &profile.secret {
         Some(_) => (Ok("is set".to_owned()), None),
+        None if profile.cert.is_some() => (
+            Ok("is not set, and not needed where all nodes have a certificate".to_owned()),
+            None,
+        ),
         None => (
             Err("is not set, and without it nobody can be authenticated".to_owned()),
             Some("\"aemp gensecret\" on one host, then \"aemp setsecret\" with the same on all others".to_owned()),
@@ -76,6 +81,7 @@ fn configuration(profile: &Profile, prefix: &str) -> Vec<Finding> {
         well: secret.0,
         advice: secret.1,
     });
+    findings.extend(certified(profile, prefix));
     let warnings = profile.warnings.iter().map(|warning| Finding {
         what: "the configuration".into(),
         well: Err(warning.to_string()),
@@ -92,6 +98,45 @@ fn configuration(profile: &Profile, prefix: &str) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Whether the certificate can be used, and until when.
+fn certified(profile: &Profile, prefix: &str) -> Option<Finding> {
+    let what = String::from("the certificate");
+    let advice = |words: &str| {
+        Some(format!(
+            "{words}: \"{prefix} gencert\" on one host makes one, \"{prefix} setcert FILE\" takes one"
+        ))
+    };
+    Some(match certificate(profile)? {
+        Err(error) => Finding {
+            what,
+            well: Err(error.to_string()),
+            advice: advice("another is needed"),
+        },
+        Ok(tls) => {
+            let own = tls.certificate();
+            if let Some(trouble) = certificates::trouble(&own, SystemTime::now()) {
+                return Some(Finding {
+                    what,
+                    well: Err(trouble),
+                    advice: advice("docs/operating.md says how to exchange it"),
+                });
+            }
+            let mut text = format!("fits its key: {}", certificates::shown(&own));
+            if let trusted @ 1.. = tls.trusted().len() {
+                text += &format!("; {trusted} more are trusted");
+            }
+            if profile.tls_fallback {
+                text += "; but tls_fallback is on: peers without TLS are let in as well";
+            }
+            Finding {
+                what,
+                well: Ok(text),
+                advice: None,
+            }
+        }
+    })
 }
 
 /// Whether a node can listen there, or does.
@@ -201,6 +246,10 @@ async fn seeded(
             "is a node running there, and no firewall between? on its host, \"aemp doctor\""
                 .to_owned()
         }
+        "TLS" => format!(
+            "both need the same certificate, or one of the same CA and that CA: \"{prefix} setcert FILE\" with what \
+             \"aemp gencert\" made on one host"
+        ),
         "authentication" => format!(
             "both need the same secret: \"{prefix} setsecret\"; where they have, its log says more"
         ),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use aemp::handshake::{Nonce, Settings};
+use aemp::handshake::{self, Nonce, Settings};
 use aemp::profile::{Key, Profile};
-use aemp::{Address, Map, Value};
+use aemp::{Address, Map, PemError, Tls, Value};
 
 use super::{Description, Step, Takes};
 use crate::arguments::text;
@@ -85,7 +85,23 @@ pub(super) async fn explained(
     settings.secret = profile.secret.clone();
     let all = || vec!["cbor".into(), "json".into()];
     settings.framings = profile.framing_format.clone().unwrap_or_else(all);
+    settings.auth_offer.clone_from(&profile.auth_offer);
+    settings.auth_accept.clone_from(&profile.auth_accept);
+    let tls = certificate(profile).transpose();
+    let tls = tls.map_err(|error| Failure::Failed(format!("cert cannot be used: {error}")))?;
+    settings.tls = match (&tls, profile.tls_fallback) {
+        (None, _) => handshake::Tls::Off,
+        (Some(_), true) => handshake::Tls::Fallback,
+        (Some(_), false) => handshake::Tls::Required,
+    };
     let nonce = Nonce::new(random()?);
     let transport = aemp::Tcp::new();
-    Ok(network::explain(&transport, settings, nonce, address, limit).await)
+    let report = network::explain(&transport, settings, tls.as_ref(), nonce, address, limit);
+    Ok(report.await)
+}
+
+/// The certificate of a profile, if it has one.
+pub(super) fn certificate(profile: &Profile) -> Option<Result<Tls, PemError>> {
+    let cert = profile.cert.as_ref()?;
+    Some(Tls::from_pem(cert.as_pem()))
 }

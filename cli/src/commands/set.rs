@@ -146,5 +146,7 @@ fn pem(path: &str) -> Result<String, Failure> {
             )));
         }
     }
+    // Before a node has to start with it.
+    aemp::Tls::from_pem(&text).map_err(|error| failed(error.to_string()))?;
     Ok(text)
 }

@@ -3,15 +3,21 @@
 //! A peer that refuses us closes without a word (protocol.md section 2). What that can mean at each step the handshake's
 //! errors say; more is not to be known.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aemp::Address;
-use aemp::handshake::{Awaiting, Greeted, Nonce, Opening, Peer, Progress, Role, Settings};
-use aemp::transport::{Options, Stream, Transport};
+use aemp::Tls;
+use aemp::handshake::{
+    AuthMethod, AwaitTls, Awaiting, Greeted, Nonce, Opening, Peer, Progress, Ready, Role, Settings,
+    TlsRole,
+};
+use aemp::transport::{Options, Prefixed, Secure, SecureOptions, Stream, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::certificates;
 use crate::progress;
 
 /// What was done, and what came of it.
@@ -46,13 +52,14 @@ impl Report {
 pub(crate) async fn explain(
     transport: &dyn Transport,
     settings: Settings,
+    tls: Option<&Tls>,
     nonce: Nonce,
     address: &Address,
     limit: Duration,
 ) -> Report {
     let mut report = Report::default();
     // The name of the step that the error is of has been pushed by then.
-    let _ = open(&mut report, transport, settings, nonce, address, limit).await;
+    let _ = open(&mut report, transport, settings, tls, nonce, address, limit).await;
     report
 }
 
@@ -63,6 +70,7 @@ async fn open(
     report: &mut Report,
     transport: &dyn Transport,
     settings: Settings,
+    tls: Option<&Tls>,
     nonce: Nonce,
     address: &Address,
     limit: Duration,
@@ -87,6 +95,7 @@ async fn open(
     let mut wire = Wire {
         target,
         stream,
+        is_secured: false,
         buffer: Vec::new(),
         limit,
     };
@@ -106,12 +115,10 @@ async fn open(
     report.done(THEIRS, shown(greeted.peer()));
     let ready = match greeted {
         Greeted::Plain(ready) => ready,
-        Greeted::Tls(_) => {
-            return stop(
-                report,
-                "TLS",
-                "both ends want TLS, which aemp does not have yet",
-            );
+        Greeted::Tls(await_tls) => {
+            let (secured, ready) = wire.secure(report, tls, await_tls).await?;
+            wire = secured;
+            ready
         }
     };
     let theirs: Vec<&str> = ready.peer().framings().collect();
@@ -134,11 +141,15 @@ async fn open(
     wire.write(report, AUTH, &line).await?;
     report.done(
         AUTH,
-        format!(
-            "we proved the secret by {}, and it did by {}",
-            method.name(),
-            established.auth_received().name()
-        ),
+        match (method, established.auth_received()) {
+            (AuthMethod::TlsSha3_512, AuthMethod::TlsSha3_512) => {
+                "each proved itself by its certificate (tls_sha3_512)".to_owned()
+            }
+            (ours, theirs) if ours.needs_secret() && theirs.needs_secret() => {
+                format!("we proved the secret by {ours}, and it did by {theirs}")
+            }
+            (ours, theirs) => format!("we proved ourselves by {ours}, and it did by {theirs}"),
+        },
     );
     report.done(
         "codec from it",
@@ -175,15 +186,72 @@ fn shown(peer: &Peer) -> String {
     text
 }
 
+/// The step in which TLS is established, or one of the two ends refuses the other's certificate.
+const TLS: &str = "TLS";
+
 struct Wire {
     /// Whom it is to.
     target: String,
     stream: Box<dyn Stream>,
+    /// Whether the stream is encrypted.
+    is_secured: bool,
     buffer: Vec<u8>,
     limit: Duration,
 }
 
 impl Wire {
+    async fn secure(
+        self,
+        report: &mut Report,
+        tls: Option<&Tls>,
+        state: AwaitTls,
+    ) -> Result<(Self, Ready), Stopped> {
+        let Some(tls) = tls else {
+            return stop(report, TLS, "this node has no certificate");
+        };
+        let Self {
+            target,
+            stream,
+            buffer,
+            limit,
+            ..
+        } = self;
+        let stream = Prefixed::boxed(buffer, stream);
+        let secured = tls.secure(stream, SecureOptions::new(state.role()));
+        let secured = match progress::during(&target, limit, timeout(limit, secured)).await {
+            Ok(Ok(secured)) => secured,
+            Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => {
+                return stop(report, TLS, error);
+            }
+            Ok(Err(_)) => return stop(report, TLS, state.on_eof()),
+            Err(_) => return stop(report, TLS, state.on_deadline(limit)),
+        };
+        let end = match state.role() {
+            TlsRole::Client => "client",
+            TlsRole::Server => "server",
+        };
+        let certificate = secured.tls.certificate.as_ref().map(certificates::shown);
+        report.done(
+            TLS,
+            format!(
+                "{}, {}, we are the {end}; its certificate: {}; ours: {}",
+                secured.tls.version,
+                secured.tls.cipher_suite,
+                certificate.as_deref().unwrap_or("none"),
+                certificates::shown(&tls.certificate())
+            ),
+        );
+        let is_certified = certificate.is_some();
+        let wire = Self {
+            target,
+            stream: secured.stream,
+            is_secured: true,
+            buffer: Vec::new(),
+            limit,
+        };
+        Ok((wire, state.secured(is_certified)))
+    }
+
     async fn write(
         &mut self,
         report: &mut Report,
@@ -191,7 +259,11 @@ impl Wire {
         bytes: &[u8],
     ) -> Result<(), Stopped> {
         // If the peer has closed, reading says at which step.
-        match timeout(self.limit, self.stream.write_all(bytes)).await {
+        let write = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        match timeout(self.limit, write).await {
             Ok(_) => Ok(()),
             Err(_) => stop(
                 report,
@@ -220,6 +292,10 @@ impl Wire {
             let read = timeout(self.limit, self.stream.read_buf(&mut self.buffer));
             match progress::during(&self.target, self.limit, read).await {
                 Ok(Ok(n)) if n > 0 => {}
+                // With TLS 1.3 a client hears only now that its certificate is refused.
+                Ok(Err(error)) if self.is_secured && error.kind() == ErrorKind::InvalidData => {
+                    return stop(report, TLS, error);
+                }
                 Ok(_) => return stop(report, step, state.on_eof()),
                 Err(_) => {
                     return stop(

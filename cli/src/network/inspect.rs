@@ -33,6 +33,9 @@ pub(crate) struct Link {
     pub(crate) round_trip: Option<f64>,
     pub(crate) monitors: u64,
     pub(crate) watches: u64,
+    /// The properties of TLS; null without it, and from a node that does not tell.
+    #[serde(default)]
+    pub(crate) tls: Value,
 }
 
 /// A part of a node's ports.

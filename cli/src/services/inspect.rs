@@ -7,9 +7,13 @@
 //! | `aemp::ports` | one array of maps: `name`, `messages`, `queued`, `watchers`, `tasks`, `monitors` |
 //!
 //! A link is a map of `peer`, `generation` (which link of the node it is), `provider`, `sends` and `receives` (codecs), `address`, `sent` and `received` (arrays of
-//! messages and bytes), `queued` (bytes), `round_trip` (seconds or null), `monitors`, `watches` and `odd`.
+//! messages and bytes), `queued` (bytes), `round_trip` (seconds or null), `monitors`, `watches`, `odd`, `anonymous` (true or
+//! false), and `tls` (null, or a map of `version`, `cipher_suite`, and of the peer's certificate `subject`, `fingerprint`
+//! and `until`).
 
 use aemp::{DirectoryRole, LinkStats, LocalNode, Map, PortId, PortStats, Traffic, Value};
+
+use crate::certificates;
 
 /// Offers them.
 pub(crate) fn offer(node: &LocalNode) {
@@ -87,6 +91,8 @@ fn link(stats: &LinkStats) -> Value {
         ("monitors", size(stats.monitors)),
         ("watches", size(stats.watches)),
         ("odd", stats.odd.into()),
+        ("anonymous", link.is_anonymous().into()),
+        ("tls", link.tls().map(certificates::map).into()),
     ])
 }
 

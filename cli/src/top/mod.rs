@@ -214,6 +214,7 @@ fn link(row: &LinkRow) -> Value {
         ("queued", row.queued.into()),
         ("round_trip", row.round_trip.into()),
         ("monitors", row.monitors.into()),
+        ("tls", row.tls.clone()),
     ]
     .into_iter()
     .collect();

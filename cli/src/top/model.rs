@@ -40,6 +40,8 @@ pub(crate) struct LinkRow {
     /// Seconds.
     pub(crate) round_trip: Option<f64>,
     pub(crate) monitors: u64,
+    /// The properties of TLS, for other programs; null without it.
+    pub(crate) tls: Value,
 }
 
 /// By which column links are sorted.
@@ -208,6 +210,7 @@ impl Model {
                 queued: link.queued,
                 round_trip: link.round_trip,
                 monitors: link.monitors + link.watches,
+                tls: link.tls.clone(),
             }
         };
         let rows = stats.links.iter().map(row).collect();

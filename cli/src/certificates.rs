@@ -1,0 +1,60 @@
+//! Certificates as people read them.
+
+use std::time::{Duration, SystemTime};
+
+use aemp::transport::{Certificate, TlsInfo};
+use aemp::{Excerpt, Map};
+
+/// A certificate whose validity ends within this time is worth a word.
+const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+
+const DAY: u64 = 24 * 3600;
+
+/// Whose it is, its fingerprint and its end, in a line.
+pub(crate) fn shown(certificate: &Certificate) -> String {
+    let print = certificate.fingerprint_hex();
+    format!(
+        "{} (sha256 {}..), valid until {}",
+        Excerpt(&certificate.subject),
+        &print[..16],
+        date(certificate.not_after)
+    )
+}
+
+/// What keeps peers from accepting it now or soon.
+pub(crate) fn trouble(certificate: &Certificate, now: SystemTime) -> Option<String> {
+    let name = shown(certificate);
+    if now < certificate.not_before {
+        let from = date(certificate.not_before);
+        return Some(format!(
+            "{name}, is not valid before {from}: is the clock right?"
+        ));
+    }
+    match certificate.not_after.duration_since(now) {
+        Err(_) => Some(format!("{name}, has ended: peers refuse it")),
+        Ok(left) if left < SOON => Some(format!("{name}, ends in {} days", left.as_secs() / DAY)),
+        Ok(_) => None,
+    }
+}
+
+/// A date and time of day, to the second.
+pub(crate) fn date(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// The properties of TLS as other commands read them: `version`, `cipher_suite`, and of the peer's certificate, if it has
+/// one, `subject`, `fingerprint` and `until`.
+pub(crate) fn map(tls: &TlsInfo) -> Map {
+    let mut pairs = vec![
+        ("version", tls.version.to_string()),
+        ("cipher_suite", tls.cipher_suite.to_string()),
+    ];
+    if let Some(certificate) = &tls.certificate {
+        pairs.extend([
+            ("subject", certificate.subject.to_string()),
+            ("fingerprint", certificate.fingerprint_hex()),
+            ("until", date(certificate.not_after)),
+        ]);
+    }
+    pairs.into_iter().collect()
+}
