@@ -91,11 +91,11 @@ impl Target for Builder {
 
     #[inline]
     fn one(&mut self) {}
-    #[inline(always)]
+    #[inline]
     fn message_of(element: Value) -> Values {
         Values::from_iter([element])
     }
-    #[inline(always)]
+    #[inline]
     fn scalar(&mut self, scalar: Plain<'_>) -> Result<Value, EncodeError> {
         Ok(match scalar {
             Plain::Null => Value::Null,
@@ -124,7 +124,7 @@ impl Target for Builder {
     fn array(&mut self, _: Form, len: Option<usize>) -> Vec<Value> {
         Vec::with_capacity(len.unwrap_or(0).min(MAX_RESERVE))
     }
-    #[inline(always)]
+    #[inline]
     fn push(items: &mut Vec<Value>, item: Value) {
         items.push(item);
     }
@@ -132,11 +132,11 @@ impl Target for Builder {
     fn count(items: &Vec<Value>) -> usize {
         items.len()
     }
-    #[inline(always)]
+    #[inline]
     fn end_message(&mut self, items: Vec<Value>) -> Result<Values, EncodeError> {
         Ok(items.into())
     }
-    #[inline(always)]
+    #[inline]
     fn end_array(&mut self, items: Vec<Value>, form: Form) -> Result<Value, EncodeError> {
         match form {
             Form::Tagged => tagged(items),
@@ -152,7 +152,7 @@ impl Target for Builder {
     fn key(&mut self, name: &'static str) -> Value {
         Text::from_static(name).into()
     }
-    #[inline(always)]
+    #[inline]
     fn add(pairs: &mut Vec<(Value, Value)>, key: Value, value: Value) {
         pairs.push((key, value));
     }
@@ -163,14 +163,14 @@ impl Target for Builder {
     ) -> Result<Values, EncodeError> {
         Ok(vec![self.key(name), Value::Map(pairs.into())].into())
     }
-    #[inline(always)]
+    #[inline]
     fn end_map(&mut self, pairs: Vec<(Value, Value)>, form: Form) -> Result<Value, EncodeError> {
         Ok(formed(form, Value::Map(pairs.into())))
     }
 }
 
 /// `value` together with the name of the variant whose content it is.
-#[inline(always)]
+#[inline]
 fn formed(form: Form, value: Value) -> Value {
     match form {
         Form::Variant(name) => Value::Map(vec![(Text::from_static(name).into(), value)].into()),

@@ -35,14 +35,14 @@ impl<'t, T: Target> Place<'t, T, Inner> {
         Place::new(to, depth)
     }
 
-    #[inline(always)]
+    #[inline]
     fn reborrow(&mut self) -> Place<'_, T, Inner> {
         Place::new(self.to, self.depth)
     }
 }
 
 impl<'t, T: Target, L: Level> Place<'t, T, L> {
-    #[inline(always)]
+    #[inline]
     fn new(to: &'t mut T, depth: usize) -> Self {
         Self {
             to,
@@ -52,7 +52,7 @@ impl<'t, T: Target, L: Level> Place<'t, T, L> {
     }
 
     /// This place, or the place of the only element if this is the message.
-    #[inline(always)]
+    #[inline]
     fn element(self) -> Place<'t, T, Inner> {
         if L::MESSAGE {
             self.to.one();
@@ -60,12 +60,12 @@ impl<'t, T: Target, L: Level> Place<'t, T, L> {
         Place::new(self.to, self.depth + usize::from(L::MESSAGE))
     }
 
-    #[inline(always)]
+    #[inline]
     fn scalar(self, scalar: Plain<'_>) -> Built<T, L> {
         L::only::<T>(self.element().to.scalar(scalar))
     }
 
-    #[inline(always)]
+    #[inline]
     fn integer<N>(self, n: N) -> Built<T, L>
     where
         N: TryInto<Integer, Error: Display>,
@@ -78,7 +78,7 @@ impl<'t, T: Target, L: Level> Place<'t, T, L> {
     }
 
     /// Enters one more level.
-    #[inline(always)]
+    #[inline]
     fn deeper(&mut self) -> Result<(), T::Error> {
         if self.depth >= self.to.limit() {
             return Err(self.to.too_deep());
@@ -87,7 +87,7 @@ impl<'t, T: Target, L: Level> Place<'t, T, L> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[inline]
     fn array<F: Shape>(
         mut self,
         form: F,
@@ -109,7 +109,7 @@ impl<'t, T: Target, L: Level> Place<'t, T, L> {
         Ok(message)
     }
 
-    #[inline(always)]
+    #[inline]
     fn map(mut self, form: Form, len: Option<usize>) -> Result<Map<'t, T, L>, T::Error> {
         self.deeper()?;
         Ok(Map {
@@ -323,21 +323,21 @@ impl Level for Message {
     const MESSAGE: bool = true;
     type Built<T: Target> = T::Message;
 
-    #[inline(always)]
+    #[inline]
     fn only<T: Target>(value: Result<T::Built, T::Error>) -> Built<T, Self> {
         match value {
             Ok(value) => Ok(T::message_of(value)),
             Err(error) => Err(T::in_element(error, 0)),
         }
     }
-    #[inline(always)]
+    #[inline]
     fn end_array<T: Target>(to: &mut T, items: T::Items, form: Form) -> Built<T, Self> {
         match form {
             Form::Message => to.end_message(items),
             _ => Self::only::<T>(to.end_array(items, form)),
         }
     }
-    #[inline(always)]
+    #[inline]
     fn end_map<T: Target>(to: &mut T, pairs: T::Pairs, form: Form) -> Built<T, Self> {
         match form {
             Form::AfterName(name) => to.end_named(name, pairs),
@@ -350,15 +350,15 @@ impl Level for Inner {
     const MESSAGE: bool = false;
     type Built<T: Target> = T::Built;
 
-    #[inline(always)]
+    #[inline]
     fn only<T: Target>(value: Result<T::Built, T::Error>) -> Built<T, Self> {
         value
     }
-    #[inline(always)]
+    #[inline]
     fn end_array<T: Target>(to: &mut T, items: T::Items, form: Form) -> Built<T, Self> {
         to.end_array(items, form)
     }
-    #[inline(always)]
+    #[inline]
     fn end_map<T: Target>(to: &mut T, pairs: T::Pairs, form: Form) -> Built<T, Self> {
         to.end_map(pairs, form)
     }
@@ -374,7 +374,7 @@ pub(crate) trait Shape: Copy {
 pub(crate) struct Natural;
 
 impl Shape for Natural {
-    #[inline(always)]
+    #[inline]
     fn form<L: Level>(self) -> Form {
         match L::MESSAGE {
             true => Form::Message,
@@ -384,7 +384,7 @@ impl Shape for Natural {
 }
 
 impl Shape for Form {
-    #[inline(always)]
+    #[inline]
     fn form<L: Level>(self) -> Form {
         self
     }
@@ -400,7 +400,7 @@ pub(crate) struct Array<'t, T: Target, L, F> {
 }
 
 impl<T: Target, L: Level, F: Shape> Array<'_, T, L, F> {
-    #[inline(always)]
+    #[inline]
     fn push<S: Serialize + ?Sized>(&mut self, value: &S) -> Result<(), T::Error> {
         match value.serialize(self.place.reborrow()) {
             Ok(item) => T::push(&mut self.items, item),
@@ -415,7 +415,7 @@ impl<T: Target, L: Level, F: Shape> Array<'_, T, L, F> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[inline]
     fn finish(self) -> Built<T, L> {
         L::end_array(self.place.to, self.items, self.form.form::<L>())
     }
@@ -433,7 +433,7 @@ pub(crate) struct Map<'t, T: Target, L> {
 }
 
 impl<T: Target, L: Level> Map<'_, T, L> {
-    #[inline(always)]
+    #[inline]
     fn field<S>(&mut self, name: &'static str, value: &S) -> Result<(), T::Error>
     where
         S: Serialize + ?Sized,
@@ -442,7 +442,7 @@ impl<T: Target, L: Level> Map<'_, T, L> {
         self.pair(key, value)
     }
 
-    #[inline(always)]
+    #[inline]
     fn any_key<S: Serialize + ?Sized>(&mut self, key: &S) -> Result<T::Built, T::Error> {
         let key = match self.key {
             Some(_) => Err(incomplete("a key without a value")),
@@ -451,7 +451,7 @@ impl<T: Target, L: Level> Map<'_, T, L> {
         key.map_err(|error| self.fail(error))
     }
 
-    #[inline(always)]
+    #[inline]
     fn pair<S: Serialize + ?Sized>(&mut self, key: T::Built, value: &S) -> Result<(), T::Error> {
         match value.serialize(self.place.reborrow()) {
             Ok(value) => T::add(&mut self.pairs, key, value),
@@ -466,7 +466,7 @@ impl<T: Target, L: Level> Map<'_, T, L> {
         located::<T, L>(error, at)
     }
 
-    #[inline(always)]
+    #[inline]
     fn finish(self) -> Built<T, L> {
         match self.key {
             Some(_) => Err(incomplete("a key without a value")),
@@ -499,7 +499,7 @@ macro_rules! arrays {
             fn $push<S: Serialize + ?Sized>(&mut self, value: &S) -> Result<(), T::Error> {
                 self.push(value)
             }
-            #[inline(always)]
+            #[inline]
             fn end(self) -> Built<T, L> {
                 self.finish()
             }
@@ -524,7 +524,7 @@ macro_rules! structs {
             {
                 self.field(name, value)
             }
-            #[inline(always)]
+            #[inline]
             fn end(self) -> Built<T, L> {
                 self.finish()
             }
@@ -556,7 +556,7 @@ impl<T: Target, L: Level> ser::SerializeMap for Map<'_, T, L> {
         let key = self.any_key(key)?;
         self.pair(key, value)
     }
-    #[inline(always)]
+    #[inline]
     fn end(self) -> Built<T, L> {
         self.finish()
     }
