@@ -398,11 +398,12 @@ impl Machine {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), allow(dead_code))]
 impl Machine {
     /// How much `node` holds.
     pub(super) fn usage_of(&self, node: &str) -> super::store::Usage {
-        self.store.usage(&NodeId::new(node).unwrap())
+        self.store.usage(&NodeId::new(node).expect("an ID"))
     }
 
     /// Entries that tasks have visited so far.

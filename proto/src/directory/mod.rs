@@ -50,8 +50,9 @@ mod settle;
 mod silence;
 mod slave;
 mod store;
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod tests;
 mod watched;
 mod work;
 

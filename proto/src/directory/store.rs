@@ -395,7 +395,7 @@ impl Store {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Store {
     pub(super) fn assert_usage_sums(&self) {
         let others = self.owners.iter().flatten();

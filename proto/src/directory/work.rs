@@ -47,16 +47,16 @@ pub(super) struct Work {
     /// Entries that this call may still visit.
     budget: usize,
     /// Overrides [`ENTRIES_PER_CALL`] in tests.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) entries_per_call: Option<usize>,
     /// Entries visited so far.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) visited: usize,
 }
 
 impl Work {
     fn entries_per_call(&self) -> usize {
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         if let Some(entries) = self.entries_per_call {
             return entries;
         }
@@ -147,7 +147,7 @@ impl Machine {
 
     /// Charges an entry of `bytes` to the budget.
     pub(super) fn spend(&mut self, bytes: usize) {
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         {
             self.work.visited += 1;
         }

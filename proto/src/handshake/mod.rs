@@ -78,5 +78,6 @@ pub use states::{
     AwaitAuth, AwaitGreeting, AwaitTls, Established, Greeted, Progress, Ready, TlsRole, Verified,
 };
 
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod tests;

@@ -29,8 +29,9 @@ mod machine;
 mod pending;
 mod queue;
 mod reservation;
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod tests;
 mod watches;
 
 pub use admission::{Admitted, OpeningKey, Stage};

@@ -435,11 +435,11 @@ impl Net {
     }
 
     /// Sends a request from a stranger to `name`. Returns why it was rejected, if it was.
-    pub(super) fn says<const N: usize>(
+    pub(super) fn says(
         &mut self,
         name: &str,
         peer: &str,
-        words: [Value; N],
+        words: impl IntoIterator<Item = Value>,
     ) -> Result<(), String> {
         let said = self.says_now(name, peer, words);
         self.soon();
@@ -449,17 +449,17 @@ impl Net {
             .fold(said, |said, (_, why)| said.and(Err(why)))
     }
 
-    pub(super) fn says_now<const N: usize>(
+    pub(super) fn says_now(
         &mut self,
         name: &str,
         peer: &str,
-        words: [Value; N],
+        words: impl IntoIterator<Item = Value>,
     ) -> Result<(), String> {
         let values: Values = words.into_iter().collect();
         let mut values = values.into_iter();
-        let word = values.next().unwrap();
+        let word = values.next().unwrap_or_default();
         let now = self.now;
-        let request = Request::parse(word.as_str().unwrap(), values);
+        let request = Request::parse(word.as_str().unwrap_or_default(), values);
         let machine = self.machine(name);
         let said = request.and_then(|request| machine.handle_request(now, &id(peer), request));
         self.carry_out(&id(name));

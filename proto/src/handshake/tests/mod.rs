@@ -1,12 +1,22 @@
 //! Complete openings: every error and its text, arbitrary splits of the input, recorded sessions.
 //!
 //! This file has the helpers. An `End` is a driver without a network, which answers at once.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![cfg_attr(not(test), allow(dead_code))]
 
+mod attacker;
+#[cfg(test)]
 mod errors;
+#[cfg(test)]
 mod openings;
+#[cfg(test)]
 mod rivals;
+#[cfg(test)]
 mod splits;
+#[cfg(test)]
 mod transcripts;
+
+pub use attacker::run;
 
 use std::sync::Arc;
 

@@ -59,20 +59,38 @@ impl AddAssign for Counts {
     }
 }
 
-/// Pseudo-random numbers from a seed (splitmix64).
-struct Random(u64);
+/// The source of a run's choices.
+enum Random {
+    /// Pseudo-random numbers from a seed (splitmix64).
+    Seed(u64),
+    /// The bytes of a fuzz target. When they are used up, all numbers are 0.
+    Bytes(VecDeque<u8>),
+}
 
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut n = self.0;
-        n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        n ^ (n >> 31)
+    fn below(&mut self, limit: u64) -> u64 {
+        let n = match self {
+            Self::Seed(state) => {
+                *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mut n = *state;
+                n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                n ^ (n >> 31)
+            }
+            Self::Bytes(bytes) => {
+                let mut byte = || bytes.pop_front().unwrap_or_default().into();
+                match limit {
+                    ..=256 => byte(),
+                    _ => byte() << 8 | byte(),
+                }
+            }
+        };
+        n % limit
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+    /// Whether there are more choices to make.
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Bytes(bytes) if bytes.is_empty())
     }
 
     fn one_in(&mut self, times: u64) -> bool {
@@ -179,6 +197,15 @@ pub(super) struct Run {
 impl Run {
     /// Runs the sequence of `seed`.
     pub(super) fn of(seed: u64, steps: usize) -> Result<Counts, Broken> {
+        Self::chosen_by(Random::Seed(seed), steps)
+    }
+
+    /// Runs the sequence that `bytes` choose, of at most so many steps.
+    pub(super) fn of_bytes(bytes: &[u8], steps: usize) -> Result<Counts, Broken> {
+        Self::chosen_by(Random::Bytes(bytes.iter().copied().collect()), steps)
+    }
+
+    fn chosen_by(random: Random, steps: usize) -> Result<Counts, Broken> {
         let pool = Arc::new(Counted::default());
         let machine = Machine::new(
             "us".parse().expect("an ID"),
@@ -187,7 +214,7 @@ impl Run {
             pool.clone(),
         );
         let mut run = Self {
-            random: Random(seed),
+            random,
             machine,
             pool,
             model: Model::default(),
@@ -204,6 +231,9 @@ impl Run {
             counts: Counts::default(),
         };
         for step in 0..steps {
+            if run.random.is_over() {
+                break;
+            }
             let before = run.awaited();
             run.step()
                 .and_then(|()| run.check(before))
@@ -353,7 +383,7 @@ impl Run {
     }
 
     fn unmonitor(&mut self) {
-        let choice = self.random.next() as usize;
+        let choice = self.random.below(1 << 16) as usize;
         if let Some((key, port)) = self.model.any_monitor(choice) {
             self.model.unmonitor(key);
             assert_eq!(self.machine.unmonitor(&name(port), key), Some(key));

@@ -1,7 +1,9 @@
 //! The peer machine alone: random sequences of calls, compared with a simple model of its promises.
 //!
-//! A seed determines a sequence. `AEMP_SEEDS` is the number of sequences.
+//! A seed determines a sequence. `AEMP_SEEDS` is the number of sequences. The bytes of a fuzz target determine one as well.
+#![cfg_attr(not(test), allow(dead_code))]
 
+#[cfg(test)]
 mod admission;
 mod driver;
 mod model;
@@ -11,6 +13,15 @@ use driver::Run;
 /// Steps of one sequence.
 const STEPS: usize = 400;
 
+/// Runs the sequence that these bytes determine, for the fuzz target `peer`.
+///
+/// # Errors
+/// The promise that the machine has broken.
+pub fn run(bytes: &[u8]) -> Result<(), String> {
+    Run::of_bytes(bytes, STEPS).map(drop)
+}
+
+#[cfg(test)]
 fn seeds() -> u64 {
     let set = std::env::var("AEMP_SEEDS").ok();
     set.and_then(|seeds| seeds.parse().ok()).unwrap_or(500)
@@ -30,7 +41,7 @@ fn a_peer_keeps_its_promises_in_any_order_of_calls() {
     assert!(total.delivered > 0 && total.fired > 0 && total.lost > 0 && total.closed > 0);
 }
 
-#[cfg(aemp_faults)]
+#[cfg(all(test, aemp_faults))]
 mod faults {
     use crate::faults::{Fault, choose};
 
