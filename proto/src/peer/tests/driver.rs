@@ -59,38 +59,31 @@ impl AddAssign for Counts {
     }
 }
 
-/// The source of a run's choices.
-enum Random {
-    /// Pseudo-random numbers from a seed (splitmix64).
-    Seed(u64),
-    /// The bytes of a fuzz target. When they are used up, all numbers are 0.
-    Bytes(VecDeque<u8>),
+/// The source of a run's choices: the bytes of a fuzz target, if it has any, and then pseudo-random numbers from a seed
+/// (splitmix64).
+struct Random {
+    bytes: VecDeque<u8>,
+    seed: u64,
 }
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
-        let n = match self {
-            Self::Seed(state) => {
-                *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                let mut n = *state;
-                n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-                n ^ (n >> 31)
-            }
-            Self::Bytes(bytes) => {
-                let mut byte = || bytes.pop_front().unwrap_or_default().into();
-                match limit {
-                    ..=256 => byte(),
-                    _ => byte() << 8 | byte(),
-                }
-            }
+        let bytes = &mut self.bytes;
+        let byte = bytes.pop_front().map(u64::from);
+        let n = match (byte, limit) {
+            (Some(high), 257..) => high << 8 | u64::from(bytes.pop_front().unwrap_or_default()),
+            (Some(byte), _) => byte,
+            (None, _) => self.next(),
         };
         n % limit
     }
 
-    /// Whether there are more choices to make.
-    fn is_over(&self) -> bool {
-        matches!(self, Self::Bytes(bytes) if bytes.is_empty())
+    fn next(&mut self) -> u64 {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut n = self.seed;
+        n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        n ^ (n >> 31)
     }
 
     fn one_in(&mut self, times: u64) -> bool {
@@ -197,15 +190,22 @@ pub(super) struct Run {
 impl Run {
     /// Runs the sequence of `seed`.
     pub(super) fn of(seed: u64, steps: usize) -> Result<Counts, Broken> {
-        Self::chosen_by(Random::Seed(seed), steps)
+        let bytes = VecDeque::new();
+        Self::chosen_by(Random { bytes, seed }, |step, _| step < steps)
     }
 
     /// Runs the sequence that `bytes` choose, of at most so many steps.
     pub(super) fn of_bytes(bytes: &[u8], steps: usize) -> Result<Counts, Broken> {
-        Self::chosen_by(Random::Bytes(bytes.iter().copied().collect()), steps)
+        let bytes = bytes.iter().copied().collect();
+        Self::chosen_by(Random { bytes, seed: 0 }, |step, random| {
+            step < steps && !random.bytes.is_empty()
+        })
     }
 
-    fn chosen_by(random: Random, steps: usize) -> Result<Counts, Broken> {
+    fn chosen_by(
+        random: Random,
+        goes_on: impl Fn(usize, &Random) -> bool,
+    ) -> Result<Counts, Broken> {
         let pool = Arc::new(Counted::default());
         let machine = Machine::new(
             "us".parse().expect("an ID"),
@@ -230,15 +230,14 @@ impl Run {
             wait_before: None,
             counts: Counts::default(),
         };
-        for step in 0..steps {
-            if run.random.is_over() {
-                break;
-            }
+        let mut step = 0;
+        while goes_on(step, &run.random) {
             let before = run.awaited();
             run.step()
                 .and_then(|()| run.check(before))
                 .map_err(|how| format!("step {step}: {how}"))?;
             run.counts.steps += 1;
+            step += 1;
         }
         run.end()?;
         let Self {

@@ -21,6 +21,15 @@ pub fn run(bytes: &[u8]) -> Result<(), String> {
     Run::of_bytes(bytes, STEPS).map(drop)
 }
 
+#[test]
+fn a_run_of_any_bytes_comes_to_an_end() {
+    for len in 0..200 {
+        for byte in [0, 1, 17, 25, 255] {
+            assert_eq!(run(&vec![byte; len]), Ok(()));
+        }
+    }
+}
+
 #[cfg(test)]
 fn seeds() -> u64 {
     let set = std::env::var("AEMP_SEEDS").ok();
