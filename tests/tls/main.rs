@@ -6,12 +6,16 @@ mod certificates;
 mod child;
 mod connections;
 mod folder;
+mod hung;
 #[path = "../common/log.rs"]
 mod log;
 #[path = "../common/nodes.rs"]
 mod nodes;
 mod openssl;
 mod pair;
+#[path = "../common/pipe.rs"]
+#[allow(dead_code, reason = "nobody listens here")]
+mod pipe;
 #[path = "../common/process.rs"]
 mod process;
 mod recorded;

@@ -73,6 +73,14 @@ impl Stranger {
         line
     }
 
+    /// Takes so many bytes.
+    pub(crate) async fn take(&mut self, bytes: usize) {
+        let mut taken = vec![0; bytes];
+        soon(self.stream.read_exact(&mut taken))
+            .await
+            .expect("they come");
+    }
+
     /// Reads until `end` comes.
     pub(crate) async fn until(&mut self, end: &str) {
         let all = async {

@@ -49,8 +49,8 @@ struct End {
     written: Vec<u8>,
     /// Received bytes that are not consumed.
     buffer: Vec<u8>,
-    /// Whether TLS would be in use. Nothing is encrypted in these tests.
-    over_tls: bool,
+    /// Which end of TLS it would be, if that is in use. Nothing is encrypted in these tests.
+    tls: Option<TlsRole>,
     /// Whether the peer would present a certificate under TLS.
     is_certified: bool,
 }
@@ -69,7 +69,7 @@ impl End {
             state: Some(State::Greeting(state)),
             written,
             buffer: Vec::new(),
-            over_tls: false,
+            tls: None,
             is_certified: true,
         }
     }
@@ -96,7 +96,7 @@ impl End {
                     let ready = match greeted {
                         Greeted::Plain(ready) => ready,
                         Greeted::Tls(tls) => {
-                            self.over_tls = true;
+                            self.tls = Some(tls.role());
                             tls.secured(self.is_certified)
                         }
                     };

@@ -23,6 +23,8 @@ struct Sent {
     auth: Option<String>,
     /// The remaining bytes, which the recorder could not parse.
     rest: Vec<u8>,
+    /// When the first bytes of TLS were sent, in seconds.
+    tls_at: Option<f64>,
     /// The secret of the node.
     secret: Option<String>,
 }
@@ -121,6 +123,7 @@ fn session(file: &PathBuf) -> Vec<Connection> {
             "greeting1" => end.greeting = line,
             "nonce" => end.nonce = line,
             "auth" => end.auth = line,
+            "tls-record-bytes" if end.tls_at.is_none() => end.tls_at = unit["t"].as_f64(),
             "undecoded-rest" => {
                 // The file has only the start of these bytes. They continue with the last byte (`xxx...`).
                 end.rest = unhex(unit["hex"].as_str().unwrap());
@@ -169,7 +172,7 @@ fn replay(us: &Sent, them: &Sent, role: Role, local: Option<&str>) -> Option<End
         state: Some(State::Greeting(state.with_greeting(greeting))),
         written: Vec::new(),
         buffer: Vec::new(),
-        over_tls: false,
+        tls: None,
         is_certified: true,
     };
     end.receive(&them.bytes());
@@ -456,7 +459,7 @@ fn a_recorded_data_connection_is_recognised() {
 }
 
 #[test]
-fn recorded_greetings_before_tls_lead_to_tls() {
+fn recorded_greetings_before_tls_lead_to_tls_with_the_recorded_client() {
     for connection in connections()
         .iter()
         .filter(|connection| ENCRYPTED.contains(&connection.session.as_str()))
@@ -464,8 +467,20 @@ fn recorded_greetings_before_tls_lead_to_tls() {
         let Connection {
             dialler, acceptor, ..
         } = connection;
-        let end = replay(dialler, acceptor, Role::Dialler, None).unwrap();
-        assert!(end.over_tls, "{} {}", connection.session, connection.number);
+        let (client, other) = match dialler.nonce < acceptor.nonce {
+            true => (dialler, acceptor),
+            false => (acceptor, dialler),
+        };
+        // The client sends the first record.
+        assert!(client.tls_at < other.tls_at, "{}", connection.session);
+        for (us, them, role) in [
+            (client, other, TlsRole::Client),
+            (other, client, TlsRole::Server),
+        ] {
+            let end = replay(us, them, Role::Dialler, None).unwrap();
+            let (session, number) = (&connection.session, connection.number);
+            assert_eq!(end.tls, Some(role), "{session} {number}");
+        }
     }
 }
 
