@@ -227,6 +227,7 @@ pub(crate) async fn small_by_hand<S: Stream>(
                 buffer.clear();
             }
         }
+        to.shutdown().await.expect("no error");
     });
     outcome.of(1).await;
     producer.await.expect("no panic");
@@ -249,6 +250,7 @@ pub(crate) async fn large_by_hand<S: Stream>((mut to, mut from): (S, S), payload
             to.write_all(&payload).await.expect("no error");
             to.flush().await.expect("no error");
         }
+        to.shutdown().await.expect("no error");
     });
     outcome.of(1).await;
     producer.await.expect("no panic");

@@ -29,7 +29,7 @@ use crate::verify::Verifier;
 /// [`replace`](Self::replace) exchanges while the node runs.
 ///
 /// # Memory
-/// Until the peer is verified, rustls buffers what it has received of one TLS message, at most 64 KiB.
+/// Until the peer is verified, rustls buffers what it has received of one message of the handshake, at most 64 KiB.
 #[derive(Clone)]
 pub struct Tls {
     // Locked for a clone of the `Arc`.
