@@ -64,6 +64,11 @@ fn every_key_can_be_set_and_deleted() {
         ("tls_fallback", "off", "false"),
         ("hung_check", "true", "true"),
         ("secure", "1", "true"),
+        (
+            "allow",
+            r#"{"may":["monitor","call shop::*"]}"#,
+            r#"{"may": ["monitor", "call shop::*"]}"#,
+        ),
     ];
     for (key, word, stored) in cases {
         for set in [format!("set{key}"), (*key).to_owned()] {
@@ -313,6 +318,7 @@ min_secret        16  (built in)
 tls_fallback      false  (built in)
 hung_check        true  (built in)
 secure            false  (built in)
+allow             null  (built in)
 "#
     );
     let forced = home

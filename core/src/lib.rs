@@ -28,6 +28,7 @@ mod monitor;
 mod nearest;
 mod node;
 mod peer;
+pub mod policy;
 mod port;
 mod rate_limiter;
 mod runtime;

@@ -8,6 +8,7 @@ use aemp_proto::handshake::secret_text;
 use aemp_proto::text::latin1;
 
 use crate::handshake::{Secret, SecretError};
+use crate::policy::Rules;
 use crate::{Config, StartError, Text, Value};
 
 /// The source of a node's configuration: a file with profiles, or any other. It is passed to
@@ -83,6 +84,8 @@ pub struct Settings {
     pub codecs: Option<Vec<String>>,
     /// The settings that have defaults.
     pub config: Config,
+    /// What peers may do, unless the program has set a policy.
+    pub rules: Rules,
     /// Services to run at start, in this order.
     pub services: Vec<Service>,
     /// Warnings about the configuration, which the starting node logs.

@@ -107,10 +107,6 @@ async fn what_this_version_does_not_have_is_an_error_at_start() {
             "cert is configured, and cannot be had: this program has no TLS",
         ),
         (
-            r#"{"secure": true}"#,
-            "secure is configured, and cannot be had",
-        ),
-        (
             r#"{"auth_accept": ["tls_sha3_512"]}"#,
             "auth_accept is configured, and cannot be had",
         ),
@@ -234,10 +230,10 @@ async fn a_value_that_follows_a_filled_in_profile_changes_that_alone() {
     filled.value("hung_check", false).start().await.unwrap();
     assert_eq!(*seen.lock().unwrap(), Some(("n".to_owned(), 7)));
 
-    let secure = serde_json::from_str(r#"{"secure": true, "binds": []}"#);
-    let secure: Value = secure.unwrap();
-    sources.file = Some(&secure);
+    let only_tls = serde_json::from_str(r#"{"auth_accept": ["tls_sha3_512"], "binds": []}"#);
+    let only_tls: Value = only_tls.unwrap();
+    sources.file = Some(&only_tls);
     let filled = of("{}").fill(sources.resolve().unwrap());
     let error = failure(filled.value("hung_check", false)).await;
-    assert!(error.contains("secure is configured"), "{error}");
+    assert!(error.contains("auth_accept is configured"), "{error}");
 }

@@ -21,7 +21,8 @@ const MAX_TEXT: usize = 1000;
 /// details. A reason is data, not an error. An empty reason means a normal end.
 ///
 /// Kinds in use (protocol.md section 5): `die TEXT`, `unhandled_message TEXT`, `no_such_port TEXT PORT`, and, if
-/// messages to a node may be lost, `transport_error NODE TEXT`. Clones share the values.
+/// messages to a node may be lost, `transport_error NODE TEXT`. A node of this project whose policy does not permit a monitor
+/// or a call answers with `refused TEXT`. Clones share the values.
 ///
 /// On the same node a reason is delivered unchanged. Between nodes it is limited to 4 KiB, since it is sent to every
 /// node that watches the port: in a longer reason, texts are cut after 1,000 bytes, other large elements are replaced

@@ -32,6 +32,7 @@ mod panics;
 mod perl;
 #[path = "../common/pipe.rs"]
 mod pipe;
+mod policy;
 mod reasons;
 mod relays;
 mod rivals;

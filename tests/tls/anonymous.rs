@@ -42,6 +42,39 @@ async fn an_anonymous_peer_is_let_in_and_marked() {
 }
 
 #[tokio::test]
+async fn an_anonymous_peer_may_send_to_ports_and_nothing_else() {
+    let (log, _guard) = Log::start();
+    let made = own("aemp", plain);
+    let (a, address) = start(&made, true).await;
+    let called = a.inbox();
+    let to = called.id().clone();
+    a.offer_function("f", move |node: &LocalNode, ()| node.send(&to, ("called",)));
+    let mut stranger = Stranger::dial(&address, "x", None).await.unwrap();
+    stranger.say("tls_anon;;json\n").await;
+    stranger.line().await;
+    let requests = [
+        (r#"["","f"]"#, "call \"f\""),
+        (r#"["","AnyEvent::MP::_spawn","new","f"]"#, "spawn \"f\""),
+        (r#"["","mon1","echo"]"#, "monitor the port"),
+        (r#"["","kil1","echo","die"]"#, "kill the port"),
+        (r#"["","g_slave",{"f":{"k":1}}]"#, "use the directory"),
+        (r#"["","g_upd","f",{"k":1}]"#, "write the family"),
+        (r#"["","snd","b#port","hello"]"#, "relay to"),
+    ];
+    for (request, _) in requests {
+        stranger.say(request).await;
+    }
+    stranger.say(r#"["echo","echo","still here","x#me"]"#).await;
+    stranger.until(r#"["me","still here"]"#).await;
+    for (_, action) in requests {
+        let lines = log.with(&["refused by the policy of this node", action, "from=x"]);
+        assert_eq!(lines.len(), 1, "{action}");
+    }
+    let link = &a.stats().links[0];
+    assert_eq!(link.refused, requests.len() as u64);
+}
+
+#[tokio::test]
 async fn an_anonymous_peer_is_refused_where_it_is_not_accepted() {
     let (log, _guard) = Log::start();
     let made = own("aemp", plain);

@@ -34,6 +34,7 @@ fn names(key: Key) -> (&'static str, &'static str) {
         Parent "parent", MonitorTimeout "monitor_timeout", ConnectInterval "connect_interval",
         FramingFormat "framing_format", AuthOffer "auth_offer", AuthAccept "auth_accept", Autocork "autocork",
         Nodelay "nodelay", MinSecret "min_secret", TlsFallback "tls_fallback", HungCheck "hung_check", Secure "secure",
+        Allow "allow",
     )
 }
 
@@ -48,6 +49,7 @@ pub(super) fn arguments(key: Key) -> &'static str {
         (_, Kind::Flag) => "on|off",
         (_, Kind::Count) => "NUMBER",
         (_, Kind::Text) => "TEXT",
+        (_, Kind::Rules) => "RULE",
         _ => "NAME,...",
     }
 }
@@ -73,6 +75,7 @@ pub(super) fn about(key: Key) -> &'static str {
         Key::TlsFallback => "Allow plain connections although there is a certificate",
         Key::HungCheck => "Treat silent peers as dead",
         Key::Secure => "Allow no function calls from peers",
+        Key::Allow => "What peers may do: rules, of which the first that fits a peer decides",
         _ => "A key of the configuration",
     }
 }

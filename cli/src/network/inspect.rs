@@ -85,7 +85,8 @@ async fn ask<T: serde::de::DeserializeOwned>(
 ) -> Result<T, Failure> {
     if !can(session, node, function).await? {
         let text = format!(
-            "{function} is not offered there: nodes that \"aemp run\" has started offer it"
+            "{function} is not offered there, or not to us: nodes that \"aemp run\" has started offer it, where their secure \
+             and allow permit it"
         );
         return Err(Failure::answer(node, text));
     }

@@ -11,10 +11,11 @@ use crate::codec::Codecs;
 use crate::entropy::Entropy;
 use crate::handshake::{Secret, Settings};
 use crate::peer::{Generation, Network, Peer, semaphore};
+use crate::policy::{Action, Policy};
 use crate::rate_limiter::RateLimiter;
 use crate::shard::Batch;
 use crate::transport::{Options, Secure, Transports};
-use crate::{Address, Message, NodeId, Text};
+use crate::{Address, LinkInfo, Message, NodeId, Text, guard};
 
 /// The state that all connections of a node share.
 pub(crate) struct Links {
@@ -29,6 +30,8 @@ pub(crate) struct Links {
     /// The options for the transports.
     pub(crate) options: Options,
     pub(super) dial_policy: DialPolicy,
+    /// Decides what peers may do.
+    pub(crate) policy: Arc<dyn Policy>,
     /// Permits for dials to addresses that other nodes have published.
     pub(super) dials: Semaphore,
     /// Permits for accepted connections.
@@ -63,7 +66,7 @@ pub(crate) trait Host: Send + Sync {
     /// The reason for which the connection has to be closed.
     fn request(
         self: Arc<Self>,
-        from: (&Arc<Peer>, Generation),
+        from: (&Arc<Peer>, &LinkInfo),
         request: Message,
         batch: &mut Batch,
         deferred: Option<&mut DeferredRequests>,
@@ -92,6 +95,7 @@ pub(crate) struct Choices {
     pub(crate) transports: Transports,
     pub(crate) tls: Option<Arc<dyn Secure>>,
     pub(crate) dial_policy: DialPolicy,
+    pub(crate) policy: Arc<dyn Policy>,
     pub(crate) entropy: Entropy,
 }
 
@@ -103,6 +107,7 @@ impl Links {
             transports,
             tls,
             dial_policy,
+            policy,
             entropy,
         } = choices;
         let config = &network.config;
@@ -123,6 +128,7 @@ impl Links {
                 ..Options::new(config.monitor_timeout)
             },
             dial_policy,
+            policy,
             dials: Semaphore::new(config.dials.clamp(1, Semaphore::MAX_PERMITS)),
             accepted: semaphore(config.links),
             connecting: semaphore(config.connecting),
@@ -134,6 +140,11 @@ impl Links {
             seeds_changed: Notify::new(),
             network,
         })
+    }
+
+    /// Whether the policy permits `peer` to do `action`. The policy is the program's code: its panic is a refusal.
+    pub(crate) fn permits(&self, peer: &LinkInfo, action: &Action<'_>) -> bool {
+        guard::run(|| self.policy.permits(peer, action)).unwrap_or(false)
     }
 
     /// Whether a directory is connected that can look up addresses.

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use super::Links;
 use super::backlog::Slot;
-use crate::NodeId;
 use crate::deadline::Deadline;
 use crate::guard::Panicked;
 use crate::handshake::{
@@ -20,7 +19,9 @@ use crate::handshake::{
     Opening, Progress, Ready, Role, Settings, Tls,
 };
 use crate::peer::{self, Peer, Refused, Stage};
+use crate::policy::Action;
 use crate::transport::{Prefixed, Secure, SecureOptions, Stream, TlsInfo};
+use crate::{LinkInfo, NodeId};
 
 /// Bytes read at a time before the peer is authenticated.
 const READ_SIZE: usize = 4096;
@@ -32,8 +33,7 @@ const MAX_BUFFERED: usize = 12 << 10;
 pub(super) struct Opened {
     pub(super) stream: Box<dyn Stream>,
     pub(super) established: Established,
-    /// The properties of TLS, if the stream is encrypted.
-    pub(super) tls: Option<TlsInfo>,
+    pub(super) info: LinkInfo,
     pub(super) peer: Arc<Peer>,
     /// The bytes after the peer's auth line: the beginning of its messages.
     pub(super) rest: BytesMut,
@@ -75,6 +75,8 @@ pub(crate) enum OpenError {
         .node.as_str()
     )]
     Full { node: NodeId, limit: usize },
+    #[error("the policy of this node does not permit {:?} to connect", .0.as_str())]
+    NotPermitted(NodeId),
     #[error("this node is stopping")]
     Stopping,
 }
@@ -175,6 +177,12 @@ pub(super) async fn open(
             limit: links.network.config.links,
         })?);
     }
+    // Before an older connection of this node ID is probed and perhaps ended.
+    let tls = stream.tls.as_ref().map(|(_, tls)| tls.clone());
+    let info = LinkInfo::new(verified.established(), stream.stream.peer(), tls);
+    if !links.permits(&info, &Action::Connect) {
+        return Err(OpenError::NotPermitted(id));
+    }
     let peer = links.network.peer(&id);
     let opening = opening.unwrap_or_else(|| peer.opening(role, verified.peer().says_role()));
     match stream.wait_for(opening.permit(Stage::Completing)).await {
@@ -187,7 +195,7 @@ pub(super) async fn open(
     Ok(Opened {
         stream: stream.stream,
         established,
-        tls: stream.tls.map(|(_, tls)| tls),
+        info,
         peer,
         rest: stream.buffer,
         opening,

@@ -281,7 +281,7 @@ impl Link<'_> {
         // The request may call a function of the program, which the watchdog has to see.
         let _working = self.worker.enter();
         self.worker.begin_item(PortName::NODE_PORT.as_str());
-        let from = (self.peer, self.generation);
+        let from = (self.peer, self.info);
         self.host.clone().request(from, request, batch, deferred)
     }
 }

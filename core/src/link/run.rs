@@ -38,7 +38,7 @@ async fn drive(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
     let Opened {
         stream,
         established,
-        tls,
+        info,
         peer,
         rest,
         opening,
@@ -55,7 +55,6 @@ async fn drive(links: &Arc<Links>, opened: Opened, up: impl FnOnce()) -> String 
         return String::from("a codec was chosen that this node does not have");
     };
     let facts = PeerInfo::new(peer.id.clone(), established.peer().provider());
-    let info = LinkInfo::new(&established, stream.peer(), tls);
     let pulse = info.pulse().clone();
     let cancel = CancellationToken::new();
     let generation = peer.up(sends.clone(), &facts, info.clone(), cancel.clone());

@@ -18,6 +18,7 @@ use crate::entropy::Entropy;
 use crate::error::StartError;
 use crate::guard;
 use crate::link::{self, Choices, DialPolicy};
+use crate::policy::{Policy, Rules};
 use crate::settings::{SecretSource, Settings};
 use crate::transport::{Secure, Transport, Transports};
 use crate::{Address, NodeId, peer};
@@ -33,6 +34,7 @@ pub struct Builder {
     tls: Option<Arc<dyn Secure>>,
     tls_loader: Option<TlsLoader>,
     dial_policy: DialPolicy,
+    policy: Option<Arc<dyn Policy>>,
     entropy: Option<Entropy>,
     clock: Clock,
     on_start: Vec<OnStart>,
@@ -56,6 +58,7 @@ impl Builder {
             tls: None,
             tls_loader: None,
             dial_policy: Box::new(|_| true),
+            policy: None,
             entropy: None,
             clock: Arc::new(SystemTime::now),
             on_start: Vec::new(),
@@ -184,6 +187,14 @@ impl Builder {
         self
     }
 
+    /// Decides what peers may do, whatever the configuration says. Without a policy of the program or the configuration
+    /// there is [`Rules::default`]: a member of the network may do everything that this node offers, an anonymous peer may
+    /// send messages to ports.
+    pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
+        self.policy = Some(Arc::new(policy));
+        self
+    }
+
     /// Changes the settings that have defaults.
     pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.settings.config);
@@ -268,6 +279,9 @@ impl Builder {
             peers.push((NodeId::new(id)?, address.parse::<Address>()?));
         }
 
+        if self.policy.is_some() && settings.rules != Rules::default() {
+            tracing::warn!(target: "aemp::policy", "the program has a policy of its own: secure and allow of the configuration have no effect");
+        }
         let is_plain = tls.is_none() || settings.config.tls_fallback;
         let has_tls = tls.is_some();
         let parts = Parts {
@@ -279,6 +293,7 @@ impl Builder {
                 transports: self.transports,
                 tls,
                 dial_policy: self.dial_policy,
+                policy: self.policy.unwrap_or_else(|| Arc::new(settings.rules)),
                 entropy,
             },
             clock: self.clock,

@@ -12,7 +12,7 @@ use crate::monitor::Action;
 use crate::peer::{self, Generation, Peer, Wait};
 use crate::shard::Batch;
 use crate::traffic::NodeEvent;
-use crate::{Message, NodeId, PortName, Reason, Text};
+use crate::{LinkInfo, Message, NodeId, PortName, Reason, Text};
 
 impl peer::Host for Inner {
     fn fire(self: Arc<Self>, watched: &PortName, action: Action, reason: Reason) {
@@ -40,18 +40,12 @@ impl link::Host for Inner {
 
     fn request(
         self: Arc<Self>,
-        (peer, generation): (&Arc<Peer>, Generation),
+        (peer, link): (&Arc<Peer>, &LinkInfo),
         request: Message,
         batch: &mut Batch,
         deferred: Option<&mut DeferredRequests>,
     ) -> Result<(), String> {
-        handle(
-            &self,
-            Sender::Peer(peer, generation),
-            request,
-            batch,
-            deferred,
-        )
+        handle(&self, Sender::Peer(peer, link), request, batch, deferred)
     }
 
     fn is_behind(&self, peer: &NodeId) -> bool {

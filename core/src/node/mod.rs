@@ -13,6 +13,7 @@ mod local;
 mod metrics;
 mod names;
 mod node_port;
+mod permit;
 mod rejected;
 mod stats;
 mod timer;

@@ -1,11 +1,14 @@
 //! The node port: carries out the requests of the [node protocol](aemp_proto::node_protocol).
 
+use std::str::FromStr;
 use std::sync::{Arc, Weak};
 use std::time::UNIX_EPOCH;
 
+use aemp_proto::id::is_reply;
 use aemp_proto::message::{cost_of, values_and_wire};
 use aemp_proto::node_protocol::{Elements, Reply, Request, causes_sending, is_question, is_word};
 
+use super::permit::{action_of, is_permitted, permit, permit_directory};
 use super::{Inner, LocalNode};
 use crate::allowance::log_within;
 use crate::codec::Frame;
@@ -13,16 +16,17 @@ use crate::guard;
 use crate::link::DeferredRequests;
 use crate::message::{IntoIter, Message, Values};
 use crate::peer::{Answers, Generation, PassError, Peer};
+use crate::policy::Action;
 use crate::port::{Context, Port};
-use crate::shard::{Batch, Item, Op, UnwatchCount, Watcher};
+use crate::shard::{Batch, Item, Op, RemoteWatcher, UnwatchCount, Watcher};
 use crate::watchdog::set_tag;
-use crate::{Excerpt, PortId, PortName, Reason, Value};
+use crate::{Excerpt, LinkInfo, PortId, PortName, Reason, Value};
 
 /// The sender of a request.
 #[derive(Clone, Copy)]
 pub(super) enum Sender<'a> {
-    /// A peer, over the connection of this generation.
-    Peer(&'a Arc<Peer>, Generation),
+    /// A peer, over this connection.
+    Peer(&'a Arc<Peer>, &'a LinkInfo),
     /// A port of this node.
     Local,
 }
@@ -70,14 +74,14 @@ pub(super) fn handle(
         }
     };
     let word = values.first().and_then(Value::as_str).unwrap_or_default();
-    if let (Sender::Peer(peer, generation), Some(deferred)) = (from, deferred.as_deref_mut())
+    if let (Sender::Peer(peer, link), Some(deferred)) = (from, deferred.as_deref_mut())
         && is_question(word)
     {
-        match peer.answers(generation, node.config.high_water) {
+        match peer.answers(link.generation(), node.config.high_water) {
             Answers::Now if deferred.is_empty() => {}
             Answers::Now | Answers::Later => {
                 let request = wire.map_or_else(|| values.into(), Message::from);
-                defer(peer, generation, deferred, request);
+                defer(peer, link.generation(), deferred, request);
                 return Ok(());
             }
             // The connection takes no answers any more.
@@ -100,21 +104,26 @@ fn execute(
     batch: &mut Batch,
     deferred: Option<&mut DeferredRequests>,
 ) -> Result<(), String> {
+    if let Some(action) = action_of(&request)
+        && let Err(refused) = permit(node, from, &action)
+    {
+        return tell_refused(node, from, request, refused, batch);
+    }
     match request {
         Request::Nothing => {}
         Request::Watch(port) => return watch(node, from, port, batch),
         Request::Unwatch(port) => {
-            if let Sender::Peer(peer, generation) = from {
+            if let Sender::Peer(peer, link) = from {
                 if peer.remove_watch(&port) {
-                    let op = Op::UnwatchRemote(generation, UnwatchCount::One);
+                    let op = Op::UnwatchRemote(link.generation(), UnwatchCount::One);
                     batch.push(Item::new(port, op), 0);
                 } else {
-                    peer.count_odd(generation);
+                    peer.count_odd(link.generation());
                 }
             }
         }
         Request::Died(port, reason) => {
-            if let Sender::Peer(peer, generation) = from {
+            if let Sender::Peer(peer, link) = from {
                 // Earlier messages of the peer come before the notification in every queue.
                 batch.flush();
                 let mut is_monitored = false;
@@ -124,7 +133,7 @@ fn execute(
                 }
                 if !is_monitored {
                     // The monitor may have been removed while the notification was in transit, or never existed.
-                    peer.count_odd(generation);
+                    peer.count_odd(link.generation());
                 }
             }
         }
@@ -134,15 +143,17 @@ fn execute(
         }
         Request::Relay(to, elements) => relay(node, from, &to, elements, batch),
         Request::Can(name, reply) => {
-            let is_known = is_word(&name) || node.functions.callable(&name).is_some();
+            let may_call = || is_permitted(node, from, &Action::Call(&name));
+            let is_known =
+                is_word(&name) || (node.functions.callable(&name).is_some() && may_call());
             // AnyEvent::MP's true and false.
             let result = Value::from(if is_known { "1" } else { "" });
             answer(node, from, reply, batch, [result]);
         }
         Request::Time { reply, is_probe } => {
-            if let (Sender::Peer(peer, generation), true) = (from, is_probe) {
+            if let (Sender::Peer(peer, link), true) = (from, is_probe) {
                 // The request and its answer.
-                peer.count_probes(generation, 2);
+                peer.count_probes(link.generation(), 2);
             }
             let now = (node.clock)().duration_since(UNIX_EPOCH);
             let now = now.unwrap_or_default();
@@ -158,10 +169,10 @@ fn execute(
             arguments,
         } => spawn(node, from, port, &function, arguments, batch),
         Request::Alive(number) => {
-            if let Sender::Peer(peer, generation) = from
-                && !peer.pong(generation, number)
+            if let Sender::Peer(peer, link) = from
+                && !peer.pong(link.generation(), number)
             {
-                peer.count_odd(generation);
+                peer.count_odd(link.generation());
             }
         }
         Request::Directory(name, arguments) => {
@@ -172,9 +183,41 @@ fn execute(
     Ok(())
 }
 
+/// Tells the sender of a refused request, where the protocol has a place for it.
+fn tell_refused(
+    node: &Arc<Inner>,
+    from: Sender<'_>,
+    request: Request,
+    refused: Reason,
+    batch: &mut Batch,
+) -> Result<(), String> {
+    match (request, from) {
+        // The monitor fires, as that of a port that does not exist.
+        (Request::Watch(port), Sender::Peer(peer, link)) => {
+            let is_watched = peer.add_watch(&port, node.config.peer_monitors);
+            if is_watched {
+                peer.clone().port_died(link.generation(), &port, &refused);
+            }
+        }
+        (Request::Eval(_, reply), _) => {
+            let text = refused.values().get(1).cloned();
+            answer(node, from, reply, batch, text);
+        }
+        (Request::Call(_, arguments), Sender::Peer(peer, _)) => {
+            let last = arguments.values().last().and_then(Value::as_str);
+            let to = last.and_then(|last| PortId::from_str(last).ok());
+            if let Some(to) = to.filter(|to| to.node() == &peer.id && is_reply(to.port())) {
+                peer.kill(to.port(), &refused);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 /// `mon1 NAME`: the peer monitors a port of this node.
 fn watch(node: &Inner, from: Sender<'_>, port: PortName, batch: &mut Batch) -> Result<(), String> {
-    let Sender::Peer(peer, generation) = from else {
+    let Sender::Peer(peer, link) = from else {
         return Ok(());
     };
     let limit = node.config.peer_monitors;
@@ -183,7 +226,7 @@ fn watch(node: &Inner, from: Sender<'_>, port: PortName, batch: &mut Batch) -> R
             "the peer holds more than {limit} monitors (peer_monitors)"
         ));
     }
-    let watcher = Watcher::Remote(peer.clone(), generation);
+    let watcher = Watcher::Remote(peer.clone(), link.generation());
     batch.push(
         Item::new(port, Op::Watch(Box::new(watcher))),
         size_of::<Watcher>(),
@@ -206,6 +249,10 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, elements: Elements, b
     }
     if to.node() == &node.id {
         batch.add_message(to.port(), elements.into_message());
+        return;
+    }
+    let is_own = matches!(from, Sender::Peer(peer, _) if peer.id == *to.node());
+    if !is_own && permit(node, from, &Action::Relay(to)).is_err() {
         return;
     }
     // Keep the order with earlier messages.
@@ -243,8 +290,8 @@ fn answer(
 /// Counts and logs that a message is not relayed.
 fn refuse(from: Sender<'_>, to: &PortId, why: impl std::fmt::Display) {
     log_within!(from, WARN, target: "aemp::node", %from, to = %Excerpt(to), "not passed on: {why}");
-    if let Sender::Peer(peer, generation) = from {
-        peer.count_refused(generation);
+    if let Sender::Peer(peer, link) = from {
+        peer.count_refused(link.generation());
     }
 }
 
@@ -307,11 +354,11 @@ pub(super) fn start(
     };
     let permit = match from {
         Sender::Local => None,
-        Sender::Peer(peer, generation) => match peer.spawn_permit(&node.network) {
+        Sender::Peer(peer, link) => match peer.spawn_permit(&node.network) {
             Ok(permit) => Some(permit),
             Err(why) => {
                 log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), why, "a spawn over the limit");
-                peer.count_odd(generation);
+                peer.count_odd(link.generation());
                 return;
             }
         },
@@ -340,14 +387,18 @@ fn directory_request(
     arguments: IntoIter,
     deferred: Option<&mut DeferredRequests>,
 ) {
-    let Sender::Peer(peer, generation) = from else {
+    let Sender::Peer(peer, link) = from else {
         log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), "a request that only other nodes send");
         return;
     };
-    let sender = (&peer.id, generation);
-    if let Err(why) = node.directory.request(node, sender, name, arguments) {
+    let sender = (&peer.id, link.generation());
+    let permitted = |request: &mut _| permit_directory(node, from, request);
+    if let Err(why) = node
+        .directory
+        .request(node, sender, name, arguments, permitted)
+    {
         log_within!(from, WARN, target: "aemp::directory", %from, request = %Excerpt(name), why = %Excerpt(&why), "not taken");
-        peer.count_odd(generation);
+        peer.count_odd(link.generation());
     }
     if let Some(deferred) = deferred {
         deferred.set_behind(node.directory.is_behind(&peer.id));
@@ -358,8 +409,8 @@ fn directory_request(
 fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Elements) {
     let Some(function) = node.functions.callable(name) else {
         log_within!(from, WARN, target: "aemp::node", %from, request = %Excerpt(name), "a request that this node does not know");
-        if let Sender::Peer(peer, generation) = from {
-            peer.count_odd(generation);
+        if let Sender::Peer(peer, link) = from {
+            peer.count_odd(link.generation());
         }
         return;
     };
@@ -389,7 +440,7 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
 
 impl Sender<'_> {
     /// Whether a line caused by this sender may be logged.
-    fn admits(self) -> bool {
+    pub(super) fn admits(self) -> bool {
         match self {
             Self::Peer(peer, _) => peer.admits(),
             Self::Local => true,

@@ -6,8 +6,6 @@ use aemp_core::settings::{Fill, Settings, Unsupported};
 
 use super::{Key, Profile};
 
-const NO_POLICY: &str = "this version cannot keep peers from calling the functions that a node offers; \
-    take secure out and offer none, or use a version that can";
 const ONLY_TLS: &str = "all of its methods need TLS, and without cert there is none, so that nobody could connect; \
     set cert, or add hmac_sha3_512";
 
@@ -35,6 +33,11 @@ impl Fill for Profile {
         config.nodelay = self.nodelay;
         config.min_secret = self.min_secret;
         config.hung_check = self.hung_check;
+        let rules = self.allow.unwrap_or_default();
+        settings.rules = match self.secure {
+            true => rules.secure(),
+            false => rules,
+        };
         settings.services = self.services;
         settings.warnings = self.warnings.iter().map(ToString::to_string).collect();
     }
@@ -43,9 +46,6 @@ impl Fill for Profile {
 /// The first key whose demand this version cannot meet. The node must not start with less protection than the
 /// configuration demands.
 fn unsupported(profile: &Profile) -> Option<(Key, &'static str)> {
-    if profile.secure {
-        return Some((Key::Secure, NO_POLICY));
-    }
     let mut methods = profile.auth_accept.iter();
     let needs_tls = methods.all(|method| method.needs_tls());
     (needs_tls && profile.cert.is_none()).then_some((Key::AuthAccept, ONLY_TLS))

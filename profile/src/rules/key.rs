@@ -46,6 +46,8 @@ pub enum Key {
     HungCheck,
     /// Whether peers are prevented from calling functions.
     Secure,
+    /// Rules about what peers may do.
+    Allow,
 }
 
 /// The kind of a key's value.
@@ -68,11 +70,13 @@ pub enum Kind {
     Flag,
     /// An integer, 0 or more.
     Count,
+    /// A list of rules.
+    Rules,
 }
 
 impl Key {
     /// All keys, in the order of protocol.md section 9.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NodeId,
         Self::Binds,
         Self::Seeds,
@@ -91,6 +95,7 @@ impl Key {
         Self::TlsFallback,
         Self::HungCheck,
         Self::Secure,
+        Self::Allow,
     ];
 
     /// The name of the key in files and on the command line.
@@ -114,6 +119,7 @@ impl Key {
             Self::TlsFallback => "tls_fallback",
             Self::HungCheck => "hung_check",
             Self::Secure => "secure",
+            Self::Allow => "allow",
         }
     }
 
@@ -137,6 +143,7 @@ impl Key {
             Self::FramingFormat => Kind::Names,
             Self::AuthOffer | Self::AuthAccept => Kind::Methods,
             Self::MinSecret => Kind::Count,
+            Self::Allow => Kind::Rules,
             Self::Autocork | Self::Nodelay | Self::TlsFallback | Self::HungCheck | Self::Secure => {
                 Kind::Flag
             }
@@ -156,6 +163,10 @@ impl Key {
             }
             Kind::Flag => "true or false",
             Kind::Count => "a whole number of 0 or more",
+            Kind::Rules => {
+                "a list of rules with may (all, monitor, kill, relay, call, spawn, directory, write, publish, global) \
+                    and, if they are not for every member, node, cert or anonymous"
+            }
         }
     }
 
@@ -174,6 +185,9 @@ impl Key {
             Self::FramingFormat => r#"["cbor","json"]"#,
             Self::AuthOffer | Self::AuthAccept => r#"["tls_sha3_512","hmac_sha3_512"]"#,
             Self::MinSecret => "16",
+            Self::Allow => {
+                r#"[{"node":"admin/*","may":["all"]},{"may":["monitor","call shop::*"]}]"#
+            }
             Self::Autocork | Self::Nodelay | Self::TlsFallback | Self::HungCheck | Self::Secure => {
                 "true"
             }
@@ -191,7 +205,7 @@ impl Key {
             Self::NodeId => format!("{name}/").into(),
             Self::Binds => vec![Value::from("*")].into(),
             Self::Seeds | Self::Services => Vec::new().into(),
-            Self::Secret | Self::Cert | Self::Parent => Value::Null,
+            Self::Secret | Self::Cert | Self::Parent | Self::Allow => Value::Null,
             Self::MonitorTimeout => config.monitor_timeout.as_secs().into(),
             Self::ConnectInterval => config.connect_interval.as_secs().into(),
             Self::FramingFormat => vec![Value::from("cbor"), "json".into()].into(),
@@ -236,6 +250,7 @@ impl Key {
             Kind::Methods => read::methods(value).is_some(),
             Kind::Flag => read::flag(value).is_some(),
             Kind::Count => read::count(value).is_some(),
+            Kind::Rules => read::rules(value).is_ok(),
         };
         fits.then_some(()).ok_or_else(|| self.wrong(value, place))
     }
@@ -256,10 +271,10 @@ impl Key {
             key: self.name(),
             place: place.clone(),
             expected: self.expected(),
-            found: if self.is_secret() {
-                read::kind_of(value).into()
-            } else {
-                read::shown(value)
+            found: match (self.kind(), self.is_secret()) {
+                (_, true) => read::kind_of(value).into(),
+                (Kind::Rules, _) => read::rules(value).err().unwrap_or_default(),
+                _ => read::shown(value),
             },
             example: self.example(),
         }
@@ -278,7 +293,7 @@ impl Key {
     pub fn word(self, word: &str) -> Value {
         let text = Value::from(word);
         match self.kind() {
-            Kind::Text => text,
+            Kind::Text | Kind::Rules => text,
             Kind::Addresses | Kind::Services | Kind::Names | Kind::Methods => read::split(word)
                 .map(Value::from)
                 .collect::<Vec<_>>()

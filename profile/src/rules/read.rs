@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use aemp_core::handshake::AuthMethod;
+use aemp_core::policy::{Rule, Rules};
 use aemp_core::settings::Service;
 use aemp_core::{Address, Config, Text, Value};
 
@@ -82,6 +83,40 @@ pub(super) fn services(value: &Value) -> Option<Vec<Service>> {
         })
     };
     items.iter().map(service).collect()
+}
+
+/// Rules about what peers may do: objects with `may`, a list of permissions, and with `node`, `cert` or `anonymous` as
+/// conditions. One object alone is one rule.
+///
+/// # Errors
+/// The part that is wrong, for an error text.
+pub(super) fn rules(value: &Value) -> Result<Rules, String> {
+    let rules = match value {
+        Value::Array(rules) => &rules[..],
+        one => std::slice::from_ref(one),
+    };
+    let rules: Result<Vec<_>, _> = rules.iter().map(rule).collect();
+    Ok(Rules::new(rules?))
+}
+
+fn rule(value: &Value) -> Result<Rule, String> {
+    let wrong = |part: &Value| shown(part);
+    let map = value.as_map().ok_or_else(|| wrong(value))?;
+    let may = map.get("may").ok_or_else(|| wrong(value))?;
+    let words = names(may).ok_or_else(|| wrong(may))?;
+    let permission = |word: &Text| word.parse().map_err(|_| format!("{word:?}"));
+    let permissions: Result<Vec<_>, String> = words.iter().map(permission).collect();
+    let mut rule = Rule::new(permissions?);
+    for (key, condition) in map {
+        rule = match (key.as_str().unwrap_or_default(), condition) {
+            ("may", _) | ("anonymous", Value::Bool(false)) => rule,
+            ("anonymous", Value::Bool(true)) => rule.anonymous(),
+            ("node", Value::Text(pattern)) => rule.node(pattern.clone()),
+            ("cert", Value::Text(pattern)) => rule.certificate(pattern.clone()),
+            _ => return Err(format!("{} in a rule", wrong(key))),
+        };
+    }
+    Ok(rule)
 }
 
 pub(super) fn seconds(value: &Value) -> Option<Duration> {

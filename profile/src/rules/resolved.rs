@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use aemp_core::handshake::{AuthMethod, Secret};
+use aemp_core::policy::Rules;
 use aemp_core::settings::Service;
 use aemp_core::{Config, NodeId, Text};
 
@@ -51,6 +52,8 @@ pub struct Profile {
     pub hung_check: bool,
     /// Whether peers are prevented from calling functions.
     pub secure: bool,
+    /// What peers may do, if the configuration says so.
+    pub allow: Option<Rules>,
     /// Warnings about the configuration.
     pub warnings: Vec<Warning>,
 }
@@ -118,6 +121,7 @@ impl Profile {
             tls_fallback: flag(Key::TlsFallback, config.tls_fallback)?,
             hung_check: flag(Key::HungCheck, config.hung_check)?,
             secure: flag(Key::Secure, false)?,
+            allow: from.get(Key::Allow, |value| read::rules(value).ok())?,
             warnings: from.warnings,
             node_id,
         };

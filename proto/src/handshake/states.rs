@@ -260,11 +260,7 @@ impl AwaitAuth {
             Read::TooLong(_) => Err(HandshakeError::LineTooLong { line: Line::Auth }),
             Read::Line { used, line } => {
                 let (auth_received, receives) = self.0.verify(&line)?;
-                let verified = Verified {
-                    both: self.0,
-                    auth_received,
-                    receives,
-                };
+                let verified = Verified::new(self.0, auth_received, receives);
                 Ok((used, Progress::Done(verified)))
             }
         }
@@ -296,41 +292,51 @@ impl AwaitAuth {
 /// to the same node.
 #[derive(Debug)]
 pub struct Verified {
-    both: Both,
-    auth_received: AuthMethod,
-    receives: Text,
+    established: Established,
+    /// The auth line of an acceptor; empty for a dialler, which has sent its auth line.
+    line: Vec<u8>,
 }
 
 impl Verified {
+    fn new(both: Both, auth_received: AuthMethod, receives: Text) -> Self {
+        let role = both.us.role;
+        let line = match role {
+            Role::Dialler => Vec::new(),
+            Role::Acceptor => both.auth_line(),
+        };
+        let established = Established {
+            role,
+            under_tls: both.under_tls,
+            auth_sent: both.method,
+            auth_received,
+            sends: both.framing,
+            receives,
+            offered: both.us.framings(),
+            greeting: both.us.greeting,
+            peer: both.peer,
+        };
+        Self { established, line }
+    }
+
     /// The peer, verified.
     pub fn peer(&self) -> &Peer {
-        &self.both.peer
+        &self.established.peer
     }
 
     /// Which end of the connection this node is.
     pub fn role(&self) -> Role {
-        self.both.us.role
+        self.established.role
+    }
+
+    /// The connection as it will be when the opening ends.
+    pub fn established(&self) -> &Established {
+        &self.established
     }
 
     /// Ends the opening. Write the returned bytes before any message: the auth line of an acceptor, nothing for a
-    /// dialler, which has sent its auth line.
+    /// dialler.
     pub fn finish(self) -> (Established, Vec<u8>) {
-        let line = match self.role() {
-            Role::Dialler => Vec::new(),
-            Role::Acceptor => self.both.auth_line(),
-        };
-        let established = Established {
-            role: self.role(),
-            under_tls: self.both.under_tls,
-            auth_sent: self.both.method,
-            auth_received: self.auth_received,
-            sends: self.both.framing,
-            receives: self.receives,
-            offered: self.both.us.framings(),
-            greeting: self.both.us.greeting,
-            peer: self.both.peer,
-        };
-        (established, line)
+        (self.established, self.line)
     }
 
     /// The error for a connection that the peer has closed.

@@ -189,7 +189,7 @@ impl Driver {
         });
     }
 
-    /// Handles a `g_*` request over the connection `generation`. The link has to check [`is_behind`](Self::is_behind)
+    /// Handles a `g_*` request over the connection `generation`, if `permit` returns true for it. The link has to check [`is_behind`](Self::is_behind)
     /// before it reads on.
     ///
     /// # Errors
@@ -200,9 +200,13 @@ impl Driver {
         from: (&NodeId, Generation),
         word: &str,
         arguments: IntoIter,
+        permit: impl FnOnce(&mut Request) -> bool,
     ) -> Result<(), String> {
-        let request = Request::parse(word, arguments)
+        let mut request = Request::parse(word, arguments)
             .inspect_err(|_| self.lock().machine.handle_malformed(from.0))?;
+        if !permit(&mut request) {
+            return Ok(());
+        }
         self.step_for(node, Cause::Peer(from.0), |state, now| {
             if state.machine.generation(from.0) != Some(from.1) {
                 return Err(String::from("the connection is not up"));
