@@ -38,6 +38,7 @@ mod relays;
 mod rivals;
 #[path = "../common/stranger.rs"]
 mod scripted;
+mod secured;
 mod seeds;
 mod stranger;
 mod supervised;
