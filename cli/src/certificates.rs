@@ -58,3 +58,40 @@ pub(crate) fn map(tls: &TlsInfo) -> Map {
     }
     pairs.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_trouble_before_its_time_shortly_before_its_end_and_after_it() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let day = Duration::from_secs(DAY);
+        let trouble_of = |from: SystemTime, until: SystemTime| {
+            let certificate = Certificate {
+                der: Default::default(),
+                subject: "CN=\u{1b}[2Ja".into(),
+                issuer: "CN=a".into(),
+                not_before: from,
+                not_after: until,
+                fingerprint: [0xab; 32],
+            };
+            trouble(&certificate, now)
+        };
+        assert_eq!(trouble_of(now - day, now + 15 * day), None);
+        let name = r"CN=\u{1b}[2Ja (sha256 abababababababab..)";
+        assert_eq!(
+            trouble_of(now - day, now + 5 * day).unwrap(),
+            format!("{name}, valid until 2027-01-20T08:00:00Z, ends in 5 days")
+        );
+        assert_eq!(
+            trouble_of(now - 2 * day, now - day).unwrap(),
+            format!("{name}, valid until 2027-01-14T08:00:00Z, has ended: peers refuse it")
+        );
+        let early = trouble_of(now + day, now + 30 * day).unwrap();
+        assert!(
+            early.contains("is not valid before 2027-01-16T08:00:00Z"),
+            "{early}"
+        );
+    }
+}
