@@ -84,7 +84,8 @@ fn values(words: &[String]) -> Result<Vec<Value>, Failure> {
     let mut before = "";
     let mut values = Vec::new();
     for word in words {
-        let show = !matches!(before, "setsecret" | "secret");
+        let secrets = ["setsecret", "secret", "setsecret_accept", "secret_accept"];
+        let show = !secrets.contains(&before);
         values.push(value(word, show)?);
         before = word;
     }

@@ -42,6 +42,11 @@ fn every_key_can_be_set_and_deleted() {
         ),
         ("seeds", r#"["[::1]:4040"]"#, r#"["[::1]:4040"]"#),
         ("secret", SECRET, r#""correct horse battery staple""#),
+        (
+            "secret_accept",
+            SECRET,
+            r#"["correct horse battery staple"]"#,
+        ),
         ("cert", &pem, &made),
         (
             "services",
@@ -124,11 +129,31 @@ fn a_secret_can_come_from_where_no_process_list_shows_it() {
         .succeeds_in_silence();
     assert_eq!(file(&home), expected);
 
-    let empty = home.with(&["setsecret"], &[], "").fails(2);
-    assert_eq!(
-        empty.err,
-        "error: the secret is empty; \"aemp gensecret\" makes one\n"
+    for set in ["setsecret", "setsecret_accept"] {
+        let empty = home.with(&[set], &[], "").fails(2);
+        assert_eq!(
+            empty.err,
+            "error: the secret is empty; \"aemp gensecret\" makes one\n"
+        );
+    }
+    // A further one that is accepted, in the same ways. A comma is part of it.
+    let further = "before, the secret was this";
+    home.aemp(&["delsecret"]).succeeds();
+    home.with(&["setsecret_accept"], &[], &format!("{further}\n"))
+        .succeeds_in_silence();
+    let expected = format!(r#"{{"version": 1, "secret_accept": ["{further}"]}}"#);
+    assert_eq!(file(&home), expected);
+    let visible = home.aemp(&["setsecret_accept", further]).succeeds();
+    assert!(
+        visible
+            .err
+            .contains("\"aemp setsecret_accept\" asks for it")
     );
+    assert_eq!(file(&home), expected);
+    let path = home.write("further", further);
+    home.aemp(&["--secret-file", &path, "setsecret_accept"])
+        .succeeds_in_silence();
+    assert_eq!(file(&home), expected);
     home.aemp(&["setsecret", "--secret-file", "no/such"])
         .fails(1);
 }
@@ -304,6 +329,7 @@ fn showconfig() {
 binds             ["a:1"]  (in profile "p")
 seeds             ["b:2"]  (on the command line)
 secret            "***"  (in the file's global keys)
+secret_accept     null  (built in)
 cert              null  (built in)
 services          []  (built in)
 parent            "q"  (in profile "p")

@@ -6,6 +6,7 @@ use std::fmt;
 
 use aemp_proto::handshake::secret_text;
 use aemp_proto::text::latin1;
+use zeroize::Zeroizing;
 
 use crate::handshake::{Secret, SecretError};
 use crate::policy::Rules;
@@ -93,6 +94,7 @@ pub struct Settings {
     /// A feature that the configuration needs and this version does not have. If set, the node does not start.
     pub unsupported: Option<Unsupported>,
     secret: Option<SecretSource>,
+    secret_accept: Vec<SecretSource>,
     certificate: Option<Pem>,
 }
 
@@ -117,15 +119,34 @@ impl Settings {
         self.secret = secret.map(SecretSource::Checked);
     }
 
+    /// The further accepted secrets as texts, like [`secret_text`](Self::secret_text).
+    pub fn secret_accept_texts(&self) -> Vec<String> {
+        self.secret_accept
+            .iter()
+            .map(SecretSource::as_text)
+            .collect()
+    }
+
+    /// Replaces the further accepted secrets. Their length is not checked against `min_secret` again.
+    pub fn set_secret_accept(&mut self, secrets: Vec<Secret>) {
+        self.secret_accept = secrets.into_iter().map(SecretSource::Checked).collect();
+    }
+
     pub(crate) fn set_secret_source(&mut self, secret: SecretSource) {
         self.secret = Some(secret);
     }
 
-    /// Takes the secret, if there is one. Fails if it is shorter than `min_secret`.
-    pub(crate) fn take_secret(&mut self) -> Result<Option<Secret>, SecretError> {
-        let secret = self.secret.take();
-        let checked = secret.map(|secret| secret.check(self.config.min_secret));
-        checked.transpose()
+    pub(crate) fn accept_secret_source(&mut self, secret: SecretSource) {
+        self.secret_accept.push(secret);
+    }
+
+    /// Takes the secret, if there is one, and the further accepted ones. Fails if one is shorter than `min_secret`.
+    pub(crate) fn take_secrets(&mut self) -> Result<(Option<Secret>, Vec<Secret>), SecretError> {
+        let min = self.config.min_secret;
+        let secret = self.secret.take().map(|secret| secret.check(min));
+        let accepted = std::mem::take(&mut self.secret_accept);
+        let accepted = accepted.into_iter().map(|secret| secret.check(min));
+        Ok((secret.transpose()?, accepted.collect::<Result<_, _>>()?))
     }
 }
 
@@ -158,8 +179,8 @@ impl fmt::Debug for Pem {
 
 /// A secret as it was set.
 pub(crate) enum SecretSource {
-    Text(String),
-    Bytes(Vec<u8>),
+    Text(Zeroizing<String>),
+    Bytes(Zeroizing<Vec<u8>>),
     /// Its length was checked against its own `min_secret`.
     Checked(Secret),
 }
@@ -168,14 +189,14 @@ impl SecretSource {
     fn check(self, min: usize) -> Result<Secret, SecretError> {
         match self {
             Self::Text(text) => Secret::from_text(&text, min),
-            Self::Bytes(bytes) => Secret::new(bytes, min),
+            Self::Bytes(mut bytes) => Secret::new(std::mem::take(&mut *bytes), min),
             Self::Checked(secret) => Ok(secret),
         }
     }
 
     fn as_text(&self) -> String {
         match self {
-            Self::Text(text) => text.clone(),
+            Self::Text(text) => text.to_string(),
             Self::Bytes(bytes) => latin1(bytes),
             Self::Checked(secret) => secret_text(secret),
         }

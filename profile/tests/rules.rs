@@ -269,6 +269,36 @@ fn neither_a_secret_nor_a_key_shows_in_what_is_printed() {
 }
 
 #[test]
+fn further_secrets_are_a_list_or_one_text_each_as_long_as_a_secret() {
+    let further = "a comma, and more";
+    for (value, count) in [
+        (Value::from(further), 1),
+        (vec![further.into(), SECRET.into()].into(), 2),
+        (Value::from(Vec::new()), 0),
+        (Value::Null, 0),
+    ] {
+        let program = Map::from(vec![("secret_accept".into(), value)]);
+        let mut sources = Sources::new("host", "WORD");
+        sources.program = Some(&program);
+        let profile = sources.resolve().unwrap();
+        assert_eq!(profile.secret_accept.len(), count);
+        assert!(profile.secret.is_none());
+        assert!(!format!("{profile:?}").contains("comma"));
+    }
+    for (value, says) in [
+        (Value::from(7), "a list of texts"),
+        (vec![Value::from(7)].into(), "a list of texts"),
+        ("short".into(), "at least 16 are needed"),
+    ] {
+        let program = Map::from(vec![("secret_accept".into(), value)]);
+        let mut sources = Sources::new("host", "WORD");
+        sources.program = Some(&program);
+        let error = sources.resolve().unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn the_values_that_hold_are_told_with_their_places_in_the_pages_order() {
     let file = json(
         r#"{"seeds": ["a:1"], "nodelay": null, "profile": {"p": {"binds": ["*"], "secret": "x"}}}"#,

@@ -89,22 +89,36 @@ fn one(name: &str, command: Command) -> String {
     let usage = format!("aemp {name} {arguments}").trim_end().to_owned();
     let (about, examples) = match command {
         Command::Described(command) => {
-            let lines = command.examples.iter().map(|line| format!("  aemp {line}\n"));
+            let lines = command
+                .examples
+                .iter()
+                .map(|line| format!("  aemp {line}\n"));
             (command.about.to_owned(), lines.collect::<String>())
         }
-        Command::Set(Key::Secret) => (
-            "Set the secret that all nodes of the network share.\n\nWithout SECRET, which lists of \
-             processes show, it is taken from\n--secret-file, else from AEMP_SECRET, else asked for, else read from the \
-             standard input."
-                .to_owned(),
-            "  aemp setsecret\n  aemp --secret-file FILE setsecret\n".to_owned(),
+        Command::Set(key) if set::takes_secret(key) => (
+            format!(
+                "{}.\n\nWithout SECRET, which lists of processes show, it is taken from\n--secret-file, else from \
+                 AEMP_SECRET, else asked for, else read from the standard input.",
+                match key {
+                    Key::Secret => "Set the secret that all nodes of the network share",
+                    _ =>
+                        "Set the further secret that the node accepts, while the secret of the\nnetwork is exchanged",
+                }
+            ),
+            format!(
+                "  aemp set{0}\n  aemp --secret-file FILE set{0}\n",
+                key.name()
+            ),
         ),
         Command::Set(key) => (
             format!("Set {}: {}.", key.name(), set::about(key)),
             format!("  aemp set{} {}\n", key.name(), set::example(key)),
         ),
         Command::Delete(key) => (
-            format!("Take {} away, so that what is inherited or built in holds.", key.name()),
+            format!(
+                "Take {} away, so that what is inherited or built in holds.",
+                key.name()
+            ),
             format!("  aemp del{0}\n  aemp profile seed del{0}\n", key.name()),
         ),
     };

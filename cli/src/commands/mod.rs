@@ -136,7 +136,7 @@ impl Command {
         match self {
             Self::Described(command) => command.takes,
             // Its value may come from where no list of processes shows it.
-            Self::Set(Key::Secret) => Takes::AtMost(1),
+            Self::Set(key) if set::takes_secret(key) => Takes::AtMost(1),
             Self::Set(_) => Takes::Exactly(1),
             Self::Delete(_) => Takes::Exactly(0),
         }
@@ -164,7 +164,7 @@ impl Command {
 
     /// Whether options give all that it takes, so that the words that follow are the next command's.
     pub(crate) fn has_all(self, options: &Options) -> bool {
-        matches!(self, Self::Set(Key::Secret)) && options.secret_file.is_some()
+        matches!(self, Self::Set(key) if set::takes_secret(key)) && options.secret_file.is_some()
     }
 }
 

@@ -30,7 +30,7 @@ macro_rules! names {
 
 fn names(key: Key) -> (&'static str, &'static str) {
     names!(
-        key, NodeId "nodeid", Binds "binds", Seeds "seeds", Secret "secret", Cert "cert", Services "services",
+        key, NodeId "nodeid", Binds "binds", Seeds "seeds", Secret "secret", SecretAccept "secret_accept", Cert "cert", Services "services",
         Parent "parent", MonitorTimeout "monitor_timeout", ConnectInterval "connect_interval",
         FramingFormat "framing_format", AuthOffer "auth_offer", AuthAccept "auth_accept", Autocork "autocork",
         Nodelay "nodelay", MinSecret "min_secret", TlsFallback "tls_fallback", HungCheck "hung_check", Secure "secure",
@@ -38,10 +38,15 @@ fn names(key: Key) -> (&'static str, &'static str) {
     )
 }
 
+/// Whether a key takes a secret, which may come from where no list of processes shows it.
+pub(super) fn takes_secret(key: Key) -> bool {
+    matches!(key, Key::Secret | Key::SecretAccept)
+}
+
 /// What `setKEY` takes, for people.
 pub(super) fn arguments(key: Key) -> &'static str {
     match (key, key.kind()) {
-        (Key::Secret, _) => "[SECRET]",
+        (Key::Secret | Key::SecretAccept, _) => "[SECRET]",
         (Key::Cert, _) => "FILE",
         (Key::Parent, _) => "PROFILE",
         (_, Kind::Addresses) => "HOST:PORT,...",
@@ -61,6 +66,7 @@ pub(super) fn about(key: Key) -> &'static str {
         Key::Binds => "Addresses to listen on; * is every interface",
         Key::Seeds => "Addresses to keep a connection to",
         Key::Secret => "The secret that all nodes of the network share",
+        Key::SecretAccept => "A further secret that is accepted, while the secret is exchanged",
         Key::Cert => "Private key, certificate and CA certificates, read from a PEM file",
         Key::Services => "Functions to run at start; with arguments as JSON",
         Key::Parent => "The profile to inherit from",
@@ -102,13 +108,14 @@ pub(super) fn example(key: Key) -> String {
 
 pub(super) fn set(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Step, Failure> {
     let value = match (key, arguments.into_iter().next()) {
-        (Key::Secret, None) => secret::read(line.options)?.into(),
-        (Key::Secret, Some(given)) => {
-            output::hint(
-                "other users of this machine can see a secret on a command line: \"aemp setsecret\" asks for it, \
+        (key, None) if takes_secret(key) => of_kind(key, secret::read(line.options)?.into()),
+        (key, Some(given)) if takes_secret(key) => {
+            output::hint(&format!(
+                "other users of this machine can see a secret on a command line: \"aemp {}\" asks for it, \
                  and --secret-file FILE or AEMP_SECRET give it unseen",
-            );
-            given
+                set_name(key)
+            ));
+            of_kind(key, given)
         }
         (Key::Cert, Some(Value::Text(path))) => pem(&path)?.into(),
         (_, Some(Value::Text(word))) => key.word(&word),
@@ -116,7 +123,7 @@ pub(super) fn set(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<St
         (_, None) => Value::Null,
     };
     key.check(&value, &Place::CommandLine)?;
-    if key == Key::Secret && value.as_str() == Some("") {
+    if takes_secret(key) && [Value::from(""), of_kind(key, "".into())].contains(&value) {
         return Err(Failure::Usage(
             "the secret is empty; \"aemp gensecret\" makes one".into(),
         ));
@@ -125,6 +132,14 @@ pub(super) fn set(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<St
         document.set(scope, key.name(), value);
         Ok(())
     }))
+}
+
+/// A text as a value of `key`: where that is a list, one of it.
+fn of_kind(key: Key, given: Value) -> Value {
+    match (key.kind(), &given) {
+        (Kind::Texts, Value::Text(_)) => vec![given].into(),
+        _ => given,
+    }
 }
 
 pub(super) fn delete(line: &Line<'_>, key: Key) -> Step {

@@ -91,6 +91,7 @@ pub(crate) trait Host: Send + Sync {
 /// The parts of links that a program chooses.
 pub(crate) struct Choices {
     pub(crate) secret: Option<Secret>,
+    pub(crate) secret_accept: Vec<Secret>,
     pub(crate) codecs: Codecs,
     pub(crate) transports: Transports,
     pub(crate) tls: Option<Arc<dyn Secure>>,
@@ -103,6 +104,7 @@ impl Links {
     pub(crate) fn new(network: Arc<Network>, choices: Choices, host: Weak<dyn Host>) -> Arc<Self> {
         let Choices {
             secret,
+            secret_accept,
             codecs,
             transports,
             tls,
@@ -111,15 +113,11 @@ impl Links {
             entropy,
         } = choices;
         let config = &network.config;
+        let mut settings = settings(network.id.clone(), secret, config, &codecs, tls.is_some());
+        settings.secret_accept = secret_accept;
         Arc::new(Self {
             host,
-            settings: Arc::new(settings(
-                network.id.clone(),
-                secret,
-                config,
-                &codecs,
-                tls.is_some(),
-            )),
+            settings: Arc::new(settings),
             codecs,
             transports,
             tls,

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use aemp_proto::address::{listed, rank};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
+use zeroize::Zeroizing;
 
 use super::configured::{Configured, Prepared};
 use super::inner::{Clock, Parts};
@@ -79,14 +80,24 @@ impl Builder {
     /// [`secret_bytes`](Self::secret_bytes) for arbitrary bytes.
     pub fn secret(mut self, secret: impl Into<String>) -> Self {
         self.settings
-            .set_secret_source(SecretSource::Text(secret.into()));
+            .set_secret_source(SecretSource::Text(Zeroizing::new(secret.into())));
         self
     }
 
     /// The secret as bytes; see [`secret`](Self::secret).
     pub fn secret_bytes(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.settings
-            .set_secret_source(SecretSource::Bytes(secret.into()));
+            .set_secret_source(SecretSource::Bytes(Zeroizing::new(secret.into())));
+        self
+    }
+
+    /// A further secret that is accepted, while the nodes of a network exchange their secret one after the other. This node
+    /// proves itself with [`secret`](Self::secret), and to a node that has dialled it with the one that this node has used.
+    /// Call it again for more. The steps of an exchange are in docs/operating.md.
+    #[doc(alias = "secret_accept")]
+    pub fn accept_secret(mut self, secret: impl Into<String>) -> Self {
+        let source = SecretSource::Text(Zeroizing::new(secret.into()));
+        self.settings.accept_secret_source(source);
         self
     }
 
@@ -256,7 +267,7 @@ impl Builder {
         let codecs = select_codecs(self.codecs, settings.codecs.take())?;
         let connects =
             !(settings.binds.is_empty() && settings.seeds.is_empty() && self.peers.is_empty());
-        let secret = settings.take_secret()?;
+        let (secret, secret_accept) = settings.take_secrets()?;
         let tls = match (self.tls, settings.certificate_text(), &self.tls_loader) {
             (Some(tls), ..) => Some(tls),
             (None, None, _) => None,
@@ -289,6 +300,7 @@ impl Builder {
             config: settings.config,
             choices: Choices {
                 secret,
+                secret_accept,
                 codecs,
                 transports: self.transports,
                 tls,

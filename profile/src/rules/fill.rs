@@ -20,6 +20,7 @@ impl Fill for Profile {
         settings.seeds = self.seeds;
         settings.set_secret(self.secret);
         settings.set_certificate(self.cert.map(|cert| cert.as_pem().to_owned()));
+        settings.set_secret_accept(self.secret_accept);
         settings.codecs = self
             .framing_format
             .map(|names| names.iter().map(Text::to_string).collect());

@@ -18,6 +18,8 @@ pub enum Key {
     Seeds,
     /// The secret that all nodes of the network share.
     Secret,
+    /// Further secrets that the node accepts while the network's secret is exchanged.
+    SecretAccept,
     /// A private key, its certificate and CA certificates, in PEM.
     Cert,
     /// Functions to run at start.
@@ -64,6 +66,8 @@ pub enum Kind {
     Seconds,
     /// A list of names.
     Names,
+    /// A list of texts, which may hold commas.
+    Texts,
     /// A list of auth methods.
     Methods,
     /// On or off.
@@ -76,11 +80,12 @@ pub enum Kind {
 
 impl Key {
     /// All keys, in the order of protocol.md section 9.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::NodeId,
         Self::Binds,
         Self::Seeds,
         Self::Secret,
+        Self::SecretAccept,
         Self::Cert,
         Self::Services,
         Self::Parent,
@@ -105,6 +110,7 @@ impl Key {
             Self::Binds => "binds",
             Self::Seeds => "seeds",
             Self::Secret => "secret",
+            Self::SecretAccept => "secret_accept",
             Self::Cert => "cert",
             Self::Services => "services",
             Self::Parent => "parent",
@@ -138,6 +144,7 @@ impl Key {
         match self {
             Self::NodeId | Self::Secret | Self::Cert | Self::Parent => Kind::Text,
             Self::Binds | Self::Seeds => Kind::Addresses,
+            Self::SecretAccept => Kind::Texts,
             Self::Services => Kind::Services,
             Self::MonitorTimeout | Self::ConnectInterval => Kind::Seconds,
             Self::FramingFormat => Kind::Names,
@@ -158,6 +165,7 @@ impl Key {
             Kind::Services => "a list of names, or of lists of a name and its arguments",
             Kind::Seconds => "a number of seconds from 0.05 on",
             Kind::Names => "a list of names",
+            Kind::Texts => "a list of texts",
             Kind::Methods => {
                 "a list of the methods hmac_sha3_512, cleartext, tls_sha3_512, tls_anon"
             }
@@ -177,6 +185,7 @@ impl Key {
             Self::Binds => r#"["*:4040"]"#,
             Self::Seeds => r#"["192.0.2.1:4040","[2001:db8::1]:4040"]"#,
             Self::Secret => r#"what "aemp gensecret" makes"#,
+            Self::SecretAccept => r#"["the secret of before"]"#,
             Self::Cert => r#"what "aemp gencert" makes"#,
             Self::Services => r#"["aemp::echo",["aemp::log",5]]"#,
             Self::Parent => r#""common""#,
@@ -205,7 +214,9 @@ impl Key {
             Self::NodeId => format!("{name}/").into(),
             Self::Binds => vec![Value::from("*")].into(),
             Self::Seeds | Self::Services => Vec::new().into(),
-            Self::Secret | Self::Cert | Self::Parent | Self::Allow => Value::Null,
+            Self::Secret | Self::SecretAccept | Self::Cert | Self::Parent | Self::Allow => {
+                Value::Null
+            }
             Self::MonitorTimeout => config.monitor_timeout.as_secs().into(),
             Self::ConnectInterval => config.connect_interval.as_secs().into(),
             Self::FramingFormat => vec![Value::from("cbor"), "json".into()].into(),
@@ -221,7 +232,7 @@ impl Key {
 
     /// Whether its value is confidential and must not be shown.
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::Cert)
+        matches!(self, Self::Secret | Self::SecretAccept | Self::Cert)
     }
 
     /// Checks that `value` is valid for this key. `null` is always valid: it stands for the built-in default.
@@ -247,6 +258,7 @@ impl Key {
             Kind::Services => read::services(value).is_some(),
             Kind::Seconds => read::seconds(value).is_some(),
             Kind::Names => read::names(value).is_some(),
+            Kind::Texts => read::texts(value).is_some(),
             Kind::Methods => read::methods(value).is_some(),
             Kind::Flag => read::flag(value).is_some(),
             Kind::Count => read::count(value).is_some(),
@@ -294,6 +306,7 @@ impl Key {
         let text = Value::from(word);
         match self.kind() {
             Kind::Text | Kind::Rules => text,
+            Kind::Texts => vec![text].into(),
             Kind::Addresses | Kind::Services | Kind::Names | Kind::Methods => read::split(word)
                 .map(Value::from)
                 .collect::<Vec<_>>()

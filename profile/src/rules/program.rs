@@ -30,6 +30,10 @@ pub(super) fn as_values(settings: &Settings, has_profile: bool) -> Vec<(Text, Va
     if let Some(secret) = settings.secret_text() {
         set(Key::Secret, secret.into());
     }
+    let accepted = settings.secret_accept_texts();
+    if !accepted.is_empty() {
+        set(Key::SecretAccept, list(&accepted));
+    }
     if let Some(pem) = settings.certificate_text() {
         set(Key::Cert, pem.into());
     }

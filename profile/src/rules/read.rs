@@ -38,6 +38,14 @@ pub(super) fn names(value: &Value) -> Option<Vec<Text>> {
     }
 }
 
+/// One text, or a list of them. Not comma-separated: a secret may hold commas.
+pub(super) fn texts(value: &Value) -> Option<Vec<Text>> {
+    match value {
+        Value::Array(items) => items.iter().map(text).collect(),
+        one => Some(vec![text(one)?]),
+    }
+}
+
 /// A port without a host may be a number, and one text may hold several addresses (protocol.md section 1).
 pub(super) fn addresses(value: &Value) -> Option<Vec<String>> {
     let items = match value {

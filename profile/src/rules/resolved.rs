@@ -26,6 +26,8 @@ pub struct Profile {
     pub seeds: Vec<String>,
     /// The shared secret, of at least `min_secret` bytes.
     pub secret: Option<Secret>,
+    /// Further secrets that are accepted, each of at least `min_secret` bytes.
+    pub secret_accept: Vec<Secret>,
     /// The private key and certificates.
     pub cert: Option<Certificate>,
     /// Services to run at start, in this order.
@@ -99,11 +101,17 @@ impl Profile {
             Some(text) => Some(Secret::from_text(&text, min_secret)?),
             None => None,
         };
+        let accepted = from.get(Key::SecretAccept, read::texts)?;
+        let accepted = accepted.unwrap_or_default().into_iter();
+        let secret_accept = accepted
+            .map(|text| Secret::from_text(&text, min_secret))
+            .collect::<Result<_, _>>()?;
         let mut profile = Self {
             name: name.to_owned(),
             binds: list(Key::Binds)?.unwrap_or_else(|| vec!["*".to_owned()]),
             seeds: list(Key::Seeds)?.unwrap_or_default(),
             secret,
+            secret_accept,
             cert: from.get(Key::Cert, read::text)?.map(Certificate),
             services: from.get(Key::Services, read::services)?.unwrap_or_default(),
             monitor_timeout: time(Key::MonitorTimeout, config.monitor_timeout)?,

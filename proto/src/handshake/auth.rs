@@ -5,6 +5,7 @@ use std::fmt;
 use ctutils::CtEq;
 use hmac::{KeyInit, Mac, SimpleHmac};
 use sha3::{Digest, Sha3_512};
+use zeroize::Zeroizing;
 
 use super::Secret;
 
@@ -78,8 +79,8 @@ pub(super) fn proof(
     secret: Option<&Secret>,
     sender: Lines<'_>,
     receiver: Lines<'_>,
-) -> Option<String> {
-    Some(match method {
+) -> Option<Zeroizing<String>> {
+    Some(Zeroizing::new(match method {
         AuthMethod::HmacSha3_512 => {
             let mut mac = SimpleHmac::<Sha3_512>::new_from_slice(secret?.bytes()).ok()?;
             update_transcript(sender, receiver, |part| mac.update(part));
@@ -92,7 +93,7 @@ pub(super) fn proof(
             hex(&hash.finalize())
         }
         AuthMethod::TlsAnon => String::new(),
-    })
+    }))
 }
 
 /// Whether two proofs are equal, in constant time. Both are hashed first, so that the time does not depend on the
@@ -117,8 +118,12 @@ fn update_transcript(sender: Lines<'_>, receiver: Lines<'_>, mut update: impl Fn
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
-    let digits = |&byte: &u8| [digit(byte >> 4), digit(byte)];
-    bytes.iter().flat_map(digits).collect()
+    // Bytes of a secret leave no copy behind in memory that was too short.
+    let mut text = String::with_capacity(2 * bytes.len());
+    for &byte in bytes {
+        text.extend([digit(byte >> 4), digit(byte)]);
+    }
+    text
 }
 
 #[cfg(test)]

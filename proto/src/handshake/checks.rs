@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::auth::{self, Lines};
 use super::error::excerpt;
 use super::greeting::join;
-use super::{AuthMethod, HandshakeError, Peer, Role, Settings, Tls};
+use super::{AuthMethod, HandshakeError, Peer, Role, Secret, Settings, Tls};
 use crate::{NodeId, Text};
 
 /// This node's side of an opening.
@@ -58,6 +58,8 @@ pub(super) struct Both {
     pub(super) method: AuthMethod,
     /// The framing in our auth line, in which we send.
     pub(super) framing: Text,
+    /// The secret of our auth line: the peer's, once it has proved itself with one.
+    secret: Option<Secret>,
 }
 
 /// Checks the peer's greeting and nonce, and chooses the auth method and framing of our auth line.
@@ -82,6 +84,7 @@ pub(super) fn check_greeting(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Bot
     }
     let method = choose_method(&us, &peer, under_tls)?;
     let framing = choose_framing(&us, &peer)?;
+    let secret = us.settings.secret.clone();
     Ok(Both {
         us,
         peer,
@@ -90,6 +93,7 @@ pub(super) fn check_greeting(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Bot
         is_certified: false,
         method,
         framing,
+        secret,
     })
 }
 
@@ -143,16 +147,16 @@ impl Both {
 
     /// Our auth line, with its terminator.
     pub(super) fn auth_line(&self) -> Vec<u8> {
-        let secret = self.us.settings.secret.as_ref();
+        let secret = self.secret.as_ref();
         let proof = auth::proof(self.method, secret, self.us.lines(), self.theirs());
         // Not reached without a secret: such a method is not chosen. An empty proof would not be accepted.
         let proof = proof.unwrap_or_default();
-        format!("{};{proof};{}\n", self.method, self.framing).into_bytes()
+        format!("{};{};{}\n", self.method, *proof, self.framing).into_bytes()
     }
 
     /// Verifies the peer's auth line: the method was offered, the proof is right, the framing was offered. The proof of
     /// `tls_sha3_512` is the certificate: what the auth line adds, anyone can compute.
-    pub(super) fn verify(&self, line: &[u8]) -> Result<(AuthMethod, Text), HandshakeError> {
+    pub(super) fn verify(&mut self, line: &[u8]) -> Result<(AuthMethod, Text), HandshakeError> {
         let node = || self.node();
         let fields: Vec<&[u8]> = line.splitn(4, |&byte| byte == b';').collect();
         let [name, data, framing, ..] = fields[..] else {
@@ -188,23 +192,43 @@ impl Both {
                 method,
             });
         }
-        let secret = self.us.settings.secret.as_ref();
-        let expected = auth::proof(method, secret, self.theirs(), self.us.lines());
-        if !expected.is_some_and(|expected| auth::equal_in_constant_time(expected.as_bytes(), data))
-        {
+        let Some(secret) = self.proved(method, data) else {
             return Err(HandshakeError::ProofWrong {
                 node: node(),
                 method,
             });
-        }
+        };
+        let node = self.node();
+        self.secret = secret;
         let ours = &self.us.settings.framings;
         match ours.iter().find(|name| name.as_bytes() == framing) {
             Some(framing) => Ok((method, framing.clone())),
             None => Err(HandshakeError::FramingNotOffered {
-                node: node(),
+                node,
                 found: excerpt(framing),
                 offered: self.us.framings(),
             }),
         }
+    }
+
+    /// The secret with which `data` proves the peer, and that of this node if the method needs none. `None`: it proves
+    /// nothing. All secrets are compared, whichever it is.
+    fn proved(&self, method: AuthMethod, data: &[u8]) -> Option<Option<Secret>> {
+        let Settings {
+            secret,
+            secret_accept,
+            ..
+        } = &*self.us.settings;
+        let others = secret_accept.iter().filter(|_| method.needs_secret());
+        let mut proved = None;
+        for secret in [secret.as_ref()].into_iter().chain(others.map(Some)) {
+            let expected = auth::proof(method, secret, self.theirs(), self.us.lines());
+            let is_equal = expected
+                .is_some_and(|expected| auth::equal_in_constant_time(expected.as_bytes(), data));
+            if is_equal {
+                proved = proved.or(Some(secret.cloned()));
+            }
+        }
+        proved
     }
 }

@@ -27,8 +27,15 @@ impl fmt::Display for Line {
 }
 
 /// Collects the bytes of a line. It visits each byte once, in however many pieces the bytes arrive.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct LineReader(Vec<u8>);
+
+/// Without the bytes, which can be a secret in clear text.
+impl fmt::Debug for LineReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LineReader({} bytes)", self.0.len())
+    }
+}
 
 /// The result of [`LineReader::read`].
 pub(super) enum Read {

@@ -1,11 +1,16 @@
-//! `Secret`: the shared secret of a network. Its `Debug` does not show it.
+//! `Secret`: the shared secret of a network. Its `Debug` does not show it, and its memory is overwritten when it is dropped.
 
 use std::fmt;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::text::latin1;
 
 /// The secret that all nodes of a network share: the bytes of the HMAC key. Never empty.
+///
+/// Clones share one copy of the bytes, which is overwritten with zeros when the last of them is dropped. Copies that the
+/// program has made of them before are its own.
 ///
 /// The constructors check its length against the configured `min_secret` (protocol.md section 9).
 ///
@@ -18,7 +23,7 @@ use crate::text::latin1;
 /// # Ok::<(), aemp_proto::handshake::SecretError>(())
 /// ```
 #[derive(Clone)]
-pub struct Secret(Arc<[u8]>);
+pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
 
 impl Secret {
     /// A secret of these bytes.
@@ -26,7 +31,7 @@ impl Secret {
     /// # Errors
     /// If there are fewer than `min` bytes, or none.
     pub fn new(bytes: impl Into<Vec<u8>>, min: usize) -> Result<Self, SecretError> {
-        let bytes: Vec<u8> = bytes.into();
+        let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(bytes.into());
         if bytes.is_empty() {
             return Err(SecretError::Empty);
         }
@@ -34,7 +39,7 @@ impl Secret {
             let length = bytes.len();
             return Err(SecretError::TooShort { length, min });
         }
-        Ok(Self(bytes.into()))
+        Ok(Self(Arc::new(bytes)))
     }
 
     /// A secret from the text of a configuration. Each character is one byte, as in a Perl node (protocol.md section
@@ -43,8 +48,12 @@ impl Secret {
     /// # Errors
     /// As for [`new`](Self::new), and if a character is beyond U+00FF.
     pub fn from_text(text: &str, min: usize) -> Result<Self, SecretError> {
-        let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
-        Self::new(bytes.ok_or(SecretError::Wide)?, min)
+        // Of the right capacity from the start: memory that a growing vector leaves behind is not overwritten.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+        for c in text.chars() {
+            bytes.push(u8::try_from(c).map_err(|_| SecretError::Wide)?);
+        }
+        Self::new(std::mem::take(&mut *bytes), min)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -19,6 +19,10 @@ pub struct Settings {
     pub provider: Text,
     /// The shared secret. Without one, `hmac_sha3_512` and `cleartext` are neither accepted nor produced.
     pub secret: Option<Secret>,
+    /// Further secrets that are accepted while the secret of a network is exchanged. A dialler proves itself with
+    /// [`secret`](Self::secret); an acceptor with the one with which the dialler has proved itself, so that a node that
+    /// has only one of the secrets can connect. Empty by default.
+    pub secret_accept: Vec<Secret>,
     /// The auth methods that we accept, best first. `cleartext` also needs [`Opening::cleartext`]; `tls_anon` is accepted
     /// from peers that have dialled this node, never from a node that it has dialled.
     pub auth_accept: Vec<AuthMethod>,
@@ -39,6 +43,7 @@ impl Settings {
             node,
             provider: Text::from_static(concat!("aemp-", env!("CARGO_PKG_VERSION"))),
             secret: None,
+            secret_accept: Vec::new(),
             auth_accept: AuthMethod::DEFAULT.to_vec(),
             auth_offer: AuthMethod::DEFAULT.to_vec(),
             framings: Vec::new(),
