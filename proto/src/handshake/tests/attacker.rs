@@ -56,9 +56,21 @@ pub fn run(input: &[u8]) {
         _ => Role::Acceptor,
     });
     let checks = setting & 8 == 0;
+    // Whether the secret of the network is being exchanged: one end is a round ahead.
+    let exchanges = setting & 16 != 0;
     let opening = |end: usize, nonce: u8| {
         let mut settings = settings(["one", "two"][end], &["cbor", "json"]);
         settings.check_peeraddr = checks;
+        if exchanges {
+            let new = Secret::from_text("the secret from now on", 16).unwrap();
+            settings.secret_accept.push(new);
+            if end == 1 {
+                std::mem::swap(
+                    &mut settings.secret_accept[0],
+                    settings.secret.as_mut().unwrap(),
+                );
+            }
+        }
         let mut opening = Opening::new(Arc::new(settings), roles[end], Nonce::new([nonce; 32]));
         let address = |at: usize| ADDRESSES[at].parse().ok();
         opening.local = address(end);
