@@ -68,7 +68,13 @@ fn opening(input: &mut Input<'_>, greeting: AwaitGreeting) -> Result<String, Han
     };
     let ready = match greeted {
         Greeted::Plain(ready) => ready,
-        Greeted::Tls(tls) => return Ok(format!("TLS as {:?} with {:?}", tls.role(), tls.peer())),
+        Greeted::Tls(tls) => {
+            return Ok(format!(
+                "TLS as {:?} with {}",
+                tls.role(),
+                tls.peer().node()
+            ));
+        }
     };
     let Some(verified) = input.feed(ready.authenticate().0)? else {
         return Ok("waits for an auth line".into());
