@@ -29,12 +29,15 @@ async fn refused(log: &Log) -> String {
 async fn an_anonymous_peer_is_let_in_and_marked() {
     let made = own("aemp", plain);
     let (a, address) = start(&made, true).await;
-    let mut stranger = Stranger::dial(&address, "x", None).await.unwrap();
+    let id = "anonymous/x";
+    let mut stranger = Stranger::dial(&address, id, None).await.unwrap();
     stranger.say("tls_anon;;json\n").await;
     assert!(stranger.line().await.starts_with("tls_sha3_512;"));
-    stranger.say(r#"["echo","echo","hello","x#me"]"#).await;
+    stranger
+        .say(r#"["echo","echo","hello","anonymous/x#me"]"#)
+        .await;
     stranger.until(r#"["me","hello"]"#).await;
-    let link = link(&a, "x").await;
+    let link = link(&a, id).await;
     assert!(link.is_anonymous());
     assert_eq!(link.auth(), AuthMethod::TlsAnon);
     assert_eq!(link.tls().unwrap().certificate, None);
@@ -49,7 +52,7 @@ async fn an_anonymous_peer_may_send_to_ports_and_nothing_else() {
     let called = a.inbox();
     let to = called.id().clone();
     a.offer_function("f", move |node: &LocalNode, ()| node.send(&to, ("called",)));
-    let mut stranger = Stranger::dial(&address, "x", None).await.unwrap();
+    let mut stranger = Stranger::dial(&address, "anonymous/x", None).await.unwrap();
     stranger.say("tls_anon;;json\n").await;
     stranger.line().await;
     let requests = [
@@ -64,14 +67,34 @@ async fn an_anonymous_peer_may_send_to_ports_and_nothing_else() {
     for (request, _) in requests {
         stranger.say(request).await;
     }
-    stranger.say(r#"["echo","echo","still here","x#me"]"#).await;
+    stranger
+        .say(r#"["echo","echo","still here","anonymous/x#me"]"#)
+        .await;
     stranger.until(r#"["me","still here"]"#).await;
     for (_, action) in requests {
-        let lines = log.with(&["refused by the policy of this node", action, "from=x"]);
+        let lines = log.with(&[
+            "refused by the policy of this node",
+            action,
+            "from=anonymous/x",
+        ]);
         assert_eq!(lines.len(), 1, "{action}");
     }
     let link = &a.stats().links[0];
     assert_eq!(link.refused, requests.len() as u64);
+}
+
+#[tokio::test]
+async fn an_anonymous_peer_cannot_come_as_a_member() {
+    let (log, _guard) = Log::start();
+    let made = own("aemp", plain);
+    let (a, address) = start(&made, true).await;
+    let mut stranger = Stranger::dial(&address, "member", None).await.unwrap();
+    stranger.say("tls_anon;;json\n").await;
+    assert_eq!(stranger.line().await, "");
+    let line = refused(&log).await;
+    let expected = "\"member\" authenticates with tls_anon, which proves nothing, under an ID that a member could have";
+    assert!(line.contains(expected), "{line}");
+    assert!(a.links().is_empty());
 }
 
 #[tokio::test]

@@ -19,7 +19,8 @@ pub enum AuthMethod {
     Cleartext,
     /// `tls_sha3_512`: a hash of both greetings, while the TLS certificates are the proof. Only under TLS.
     TlsSha3_512,
-    /// `tls_anon`: no proof; the peer is anonymous. Only under TLS.
+    /// `tls_anon`: no proof; the peer is anonymous, and its node ID begins with `anonymous/`, so that it does not take the
+    /// place of a member. Only under TLS.
     TlsAnon,
 }
 

@@ -9,6 +9,9 @@ use super::greeting::join;
 use super::{AuthMethod, HandshakeError, Peer, Role, Secret, Settings, Tls};
 use crate::{NodeId, Text};
 
+/// The beginning of the node ID of an anonymous peer, so that it does not take the place of a member.
+pub(super) const ANONYMOUS: &str = "anonymous/";
+
 /// This node's side of an opening.
 #[derive(Debug)]
 pub(super) struct Us {
@@ -177,6 +180,9 @@ impl Both {
                 ),
             });
         };
+        if method == AuthMethod::TlsAnon && !self.peer.node().as_str().starts_with(ANONYMOUS) {
+            return Err(HandshakeError::AnonymousName { node: node() });
+        }
         if method == AuthMethod::TlsSha3_512 && !self.is_certified {
             return Err(HandshakeError::NoCertificate {
                 node: node(),

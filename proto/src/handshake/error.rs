@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::checks::ANONYMOUS;
 use super::{AuthMethod, Line, MAX_LINE, Role};
 use crate::{Excerpt, NodeId, ParseIdError};
 
@@ -201,6 +202,17 @@ pub enum HandshakeError {
         node: NodeId,
         /// The peer's method.
         method: AuthMethod,
+    },
+
+    /// An anonymous peer has the node ID of a member.
+    #[error(
+        "{node:?} authenticates with tls_anon, which proves nothing, under an ID that a member could have: the ID of an \
+         anonymous node begins with {ANONYMOUS:?}",
+        node = .node.as_str()
+    )]
+    AnonymousName {
+        /// The peer.
+        node: NodeId,
     },
 
     /// The proof is not lower-case hexadecimal.

@@ -250,11 +250,26 @@ fn anonymous(node: &str, method: AuthMethod) -> Settings {
 #[test]
 fn an_anonymous_peer_is_marked() {
     let (client, server) = pair(
-        dialler(anonymous("client", AuthMethod::TlsAnon)),
+        dialler(anonymous("anonymous/client", AuthMethod::TlsAnon)),
         acceptor(anonymous("server", AuthMethod::TlsSha3_512)),
     );
     assert!(server.open().is_anonymous());
     assert!(!client.open().is_anonymous());
+}
+
+#[test]
+fn an_anonymous_peer_does_not_take_the_place_of_a_member() {
+    for id in ["member", "anonymous", "member/anonymous/"] {
+        let (_, server) = pair(
+            dialler(anonymous(id, AuthMethod::TlsAnon)),
+            acceptor(anonymous("server", AuthMethod::TlsSha3_512)),
+        );
+        let expected = format!(
+            "\"{id}\" authenticates with tls_anon, which proves nothing, under an ID that a member could have: \
+             the ID of an anonymous node begins with \"anonymous/\""
+        );
+        assert_eq!(server.error().to_string(), expected);
+    }
 }
 
 #[test]
@@ -271,7 +286,7 @@ fn without_a_certificate_a_peer_proves_the_secret_or_is_anonymous() {
     let uncertified = |method| {
         let mut server = End::new(acceptor(anonymous("server", AuthMethod::TlsSha3_512)));
         server.is_certified = false;
-        let mut client = End::new(dialler(anonymous("client", method)));
+        let mut client = End::new(dialler(anonymous("anonymous/client", method)));
         talk(&mut client, &mut server, |there| there);
         server
     };
@@ -279,7 +294,7 @@ fn without_a_certificate_a_peer_proves_the_secret_or_is_anonymous() {
     assert!(!uncertified(AuthMethod::HmacSha3_512).open().is_anonymous());
     assert_eq!(
         uncertified(AuthMethod::TlsSha3_512).error().to_string(),
-        "\"client\" authenticates with tls_sha3_512, which is no proof without a certificate, and it presented none"
+        "\"anonymous/client\" authenticates with tls_sha3_512, which is no proof without a certificate, and it presented none"
     );
 }
 
