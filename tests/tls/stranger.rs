@@ -146,7 +146,13 @@ fn config(made: Option<&Made>) -> ClientConfig {
 
 /// Accepts every certificate.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+pub(crate) struct Anyone(Arc<CryptoProvider>);
+
+impl Anyone {
+    pub(crate) fn new(provider: Arc<CryptoProvider>) -> Self {
+        Self(provider)
+    }
+}
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(

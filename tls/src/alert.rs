@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use rustls::{AlertDescription, Error, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 /// The error of a TLS connection in words. The kind [`UnexpectedEof`](ErrorKind::UnexpectedEof) is kept.
 pub(crate) fn explained(error: io::Error) -> io::Error {
@@ -21,6 +21,9 @@ pub(crate) fn explained(error: io::Error) -> io::Error {
         Error::PeerIncompatible(why) => format!("nothing in common with the peer: {why:?}"),
         Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => {
             format!("what the peer sends is not TLS, or was changed on the way: {inner}")
+        }
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "the peer does not own the key of the certificate that it presents".to_owned()
         }
         Error::DecryptError => {
             "what the peer sent was changed on the way: it cannot be decrypted".to_owned()
