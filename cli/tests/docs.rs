@@ -163,5 +163,5 @@ fn the_guide_shows_what_its_commands_print() {
 
 #[test]
 fn the_page_about_operating_shows_what_its_commands_print() {
-    assert_eq!(follow("operating.md"), 25);
+    assert_eq!(follow("operating.md"), 29);
 }

@@ -66,3 +66,19 @@ fn allow_says_who_may_do_what() {
         "{refused}"
     );
 }
+
+#[test]
+fn echo_makes_no_request_of_its_node_for_a_stranger() {
+    let rules = r#"[{"may":"monitor,directory,relay"}]"#;
+    let (home, _seed) = seed(&["services", r#"["aemp::echo"]"#, "allow", rules]);
+    for words in [["kil1", "echo", "die"], ["aemp::restart", "", ""]] {
+        let line = [&["snd", "seed#echo"], &words[..], &["seed"]].concat();
+        home.aemp(&line).succeeds();
+    }
+    // Messages to it keep their order, so both were handled.
+    let answer = home
+        .aemp(&["cal", "seed#echo", "still here"])
+        .succeeds()
+        .out;
+    assert_eq!(answer, "\"still here\"\n");
+}

@@ -106,7 +106,7 @@ impl Settings {
 
     /// Sets or removes the private key and the certificates, in PEM. See [`Builder::certificate`](crate::Builder::certificate).
     pub fn set_certificate(&mut self, pem: Option<String>) {
-        self.certificate = pem.map(Pem);
+        self.certificate = pem.map(|pem| Pem(Zeroizing::new(pem)));
     }
 
     /// The shared secret as text, with one character per byte, as read by [`Secret::from_text`].
@@ -169,7 +169,7 @@ pub struct Unsupported {
 }
 
 /// A private key and certificates, in PEM. `Debug` does not show them.
-struct Pem(String);
+struct Pem(Zeroizing<String>);
 
 impl fmt::Debug for Pem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

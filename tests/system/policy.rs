@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aemp::policy::{Action, Permission, Policy, Rule, Rules};
-use aemp::{LinkInfo, LocalNode, PortId, Reason, routes};
+use aemp::{LinkInfo, LocalNode, NodeEvent, PortId, Reason, routes};
 
 use crate::common::{Network, linked, node, soon, until};
 use crate::log::Log;
@@ -173,7 +173,7 @@ async fn the_first_rule_that_fits_decides() {
     user.until(r#"["r",7]"#).await;
     user.send(br#"["","AnyEvent::MP::_spawn","new","shop::worker"]["","mon1","new"]"#)
         .await;
-    user.send(br#"["","g_slave",{"public":{"u":1},"private":{"u":1},"'l":{"user":[]}}]"#)
+    user.send(br#"["","g_slave",{"public":{"u":1},"private":{"u":1},"'l":{"user":[]},"'g":{"user":null}}]"#)
         .await;
     scene
         .all_refused(
@@ -183,6 +183,7 @@ async fn the_first_rule_that_fits_decides() {
                 "monitor the port \"new\"",
                 "write the family \"private\"",
                 "publish addresses",
+                "be a global node",
             ],
         )
         .await;
@@ -293,4 +294,25 @@ async fn secure_is_as_in_anyevent_mp() {
     scene
         .all_refused("x", &["call \"shop::price\"", "spawn \"shop::worker\""])
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_its_refusals_is_closed_and_holds_no_memory() {
+    let scene = Scene::new(nothing()).await;
+    let mut x = scene.join("x").await;
+    let mut events = scene.a.events();
+    let requests = br#"["","call","x#?"]"#.repeat(2000);
+    let sent = async {
+        while !scene.a.links().is_empty() {
+            x.send(&requests).await;
+            x.send(br#"["","mon1","port"]"#).await;
+        }
+    };
+    soon(sent).await;
+    let down = soon(events.recv()).await.unwrap();
+    let NodeEvent::Down { reason, .. } = down else {
+        panic!("{down:?}");
+    };
+    let why = "the peer asks for monitors that it must not have, and takes no answers";
+    assert!(reason.to_string().contains(why), "{reason}");
 }

@@ -153,6 +153,9 @@ async fn a_chain_to_a_configured_ca_is_accepted_and_to_another_is_not() {
     let why =
         "the peer's certificate \"CN=old\" has expired: it was valid until 2021-02-03T00:00:00Z";
     refuses(&pem(&a, &ours), &of_old.pem([&old, &ours]), why, EXPIRED).await;
+    // Also where the node that verifies has it in its own PEM.
+    let a_and_old = a.pem([&old, &ours]);
+    refuses(&a_and_old, &of_old.pem([&old, &ours]), why, EXPIRED).await;
     let code = ours.issue("code", for_code);
     let why = "the peer's certificate \"CN=code\" is refused: RequiredEkuNotFound";
     let heard = "the peer refuses this node's certificate (TLS alert BadCertificate)";

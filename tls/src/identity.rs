@@ -20,7 +20,7 @@ pub(crate) struct Identity {
     /// The other certificates of the PEM.
     pub(crate) trusted: Vec<Parsed>,
     /// Those that may sign others.
-    pub(crate) anchors: Vec<TrustAnchor<'static>>,
+    pub(crate) anchors: Vec<Anchor>,
 }
 
 impl Identity {
@@ -46,7 +46,10 @@ impl Identity {
             if index != at && parsed.is_ca {
                 let anchor = webpki::anchor_from_trusted_cert(der);
                 let anchor = anchor.map_err(|error| unreadable(error.to_string()))?;
-                anchors.push(anchor.to_owned());
+                anchors.push(Anchor {
+                    parsed: parsed.clone(),
+                    anchor: anchor.to_owned(),
+                });
             }
             trusted.push(parsed);
         }
@@ -76,6 +79,13 @@ impl Identity {
             tracing::warn!(target: "aemp::tls", subject, %from, "this node's certificate is not valid yet: peers refuse it");
         }
     }
+}
+
+/// A CA certificate of the PEM.
+pub(crate) struct Anchor {
+    /// Its validity is checked by us: a trust anchor has none.
+    pub(crate) parsed: Parsed,
+    pub(crate) anchor: TrustAnchor<'static>,
 }
 
 /// The certificates that lead from `own` towards its CA, as far as the PEM has them. The CA itself is left out.

@@ -13,7 +13,7 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 use webpki::{EndEntityCert, KeyUsage};
 
 use crate::certificate::Parsed;
-use crate::identity::Identity;
+use crate::identity::{Anchor, Identity};
 
 /// Why the certificate of a peer was refused. The names in it are text of the peer, shortened and escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,11 +145,14 @@ impl Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Refusal> {
+        let of_today = |anchor: &&Anchor| check_validity(&anchor.parsed, now).is_ok();
+        let anchors = self.identity.anchors.iter().filter(of_today);
+        let anchors: Vec<_> = anchors.map(|anchor| anchor.anchor.clone()).collect();
         let verify = |usage| -> Result<(), webpki::Error> {
             let leaf = EndEntityCert::try_from(der)?;
             let verified = leaf.verify_for_usage(
                 self.provider.signature_verification_algorithms.all,
-                &self.identity.anchors,
+                &anchors,
                 intermediates,
                 now,
                 usage,
@@ -165,9 +168,16 @@ impl Verifier {
         };
         let Err(error) = verified else { return Ok(()) };
         // Whose validity has ended, if it is not the peer's own.
+        let mut issuers = vec![parsed.certificate.issuer.clone()];
         for der in intermediates {
             if let Ok(intermediate) = Parsed::new(der) {
                 check_validity(&intermediate, now)?;
+                issuers.push(intermediate.certificate.issuer);
+            }
+        }
+        for anchor in &self.identity.anchors {
+            if issuers.contains(&anchor.parsed.certificate.subject) {
+                check_validity(&anchor.parsed, now)?;
             }
         }
         let subject = shown(parsed.subject());

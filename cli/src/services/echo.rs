@@ -26,13 +26,18 @@ fn echo(cx: &mut Context<'_>, message: Message, lines: &LogAllowance) -> Result<
     let mut elements = message.into_values()?.into_vec();
     let reply = elements.pop();
     let reply: Option<PortId> = reply.and_then(|reply| reply.as_str()?.parse().ok());
-    match reply {
-        Some(reply) => cx.send(&reply, elements.into_iter().collect::<Message>()),
-        // A port that dies at the first stranger is of no use.
-        None if lines.admits() => {
-            tracing::warn!(target: "aemp::echo", "a message that does not end in a port ID");
+    let refused = match reply {
+        // To a node port it would be a request of this node, in the words of whoever has sent it.
+        Some(reply) if reply.port().is_node_port() => "a message that is to be sent to a node port",
+        Some(reply) => {
+            cx.send(&reply, elements.into_iter().collect::<Message>());
+            return Ok(());
         }
-        None => {}
+        None => "a message that does not end in a port ID",
+    };
+    // A port that dies at the first stranger is of no use.
+    if lines.admits() {
+        tracing::warn!(target: "aemp::echo", "{refused}");
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use aemp_proto::id::is_reply;
 use aemp_proto::message::{cost_of, values_and_wire};
 use aemp_proto::node_protocol::{Elements, Reply, Request, causes_sending, is_question, is_word};
 
-use super::permit::{action_of, is_permitted, permit, permit_directory};
+use super::permit::{action_of, is_permitted, permit, permit_directory, refusal};
 use super::{Inner, LocalNode};
 use crate::allowance::log_within;
 use crate::codec::Frame;
@@ -105,8 +105,9 @@ fn execute(
     deferred: Option<&mut DeferredRequests>,
 ) -> Result<(), String> {
     if let Some(action) = action_of(&request)
-        && let Err(refused) = permit(node, from, &action)
+        && !permit(node, from, &action)
     {
+        let refused = refusal(node, &action);
         return tell_refused(node, from, request, refused, batch);
     }
     match request {
@@ -191,7 +192,20 @@ fn tell_refused(
     refused: Reason,
     batch: &mut Batch,
 ) -> Result<(), String> {
+    let has_room = match from {
+        Sender::Local => true,
+        Sender::Peer(peer, link) => {
+            peer.answers(link.generation(), node.config.high_water) == Answers::Now
+        }
+    };
     match (request, from) {
+        // Nobody makes this node hold refusals that he does not read; and no monitor is lost in silence.
+        (Request::Watch(_), _) if !has_room => {
+            return Err(String::from(
+                "the peer asks for monitors that it must not have, and takes no answers",
+            ));
+        }
+        (Request::Call(..), _) if !has_room => {}
         // The monitor fires, as that of a port that does not exist.
         (Request::Watch(port), Sender::Peer(peer, link)) => {
             let is_watched = peer.add_watch(&port, node.config.peer_monitors);
@@ -252,7 +266,7 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, elements: Elements, b
         return;
     }
     let is_own = matches!(from, Sender::Peer(peer, _) if peer.id == *to.node());
-    if !is_own && permit(node, from, &Action::Relay(to)).is_err() {
+    if !is_own && !permit(node, from, &Action::Relay(to)) {
         return;
     }
     // Keep the order with earlier messages.

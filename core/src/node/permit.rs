@@ -38,20 +38,22 @@ pub(super) fn is_permitted(node: &Inner, from: Sender<'_>, action: &Action<'_>) 
     }
 }
 
-/// Checks that the policy permits `action` to the sender; logs and counts if not.
-///
-/// # Errors
-/// The reason of the refusal, for the sender.
-pub(super) fn permit(node: &Inner, from: Sender<'_>, action: &Action<'_>) -> Result<(), Reason> {
+/// Whether the policy permits `action` to the sender; logs and counts if not.
+pub(super) fn permit(node: &Inner, from: Sender<'_>, action: &Action<'_>) -> bool {
     if is_permitted(node, from, action) {
-        return Ok(());
+        return true;
     }
     log_within!(from, WARN, target: "aemp::policy", %from, "refused by the policy of this node: {action}");
     if let Sender::Peer(peer, link) = from {
         peer.count_refused(link.generation());
     }
+    false
+}
+
+/// The reason of a refusal, for the sender.
+pub(super) fn refusal(node: &Inner, action: &Action<'_>) -> Reason {
     let text = format!("the policy of {} does not permit to {action}", node.id);
-    Err(reason!["refused", text])
+    reason!["refused", text]
 }
 
 /// Checks that the policy permits a request to the directory, and removes the families from it that the sender must not
@@ -64,16 +66,16 @@ pub(super) fn permit_directory(
     let action = match &*request {
         DirectoryRequest::Global | DirectoryRequest::Set(_) => Action::BecomeGlobal,
         DirectoryRequest::Update(update) => write(update.family()),
-        DirectoryRequest::Found(..) => Action::Publish,
-        DirectoryRequest::Reply(..)
+        DirectoryRequest::Found(..)
+        | DirectoryRequest::Reply(..)
         | DirectoryRequest::Content(_)
         | DirectoryRequest::Changed(_) => return true,
         _ => Action::Directory,
     };
-    if permit(node, from, &action).is_err() {
+    if !permit(node, from, &action) {
         return false;
     }
-    request.retain_families(|family| permit(node, from, &write(family)).is_ok());
+    request.retain_families(|family| permit(node, from, &write(family)));
     true
 }
 
@@ -81,6 +83,7 @@ pub(super) fn permit_directory(
 fn write(family: &str) -> Action<'_> {
     match family {
         "'l" => Action::Publish,
+        "'g" => Action::BecomeGlobal,
         _ if family.starts_with('\'') => Action::Directory,
         _ => Action::Write(family),
     }

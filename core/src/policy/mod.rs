@@ -16,6 +16,10 @@ pub use rules::{Pattern, Permission, Rule, Rules};
 /// through this node to itself. The policy decides about all other requests. It is called for each of them, in the task
 /// that reads the connection, and must not block. A panic counts as a refusal.
 ///
+/// It does not decide about what ports do. A port that sends to a port ID from a message acts for its sender, and as this
+/// node: to the node port of any node such a message is a request of this node's. So check port IDs from peers that may less
+/// than this node: their node, and that they are no node port ([`PortName::is_node_port`](crate::PortName::is_node_port)).
+///
 /// A refused request has no effect. It is logged and counted
 /// ([`LinkStats::refused`](crate::LinkStats::refused)), and the peer is told where the protocol has a place for it: a
 /// monitor fires with `refused TEXT`, a port that was not spawned does not exist, and a call from a node of this project
@@ -65,10 +69,11 @@ pub enum Action<'a> {
     Spawn(&'a str),
     /// Use the directory through this node: look up nodes, query and watch families, be its slave.
     Directory,
-    /// Set and delete entries of this family of the directory. The families of the protocol, whose names begin with `'`,
-    /// are not asked about here.
+    /// Set and delete entries of this family of the directory. Of the families of the protocol, `'l` is
+    /// [`Publish`](Self::Publish), and `'g` [`BecomeGlobal`](Self::BecomeGlobal).
     Write(&'a str),
-    /// Publish addresses of nodes, which other nodes, and this one, may dial.
+    /// Publish addresses of nodes, which other nodes, and this one, may dial. Answers to questions of this node are not
+    /// asked about.
     Publish,
     /// Be a global node, which answers for the directory.
     BecomeGlobal,

@@ -107,7 +107,7 @@ impl Rule {
         let certificate = peer.tls().and_then(|tls| tls.certificate.as_ref());
         let is_owner = |pattern: &Pattern| {
             certificate.is_some_and(|certificate| {
-                pattern.fits(&certificate.fingerprint_hex()) || pattern.fits(&certificate.subject)
+                pattern.fits_hex(&certificate.fingerprint) || pattern.fits(&certificate.subject)
             })
         };
         self.node.as_ref().is_none_or(is_node) && self.certificate.as_ref().is_none_or(is_owner)
@@ -205,6 +205,22 @@ impl Pattern {
             Some(beginning) => name.starts_with(beginning),
             None => name == &*self.0,
         }
+    }
+}
+
+impl Pattern {
+    /// Whether the hexadecimal digits of `bytes` fit.
+    fn fits_hex(&self, bytes: &[u8]) -> bool {
+        let (digits, is_all) = match self.0.strip_suffix('*') {
+            Some(beginning) => (beginning, false),
+            None => (&*self.0, true),
+        };
+        let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n)]);
+        let mut hex = bytes
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        let fits = digits.chars().all(|expected| hex.next() == Some(expected));
+        fits && (!is_all || hex.next().is_none())
     }
 }
 

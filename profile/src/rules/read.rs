@@ -107,6 +107,22 @@ pub(super) fn rules(value: &Value) -> Result<Rules, String> {
     Ok(Rules::new(rules?))
 }
 
+/// A name, in which a `*` may stand at the end only.
+fn pattern(text: &str) -> Option<Text> {
+    let name = text.strip_suffix('*').unwrap_or(text);
+    (!name.contains('*')).then(|| Text::from(text))
+}
+
+/// A fingerprint as policy compares it, whether it is written with colons or in upper case; any other text as it is.
+fn fingerprint(text: &str) -> String {
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    let hex = digits.trim_end_matches('*');
+    match hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => digits.to_ascii_lowercase(),
+        false => text.to_owned(),
+    }
+}
+
 fn rule(value: &Value) -> Result<Rule, String> {
     let wrong = |part: &Value| shown(part);
     let map = value.as_map().ok_or_else(|| wrong(value))?;
@@ -119,8 +135,13 @@ fn rule(value: &Value) -> Result<Rule, String> {
         rule = match (key.as_str().unwrap_or_default(), condition) {
             ("may", _) | ("anonymous", Value::Bool(false)) => rule,
             ("anonymous", Value::Bool(true)) => rule.anonymous(),
-            ("node", Value::Text(pattern)) => rule.node(pattern.clone()),
-            ("cert", Value::Text(pattern)) => rule.certificate(pattern.clone()),
+            ("node", Value::Text(text)) => {
+                rule.node(pattern(text).ok_or_else(|| wrong(condition))?)
+            }
+            ("cert", Value::Text(text)) => {
+                let text = fingerprint(text);
+                rule.certificate(pattern(&text).ok_or_else(|| wrong(condition))?)
+            }
             _ => return Err(format!("{} in a rule", wrong(key))),
         };
     }

@@ -119,6 +119,16 @@ fn choose_method(us: &Us, peer: &Peer, under_tls: bool) -> Result<AuthMethod, Ha
     })
 }
 
+/// What stands in the place of a method, for an error: a secret in the wrong field must not be shown. Secrets have 16 bytes or
+/// more.
+fn method_excerpt(name: &[u8]) -> String {
+    let is_like = [&b"hmac_"[..], b"tls_", b"cleartext"];
+    match name.len() < 16 || is_like.iter().any(|start| name.starts_with(start)) {
+        true => excerpt(name),
+        false => String::from("something that is no method"),
+    }
+}
+
 /// The first framing in the peer's list that this node can write.
 fn choose_framing(us: &Us, peer: &Peer) -> Result<Text, HandshakeError> {
     let ours = &us.settings.framings;
@@ -173,7 +183,7 @@ impl Both {
         let Some(method) = self.us.accepts(self.under_tls).find(named) else {
             return Err(HandshakeError::AuthNotOffered {
                 node: node(),
-                found: excerpt(name),
+                found: method_excerpt(name),
                 offered: format!(
                     "{:?}",
                     join(self.us.accepts(self.under_tls).map(AuthMethod::name))
@@ -182,6 +192,13 @@ impl Both {
         };
         if method == AuthMethod::TlsAnon && !self.peer.node().as_str().starts_with(ANONYMOUS) {
             return Err(HandshakeError::AnonymousName { node: node() });
+        }
+        // The proof of the secret is for nobody who proves nothing: secrets could be tried on it.
+        if method == AuthMethod::TlsAnon && self.method.needs_secret() {
+            return Err(HandshakeError::SecretForAnonymous {
+                node: node(),
+                method: self.method,
+            });
         }
         if method == AuthMethod::TlsSha3_512 && !self.is_certified {
             return Err(HandshakeError::NoCertificate {

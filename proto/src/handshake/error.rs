@@ -215,6 +215,19 @@ pub enum HandshakeError {
         node: NodeId,
     },
 
+    /// An anonymous peer wants a proof of the secret.
+    #[error(
+        "{node:?} authenticates with tls_anon and accepts only {method} from this node, which proves the secret to nobody \
+         who proves nothing: it has to accept tls_sha3_512",
+        node = .node.as_str()
+    )]
+    SecretForAnonymous {
+        /// The peer.
+        node: NodeId,
+        /// The method that it accepts.
+        method: AuthMethod,
+    },
+
     /// The proof is not lower-case hexadecimal.
     #[error("the {method} proof of {node:?} is not lower-case hexadecimal", node = .node.as_str())]
     ProofForm {

@@ -258,6 +258,21 @@ fn an_anonymous_peer_is_marked() {
 }
 
 #[test]
+fn nobody_gets_a_proof_of_the_secret_who_proves_nothing() {
+    let mut client = anonymous("anonymous/client", AuthMethod::TlsAnon);
+    client.auth_accept = vec![AuthMethod::HmacSha3_512];
+    let mut node = anonymous("server", AuthMethod::TlsSha3_512);
+    node.auth_offer = AuthMethod::DEFAULT.to_vec();
+    let (client, server) = pair(dialler(client), acceptor(node));
+    assert_eq!(
+        server.error().to_string(),
+        "\"anonymous/client\" authenticates with tls_anon and accepts only hmac_sha3_512 from this node, which proves the \
+         secret to nobody who proves nothing: it has to accept tls_sha3_512"
+    );
+    assert!(!String::from_utf8_lossy(&client.buffer).contains("hmac_sha3_512;"));
+}
+
+#[test]
 fn an_anonymous_peer_does_not_take_the_place_of_a_member() {
     for id in ["member", "anonymous", "member/anonymous/"] {
         let (_, server) = pair(
