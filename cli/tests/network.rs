@@ -160,6 +160,19 @@ fn the_doctor_finds_what_is_wrong_and_says_what_to_type() {
         assert!(well.contains(line), "{well}");
     }
     assert!(!well.contains(SECRET));
+    home.aemp(&[
+        "profile",
+        "json",
+        "setsecret_accept",
+        "another secret of before",
+    ])
+    .succeeds();
+    let more = out(&["profile", "json", "doctor"]);
+    let line =
+        "the secret is set, and 1 more accepted: \"aemp profile json delsecret_accept\" when";
+    assert!(more.contains(line), "{more}");
+    home.aemp(&["profile", "json", "delsecret_accept"])
+        .succeeds();
     let used = out(&[
         "profile",
         "json",

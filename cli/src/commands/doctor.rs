@@ -66,6 +66,13 @@ fn prepare(line: &mut Line<'_>, _: Vec<Value>) -> Result<Option<Step>, Failure> 
 fn configuration(profile: &Profile, prefix: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let secret = match &profile.secret {
+        Some(_) if !profile.secret_accept.is_empty() => (
+            Ok(format!(
+                "is set, and {} more accepted: \"{prefix} delsecret_accept\" when all nodes have this one",
+                profile.secret_accept.len()
+            )),
+            None,
+        ),
         Some(_) => (Ok("is set".to_owned()), None),
         None if profile.cert.is_some() => (
             Ok("is not set, and not needed where all nodes have a certificate".to_owned()),
