@@ -1,4 +1,4 @@
-//! The end of a node: what waits for something of it ends, whichever way the end comes.
+//! The end of a node: every operation that waits for the node completes, however the node ends.
 #![allow(clippy::unwrap_used)]
 
 use std::future::{Future, IntoFuture};
@@ -26,7 +26,7 @@ fn idle_port(node: &LocalNode) -> PortId {
     node.port(|_: &mut Context<'_>, _: Message| ())
 }
 
-/// Monitors `target` with a callback, and waits for what it is told.
+/// Monitors `target` with a callback, and waits for its call.
 fn told_by(node: &LocalNode, target: &PortId) -> Reason {
     let (tell, told) = mpsc::channel();
     let _watch = node.monitor(target, move |reason| tell.send(reason).unwrap());

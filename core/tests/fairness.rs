@@ -1,4 +1,4 @@
-//! Ports that flood share their shard: others have their turn, and so do the other tasks of the runtime.
+//! A port that floods its shard starves neither other ports nor the other tasks of the runtime.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use aemp_core::{Context, LocalNode, Message, PortId, routes};
 
-/// How many messages a flooding port has under way.
+/// The number of messages that a flooding port keeps in flight.
 const CIRCLING: usize = 1000;
 
-/// A node with one shard, with a port that sends itself messages without end, and how many it has had.
+/// A node with one shard and a port that keeps sending messages to itself, with the number of messages received.
 async fn flooded() -> (LocalNode, Arc<AtomicUsize>) {
     let node = LocalNode::builder()
         .id("n")
@@ -33,7 +33,7 @@ async fn flooded() -> (LocalNode, Arc<AtomicUsize>) {
     (node, handled)
 }
 
-/// In one thread, so that what is counted does not depend on the machine.
+/// On one thread, so that the counts do not depend on the machine.
 #[tokio::test]
 async fn a_message_waits_for_no_more_than_was_there_before_it() {
     let (node, handled) = flooded().await;

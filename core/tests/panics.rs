@@ -1,4 +1,4 @@
-//! User code that panics, at each place where a node runs or drops it: nobody else is hurt.
+//! User code that panics, at each place where a node runs or drops it, affects nothing else.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use aemp_core::{
     Context, LocalNode, Message, Port, PortId, Reason, Shutdown, Supervision, reason, routes,
 };
 
-/// Panics when it is dropped, with a payload that does the same, so many times.
+/// Panics when dropped, with a payload that panics when dropped as well, this number of times.
 struct Bomb(u32);
 
 impl Drop for Bomb {
@@ -20,7 +20,7 @@ impl Drop for Bomb {
     }
 }
 
-/// A node with one shard, so that every port is on the one that user code could hurt.
+/// A node with one shard, so that all ports are on the shard where user code panics.
 async fn node() -> LocalNode {
     let builder = LocalNode::builder().id("n");
     let builder = builder.configure(|config| config.shards = 1);
@@ -33,7 +33,7 @@ async fn soon<T>(future: impl IntoFuture<Output = T>) -> T {
         .expect("within 10 s")
 }
 
-/// Whether the node works still: it answers, and stops without a failure.
+/// Checks that the node still works: it answers, and stops without a failure.
 async fn is_well(node: LocalNode) {
     let echo = node.port(|cx: &mut Context<'_>, message: Message| {
         let (reply,): (PortId,) = message.parse().unwrap();
@@ -164,7 +164,7 @@ async fn destructors_that_panic_one_after_the_other_hurt_nobody() {
             routes()
         });
     }
-    // The one before is dropped.
+    // The previous one is dropped.
     node.offer_function("function 0", |_, ()| ());
     let handler = |bomb: Bomb| {
         move |_: &mut Context<'_>, ()| {
@@ -193,7 +193,7 @@ async fn destructors_that_panic_one_after_the_other_hurt_nobody() {
     is_well(node).await;
 }
 
-/// A `tracing` subscriber that panics at one line: code of the program that no guard stands around.
+/// A `tracing` subscriber that panics at one line: user code that no guard protects.
 struct Trap(Arc<AtomicBool>);
 
 impl tracing::Subscriber for Trap {
@@ -224,7 +224,7 @@ async fn a_shard_that_ends_stops_its_node_visibly() {
     let call = node.call::<_, ()>(&port, ());
     let (fired, told) = std::sync::mpsc::channel();
     let _watch = node.monitor(&port, move |reason| fired.send(reason).unwrap());
-    // It is logged that this port does not start, and so the trap springs.
+    // The failure to start this port is logged, which triggers the panic.
     node.port(routes().at_start(|_| Err(reason!["no"])));
     let why = soon(gone).await.to_string();
     assert!(why.contains("the disk is full"), "{why}");

@@ -134,7 +134,7 @@ async fn a_tag_without_handler_kills_the_port_unless_otherwise_is_set() {
 async fn very_many_monitors_of_a_port_are_taken_back_newest_first() {
     let node = node().await;
     let port = node.port(|_: &mut Context<'_>, _: Message| ());
-    // Where each costs a look at all the others this takes minutes.
+    // If each looked at all the others, this would take minutes.
     let mut watches: Vec<_> = (0..200_000).map(|_| node.monitor(&port, |_| ())).collect();
     while watches.pop().is_some() {}
     let ports = soon(node.ports()).await;
@@ -195,7 +195,7 @@ async fn a_dropped_guard_ends_its_monitor() {
     let gone = node.gone(&port);
     node.kill(&port, reason!["x"]);
     soon(gone).await;
-    // Callbacks run on the shard: one more message through it comes after them.
+    // Callbacks run on the shard: a further message through it arrives after them.
     let echo = node.port(routes().on("ping", |cx, (reply,): (PortId,)| cx.send(&reply, ())));
     for _ in 0..8 {
         soon(node.call::<_, ()>(&echo, ("ping",))).await.unwrap();
@@ -474,7 +474,7 @@ async fn an_inbox_can_be_bounded_by_messages_and_may_drop_instead_of_die() {
 
 #[tokio::test]
 async fn a_node_lists_its_ports_and_what_they_are_at() {
-    // With more, what one port asks of another may still be on its way.
+    // With more, a request from one port to another may still be in flight.
     let node = LocalNode::builder()
         .id("n")
         .configure(|config| config.shards = 1);
@@ -521,7 +521,7 @@ async fn a_full_inbox_kills_its_port_and_its_monitors_fire() {
         node.send(inbox.id(), ("x".repeat(100),));
     }
     assert_eq!(soon(gone).await, reason!["inbox_full", 10_000]);
-    // What came before the end is an exact prefix, then the end.
+    // The messages before the end are an exact prefix.
     let mut received = 0;
     while soon(inbox.recv()).await.is_some() {
         received += 1;
@@ -581,7 +581,7 @@ async fn a_future_on_a_port_has_its_reason_before_anything_sent_after_the_loss()
     let elsewhere: PortId = "elsewhere#p".parse().unwrap();
     let port = node.port(routes().on("go", move |cx, (reply,): (PortId,)| {
         let mut gone = pin!(cx.node().gone(&elsewhere));
-        // More than may wait for a connection: it is lost, and what comes next may arrive.
+        // More than may wait for a connection: these are lost, and later ones may arrive.
         cx.send(&elsewhere, ("x".repeat(2000),));
         let told = gone
             .as_mut()

@@ -11,7 +11,7 @@ async fn node() -> LocalNode {
     LocalNode::builder().id("n").start().await.unwrap()
 }
 
-/// Waits until `get` gives something, on a simulated clock.
+/// Waits until `get` returns something, on a simulated clock.
 async fn found<T>(get: impl Fn() -> Option<T>) -> T {
     let found = async {
         loop {
