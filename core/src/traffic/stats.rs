@@ -38,7 +38,8 @@ pub struct LinkStats {
     /// do not exist, calls of functions that are not offered. A few are normal, since notifications can cross in
     /// transit.
     pub odd: u64,
-    /// Requests of the peer that were refused: requests that could not be deferred while the peer did not read its
-    /// answers, and relayed messages that the other connection could not carry or had no room for.
+    /// Requests of the peer that were refused: requests that the [policy](crate::policy) does not permit, requests that
+    /// could not be deferred while the peer did not read its answers, and relayed messages that the other connection could
+    /// not carry or had no room for.
     pub refused: u64,
 }
