@@ -1,7 +1,7 @@
-//! Deliberate faults, which show that the simulation would find real ones. They exist only in builds with
+//! Deliberate faults, which show that the simulation and the attacks would find real ones. They exist only in builds with
 //! `--cfg aemp_faults`, which no feature sets, and only one that was chosen has an effect.
 //!
-//! The choice belongs to a thread: the simulation runs a whole cluster in one thread.
+//! The choice belongs to a thread: the simulation runs a whole cluster in one thread, and an attack all its nodes.
 
 use std::cell::Cell;
 
@@ -40,6 +40,16 @@ pub enum Fault {
     WatchSkips,
     /// The entries of a node are kept after its death.
     EntryKept,
+    /// An opening does not compare the peer's `peeraddr` with its own address.
+    AddressUnchecked,
+    /// An opening accepts a peer of its own role.
+    RoleUnchecked,
+    /// The proof is the same whichever end sends it.
+    ProofUnordered,
+    /// An opening accepts an auth method that it did not offer.
+    MethodUnchecked,
+    /// An opening takes a framing that it did not offer for its best one.
+    FramingUnchecked,
 }
 
 impl Fault {

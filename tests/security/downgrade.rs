@@ -9,7 +9,7 @@ use crate::nodes::{SECRET, port, soon};
 use crate::scene::{Kind, Scene, encrypted, failure, translated};
 
 /// Replaces `from` by `to` in the line of this number of both ends.
-fn replaced(number: usize, from: &'static str, to: &'static str) -> Change {
+pub(crate) fn replaced(number: usize, from: &'static str, to: &'static str) -> Change {
     Arc::new(move |_, line, bytes| match line == number {
         true => {
             let text = String::from_utf8(bytes).unwrap();

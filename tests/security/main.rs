@@ -7,6 +7,8 @@ mod bridge;
 #[allow(dead_code, reason = "one kind of certificate is enough here")]
 mod certificates;
 mod downgrade;
+#[cfg(aemp_faults)]
+mod faults;
 mod half_open;
 #[path = "../common/log.rs"]
 mod log;

@@ -1,7 +1,7 @@
 //! Lines of a recorded session sent again, and a node's own lines sent back to it.
 
-use aemp::NodeEvent;
 use aemp::handshake::Role;
+use aemp::{LocalNode, NodeEvent};
 
 use crate::middle::{PLAIN, nothing};
 use crate::nodes::soon;
@@ -66,9 +66,9 @@ async fn a_node_knows_its_own_lines_again() {
     scene.undisturbed(as_it_is).await;
 }
 
-#[tokio::test]
-async fn the_proof_of_a_dialler_that_is_sent_back_to_it_proves_nothing() {
-    let scene = Scene::new(translated).await;
+/// Answers a dialler `d` as node `x`, with its own greeting and its own proof. Returns the dialler, the connection, greeting and
+/// proof.
+pub(crate) async fn reflect() -> (LocalNode, Socket, String, String) {
     let (d, socket) = baited(translated(member("d"))).await;
     let mut stranger = Socket::from(socket);
     let greeting = as_role(&stranger.line().await, Role::Acceptor);
@@ -79,6 +79,13 @@ async fn the_proof_of_a_dialler_that_is_sent_back_to_it_proves_nothing() {
     let proof = stranger.line().await;
     assert!(proof.starts_with("hmac_sha3_512;"), "{proof}");
     stranger.send(proof.as_bytes()).await;
+    (d, stranger, greeting, proof)
+}
+
+#[tokio::test]
+async fn the_proof_of_a_dialler_that_is_sent_back_to_it_proves_nothing() {
+    let scene = Scene::new(translated).await;
+    let (d, _stranger, greeting, proof) = reflect().await;
     let why = failure(&d).await;
     assert!(why.contains("\"x\" did not prove itself"), "{why}");
     assert!(d.links().is_empty());

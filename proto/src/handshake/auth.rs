@@ -107,6 +107,11 @@ pub(super) fn equal_in_constant_time(expected: &[u8], found: &[u8]) -> bool {
 
 /// Passes T(a, b) of protocol.md section 2 to `update`, piece by piece.
 fn update_transcript(sender: Lines<'_>, receiver: Lines<'_>, mut update: impl FnMut(&[u8])) {
+    #[cfg(aemp_faults)]
+    let (sender, receiver) = match crate::faults::is(crate::faults::Fault::ProofUnordered) {
+        true if receiver.nonce < sender.nonce => (receiver, sender),
+        _ => (sender, receiver),
+    };
     for lines in [sender, receiver] {
         for line in [lines.greeting, lines.nonce] {
             update(line);

@@ -180,7 +180,15 @@ impl Both {
             });
         };
         let named = |method: &AuthMethod| method.name().as_bytes() == name;
-        let Some(method) = self.us.accepts(self.under_tls).find(named) else {
+        let method = self.us.accepts(self.under_tls).find(named);
+        #[cfg(aemp_faults)]
+        let method = match crate::faults::is(crate::faults::Fault::MethodUnchecked) {
+            true => std::str::from_utf8(name)
+                .ok()
+                .and_then(AuthMethod::from_name),
+            false => method,
+        };
+        let Some(method) = method else {
             return Err(HandshakeError::AuthNotOffered {
                 node: node(),
                 found: method_excerpt(name),
@@ -224,6 +232,11 @@ impl Both {
         let node = self.node();
         self.secret = secret;
         let ours = &self.us.settings.framings;
+        #[cfg(aemp_faults)]
+        let framing = match crate::faults::is(crate::faults::Fault::FramingUnchecked) {
+            true if !ours.iter().any(|name| name.as_bytes() == framing) => ours[0].as_bytes(),
+            _ => framing,
+        };
         match ours.iter().find(|name| name.as_bytes() == framing) {
             Some(framing) => Ok((method, framing.clone())),
             None => Err(HandshakeError::FramingNotOffered {
