@@ -1,6 +1,6 @@
 //! A connection under the name of a node that keeps the node itself out.
 
-use aemp::{Builder, LocalNode};
+use aemp::{Builder, LocalNode, NodeEvent};
 
 use crate::nodes::{link, port, soon};
 use crate::scene::{Scene, as_it_is, member};
@@ -14,7 +14,7 @@ async fn x(scene: &Scene) -> LocalNode {
 
 #[tokio::test]
 async fn who_has_proved_nothing_does_not_keep_out_the_node_whose_name_it_says() {
-    let scene = Scene::new(as_it_is).await;
+    let mut scene = Scene::new(as_it_is).await;
     let mut stranger = scene.dial().await;
     stranger.introduce("x", "json").await;
     let (greeting, nonce) = (stranger.line().await, stranger.line().await);
@@ -26,6 +26,8 @@ async fn who_has_proved_nothing_does_not_keep_out_the_node_whose_name_it_says() 
     stranger.authenticate("json").await;
     assert_eq!(stranger.line().await, "");
     scene.refused(&["\"x\"", "cleartext"]).await;
+    assert!(matches!(scene.event().await, NodeEvent::Up(link) if link.peer() == "x"));
+    scene.undisturbed(as_it_is).await;
 }
 
 #[tokio::test]
@@ -33,7 +35,7 @@ async fn a_link_whose_other_end_is_dead_gives_way_to_the_node_that_comes_back() 
     fn takes_cleartext(node: Builder) -> Builder {
         node.configure(|config| config.cleartext = true)
     }
-    let scene = Scene::new(takes_cleartext).await;
+    let mut scene = Scene::new(takes_cleartext).await;
     let mut dead = scene.dial().await;
     dead.greet("x", "json").await;
     let before = link(&scene.a, "x").await.generation();
@@ -49,4 +51,8 @@ async fn a_link_whose_other_end_is_dead_gives_way_to_the_node_that_comes_back() 
     assert_eq!(n, 7);
     assert_eq!(link(&scene.a, "x").await.generation(), before + 1);
     dead.closed().await;
+    assert!(matches!(scene.event().await, NodeEvent::Up(_)));
+    assert!(matches!(scene.event().await, NodeEvent::Down { .. }));
+    assert!(matches!(scene.event().await, NodeEvent::Up(_)));
+    scene.undisturbed(takes_cleartext).await;
 }
