@@ -46,6 +46,8 @@ pub enum Fault {
     RoleUnchecked,
     /// The proof is the same whichever end sends it.
     ProofUnordered,
+    /// An acceptor sends its auth line before it has verified the peer.
+    ProofUnasked,
     /// An opening accepts an auth method that it did not offer.
     MethodUnchecked,
     /// An opening takes a framing that it did not offer for its best one.

@@ -52,6 +52,16 @@ async fn without_an_order_in_the_proof_its_reflection_opens() {
 }
 
 #[tokio::test]
+async fn a_proof_that_is_sent_unasked_is_there_for_a_stranger_to_try_secrets_on() {
+    let scene = Scene::new(as_it_is).await;
+    let _lacking = Lacking::new(Fault::ProofUnasked);
+    let mut stranger = scene.dial().await;
+    stranger.introduce("x", "json").await;
+    let (_greeting, _nonce) = (stranger.line().await, stranger.line().await);
+    assert!(stranger.line().await.starts_with("hmac_sha3_512;"));
+}
+
+#[tokio::test]
 async fn without_the_check_of_the_method_one_that_is_off_opens() {
     let _lacking = Lacking::new(Fault::MethodUnchecked);
     let scene = Scene::new(as_it_is).await;
