@@ -5,7 +5,7 @@ mod common;
 use aemp::Value;
 
 use common::Home;
-use common::running::{Running, SECRET};
+use common::running::{Running, SECRET, listed};
 
 /// A home in which `gencert` was run, and the seed of its network.
 fn network() -> (Home, Running) {
@@ -30,6 +30,7 @@ fn copy(home: &Home) -> Home {
 fn gencert_and_a_shared_configuration_make_an_encrypted_network() {
     let (home, seed) = network();
     let _worker = Running::start(&copy(&home), &["nodeid", "worker"]);
+    listed(&home, 2);
     let answer = home.aemp(&["cal", "worker#echo", "hello"]).succeeds().out;
     assert_eq!(answer, "\"hello\"\n");
 

@@ -106,19 +106,17 @@ pub(crate) fn network() -> (Home, [Running; 3]) {
     home.aemp(&json).succeeds_in_silence();
     let worker = Running::start(&home, &["worker"]);
     let json = Running::start(&home, &["profile", "json"]);
-    // All know each other by now, or will in a moment.
-    let all = |home: &Home| {
-        home.aemp(&["directory", "aemp_echo"])
-            .succeeds()
-            .out
-            .lines()
-            .count()
-    };
-    let until = Instant::now() + LIMIT;
-    while all(&home) < 3 {
-        assert!(Instant::now() < until, "the three find each other");
-    }
+    listed(&home, 3);
     (home, [seed, worker, json])
+}
+
+/// Waits until so many nodes with the service `aemp::echo` are in the directory. A node that is ready may not be yet.
+pub(crate) fn listed(home: &Home, nodes: usize) {
+    let until = Instant::now() + LIMIT;
+    let all = || home.aemp(&["directory", "aemp_echo"]).succeeds().out;
+    while all().lines().count() < nodes {
+        assert!(Instant::now() < until, "the nodes find each other");
+    }
 }
 
 /// Waits until a port of `node` has so many monitors on it.
