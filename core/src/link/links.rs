@@ -31,7 +31,7 @@ pub(crate) struct Links {
     pub(crate) options: Options,
     pub(super) dial_policy: DialPolicy,
     /// Decides what peers may do.
-    pub(crate) policy: Arc<dyn Policy>,
+    policy: Arc<dyn Policy>,
     /// Permits for dials to addresses that other nodes have published.
     pub(super) dials: Semaphore,
     /// Permits for accepted connections.

@@ -265,8 +265,7 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, elements: Elements, b
         batch.add_message(to.port(), elements.into_message());
         return;
     }
-    let is_own = matches!(from, Sender::Peer(peer, _) if peer.id == *to.node());
-    if !is_own && !permit(node, from, &Action::Relay(to)) {
+    if !from.owns(to) && !permit(node, from, &Action::Relay(to)) {
         return;
     }
     // Keep the order with earlier messages.
@@ -440,11 +439,7 @@ fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Elements) {
 /// of those.
 fn may_relay_request(from: Sender<'_>, to: &PortId, request: &Values) -> bool {
     let word = request.first().and_then(Value::as_str).unwrap_or_default();
-    let own = match from {
-        Sender::Peer(peer, _) => peer.id == *to.node(),
-        Sender::Local => true,
-    };
-    own && !causes_sending(word)
+    from.owns(to) && !causes_sending(word)
 }
 
 /// Runs user code whose panic must not end a link.
@@ -453,6 +448,14 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
 }
 
 impl Sender<'_> {
+    /// Whether `port` is the sender's: on the peer's node. For a port of this node, which sends in its own name, any is.
+    fn owns(self, port: &PortId) -> bool {
+        match self {
+            Self::Peer(peer, _) => peer.id == *port.node(),
+            Self::Local => true,
+        }
+    }
+
     /// Whether a line caused by this sender may be logged.
     pub(super) fn admits(self) -> bool {
         match self {

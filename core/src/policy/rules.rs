@@ -201,26 +201,19 @@ pub struct Pattern(Text);
 
 impl Pattern {
     fn fits(&self, name: &str) -> bool {
-        match self.0.strip_suffix('*') {
-            Some(beginning) => name.starts_with(beginning),
-            None => name == &*self.0,
-        }
+        self.fits_chars(name.chars())
     }
-}
 
-impl Pattern {
     /// Whether the hexadecimal digits of `bytes` fit.
     fn fits_hex(&self, bytes: &[u8]) -> bool {
-        let (digits, is_all) = match self.0.strip_suffix('*') {
-            Some(beginning) => (beginning, false),
-            None => (&*self.0, true),
-        };
-        let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n)]);
-        let mut hex = bytes
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-        let fits = digits.chars().all(|expected| hex.next() == Some(expected));
-        fits && (!is_all || hex.next().is_none())
+        let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        self.fits_chars(halves.filter_map(|half| char::from_digit(half.into(), 16)))
+    }
+
+    fn fits_chars(&self, mut name: impl Iterator<Item = char>) -> bool {
+        let beginning = self.0.strip_suffix('*');
+        let mut expected = beginning.unwrap_or(&self.0).chars();
+        expected.all(|c| name.next() == Some(c)) && (beginning.is_some() || name.next().is_none())
     }
 }
 
@@ -233,5 +226,25 @@ impl<T: Into<Text>> From<T> for Pattern {
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_one_name_or_what_names_begin_with() {
+        let fits = |pattern: &str, name: &str| Pattern::from(pattern).fits(name);
+        assert!(fits("a/b", "a/b") && !fits("a/b", "a/bc") && !fits("a/b", "a/"));
+        assert!(fits("a/*", "a/b") && fits("a/*", "a/") && !fits("a/*", "a"));
+        assert!(fits("*", "") && fits("*", "é") && !fits("", "a") && fits("", ""));
+    }
+
+    #[test]
+    fn a_fingerprint_is_compared_by_its_digits() {
+        let fits = |pattern: &str| Pattern::from(pattern).fits_hex(&[0x0a, 0xff]);
+        assert!(fits("0aff") && fits("0af*") && fits("0aff*") && fits("*"));
+        assert!(!fits("0af") && !fits("0aff0") && !fits("0aff0*") && !fits("0AFF"));
     }
 }

@@ -129,15 +129,12 @@ impl Request {
         })
     }
 
-    /// Removes the families that `keep` returns false for from a database, and returns their number. Other requests have
-    /// none. The families of the protocol are among them: `'l` and `'g`.
-    pub fn retain_families(&mut self, mut keep: impl FnMut(&str) -> bool) -> usize {
-        let (Self::Slave(families) | Self::Set(families)) = self else {
-            return 0;
-        };
-        let before = families.len();
-        families.retain(|(family, _)| keep(family.as_str().unwrap_or_default()));
-        before - families.len()
+    /// Removes the families that `keep` returns false for from a database. Other requests have none. The families of the
+    /// protocol are among them: `'l` and `'g`.
+    pub fn retain_families(&mut self, mut keep: impl FnMut(&str) -> bool) {
+        if let Self::Slave(families) | Self::Set(families) = self {
+            families.retain(|(family, _)| keep(family.as_str().unwrap_or_default()));
+        }
     }
 }
 
