@@ -40,16 +40,21 @@ impl Pair {
             _ => keep.lock().unwrap().push(elements(&message)),
         };
         victim.port_named("p", sink).unwrap();
+        let mut events = victim.events();
         let at = victim.addresses()[0].to_string();
         let bystander = aemp::node().id("bystander").secret(SECRET).seed(&*at);
         let bystander = bystander.start().await.unwrap();
-        soon(bystander.joined()).await.unwrap();
+        // The bystander may see the connection before the victim does.
+        match soon(events.recv()).await.unwrap() {
+            NodeEvent::Up(link) => assert_eq!(link.peer(), "bystander"),
+            other => panic!("{other:?}"),
+        }
         Self {
-            events: victim.events(),
             victim,
             at: at.parse().unwrap(),
             bystander,
             arrived,
+            events,
         }
     }
 
