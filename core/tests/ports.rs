@@ -15,7 +15,7 @@ async fn node() -> LocalNode {
 }
 
 async fn soon<T>(future: impl IntoFuture<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), future.into_future())
+    tokio::time::timeout(Duration::from_secs(60), future.into_future())
         .await
         .expect("within 10 s")
 }

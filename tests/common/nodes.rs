@@ -6,10 +6,10 @@ use aemp::{LinkInfo, LocalNode, PortId};
 
 pub(crate) const SECRET: &str = "correct horse battery staple";
 
-/// The result of `future`, which must come within 20 seconds.
+/// The result of `future`, which must come within 60 seconds.
 pub(crate) async fn soon<F: IntoFuture>(future: F) -> F::Output {
-    let done = tokio::time::timeout(Duration::from_secs(20), future.into_future()).await;
-    done.expect("within 20 s")
+    let done = tokio::time::timeout(Duration::from_secs(60), future.into_future()).await;
+    done.expect("within 60 s")
 }
 
 /// The link to `peer`, which may know of it a moment before we do.

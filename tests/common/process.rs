@@ -47,8 +47,8 @@ impl Child {
     /// The rest of the next line that begins with `word`.
     pub(crate) async fn line(&mut self, word: &str) -> String {
         loop {
-            let line = tokio::time::timeout(Duration::from_secs(20), self.lines.recv()).await;
-            let line = line.expect("a line within 20 s").expect("the child lives");
+            let line = tokio::time::timeout(Duration::from_secs(60), self.lines.recv()).await;
+            let line = line.expect("a line within 60 s").expect("the child lives");
             if let Some((_, rest)) = line.split_once(word) {
                 return rest.to_owned();
             }

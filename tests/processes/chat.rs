@@ -40,7 +40,7 @@ impl Terminal {
     /// Waits for a line that begins so, and gives the rest of it.
     fn line(&self, begins: &str) -> String {
         let rest = |line: &str| line.strip_prefix(begins).map(str::to_owned);
-        self.lines.wait(begins, Duration::from_secs(20), rest)
+        self.lines.wait(begins, Duration::from_secs(60), rest)
     }
 
     fn types(&mut self, line: &str) {

@@ -154,13 +154,13 @@ pub(crate) async fn failure(node: &LocalNode) -> String {
     soon(node.joined()).await.unwrap_err().text
 }
 
-/// Waits until `condition` holds, at most 20 seconds.
+/// Waits until `condition` holds, at most 60 seconds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let wait = async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let done = tokio::time::timeout(Duration::from_secs(20), wait).await;
-    done.unwrap_or_else(|_| panic!("waited 20 s until {what}"));
+    let done = tokio::time::timeout(Duration::from_secs(60), wait).await;
+    done.unwrap_or_else(|_| panic!("waited 60 s until {what}"));
 }

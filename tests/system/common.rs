@@ -18,11 +18,11 @@ use crate::pipe::{Accepting, Pipe};
 
 /// Waits until `condition` holds, at most 20 seconds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(
             tokio::time::Instant::now() < deadline,
-            "waited 20 s until {what}"
+            "waited 60 s until {what}"
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

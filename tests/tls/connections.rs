@@ -161,8 +161,12 @@ async fn a_process_that_is_killed_fires_monitors() {
         assert_eq!(ask(&seed, "child", 7).await, Value::from(7));
         child.signal("-KILL");
         let why = soon(gone).await.to_string();
-        let expected = "transport_error: child, the peer ended the connection without closing TLS: it was cut off, or its \
-                        program ended";
-        assert_eq!(why, expected);
+        // The system resets the connection of a process that had not read everything.
+        let reasons = [
+            "transport_error: child, the peer ended the connection without closing TLS: it was cut off, or its program \
+             ended",
+            "transport_error: child, Connection reset by peer (os error 104)",
+        ];
+        assert!(reasons.contains(&&*why), "{why}");
     }
 }

@@ -66,7 +66,7 @@ pub(crate) async fn ask(node: &LocalNode, to: &str, what: impl Into<Value>) -> V
 
 /// Waits until `condition` holds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(tokio::time::Instant::now() < deadline, "until {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;

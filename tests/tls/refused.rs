@@ -1,15 +1,12 @@
 //! Certificates that are refused: each end says whose it was and why. And chains that are accepted.
 
-use aemp::LocalNode;
-
 use crate::certificates::{Made, ca, expired, for_clients, for_code, future, own, plain};
 use crate::log::Log;
-use crate::nodes::link;
+use crate::nodes::{link, soon};
 use crate::pair::{Dialler, ROLES, node, start};
 
 /// A connection from `b` to `a`, and what each end says where it does not come up.
 struct Outcome {
-    _nodes: [LocalNode; 2],
     /// The reason at `b`; empty where the link is up.
     dialler: String,
     /// The line of the log of `a`; empty likewise.
@@ -28,8 +25,11 @@ async fn connect(role: Dialler, a: &str, b: &str) -> Outcome {
         crate::pair::until("the refusal is logged", refused).await;
     }
     let refused = log.with(&["a connection was refused"]);
+    // What they log while they stop belongs to no later case.
+    for node in [a, b] {
+        soon(node.shutdown()).await;
+    }
     Outcome {
-        _nodes: [a, b],
         dialler,
         acceptor: refused.concat(),
     }

@@ -9,7 +9,7 @@ use super::Home;
 use super::lines::Lines;
 
 /// How long something may take that has to come.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) const SECRET: &str = "correct horse battery staple";
 

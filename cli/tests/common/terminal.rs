@@ -10,7 +10,7 @@ use std::{fs, thread};
 use super::Home;
 
 /// How long a screen may take to become what is waited for.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(20);
