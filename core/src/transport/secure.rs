@@ -2,7 +2,7 @@
 //! crate `aemp-tls`.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -35,7 +35,7 @@ use crate::handshake::TlsRole;
 /// An implementation for tests, which encrypts nothing:
 ///
 /// ```
-/// use std::io;
+/// use std::io::{self, IoSlice};
 /// use aemp_core::transport::{Secure, SecureOptions, Secured, Stream, TlsInfo};
 /// use async_trait::async_trait;
 ///
@@ -210,11 +210,48 @@ impl AsyncWrite for Prefixed {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    impl Stream for DuplexStream {}
+
+    #[tokio::test]
+    async fn a_stream_with_a_prefix_writes_several_slices_at_once_as_the_stream_itself_does() {
+        let (mut near, far) = duplex(100);
+        let mut prefixed = Prefixed::boxed("before", Box::new(far));
+        assert!(prefixed.is_write_vectored());
+        let slices = [IoSlice::new(b"two "), IoSlice::new(b"records")];
+        assert_eq!(prefixed.write_vectored(&slices).await.unwrap(), 11);
+        near.write_all(b" and after").await.unwrap();
+        let mut read = [0; 16];
+        prefixed.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"before and after");
+        let mut written = [0; 11];
+        near.read_exact(&mut written).await.unwrap();
+        assert_eq!(&written, b"two records");
     }
 }
