@@ -45,6 +45,16 @@ impl Bench {
                 .collect(),
         )
     }
+
+    /// The median of how many nanoseconds longer `which` takes than `base` in the same round.
+    pub(crate) fn difference(&self, base: usize, which: usize) -> f64 {
+        let pairs = self.counted(base).iter().zip(self.counted(which));
+        median(
+            pairs
+                .map(|(base, time)| time.as_nanos() as f64 - base.as_nanos() as f64)
+                .collect(),
+        )
+    }
 }
 
 /// Prints minimum, median and maximum of each candidate, per operation.
