@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use aemp::{Builder, NodeEvent};
+use aemp::{Builder, LocalNode, NodeEvent};
+use tokio::task::JoinHandle;
 
-use crate::middle::{Change, PLAIN};
+use crate::middle::{Change, PLAIN, nothing};
 use crate::nodes::{SECRET, port, soon};
 use crate::scene::{Kind, Scene, encrypted, failure, translated};
 
@@ -64,6 +65,34 @@ async fn an_offer_of_tls_that_was_taken_out_is_missed_by_who_has_a_certificate()
     scene.undisturbed(encrypted).await;
 }
 
+/// A node with a certificate that makes do without TLS.
+pub(crate) fn falls_back(node: Builder) -> Builder {
+    encrypted(node).configure(|config| config.tls_fallback = true)
+}
+
+#[tokio::test]
+async fn an_offer_of_tls_that_was_taken_out_is_missed_in_the_proof_by_who_falls_back() {
+    let scene = Scene::new(falls_back).await;
+    let change = replaced(0, ";tls=1.0", "");
+    let (d, said) = scene.between(falls_back, PLAIN, change).await;
+    scene.refused(&["\"d\" did not prove itself"]).await;
+    let why = failure(&d).await;
+    assert!(why.contains("\"a\" closed the connection"), "{why}");
+    soon(said).await.unwrap();
+    scene.undisturbed(falls_back).await;
+}
+
+#[tokio::test]
+async fn who_has_a_certificate_says_nothing_to_a_member_without_one() {
+    let scene = Scene::new(encrypted).await;
+    let (d, said) = scene.between(translated, PLAIN, nothing()).await;
+    scene.refused(&["\"d\" does not offer TLS"]).await;
+    assert!(soon(d.joined()).await.is_err());
+    let [of_a, _] = soon(said).await.unwrap();
+    assert_eq!(of_a.iter().filter(|byte| **byte == b'\n').count(), 2);
+    scene.undisturbed(encrypted).await;
+}
+
 #[tokio::test]
 async fn the_framing_of_the_auth_line_must_be_one_that_was_offered() {
     let scene = Scene::new(translated).await;
@@ -78,26 +107,39 @@ async fn the_framing_of_the_auth_line_must_be_one_that_was_offered() {
     scene.undisturbed(translated).await;
 }
 
+fn json_first(node: Builder) -> Builder {
+    translated(node).codecs(["json", "cbor"])
+}
+
+/// A kind of node whose messages are taken for those of another codec, and why that one cannot read them.
+pub(crate) const OTHER_CODEC: [(Kind, &str, &str, &str); 2] = [
+    (translated, ";cbor", ";json", "which no json message does"),
+    (json_first, ";json", ";cbor", "which no cbor message does"),
+];
+
+/// Lets a node `d` join `a`, and changes the framing that it says.
+pub(crate) async fn misread(
+    scene: &Scene,
+    kind: Kind,
+    said: &'static str,
+    made: &'static str,
+) -> (LocalNode, JoinHandle<[Vec<u8>; 2]>) {
+    let pass = replaced(2, said, made);
+    // What `a` says stays as it is.
+    let pass: Change = Arc::new(move |end, line, bytes| match end {
+        0 => bytes,
+        _ => pass(end, line, bytes),
+    });
+    scene.between(kind, PLAIN, pass).await
+}
+
 /// No proof covers it, so both ends open. The first byte of the first message ends the link: nobody waits for ever, and nothing
 /// is delivered.
 #[tokio::test]
 async fn the_framing_of_the_other_codec_ends_the_link_at_the_first_byte() {
-    fn json_first(node: Builder) -> Builder {
-        translated(node).codecs(["json", "cbor"])
-    }
-    let cases: [(Kind, _, _, _); 2] = [
-        (translated, ";cbor", ";json", "which no json message does"),
-        (json_first, ";json", ";cbor", "which no cbor message does"),
-    ];
-    for (kind, said, made, why) in cases {
+    for (kind, said, made, why) in OTHER_CODEC {
         let mut scene = Scene::new(kind).await;
-        let pass = replaced(2, said, made);
-        // What `a` says stays as it is.
-        let pass: Change = Arc::new(move |end, line, bytes| match end {
-            0 => bytes,
-            _ => pass(end, line, bytes),
-        });
-        let (d, joined) = scene.between(kind, PLAIN, pass).await;
+        let (d, joined) = misread(&scene, kind, said, made).await;
         let mut events = d.events();
         d.send(&port("a#heard"), ("hello",));
         assert!(matches!(scene.event().await, NodeEvent::Up(link) if link.peer() == "d"));

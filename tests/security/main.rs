@@ -6,15 +6,20 @@ mod bridge;
 #[path = "../tls/certificates.rs"]
 #[allow(dead_code, reason = "one kind of certificate is enough here")]
 mod certificates;
+mod cleartext;
 mod downgrade;
 #[cfg(aemp_faults)]
 mod faults;
+mod glued;
 mod half_open;
 #[path = "../common/log.rs"]
 mod log;
+mod member;
 mod middle;
 #[path = "../common/nodes.rs"]
 mod nodes;
+#[path = "../common/pipe.rs"]
+mod pipe;
 mod proof;
 mod replay;
 mod scene;
@@ -22,3 +27,6 @@ mod slow;
 #[path = "../common/stranger.rs"]
 mod stranger;
 mod tampered;
+#[path = "../tls/stranger.rs"]
+mod tls_stranger;
+mod uncertified;

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use aemp::{Builder, Context, Events, LocalNode, Message, NodeEvent, PortId, routes};
+use aemp::{Builder, Context, Events, LocalNode, Message, NodeEvent, PortId, Reason, routes};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tracing::subscriber::DefaultGuard;
 
-use crate::certificates::{own, plain};
+use crate::certificates::{Made, own, plain};
 use crate::log::Log;
 use crate::middle::{Change, join};
 use crate::nodes::{SECRET, link, port, soon};
@@ -24,7 +24,7 @@ pub(crate) struct Scene {
     pub(crate) a: LocalNode,
     pub(crate) at: SocketAddr,
     pub(crate) log: Log,
-    member: LocalNode,
+    pub(crate) member: LocalNode,
     /// What has come up and gone down at `a` since the member is there.
     events: Events,
     heard: Arc<Mutex<Vec<Message>>>,
@@ -41,10 +41,22 @@ pub(crate) fn translated(node: Builder) -> Builder {
     node.configure(|config| config.check_peeraddr = false)
 }
 
-/// The same with the certificate of the network.
+/// The certificate of the network.
+pub(crate) static MADE: LazyLock<Made> = LazyLock::new(|| own("aemp", plain));
+
+/// A node with that certificate.
+pub(crate) fn certified(node: Builder) -> Builder {
+    node.certificate(MADE.pem([]))
+}
+
+/// The same behind an address translation.
 pub(crate) fn encrypted(node: Builder) -> Builder {
-    static PEM: LazyLock<String> = LazyLock::new(|| own("aemp", plain).pem([]));
-    translated(node).certificate(&**PEM)
+    translated(certified(node))
+}
+
+/// A node that accepts the secret in clear text, as strangers of a few lines send it.
+pub(crate) fn takes_cleartext(node: Builder) -> Builder {
+    node.configure(|config| config.cleartext = true)
 }
 
 /// A builder as it is.
@@ -119,6 +131,18 @@ impl Scene {
     /// What has come up or gone down at `a`, in order.
     pub(crate) async fn event(&mut self) -> NodeEvent {
         soon(self.events.recv()).await.unwrap()
+    }
+
+    /// Whether the node port of `a` answers its own program.
+    pub(crate) async fn node_port(&self) -> Result<(), Reason> {
+        let (_time,): (f64,) = soon(self.a.call(&port("a#"), ("time",))).await?;
+        Ok(())
+    }
+
+    /// The node `peer` has come up at `a` and gone down again.
+    pub(crate) async fn gone(&mut self, peer: &str) {
+        assert!(matches!(self.event().await, NodeEvent::Up(link) if link.peer() == peer));
+        assert!(matches!(self.event().await, NodeEvent::Down { node, .. } if &node == peer));
     }
 
     /// The member has noticed nothing, nobody else has come in but in events that were taken, and another member does.

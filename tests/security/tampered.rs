@@ -62,6 +62,74 @@ async fn no_connection_comes_up_if_a_byte_of_either_greeting_is_changed() {
     scene.undisturbed(quick).await;
 }
 
+type Mangle = fn(Vec<u8>) -> Vec<u8>;
+
+/// What can become of a line.
+const MANGLED: [(&str, Mangle); 5] = [
+    ("empty", |_| b"\n".to_vec()),
+    ("with one byte more", |line| [b"x", &line[..]].concat()),
+    ("its halves swapped", |mut line| {
+        let end = line.len() - 1;
+        line[..end].rotate_left(end / 2);
+        line
+    }),
+    ("dropped", |_| Vec::new()),
+    ("cut short", |line| line[..line.len() / 2].to_vec()),
+];
+
+const DOUBLED: (&str, Mangle) = ("doubled", |line| line.repeat(2));
+
+/// Lets `d` join `a`, with a line of this number of one end mangled. Neither is connected to the other afterwards.
+async fn mangled(scene: &Scene, end: usize, number: usize, (what, mangle): (&str, Mangle)) {
+    let change = Arc::new(move |who, line, bytes| match (who, line) == (end, number) {
+        true => mangle(bytes),
+        false => bytes,
+    });
+    let (d, said) = scene.between(quick, PLAIN, change).await;
+    let why = soon(d.joined()).await.expect_err(what).text;
+    assert!(d.links().is_empty(), "{end} {number} {what}: {why}");
+    soon(said).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_connection_comes_up_if_a_line_is_empty_longer_swapped_dropped_doubled_or_cut() {
+    let scene = Scene::new(quick).await;
+    for (end, number) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        for how in MANGLED {
+            mangled(&scene, end, number, how).await;
+        }
+    }
+    for (end, number) in [(0, 0), (1, 0), (1, 1)] {
+        mangled(&scene, end, number, DOUBLED).await;
+    }
+    // The auth line of the dialler. What follows it is no part of the opening.
+    for how in &MANGLED[..3] {
+        mangled(&scene, 1, 2, *how).await;
+    }
+    scene.undisturbed(quick).await;
+}
+
+/// It comes last, so that the node that is dialled takes the connection for open until the dialler closes it. A second nonce line
+/// is taken for it.
+#[tokio::test]
+async fn a_dialler_refuses_a_mangled_auth_line_and_the_other_end_hears_of_it() {
+    let mut scene = Scene::new(translated).await;
+    let auth = MANGLED[..3].iter().map(|how| (2, *how));
+    for (number, (what, mangle)) in auth.chain([(1, DOUBLED)]) {
+        let change = Arc::new(move |end, line, bytes| match (end, line) == (0, number) {
+            true => mangle(bytes),
+            false => bytes,
+        });
+        let (d, said) = scene.between(translated, PLAIN, change).await;
+        let why = failure(&d).await;
+        assert!(why.contains("\"a\""), "{what}: {why}");
+        assert!(d.links().is_empty());
+        scene.gone("d").await;
+        soon(said).await.unwrap();
+    }
+    scene.undisturbed(translated).await;
+}
+
 #[tokio::test]
 async fn the_log_and_the_error_name_who_could_not_prove_itself() {
     let scene = Scene::new(quick).await;

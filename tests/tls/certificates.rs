@@ -77,6 +77,16 @@ impl Made {
         }
     }
 
+    /// The certificate of this one with the key of another.
+    #[allow(dead_code, reason = "few tests steal a certificate")]
+    pub(crate) fn with_key_of(&self, other: &Self) -> Self {
+        Self {
+            params: self.params.clone(),
+            key: KeyPair::try_from(other.key_der()).unwrap(),
+            certificate: self.certificate.clone(),
+        }
+    }
+
     pub(crate) fn key(&self) -> String {
         self.key.serialize_pem()
     }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use hmac::{KeyInit, Mac, SimpleHmac};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::{self, sign::any_supported_type};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use sha3::{Digest, Sha3_512};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -51,6 +53,7 @@ impl Stranger {
     }
 
     /// Authenticates by `hmac_sha3_512`.
+    #[allow(dead_code, reason = "not every test has a secret")]
     pub(crate) async fn prove(&mut self, secret: &str) {
         let mut mac = SimpleHmac::<Sha3_512>::new_from_slice(secret.as_bytes()).unwrap();
         for line in self.ours.iter().chain(&self.theirs) {
@@ -74,6 +77,7 @@ impl Stranger {
     }
 
     /// Takes so many bytes.
+    #[allow(dead_code, reason = "not every test reads messages")]
     pub(crate) async fn take(&mut self, bytes: usize) {
         let mut taken = vec![0; bytes];
         soon(self.stream.read_exact(&mut taken))
@@ -82,6 +86,7 @@ impl Stranger {
     }
 
     /// Reads until `end` comes.
+    #[allow(dead_code, reason = "not every test reads messages")]
     pub(crate) async fn until(&mut self, end: &str) {
         let all = async {
             let mut come = Vec::new();
@@ -138,8 +143,10 @@ fn config(made: Option<&Made>) -> ClientConfig {
         None => builder.with_no_client_auth(),
         Some(made) => {
             let key = PrivateKeyDer::try_from(made.key_der()).unwrap();
-            let chain = vec![CertificateDer::from(made.der())];
-            builder.with_client_auth_cert(chain, key).unwrap()
+            let key = any_supported_type(&key).unwrap();
+            // Unlike `with_client_auth_cert`, this does not mind if they do not fit.
+            let key = CertifiedKey::new(vec![CertificateDer::from(made.der())], key);
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
         }
     }
 }
@@ -149,6 +156,7 @@ fn config(made: Option<&Made>) -> ClientConfig {
 pub(crate) struct Anyone(Arc<CryptoProvider>);
 
 impl Anyone {
+    #[allow(dead_code, reason = "for tests with a configuration of their own")]
     pub(crate) fn new(provider: Arc<CryptoProvider>) -> Self {
         Self(provider)
     }
