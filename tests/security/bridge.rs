@@ -3,83 +3,142 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aemp::NodeEvent;
+use aemp::handshake::Role::{self, Acceptor, Dialler};
+use aemp::{LocalNode, NodeEvent};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
-use crate::middle::{PLAIN, TLS, join, nothing};
+use crate::middle::{Change, PLAIN, TLS, join, nothing};
 use crate::nodes::{link, port, soon};
-use crate::scene::{Kind, Scene, as_it_is, baited, encrypted, failure, member, translated};
+use crate::scene::{
+    Kind, Scene, as_it_is, baited, certified, contains, encrypted, failure, member, translated,
+};
 
-/// With the check of addresses, and without.
-const KINDS: [Kind; 2] = [as_it_is, translated];
+/// Two nodes that the attacker joins: he dials an acceptor, and a dialler dials him.
+type Ends = [(&'static str, Role); 2];
+
+pub(crate) const HE_DIALS_BOTH: Ends = [("a", Acceptor), ("b", Acceptor)];
+pub(crate) const BOTH_DIAL_HIM: Ends = [("c", Dialler), ("d", Dialler)];
+pub(crate) const ONE_OF_EACH: Ends = [("a", Acceptor), ("d", Dialler)];
+
+/// The nodes, and what the attacker hears of them.
+pub(crate) struct Bridge {
+    ends: Ends,
+    pub(crate) nodes: [LocalNode; 2],
+    said: JoinHandle<[Vec<u8>; 2]>,
+}
+
+impl Bridge {
+    /// Lets the attacker join two nodes of this kind, of which `a` is that of the scene, and change what they say by `pass`.
+    pub(crate) async fn new(
+        scene: &Scene,
+        (kind, lines): (Kind, usize),
+        ends: Ends,
+        pass: Change,
+    ) -> Self {
+        let (one, to_one) = end(scene, kind, ends[0]).await;
+        let (other, to_other) = end(scene, kind, ends[1]).await;
+        Self {
+            ends,
+            nodes: [one, other],
+            said: tokio::spawn(join([to_one, to_other], lines, pass)),
+        }
+    }
+
+    /// Both refuse, for what `why` makes of the name of the other, before either has said more than greeting and nonce.
+    async fn refused(self, scene: &Scene, why: impl Fn(&str) -> String) {
+        for (at, node) in self.nodes.iter().enumerate() {
+            let (other, _) = self.ends[1 - at];
+            let why = why(other);
+            match self.ends[at].1 {
+                Acceptor => scene.refused(&[&why]).await,
+                Dialler => {
+                    let failure = failure(node).await;
+                    assert!(failure.contains(&why), "{failure}");
+                }
+            }
+            assert!(node.links().iter().all(|link| link.peer() != other));
+        }
+        for said in soon(self.said).await.unwrap() {
+            let lines = said.iter().filter(|byte| **byte == b'\n').count();
+            assert!(lines == 2 && said.ends_with(b"\n"), "{said:?}");
+        }
+    }
+
+    /// All that both have said, after the end of the second.
+    pub(crate) async fn said(self) -> [Vec<u8>; 2] {
+        let [_, node] = self.nodes;
+        soon(node.shutdown()).await;
+        soon(self.said).await.unwrap()
+    }
+}
+
+/// A node, and the attacker's connection to it.
+async fn end(scene: &Scene, kind: Kind, (name, role): (&str, Role)) -> (LocalNode, TcpStream) {
+    match role {
+        Dialler => baited(kind(member(name))).await,
+        Acceptor if name == "a" => (scene.a.clone(), scene.connect().await),
+        Acceptor => {
+            let node = kind(member(name)).bind("127.0.0.1:0");
+            let node = node.start().await.unwrap();
+            let at = node.addresses()[0].to_string();
+            (node, TcpStream::connect(at).await.unwrap())
+        }
+    }
+}
+
+/// With the check of addresses and without, in plain text and with TLS.
+const KINDS: [(Kind, usize); 4] = [
+    (as_it_is, PLAIN),
+    (translated, PLAIN),
+    (certified, TLS),
+    (encrypted, TLS),
+];
 
 #[tokio::test]
 async fn two_nodes_that_the_attacker_has_dialled_refuse_each_other() {
     for kind in KINDS {
-        let scene = Scene::new(kind).await;
-        let other = kind(member("other")).bind("127.0.0.1:0");
-        let other = other.start().await.unwrap();
-        let address = other.addresses()[0].to_string();
-        let ends = [
-            scene.connect().await,
-            TcpStream::connect(address).await.unwrap(),
-        ];
-        let said = soon(join(ends, PLAIN, nothing())).await;
-        for node in ["a", "other"] {
-            let why = format!("{node:?} says that it accepted this connection, and so did this");
-            scene.refused(&[&why]).await;
-        }
-        assert!(no_proof(&said));
-        assert!(other.links().is_empty());
-        scene.undisturbed(kind).await;
+        let scene = Scene::new(kind.0).await;
+        let bridge = Bridge::new(&scene, kind, HE_DIALS_BOTH, nothing()).await;
+        let why =
+            |peer: &str| format!("{peer:?} says that it accepted this connection, and so did this");
+        bridge.refused(&scene, why).await;
+        scene.undisturbed(kind.0).await;
     }
 }
 
 #[tokio::test]
 async fn two_nodes_that_have_dialled_the_attacker_refuse_each_other() {
     for kind in KINDS {
-        let scene = Scene::new(kind).await;
-        let (one, to_one) = baited(kind(member("one"))).await;
-        let (other, to_other) = baited(kind(member("other"))).await;
-        let said = soon(join([to_one, to_other], PLAIN, nothing())).await;
-        for (node, peer) in [(&one, "other"), (&other, "one")] {
-            let why = format!("{peer:?} says that it dialled this connection, and so did this");
-            let failure = failure(node).await;
-            assert!(failure.contains(&why), "{failure}");
-            assert!(node.links().is_empty());
-        }
-        assert!(no_proof(&said));
-        scene.undisturbed(kind).await;
+        let scene = Scene::new(kind.0).await;
+        let bridge = Bridge::new(&scene, kind, BOTH_DIAL_HIM, nothing()).await;
+        let why =
+            |peer: &str| format!("{peer:?} says that it dialled this connection, and so did this");
+        bridge.refused(&scene, why).await;
+        scene.undisturbed(kind.0).await;
     }
 }
 
 #[tokio::test]
 async fn a_node_that_has_dialled_the_attacker_and_one_that_he_has_dialled_see_the_wrong_address() {
-    let scene = Scene::new(as_it_is).await;
-    let (d, said) = scene.between(as_it_is, PLAIN, nothing()).await;
-    let why = failure(&d).await;
-    assert!(why.contains("\"a\" sees this node as"), "{why}");
-    scene
-        .refused(&["\"d\" sees this node as", "check_peeraddr"])
-        .await;
-    assert!(no_proof(&soon(said).await.unwrap()));
-    assert!(d.links().is_empty());
-    scene.undisturbed(as_it_is).await;
-}
-
-/// Whether nobody has said more than greeting and nonce.
-fn no_proof(said: &[Vec<u8>; 2]) -> bool {
-    let lines = |said: &Vec<u8>| said.iter().filter(|byte| **byte == b'\n').count();
-    said.iter().all(|said| lines(said) == 2)
+    for kind in [(as_it_is as Kind, PLAIN), (certified, TLS)] {
+        let scene = Scene::new(kind.0).await;
+        let bridge = Bridge::new(&scene, kind, ONE_OF_EACH, nothing()).await;
+        let why = |peer: &str| format!("{peer:?} sees this node as");
+        bridge.refused(&scene, why).await;
+        scene.refused(&["check_peeraddr"]).await;
+        scene.undisturbed(kind.0).await;
+    }
 }
 
 /// A message of the attacker: `["heard", "forged"]` in CBOR.
-const FORGED: &[u8] = b"\x82\x65heard\x66forged";
+pub(crate) const FORGED: &[u8] = b"\x82\x65heard\x66forged";
 
 /// What stays open without the check and without TLS. This test shows that the next one shows something.
 #[tokio::test]
 async fn behind_an_address_translation_he_reads_and_writes_what_is_not_encrypted() {
-    let scene = Scene::new(translated).await;
+    let kind = (translated as Kind, PLAIN);
+    let scene = Scene::new(kind.0).await;
     // A message glued to the proof of `d`, in the name of `d`.
     let forge = Arc::new(|end, number, mut bytes: Vec<u8>| {
         if (end, number) == (1, 2) {
@@ -87,7 +146,8 @@ async fn behind_an_address_translation_he_reads_and_writes_what_is_not_encrypted
         }
         bytes
     });
-    let (d, said) = scene.between(translated, PLAIN, forge).await;
+    let bridge = Bridge::new(&scene, kind, ONE_OF_EACH, forge).await;
+    let [_, d] = &bridge.nodes;
     soon(d.joined()).await.unwrap();
     let heard = scene.heard().await;
     assert_eq!(heard[0].tag().as_deref(), Some("forged"));
@@ -95,14 +155,14 @@ async fn behind_an_address_translation_he_reads_and_writes_what_is_not_encrypted
     let asked = d.call(&port("a#echo"), ("echo", 7));
     let (n,): (u32,) = soon(asked).await.unwrap();
     assert_eq!(n, 7);
-    soon(d.shutdown()).await;
-    let [_, said] = soon(said).await.unwrap();
+    let [_, said] = bridge.said().await;
     assert!(contains(&said, b"confidential"));
 }
 
 #[tokio::test]
 async fn behind_an_address_translation_tls_leaves_him_nothing_to_read_or_write() {
-    let mut scene = Scene::new(encrypted).await;
+    let kind = (encrypted as Kind, TLS);
+    let mut scene = Scene::new(kind.0).await;
     let armed = Arc::new(AtomicBool::new(false));
     let now = armed.clone();
     let forge = Arc::new(move |end, number, mut bytes: Vec<u8>| {
@@ -111,7 +171,8 @@ async fn behind_an_address_translation_tls_leaves_him_nothing_to_read_or_write()
         }
         bytes
     });
-    let (d, said) = scene.between(encrypted, TLS, forge).await;
+    let bridge = Bridge::new(&scene, kind, ONE_OF_EACH, forge).await;
+    let [_, d] = &bridge.nodes;
     soon(d.joined()).await.unwrap();
     assert!(link(&scene.a, "d").await.tls().is_some());
     let asked = d.call(&port("a#echo"), ("echo", 7));
@@ -125,12 +186,7 @@ async fn behind_an_address_translation_tls_leaves_him_nothing_to_read_or_write()
     };
     let why = reason.to_string();
     assert!(why.contains("changed on the way"), "{why}");
-    soon(d.shutdown()).await;
-    let [_, said] = soon(said).await.unwrap();
+    let [_, said] = bridge.said().await;
     assert!(!contains(&said, b"confidential"));
-    scene.undisturbed(encrypted).await;
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
+    scene.undisturbed(kind.0).await;
 }

@@ -173,6 +173,11 @@ pub(crate) async fn baited(node: Builder) -> (LocalNode, TcpStream) {
     (node, socket)
 }
 
+/// Whether `part` is in `bytes`.
+pub(crate) fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
 /// Why `node` could not join.
 pub(crate) async fn failure(node: &LocalNode) -> String {
     soon(node.joined()).await.unwrap_err().text
