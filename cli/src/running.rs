@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use aemp::{Builder, LocalNode, StartError, Value};
+use aemp::message::Values;
+use aemp::{Builder, LocalNode, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -44,7 +45,7 @@ pub(crate) async fn run(
         logs.serve(node);
         inspect::offer(node);
         // A stored permit: who asks before anybody waits is heard as well.
-        node.offer_function("aemp::restart", move |_, _: Vec<Value>| asked.notify_one());
+        node.offer_function("aemp::restart", move |_, _: Values| asked.notify_one());
     });
     let node = node.start().await?;
     ready(&node);

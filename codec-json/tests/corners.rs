@@ -188,7 +188,7 @@ fn what_json_lacks_is_refused_typed_or_not() {
     assert!(
         encode(Outgoing::Typed(&("tag", u128::MAX)))
             .unwrap_err()
-            .contains("element 1: the integer 3402")
+            .contains("element 1 cannot be serialised: the integer 3402")
     );
     assert!(encode(Outgoing::Typed(&("tag", f32::INFINITY))).is_err());
 }

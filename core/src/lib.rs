@@ -98,7 +98,7 @@ pub mod message {
     #[doc(inline)]
     pub use aemp_proto::message::{IntoMessage, Message, Wire};
     #[doc(inline)]
-    pub use aemp_proto::value::{IntoIter, ParseError, Values, to_values};
+    pub use aemp_proto::value::{IntoIter, ParseError, Spread, Values, to_values};
 }
 
 /// [`Value`]: the dynamic data model of messages: all of CBOR (RFC 8949). JSON covers a part of it; a value that JSON

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{self, Waker};
 use std::time::Duration;
 
+use aemp_core::message::Values;
 use aemp_core::{
     CallError, Context, LocalNode, Message, Notify, Port, PortId, Reason, Value, reason, routes,
 };
@@ -421,10 +422,10 @@ async fn the_node_port_answers_requests_from_here_too() {
     assert_eq!((&*yes, &*no), ("1", ""));
     let (error,): (String,) = soon(node.call(&own, ("eval", "1 + 1"))).await.unwrap();
     assert_eq!(error, "this node evaluates no code");
-    let answer: Vec<Value> = soon(node.call(&own, ("eval", "AnyEvent::MP::Kernel::up_nodes")))
+    let answer: Values = soon(node.call(&own, ("eval", "AnyEvent::MP::Kernel::up_nodes")))
         .await
         .unwrap();
-    assert_eq!(answer, [Value::from("")]);
+    assert_eq!(*answer, [Value::from("")]);
     node.offer_function("log::line", |node, (to, text): (PortId, String)| {
         node.send(&to, (text,))
     });

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use aemp::codec::{Codec, Frame, Outgoing, PeerInfo};
+use aemp::message::Values;
 use aemp::{Cbor, Json, Value, notation};
 use aemp_fuzz::{PERL, decode};
 use bytes::BytesMut;
@@ -74,7 +75,7 @@ fn there_and_back(codec: &dyn Codec, provider: &str, values: &[Value], text: &st
         }
     };
     let written = write(Outgoing::Values(values));
-    let typed = write(Outgoing::Typed(&values));
+    let typed = write(Outgoing::Typed(&Values::from(values)));
     assert_eq!(written, typed, "by values and by types");
     let fit = codec.capabilities(&peer).fit(values);
     let fit = write(Outgoing::Values(&fit)).expect("what the node itself says always fits");

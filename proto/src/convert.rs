@@ -3,8 +3,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::token::step;
-use crate::value::MAX_DEPTH;
+use crate::value::{MAX_DEPTH, step};
 use crate::{Excerpt, Value};
 
 /// Why a value cannot be converted exactly, for example from a [`Value`] to a `serde_json::Value` or back. The error

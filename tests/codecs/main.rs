@@ -13,6 +13,7 @@ mod conversions;
 mod faulty_formats;
 mod formats;
 mod limits;
+mod matrix;
 mod perl;
 mod perl_recorded;
 mod perl_values;

@@ -229,10 +229,31 @@ fn an_integer_is_a_float_where_that_holds_it_exactly() {
             assert_eq!(got.ok(), float.map(|x| (x,)), "{wire}");
         }
     }
-    // What others send is rounded, as serde does.
+    // What others send is not rounded either, as serde would.
     let wire = br#"["p",9007199254740993]"#;
     let message = decode(&Json, &peer(), wire).unwrap().remove(0).message;
-    assert_eq!(message.parse::<(f64,)>().unwrap(), (9007199254740992.0,));
+    let error = message.parse::<(f64,)>().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "element 0: expected f64, found integer 9007199254740993, which the float cannot represent exactly"
+    );
+    for (text, single) in [
+        ("16777216", Some(16777216.0)),
+        ("16777217", None),
+        ("-16777217", None),
+    ] {
+        let wire = format!(r#"["p",{text}]"#);
+        let message = decode(&Json, &peer(), wire.as_bytes())
+            .unwrap()
+            .remove(0)
+            .message;
+        assert_eq!(
+            message.clone().parse::<(f32,)>().ok(),
+            single.map(|x| (x,)),
+            "{wire}"
+        );
+        assert!(message.parse::<(f64,)>().is_ok(), "{wire}");
+    }
 }
 
 #[test]

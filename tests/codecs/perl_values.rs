@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aemp::message::Spread;
 use aemp::{Integer, Value};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -238,8 +239,8 @@ fn what_is_long_arrives_whole() {
         assert_eq!(sent.parse::<(String,)>(), ("\u{263a}".repeat(100_000),));
     }
     for sent in both("many") {
-        assert!(sent.parse::<Vec<i64>>().into_iter().eq(1..=5000));
-        let texts = sent.parse::<Vec<String>>().into_iter();
+        assert!(sent.parse::<Spread<i64>>().0.into_iter().eq(1..=5000));
+        let texts = sent.parse::<Spread<String>>().0.into_iter();
         assert!(texts.eq((1..=5000).map(|n| n.to_string())));
     }
     for sent in both("big_hash") {

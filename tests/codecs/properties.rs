@@ -1,7 +1,7 @@
 //! What holds for every value, every split and every input.
 
 use aemp::codec::{Codec, DecodeError, Outgoing};
-use aemp::message::to_values;
+use aemp::message::{Spread, Values, to_values};
 use aemp::value::{from_value, to_value};
 use aemp::{Integer, Map, Value};
 use aemp_codec_cbor::{Cbor, to_ciborium};
@@ -14,7 +14,10 @@ use crate::support::*;
 /// Encodes and decodes `values` in every way there is, and expects them back.
 pub(crate) fn there_and_back(codec: &dyn Codec, values: &[Value], seeds: &[prop::sample::Index]) {
     let wire = encode(codec, Outgoing::Values(values)).unwrap();
-    assert_eq!(encode(codec, Outgoing::Typed(&values)).unwrap(), wire);
+    assert_eq!(
+        encode(codec, Outgoing::Typed(&Values::from(values))).unwrap(),
+        wire
+    );
     let each_byte: Vec<usize> = (1..wire.len()).collect();
     for ends in [vec![], cuts(wire.len(), seeds), each_byte] {
         let received = decode_split(codec, &Default::default(), &peer(), &wire, ends).unwrap();
@@ -22,7 +25,7 @@ pub(crate) fn there_and_back(codec: &dyn Codec, values: &[Value], seeds: &[prop:
         let message = &received[0].message;
         assert_eq!(received[0].port.as_str(), "port");
         assert_eq!(&*message.values().unwrap(), values);
-        let typed: Vec<Value> = message.clone().parse().unwrap();
+        let Spread(typed) = message.clone().parse::<Spread<Value>>().unwrap();
         assert_eq!(typed, values);
         assert_eq!(
             message.tag().as_deref(),
@@ -30,7 +33,7 @@ pub(crate) fn there_and_back(codec: &dyn Codec, values: &[Value], seeds: &[prop:
         );
         if !values.is_empty() {
             assert_eq!(
-                message.clone().parse_args::<Vec<Value>>().unwrap(),
+                *message.clone().parse_args::<Values>().unwrap(),
                 values[1..]
             );
         }

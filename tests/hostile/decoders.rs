@@ -1,6 +1,7 @@
 //! The table against the decoders: the outcome is the stated one, however the bytes arrive and whatever came before.
 
 use aemp::codec::{PeerInfo, Received};
+use aemp::message::Spread;
 use aemp::{Message, Value};
 use bytes::BytesMut;
 
@@ -50,7 +51,7 @@ fn outcome(
 fn shown(Received { port, message }: &Received) -> String {
     let text = elements(message);
     // The other way to the same values.
-    let values: Vec<Value> = message.clone().parse().unwrap();
+    let Spread(values) = message.clone().parse::<Spread<Value>>().unwrap();
     assert_eq!(notation(values), text);
     match port.as_str() {
         "p" => text,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aemp::message::Values;
 use aemp::{Message, PortId, Reason, Value};
 
 use crate::programs::News;
@@ -134,7 +135,7 @@ impl Replay<'_> {
         let to: PortId = format!("{}#{port}", self.them(number)).parse().unwrap();
         let elements: Message = message[1..message.len() - 1].iter().cloned().collect();
         let actor = self.actor(number);
-        let call = actor.node.call::<_, Vec<Value>>(&to, elements);
+        let call = actor.node.call::<_, Values>(&to, elements);
         let call = match watches {
             true => call,
             false => call.within(Duration::from_secs(3600)),
@@ -200,7 +201,7 @@ impl Replay<'_> {
         }
     }
 
-    async fn outcome(&self, calling: Calling) -> Result<Vec<Value>, aemp::CallError> {
+    async fn outcome(&self, calling: Calling) -> Result<Values, aemp::CallError> {
         let outcome = tokio::time::timeout(SOON, calling.outcome).await;
         outcome.expect("the call ends").unwrap()
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use aemp::message::Values;
 use aemp::{Context, LocalNode, Message, PortId, Reason, Value, reason, routes};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -90,7 +91,7 @@ fn basic(node: &LocalNode, news: &UnboundedSender<News>) {
 
 /// The functions of `b_basic.pl`, which `secure` shuts off.
 fn offers(node: &LocalNode) {
-    node.offer("Svc::init", |_, arguments: Vec<Value>| {
+    node.offer("Svc::init", |_, arguments: Values| {
         let hello = arguments[0].as_str().and_then(|text| text.parse().ok());
         let answer = routes()
             .on("ping", |cx, (reply,): (PortId,)| {
@@ -106,10 +107,10 @@ fn offers(node: &LocalNode) {
             }
         })
     });
-    node.offer("Svc::failinit", |_, _: Vec<Value>| -> aemp::Routes {
+    node.offer("Svc::failinit", |_, _: Values| -> aemp::Routes {
         panic!("this one always fails")
     });
-    node.offer_function("main::lg", |_, _: Vec<Value>| ());
+    node.offer_function("main::lg", |_, _: Values| ());
 }
 
 /// `w10.pl`.

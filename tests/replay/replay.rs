@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
+use aemp::message::Values;
 use aemp::{CallError, LocalNode, Monitor, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
@@ -63,7 +64,7 @@ pub(crate) struct Actor {
 pub(crate) struct Calling {
     pub(crate) to: String,
     pub(crate) watches: bool,
-    pub(crate) outcome: JoinHandle<Result<Vec<Value>, CallError>>,
+    pub(crate) outcome: JoinHandle<Result<Values, CallError>>,
 }
 
 /// One connection of the replay.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use aemp::message::Spread;
 use aemp::{Context, LocalNode, NodeEvent, NodeId, Notify, PortId, Reason, Routes, reason, routes};
 
 use crate::model::{Model, Process, StreamId};
@@ -330,7 +331,7 @@ fn target(
         .on("watch", move |cx, task: Task| {
             watch(&watching, cx, task, process)
         })
-        .on("gone", move |cx, told: Vec<aemp::Value>| {
+        .on("gone", move |cx, Spread(told): Spread<aemp::Value>| {
             let [of, target, messages, again, ..] = &told[..] else {
                 return;
             };

@@ -1,5 +1,6 @@
 //! `cal`: a message to a port, and its answer.
 
+use aemp::message::Values;
 use aemp::{Message, PortId, Value};
 
 use super::{Failure, Session};
@@ -12,7 +13,9 @@ pub(crate) async fn cal(
 ) -> Result<Vec<Value>, Failure> {
     let message = elements.into_iter().collect::<Message>();
     // Without a limit of its own the call watches the port, so that one which does not exist is told at once.
-    let call = session.node.call::<_, Vec<Value>>(port, message);
+    let call = session.node.call::<_, Values>(port, message);
     let answer = session.wait(&port.to_string(), call).await?;
-    answer.map_err(|error| Failure::of_call(port, error))
+    answer
+        .map(Values::into_vec)
+        .map_err(|error| Failure::of_call(port, error))
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aemp::{Context, LocalNode, LogAllowance, Message, PortId, Reason, Value, reason};
+use aemp::message::Values;
+use aemp::{Context, LocalNode, LogAllowance, Message, PortId, Reason, reason};
 
 /// The family in which echo ports are found.
 const FAMILY: &str = "aemp_echo";
@@ -13,7 +14,7 @@ pub(super) fn start(node: &LocalNode) -> Result<(), Reason> {
     let lines = Arc::new(LogAllowance::new("echo", 50, Duration::from_secs(1)));
     let echo = move |cx: &mut Context<'_>, message: Message| echo(cx, message, &lines);
     let spawned = echo.clone();
-    node.offer("aemp::echo", move |_, _: Vec<Value>| spawned.clone());
+    node.offer("aemp::echo", move |_, _: Values| spawned.clone());
     let port = node.port_named("echo", echo);
     let port = port.ok_or_else(|| reason!["name_in_use", "echo"])?;
     let registered = node.directory().register(FAMILY, &port, ());

@@ -6,7 +6,8 @@ pub(crate) mod inspect;
 mod logs;
 mod tap;
 
-use aemp::{LocalNode, Value};
+use aemp::LocalNode;
+use aemp::message::Values;
 
 pub(crate) use logs::{LogLayer, Logs};
 
@@ -15,13 +16,13 @@ use crate::Registry;
 /// Adds those that are built in.
 pub(crate) fn built_in(registry: Registry) -> Registry {
     registry
-        .service("aemp::echo", |node: &LocalNode, _: Vec<Value>| {
+        .service("aemp::echo", |node: &LocalNode, _: Values| {
             echo::start(node)
         })
-        .service("aemp::global", |node: &LocalNode, _: Vec<Value>| {
+        .service("aemp::global", |node: &LocalNode, _: Values| {
             node.directory().become_global();
         })
-        .service("aemp::log", |node: &LocalNode, arguments: Vec<Value>| {
+        .service("aemp::log", |node: &LocalNode, arguments: Values| {
             catcher::start(node, &arguments)
         })
         .service("aemp::tap", tap::start)

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aemp::handshake::Role;
+use aemp::message::Values;
 use aemp::{
     Excerpt, LinkInfo, LocalNode, LogAllowance, Map, PortId, Reason, TapOptions, Tapped, Value,
 };
@@ -65,7 +66,7 @@ impl Limits {
 }
 
 /// The argument, if there is one, is a map of what a request cannot exceed: `rate` and `size`.
-pub(super) fn start(node: &LocalNode, arguments: Vec<Value>) -> Result<(), Reason> {
+pub(super) fn start(node: &LocalNode, arguments: Values) -> Result<(), Reason> {
     let limits = match arguments.into_iter().next() {
         None => Limits::default(),
         Some(argument) => aemp::value::from_value(argument).map_err(|error| {

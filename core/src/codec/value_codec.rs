@@ -106,7 +106,7 @@ impl ValueCodec {
             return Err(FormatError::Write {
                 format: format(),
                 value: value(),
-                error: EncodeError::Serialize(why),
+                error: EncodeError::serialize(why),
             });
         }
         let mut decoder = self.own_decoder();

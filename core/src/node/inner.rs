@@ -217,7 +217,7 @@ impl Inner {
         if let Some(reply) = reply {
             message
                 .push(reply.to_string())
-                .map_err(|error| refused(EncodeError::Serialize(error.to_string())))?;
+                .map_err(|error| refused(EncodeError::serialize(error.to_string())))?;
         }
         self.shards.deliver(to.port(), message);
         Ok(())

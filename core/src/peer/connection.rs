@@ -94,8 +94,8 @@ impl Connection {
         match self.codec.decoder(&self.limits, &self.facts).find(message) {
             Ok(Found::Message { .. } | Found::Decoded { .. } | Found::Keepalive { .. }) => Ok(()),
             Err(DecodeError::TooManyItems { limit }) => Err(EncodeError::TooManyItems { limit }),
-            Ok(Found::Need { .. }) => Err(EncodeError::Serialize("it has no end".into())),
-            Err(error) => Err(EncodeError::Serialize(error.to_string())),
+            Ok(Found::Need { .. }) => Err(EncodeError::serialize("it has no end")),
+            Err(error) => Err(EncodeError::serialize(error.to_string())),
         }
     }
 

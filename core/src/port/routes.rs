@@ -44,8 +44,9 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Handles messages whose first element is the text `tag`. The elements after it are the arguments `A`: a tuple, or
-    /// any other type that a list of values deserialises to. A later handler for the same tag replaces the earlier one.
+    /// Handles messages whose first element is the text `tag`. The elements after it are the arguments `A`: a tuple of as
+    /// many fields, [`Spread`](crate::message::Spread) for any number, or any other type for the only argument. A later
+    /// handler for the same tag replaces the earlier one.
     #[doc(alias = "rcv")]
     pub fn on<A, R, F>(mut self, tag: impl Into<Text>, mut handler: F) -> Self
     where

@@ -82,7 +82,7 @@ impl<'a> Frame<'a> {
         let start = out.len();
         match write(format, &message, out) {
             Ok(()) if out.len() > start => Ok(()),
-            Ok(()) => Err(EncodeError::Serialize(format!(
+            Ok(()) => Err(EncodeError::serialize(format!(
                 "{codec} has written nothing"
             ))),
             Err(why) => {
@@ -115,7 +115,7 @@ impl<'a> Frame<'a> {
         writer.out.truncate(start);
         writer.capabilities.check(values, codec)?;
         // Not reached: the writer and the check refuse the same values.
-        Err(EncodeError::Serialize("no reason was found".into()))
+        Err(EncodeError::serialize("no reason was found"))
     }
 }
 

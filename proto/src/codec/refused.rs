@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::ValueFormat;
 use super::format::write;
-use crate::token::step;
+use crate::value::step;
 use crate::value::{EncodeError, Value};
 
 /// The longest path that is searched for. Each step can cost as much as writing the message.
@@ -42,7 +42,7 @@ pub(super) fn refused(
         (at, why) = (part.value, part.why);
     }
     match path.is_empty() {
-        true => EncodeError::Serialize(format!("{codec}: {why}")),
+        true => EncodeError::serialize(format!("{codec}: {why}")),
         false => EncodeError::Refused {
             path,
             why: why.into(),

@@ -7,8 +7,8 @@ use crate::value::{EncodeError, ParseError, Values, to_values};
 
 /// What can be sent as a message: every type with `Serialize`, and a [`Message`] itself.
 ///
-/// A tuple becomes a message of its elements, an enum a message whose tag is the variant's name. [`to_values`] has the
-/// table.
+/// A tuple becomes a message of its fields, an enum a message whose tag is the variant's name, and any other type a
+/// message of one element. [`to_values`] has the table.
 ///
 /// ```
 /// use aemp_proto::message::{IntoMessage, Message};
@@ -62,5 +62,5 @@ pub fn values_to_send(message: Message) -> Result<Values, EncodeError> {
 
 /// The values of a message that is to be sent. An error of reading them is an error of sending.
 pub(crate) fn or_encode_error(values: Result<Values, ParseError>) -> Result<Values, EncodeError> {
-    values.map_err(|error| EncodeError::Serialize(error.to_string()))
+    values.map_err(|error| EncodeError::serialize(error.to_string()))
 }

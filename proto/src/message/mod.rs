@@ -52,13 +52,13 @@ impl Message {
     }
 
     /// Parses the whole message as a `T`. Each field of a tuple takes one element; an enum takes the tag as the
-    /// variant's name and the other elements as its content. This is the inverse of
-    /// [`to_values`](crate::value::to_values), which has the table.
+    /// variant's name and the other elements as its content; any other type takes the only element. This is the inverse
+    /// of [`to_values`](crate::value::to_values), which has the table.
     ///
     /// # Errors
-    /// If the message has fewer or more elements, or an element has another type. AnyEvent::MP nodes have one type for
-    /// texts, bytes and numbers: in their messages each is accepted for another if the conversion is lossless, as the
-    /// table in docs/from-perl.md says.
+    /// If the message has fewer or more elements, or an element has another type. An integer is accepted as a float only
+    /// if the float represents it exactly. AnyEvent::MP nodes have one type for texts, bytes and numbers: in their
+    /// messages each is accepted for another if the conversion is lossless, as the table in docs/from-perl.md says.
     ///
     /// ```
     /// use aemp_proto::Message;
@@ -75,7 +75,9 @@ impl Message {
         }
     }
 
-    /// Parses the elements after the tag as a `T`, like [`parse`](Self::parse).
+    /// Parses the elements after the tag as a `T`: each field of a tuple takes one, [`Spread`](crate::value::Spread)
+    /// takes all, and any other type takes the only one. An enum is one element as well, in the form that it has inside a
+    /// message.
     ///
     /// # Errors
     /// As for [`parse`](Self::parse). Errors count elements from the first one of the message.

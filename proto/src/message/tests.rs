@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::*;
 use crate::Map;
 use crate::PortId;
-use crate::value::{from_value, to_value, to_values};
+use crate::value::{Spread, from_value, to_value, to_values};
 
 #[derive(Serialize, Deserialize, PartialEq, Debug)]
 enum Shapes {
@@ -56,7 +56,9 @@ fn every_shape_has_its_elements_and_comes_back() {
     round("x".to_owned(), r#"["x"]"#);
     round(true, "[true]");
     round(("add".to_owned(), 1), r#"["add", 1]"#);
-    round(vec![1, 2, 3], "[1, 2, 3]");
+    round([1, 2, 3], "[1, 2, 3]");
+    round(vec![1, 2, 3], "[[1, 2, 3]]");
+    round(Spread(vec![1, 2, 3]), "[1, 2, 3]");
     round(Shapes::Unit, r#"["Unit"]"#);
     round(Shapes::Newtype(1), r#"["Newtype", 1]"#);
     round(Shapes::Tuple(1, "a".into()), r#"["Tuple", 1, "a"]"#);
@@ -160,7 +162,10 @@ fn arguments_are_what_follows_the_tag() {
 #[test]
 fn integers_beyond_the_model_and_nesting_beyond_the_limit_are_refused() {
     let error = to_values(&("a", u128::MAX)).unwrap_err().to_string();
-    assert!(error.contains("element 1: the integer 3402"), "{error}");
+    assert!(
+        error.starts_with("element 1 cannot be serialised: the integer 3402"),
+        "{error}"
+    );
     #[derive(Serialize)]
     struct Deep(Vec<Self>);
     let mut deep = Deep(vec![]);

@@ -1,9 +1,11 @@
 //! `Capabilities`: the values that a codec can carry, the check against them, and the replacement of other values.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use crate::value::de::UNDEFINED;
-use crate::value::{EncodeError, Integer, MAX_DEPTH, Map, Value, Values};
+use crate::value::{
+    EncodeError, Integer, MAX_DEPTH, Map, Value, Values, is_simple, shortened, step,
+};
 
 /// The values that a codec carries exactly. Any other value is an error for the message that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,13 +169,10 @@ impl Capabilities {
                     _ => format!("the tag {tag}"),
                 }))
             }
-            // 24 to 31 have no well-formed encoding (RFC 8949 section 3.3).
-            Value::Simple(n) if !self.simple || (24..32).contains(n) => {
-                Some(What::Lacking(match *n {
-                    UNDEFINED => "the simple value undefined".into(),
-                    n => format!("the simple value {n}"),
-                }))
-            }
+            Value::Simple(n) if !self.simple || !is_simple(*n) => Some(What::Lacking(match *n {
+                UNDEFINED => "the simple value undefined".into(),
+                n => format!("the simple value {n}"),
+            })),
             Value::Array(_) | Value::Map(_) | Value::Tag(..) if depth >= self.depth => {
                 Some(What::Deep)
             }
@@ -315,48 +314,6 @@ impl Refusal {
                 limit: to.depth,
             },
         }
-    }
-}
-
-/// The step from a map to the value of `key`.
-pub(crate) fn step(key: &Value) -> String {
-    match key.as_str() {
-        Some(name) if is_word(name) => format!(".{name}"),
-        _ => format!("[{}]", shortened(key)),
-    }
-}
-
-fn is_word(text: &str) -> bool {
-    let word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    word && !text.is_empty() && text.len() <= 40 && !text.as_bytes()[0].is_ascii_digit()
-}
-
-/// A value in diagnostic notation, truncated to fit into a line.
-fn shortened(value: &Value) -> String {
-    let mut line = Line(String::new());
-    match write!(line, "{value}") {
-        Ok(()) => line.0,
-        Err(_) => line.0 + "...",
-    }
-}
-
-/// Keeps the beginning of what is written, and fails at the limit, so that no long text is built only to be truncated.
-struct Line(String);
-
-/// The number of characters of a value that an error shows.
-const LINE: usize = 40;
-
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = LINE - self.0.chars().count();
-        match text.char_indices().nth(room) {
-            None => self.0.push_str(text),
-            Some((end, _)) => {
-                self.0.push_str(&text[..end]);
-                return Err(fmt::Error);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -10,7 +10,6 @@ mod typed;
 mod wire_format;
 mod writer;
 
-pub(crate) use capabilities::step;
 pub(crate) use read::Reader;
 
 pub use capabilities::{Capabilities, Tags};

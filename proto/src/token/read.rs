@@ -9,7 +9,7 @@ use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
 use super::typed::Item;
 use super::{Token, WireFormat};
 use crate::value::scalar::{Scalar, text_of};
-use crate::value::{Integer, LoneNull, MAX_RESERVE, Map, ParseError, Value, Values};
+use crate::value::{Countable, Integer, MAX_RESERVE, Map, ParseError, Value, Values};
 
 /// A byte string of at least this length that is more than half of the message shares the message's bytes. Others are
 /// copied, so that a small part does not keep a whole message in memory.
@@ -395,11 +395,25 @@ impl<'a> Seq<'_, 'a> {
     }
 }
 
-impl<'de> LoneNull<'de> for Seq<'_, '_> {
-    fn is_lone_null(&self) -> bool {
+impl<'de> Countable<'de> for Seq<'_, '_> {
+    fn up_to_two(&self) -> usize {
+        if let Some(len) = self.left.known() {
+            return len.min(2);
+        }
         let (mut reader, mut left) = (*self.reader, self.left);
-        matches!(left.next(&mut reader), Ok(Some(Token::Null)))
-            && matches!(left.next(&mut reader), Ok(None))
+        let mut count = 0;
+        while count < 2 {
+            match left.next(&mut reader) {
+                Ok(None) => break,
+                // An element that cannot be read counts: reading it gives the error.
+                Err(_) => return 2,
+                Ok(Some(token)) => match reader.skip(token) {
+                    Ok(()) => count += 1,
+                    Err(_) => return 2,
+                },
+            }
+        }
+        count
     }
 }
 

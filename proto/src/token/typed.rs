@@ -6,7 +6,7 @@ use super::Token;
 use super::read::{Left, Pairs, Reader, Seq, stray_end};
 use crate::value::de::{UNDEFINED, all_wants};
 use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
-use crate::value::scalar::Want;
+use crate::value::scalar::{Precision, Want};
 use crate::value::{ParseError, too_long};
 
 /// The deserializer for the value that begins with `token`, the last token that `reader` has read.
@@ -15,14 +15,14 @@ pub(super) struct Item<'r, 'a> {
     pub(super) token: Token,
 }
 
-/// A float represents every integer exactly whose absolute value is below this one.
-const EXACT: u64 = 1 << 53;
-
 impl<'a> Item<'_, 'a> {
     /// Passes the value to `visitor`. Handles the common cases inline, and calls a function for the others.
     #[inline(always)]
     fn visit<'de, V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value, ParseError> {
-        let exact = |n: u64| want != Want::Float || n < EXACT;
+        let exact = |n: u64| match want {
+            Want::Float(precision) => n < precision.exact_below(),
+            _ => true,
+        };
         match self.token {
             Token::Unsigned(n) if !matches!(want, Want::Bool | Want::Text) && exact(n) => {
                 visitor.visit_u64(n)
@@ -30,7 +30,9 @@ impl<'a> Item<'_, 'a> {
             Token::Negative(n) if want != Want::Text && n <= i64::MAX as u64 && exact(n) => {
                 visitor.visit_i64(!(n as i64))
             }
-            Token::Float(bits) if want == Want::Float => visitor.visit_f64(f64::from_bits(bits)),
+            Token::Float(bits) if matches!(want, Want::Float(_)) => {
+                visitor.visit_f64(f64::from_bits(bits))
+            }
             Token::Text(len) if matches!(want, Want::Text | Want::Any) => {
                 visitor.visit_str(self.reader.text(len, 0)?)
             }

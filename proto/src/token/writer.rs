@@ -15,7 +15,7 @@ use crate::PortId;
 use crate::text::latin1;
 use crate::value::serializer::Place;
 use crate::value::target::{Form, Plain, Target};
-use crate::value::{EncodeError, Value, Values, to_values};
+use crate::value::{EncodeError, Value, Values, is_simple, to_values};
 
 /// A type with `Serialize`, as a trait object.
 ///
@@ -124,7 +124,7 @@ impl Writer<'_> {
             Value::Bytes(bytes) => self.scalar(Plain::Bytes(bytes))?,
             Value::Text(text) => sink.text(self.out, text),
             Value::Simple(n) => {
-                let fits = capabilities.simple && !(24..32).contains(n);
+                let fits = capabilities.simple && is_simple(*n);
                 fits.then(|| sink.simple(self.out, *n)).ok_or(Refused)?;
             }
             Value::Array(_) | Value::Map(_) | Value::Tag(..) if depth >= capabilities.depth => {
@@ -189,6 +189,15 @@ impl Target for Writer<'_> {
     fn in_element(refused: Refused, _: usize) -> Refused {
         refused
     }
+    fn in_item(refused: Refused, _: usize) -> Refused {
+        refused
+    }
+    fn in_value(refused: Refused, (): &()) -> Refused {
+        refused
+    }
+    fn in_field(refused: Refused, _: &'static str) -> Refused {
+        refused
+    }
 
     #[inline]
     fn one(&mut self) {
@@ -221,7 +230,7 @@ impl Target for Writer<'_> {
         self.sink.text(self.out, text);
         Ok(())
     }
-    fn simple(&mut self, (): ()) -> Done {
+    fn simple(&mut self, (): (), _: bool) -> Done {
         Err(Refused)
     }
 
@@ -344,6 +353,15 @@ impl Target for TextKey<'_, '_> {
     fn in_element(refused: Refused, _: usize) -> Refused {
         refused
     }
+    fn in_item(refused: Refused, _: usize) -> Refused {
+        refused
+    }
+    fn in_value(refused: Refused, (): &()) -> Refused {
+        refused
+    }
+    fn in_field(refused: Refused, _: &'static str) -> Refused {
+        refused
+    }
     fn one(&mut self) {}
     fn message_of((): ()) {}
     #[inline(always)]
@@ -365,7 +383,7 @@ impl Target for TextKey<'_, '_> {
         self.0.sink.key(self.0.out, text);
         Ok(())
     }
-    fn simple(&mut self, (): ()) -> Done {
+    fn simple(&mut self, (): (), _: bool) -> Done {
         Err(Refused)
     }
     fn array(&mut self, _: Form, _: Option<usize>) {}

@@ -3,23 +3,41 @@
 use bytes::Bytes;
 use serde::ser::{Error as _, Serialize};
 
-use super::serializer::Place;
+use super::de::UNDEFINED;
+use super::serializer::{NULL_IN_SOME, Place};
 use super::target::{Form, Plain, Target};
-use super::{EncodeError, MAX_DEPTH, MAX_RESERVE, Value, Values};
+use super::{EncodeError, MAX_DEPTH, MAX_RESERVE, Value, Values, step};
 use crate::Text;
 
-/// The elements of the message that `message` stands for:
+/// The elements of the message that `message` becomes. A message is a list of elements, so a type with a fixed number of
+/// fields gives its fields, an enum gives its variant's name and content, and everything else is one element:
 ///
-/// | Rust | elements |
-/// | --- | --- |
-/// | tuple, sequence, tuple struct | its elements |
-/// | `()`, unit struct | none |
-/// | enum: unit variant | `"Tag"` |
-/// | newtype variant | `"Tag"`, its content |
-/// | tuple variant | `"Tag"`, its elements |
-/// | struct variant | `"Tag"`, a map of its fields |
-/// | `Option`, newtype struct | as what they hold; `None` is a null |
-/// | anything else: scalar, map, struct | one element |
+/// | Rust | the message's elements | as one element, and nested |
+/// | --- | --- | --- |
+/// | tuple, `[T; N]`, tuple struct | its fields | an array of its fields |
+/// | `()`, unit struct | none | null |
+/// | enum: unit variant | `"Variant"` | `"Variant"` |
+/// | newtype variant | `"Variant"`, its content | `{"Variant": content}` |
+/// | tuple variant | `"Variant"`, its fields | `{"Variant": [fields]}` |
+/// | struct variant | `"Variant"`, a map of its fields | `{"Variant": {fields}}` |
+/// | newtype struct, `Box` | as its content | as its content |
+/// | [`Spread`](crate::value::Spread), [`Values`] | their items | an array |
+/// | `Option` | one element: null for `None`, or the content | null for `None`, or the content |
+/// | number, text, bytes, `bool`, `Vec`, set, map, struct, [`Value`] | one element | itself |
+///
+/// `#[serde(tag)]` and `#[serde(untagged)]` make a struct or the content of an enum; they are messages as such.
+///
+/// [`Message::parse`](crate::Message::parse) is the reverse, and asks for the same: a tuple takes one element for each
+/// field, an enum takes the first element as the variant's name, and every other type takes the only element. The
+/// arguments of a handler ([`Message::parse_args`](crate::Message::parse_args)) are the elements after the tag: a tuple
+/// takes one for each field, [`Spread`](crate::value::Spread) takes all of them, and every other type, enums among them, takes the only one.
+///
+/// A type that is read from what comes, such as an untagged enum or a [`Value`], is the only element, a unit if there is
+/// none, or the array of all. So these do not come back, and every other value does or is refused:
+///
+/// * In an untagged enum that is the whole message, a variant of a tuple of one field or of none, and of an enum that is
+///   not a unit variant. Send it as an element: `("tag", value)`.
+/// * A tag of CBOR inside `#[serde(flatten)]`, which serde cannot store.
 ///
 /// # Errors
 /// As [`to_value`](crate::value::to_value); the error says in which element.
@@ -30,6 +48,8 @@ use crate::Text;
 /// enum Request { Add(i64, i64), Stop }
 /// assert_eq!(to_values(&Request::Add(1, 2))?, to_values(&("Add", 1, 2))?);
 /// assert_eq!(to_values(&Request::Stop)?, to_values("Stop")?);
+/// // A sequence is one element.
+/// assert_eq!(to_values(&vec![1, 2])?.len(), 1);
 /// # Ok::<(), aemp_proto::value::EncodeError>(())
 /// ```
 #[inline]
@@ -43,8 +63,8 @@ pub fn to_values<T: Serialize + ?Sized>(message: &T) -> Result<Values, EncodeErr
 /// pair. A tag of `ciborium::tag` becomes a [`Value::Tag`].
 ///
 /// # Errors
-/// Where the type's own `Serialize` fails, an integer is beyond -2^64 to 2^64-1, or the nesting beyond
-/// [`MAX_DEPTH`].
+/// Where the type's own `Serialize` fails, an integer is beyond -2^64 to 2^64-1, the nesting beyond [`MAX_DEPTH`], or
+/// a `Some` holds null (`Some(None)`, `Some(())`) and would be read as `None`. The error has the path to the element.
 ///
 /// ```
 /// use aemp_proto::{Value, value::to_value};
@@ -80,13 +100,20 @@ impl Target for Builder {
         }
     }
     #[cold]
-    fn in_element(mut error: EncodeError, at: usize) -> EncodeError {
-        match &mut error {
-            EncodeError::TooDeep { path, .. } => *path = at.to_string(),
-            EncodeError::Serialize(what) => *what = format!("element {at}: {what}"),
-            _ => {}
-        }
-        error
+    fn in_element(error: EncodeError, at: usize) -> EncodeError {
+        error.in_element(at)
+    }
+    #[cold]
+    fn in_item(error: EncodeError, at: usize) -> EncodeError {
+        error.below(&format!("[{at}]"))
+    }
+    #[cold]
+    fn in_value(error: EncodeError, key: &Value) -> EncodeError {
+        error.below(&step(key))
+    }
+    #[cold]
+    fn in_field(error: EncodeError, name: &'static str) -> EncodeError {
+        error.below(&step(&name.into()))
     }
 
     #[inline]
@@ -114,10 +141,12 @@ impl Target for Builder {
     fn name(&mut self, name: &'static str) -> Result<Value, EncodeError> {
         Ok(Text::from_static(name).into())
     }
-    fn simple(&mut self, number: Value) -> Result<Value, EncodeError> {
-        let n = number.as_u64().and_then(|n| u8::try_from(n).ok());
-        n.map(Value::Simple)
-            .ok_or_else(|| EncodeError::custom("a simple value is a number up to 255"))
+    fn simple(&mut self, number: Value, in_some: bool) -> Result<Value, EncodeError> {
+        match number.as_u64().and_then(|n| u8::try_from(n).ok()) {
+            Some(UNDEFINED) if in_some => Err(EncodeError::custom(NULL_IN_SOME)),
+            Some(n) => Ok(Value::Simple(n)),
+            None => Err(EncodeError::custom("a simple value is a number up to 255")),
+        }
     }
 
     #[inline]

@@ -11,8 +11,8 @@ use serde::de::{
 };
 
 use super::mark::{SIMPLE, TAG, TAGGED, UNTAGGED, VARIANTS};
-use super::scalar::{Scalar, Want, unexpected_integer};
-use super::{Integer, IntoIter, LoneNull, MAX_RESERVE, Map, ParseError, Value};
+use super::scalar::{Precision, Scalar, Want, unexpected_integer};
+use super::{Countable, Integer, IntoIter, MAX_RESERVE, Map, ParseError, Value};
 use crate::Text;
 
 /// `value` as a `T`, the other way round from [`to_value`](super::to_value).
@@ -197,9 +197,9 @@ impl FromValue {
 
 /// The methods of a `Deserializer` that differ only in the wanted type and in the further arguments given here.
 macro_rules! wants {
-    ($($method:ident($($t:ty),*) $want:ident),* $(,)?) => {$(
+    ($($method:ident($($t:ty),*) $want:expr),* $(,)?) => {$(
         fn $method<V: Visitor<'de>>(self, $(_: $t,)* visitor: V) -> Result<V::Value, ParseError> {
-            self.visit(crate::value::scalar::Want::$want, visitor)
+            self.visit($want, visitor)
         }
     )*};
 }
@@ -208,21 +208,21 @@ macro_rules! wants {
 macro_rules! all_wants {
     () => {
         crate::value::de::wants!(
-            deserialize_any() Any,
-            deserialize_bool() Bool,
-            deserialize_i8() Integer, deserialize_i16() Integer, deserialize_i32() Integer,
-            deserialize_i64() Integer, deserialize_i128() Integer,
-            deserialize_u8() Integer, deserialize_u16() Integer, deserialize_u32() Integer,
-            deserialize_u64() Integer, deserialize_u128() Integer,
-            deserialize_f32() Float, deserialize_f64() Float,
-            deserialize_char() Text, deserialize_str() Text, deserialize_string() Text,
-            deserialize_identifier() Text,
-            deserialize_bytes() Bytes, deserialize_byte_buf() Bytes,
-            deserialize_unit() Other, deserialize_unit_struct(&'static str) Other,
-            deserialize_seq() Other, deserialize_tuple(usize) Other,
-            deserialize_tuple_struct(&'static str, usize) Other,
-            deserialize_map() Other,
-            deserialize_struct(&'static str, &'static [&'static str]) Other,
+            deserialize_any() Want::Any,
+            deserialize_bool() Want::Bool,
+            deserialize_i8() Want::Integer, deserialize_i16() Want::Integer, deserialize_i32() Want::Integer,
+            deserialize_i64() Want::Integer, deserialize_i128() Want::Integer,
+            deserialize_u8() Want::Integer, deserialize_u16() Want::Integer, deserialize_u32() Want::Integer,
+            deserialize_u64() Want::Integer, deserialize_u128() Want::Integer,
+            deserialize_f32() Want::Float(Precision::Single), deserialize_f64() Want::Float(Precision::Double),
+            deserialize_char() Want::Text, deserialize_str() Want::Text, deserialize_string() Want::Text,
+            deserialize_identifier() Want::Text,
+            deserialize_bytes() Want::Bytes, deserialize_byte_buf() Want::Bytes,
+            deserialize_unit() Want::Other, deserialize_unit_struct(&'static str) Want::Other,
+            deserialize_seq() Want::Other, deserialize_tuple(usize) Want::Other,
+            deserialize_tuple_struct(&'static str, usize) Want::Other,
+            deserialize_map() Want::Other,
+            deserialize_struct(&'static str, &'static [&'static str]) Want::Other,
         );
         fn deserialize_newtype_struct<V: Visitor<'de>>(
             self,
@@ -405,8 +405,8 @@ impl<'de> de::VariantAccess<'de> for Marked {
     }
 }
 
-impl<'de> LoneNull<'de> for Items<IntoIter> {
-    fn is_lone_null(&self) -> bool {
-        self.0.as_slice() == [Value::Null]
+impl<'de> Countable<'de> for Items<IntoIter> {
+    fn up_to_two(&self) -> usize {
+        self.0.len().min(2)
     }
 }

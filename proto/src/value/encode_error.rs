@@ -56,14 +56,64 @@ pub enum EncodeError {
         /// The limit.
         limit: usize,
     },
-    /// A type's own `Serialize` failed.
-    #[error("the message cannot be serialised: {0}")]
-    Serialize(String),
+    /// A type's own `Serialize` failed, or what it made has no form in a message: an integer beyond 64 bits, a `Some` whose
+    /// content is null.
+    #[error("{} cannot be serialised: {what}", whole_or_element(path))]
+    Serialize {
+        /// Where the element is, counted from the message's first: `2 at [1].payload`. Empty if it is not known.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+fn whole_or_element(path: &str) -> String {
+    match path {
+        "" => "the message".into(),
+        path => format!("element {path}"),
+    }
+}
+
+/// The length in bytes beyond which a path loses its inner end.
+const MAX_PATH: usize = 200;
+
+impl EncodeError {
+    /// The error of a type that cannot be serialised.
+    #[doc(hidden)]
+    pub fn serialize(what: impl Into<String>) -> Self {
+        let (path, what) = (String::new(), what.into());
+        Self::Serialize { path, what }
+    }
+
+    /// The same error, which occurred in the part of an array or a map that `step` leads to.
+    #[cold]
+    pub(crate) fn below(mut self, step: &str) -> Self {
+        if let Self::Serialize { path, .. } = &mut self {
+            path.insert_str(0, step);
+            if let Some((at, _)) = path.char_indices().find(|(at, _)| *at > MAX_PATH) {
+                path.truncate(at);
+                path.push_str("...");
+            }
+        }
+        self
+    }
+
+    /// The same error, which occurred in the message's element `at`.
+    #[cold]
+    pub(crate) fn in_element(mut self, at: usize) -> Self {
+        match &mut self {
+            Self::TooDeep { path, .. } => *path = at.to_string(),
+            Self::Serialize { path, .. } if path.is_empty() => *path = at.to_string(),
+            Self::Serialize { path, .. } => path.insert_str(0, &format!("{at} at ")),
+            _ => {}
+        }
+        self
+    }
 }
 
 impl serde::ser::Error for EncodeError {
     #[cold]
     fn custom<T: std::fmt::Display>(what: T) -> Self {
-        Self::Serialize(what.to_string())
+        Self::serialize(what.to_string())
     }
 }

@@ -12,9 +12,11 @@ pub(crate) mod mark;
 mod numeral;
 mod parse;
 mod parse_error;
+mod path;
 pub(crate) mod scalar;
 mod ser;
 pub(crate) mod serializer;
+mod spread;
 pub(crate) mod target;
 mod values;
 
@@ -25,7 +27,8 @@ use bytes::Bytes;
 use crate::{NodeId, PortId, PortName, Text};
 
 pub(crate) use de::{Items, too_long};
-pub(crate) use parse::{LoneNull, parse};
+pub(crate) use parse::{Countable, parse};
+pub(crate) use path::{shortened, step};
 
 pub use builder::{to_value, to_values};
 pub use de::from_value;
@@ -34,6 +37,7 @@ pub use integer::{Integer, IntegerRangeError};
 pub use map::Map;
 pub use numeral::perl_float;
 pub use parse_error::ParseError;
+pub use spread::Spread;
 pub use values::{IntoIter, Values, append, next_of};
 
 /// The maximum nesting of a message that is sent, the message's own array included. Beyond it an AnyEvent::MP node
@@ -74,8 +78,9 @@ pub enum Value {
     /// A CBOR tag and its content (RFC 8949 section 3.4). JSON has none. Some tags make an AnyEvent::MP node drop
     /// everything that follows on the connection; towards such a node they are an error (docs/from-perl.md).
     Tag(u64, Box<Self>),
-    /// A CBOR simple value other than `false`, `true` and `null`; 23 is `undefined`. JSON has none, and towards an
-    /// AnyEvent::MP node it is an error, for the same reason as with tags.
+    /// A CBOR simple value other than `false`, `true` and `null`; 23 is `undefined`. The numbers 20 to 22, which are those
+    /// three, and 24 to 31, which are reserved, cannot go to another node. JSON has none, and towards an AnyEvent::MP node it is an
+    /// error, for the same reason as with tags.
     Simple(u8),
 }
 
@@ -221,3 +226,10 @@ impl From<Bytes> for Value {
 
 /// Values are moved and queued often, so their size matters for speed.
 const _: () = assert!(size_of::<Value>() == 24);
+
+/// Whether a [`Value::Simple`] of this number can be sent: 20 to 22 are values of their own, `false`, `true` and `null`,
+/// and 24 to 31 have no well-formed encoding (RFC 8949 section 3.3).
+#[inline]
+pub(crate) fn is_simple(n: u8) -> bool {
+    !matches!(n, 20..=22 | 24..=31)
+}

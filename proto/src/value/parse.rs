@@ -13,7 +13,7 @@ use super::{ParseError, too_long};
 pub(crate) fn parse<'de, T, A>(seq: A, at: usize) -> Result<T, ParseError>
 where
     T: Deserialize<'de>,
-    A: LoneNull<'de>,
+    A: Countable<'de>,
 {
     let mut elements = Elements { seq, at };
     // Not moved between its construction and the return: a move would have to wait for the stores of its parts.
@@ -25,10 +25,13 @@ where
 }
 
 /// The remaining elements of a message.
-pub(crate) trait LoneNull<'de>: SeqAccess<'de, Error = ParseError> {
-    /// Whether there is exactly one element and it is null: a message of type `Option` that is `None`.
-    fn is_lone_null(&self) -> bool;
+pub(crate) trait Countable<'de>: SeqAccess<'de, Error = ParseError> {
+    /// The number of elements, or 2 for more.
+    fn up_to_two(&self) -> usize;
 }
+
+/// The index of the element after the tag. An enum among the arguments is one of them: the tag is no variant's name.
+const FIRST_ARGUMENT: usize = 1;
 
 /// The remaining elements of a message, as a deserializer and as a sequence.
 struct Elements<A> {
@@ -37,7 +40,7 @@ struct Elements<A> {
     at: usize,
 }
 
-impl<'de, A: LoneNull<'de>> SeqAccess<'de> for &mut Elements<A> {
+impl<'de, A: Countable<'de>> SeqAccess<'de> for &mut Elements<A> {
     type Error = ParseError;
     #[inline(always)]
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -62,7 +65,7 @@ impl<'de, A: LoneNull<'de>> SeqAccess<'de> for &mut Elements<A> {
     }
 }
 
-impl<'de, A: LoneNull<'de>> Elements<A> {
+impl<'de, A: Countable<'de>> Elements<A> {
     /// The error for more elements than the type has, which began at `first`. One surplus element has been skipped.
     #[cold]
     fn left_over(&mut self, first: usize) -> ParseError {
@@ -123,7 +126,7 @@ macro_rules! single {
         single!(@ $($method $ask),*);
     };
     (@ $($method:ident $ask:ident),*) => {
-        impl<'de, A: LoneNull<'de>> Deserializer<'de> for &mut Elements<A> {
+        impl<'de, A: Countable<'de>> Deserializer<'de> for &mut Elements<A> {
             type Error = ParseError;
 
             $(
@@ -132,11 +135,14 @@ macro_rules! single {
                 }
             )*
 
+            /// A type that takes what comes, such as an untagged enum or a [`Value`](super::Value): one element is the
+            /// value, none is a unit, and more are an array.
             fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-                visitor.visit_seq(self)
-            }
-            fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-                visitor.visit_seq(self)
+                match self.seq.up_to_two() {
+                    0 => visitor.visit_unit(),
+                    1 => self.one(Asking(visitor, AskAny), &"a message of one element"),
+                    _ => visitor.visit_seq(self),
+                }
             }
             fn deserialize_tuple<V: Visitor<'de>>(
                 self,
@@ -170,14 +176,6 @@ macro_rules! single {
             ) -> Result<V::Value, ParseError> {
                 visitor.visit_newtype_struct(self)
             }
-            /// `None` is a message of one null; `Some` is what its content is.
-            fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-                if self.seq.is_lone_null() {
-                    self.seq.next_element::<IgnoredAny>()?;
-                    return visitor.visit_none();
-                }
-                visitor.visit_some(self)
-            }
             fn deserialize_struct<V: Visitor<'de>>(
                 self,
                 name: &'static str,
@@ -193,7 +191,7 @@ macro_rules! single {
                 variants: &'static [&'static str],
                 visitor: V,
             ) -> Result<V::Value, ParseError> {
-                if name == TAG {
+                if name == TAG || self.at >= FIRST_ARGUMENT {
                     let ask = AskEnum { name, variants };
                     return self.one(Asking(visitor, ask), &"a message of one element");
                 }
@@ -215,8 +213,18 @@ single!(
     deserialize_f32 AskF32, deserialize_f64 AskF64,
     deserialize_char AskChar, deserialize_str AskStr, deserialize_string AskString,
     deserialize_bytes AskBytes, deserialize_byte_buf AskByteBuf,
-    deserialize_identifier AskIdentifier, deserialize_map AskMap,
+    deserialize_identifier AskIdentifier, deserialize_map AskMap, deserialize_seq AskSeq,
+    deserialize_option AskOption,
 );
+
+struct AskAny;
+
+impl<'de, V: Visitor<'de>> AskFor<'de, V> for AskAny {
+    type Value = V::Value;
+    fn ask<D: Deserializer<'de>>(self, d: D, visitor: V) -> Result<V::Value, D::Error> {
+        d.deserialize_any(visitor)
+    }
+}
 
 struct AskStruct {
     name: &'static str,
@@ -243,7 +251,7 @@ impl<'de, V: Visitor<'de>> AskFor<'de, V> for AskEnum {
 }
 
 /// The first element is the name of the variant, the others are its content.
-impl<'de, A: LoneNull<'de>> de::EnumAccess<'de> for &mut Elements<A> {
+impl<'de, A: Countable<'de>> de::EnumAccess<'de> for &mut Elements<A> {
     type Error = ParseError;
     type Variant = Self;
     fn variant_seed<T: DeserializeSeed<'de>>(
@@ -255,7 +263,7 @@ impl<'de, A: LoneNull<'de>> de::EnumAccess<'de> for &mut Elements<A> {
     }
 }
 
-impl<'de, A: LoneNull<'de>> de::VariantAccess<'de> for &mut Elements<A> {
+impl<'de, A: Countable<'de>> de::VariantAccess<'de> for &mut Elements<A> {
     type Error = ParseError;
     fn unit_variant(self) -> Result<(), ParseError> {
         Ok(())

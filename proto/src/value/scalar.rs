@@ -24,10 +24,34 @@ pub(crate) enum Want {
     Any,
     Bool,
     Integer,
-    Float,
+    Float(Precision),
     Text,
     Bytes,
     Other,
+}
+
+/// The precision of a float that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    Single,
+    Double,
+}
+
+impl Precision {
+    /// A float of this precision represents every integer exactly whose absolute value is below this one.
+    #[inline(always)]
+    pub(crate) fn exact_below(self) -> u64 {
+        match self {
+            Self::Single => 1 << 24,
+            Self::Double => 1 << 53,
+        }
+    }
+
+    /// The integer as a float of this precision, if it is exact.
+    fn exactly(self, n: Integer) -> Option<f64> {
+        n.as_f64()
+            .filter(|x| self == Self::Double || f64::from(*x as f32) == *x)
+    }
 }
 
 impl<'a> Scalar<'a> {
@@ -52,7 +76,7 @@ impl<'a> Scalar<'a> {
         match scalar {
             Self::Null => visitor.visit_unit(),
             Self::Bool(b) => visitor.visit_bool(b),
-            Self::Integer(n) => visit_integer(n, want, lenient, visitor),
+            Self::Integer(n) => visit_integer(n, want, visitor),
             Self::Float(x) => visitor.visit_f64(x),
             // serde's `String` accepts UTF-8 bytes from any peer.
             Self::Bytes(bytes) if want == Want::Text => Err(ParseError::invalid_type(
@@ -107,7 +131,7 @@ impl<'a> Scalar<'a> {
             (Want::Integer, Self::Text(text)) => {
                 numeral::integer(&text).map_or(Self::Text(text), Self::Integer)
             }
-            (Want::Float, Self::Text(text)) => {
+            (Want::Float(_), Self::Text(text)) => {
                 numeral::float(&text).map_or(Self::Text(text), Self::Float)
             }
             (Want::Integer, Self::Float(x)) => integral(x).map_or(Self::Float(x), Self::Integer),
@@ -158,16 +182,14 @@ fn integral(x: f64) -> Option<Integer> {
 fn visit_integer<'de, V: Visitor<'de>>(
     n: Integer,
     want: Want,
-    lenient: bool,
     visitor: V,
 ) -> Result<V::Value, ParseError> {
-    let signed = i64::try_from(n);
-    // serde's floats do not accept `i128`, and round other integers.
-    if want == Want::Float && (lenient || n < 0.into() && signed.is_err()) {
-        return match n.as_f64() {
+    // serde's floats round integers.
+    if let Want::Float(precision) = want {
+        return match precision.exactly(n) {
             Some(x) => visitor.visit_f64(x),
             None => {
-                let found = format!("integer {n}, which no float holds exactly");
+                let found = format!("integer {n}, which the float cannot represent exactly");
                 Err(ParseError::invalid_type(
                     Unexpected::Other(&found),
                     &visitor,
@@ -175,7 +197,7 @@ fn visit_integer<'de, V: Visitor<'de>>(
             }
         };
     }
-    match (n.parts(), signed) {
+    match (n.parts(), i64::try_from(n)) {
         (Ok(n), _) => visitor.visit_u64(n),
         (_, Ok(n)) => visitor.visit_i64(n),
         _ => visitor.visit_i128(n.into()),

@@ -25,6 +25,12 @@ pub(crate) trait Target: Sized {
     fn too_deep(&self) -> Self::Error;
     /// Adds to `error` the index of the message's element in which it occurred.
     fn in_element(error: Self::Error, at: usize) -> Self::Error;
+    /// Adds to `error` the index in an array at which it occurred.
+    fn in_item(error: Self::Error, at: usize) -> Self::Error;
+    /// Adds to `error` the key in whose value it occurred.
+    fn in_value(error: Self::Error, key: &Self::Built) -> Self::Error;
+    /// Adds to `error` the name of the variant in whose content it occurred.
+    fn in_field(error: Self::Error, name: &'static str) -> Self::Error;
 
     /// Begins a message of one element. The next value is that element.
     fn one(&mut self);
@@ -37,8 +43,8 @@ pub(crate) trait Target: Sized {
     fn name(&mut self, name: &'static str) -> Result<Self::Built, Self::Error> {
         self.text(name)
     }
-    /// The simple value with this number.
-    fn simple(&mut self, number: Self::Built) -> Result<Self::Built, Self::Error>;
+    /// The simple value with this number; `in_some`: as the content of a `Some`, where `undefined` would be read as `None`.
+    fn simple(&mut self, number: Self::Built, in_some: bool) -> Result<Self::Built, Self::Error>;
 
     /// Begins an array of `len` elements, or of an unknown number.
     fn array(&mut self, form: Form, len: Option<usize>) -> Self::Items;

@@ -4,9 +4,10 @@ use std::fmt;
 use std::mem::take;
 use std::ops::{Deref, DerefMut};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Value;
+use super::spread::{Spread, serialize_fields};
 
 /// The elements of a message as dynamic values. One needs no allocation.
 ///
@@ -185,9 +186,17 @@ impl From<&[Value]> for Values {
     }
 }
 
+/// Like [`Spread`]: the elements of a message.
 impl Serialize for Values {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
+        serialize_fields(self, serializer)
+    }
+}
+
+/// Like [`Spread`]: all elements of a message, or all arguments of a handler.
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Spread::deserialize(deserializer).map(|Spread(values)| values.into())
     }
 }
 

@@ -107,7 +107,7 @@ impl Connection for Wire {
         // The machine has to remove these bytes if the message is refused.
         out.put_u32(u32::MAX);
         if self.is_poor && values.iter().any(|value| value.as_str() == Some(POOR)) {
-            return Err(EncodeError::Serialize(POOR.into()));
+            return Err(EncodeError::serialize(POOR));
         }
         out.truncate(out.len() - 4);
         let padding = values.iter().map(|value| match value {
@@ -625,7 +625,7 @@ impl Run {
     /// A message could not be encoded after its send had returned, so only monitors can report it.
     fn not_sent(&mut self) {
         let port = self.port();
-        let error = EncodeError::Serialize(POOR.into());
+        let error = EncodeError::serialize(POOR);
         self.model.send(port);
         self.may_fire = true;
         if !self.machine.not_sent(&name(port), &error) {

@@ -13,11 +13,22 @@ pub(crate) trait Shape: Copy {
     fn form<L: Level>(self) -> Form;
 }
 
-/// The form of an array that is no variant and no tag.
+/// The form of a sequence: an array, also where it is the only element of the message.
 #[derive(Clone, Copy)]
-pub(crate) struct Natural;
+pub(crate) struct Element;
 
-impl Shape for Natural {
+impl Shape for Element {
+    #[inline]
+    fn form<L: Level>(self) -> Form {
+        Form::Plain
+    }
+}
+
+/// The form of a tuple's fields: the message's elements, or an array in a place of the message.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields;
+
+impl Shape for Fields {
     #[inline]
     fn form<L: Level>(self) -> Form {
         match L::MESSAGE {
@@ -48,15 +59,18 @@ impl<T: Target, L: Level, F: Shape> Array<'_, T, L, F> {
     pub(super) fn push<S: Serialize + ?Sized>(&mut self, value: &S) -> Result<(), T::Error> {
         match value.serialize(self.place.reborrow()) {
             Ok(item) => T::push(&mut self.items, item),
-            Err(error) => {
-                let at = match self.form.form::<L>() {
-                    Form::Message => T::count(&self.items),
-                    _ => 0,
-                };
-                return Err(located::<T, L>(error, at));
-            }
+            Err(error) => return Err(self.fail(error)),
         }
         Ok(())
+    }
+
+    #[cold]
+    fn fail(&self, error: T::Error) -> T::Error {
+        let at = T::count(&self.items);
+        match self.form.form::<L>() {
+            Form::Message => T::in_element(error, at),
+            form => located::<T, L>(T::in_item(error, at), form),
+        }
     }
 
     #[inline]
@@ -92,22 +106,16 @@ impl<T: Target, L: Level> Map<'_, T, L> {
             Some(_) => Err(incomplete("a key without a value")),
             None => self.place.to.any_key(key, self.place.depth),
         };
-        key.map_err(|error| self.fail(error))
+        key.map_err(|error| located::<T, L>(error, self.form))
     }
 
     #[inline]
     fn pair<S: Serialize + ?Sized>(&mut self, key: T::Built, value: &S) -> Result<(), T::Error> {
         match value.serialize(self.place.reborrow()) {
             Ok(value) => T::add(&mut self.pairs, key, value),
-            Err(error) => return Err(self.fail(error)),
+            Err(error) => return Err(located::<T, L>(T::in_value(error, &key), self.form)),
         }
         Ok(())
-    }
-
-    #[cold]
-    fn fail(&self, error: T::Error) -> T::Error {
-        let at = usize::from(matches!(self.form, Form::AfterName(_)));
-        located::<T, L>(error, at)
     }
 
     #[inline]
@@ -119,9 +127,14 @@ impl<T: Target, L: Level> Map<'_, T, L> {
     }
 }
 
-/// Adds to `error` the index of the message's element in which it occurred.
+/// Adds to `error` the place of the array or map of this form in which it occurred.
 #[cold]
-fn located<T: Target, L: Level>(error: T::Error, at: usize) -> T::Error {
+fn located<T: Target, L: Level>(error: T::Error, form: Form) -> T::Error {
+    let (error, at) = match form {
+        Form::Variant(name) => (T::in_field(error, name), 0),
+        Form::AfterName(_) => (error, 1),
+        Form::Plain | Form::Message | Form::Tagged => (error, 0),
+    };
     match L::MESSAGE {
         true => T::in_element(error, at),
         false => error,
@@ -188,7 +201,10 @@ impl<T: Target, L: Level> ser::SerializeMap for Map<'_, T, L> {
     fn serialize_value<S: Serialize + ?Sized>(&mut self, value: &S) -> Result<(), T::Error> {
         match self.key.take() {
             Some(key) => self.pair(key, value),
-            None => Err(self.fail(incomplete("a value without a key"))),
+            None => Err(located::<T, L>(
+                incomplete("a value without a key"),
+                self.form,
+            )),
         }
     }
     // Quicker than the two calls: the key is not stored in between.

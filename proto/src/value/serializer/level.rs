@@ -6,6 +6,8 @@ use crate::value::target::{Form, Target};
 /// What a place is: the message, or a place in it.
 pub(crate) trait Level {
     const MESSAGE: bool;
+    /// Whether the place is that of the content of a `Some`, where a null would mean `None`.
+    const OPTIONAL: bool = false;
     /// The result of the place.
     type Built<T: Target>;
 
@@ -22,6 +24,9 @@ pub(crate) struct Message;
 
 /// A place in the message.
 pub(crate) struct Inner;
+
+/// A place in the message, for the content of a `Some`.
+pub(crate) struct Optional;
 
 impl Level for Message {
     const MESSAGE: bool = true;
@@ -50,20 +55,27 @@ impl Level for Message {
     }
 }
 
-impl Level for Inner {
-    const MESSAGE: bool = false;
-    type Built<T: Target> = T::Built;
+macro_rules! inner {
+    ($($level:ident $optional:literal),*) => {$(
+        impl Level for $level {
+            const MESSAGE: bool = false;
+            const OPTIONAL: bool = $optional;
+            type Built<T: Target> = T::Built;
 
-    #[inline]
-    fn only<T: Target>(value: Result<T::Built, T::Error>) -> Built<T, Self> {
-        value
-    }
-    #[inline]
-    fn end_array<T: Target>(to: &mut T, items: T::Items, form: Form) -> Built<T, Self> {
-        to.end_array(items, form)
-    }
-    #[inline]
-    fn end_map<T: Target>(to: &mut T, pairs: T::Pairs, form: Form) -> Built<T, Self> {
-        to.end_map(pairs, form)
-    }
+            #[inline]
+            fn only<T: Target>(value: Result<T::Built, T::Error>) -> Built<T, Self> {
+                value
+            }
+            #[inline]
+            fn end_array<T: Target>(to: &mut T, items: T::Items, form: Form) -> Built<T, Self> {
+                to.end_array(items, form)
+            }
+            #[inline]
+            fn end_map<T: Target>(to: &mut T, pairs: T::Pairs, form: Form) -> Built<T, Self> {
+                to.end_map(pairs, form)
+            }
+        }
+    )*};
 }
+
+inner!(Inner false, Optional true);

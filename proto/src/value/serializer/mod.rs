@@ -13,8 +13,12 @@ use serde::ser::{Error as _, Serialize, Serializer};
 use super::Integer;
 use super::mark::{SIMPLE, TAG};
 use super::target::{Form, Plain, Target};
-use compound::{Array, Map, Natural, Shape};
-use level::{Inner, Level, Message};
+use compound::{Array, Element, Fields, Map, Shape};
+use level::{Inner, Level, Message, Optional};
+
+/// The error for the content of a `Some` that is read as `None`.
+pub(crate) const NULL_IN_SOME: &str =
+    "a Some whose content is null, such as Some(None) or Some(()): it would arrive as None";
 
 /// A place that takes one value, `depth` levels deep: the message itself, or a place in it.
 pub(crate) struct Place<'t, T, L> {
@@ -58,16 +62,31 @@ impl<'t, T: Target, L: Level> Place<'t, T, L> {
 
     /// This place, or the place of the only element if this is the message.
     #[inline]
-    fn element(self) -> Place<'t, T, Inner> {
+    fn element<In: Level>(mut self) -> Place<'t, T, In> {
+        self.enter_element();
+        Place::new(self.to, self.depth)
+    }
+
+    /// Enters the place of the only element if this is the message. The value is an element, whatever it is.
+    #[inline]
+    fn enter_element(&mut self) {
         if L::MESSAGE {
             self.to.one();
+            self.depth += 1;
         }
-        Place::new(self.to, self.depth + usize::from(L::MESSAGE))
+    }
+
+    #[inline]
+    fn null(self) -> Built<T, L> {
+        match L::OPTIONAL {
+            true => L::only::<T>(Err(T::Error::custom(NULL_IN_SOME))),
+            false => self.scalar(Plain::Null),
+        }
     }
 
     #[inline]
     fn scalar(self, scalar: Plain<'_>) -> Built<T, L> {
-        L::only::<T>(self.element().to.scalar(scalar))
+        L::only::<T>(self.element::<Inner>().to.scalar(scalar))
     }
 
     #[inline]
@@ -75,7 +94,7 @@ impl<'t, T: Target, L: Level> Place<'t, T, L> {
     where
         N: TryInto<Integer, Error: Display>,
     {
-        let place = self.element();
+        let place = self.element::<Inner>();
         L::only::<T>(match n.try_into() {
             Ok(n) => place.to.scalar(Plain::Integer(n)),
             Err(error) => Err(T::Error::custom(error)),
@@ -131,10 +150,7 @@ impl<'t, T: Target, L: Level> Place<'t, T, L> {
         if !T::RARE {
             return Err(T::Error::custom("a tag or a simple value"));
         }
-        if L::MESSAGE {
-            self.to.one();
-            self.depth += 1;
-        }
+        self.enter_element();
         Ok(())
     }
 }
@@ -151,9 +167,9 @@ macro_rules! integers {
 impl<'t, T: Target, L: Level> Serializer for Place<'t, T, L> {
     type Ok = L::Built<T>;
     type Error = T::Error;
-    type SerializeSeq = Array<'t, T, L, Natural>;
-    type SerializeTuple = Array<'t, T, L, Natural>;
-    type SerializeTupleStruct = Array<'t, T, L, Natural>;
+    type SerializeSeq = Array<'t, T, L, Element>;
+    type SerializeTuple = Array<'t, T, L, Fields>;
+    type SerializeTupleStruct = Array<'t, T, L, Fields>;
     type SerializeTupleVariant = Array<'t, T, L, Form>;
     type SerializeMap = Map<'t, T, L>;
     type SerializeStruct = Map<'t, T, L>;
@@ -182,7 +198,7 @@ impl<'t, T: Target, L: Level> Serializer for Place<'t, T, L> {
     }
     #[inline]
     fn serialize_str(self, text: &str) -> Built<T, L> {
-        L::only::<T>(self.element().to.text(text))
+        L::only::<T>(self.element::<Inner>().to.text(text))
     }
     #[inline]
     fn serialize_bytes(self, bytes: &[u8]) -> Built<T, L> {
@@ -190,17 +206,17 @@ impl<'t, T: Target, L: Level> Serializer for Place<'t, T, L> {
     }
     #[inline]
     fn serialize_none(self) -> Built<T, L> {
-        self.scalar(Plain::Null)
+        self.null()
     }
     #[inline]
     fn serialize_some<S: Serialize + ?Sized>(self, value: &S) -> Built<T, L> {
-        value.serialize(self)
+        L::only::<T>(value.serialize(self.element::<Optional>()))
     }
     #[inline]
     fn serialize_unit(self) -> Built<T, L> {
         match L::MESSAGE {
-            true => self.array(Natural, Some(0))?.finish(),
-            false => self.scalar(Plain::Null),
+            true => self.array(Fields, Some(0))?.finish(),
+            false => self.null(),
         }
     }
     #[inline]
@@ -209,7 +225,7 @@ impl<'t, T: Target, L: Level> Serializer for Place<'t, T, L> {
     }
     #[inline]
     fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Built<T, L> {
-        L::only::<T>(self.element().to.name(name))
+        L::only::<T>(self.element::<Inner>().to.name(name))
     }
     #[inline]
     fn serialize_newtype_struct<S: Serialize + ?Sized>(
@@ -230,7 +246,7 @@ impl<'t, T: Target, L: Level> Serializer for Place<'t, T, L> {
             self.rare()?;
             let content = value.serialize(Place::inner(self.to, self.depth));
             return L::only::<T>(match name {
-                SIMPLE => content.and_then(|number| self.to.simple(number)),
+                SIMPLE => content.and_then(|number| self.to.simple(number, L::OPTIONAL)),
                 _ => content,
             });
         }
@@ -244,20 +260,21 @@ impl<'t, T: Target, L: Level> Serializer for Place<'t, T, L> {
         pair.finish()
     }
     #[inline]
-    fn serialize_seq(self, len: Option<usize>) -> Result<Array<'t, T, L, Natural>, T::Error> {
-        self.array(Natural, len)
+    fn serialize_seq(mut self, len: Option<usize>) -> Result<Array<'t, T, L, Element>, T::Error> {
+        self.enter_element();
+        self.array(Element, len)
     }
     #[inline]
-    fn serialize_tuple(self, len: usize) -> Result<Array<'t, T, L, Natural>, T::Error> {
-        self.array(Natural, Some(len))
+    fn serialize_tuple(self, len: usize) -> Result<Array<'t, T, L, Fields>, T::Error> {
+        self.array(Fields, Some(len))
     }
     #[inline]
     fn serialize_tuple_struct(
         self,
         _: &'static str,
         len: usize,
-    ) -> Result<Array<'t, T, L, Natural>, T::Error> {
-        self.array(Natural, Some(len))
+    ) -> Result<Array<'t, T, L, Fields>, T::Error> {
+        self.array(Fields, Some(len))
     }
     fn serialize_tuple_variant(
         mut self,
@@ -278,10 +295,7 @@ impl<'t, T: Target, L: Level> Serializer for Place<'t, T, L> {
     }
     #[inline]
     fn serialize_map(mut self, len: Option<usize>) -> Result<Map<'t, T, L>, T::Error> {
-        if L::MESSAGE {
-            self.to.one();
-            self.depth += 1;
-        }
+        self.enter_element();
         self.map(Form::Plain, len)
     }
     #[inline]
