@@ -76,6 +76,10 @@ impl<'a> Scalar<'a> {
         match scalar {
             Self::Null => visitor.visit_unit(),
             Self::Bool(b) => visitor.visit_bool(b),
+            // serde takes the integer for the index of a variant or a field.
+            Self::Integer(n) if want == Want::Text => {
+                Err(ParseError::invalid_type(unexpected_integer(n), &visitor))
+            }
             Self::Integer(n) => visit_integer(n, want, visitor),
             Self::Float(x) => visitor.visit_f64(x),
             // serde's `String` accepts UTF-8 bytes from any peer.
