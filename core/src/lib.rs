@@ -50,7 +50,9 @@ pub use node::{
     Ask, Builder, Call, Directory, DirectoryRole, FamilyWatch, Group, Lease, LocalNode, Members,
     Node, NodeStats, Pick, Registration, Timer,
 };
-pub use port::{Context, Inbox, InboxBounds, Outcome, Port, Routes, routes};
+pub use port::{
+    Context, Inbox, InboxBounds, Outcome, Port, PortRef, ReplyTo, Routes, SendFrom, routes,
+};
 pub use shard::{PortStats, ShardStats};
 pub use supervisor::{IntoChild, Supervision, Supervisor};
 pub use traffic::{

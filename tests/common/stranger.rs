@@ -68,16 +68,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stranger<S> {
         line
     }
 
-    /// Waits until what has come ends in `end`.
-    pub(crate) async fn until(&mut self, end: impl AsRef<[u8]>) {
+    /// Waits until what has come ends in `end`, and returns it.
+    pub(crate) async fn until(&mut self, end: impl AsRef<[u8]>) -> String {
         let all = async {
             let mut come = Vec::new();
             while !come.ends_with(end.as_ref()) {
                 come.push(self.0.read_u8().await.expect("the connection is open"));
             }
+            String::from_utf8_lossy(&come).into_owned()
         };
         // As a whole: keepalives come for ever.
-        soon(all).await;
+        soon(all).await
     }
 
     /// Waits until the node asks for a sign of life, and gives the number of its question.

@@ -45,3 +45,4 @@ mod supervised;
 mod tapped;
 mod times;
 mod told;
+mod typed;

@@ -17,7 +17,8 @@ use crate::shard::NewPort;
 use crate::watchdog::with_deferred_wake;
 use crate::{Message, PortId, Reason};
 
-/// A call that starts when it is awaited; made by [`LocalNode::call`](crate::LocalNode::call).
+/// A call that starts when it is awaited; made by [`LocalNode::call`](crate::LocalNode::call)
+/// and [`LocalNode::ask`](crate::LocalNode::ask).
 ///
 /// # Cancel safety
 /// Dropping the future cancels the call: a later answer is dropped. The message may have been sent.
@@ -25,7 +26,7 @@ use crate::{Message, PortId, Reason};
 pub struct Call<'m, M, T> {
     node: Arc<Inner>,
     to: PortId,
-    message: M,
+    message: Source<'m, M>,
     within: Option<Duration>,
     /// A guard that is kept until the call is dropped.
     guard: Option<Box<dyn Guard + 'm>>,
@@ -34,8 +35,30 @@ pub struct Call<'m, M, T> {
     answer: PhantomData<fn() -> T>,
 }
 
+/// The message of a call, and the place of the reply port in it.
+enum Source<'m, M> {
+    /// At its end.
+    Appended(M),
+    /// Where the function puts it.
+    Placed(Box<dyn FnOnce(PortId) -> M + Send + 'm>),
+}
+
 impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
+    /// A call whose message has the reply port appended.
     pub(super) fn new(node: Arc<Inner>, to: PortId, message: M) -> Self {
+        Self::with(node, to, Source::Appended(message))
+    }
+
+    /// A call whose message is made of the reply port.
+    pub(super) fn asking(
+        node: Arc<Inner>,
+        to: PortId,
+        message: Box<dyn FnOnce(PortId) -> M + Send + 'm>,
+    ) -> Self {
+        Self::with(node, to, Source::Placed(message))
+    }
+
+    fn with(node: Arc<Inner>, to: PortId, message: Source<'m, M>) -> Self {
         Self {
             node,
             to,
@@ -79,7 +102,10 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
             to.clone()
         };
         let _watch = node.link(&watched, &reply.id, true);
-        node.try_send(&to, message, Some(&reply.id))?;
+        match message {
+            Source::Appended(message) => node.try_send(&to, message, Some(&reply.id))?,
+            Source::Placed(make) => node.try_send(&to, make(reply.id.clone()), None)?,
+        }
         let answered = async {
             with_deferred_wake(answered)
                 .await

@@ -17,6 +17,7 @@ mod permit;
 mod rejected;
 mod stats;
 mod timer;
+mod typed;
 
 pub use builder::Builder;
 pub use call::Call;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::{Outcome, Port};
+use super::{Outcome, Port, PortRef, SendFrom, sealed};
 use crate::guard;
 use crate::message::IntoMessage;
 use crate::monitor::{IntoAction, Monitor};
@@ -70,6 +70,11 @@ impl<'a> Context<'a> {
         self.node.send(to, message);
     }
 
+    /// Sends a message of the port's type, as [`LocalNode::tell`] does.
+    pub fn tell<M: IntoMessage>(&self, to: &PortRef<M>, message: M) {
+        self.send(to.id(), message);
+    }
+
     /// Ends this port with `reason` when its handler returns, and aborts its tasks and timers.
     #[doc(alias = "kil")]
     pub fn kill(&mut self, reason: Reason) {
@@ -124,6 +129,14 @@ impl<'a> Context<'a> {
         let owned = self.owned.get_or_insert_default();
         owned.sweep();
         owned
+    }
+}
+
+impl sealed::Sealed for Context<'_> {}
+
+impl SendFrom for Context<'_> {
+    fn send_from(&self, to: &PortId, message: impl IntoMessage) {
+        self.send(to, message);
     }
 }
 

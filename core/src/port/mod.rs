@@ -2,12 +2,17 @@
 
 mod context;
 mod inbox;
+mod port_ref;
 mod routes;
+mod typed;
 
 pub use context::Context;
 pub(crate) use context::Owned;
 pub use inbox::{Inbox, InboxBounds};
+pub(crate) use port_ref::sealed;
+pub use port_ref::{PortRef, ReplyTo, SendFrom};
 pub use routes::{Routes, routes};
+pub(crate) use typed::Typed;
 
 use crate::{Message, Reason};
 
