@@ -105,6 +105,7 @@ mod tests {
     fn a_text_secret_is_one_byte_a_character() {
         let secret = Secret::from_text("caf\u{e9}", 1).unwrap();
         assert_eq!(secret.bytes(), b"caf\xe9");
+        assert_eq!(secret_text(&secret), "caf\u{e9}");
     }
 
     #[test]
