@@ -113,6 +113,19 @@ fn what_is_wrong_with_a_peers_lines_is_said_in_full() {
             "\"client\" authenticates with \"tls_anon\", but this node accepts \"hmac_sha3_512,cleartext\" here",
         ),
         (
+            after("fifteen letters;00;json"),
+            "\"client\" authenticates with \"fifteen letters\", but this node accepts \"hmac_sha3_512,cleartext\" here",
+        ),
+        // It may be a secret.
+        (
+            after("sixteen letters!;00;json"),
+            "\"client\" authenticates with something that is no method, but this node accepts \"hmac_sha3_512,cleartext\" here",
+        ),
+        (
+            after("hmac_with_a_long_name;00;json"),
+            "\"client\" authenticates with \"hmac_with_a_long_name\", but this node accepts \"hmac_sha3_512,cleartext\" here",
+        ),
+        (
             after("cleartext;6A;json"),
             "the cleartext proof of \"client\" is not lower-case hexadecimal",
         ),
