@@ -310,3 +310,26 @@ impl ClientCertVerifier for Verifier {
 
     signatures!();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_valid_from_its_first_second_to_its_last() {
+        let mut params = rcgen::CertificateParams::default();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 2, 3);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let parsed = Parsed::new(params.self_signed(&key).unwrap().der()).unwrap();
+        let second = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let first = second(parsed.certificate.not_before);
+        let last = second(parsed.certificate.not_after);
+        let at = |time| check_validity(&parsed, UnixTime::since_unix_epoch(time));
+        assert_eq!((at(first), at(last)), (Ok(()), Ok(())));
+        let before = at(first - Duration::from_secs(1));
+        assert!(matches!(before, Err(Refusal::NotValidYet { .. })));
+        let after = at(last + Duration::from_secs(1));
+        assert!(matches!(after, Err(Refusal::Expired { .. })));
+    }
+}
