@@ -8,6 +8,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
 
+use aemp_proto::faulty;
 use tokio::time::Instant;
 
 use crate::runtime::yield_to_runtime;
@@ -125,8 +126,7 @@ impl Turn {
     /// Whether the budget is exhausted.
     #[inline]
     pub(crate) fn is_exhausted(&mut self) -> bool {
-        #[cfg(aemp_faults)]
-        if aemp_proto::faults::is(aemp_proto::faults::Fault::EndlessTurn) {
+        if faulty!(EndlessTurn) {
             return false;
         }
         self.messages >= self.check_at && self.check()

@@ -77,6 +77,9 @@ pub mod faults {
     pub use aemp_proto::faults::{Fault, choose};
 }
 
+#[doc(hidden)]
+pub use aemp_proto::faulty;
+
 /// The opening of a connection as a state machine (protocol.md section 2). Its first state is
 /// [`Opening`](handshake::Opening). The states and their order are in the documentation of `aemp_proto::handshake`.
 pub mod handshake {

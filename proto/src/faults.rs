@@ -1,5 +1,6 @@
 //! Deliberate faults, which show that the simulation and the attacks would find real ones. They exist only in builds with
-//! `--cfg aemp_faults`, which no feature sets, and only one that was chosen has an effect.
+//! `--cfg aemp_faults`, which no feature sets, and only one that was chosen has an effect. The code that can have one asks
+//! `faulty!`.
 //!
 //! The choice belongs to a thread: the simulation runs a whole cluster in one thread, and an attack all its nodes.
 
@@ -50,8 +51,44 @@ pub enum Fault {
     ProofUnasked,
     /// An opening accepts an auth method that it did not offer.
     MethodUnchecked,
-    /// An opening takes a framing that it did not offer for its best one.
+    /// An opening takes any framing for its best one.
     FramingUnchecked,
+    /// An opening accepts its own lines: its nonce, its node ID, its role.
+    OwnLinesUnchecked,
+    /// The proof covers no greeting and no nonce, only the secret.
+    LinesUnproved,
+    /// Any proof is right.
+    ProofUnchecked,
+    /// A node with a certificate accepts a peer that does not offer TLS.
+    TlsOptional,
+    /// A hash of the greetings is a proof without a certificate.
+    CertificateUnneeded,
+    /// Any certificate is trusted.
+    CertificateUnchecked,
+    /// A peer need not own the key of its certificate.
+    SignatureUnchecked,
+    /// Bytes that arrive glued to the nonce line count as if TLS had carried them.
+    GluedKept,
+    /// The secret in clear text is accepted from everywhere.
+    CleartextAnywhere,
+    /// Each byte of an opening sets its deadline anew.
+    DeadlineRestarts,
+    /// The connections that are being opened are not limited.
+    BacklogUnbounded,
+    /// An opening whose peer has proved nothing holds back others to the same node until it ends.
+    UnprovedHolds,
+    /// A second connection is refused without a look at whether the first one is alive.
+    DeadLinkKept,
+    /// A decoder skips bytes that begin no message.
+    FirstByteUnchecked,
+    /// A peer can kill the node port.
+    NodePortKilled,
+    /// The policy is not asked.
+    PolicyUnasked,
+    /// Any request is relayed, to any node, in the name of the node that relays it.
+    RelayUnchecked,
+    /// A peer that has proved nothing counts as a member.
+    AnonymousUnmarked,
 }
 
 impl Fault {

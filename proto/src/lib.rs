@@ -49,6 +49,19 @@
 //!
 //! Comments refer to facts of the wire protocol by section of `docs/protocol.md` in the repository.
 
+/// Whether one of these faults of the module `faults` is chosen. Always false but in builds with `--cfg aemp_faults`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! faulty {
+    ($($fault:ident)|+) => {{
+        #[cfg(aemp_faults)]
+        let is_chosen = $($crate::faults::is($crate::faults::Fault::$fault))||+;
+        #[cfg(not(aemp_faults))]
+        let is_chosen = false;
+        is_chosen
+    }};
+}
+
 pub mod address;
 pub mod codec;
 mod convert;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aemp_core::Excerpt;
 use aemp_core::transport::Certificate;
+use aemp_core::{Excerpt, faulty};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -129,6 +129,9 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<Certificate, Refusal> {
         let parsed = Parsed::new(der).map_err(Refusal::Unreadable)?;
+        if faulty!(CertificateUnchecked) {
+            return Ok(parsed.certificate);
+        }
         check_validity(&parsed, now)?;
         let Identity { own, trusted, .. } = &*self.identity;
         let is_listed = |listed: &Parsed| *listed.certificate.der == **der;
@@ -251,6 +254,9 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signed: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
+            if faulty!(SignatureUnchecked) {
+                return Ok(HandshakeSignatureValid::assertion());
+            }
             let algorithms = &self.provider.signature_verification_algorithms;
             verify_tls12_signature(message, certificate, signed, algorithms)
         }
@@ -261,6 +267,9 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signed: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
+            if faulty!(SignatureUnchecked) {
+                return Ok(HandshakeSignatureValid::assertion());
+            }
             let algorithms = &self.provider.signature_verification_algorithms;
             verify_tls13_signature(message, certificate, signed, algorithms)
         }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aemp_proto::faulty;
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
@@ -58,7 +59,7 @@ impl Backlog {
         let limited = |a: &IpAddr| !a.is_loopback();
         if address.as_ref().is_some_and(limited) && pending.of(address) >= self.per_address {
             pending.evict_oldest_of(address);
-        } else if pending.waiting.len() >= self.total {
+        } else if pending.waiting.len() >= self.total && !faulty!(BacklogUnbounded) {
             // `waiting` is sorted by age, and of equal counts `min_by_key` takes the first.
             let largest = pending
                 .waiting

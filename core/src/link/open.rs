@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aemp_proto::faulty;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
@@ -142,6 +143,10 @@ pub(super) async fn open(
     let id = ready.peer().node().clone();
     let mut opening = None;
     let mut slot = None;
+    if faulty!(UnprovedHolds) && role == Role::Acceptor {
+        let peer = links.network.peer(&id);
+        opening = Some(peer.opening(role, ready.peer().says_role()));
+    }
     match side {
         Side::Acceptor(occupied) => slot = Some(occupied),
         Side::Dialler {
@@ -216,7 +221,7 @@ fn start(
         .peer
         .is_some_and(|address| address.ip().to_canonical().is_loopback());
     // Where TLS is required no auth line is sent without it.
-    let is_private = loopback || links.settings.tls == Tls::Required;
+    let is_private = loopback || links.settings.tls == Tls::Required || faulty!(CleartextAnywhere);
     opening.cleartext =
         links.network.config.cleartext && is_private && links.cleartext.has_permit(Instant::now());
     opening.start()
@@ -278,7 +283,11 @@ impl OpeningStream {
         let node = state.peer().node().clone();
         let mut options = SecureOptions::new(state.role());
         options.certificate_required = !state.accepts_anonymous();
-        let stream = Prefixed::boxed(self.buffer.split(), self.stream);
+        let glued = match faulty!(GluedKept) {
+            true => BytesMut::new(),
+            false => self.buffer.split(),
+        };
+        let stream = Prefixed::boxed(glued, self.stream);
         let secured = tls.secure(stream, options);
         match self.deadline.timeout(secured).await {
             Some(Ok(secured)) => {
@@ -310,6 +319,9 @@ impl OpeningStream {
                 Progress::Done(next) => return Ok(next),
                 Progress::More(state) => state,
             };
+            if faulty!(DeadlineRestarts) {
+                self.deadline = Deadline::after(self.limit);
+            }
             self.buffer.reserve(READ_SIZE);
             let read = self.stream.read_buf(&mut self.buffer);
             match self.deadline.timeout(read).await {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aemp_proto::faulty;
 use aemp_proto::monitor::MonitorKey;
 
 use super::action::Armed;
@@ -58,8 +59,7 @@ impl Drop for Monitor {
         let Some(Entry { keeper, port, key }) = self.entry.take() else {
             return;
         };
-        #[cfg(aemp_faults)]
-        if aemp_proto::faults::is(aemp_proto::faults::Fault::FiresAfterDrop) {
+        if faulty!(FiresAfterDrop) {
             return;
         }
         // A monitor that has fired is already removed.

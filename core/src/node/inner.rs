@@ -302,8 +302,7 @@ impl Inner {
             ActionKind::Notify(notify) if here(&notify.0) => {
                 if action.armed.take() {
                     let (to, message) = appended(*notify, reason);
-                    #[cfg(aemp_faults)]
-                    if aemp_proto::faults::is(aemp_proto::faults::Fault::FiresTwice) {
+                    if aemp_proto::faulty!(FiresTwice) {
                         self.shards.deliver(to.port(), message.clone().into());
                     }
                     self.shards.deliver(to.port(), message.into());

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aemp_proto::faulty;
 use aemp_proto::id::REPLY;
 use aemp_proto::map::HashSet;
 
@@ -40,10 +41,9 @@ impl Drop for ReservedName {
 }
 
 /// The prefix of all generated names of this node.
-fn unique_prefix(_id: &NodeId, entropy: &Entropy) -> String {
-    #[cfg(aemp_faults)]
-    if aemp_proto::faults::is(aemp_proto::faults::Fault::SameNames) {
-        return _id.to_string();
+fn unique_prefix(id: &NodeId, entropy: &Entropy) -> String {
+    if faulty!(SameNames) {
+        return id.to_string();
     }
     entropy.alphanumeric::<10>()
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aemp_proto::faulty;
 use aemp_proto::node_protocol;
 use aemp_proto::peer::{Admitted, OpeningKey, Stage};
 use tokio::time::sleep_until;
@@ -70,7 +71,7 @@ impl Opening {
                 },
                 Admitted::Close => return Err(self.refused()),
                 Admitted::Probe(generation) => {
-                    if self.peer.is_alive(generation).await {
+                    if faulty!(DeadLinkKept) || self.peer.is_alive(generation).await {
                         return Err(self.refused());
                     }
                     let why = "no answer within 3 s when the same node connected anew";

@@ -8,6 +8,7 @@ use super::{NewPort, Watcher};
 use crate::guard;
 use crate::monitor::Action;
 use crate::{Excerpt, PortId, PortName, Reason, reason};
+use aemp_proto::faulty;
 
 /// Watchers notified of deaths before the budget of the turn is checked.
 const NOTIFY_BATCH: usize = 64;
@@ -24,10 +25,7 @@ impl Shard {
         let Some(mut watchers) = Self::dispose(slot, &reason) else {
             return;
         };
-        #[cfg(aemp_faults)]
-        if aemp_proto::faults::is(aemp_proto::faults::Fault::PanicUntold)
-            && reason.kind() == Some("die")
-        {
+        if faulty!(PanicUntold) && reason.kind() == Some("die") {
             return;
         }
         // A few watchers are notified at once, unless watchers of earlier deaths still wait.

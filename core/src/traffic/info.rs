@@ -8,6 +8,7 @@ use crate::codec::PeerInfo;
 use crate::handshake::{AuthMethod, Established, Role};
 use crate::transport::TlsInfo;
 use crate::{NodeId, Text};
+use aemp_proto::faulty;
 
 /// A connection to a peer that is authenticated and carries messages.
 #[derive(Debug, Clone)]
@@ -94,7 +95,7 @@ impl LinkInfo {
     /// Whether the peer is anonymous: it has proved neither the secret nor a certificate (`tls_anon`). Its node ID is what
     /// it claims.
     pub fn is_anonymous(&self) -> bool {
-        self.auth() == AuthMethod::TlsAnon
+        self.auth() == AuthMethod::TlsAnon && !faulty!(AnonymousUnmarked)
     }
 
     /// The properties of TLS and the peer's certificate; `None` if the connection is not encrypted.

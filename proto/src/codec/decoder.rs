@@ -416,7 +416,11 @@ impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
         let mut used = 0;
         let mut whole = None;
         if !self.scanner.is_inside() {
-            let is_space = |&&byte: &&u8| self.scanner.begins(byte) == Begins::Space;
+            let is_space = |&&byte: &&u8| match self.scanner.begins(byte) {
+                Begins::Space => true,
+                Begins::Message => false,
+                Begins::Nothing => faulty!(FirstByteUnchecked),
+            };
             used += src.iter().take_while(is_space).count();
             match src.get(used) {
                 None => return Ok(Found::Need { used, more: 0 }),

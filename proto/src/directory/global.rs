@@ -263,8 +263,7 @@ impl Machine {
     }
 
     pub(super) fn remove_entry(&mut self, now: Duration, from: &NodeId, family: &Text, key: Text) {
-        #[cfg(aemp_faults)]
-        if crate::faults::is(crate::faults::Fault::DeletionIgnored) {
+        if faulty!(DeletionIgnored) {
             return;
         }
         if *family == *LISTENERS && key == *from.as_str() {

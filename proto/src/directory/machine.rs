@@ -235,11 +235,7 @@ impl Machine {
         let Some(peer) = self.peers.remove(node) else {
             return;
         };
-        #[cfg(aemp_faults)]
-        let kept = crate::faults::is(crate::faults::Fault::EntryKept);
-        #[cfg(not(aemp_faults))]
-        let kept = false;
-        if !kept {
+        if !faulty!(EntryKept) {
             self.forget_node(now, node);
         }
         self.forget_watches(node, &peer.watches);

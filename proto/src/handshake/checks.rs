@@ -70,10 +70,10 @@ pub(super) fn check_greeting(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Bot
     let node = || peer.node().clone();
     // Check 5 comes before check 3: a peer that echoes both our lines also has our node ID, and check 3 would report
     // that instead. A peer that echoes the nonce only is treated as an attacker as well.
-    if nonce == us.nonce {
+    if nonce == us.nonce && !faulty!(OwnLinesUnchecked) {
         return Err(HandshakeError::Echo);
     }
-    if *peer.node() == us.settings.node {
+    if *peer.node() == us.settings.node && !faulty!(OwnLinesUnchecked) {
         let node = node();
         return Err(HandshakeError::Myself { node, nonce });
     }
@@ -82,7 +82,7 @@ pub(super) fn check_greeting(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Bot
         peer.check_address(local)?;
     }
     let under_tls = us.settings.tls != Tls::Off && peer.offers_tls();
-    if us.settings.tls == Tls::Required && !under_tls {
+    if us.settings.tls == Tls::Required && !under_tls && !faulty!(TlsOptional) {
         return Err(HandshakeError::TlsMissing { node: node() });
     }
     let method = choose_method(&us, &peer, under_tls)?;
@@ -180,13 +180,9 @@ impl Both {
             });
         };
         let named = |method: &AuthMethod| method.name().as_bytes() == name;
-        let method = self.us.accepts(self.under_tls).find(named);
-        #[cfg(aemp_faults)]
-        let method = match crate::faults::is(crate::faults::Fault::MethodUnchecked) {
-            true => std::str::from_utf8(name)
-                .ok()
-                .and_then(AuthMethod::from_name),
-            false => method,
+        let method = match faulty!(MethodUnchecked) {
+            true => AuthMethod::ALL.into_iter().find(named),
+            false => self.us.accepts(self.under_tls).find(named),
         };
         let Some(method) = method else {
             return Err(HandshakeError::AuthNotOffered {
@@ -208,7 +204,8 @@ impl Both {
                 method: self.method,
             });
         }
-        if method == AuthMethod::TlsSha3_512 && !self.is_certified {
+        let is_certified = self.is_certified || faulty!(CertificateUnneeded);
+        if method == AuthMethod::TlsSha3_512 && !is_certified {
             return Err(HandshakeError::NoCertificate {
                 node: node(),
                 method,
@@ -232,12 +229,8 @@ impl Both {
         let node = self.node();
         self.secret = secret;
         let ours = &self.us.settings.framings;
-        #[cfg(aemp_faults)]
-        let framing = match crate::faults::is(crate::faults::Fault::FramingUnchecked) {
-            true if !ours.iter().any(|name| name.as_bytes() == framing) => ours[0].as_bytes(),
-            _ => framing,
-        };
-        match ours.iter().find(|name| name.as_bytes() == framing) {
+        let named = |name: &&Text| name.as_bytes() == framing || faulty!(FramingUnchecked);
+        match ours.iter().find(named) {
             Some(framing) => Ok((method, framing.clone())),
             None => Err(HandshakeError::FramingNotOffered {
                 node,

@@ -217,10 +217,7 @@ impl Ready {
     pub fn authenticate(self) -> (AwaitAuth, Vec<u8>) {
         let line = match self.role() {
             Role::Dialler => self.0.auth_line(),
-            #[cfg(aemp_faults)]
-            Role::Acceptor if crate::faults::is(crate::faults::Fault::ProofUnasked) => {
-                self.0.auth_line()
-            }
+            Role::Acceptor if faulty!(ProofUnasked) => self.0.auth_line(),
             Role::Acceptor => Vec::new(),
         };
         let reader = LineReader::default();

@@ -112,7 +112,9 @@ impl Request {
                 None => Self::Nothing,
             },
             Word::Kill => match arguments.port() {
-                Some(port) if !port.is_node_port() => Self::Kill(port, arguments.reason()),
+                Some(port) if !port.is_node_port() || faulty!(NodePortKilled) => {
+                    Self::Kill(port, arguments.reason())
+                }
                 _ => return Err(Malformed::KillsNode),
             },
             Word::Relay => {

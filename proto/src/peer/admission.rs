@@ -185,6 +185,7 @@ impl Opening {
             true => self.since.min(other.since),
             false => self.since,
         };
-        (!self.is_verified).then(|| since + UNVERIFIED_TIMEOUT)
+        let has_limit = !self.is_verified && !faulty!(UnprovedHolds);
+        has_limit.then(|| since + UNVERIFIED_TIMEOUT)
     }
 }

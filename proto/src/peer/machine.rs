@@ -148,8 +148,7 @@ impl<A, C: Connection> Machine<A, C> {
     /// Removes a monitor. Returns its action for the caller to drop; `None` if the monitor has fired.
     pub fn unmonitor(&mut self, port: &PortName, key: MonitorKey) -> Option<A> {
         let (action, is_last) = self.monitors.remove(port, key)?;
-        #[cfg(aemp_faults)]
-        let is_last = is_last && !crate::faults::is(crate::faults::Fault::KeepsMonitors);
+        let is_last = is_last && !faulty!(KeepsMonitors);
         // Without a connection the peer does not watch the port.
         if is_last && !port.is_node_port() && !matches!(self.link, Link::Down) {
             self.request(request::mon0(port));
