@@ -36,6 +36,7 @@ impl Log {
     }
 
     /// The lines so far that hold every one of `parts`.
+    #[allow(dead_code, reason = "a test may take them all")]
     pub(crate) fn with(&self, parts: &[&str]) -> Vec<String> {
         let lines = self.0.lock().unwrap();
         let holds = |line: &&String| parts.iter().all(|part| line.contains(part));

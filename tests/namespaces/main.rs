@@ -1,18 +1,33 @@
-//! Processes on hosts of their own, whose network falls in two and comes together again. Run with
-//! `cargo test --test namespaces -- --ignored`, as root, where `ip` can make namespaces.
+//! Processes on hosts of their own, whose network falls in two and comes together again, or who see each other through a
+//! router that translates addresses. Run with `cargo test --test namespaces -- --ignored`, as root, where `ip` can make namespaces.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "../tls/certificates.rs"]
+#[allow(dead_code, reason = "one kind of certificate is enough here")]
+mod certificates;
 mod lab;
 #[path = "../common/lines.rs"]
 mod lines;
+#[path = "../common/log.rs"]
+mod log;
+#[path = "../security/middle.rs"]
+#[allow(dead_code, reason = "this attacker always changes something")]
+mod middle;
+mod nat;
+mod netns;
+#[path = "../common/nodes.rs"]
+mod nodes;
+#[path = "../common/stranger.rs"]
+mod stranger;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use lab::{Host, Lab};
+use lab::Lab;
+use netns::Host;
+use nodes::SECRET;
 
-const SECRET: &str = "correct horse battery staple";
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 const LEFT: [&str; 3] = ["l0", "l1", "l2"];
@@ -65,13 +80,16 @@ fn six_processes_form_a_network_that_falls_in_two_and_merges() {
 #[test]
 #[ignore = "runs inside the others"]
 fn play_a_part() {
-    let Some((name, codecs)) = lab::part() else {
+    let Some(part) = netns::part() else {
         return;
+    };
+    let [name, codecs] = &part[..] else {
+        panic!("{part:?}");
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let node = aemp::node()
-            .id(&name)
+            .id(name)
             .secret(SECRET)
             .bind("*:4040")
             .seed(format!("{}:4040", lab::address("l0")))
