@@ -71,6 +71,8 @@ pub enum Fault {
     GluedKept,
     /// The secret in clear text is accepted from everywhere.
     CleartextAnywhere,
+    /// Any number of secrets can be tried in clear text.
+    GuessesUnlimited,
     /// Each byte of an opening sets its deadline anew.
     DeadlineRestarts,
     /// The connections that are being opened are not limited.

@@ -11,8 +11,8 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::log::Log;
 use crate::pipe::{Accepting, Pipe};
-use crate::scene::{member, takes_cleartext, until};
-use crate::stranger::Stranger;
+use crate::scene::{Scene, member, takes_cleartext, until};
+use crate::stranger::{Stranger, cleartext};
 
 /// A listener to which the test hands connections.
 struct Elsewhere(Mutex<Option<UnboundedReceiver<Pipe>>>);
@@ -73,4 +73,39 @@ async fn the_secret_in_clear_text_is_accepted_from_this_machine_alone() {
         ];
         until("it is refused", || !log.with(&parts).is_empty()).await;
     }
+}
+
+/// More than can be tried at once: the next try after these has to wait for some 8 s.
+const GUESSES: usize = 100;
+
+/// Tries so many wrong secrets, each on a connection that the node has offered to take clear text on. What the node offers to
+/// the next one.
+pub(crate) async fn guess(scene: &Scene) -> String {
+    let mut guesses = Vec::new();
+    for _ in 0..GUESSES {
+        let mut stranger = scene.dial().await;
+        assert!(stranger.line().await.contains(",cleartext;"));
+        guesses.push(stranger);
+    }
+    for stranger in &mut guesses {
+        stranger.introduce("x", "json").await;
+        let line = cleartext("a secret of their own", "json") + "\n";
+        stranger.send(line.as_bytes()).await;
+        stranger.closed().await;
+    }
+    scene.dial().await.line().await
+}
+
+#[tokio::test]
+async fn who_guesses_at_the_secret_is_offered_no_more_guesses() {
+    let scene = Scene::new(takes_cleartext).await;
+    let greeting = guess(&scene).await;
+    assert!(
+        greeting.starts_with("aemp;1;a;hmac_sha3_512;"),
+        "{greeting}"
+    );
+    scene
+        .refused(&["\"x\" did not prove itself", "cleartext"])
+        .await;
+    scene.undisturbed(takes_cleartext).await;
 }

@@ -252,6 +252,13 @@ async fn clear_text_that_is_accepted_from_everywhere_opens_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn without_a_limit_any_number_of_secrets_can_be_tried() {
+    let _lacking = Lacking::new(Fault::GuessesUnlimited);
+    let scene = Scene::new(takes_cleartext).await;
+    assert!(cleartext::guess(&scene).await.contains(",cleartext;"));
+}
+
+#[tokio::test]
 async fn with_an_idle_timeout_only_one_byte_now_and_then_holds_an_opening_open() {
     let _lacking = Lacking::new(Fault::DeadlineRestarts);
     let scene = Scene::new(slow::patient).await;
