@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::{fmt, slice};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::NodeId;
 use crate::message::{cost_of, costs_at_most};
-use crate::value::{Value, Values};
+use crate::value::{Value, Values, serialize_fields};
 
 /// The largest size of a reason between nodes, as [`cost_of`] counts it. Each node that watches the port gets the
 /// reason, so one kill by a member is queued many times.
@@ -20,9 +22,21 @@ const MAX_TEXT: usize = 1000;
 /// Why a port died, or why a monitor fired: a list of values, by convention a text that names the kind, and then
 /// details. A reason is data, not an error. An empty reason means a normal end.
 ///
-/// Kinds in use (protocol.md section 5): `die TEXT`, `unhandled_message TEXT`, `no_such_port TEXT PORT`, and, if
-/// messages to a node may be lost, `transport_error NODE TEXT`. A node of this project whose policy does not permit a monitor
-/// or a call answers with `refused TEXT`. Clones share the values.
+/// The kinds in use, which stay as they are; ports add their own:
+///
+/// | reason | meaning | whose |
+/// | --- | --- | --- |
+/// | (empty) | a normal end | protocol.md section 5 |
+/// | `die TEXT` | a handler failed or panicked | protocol.md section 5 |
+/// | `unhandled_message TEXT` | no handler takes the message | protocol.md section 5 |
+/// | `no_such_port TEXT PORT` | it was never there, or has ended before | protocol.md section 5 |
+/// | `transport_error NODE TEXT` | messages to the node may be lost; the port may live | protocol.md section 5 |
+/// | `encode_error NODE TEXT` | a message to the port could not be encoded | ours |
+/// | `refused TEXT` | the node's policy does not permit a monitor or a call | ours |
+/// | `inbox_full LIMIT` | an inbox was over its limit | ours |
+///
+/// In a message a reason is the list of its values: `enum Job { Lost { worker: PortId, reason: Reason } }`. Clones share
+/// the values.
 ///
 /// On the same node a reason is delivered unchanged. Between nodes it is limited to 4 KiB, since it is sent to every
 /// node that watches the port: in a longer reason, texts are cut after 1,000 bytes, other large elements are replaced
@@ -56,6 +70,26 @@ impl Reason {
     /// Whether this is a normal end.
     pub fn is_normal(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Whether messages to the port's node may be lost: `transport_error NODE TEXT`. The port may be alive.
+    pub fn is_transport_error(&self) -> bool {
+        self.kind() == Some("transport_error")
+    }
+
+    /// Whether there is no such port, as it was never there or has ended before: `no_such_port TEXT PORT`.
+    pub fn is_no_such_port(&self) -> bool {
+        self.kind() == Some("no_such_port")
+    }
+
+    /// Whether the port's handler failed or panicked: `die TEXT`.
+    pub fn is_failure(&self) -> bool {
+        self.kind() == Some("die")
+    }
+
+    /// Whether the port got a message that it does not handle: `unhandled_message TEXT`.
+    pub fn is_unhandled_message(&self) -> bool {
+        self.kind() == Some("unhandled_message")
     }
 
     /// The kind: the first value, if it is a text.
@@ -94,6 +128,19 @@ pub fn abridged(reason: &Reason) -> Reason {
         short.push(value);
     }
     short.into_iter().collect()
+}
+
+/// As the list of its values. As a whole message these are the elements, and nested an array.
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_fields(self.values(), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Values::deserialize(deserializer).map(Self::from)
+    }
 }
 
 impl From<Values> for Reason {

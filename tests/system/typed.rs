@@ -1,7 +1,7 @@
 //! Typed ports: what they send is what any peer reads, what does not fit is said, and the compiler keeps the rest apart.
 
 use aemp::{
-    CallError, LocalNode, Message, PortId, PortRef, Reason, ReplyTo, Value, reason, routes,
+    CallError, LocalNode, Message, PortId, PortRef, Reason, ReplyTo, Tell, Value, reason, routes,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::DuplexStream;
@@ -144,6 +144,74 @@ async fn what_goes_over_the_wire_is_an_ordinary_message_with_plain_port_ids() {
     assert_eq!(
         error.to_string(),
         r#"element 0: expected u64, found text "much""#
+    );
+}
+
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
+enum Job {
+    Lost { worker: PortId, reason: Reason },
+}
+
+/// A typed port that passes on what it is told.
+fn manager(node: &LocalNode) -> (PortRef<Job>, tokio::sync::mpsc::UnboundedReceiver<Job>) {
+    let (told, jobs) = tokio::sync::mpsc::unbounded_channel();
+    (
+        node.typed_port(move |_, job: Job| drop(told.send(job))),
+        jobs,
+    )
+}
+
+#[tokio::test]
+async fn a_monitor_tells_a_typed_port_in_its_own_words() {
+    let (a, b) = pair("json").await;
+    // Here, and on another node; a codec that lacks an element of the reason refuses nothing.
+    let (near, mut here) = manager(&a);
+    let (far, mut there) = manager(&b);
+    let worker = a.port(|_: &mut aemp::Context<'_>, _: Message| ());
+    for manager in [&near, &far] {
+        let lost = worker.clone();
+        let tell = Tell(manager, |reason| Job::Lost {
+            worker: lost,
+            reason,
+        });
+        a.monitor(&worker, tell).detach();
+    }
+    let bytes = Value::from(bytes::Bytes::from_static(b"\xff"));
+    let reason = reason!["out_of_paper", bytes];
+    a.kill(&worker, reason.clone());
+    let Some(Job::Lost {
+        worker: lost,
+        reason: why,
+    }) = soon(here.recv()).await
+    else {
+        panic!("the port has ended");
+    };
+    assert_eq!((lost, why), (worker.clone(), reason));
+    let expected = Job::Lost {
+        worker: worker.clone(),
+        reason: reason!["out_of_paper", "h'ff'"],
+    };
+    assert_eq!(soon(there.recv()).await, Some(expected));
+    // The kinds of reasons can be told apart.
+    let lost = worker.clone();
+    let tell = Tell(&near, |reason| Job::Lost {
+        worker: lost,
+        reason,
+    });
+    let _watch = a.monitor(&worker, tell);
+    let Some(Job::Lost { reason, .. }) = soon(here.recv()).await else {
+        panic!("the port has ended");
+    };
+    assert!(
+        reason.is_no_such_port() && !reason.is_transport_error(),
+        "{reason}"
+    );
+    let gone = b.gone(near.id());
+    soon(a.shutdown()).await;
+    let reason = soon(gone).await;
+    assert!(
+        reason.is_transport_error() && !reason.is_normal(),
+        "{reason}"
     );
 }
 

@@ -29,9 +29,13 @@ pub(crate) enum ActionKind {
     Kill(Box<(PortId, bool)>),
     /// Sends the message with the reason appended.
     Notify(Box<(PortId, Values)>),
+    /// Sends the message that the function makes of the reason, on a shard: it must not block.
+    Tell(Box<(PortId, MakeMessage)>),
     /// Resolves a future.
     Wake(oneshot::Sender<Reason>),
 }
+
+pub(crate) type MakeMessage = Box<dyn FnOnce(Reason) -> Result<Values, EncodeError> + Send>;
 
 impl Action {
     pub(crate) fn new(kind: ActionKind) -> Self {

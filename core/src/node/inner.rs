@@ -338,15 +338,17 @@ impl Inner {
                 }
             }
             ActionKind::Notify(notify) => {
-                if notify.0.node() == &self.id {
-                    let (to, message) = appended(*notify, reason);
-                    self.shards.deliver(to.port(), message.into());
-                } else {
-                    let (to, message) = appended(*notify, abridged(&reason));
-                    // Sent as a message of the node: elements that the codec cannot carry are replaced, so it arrives.
-                    self.network
-                        .peer(to.node())
-                        .send_internal(to.port(), message);
+                let reason = self.as_told_to(notify.0.node(), reason);
+                let (to, message) = appended(*notify, reason);
+                self.notify(&to, message);
+            }
+            ActionKind::Tell(tell) => {
+                let (to, make) = *tell;
+                match make(self.as_told_to(to.node(), reason)) {
+                    Ok(message) => self.notify(&to, message),
+                    Err(error) => {
+                        tracing::warn!(target: "aemp::port", port = %to, %error, "a monitor's message was not sent");
+                    }
                 }
             }
             ActionKind::Wake(sender) => {
@@ -354,6 +356,25 @@ impl Inner {
             }
             ActionKind::Call(run) => run(reason),
         }
+    }
+
+    /// The reason as a port of `node` is told of it.
+    fn as_told_to(&self, node: &NodeId, reason: Reason) -> Reason {
+        match node == &self.id {
+            true => reason,
+            false => abridged(&reason),
+        }
+    }
+
+    /// Sends what a monitor says. To another node as a message of the node itself: elements that the codec cannot carry
+    /// are replaced, so it arrives.
+    fn notify(self: &Arc<Self>, to: &PortId, message: Values) {
+        if to.node() == &self.id {
+            self.shards.deliver(to.port(), message.into());
+            return;
+        }
+        let peer = self.network.peer(to.node());
+        peer.send_internal(to.port(), message);
     }
 
     /// Sends `event` to all listeners.

@@ -4,6 +4,7 @@ mod context;
 mod inbox;
 mod port_ref;
 mod routes;
+mod tell;
 mod typed;
 
 pub use context::Context;
@@ -12,6 +13,7 @@ pub use inbox::{Inbox, InboxBounds};
 pub(crate) use port_ref::sealed;
 pub use port_ref::{PortRef, ReplyTo, SendFrom};
 pub use routes::{Routes, routes};
+pub use tell::Tell;
 pub(crate) use typed::Typed;
 
 use crate::{Message, Reason};

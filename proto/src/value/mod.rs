@@ -38,6 +38,7 @@ pub use map::Map;
 pub use numeral::perl_float;
 pub use parse_error::ParseError;
 pub use spread::Spread;
+pub(crate) use spread::serialize_fields;
 pub use values::{IntoIter, Values, append, next_of};
 
 /// The maximum nesting of a message that is sent, the message's own array included. Beyond it an AnyEvent::MP node
