@@ -75,7 +75,8 @@ fn there_and_back(codec: &dyn Codec, provider: &str, values: &[Value], text: &st
         }
     };
     let written = write(Outgoing::Values(values));
-    let typed = write(Outgoing::Typed(&Values::from(values)));
+    let typed = Values::from(values);
+    let typed = write(Outgoing::Typed(&typed));
     assert_eq!(written, typed, "by values and by types");
     let fit = codec.capabilities(&peer).fit(values);
     let fit = write(Outgoing::Values(&fit)).expect("what the node itself says always fits");
