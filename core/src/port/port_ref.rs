@@ -113,8 +113,6 @@ impl<'de, M> Deserialize<'de> for PortRef<M> {
 ///     reply.send(cx, Err(format!("{of} has no account")));
 /// }
 /// ```
-#[derive(Serialize, Deserialize)]
-#[serde(transparent, bound = "")]
 #[must_use = "the asker waits for an answer"]
 pub struct ReplyTo<R>(PortRef<R>);
 
@@ -135,6 +133,18 @@ impl<R> ReplyTo<R> {
         R: IntoMessage,
     {
         from.send_from(self.0.id(), answer);
+    }
+}
+
+impl<R> Serialize for ReplyTo<R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de, R> Deserialize<'de> for ReplyTo<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        PortRef::deserialize(deserializer).map(Self)
     }
 }
 
