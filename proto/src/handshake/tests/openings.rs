@@ -77,6 +77,8 @@ fn each_direction_has_the_codec_that_its_sender_can_write_and_its_receiver_likes
         "to other: cbor, chosen by us from its list \"cbor,xml,json\"; \
          from other: json, chosen by it from our list \"json,cbor\""
     );
+    assert_eq!(one.greeting(), other.peer().line());
+    assert_eq!(other.greeting(), one.peer().line());
     assert_eq!(one.auth_sent(), AuthMethod::HmacSha3_512);
     assert_eq!(other.auth_received(), AuthMethod::HmacSha3_512);
     assert!(!other.is_anonymous() && !other.under_tls());
