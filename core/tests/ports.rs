@@ -224,6 +224,51 @@ async fn a_link_kills_with_the_same_reason_but_not_by_an_ordinary_end() {
 }
 
 #[tokio::test]
+async fn a_port_dies_with_another_kills_others_and_stops_itself() {
+    let node = node().await;
+    let other = || node.port(|_: &mut Context<'_>, _: Message| ());
+    let of = |cx_does: fn(&mut Context<'_>, PortId)| {
+        node.port(routes().on("do", move |cx, port: PortId| cx_does(cx, port)))
+    };
+    let link = |target: &PortId| {
+        let port = of(|cx, target| {
+            cx.link(&target);
+            cx.send(&target, ("linked",));
+        });
+        node.send(&port, ("do", target));
+        port
+    };
+    // The message that the target gets says that the link is there.
+    let mut target = node.inbox();
+    let linked = link(target.id());
+    soon(target.recv()).await.unwrap();
+    let gone = node.gone(&linked);
+    node.kill(target.id(), reason!["chain"]);
+    assert_eq!(soon(gone).await, reason!["chain"]);
+    let mut target = node.inbox();
+    let linked = link(target.id());
+    soon(target.recv()).await.unwrap();
+    let gone = node.gone(target.id());
+    drop(target);
+    assert!(soon(gone).await.is_normal());
+
+    let victim = other();
+    let gone = node.gone(&victim);
+    let killer = of(|cx, victim| cx.kill(&victim, reason!["by another"]));
+    node.send(&killer, ("do", &victim));
+    assert_eq!(soon(gone).await, reason!["by another"]);
+
+    let gone = node.gone(&linked);
+    // It did not die with a target that ended normally.
+    node.kill(&linked, reason!["by hand"]);
+    assert_eq!(soon(gone).await, reason!["by hand"]);
+    let stops = of(|cx, _| cx.stop(reason!["enough"]));
+    let gone = node.gone(&stops);
+    node.send(&stops, ("do", &victim));
+    assert_eq!(soon(gone).await, reason!["enough"]);
+}
+
+#[tokio::test]
 async fn what_a_port_spawns_is_its_own() {
     let node = node().await;
     let mut inbox = node.inbox();
@@ -301,7 +346,7 @@ async fn a_call_fails_when_the_port_is_gone_or_dies() {
         "\"n#nobody\" cannot answer: no_such_port: cannot monitor nonexistent port, n#nobody"
     );
 
-    let quits = node.port(|cx: &mut Context<'_>, _: Message| cx.kill(Reason::normal()));
+    let quits = node.port(|cx: &mut Context<'_>, _: Message| cx.stop(Reason::normal()));
     let error = soon(node.call::<_, ()>(&quits, ("hi",))).await.unwrap_err();
     assert!(matches!(error, CallError::Gone { reason, .. } if reason.is_normal()));
 }

@@ -187,7 +187,7 @@ async fn a_message_arrives_before_the_news_that_its_sender_is_dead() {
         let to = to.clone();
         let dying = a.port(move |cx: &mut Context<'_>, _: Message| {
             cx.send(&to, ("last words",));
-            cx.kill(Reason::normal());
+            cx.stop(Reason::normal());
         });
         let _watch = b.monitor(&dying, Notify(inbox.id(), ("dead",)));
         b.send(&dying, ("go",));

@@ -42,7 +42,7 @@ fn bank(node: &LocalNode) -> PortRef<Bank> {
             for port in &notified {
                 cx.tell(port, Notice::Closed(total));
             }
-            cx.kill(Reason::normal());
+            cx.stop(Reason::normal());
         }
     };
     node.typed_port_named("bank", handle).unwrap()

@@ -173,7 +173,7 @@ impl ReplyPort {
         let ended = answer.clone();
         let port = move |cx: &mut Context<'_>, message: Message| {
             send(&answer, Ok(message));
-            cx.kill(Reason::normal());
+            cx.stop(Reason::normal());
         };
         let on_end = move |reason: &Reason| send(&ended, Err(reason.clone()));
         let new = NewPort {

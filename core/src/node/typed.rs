@@ -27,7 +27,7 @@ impl LocalNode {
     /// let bank: PortRef<Bank> = node.typed_port(move |cx, message: Bank| match message {
     ///     Bank::Deposit { amount } => total += amount,
     ///     Bank::Balance { reply } | Bank::Total(reply) => reply.send(cx, total),
-    ///     Bank::Close => cx.kill(Reason::normal()),
+    ///     Bank::Close => cx.stop(Reason::normal()),
     /// });
     /// node.tell(&bank, Bank::Deposit { amount: 5 });                        // ["Deposit", {"amount": 5}]
     /// let total = node.ask(&bank, |reply| Bank::Balance { reply }).await?;  // ["Balance", {"reply": "node#..."}]

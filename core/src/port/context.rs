@@ -18,7 +18,7 @@ pub struct Context<'a> {
     node: &'a Arc<Inner>,
     port: &'a PortName,
     owned: &'a mut Option<Box<Owned>>,
-    killed: Option<Reason>,
+    stopped: Option<Reason>,
 }
 
 /// The tasks, monitors and timers of a port, which end with it.
@@ -41,12 +41,13 @@ impl<'a> Context<'a> {
             node,
             port,
             owned,
-            killed: None,
+            stopped: None,
         }
     }
 
-    pub(crate) fn into_killed(self) -> Option<Reason> {
-        self.killed
+    /// The reason for which the handler has stopped the port.
+    pub(crate) fn into_stopped(self) -> Option<Reason> {
+        self.stopped
     }
 
     /// The ID of this port.
@@ -77,8 +78,14 @@ impl<'a> Context<'a> {
 
     /// Ends this port with `reason` when its handler returns, and aborts its tasks and timers.
     #[doc(alias = "kil")]
-    pub fn kill(&mut self, reason: Reason) {
-        self.killed.get_or_insert(reason);
+    pub fn stop(&mut self, reason: Reason) {
+        self.stopped.get_or_insert(reason);
+    }
+
+    /// Kills another port, as [`LocalNode::kill`] does.
+    #[doc(alias = "kil")]
+    pub fn kill(&self, port: &PortId, reason: Reason) {
+        self.node.kill(port, reason);
     }
 
     /// Creates another port, which does not end with this one.
@@ -109,6 +116,20 @@ impl<'a> Context<'a> {
     #[doc(alias = "mon")]
     pub fn monitor(&mut self, target: &PortId, then: impl IntoAction) {
         let monitor = self.node.monitor(target, then, Some(self.port));
+        self.owned().monitors.push(monitor);
+    }
+
+    /// Kills this port with the same reason when `target` dies, unless `target` ends normally; as [`LocalNode::link`].
+    ///
+    /// ```
+    /// # fn example(node: aemp_core::LocalNode, database: aemp_core::PortId) {
+    /// use aemp_core::{PortId, routes};
+    /// let cache = node.port(routes().on("get", |_, _: (String, PortId)| ()).at_start(move |cx| cx.link(&database)));
+    /// # }
+    /// ```
+    #[doc(alias = "mon")]
+    pub fn link(&mut self, target: &PortId) {
+        let monitor = self.node.link(target, &self.id(), false);
         self.owned().monitors.push(monitor);
     }
 

@@ -350,7 +350,7 @@ impl Slot {
         let mut cx = Context::new(node, port, &mut self.owned);
         match run(&mut *self.port, &mut cx) {
             Err(reason) => Some(reason),
-            Ok(()) => cx.into_killed(),
+            Ok(()) => cx.into_stopped(),
         }
     }
 }
