@@ -77,8 +77,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     if std::env::args().any(|argument| argument == "--serve") {
         println!("\nand the command, until Ctrl-C:");
+        // A configuration of its own, so that yours stays as it is. A line as one JSON list has numbers in it.
+        println!("  export AEMP_RC=$(mktemp -d)/aemprc");
         println!("  aemp setsecret '{SECRET}' && aemp setseeds {address}");
         println!("  aemp cal server#bank Total");
+        println!(r#"  aemp '["cal", "server#bank", "Withdraw", 1]'"#);
         tokio::signal::ctrl_c().await?;
     }
     Ok(())

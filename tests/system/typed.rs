@@ -236,7 +236,7 @@ async fn a_message_that_does_not_fit_kills_the_port_with_what_was_expected_and_f
         ),
         (
             Message::from_iter([5]),
-            "element 0: expected variant identifier, found integer 5",
+            "element 0: expected the name of a variant or a field, found integer 5",
         ),
     ];
     let network = Network::default();

@@ -113,7 +113,8 @@ impl LocalNode {
 
     /// Sends a message to a port of this or any other node. Never blocks.
     ///
-    /// `message` is a [`Message`] or any value that serialises to a list of elements, such as a tuple. A message to a
+    /// `message` is a [`Message`] or a value of any type with `Serialize`: [`to_values`](crate::message::to_values) has the
+    /// elements that it becomes. A message to a
     /// port that does not exist is dropped. If the message cannot be encoded for the connection, that is logged, and
     /// this node's monitors on the port fire with `encode_error NODE PATH`; [`try_send`](Self::try_send) returns the
     /// error instead.

@@ -13,7 +13,9 @@ impl LocalNode {
     /// senders need: the compiler then refuses messages of other types.
     ///
     /// A message of another type, such as a variant that this program does not know yet, kills the port with
-    /// `unhandled_message TEXT`, where the text names the element, what was expected and what was found.
+    /// `unhandled_message TEXT`, where the text names the element, what was expected and what was found. Do not add a
+    /// variant with `#[serde(untagged)]` for the others: serde then looks for every variant with content in the form that
+    /// it has inside a message, and the catch-all takes them all.
     ///
     /// ```
     /// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
@@ -78,12 +80,9 @@ impl LocalNode {
     /// `ReplyTo` says. Everything else is as with [`call`](Self::call): the question is sent when the call is awaited.
     ///
     /// ```
-    /// # async fn example(
-    /// #     node: aemp_core::LocalNode,
-    /// #     bank: aemp_core::PortRef<Bank>,
-    /// # ) -> aemp_core::Result<()> {
     /// # #[derive(serde::Serialize)]
     /// # enum Bank { Balance { reply: aemp_core::ReplyTo<u64> } }
+    /// # async fn example(node: aemp_core::LocalNode, bank: aemp_core::PortRef<Bank>) -> aemp_core::Result<()> {
     /// use std::time::Duration;
     /// let balance = node.ask(&bank, |reply| Bank::Balance { reply });
     /// let balance: u64 = balance.within(Duration::from_secs(5)).await?;

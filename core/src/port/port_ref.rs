@@ -1,5 +1,6 @@
 //! `PortRef`, a port ID that knows the type of the port's messages, and `ReplyTo`, one for a single answer.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -73,6 +74,18 @@ impl<M> Hash for PortRef<M> {
     }
 }
 
+impl<M> PartialOrd for PortRef<M> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<M> Ord for PortRef<M> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id.cmp(&other.id)
+    }
+}
+
 impl<M> fmt::Debug for PortRef<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PortRef({})", self.id)
@@ -97,7 +110,7 @@ impl<'de, M> Deserialize<'de> for PortRef<M> {
     }
 }
 
-/// Where the answer of an [`ask`](crate::LocalNode::ask) goes: a port that takes one message, an `R`.
+/// Where the answer of an [`ask`](crate::LocalNode::ask) goes: a port that takes one message, an `R`, and drops later ones.
 ///
 /// Stands in the message where its type has it, as a plain text. A variant with the `ReplyTo` as its last field is what
 /// `cal` of AnyEvent::MP sends, so such ports answer Perl, and Perl answers such questions.
@@ -127,7 +140,7 @@ impl<R> ReplyTo<R> {
     }
 
     /// Sends the answer, from a handler (`cx`) or a task (its node). An answer that the connection cannot carry is logged,
-    /// and the asker learns of it.
+    /// and an `ask` or `call` of this library fails by it; any other port is not told.
     pub fn send(self, from: &impl SendFrom, answer: R)
     where
         R: IntoMessage,

@@ -147,12 +147,12 @@ fn what_does_not_fit_says_where_and_what() {
 
 #[test]
 fn an_integer_is_no_name_of_a_variant_or_a_field() {
-    let tag = "element 0: expected variant identifier, found integer 0";
+    let tag = "element 0: expected the name of a variant or a field, found integer 0";
     assert_eq!(error::<Shapes>((0,)), tag);
     let pair = |key: i64| Value::Map(vec![(key.into(), 1.into())].into());
-    let variant = "element 0: expected variant identifier, found integer 1";
+    let variant = "element 0: expected the name of a variant or a field, found integer 1";
     assert_eq!(error::<(Shapes,)>((pair(1),)), variant);
-    let field = "element 1: expected field identifier, found integer 0";
+    let field = "element 1: expected the name of a variant or a field, found integer 0";
     assert_eq!(error::<Shapes>(("Struct", pair(0))), field);
 }
 

@@ -8,6 +8,7 @@ use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
 
 use super::typed::Item;
 use super::{Token, WireFormat};
+use crate::value::de::no_name;
 use crate::value::scalar::{Scalar, text_of};
 use crate::value::{Countable, Integer, MAX_RESERVE, Map, ParseError, Value, Values};
 
@@ -89,6 +90,16 @@ impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
         string
             .and_then(|string| self.format.join(string))
             .ok_or_else(unreadable)
+    }
+
+    /// The integer that `token` is; `None` in a message of an AnyEvent::MP node, where it is a text as well.
+    #[inline(always)]
+    fn integer(&self, token: Token) -> Option<Integer> {
+        match token {
+            Token::Unsigned(n) if !self.lenient => Some(n.into()),
+            Token::Negative(n) if !self.lenient => Some(Integer::negative(n)),
+            _ => None,
+        }
     }
 
     /// The last token, `token`, as a scalar, if it is one.
@@ -415,6 +426,11 @@ impl<'de> Countable<'de> for Seq<'_, '_> {
         }
         count
     }
+    fn next_integer(&self) -> Option<Integer> {
+        let (mut reader, mut left) = (*self.reader, self.left);
+        let token = left.next(&mut reader).ok()??;
+        reader.integer(token)
+    }
 }
 
 impl<'de> de::SeqAccess<'de> for Seq<'_, '_> {
@@ -438,6 +454,8 @@ impl<'de> de::SeqAccess<'de> for Seq<'_, '_> {
 pub(super) struct Pairs<'r, 'a> {
     pub(super) reader: &'r mut Reader<'a>,
     pub(super) left: Left,
+    /// Whether the keys are names of fields or variants, for which serde takes an integer as an index.
+    pub(super) are_names: bool,
 }
 
 impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
@@ -447,7 +465,14 @@ impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
         seed: K,
     ) -> Result<Option<K::Value>, ParseError> {
         match self.left.next(self.reader)? {
-            Some(token) => seed.deserialize(self.reader.item(token)).map(Some),
+            Some(token) => {
+                if self.are_names
+                    && let Some(n) = self.reader.integer(token)
+                {
+                    return Err(no_name(n));
+                }
+                seed.deserialize(self.reader.item(token)).map(Some)
+            }
             None => Ok(None),
         }
     }

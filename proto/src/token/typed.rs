@@ -19,15 +19,13 @@ impl<'a> Item<'_, 'a> {
     /// Passes the value to `visitor`. Handles the common cases inline, and calls a function for the others.
     #[inline(always)]
     fn visit<'de, V: Visitor<'de>>(self, want: Want, visitor: V) -> Result<V::Value, ParseError> {
-        let exact = |n: u64| match want {
-            Want::Float(precision) => n < precision.exact_below(),
-            _ => true,
-        };
         match self.token {
-            Token::Unsigned(n) if !matches!(want, Want::Bool | Want::Text) && exact(n) => {
+            Token::Unsigned(n) if !matches!(want, Want::Bool | Want::Text | Want::Float(_)) => {
                 visitor.visit_u64(n)
             }
-            Token::Negative(n) if want != Want::Text && n <= i64::MAX as u64 && exact(n) => {
+            Token::Negative(n)
+                if !matches!(want, Want::Text | Want::Float(_)) && n <= i64::MAX as u64 =>
+            {
                 visitor.visit_i64(!(n as i64))
             }
             Token::Float(bits) if matches!(want, Want::Float(_)) => {
@@ -54,7 +52,12 @@ impl<'a> Item<'_, 'a> {
             return visit_seq(reader, left, visitor);
         }
         if let Some(left) = Left::of_map(token) {
-            let mut pairs = Pairs { reader, left };
+            let are_names = want == Want::Struct;
+            let mut pairs = Pairs {
+                reader,
+                left,
+                are_names,
+            };
             let value = visitor.visit_map(&mut pairs)?;
             return match pairs.left.next(pairs.reader)? {
                 None => Ok(value),
@@ -67,7 +70,9 @@ impl<'a> Item<'_, 'a> {
                 let token = untagged(reader, token)?;
                 Item { reader, token }.visit_other(want, visitor)
             }
-            Token::Simple(n) if n == u64::from(UNDEFINED) && want == Want::Other => {
+            Token::Simple(n)
+                if n == u64::from(UNDEFINED) && matches!(want, Want::Other | Want::Struct) =>
+            {
                 visitor.visit_unit()
             }
             Token::Tag(_) | Token::Simple(_) => visitor.visit_enum(Marked(Item { reader, token })),
@@ -131,7 +136,11 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
         let expected = &"the name of a variant, or a map of one from its name to its content"
             as &dyn de::Expected;
         if let Some(left) = Left::of_map(token) {
-            let mut pairs = Pairs { reader, left };
+            let mut pairs = Pairs {
+                reader,
+                left,
+                are_names: true,
+            };
             let value = visitor.visit_enum(de::value::MapAccessDeserializer::new(&mut pairs))?;
             return match pairs.left.next(pairs.reader)? {
                 None => Ok(value),

@@ -276,9 +276,9 @@ impl Target for Writer<'_> {
     #[inline]
     fn any_key<S: Serialize + ?Sized>(&mut self, key: &S, depth: usize) -> Done {
         if self.capabilities.any_keys {
-            return key.serialize(Place::inner(self, depth));
+            return key.serialize(Place::key(self, depth));
         }
-        key.serialize(Place::inner(&mut TextKey(self), depth))
+        key.serialize(Place::key(&mut TextKey(self), depth))
     }
     #[inline(always)]
     fn add(pairs: &mut Parts, (): (), (): ()) {

@@ -33,11 +33,17 @@ use crate::Text;
 /// takes one for each field, [`Spread`](crate::value::Spread) takes all of them, and every other type, enums among them, takes the only one.
 ///
 /// A type that is read from what comes, such as an untagged enum or a [`Value`], is the only element, a unit if there is
-/// none, or the array of all. So these do not come back, and every other value does or is refused:
+/// none, or the array of all. So these do not come back, and may arrive as another value:
 ///
 /// * In an untagged enum that is the whole message, a variant of a tuple of one field or of none, and of an enum that is
 ///   not a unit variant. Send it as an element: `("tag", value)`.
-/// * A tag of CBOR inside `#[serde(flatten)]`, which serde cannot store.
+/// * In an enum that has a variant with `#[serde(untagged)]` and is the whole message, every other variant with content:
+///   a catch-all takes it.
+/// * What serde itself does not bring back. Behind `untagged`, `tag` and `flatten` it stores the value first, without
+///   tags and simple values of CBOR and integers below -2^63, and then asks for nothing in particular: variants that
+///   overlap, an integer that is rounded to a float, bytes that are a text.
+///
+/// Every other value arrives equal or is refused.
 ///
 /// # Errors
 /// As [`to_value`](crate::value::to_value); the error says in which element.

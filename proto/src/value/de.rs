@@ -178,10 +178,12 @@ impl FromValue {
             Value::Bytes(bytes) => Scalar::Bytes(Cow::Owned((*bytes).into())),
             Value::Text(text) => return visitor.visit_str(&text),
             Value::Array(items) => return visit_list(items.into_vec(), visitor),
-            Value::Map(map) => return visit_map(map, visitor),
+            Value::Map(map) => return visitor.visit_map(Pairs::new(map, want == Want::Struct)),
             // A type that asks for a specific value ignores tags around it.
             Value::Tag(_, value) if want != Want::Any => return Self(*value).visit(want, visitor),
-            Value::Simple(UNDEFINED) if want == Want::Other => return visitor.visit_unit(),
+            Value::Simple(UNDEFINED) if matches!(want, Want::Other | Want::Struct) => {
+                return visitor.visit_unit();
+            }
             other => return visitor.visit_enum(Marked(other)),
         };
         scalar.visit(want, false, visitor)
@@ -222,7 +224,7 @@ macro_rules! all_wants {
             deserialize_seq() Want::Other, deserialize_tuple(usize) Want::Other,
             deserialize_tuple_struct(&'static str, usize) Want::Other,
             deserialize_map() Want::Other,
-            deserialize_struct(&'static str, &'static [&'static str]) Want::Other,
+            deserialize_struct(&'static str, &'static [&'static str]) Want::Struct,
         );
         fn deserialize_newtype_struct<V: Visitor<'de>>(
             self,
@@ -260,7 +262,7 @@ impl<'de> Deserializer<'de> for FromValue {
         match self.untagged().0 {
             Value::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
             Value::Map(map) if map.len() == 1 => {
-                visitor.visit_enum(de::value::MapAccessDeserializer::new(Pairs::new(map)))
+                visitor.visit_enum(de::value::MapAccessDeserializer::new(Pairs::new(map, true)))
             }
             other => Err(ParseError::invalid_type(
                 unexpected(&other),
@@ -291,14 +293,16 @@ fn visit_list<'de, V: Visitor<'de>>(items: Vec<Value>, visitor: V) -> Result<V::
     }
 }
 
+/// The error for an integer in the place of the name of a variant or a field. serde would take it for an index.
+#[cold]
+pub(crate) fn no_name(n: Integer) -> ParseError {
+    ParseError::invalid_type(unexpected_integer(n), &"the name of a variant or a field")
+}
+
 /// The error for an array or a message with more elements than its type.
 pub(crate) fn too_long(found: usize, wanted: usize) -> ParseError {
     let s = if wanted == 1 { "" } else { "s" };
     ParseError::invalid_length(found, &format!("{wanted} element{s}").as_str())
-}
-
-fn visit_map<'de, V: Visitor<'de>>(map: Map, visitor: V) -> Result<V::Value, ParseError> {
-    visitor.visit_map(Pairs::new(map))
 }
 
 /// The elements of an array or a message.
@@ -322,13 +326,16 @@ impl<'de, I: ExactSizeIterator<Item = Value>> de::SeqAccess<'de> for Items<I> {
 struct Pairs {
     pairs: vec::IntoIter<(Value, Value)>,
     value: Value,
+    /// Whether the keys are names of fields or variants, for which serde takes an integer as an index.
+    are_names: bool,
 }
 
 impl Pairs {
-    fn new(map: Map) -> Self {
+    fn new(map: Map, are_names: bool) -> Self {
         Self {
             pairs: map.into_iter(),
             value: Value::Null,
+            are_names,
         }
     }
 }
@@ -343,6 +350,11 @@ impl<'de> de::MapAccess<'de> for Pairs {
             return Ok(None);
         };
         self.value = value;
+        if self.are_names
+            && let Value::Integer(n) = key
+        {
+            return Err(no_name(n));
+        }
         seed.deserialize(FromValue(key)).map(Some)
     }
     fn next_value_seed<T: DeserializeSeed<'de>>(
@@ -408,5 +420,11 @@ impl<'de> de::VariantAccess<'de> for Marked {
 impl<'de> Countable<'de> for Items<IntoIter> {
     fn up_to_two(&self) -> usize {
         self.0.len().min(2)
+    }
+    fn next_integer(&self) -> Option<Integer> {
+        match self.0.as_slice().first() {
+            Some(Value::Integer(n)) => Some(*n),
+            _ => None,
+        }
     }
 }

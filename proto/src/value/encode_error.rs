@@ -74,7 +74,7 @@ fn whole_or_element(path: &str) -> String {
     }
 }
 
-/// The length in bytes beyond which a path loses its inner end.
+/// The length in bytes beyond which a path loses its middle.
 const MAX_PATH: usize = 200;
 
 impl EncodeError {
@@ -90,9 +90,10 @@ impl EncodeError {
     pub(crate) fn below(mut self, step: &str) -> Self {
         if let Self::Serialize { path, .. } = &mut self {
             path.insert_str(0, step);
-            if let Some((at, _)) = path.char_indices().find(|(at, _)| *at > MAX_PATH) {
-                path.truncate(at);
-                path.push_str("...");
+            if path.len() > MAX_PATH {
+                let start = path.floor_char_boundary(MAX_PATH / 2);
+                let end = path.ceil_char_boundary(path.len() - MAX_PATH / 3);
+                path.replace_range(start..end, "...");
             }
         }
         self

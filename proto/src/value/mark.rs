@@ -9,5 +9,11 @@ pub(crate) const TAGGED: &str = "@@TAGGED@@";
 pub(crate) const UNTAGGED: &str = "@@UNTAGGED@@";
 /// Our extension: a newtype variant of the number of a simple value.
 pub(crate) const SIMPLE: &str = "@@SIMPLE@@";
+/// Whether this is the name of one of these variants. serde makes a key of it where it flattens an enum.
+#[inline]
+pub(crate) fn is_marker(text: &str) -> bool {
+    text.starts_with("@@") && VARIANTS.contains(&text)
+}
+
 /// The variants, for deserializers.
 pub(crate) const VARIANTS: &[&str] = &[UNTAGGED, TAGGED, SIMPLE];

@@ -6,8 +6,9 @@ use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor,
 };
 
+use super::de::no_name;
 use super::mark::TAG;
-use super::{ParseError, too_long};
+use super::{Integer, ParseError, too_long};
 
 /// Parses the remaining elements of `seq` as a `T`, all of them. The next one is element `at` of the message.
 pub(crate) fn parse<'de, T, A>(seq: A, at: usize) -> Result<T, ParseError>
@@ -15,11 +16,11 @@ where
     T: Deserialize<'de>,
     A: Countable<'de>,
 {
-    let mut elements = Elements { seq, at };
+    let mut elements = Elements { seq, first: at, at };
     // Not moved between its construction and the return: a move would have to wait for the stores of its parts.
     let value = T::deserialize(&mut elements);
     if value.is_ok() && elements.seq.next_element::<IgnoredAny>()?.is_some() {
-        return Err(elements.left_over(at));
+        return Err(elements.left_over());
     }
     value
 }
@@ -28,6 +29,8 @@ where
 pub(crate) trait Countable<'de>: SeqAccess<'de, Error = ParseError> {
     /// The number of elements, or 2 for more.
     fn up_to_two(&self) -> usize;
+    /// The next element, if it is an integer and could be nothing else.
+    fn next_integer(&self) -> Option<Integer>;
 }
 
 /// The index of the element after the tag. An enum among the arguments is one of them: the tag is no variant's name.
@@ -36,7 +39,9 @@ const FIRST_ARGUMENT: usize = 1;
 /// The remaining elements of a message, as a deserializer and as a sequence.
 struct Elements<A> {
     seq: A,
-    /// The index of the next element.
+    /// The index of the first one: 0, or 1 for the arguments after a tag.
+    first: usize,
+    /// The index of the next one.
     at: usize,
 }
 
@@ -66,10 +71,10 @@ impl<'de, A: Countable<'de>> SeqAccess<'de> for &mut Elements<A> {
 }
 
 impl<'de, A: Countable<'de>> Elements<A> {
-    /// The error for more elements than the type has, which began at `first`. One surplus element has been skipped.
+    /// The error for more elements than the type has. One surplus element has been skipped.
     #[cold]
-    fn left_over(&mut self, first: usize) -> ParseError {
-        let wanted = self.at - first;
+    fn left_over(&mut self) -> ParseError {
+        let wanted = self.at - self.first;
         let mut found = wanted + 1;
         loop {
             match self.seq.next_element::<IgnoredAny>() {
@@ -89,7 +94,7 @@ impl<'de, A: Countable<'de>> Elements<A> {
         let at = self.at;
         (&mut self)
             .next_element_seed(seed)?
-            .ok_or_else(|| ParseError::invalid_length(at, expected).in_element(at))
+            .ok_or_else(|| ParseError::invalid_length(at - self.first, expected).in_element(at))
     }
 }
 
@@ -131,7 +136,7 @@ macro_rules! single {
 
             $(
                 fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
-                    self.one(Asking(visitor, $ask), &"a message of one element")
+                    self.one(Asking(visitor, $ask), &"one element")
                 }
             )*
 
@@ -140,7 +145,7 @@ macro_rules! single {
             fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
                 match self.seq.up_to_two() {
                     0 => visitor.visit_unit(),
-                    1 => self.one(Asking(visitor, AskAny), &"a message of one element"),
+                    1 => self.one(Asking(visitor, AskAny), &"one element"),
                     _ => visitor.visit_seq(self),
                 }
             }
@@ -183,7 +188,7 @@ macro_rules! single {
                 visitor: V,
             ) -> Result<V::Value, ParseError> {
                 let ask = AskStruct { name, fields };
-                self.one(Asking(visitor, ask), &"a message of one map")
+                self.one(Asking(visitor, ask), &"one map")
             }
             fn deserialize_enum<V: Visitor<'de>>(
                 self,
@@ -191,9 +196,9 @@ macro_rules! single {
                 variants: &'static [&'static str],
                 visitor: V,
             ) -> Result<V::Value, ParseError> {
-                if name == TAG || self.at >= FIRST_ARGUMENT {
+                if name == TAG || self.first == FIRST_ARGUMENT {
                     let ask = AskEnum { name, variants };
-                    return self.one(Asking(visitor, ask), &"a message of one element");
+                    return self.one(Asking(visitor, ask), &"one element");
                 }
                 visitor.visit_enum(self)
             }
@@ -258,6 +263,9 @@ impl<'de, A: Countable<'de>> de::EnumAccess<'de> for &mut Elements<A> {
         self,
         seed: T,
     ) -> Result<(T::Value, Self), ParseError> {
+        if let Some(n) = self.seq.next_integer() {
+            return Err(no_name(n).in_element(self.at));
+        }
         let tag = self.one(seed, &"a tag")?;
         Ok((tag, self))
     }

@@ -27,6 +27,8 @@ pub(crate) enum Want {
     Float(Precision),
     Text,
     Bytes,
+    /// A map whose keys are names of fields.
+    Struct,
     Other,
 }
 
@@ -38,15 +40,6 @@ pub(crate) enum Precision {
 }
 
 impl Precision {
-    /// A float of this precision represents every integer exactly whose absolute value is below this one.
-    #[inline(always)]
-    pub(crate) fn exact_below(self) -> u64 {
-        match self {
-            Self::Single => 1 << 24,
-            Self::Double => 1 << 53,
-        }
-    }
-
     /// The integer as a float of this precision, if it is exact.
     fn exactly(self, n: Integer) -> Option<f64> {
         n.as_f64()
@@ -76,10 +69,6 @@ impl<'a> Scalar<'a> {
         match scalar {
             Self::Null => visitor.visit_unit(),
             Self::Bool(b) => visitor.visit_bool(b),
-            // serde takes the integer for the index of a variant or a field.
-            Self::Integer(n) if want == Want::Text => {
-                Err(ParseError::invalid_type(unexpected_integer(n), &visitor))
-            }
             Self::Integer(n) => visit_integer(n, want, visitor),
             Self::Float(x) => visitor.visit_f64(x),
             // serde's `String` accepts UTF-8 bytes from any peer.
@@ -135,8 +124,13 @@ impl<'a> Scalar<'a> {
             (Want::Integer, Self::Text(text)) => {
                 numeral::integer(&text).map_or(Self::Text(text), Self::Integer)
             }
-            (Want::Float(_), Self::Text(text)) => {
-                numeral::float(&text).map_or(Self::Text(text), Self::Float)
+            (Want::Float(precision), Self::Text(text)) => {
+                let is_integer = text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+                let float = match numeral::integer(&text).filter(|_| is_integer) {
+                    Some(n) => precision.exactly(n),
+                    None => numeral::float(&text),
+                };
+                float.map_or(Self::Text(text), Self::Float)
             }
             (Want::Integer, Self::Float(x)) => integral(x).map_or(Self::Float(x), Self::Integer),
             (Want::Bool, Self::Integer(n)) if n == 0.into() || n == 1.into() => {

@@ -66,7 +66,7 @@ pub(crate) trait Target: Sized {
     where
         S: Serialize + ?Sized,
     {
-        key.serialize(Place::inner(self, depth))
+        key.serialize(Place::key(self, depth))
     }
     fn add(pairs: &mut Self::Pairs, key: Self::Built, value: Self::Built);
     /// Ends the map that is the second and last element of the message, after this name.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, Range};
 
+use aemp::Value;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -67,6 +68,13 @@ shapes! {
     #[serde(untagged)]
     enum UntaggedStructs { A { a: u8 }, B { b: u8 } }
 
+    enum MixedAny { A(i64), B, #[serde(untagged)] Other(Value) }
+    #[serde(untagged)]
+    enum UntaggedAny { Fields { v: Value }, Number(i64) }
+    #[serde(untagged)]
+    enum UntaggedWide { Wide(i128), Text(String) }
+    #[serde(tag = "type")]
+    enum InternalAny { New(Value), Field { v: Value } }
     enum Mixed { A(i64), B, #[serde(untagged)] Other(String) }
     #[serde(tag = "type")]
     enum InternalOther { A { n: u8 }, #[serde(other)] Other }
@@ -254,6 +262,28 @@ pub(super) fn all(m: &mut Matrix) {
     m.same("newtype of an untagged", New(U::Num(5)));
 
     m.same("mixed newtype", Mixed::A(5));
+    m.same("mixed newtype beside any value", MixedAny::A(5));
+    m.same("mixed unit beside any value", MixedAny::B);
+    m.same("mixed any value", MixedAny::Other(7.into()));
+    let tag = || Value::Tag(1, Box::new(5.into()));
+    m.same("untagged of any value", UntaggedAny::Fields { v: 5.into() });
+    m.same("untagged of a tag", UntaggedAny::Fields { v: tag() });
+    m.same("untagged of -2^64", UntaggedWide::Wide(-(1 << 64)));
+    m.same("internal of a tag", InternalAny::New(tag()));
+    m.same(
+        "internal of a simple value",
+        InternalAny::New(Value::Simple(23)),
+    );
+    m.same(
+        "internal of a tag in a field",
+        InternalAny::Field { v: tag() },
+    );
+    m.same(
+        "internal of any value in a field",
+        InternalAny::Field {
+            v: vec![1.into()].into(),
+        },
+    );
     m.same("mixed unit", Mixed::B);
     m.same("mixed untagged", Mixed::Other("o".into()));
     m.same("internal beside other", InternalOther::A { n: 1 });

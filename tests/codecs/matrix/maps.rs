@@ -194,6 +194,11 @@ pub(super) fn all(m: &mut Matrix) {
     m.same("ciborium Captured", Captured(Some(7), 5u64));
     m.same("ciborium Captured none", Captured(None, 5u64));
     m.same(
+        "Some of ciborium Captured null",
+        Some(Captured(None, None::<u8>)),
+    );
+    m.same("Some of ciborium Captured", Some(Captured(None, 5u64)));
+    m.same(
         "ciborium Required of a tuple",
         Required::<(u8, u8), 1>((1, 2)),
     );

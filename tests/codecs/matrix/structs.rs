@@ -30,6 +30,10 @@ shapes! {
     struct FlatMap { a: u8, #[serde(flatten)] rest: BTreeMap<String, i64> }
     struct FlatAny { a: u8, #[serde(flatten)] rest: BTreeMap<String, serde_json::Value> }
     struct FlatValues { a: u8, #[serde(flatten)] rest: BTreeMap<String, aemp::Value> }
+    struct FlatNumbers { a: u8, #[serde(flatten)] rest: BTreeMap<u64, u8> }
+    struct FlatValue { a: u8, #[serde(flatten)] rest: aemp::Value }
+    struct FlatWide { a: u8, #[serde(flatten)] rest: BTreeMap<String, i128> }
+    struct FlatNone { a: u8, #[serde(flatten)] rest: Option<BTreeMap<String, u8>> }
     struct FlatOption { a: u8, #[serde(flatten)] point: Option<Point> }
     struct FlatEnum { a: u8, #[serde(flatten)] which: Which }
     struct FlatTagged { a: u8, #[serde(flatten)] which: Tagged }
@@ -162,6 +166,28 @@ pub(super) fn all(m: &mut Matrix) {
         aemp::Value::from(bytes::Bytes::from_static(b"\xff")),
     )]);
     m.same("flatten of bytes", FlatValues { a: 1, rest });
+    m.same(
+        "flatten of integer keys",
+        FlatNumbers {
+            a: 1,
+            rest: BTreeMap::from([(0, 5)]),
+        },
+    );
+    m.same(
+        "flatten of a Value",
+        FlatValue {
+            a: 1,
+            rest: aemp::Value::Tag(7, Box::new(1.into())),
+        },
+    );
+    m.same(
+        "flatten of -2^64",
+        FlatWide {
+            a: 1,
+            rest: BTreeMap::from([("w".into(), -(1 << 64))]),
+        },
+    );
+    m.same("flatten of a None of a map", FlatNone { a: 1, rest: None });
     m.same(
         "flatten of a Some",
         FlatOption {

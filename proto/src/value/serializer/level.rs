@@ -8,6 +8,8 @@ pub(crate) trait Level {
     const MESSAGE: bool;
     /// Whether the place is that of the content of a `Some`, where a null would mean `None`.
     const OPTIONAL: bool = false;
+    /// Whether the place is that of a map's key.
+    const KEY: bool = false;
     /// The result of the place.
     type Built<T: Target>;
 
@@ -27,6 +29,9 @@ pub(crate) struct Inner;
 
 /// A place in the message, for the content of a `Some`.
 pub(crate) struct Optional;
+
+/// The place of a map's key.
+pub(crate) struct Key;
 
 impl Level for Message {
     const MESSAGE: bool = true;
@@ -56,10 +61,11 @@ impl Level for Message {
 }
 
 macro_rules! inner {
-    ($($level:ident $optional:literal),*) => {$(
+    ($($level:ident $optional:literal $key:literal),*) => {$(
         impl Level for $level {
             const MESSAGE: bool = false;
             const OPTIONAL: bool = $optional;
+            const KEY: bool = $key;
             type Built<T: Target> = T::Built;
 
             #[inline]
@@ -78,4 +84,4 @@ macro_rules! inner {
     )*};
 }
 
-inner!(Inner false, Optional true);
+inner!(Inner false false, Optional true false, Key false true);

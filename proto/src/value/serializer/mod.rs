@@ -11,14 +11,17 @@ use std::marker::PhantomData;
 use serde::ser::{Error as _, Serialize, Serializer};
 
 use super::Integer;
-use super::mark::{SIMPLE, TAG};
+use super::mark::{SIMPLE, TAG, UNTAGGED, is_marker};
 use super::target::{Form, Plain, Target};
 use compound::{Array, Element, Fields, Map, Shape};
-use level::{Inner, Level, Message, Optional};
+use level::{Inner, Key, Level, Message, Optional};
 
 /// The error for the content of a `Some` that is read as `None`.
 pub(crate) const NULL_IN_SOME: &str =
     "a Some whose content is null, such as Some(None) or Some(()): it would arrive as None";
+
+/// The error for what serde makes of a tag or a simple value inside an internally tagged enum, or flattened.
+const MARKER_AS_KEY: &str = "a tag or a simple value flattened or in an internally tagged enum, where serde makes a map of it";
 
 /// A place that takes one value, `depth` levels deep: the message itself, or a place in it.
 pub(crate) struct Place<'t, T, L> {
@@ -41,6 +44,12 @@ impl<'t, T: Target> Place<'t, T, Inner> {
     /// A place `depth` levels deep.
     #[inline]
     pub(crate) fn inner(to: &'t mut T, depth: usize) -> Self {
+        Place::new(to, depth)
+    }
+
+    /// The key of a map whose keys and values are `depth` levels deep.
+    #[inline]
+    pub(crate) fn key(to: &'t mut T, depth: usize) -> Place<'t, T, Key> {
         Place::new(to, depth)
     }
 
@@ -198,6 +207,9 @@ impl<'t, T: Target, L: Level> Serializer for Place<'t, T, L> {
     }
     #[inline]
     fn serialize_str(self, text: &str) -> Built<T, L> {
+        if L::KEY && is_marker(text) {
+            return L::only::<T>(Err(T::Error::custom(MARKER_AS_KEY)));
+        }
         L::only::<T>(self.element::<Inner>().to.text(text))
     }
     #[inline]
@@ -244,7 +256,13 @@ impl<'t, T: Target, L: Level> Serializer for Place<'t, T, L> {
     ) -> Built<T, L> {
         if of == TAG {
             self.rare()?;
-            let content = value.serialize(Place::inner(self.to, self.depth));
+            let content = match name {
+                // It is what its content is, null too.
+                UNTAGGED if L::OPTIONAL => {
+                    value.serialize(Place::<T, Optional>::new(self.to, self.depth))
+                }
+                _ => value.serialize(Place::inner(self.to, self.depth)),
+            };
             return L::only::<T>(match name {
                 SIMPLE => content.and_then(|number| self.to.simple(number, L::OPTIONAL)),
                 _ => content,
