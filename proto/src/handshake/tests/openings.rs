@@ -79,6 +79,7 @@ fn each_direction_has_the_codec_that_its_sender_can_write_and_its_receiver_likes
     );
     assert_eq!(one.greeting(), other.peer().line());
     assert_eq!(other.greeting(), one.peer().line());
+    assert!(one.peer().says_role() && other.peer().says_role());
     assert_eq!(one.auth_sent(), AuthMethod::HmacSha3_512);
     assert_eq!(other.auth_received(), AuthMethod::HmacSha3_512);
     assert!(!other.is_anonymous() && !other.under_tls());
