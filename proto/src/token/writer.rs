@@ -186,18 +186,6 @@ impl Target for Writer<'_> {
     fn too_deep(&self) -> Refused {
         Refused
     }
-    fn in_element(refused: Refused, _: usize) -> Refused {
-        refused
-    }
-    fn in_item(refused: Refused, _: usize) -> Refused {
-        refused
-    }
-    fn in_value(refused: Refused, (): &()) -> Refused {
-        refused
-    }
-    fn in_field(refused: Refused, _: &'static str) -> Refused {
-        refused
-    }
 
     #[inline]
     fn one(&mut self) {
@@ -349,18 +337,6 @@ impl Target for TextKey<'_, '_> {
     }
     fn too_deep(&self) -> Refused {
         Refused
-    }
-    fn in_element(refused: Refused, _: usize) -> Refused {
-        refused
-    }
-    fn in_item(refused: Refused, _: usize) -> Refused {
-        refused
-    }
-    fn in_value(refused: Refused, (): &()) -> Refused {
-        refused
-    }
-    fn in_field(refused: Refused, _: &'static str) -> Refused {
-        refused
     }
     fn one(&mut self) {}
     fn message_of((): ()) {}

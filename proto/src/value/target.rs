@@ -23,14 +23,23 @@ pub(crate) trait Target: Sized {
     fn limit(&self) -> usize;
     /// The error for a value that nests deeper.
     fn too_deep(&self) -> Self::Error;
+    // Where an error occurred. A target whose errors have no place leaves these as they are.
     /// Adds to `error` the index of the message's element in which it occurred.
-    fn in_element(error: Self::Error, at: usize) -> Self::Error;
+    fn in_element(error: Self::Error, _at: usize) -> Self::Error {
+        error
+    }
     /// Adds to `error` the index in an array at which it occurred.
-    fn in_item(error: Self::Error, at: usize) -> Self::Error;
+    fn in_item(error: Self::Error, _at: usize) -> Self::Error {
+        error
+    }
     /// Adds to `error` the key in whose value it occurred.
-    fn in_value(error: Self::Error, key: &Self::Built) -> Self::Error;
+    fn in_value(error: Self::Error, _key: &Self::Built) -> Self::Error {
+        error
+    }
     /// Adds to `error` the name of the variant in whose content it occurred.
-    fn in_field(error: Self::Error, name: &'static str) -> Self::Error;
+    fn in_field(error: Self::Error, _name: &'static str) -> Self::Error {
+        error
+    }
 
     /// Begins a message of one element. The next value is that element.
     fn one(&mut self);
