@@ -62,7 +62,9 @@ pub use traffic::{
 #[doc(inline)]
 pub use aemp_proto::directory::{Change, DirectoryLimits};
 #[doc(inline)]
-pub use aemp_proto::{Address, ConvertError, Excerpt, ParseAddressError, Reason, Text, reason};
+pub use aemp_proto::{
+    Address, ConvertError, Excerpt, IntoReason, ParseAddressError, Reason, Text, reason,
+};
 #[doc(no_inline)]
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 #[doc(no_inline)]

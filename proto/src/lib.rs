@@ -88,6 +88,6 @@ pub use convert::ConvertError;
 pub use excerpt::Excerpt;
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 pub use message::{IntoMessage, Message};
-pub use reason::{Reason, abridged, not_encoded};
+pub use reason::{IntoReason, Reason, abridged, not_encoded};
 pub use text::Text;
 pub use value::{Integer, Map, ParseError, Value, Values};

@@ -1,5 +1,6 @@
 //! `Reason`: why a port died.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::{fmt, slice};
 
@@ -60,6 +61,20 @@ impl Reason {
     /// The reason of a port whose handler has failed: `die TEXT`.
     pub fn die(text: impl fmt::Display) -> Self {
         reason!["die", text.to_string()]
+    }
+
+    /// `die TEXT` of an error and its sources. A source that the text ends with is not repeated.
+    fn failed(error: &dyn Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            let cause = error.to_string();
+            if !text.ends_with(&cause) {
+                text = format!("{text}: {cause}");
+            }
+            source = error.source();
+        }
+        Self::die(text)
     }
 
     /// The reason of monitors that fire because messages to `node` may be lost.
@@ -156,9 +171,45 @@ impl FromIterator<Value> for Reason {
     }
 }
 
-impl<E: std::error::Error> From<E> for Reason {
+/// `die TEXT`, where the text has the error and its sources: `cannot save: disk full`.
+impl<E: Error> From<E> for Reason {
     fn from(error: E) -> Self {
-        Self::die(error)
+        Self::failed(&error)
+    }
+}
+
+/// What becomes a [`Reason`]: a reason itself, any error, a boxed error (`Box<dyn Error + Send + Sync>`,
+/// `anyhow::Error`), and a text. All but a reason become `die TEXT`, where the text has the error and its sources.
+///
+/// `Box<dyn Error>` without `Send + Sync` does not: Rust has no conversion for it.
+///
+/// ```
+/// use aemp_proto::{IntoReason, reason};
+/// assert_eq!("no paper".into_reason(), reason!["die", "no paper"]);
+/// assert_eq!(reason!["no_paper", 2].into_reason(), reason!["no_paper", 2]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not become the reason of a port's death",
+    label = "neither a `Reason`, nor an error, nor a text",
+    note = "return a `Reason` (`reason![\"kind\", ..]`), an error, `Box<dyn Error + Send + Sync>`, `anyhow::Error`, or a text",
+    note = "`Box<dyn Error>` needs `+ Send + Sync`"
+)]
+pub trait IntoReason {
+    /// Converts it to the reason.
+    fn into_reason(self) -> Reason;
+}
+
+impl IntoReason for Reason {
+    fn into_reason(self) -> Reason {
+        self
+    }
+}
+
+// Coherent as `Reason` is of this crate, and no error.
+#[diagnostic::do_not_recommend]
+impl<E: Into<Box<dyn Error + Send + Sync>>> IntoReason for E {
+    fn into_reason(self) -> Reason {
+        Reason::failed(&*self.into())
     }
 }
 

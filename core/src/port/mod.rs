@@ -16,7 +16,7 @@ pub use routes::{Routes, routes};
 pub use tell::Tell;
 pub(crate) use typed::Typed;
 
-use crate::{Message, Reason};
+use crate::{IntoReason, Message, Reason};
 
 /// A handler of messages. The node's shards call it for one message after the other.
 ///
@@ -105,7 +105,30 @@ impl Port for Box<dyn Port> {
     }
 }
 
-/// The return type of a handler: nothing, or a `Result` whose error becomes the reason of the port's death.
+/// The return type of a handler, and of a future of [`Context::spawn`]: nothing, or a `Result` whose error becomes the
+/// reason of the port's death ([`IntoReason`]): a [`Reason`], any error, `anyhow::Error`, `Box<dyn Error + Send + Sync>`,
+/// or a text.
+///
+/// ```
+/// # fn example(node: aemp_core::LocalNode) {
+/// use std::error::Error;
+/// use aemp_core::routes;
+///
+/// let book = routes()
+///     .on("open", |_, (path,): (String,)| -> Result<(), Box<dyn Error + Send + Sync>> {
+///         let text = std::fs::read_to_string(path)?;          // "die", "No such file or directory (os error 2)"
+///         let pages: u32 = text.trim().parse()?;              // "die", "invalid digit found in string"
+///         if pages == 0 { Err("an empty book")? }             // "die", "an empty book"
+///         Ok(())
+///     });
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    label = "this returns `{Self}`",
+    note = "return nothing, or a `Result<(), E>` where `E` is a `Reason`, an error, `Box<dyn Error + Send + Sync>`, `anyhow::Error`, or a text",
+    note = "a handler is not `async`: run what waits by `cx.spawn(async move {{ .. }})`"
+)]
 pub trait Outcome {
     /// Converts it to a `Result`.
     fn into_result(self) -> Result<(), Reason>;
@@ -117,12 +140,10 @@ impl Outcome for () {
     }
 }
 
-impl<E: Into<Reason>> Outcome for Result<(), E> {
+#[diagnostic::do_not_recommend]
+impl<E: IntoReason> Outcome for Result<(), E> {
     #[inline(always)]
     fn into_result(self) -> Result<(), Reason> {
-        match self {
-            Ok(()) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        self.map_err(E::into_reason)
     }
 }

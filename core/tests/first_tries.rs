@@ -1,0 +1,107 @@
+//! What a newcomer tries first, which has to work as it is written.
+#![allow(clippy::unwrap_used)]
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use aemp_core::{LocalNode, Outcome, Reason, reason, routes};
+
+async fn node() -> LocalNode {
+    LocalNode::builder().id("n").start().await.unwrap()
+}
+
+async fn soon<T>(future: impl IntoFuture<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future.into_future())
+        .await
+        .expect("within a minute")
+}
+
+/// An error with a source: what has failed, and why.
+#[derive(Debug)]
+struct Failed(&'static str, Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.1)
+    }
+}
+
+fn save() -> Result<(), Failed> {
+    let write = Failed("cannot write", "the disk is full".into());
+    Err(Failed("cannot save", write.into()))
+}
+
+/// The reason of a port whose handler, and of one whose future returns what `fail` does.
+async fn reasons<R: Outcome>(fail: impl Fn() -> R + Clone + Send + 'static) -> [Reason; 2] {
+    let node = node().await;
+    let later = fail.clone();
+    let handler = node.port(routes().on("fail", move |_, ()| fail()));
+    let future = node.port(routes().on("fail", move |cx, ()| {
+        let later = later.clone();
+        cx.spawn(async move { later() });
+    }));
+    let gone = [&handler, &future].map(|port| node.gone(port));
+    node.send(&handler, ("fail",));
+    node.send(&future, ("fail",));
+    let [handler, future] = gone;
+    [soon(handler).await, soon(future).await]
+}
+
+#[tokio::test]
+async fn a_handler_and_a_future_fail_with_any_error_and_keep_its_sources() {
+    let why = reason!["die", "cannot save: cannot write: the disk is full"];
+    let both = [why.clone(), why];
+    assert_eq!(reasons(save).await, both);
+    assert_eq!(reasons(|| save().map_err(Reason::from)).await, both);
+    let boxed = || -> Result<(), Box<dyn Error + Send + Sync>> { Ok(save()?) };
+    assert_eq!(reasons(boxed).await, both);
+    let anyhow = || -> anyhow::Result<()> { Ok(save()?) };
+    assert_eq!(reasons(anyhow).await, both);
+    let context = || anyhow::Context::context(save(), "no backup");
+    let text = "no backup: cannot save: cannot write: the disk is full";
+    assert_eq!(reasons(context).await[0], reason!["die", text]);
+}
+
+#[tokio::test]
+async fn a_handler_and_a_future_fail_with_a_text_or_a_reason() {
+    let both = |why: Reason| [why.clone(), why];
+    let no_paper = both(reason!["die", "no paper"]);
+    assert_eq!(reasons(|| Err::<(), _>("no paper")).await, no_paper);
+    assert_eq!(
+        reasons(|| Err::<(), _>("no paper".to_owned())).await,
+        no_paper
+    );
+    let question = || -> anyhow::Result<()> { anyhow::bail!("no paper") };
+    assert_eq!(reasons(question).await, no_paper);
+    let exact = reason!["out_of_paper", 2];
+    assert_eq!(
+        reasons(|| Err::<(), _>(reason!["out_of_paper", 2])).await,
+        both(exact)
+    );
+}
+
+#[tokio::test]
+async fn a_source_that_the_error_has_said_is_not_repeated() {
+    #[derive(Debug)]
+    struct Twice(std::num::ParseIntError);
+    impl fmt::Display for Twice {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "not a page: {}", self.0)
+        }
+    }
+    impl Error for Twice {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let why = "not a page: invalid digit found in string";
+    let fail = || "x".parse::<u32>().map(drop).map_err(Twice);
+    assert_eq!(reasons(fail).await[0], reason!["die", why]);
+}
