@@ -25,7 +25,7 @@ async fn main() {
     let hub = aemp::node().id("hub").secret(SECRET).bind("127.0.0.1:0");
     let hub = hub.start().await.expect("it starts");
     let at = hub.addresses()[0].to_string();
-    let echo = hub.port(routes().on("echo", |cx, (n, reply): (u64, PortId)| {
+    let echo = hub.port_of(routes().on("echo", |cx, (n, reply): (u64, PortId)| {
         cx.send(&reply, (n,));
     }));
     let gone = Arc::new(AtomicUsize::new(0));
@@ -104,7 +104,7 @@ async fn client(n: usize, at: String, hub: LocalNode, echo: PortId, gone: Arc<At
     let client = client.configure(|config| config.shards = 1);
     let client = client.start().await.expect("it starts");
     client.joined().await.expect("it connects");
-    let port = client.port(routes());
+    let port = client.port_of(routes());
     let watch = client.gone(&echo);
     let told = move |_: Reason| {
         gone.fetch_add(1, Ordering::Relaxed);

@@ -54,7 +54,7 @@ async fn main() -> Outcome {
 }
 
 async fn chat(node: &LocalNode, name: &str) -> Outcome {
-    let own = node.port(routes().on("say", |_, (from, text): (String, String)| {
+    let own = node.port_of(routes().on("say", |_, (from, text): (String, String)| {
         println!("<{from}> {text}");
     }));
     let mut room = Room::enter(node, "lobby", &own, name)?;

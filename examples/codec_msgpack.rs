@@ -77,7 +77,7 @@ async fn main() -> Result<(), BoxError> {
     }
 
     println!("\nwhat is sent arrives as it was:");
-    let echo = new.port(routes().on("echo", |cx, (what, reply): (Value, PortId)| {
+    let echo = new.port_of(routes().on("echo", |cx, (what, reply): (Value, PortId)| {
         cx.send(&reply, (what,))
     }));
     let bytes = Value::from(Bytes::from_static(b"\0\xff"));

@@ -101,7 +101,7 @@ async fn start(id: &str, codecs: &[&str], seed: Option<&LocalNode>) -> aemp::Res
 
 /// A port that sends back whatever it is given.
 fn echo(node: &LocalNode) -> PortId {
-    node.port(routes().on("echo", |cx, (what, reply): (Value, PortId)| {
+    node.port_of(routes().on("echo", |cx, (what, reply): (Value, PortId)| {
         cx.send(&reply, (what,))
     }))
 }

@@ -12,7 +12,7 @@ async fn main() -> aemp::Result<()> {
         total += n;
         cx.send(&reply, ("total", total));
     };
-    let counter = server.port(routes().on("add", add));
+    let counter = server.port_of(routes().on("add", add));
 
     let client = node("client").seed("127.0.0.1:4040").start().await?;
     let (_, total): (String, i64) = client.call(&counter, ("add", 41)).await?;

@@ -37,7 +37,7 @@ async fn manage() -> Result<(), Box<dyn std::error::Error>> {
         .await?;
     let (progress, mut changes) = mpsc::unbounded_channel();
     let manager = Manager::new(progress);
-    node.port_named("manager", manager)
+    node.port_of_named("manager", manager)
         .expect("the name is free");
 
     let at = node.addresses()[0].to_string();
@@ -45,7 +45,9 @@ async fn manage() -> Result<(), Box<dyn std::error::Error>> {
     team = team.backoff(Duration::from_millis(50), Duration::from_millis(50));
     for n in 0..WORKERS {
         let at = at.clone();
-        team = team.child(format!("worker {n}"), move |node| node.port(process(&at)));
+        team = team.child(format!("worker {n}"), move |node| {
+            node.port_of(process(&at))
+        });
     }
     let team = node.supervise(team);
 
@@ -214,7 +216,7 @@ async fn work(seed: &str) -> Result<(), Box<dyn std::error::Error>> {
 
 fn worker(node: &LocalNode, manager: &PortId) -> PortId {
     let manager = manager.clone();
-    node.port(routes().on("task", move |cx, (task,): (u64,)| {
+    node.port_of(routes().on("task", move |cx, (task,): (u64,)| {
         let (node, me, manager) = (cx.node(), cx.id(), manager.clone());
         // Handlers must not block.
         cx.spawn(async move {

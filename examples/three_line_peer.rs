@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         cx.send(&reply, ("greeting", format!("hello, {name}")));
     });
     let greeter = node
-        .port_named("greeter", greet)
+        .port_of_named("greeter", greet)
         .ok_or("the name is taken")?;
     println!(
         "{} listens on {} and has the port {greeter}",

@@ -59,7 +59,7 @@ async fn worker(seed: &str, name: &str, codec: &str) -> Outcome {
         .start()
         .await?;
     let own = name.to_owned();
-    let work = node.port(routes().on("square", move |cx, (n, reply): (u64, PortId)| {
+    let work = node.port_of(routes().on("square", move |cx, (n, reply): (u64, PortId)| {
         cx.send(&reply, (own.as_str(), n * n));
     }));
     let _member = node.group(GROUP).join(&work)?;

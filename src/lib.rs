@@ -14,7 +14,7 @@
 //! async fn main() -> aemp::Result<()> {
 //!     let server = aemp::node().id("server").secret(SECRET).bind("127.0.0.1:0").start().await?;
 //!     let mut total = 0;
-//!     let counter = server.port(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
+//!     let counter = server.port_of(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
 //!         total += n;
 //!         cx.send(&reply, ("total", total));
 //!     }));

@@ -89,7 +89,7 @@ async fn counters_go_on_over_connections_and_the_export_ends_with_the_node() {
     metrics::set_global_recorder(kept.clone()).unwrap();
     let network = Network::default();
     let a = node("a", &network).bind("mem:a").start().await.unwrap();
-    let echo = a.port_named(
+    let echo = a.port_of_named(
         "echo",
         routes().on("echo", |cx, (reply,): (aemp::PortId,)| {
             cx.send(&reply, ());

@@ -10,11 +10,12 @@ use aemp::{PortId, routes};
 async fn two_nodes_talk_over_tcp_with_the_codecs_there_are() {
     let node = |id: &str| aemp::node().id(id).secret("correct horse battery staple");
     let server = node("server").bind("127.0.0.1:0").start().await.unwrap();
-    let echo = server.port(
-        routes().on("echo", |cx, (text, n, reply): (String, u64, PortId)| {
+    let echo = server.port_of(routes().on(
+        "echo",
+        |cx, (text, n, reply): (String, u64, PortId)| {
             cx.send(&reply, (text, n));
-        }),
-    );
+        },
+    ));
     let client = node("client")
         .seed(server.addresses()[0].to_string())
         .start()

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         let greeter = routes().on("greet", move |cx, (name, reply): (String, PortId)| {
             cx.send(&reply, (format!("{word}, {name}"),));
         });
-        node.port_named("greeter", greeter)
+        node.port_of_named("greeter", greeter)
             .map(drop)
             .ok_or_else(|| reason!["name_in_use", "greeter"])
     });

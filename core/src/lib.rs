@@ -51,7 +51,8 @@ pub use node::{
     Node, NodeStats, Pick, Registration, Timer,
 };
 pub use port::{
-    Context, Inbox, InboxBounds, Outcome, Port, PortRef, ReplyTo, Routes, SendFrom, Tell, routes,
+    Context, Handler, Inbox, InboxBounds, Outcome, Port, PortRef, ReplyTo, Routes, SendFrom, Tell,
+    routes,
 };
 pub use shard::{PortStats, ShardStats};
 pub use supervisor::{IntoChild, Supervision, Supervisor};

@@ -114,7 +114,7 @@ fn what_waits_ends_when_the_runtime_does() {
                 let (tell, told) = mpsc::channel();
                 let watch = node.monitor(&port, move |reason| tell.send(reason).unwrap());
                 watch.detach();
-                let child = |node: &LocalNode| node.port(routes());
+                let child = |node: &LocalNode| node.port_of(routes());
                 let supervision = aemp_core::Supervision::one_for_one().child("c", child);
                 (
                     port.clone(),

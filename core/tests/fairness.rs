@@ -38,7 +38,7 @@ async fn flooded() -> (LocalNode, Arc<AtomicUsize>) {
 async fn a_message_waits_for_no_more_than_was_there_before_it() {
     let (node, handled) = flooded().await;
     let before_it = handled.clone();
-    let victim = node.port(routes().on("when", move |cx, (reply,): (PortId,)| {
+    let victim = node.port_of(routes().on("when", move |cx, (reply,): (PortId,)| {
         cx.send(&reply, (before_it.load(Ordering::Relaxed),));
     }));
     for _ in 0..20 {

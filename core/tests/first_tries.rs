@@ -17,6 +17,41 @@ async fn soon<T>(future: impl IntoFuture<Output = T>) -> T {
         .expect("within a minute")
 }
 
+#[tokio::test]
+async fn a_closure_needs_no_types_of_its_arguments() {
+    let node = node().await;
+    let mut inbox = node.inbox();
+    let to = inbox.id().clone();
+    let forward = node.port(move |cx, message| cx.send(&to, message));
+    let (to, other) = (inbox.id().clone(), forward.clone());
+    let named = node.port_named("named", move |cx, message| -> anyhow::Result<()> {
+        let (n,): (u32,) = message.parse()?;
+        let other = other.clone();
+        let made = cx.port(move |cx, message| cx.send(&other, message));
+        cx.send(&made, (n + 1,));
+        cx.send(&to, (n,));
+        Ok(())
+    });
+    node.send(&named.unwrap(), (1,));
+    let mut seen = [0, 0];
+    for place in &mut seen {
+        (*place,) = soon(inbox.recv()).await.unwrap().parse().unwrap();
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_fallback_of_routes_needs_no_types_of_its_arguments() {
+    let node = node().await;
+    let mut inbox = node.inbox();
+    let to = inbox.id().clone();
+    let port = node.port_of(routes().otherwise(move |cx, message| cx.send(&to, message)));
+    node.send(&port, ("any", 1));
+    let message = soon(inbox.recv()).await.unwrap();
+    assert_eq!(message.tag().as_deref(), Some("any"));
+}
+
 /// An error with a source: what has failed, and why.
 #[derive(Debug)]
 struct Failed(&'static str, Box<dyn Error + Send + Sync>);
@@ -42,8 +77,8 @@ fn save() -> Result<(), Failed> {
 async fn reasons<R: Outcome>(fail: impl Fn() -> R + Clone + Send + 'static) -> [Reason; 2] {
     let node = node().await;
     let later = fail.clone();
-    let handler = node.port(routes().on("fail", move |_, ()| fail()));
-    let future = node.port(routes().on("fail", move |cx, ()| {
+    let handler = node.port_of(routes().on("fail", move |_, ()| fail()));
+    let future = node.port_of(routes().on("fail", move |cx, ()| {
         let later = later.clone();
         cx.spawn(async move { later() });
     }));

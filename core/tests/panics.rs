@@ -86,7 +86,7 @@ async fn a_panic_whose_payload_panics_kills_its_port_alone() {
     let gone = node.gone(&port);
     node.send(&port, ());
     assert_eq!(soon(gone).await, reason!["die", "a panic without text"]);
-    node.port(Failing);
+    node.port_of(Failing);
     is_well(node).await;
 }
 
@@ -94,7 +94,7 @@ async fn a_panic_whose_payload_panics_kills_its_port_alone() {
 async fn a_port_that_panics_with_what_it_owns_as_it_is_dropped_fires_its_monitors() {
     let node = node().await;
     let (bomb, other) = (Bomb(3), idle_port(&node));
-    let port = node.port(
+    let port = node.port_of(
         routes()
             .on("go", move |_, ()| {
                 let _ = &bomb;
@@ -118,7 +118,7 @@ async fn a_port_that_panics_with_what_it_owns_as_it_is_dropped_fires_its_monitor
 #[tokio::test]
 async fn a_task_of_a_port_that_panics_kills_it() {
     let node = node().await;
-    let port = node.port(
+    let port = node.port_of(
         routes().at_start(move |cx| cx.spawn(async { std::panic::panic_any(Bomb(3)) as () })),
     );
     assert_eq!(soon(node.gone(&port)).await.kind(), Some("die"));
@@ -137,7 +137,7 @@ async fn a_port_that_panics_when_it_is_asked_what_it_keeps_dies_and_is_not_liste
         }
     }
     let node = node().await;
-    let (port, other) = (node.port(Shy), idle_port(&node));
+    let (port, other) = (node.port_of(Shy), idle_port(&node));
     let gone = node.gone(&port);
     let names: Vec<_> = soon(node.ports())
         .await
@@ -171,7 +171,7 @@ async fn destructors_that_panic_one_after_the_other_hurt_nobody() {
             let _ = &bomb;
         }
     };
-    let port = node.port(
+    let port = node.port_of(
         routes()
             .on("one", handler(Bomb(3)))
             .on("two", handler(Bomb(3))),
@@ -225,7 +225,7 @@ async fn a_shard_that_ends_stops_its_node_visibly() {
     let (fired, told) = std::sync::mpsc::channel();
     let _watch = node.monitor(&port, move |reason| fired.send(reason).unwrap());
     // The failure to start this port is logged, which triggers the panic.
-    node.port(routes().at_start(|_| Err(reason!["no"])));
+    node.port_of(routes().at_start(|_| Err(reason!["no"])));
     let why = soon(gone).await.to_string();
     assert!(why.contains("the disk is full"), "{why}");
     assert_eq!(

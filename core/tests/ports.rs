@@ -25,7 +25,7 @@ async fn soon<T>(future: impl IntoFuture<Output = T>) -> T {
 async fn a_closure_port_answers_a_call() {
     let node = node().await;
     let mut total = 0;
-    let counter = node.port(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
+    let counter = node.port_of(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
         total += n;
         cx.send(&reply, ("total", total));
     }));
@@ -48,7 +48,7 @@ async fn a_type_with_state_is_a_port() {
     }
     let node = node().await;
     let mut inbox = node.inbox();
-    let port = node.port(Last(None, inbox.id().clone()));
+    let port = node.port_of(Last(None, inbox.id().clone()));
     node.send(&port, ("one", 1));
     node.send(&port, ("two", 2));
     assert_eq!(
@@ -79,7 +79,8 @@ async fn messages_from_one_sender_keep_their_order() {
 #[tokio::test]
 async fn an_error_kills_the_port_with_its_reason_and_nothing_else() {
     let node = node().await;
-    let bystander = node.port(routes().on("ping", |cx, (reply,): (PortId,)| cx.send(&reply, ())));
+    let bystander =
+        node.port_of(routes().on("ping", |cx, (reply,): (PortId,)| cx.send(&reply, ())));
     let failing =
         node.port(|_: &mut Context<'_>, _: Message| Err::<(), _>(reason!["out_of_paper", 2]));
     let gone = node.gone(&failing);
@@ -102,7 +103,7 @@ async fn a_panic_kills_the_port_with_die_and_its_text() {
 #[tokio::test]
 async fn arguments_that_do_not_fit_kill_the_port_and_say_which() {
     let node = node().await;
-    let port = node.port(routes().on("add", |_, (_, _): (i64, i64)| ()));
+    let port = node.port_of(routes().on("add", |_, (_, _): (i64, i64)| ()));
     let gone = node.gone(&port);
     node.send(&port, ("add", 1, "x"));
     let why = soon(gone).await.to_string();
@@ -112,14 +113,14 @@ async fn arguments_that_do_not_fit_kill_the_port_and_say_which() {
 #[tokio::test]
 async fn a_tag_without_handler_kills_the_port_unless_otherwise_is_set() {
     let node = node().await;
-    let strict = node.port(routes().on("a", |_, ()| ()));
+    let strict = node.port_of(routes().on("a", |_, ()| ()));
     let gone = node.gone(&strict);
     node.send(&strict, ("b",));
     assert_eq!(soon(gone).await.kind(), Some("unhandled_message"));
 
     let inbox = &mut node.inbox();
     let to = inbox.id().clone();
-    let lenient = node.port(
+    let lenient = node.port_of(
         routes()
             .on("a", |_, ()| ())
             .otherwise(move |cx, m| cx.send(&to, m)),
@@ -197,7 +198,7 @@ async fn a_dropped_guard_ends_its_monitor() {
     node.kill(&port, reason!["x"]);
     soon(gone).await;
     // Callbacks run on the shard: a further message through it arrives after them.
-    let echo = node.port(routes().on("ping", |cx, (reply,): (PortId,)| cx.send(&reply, ())));
+    let echo = node.port_of(routes().on("ping", |cx, (reply,): (PortId,)| cx.send(&reply, ())));
     for _ in 0..8 {
         soon(node.call::<_, ()>(&echo, ("ping",))).await.unwrap();
     }
@@ -228,7 +229,7 @@ async fn a_port_dies_with_another_kills_others_and_stops_itself() {
     let node = node().await;
     let other = || node.port(|_: &mut Context<'_>, _: Message| ());
     let of = |cx_does: fn(&mut Context<'_>, PortId)| {
-        node.port(routes().on("do", move |cx, port: PortId| cx_does(cx, port)))
+        node.port_of(routes().on("do", move |cx, port: PortId| cx_does(cx, port)))
     };
     let link = |target: &PortId| {
         let port = of(|cx, target| {
@@ -273,7 +274,7 @@ async fn what_a_port_spawns_is_its_own() {
     let node = node().await;
     let mut inbox = node.inbox();
     let to = inbox.id().clone();
-    let port = node.port(
+    let port = node.port_of(
         routes()
             .on("fail", |cx, ()| {
                 cx.spawn(async { Err::<(), _>(reason!["task_failed"]) })
@@ -306,7 +307,7 @@ async fn what_a_port_spawns_is_its_own() {
             panic!("in a task")
         }
     };
-    let port = node.port(routes().on("panic", move |cx, ()| cx.spawn(async move { panics() })));
+    let port = node.port_of(routes().on("panic", move |cx, ()| cx.spawn(async move { panics() })));
     let gone = node.gone(&port);
     node.send(&port, ("panic",));
     assert_eq!(soon(gone).await, reason!["die", "in a task"]);
@@ -369,7 +370,8 @@ async fn a_call_gives_up_in_time_and_names_the_limit() {
 #[tokio::test]
 async fn an_answer_of_another_type_is_an_error_that_says_so() {
     let node = node().await;
-    let echo = node.port(routes().on("get", |cx, (reply,): (PortId,)| cx.send(&reply, ("text",))));
+    let echo =
+        node.port_of(routes().on("get", |cx, (reply,): (PortId,)| cx.send(&reply, ("text",))));
     let error = soon(node.call::<_, (i64,)>(&echo, ("get",)))
         .await
         .unwrap_err()
@@ -425,7 +427,7 @@ async fn a_port_starts_before_its_first_message_and_may_fail_to() {
                 true => Err(reason!["no_paper", 7]),
                 false => panic!("no ink"),
             });
-        let port = node.port(port);
+        let port = node.port_of(port);
         node.send(&port, ("work",));
         assert_eq!(soon(node.gone(&port)).await.kind(), Some("no_such_port"));
     }
@@ -532,7 +534,7 @@ async fn a_node_lists_its_ports_and_what_they_are_at() {
             let watched = inbox.id().clone();
             move |cx| cx.monitor(&watched, |_: Reason| ())
         });
-    let busy = node.port_named("busy", busy).unwrap();
+    let busy = node.port_of_named("busy", busy).unwrap();
     for _ in 0..3 {
         node.send(&busy, ("work",));
         node.send(inbox.id(), ("wait",));
@@ -625,7 +627,7 @@ async fn a_future_on_a_port_has_its_reason_before_anything_sent_after_the_loss()
     let builder = builder.configure(|config| config.queue_limit = 1000);
     let node = builder.start().await.unwrap();
     let elsewhere: PortId = "elsewhere#p".parse().unwrap();
-    let port = node.port(routes().on("go", move |cx, (reply,): (PortId,)| {
+    let port = node.port_of(routes().on("go", move |cx, (reply,): (PortId,)| {
         let mut gone = pin!(cx.node().gone(&elsewhere));
         // More than may wait for a connection: these are lost, and later ones may arrive.
         cx.send(&elsewhere, ("x".repeat(2000),));

@@ -27,7 +27,7 @@ async fn found<T>(get: impl Fn() -> Option<T>) -> T {
 
 /// A port that logs its end.
 fn logging(node: &LocalNode, name: &'static str, log: &Arc<Mutex<Vec<String>>>) -> PortId {
-    let port = node.port(routes().on("stop", |_, ()| Err::<(), _>(Reason::normal())));
+    let port = node.port_of(routes().on("stop", |_, ()| Err::<(), _>(Reason::normal())));
     let log = log.clone();
     let ended = move |why: Reason| log.lock().unwrap().push(format!("{name}: {why}"));
     node.monitor(&port, ended).detach();
@@ -104,7 +104,7 @@ async fn too_many_deaths_end_the_supervisor_with_the_last_reason() {
             .child("steady", move |node| logging(node, "steady", &sibling))
             .child("broken", move |node| {
                 count.fetch_add(1, Ordering::Relaxed);
-                node.port(routes().at_start(|_| Err::<(), _>(reason!["no_paper"])))
+                node.port_of(routes().at_start(|_| Err::<(), _>(reason!["no_paper"])))
             }),
     );
     let why = node.gone(pool.id()).await;
@@ -131,7 +131,7 @@ async fn a_child_that_is_done_is_not_started_again_and_one_that_cannot_start_is_
                 tries += 1;
                 match tries {
                     1 | 2 => Err("not yet"),
-                    _ => Ok(node.port(routes())),
+                    _ => Ok(node.port_of(routes())),
                 }
             }),
     );
@@ -146,7 +146,7 @@ async fn a_child_that_is_done_is_not_started_again_and_one_that_cannot_start_is_
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_supervisor_is_the_end_of_its_children() {
     let node = node().await;
-    let child = |node: &LocalNode| node.port(routes());
+    let child = |node: &LocalNode| node.port_of(routes());
     let killed = node.supervise(Supervision::one_for_one().child("one", child));
     let dropped = node.supervise(Supervision::one_for_one().child("one", child));
     let first = node.gone(&found(|| killed.child("one")).await);
@@ -168,7 +168,7 @@ async fn supervisors_make_trees() {
         let branch = Supervision::one_for_one()
             .restarts(0, Duration::from_secs(1))
             .child("leaf", move |node| {
-                let port = node.port(routes());
+                let port = node.port_of(routes());
                 *leaf.lock().unwrap() = Some(port.clone());
                 port
             });

@@ -62,7 +62,7 @@ async fn the_longest_time_means_never() {
         node.send_after(NEVER, &to, ("late",)),
         node.send_every(NEVER, &to, ("late",)),
     ];
-    let echo = node.port(
+    let echo = node.port_of(
         routes()
             .on("echo", |cx, (reply,): (PortId,)| cx.send(&reply, ()))
             .at_start(move |cx| {

@@ -119,7 +119,7 @@ pub(crate) fn echo() -> Routes {
             cx.spawn(async move { node.send(&reply, (gone.await.to_string(),)) });
         })
         .on("make", |cx, (reply,): (PortId,)| {
-            let made = cx.port(echo());
+            let made = cx.port_of(echo());
             cx.send(&reply, (made,));
         })
 }

@@ -87,7 +87,7 @@ impl Door {
 pub(crate) async fn run() {
     let node = Network::of_variables().node("node").bind("127.0.0.1:0");
     let node = node.start().await.unwrap();
-    node.port_named("echo", echo()).unwrap();
+    node.port_of_named("echo", echo()).unwrap();
     println!("@ready {}", node.addresses()[0]);
     std::future::pending::<()>().await;
 }

@@ -49,12 +49,12 @@ fn blocked_node(at: &str) -> (tokio::runtime::Runtime, LocalNode) {
             cx.send(&reply, ("answered",));
             std::thread::sleep(BLOCKS);
         });
-    node.port_named("block", block).unwrap();
+    node.port_of_named("block", block).unwrap();
     for n in 0..ECHOS {
         let echo = routes().on("echo", |cx, (what, reply): (Value, PortId)| {
             cx.send(&reply, (what,));
         });
-        node.port_named(format!("echo{n}"), echo).unwrap();
+        node.port_of_named(format!("echo{n}"), echo).unwrap();
     }
     (runtime, node)
 }

@@ -51,7 +51,7 @@ async fn a_hundred_global_nodes_that_a_member_names_cost_few_descriptors() {
     // Whom the node's own program names is reached meanwhile.
     let b = aemp::node().id("b").secret(SECRET).bind("127.0.0.1:0");
     let b = b.start().await.unwrap();
-    b.port_named("echo", echo()).unwrap();
+    b.port_of_named("echo", echo()).unwrap();
     let there = port("victim#echo");
     let meet = ("meet", "b", b.addresses()[0].to_string());
     let (): () = soon(honest.call(&there, meet)).await.unwrap();

@@ -119,7 +119,7 @@ pub(crate) async fn run(id: String) {
             let bytes: usize = lines.iter().map(String::len).sum();
             cx.send(&reply, (lines.len(), bytes));
         });
-    node.port_named("echo", echo).unwrap();
+    node.port_of_named("echo", echo).unwrap();
     node.port_named("sink", |_: &mut Context<'_>, _: Message| ())
         .unwrap();
     let mut begun = false;

@@ -185,7 +185,7 @@ async fn outside(how: &str) {
         })
         .on("large", |_, (_,): (String,)| ())
         .on("forged", |_, ()| println!("@ heard forged"));
-    node.port_named("heard", echo).unwrap();
+    node.port_of_named("heard", echo).unwrap();
     let mut events = node.events();
     println!("@ here");
     loop {

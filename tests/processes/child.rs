@@ -33,7 +33,7 @@ pub(crate) async fn run(id: String) {
         node = node.peer(id, address);
     }
     let node = node.on_start(|node| {
-        node.port_named("echo", echo()).unwrap();
+        node.port_of_named("echo", echo()).unwrap();
     });
     let node = node.start().await.unwrap();
     match node.joined().await {

@@ -26,7 +26,7 @@ async fn seed(codecs: &[&str]) -> LocalNode {
 
 /// A port that sends back what it gets.
 fn echo(node: &LocalNode) -> PortId {
-    node.port_named("echo", process::echo()).unwrap()
+    node.port_of_named("echo", process::echo()).unwrap()
 }
 
 /// The first of `list` that `can` has: what whoever has `can` writes to whoever has `list`.

@@ -83,7 +83,7 @@ fn basic(node: &LocalNode, news: &UnboundedSender<News>) {
         let values = vec!["foo".into(), a.into(), b.into()];
         let _ = news.send(News::Message("tagged".into(), values));
     });
-    node.port_named("tagged", tagged);
+    node.port_of_named("tagged", tagged);
     node.port_named("victim2", |_: &mut Context<'_>, _: Message| {
         Err::<(), _>(Reason::die("oops from victim2"))
     });
@@ -119,5 +119,5 @@ fn worker(node: &LocalNode) {
     let job = routes().on("job", move |cx, (n, reply): (i64, PortId)| {
         cx.send(&reply, (format!("done by {name}"), "job", n));
     });
-    node.port_named("worker1", job);
+    node.port_of_named("worker1", job);
 }

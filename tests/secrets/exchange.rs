@@ -25,7 +25,7 @@ fn node(id: &str, (secret, accepted): Step) -> Builder {
         let echo = routes().on("echo", |cx, (n, reply): (u64, PortId)| {
             cx.send(&reply, (n,))
         });
-        node.port_named("echo", echo).unwrap();
+        node.port_of_named("echo", echo).unwrap();
     })
 }
 

@@ -73,7 +73,7 @@ impl Scene {
         let echo = routes().on("echo", |cx, (n, reply): (u32, PortId)| {
             cx.send(&reply, (n,));
         });
-        a.port_named("echo", echo).unwrap();
+        a.port_of_named("echo", echo).unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let keep = heard.clone();
         let keeps = move |_: &mut Context<'_>, message: Message| keep.lock().unwrap().push(message);

@@ -234,7 +234,7 @@ impl Cluster {
             return;
         };
         let port = target(&self.world, life.process, Routes::at_start);
-        let port = life.node.port(defect.in_port(port));
+        let port = life.node.port_of(defect.in_port(port));
         // Known before its first message, not only when it starts.
         life.ports.push(port);
     }

@@ -155,7 +155,7 @@ impl Formation {
             node = node.seed(format!("sim:{}", name(seed)));
         }
         let node = node.start().await.expect("it starts");
-        node.port_named(
+        node.port_of_named(
             "echo",
             routes().on("echo", |cx, (n, reply): (u64, PortId)| {
                 cx.send(&reply, (n,))

@@ -96,7 +96,8 @@ async fn listening(network: &Network, id: &str, at: &str) -> (LocalNode, PortId)
         .start()
         .await
         .unwrap();
-    let port = node.port(routes().on("ask", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",))));
+    let port =
+        node.port_of(routes().on("ask", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",))));
     (node, port)
 }
 

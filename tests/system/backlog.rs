@@ -86,16 +86,16 @@ async fn only_those_who_flood_wait(names: usize, messages: usize) {
         cx.send(&reply, (n, count.load(Ordering::Relaxed)));
     };
     let echo = || routes().on("echo", echo.clone()).on("nothing", |_, ()| ());
-    let near = a.port(echo());
+    let near = a.port_of(echo());
     let shard = shard_of(&a, &near).await;
     let far = loop {
-        let port = a.port(echo());
+        let port = a.port_of(echo());
         if shard_of(&a, &port).await != shard {
             break port;
         }
     };
     let slow = loop {
-        let port = a.port(echo());
+        let port = a.port_of(echo());
         if shard_of(&a, &port).await == shard {
             a.kill(&port, Reason::normal());
             break a.port_named(port.port().as_str(), slow.clone()).unwrap();

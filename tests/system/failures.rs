@@ -31,7 +31,7 @@ impl Scene {
         let a = a.start().await.unwrap();
         let b = node("b", &network).seed("mem:a").start().await.unwrap();
         soon(b.joined()).await.unwrap();
-        let echo = a.port(routes().on("echo", |cx, (n, reply): (u32, PortId)| {
+        let echo = a.port_of(routes().on("echo", |cx, (n, reply): (u32, PortId)| {
             cx.send(&reply, (n,))
         }));
         let scene = Self {
@@ -425,7 +425,7 @@ async fn a_handler_that_panics_kills_its_own_port_and_its_monitors_elsewhere_fir
 #[tokio::test]
 async fn what_is_sent_to_a_port_that_is_gone_is_dropped_and_a_monitor_tells() {
     let scene = Scene::new(|_| ()).await;
-    let port = scene.a.port(routes());
+    let port = scene.a.port_of(routes());
     let gone = scene.b.gone(&port);
     scene.b.kill(&port, Reason::normal());
     assert!(soon(gone).await.is_normal());

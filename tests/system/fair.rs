@@ -191,7 +191,7 @@ impl Scene {
         let echo = routes().on("echo", |cx, (n, reply): (u64, PortId)| {
             cx.send(&reply, (n,));
         });
-        let echo = a.port_named("echo", echo).unwrap();
+        let echo = a.port_of_named("echo", echo).unwrap();
         let b = node("b", &network).seed("mem:a").start().await.unwrap();
         soon(b.joined()).await.unwrap();
         let mut stranger = Stranger::dial(&network, "open");

@@ -23,7 +23,7 @@ fn packed(id: &str, network: &Network) -> Builder {
 
 /// A port that answers with what it is given.
 fn echo(node: &LocalNode) -> PortId {
-    node.port(routes().on("echo", |cx, (what, reply): (Value, PortId)| {
+    node.port_of(routes().on("echo", |cx, (what, reply): (Value, PortId)| {
         cx.send(&reply, (what,))
     }))
 }

@@ -23,7 +23,7 @@ async fn after(network: &Network, to: PortId) -> LocalNode {
     let a = node("a", network).codecs(["json"]).bind("mem:a");
     let a = a.on_start(move |node| {
         node.offer("echo", |_, (_,): (aemp::Value,)| routes());
-        node.port_named(
+        node.port_of_named(
             "port",
             routes().on("n", move |cx, (n,): (i32,)| cx.send(&to, (n,))),
         );

@@ -217,7 +217,7 @@ async fn what_is_read_and_monitors_count_towards_what_is_held_for_all_peers() {
     until("the others are gone", || scene.a.links().len() == 1).await;
 
     // 70,000 monitors and more: one that holds few is well.
-    let port = scene.a.port(routes()).port().to_string();
+    let port = scene.a.port_of(routes()).port().to_string();
     let request = format!("[\"\",\"mon1\",\"{port}\"]");
     let mut few = Stranger::join(&scene.network, "a", "few").await;
     few.send(request.as_bytes()).await;

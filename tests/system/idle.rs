@@ -32,7 +32,7 @@ fn patient(id: &str, network: &Network) -> Builder {
 }
 
 fn echo(node: &LocalNode) -> PortId {
-    node.port(routes().on("ask", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",))))
+    node.port_of(routes().on("ask", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",))))
 }
 
 async fn ask(node: &LocalNode, port: &PortId) {
@@ -142,7 +142,7 @@ async fn a_monitor_at_either_end_holds_a_connection_until_it_ends() {
 async fn a_call_that_takes_long_holds_its_connection() {
     let network = Network::default();
     let (a, b, _) = pair(idle("a", &network), idle("b", &network)).await;
-    let slow = a.port(routes().on("ask", |cx, (reply,): (PortId,)| {
+    let slow = a.port_of(routes().on("ask", |cx, (reply,): (PortId,)| {
         let timer = cx.node().send_after(LONG, &reply, ("late",));
         timer.detach();
     }));

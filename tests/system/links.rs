@@ -32,7 +32,7 @@ async fn pair(network: &Network, codecs: [&[&str]; 2]) -> (LocalNode, LocalNode)
 
 fn adder(node: &LocalNode) -> PortId {
     let mut total = 0;
-    node.port(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
+    node.port_of(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
         total += n;
         cx.send(&reply, ("total", total));
     }))
@@ -285,7 +285,7 @@ async fn a_port_learns_of_a_loss_before_the_next_connection_brings_it_anything()
             let listen = routes().on("hear", move |_, (from,): (String,)| {
                 heard.lock().unwrap().push(from);
             });
-            b.port(listen.at_start(move |cx| {
+            b.port_of(listen.at_start(move |cx| {
                 cx.monitor(&target, move |_| lost.lock().unwrap().push("lost".into()));
             }))
         })
@@ -440,12 +440,12 @@ async fn a_peer_cannot_take_a_name_in_secret() {
     soon(b.call::<_, (f64,)>(&node_port, ("time",)))
         .await
         .unwrap();
-    assert!(a.port_named("greeter", routes()).is_none());
+    assert!(a.port_of_named("greeter", routes()).is_none());
     let taken = a.id().port("greeter");
     let gone = a.gone(&taken);
     a.kill(&taken, Reason::normal());
     soon(gone).await;
-    assert!(a.port_named("greeter", routes()).is_some());
+    assert!(a.port_of_named("greeter", routes()).is_some());
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn a_call_whose_answer_cannot_be_encoded_ends_with_the_reason() {
         .on("secret", |cx, (reply,): (PortId,)| {
             cx.send(&reply, (Unsaid,))
         });
-    let port = b.port(answers);
+    let port = b.port_of(answers);
     for (caller, tag, why) in [
         (&a, "bytes", "this connection speaks json, which has none"),
         (&a, "secret", "it is a secret"),

@@ -39,7 +39,7 @@ async fn a_node_told_nothing_but_a_seed_finds_a_group_and_reaches_its_members() 
     let network = Network::default();
     let seed = start("seed", &network, &[]).await;
     let worker = start("worker", &network, &["seed"]).await;
-    let port = worker.port(routes().on("job", |cx, (n, reply): (u64, PortId)| {
+    let port = worker.port_of(routes().on("job", |cx, (n, reply): (u64, PortId)| {
         cx.send(&reply, (2 * n,));
     }));
     let member = worker.group("workers").join(&port).unwrap();
@@ -234,7 +234,7 @@ async fn what_is_sent_before_the_seed_is_connected_finds_its_way() {
     let called = late.call::<_, (u64,)>(&"other#port".parse().unwrap(), ("twice", 4));
     let called = tokio::spawn(called.into_future());
     let other = node("other", &network).bind("mem:other").on_start(|node| {
-        node.port_named(
+        node.port_of_named(
             "port",
             routes().on("twice", |cx, (n, reply): (u64, PortId)| {
                 cx.send(&reply, (2 * n,));
@@ -301,7 +301,7 @@ async fn a_member_that_listens_nowhere_is_marked_and_chosen_only_where_it_can_be
     };
     let bindless = node("bindless", &network).seed("mem:seed");
     let bindless = bindless.start().await.unwrap();
-    let behind = bindless.port(job());
+    let behind = bindless.port_of(job());
     bindless.group("workers").join(&behind).unwrap().detach();
     let client = start("client", &network, &["seed"]).await;
     let mut workers = soon(client.group("workers").live()).await.unwrap();
@@ -329,7 +329,7 @@ async fn a_member_that_listens_nowhere_is_marked_and_chosen_only_where_it_can_be
 
     // Others are chosen instead.
     let worker = start("worker", &network, &["seed"]).await;
-    let port = worker.port(job());
+    let port = worker.port_of(job());
     worker.group("workers").join(&port).unwrap().detach();
     members(&workers, &[&behind, &port]).await;
     for _ in 0..6 {

@@ -104,7 +104,7 @@ async fn scene() -> (LocalNode, PortId, aemp::Builder, Fault) {
     let builder = |id| aemp::node().id(id).secret(SECRET);
     let a = builder("a").bind("mem:a").transport(network.clone());
     let a = a.start().await.unwrap();
-    let echo = a.port(routes().on("echo", |cx, (n, reply): (u32, PortId)| {
+    let echo = a.port_of(routes().on("echo", |cx, (n, reply): (u32, PortId)| {
         cx.send(&reply, (n,))
     }));
     let b = builder("b").transport(Faulty(network, fault.clone()));
@@ -262,7 +262,7 @@ async fn a_codec_that_panics_fails_its_connection_and_nothing_else() {
     unlinked(&b, "a").await;
     answers(&b, &echo).await;
     // So does the end of a port that the peer watches, in a shard.
-    let port = b.port(routes());
+    let port = b.port_of(routes());
     let gone = a.gone(&port);
     answers(&b, &echo).await;
     b.kill(&port, reason![FATAL]);

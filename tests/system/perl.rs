@@ -72,7 +72,7 @@ async fn a_port_gets_latin_1_text_and_numbers_as_its_types_say_over_either_codec
     let mut inbox = scene.a.inbox();
     let to = inbox.id().clone();
     type Order = (String, i64, f64, HashMap<String, String>);
-    let counter = scene.a.port_named(
+    let counter = scene.a.port_of_named(
         "caf\u{e9}",
         routes().on("th\u{e9}", move |cx, (what, n, x, more): Order| {
             cx.send(&to, (what, n, x, more["\u{e9}"].as_str()));

@@ -54,7 +54,7 @@ impl Scene {
     /// A port that answers `echo`.
     fn echo(&self) -> PortId {
         let echo = routes().on("echo", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",)));
-        self.a.port(echo)
+        self.a.port_of(echo)
     }
 
     async fn join(&self, id: &str) -> Stranger {

@@ -71,7 +71,7 @@ async fn whatever_securing_a_connection_comes_to_the_node_goes_on() {
     let ((a_tls, a_does), (b_tls, b_does)) = (scripted(), scripted());
     let a = node("a", &network, a_tls).bind("mem:a").start();
     let a = a.await.unwrap();
-    let echo = a.port(routes().on("echo", |cx, (n, reply): (u32, PortId)| {
+    let echo = a.port_of(routes().on("echo", |cx, (n, reply): (u32, PortId)| {
         cx.send(&reply, (n,))
     }));
     let b = node("b", &network, b_tls).peer("a", "mem:a").start();

@@ -24,7 +24,7 @@ fn echo(node: &LocalNode) -> PortId {
     let echo = routes().on("echo", |cx, (n, reply): (u32, PortId)| {
         cx.send(&reply, (n,))
     });
-    node.port_named("echo", echo).unwrap()
+    node.port_of_named("echo", echo).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

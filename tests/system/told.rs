@@ -116,13 +116,13 @@ async fn global_nodes_that_a_member_names_are_dialled_a_few_at_a_time() {
     // Whom a program has named is dialled at once, and a node that the network names before long.
     let echo = routes().on("ask", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",)));
     let b = node("b", &network).bind("mem:b").start().await.unwrap();
-    let at_b = b.port(echo);
+    let at_b = b.port_of(echo);
     a.add_peer(b.id(), ["mem:b".parse().unwrap()]);
     let asked = a.call::<_, (String,)>(&at_b, ("ask",));
     asked.within(Duration::from_millis(100)).await.unwrap();
     let echo = routes().on("ask", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",)));
     let c = node("c", &network).bind("mem:c").start().await.unwrap();
-    let at_c = c.port(echo);
+    let at_c = c.port_of(echo);
     let news = r#"["","g_upd","'l",{"c":["mem:c"]},[]]"#;
     x.send(news.as_bytes()).await;
     x.send(b"[\"\",\"snd\",\"x#me\",1]").await;

@@ -101,7 +101,7 @@ async fn typed_and_untyped_ports_and_senders_understand_each_other() {
     let untyped = routes()
         .on("Deposit", |_, _: Value| ())
         .on("Total", |cx, reply: PortId| cx.send(&reply, (70,)));
-    let untyped = PortRef::unchecked(a.port(untyped));
+    let untyped = PortRef::unchecked(a.port_of(untyped));
     b.tell(&untyped, Bank::Deposit { amount: 1 });
     assert_eq!(soon(b.ask(&untyped, Bank::Total)).await.unwrap(), 70);
 }

@@ -8,7 +8,7 @@ pub(crate) async fn run(id: String) {
     let variable = |name| std::env::var(name).unwrap();
     let node = node(&id, &variable("AEMP_CERT")).seed(variable("AEMP_SEED"));
     let node = node.on_start(|node| {
-        node.port_named("echo", echo()).unwrap();
+        node.port_of_named("echo", echo()).unwrap();
     });
     let node = node.start().await.unwrap();
     node.joined().await.unwrap();

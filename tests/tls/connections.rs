@@ -49,7 +49,7 @@ async fn large_messages_cross_both_ways_at_once() {
     for role in ROLES {
         let (b, a) = role.nonces(node("b", &made.pem([])), node("a", &made.pem([])));
         let b = b.on_start(|node| {
-            node.port_named("echo", crate::process::echo()).unwrap();
+            node.port_of_named("echo", crate::process::echo()).unwrap();
         });
         let (a, b, joined) = start(a, b).await;
         joined.unwrap();

@@ -159,7 +159,7 @@ async fn dialling(pem: &str) -> (aemp::LocalNode, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let seed = listener.local_addr().unwrap().to_string();
     let a = node("a", pem).seed(seed).on_start(|node| {
-        node.port_named("echo", crate::process::echo()).unwrap();
+        node.port_of_named("echo", crate::process::echo()).unwrap();
     });
     let a = a.start().await.unwrap();
     let (stream, _) = soon(listener.accept()).await.unwrap();

@@ -36,7 +36,7 @@ pub(crate) fn node(id: &str, pem: &str) -> Builder {
 /// Starts `acceptor` with a port `echo`, and gives its address.
 pub(crate) async fn listen(acceptor: Builder) -> (LocalNode, String) {
     let acceptor = acceptor.bind("127.0.0.1:0").on_start(|node| {
-        node.port_named("echo", echo()).unwrap();
+        node.port_of_named("echo", echo()).unwrap();
     });
     let acceptor = acceptor.start().await.unwrap();
     let address = acceptor.addresses()[0].to_string();

@@ -57,7 +57,7 @@ pub(super) fn start(node: &LocalNode, arguments: &[Value]) -> Result<(), Reason>
 async fn catch(node: LocalNode, from: NodeId, level: u8) {
     loop {
         let named = from.clone();
-        let port = node.port(routes().otherwise(move |_, message| {
+        let port = node.port_of(routes().otherwise(move |_, message| {
             if let Ok((time, context, level, text)) = message.parse::<(f64, String, u8, String)>() {
                 print(&named, time, &context, level, &text);
             }

@@ -86,7 +86,7 @@ impl Builder {
     /// let builder = LocalNode::builder()
     ///     .service("app::greeter", |node, (greeting,): (String,)| {
     ///         let greeter = routes().on("greet", move |_cx, (name,): (String,)| println!("{greeting}, {name}"));
-    ///         let greeter = node.port_named("greeter", greeter);
+    ///         let greeter = node.port_of_named("greeter", greeter);
     ///         greeter.map(drop).ok_or(reason!["name_in_use", "greeter"])
     ///     })
     ///     .value("services", vec![vec!["app::greeter".into(), "hello".into()].into()]);

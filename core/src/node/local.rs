@@ -16,7 +16,7 @@ use crate::lifecycle::Shutdown;
 use crate::link::{self, SeedInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
-use crate::port::{Inbox, InboxBounds, Outcome, Port};
+use crate::port::{Handler, Inbox, InboxBounds, Outcome, Port};
 use crate::shard::PortStats;
 use crate::traffic::{Events, LinkInfo, Tap, TapOptions};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
@@ -82,16 +82,57 @@ impl LocalNode {
         &self.inner.id
     }
 
-    /// Creates a port that handles its messages with `port`: a closure, [`routes`](crate::routes), or a type.
+    /// Creates a port that handles its messages by a closure. [`port_of`](Self::port_of) takes
+    /// [`routes`](crate::routes) and types.
+    ///
+    /// ```
+    /// # async fn example(node: aemp_core::LocalNode) {
+    /// let mut count = 0;
+    /// let log = node.port(move |cx, message| {
+    ///     count += 1;
+    ///     println!("{} got message {count}: {message:?}", cx.id());
+    /// });
+    /// node.send(&log, ("hello", 1));
+    /// # }
+    /// ```
     #[doc(alias = "rcv")]
-    pub fn port(&self, port: impl Port + 'static) -> PortId {
+    #[doc(alias = "actor")]
+    pub fn port<R: Outcome>(&self, handler: impl Handler<R> + Send + 'static) -> PortId {
+        self.inner.add_port(handler)
+    }
+
+    /// Creates a port that handles its messages by a [`Port`]: [`routes`](crate::routes), which select a handler by tag,
+    /// or a type.
+    ///
+    /// ```
+    /// # async fn example(node: aemp_core::LocalNode) {
+    /// use aemp_core::{PortId, routes};
+    /// let mut total = 0;
+    /// let counter = node.port_of(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
+    ///     total += n;
+    ///     cx.send(&reply, ("total", total));
+    /// }));
+    /// # }
+    /// ```
+    #[doc(alias = "rcv")]
+    #[doc(alias = "actor")]
+    pub fn port_of(&self, port: impl Port + 'static) -> PortId {
         self.inner.add_port(port)
     }
 
     /// Creates a port with the given name, so that others can know its ID in advance. `None` if a live port has that
     /// name, or the name is empty. Names that begin with `?` are for ports that receive the answers of calls: a message
     /// that cannot be encoded for such a port kills it.
-    pub fn port_named(
+    pub fn port_named<R: Outcome>(
+        &self,
+        name: impl Into<PortName>,
+        handler: impl Handler<R> + Send + 'static,
+    ) -> Option<PortId> {
+        self.port_of_named(name, handler)
+    }
+
+    /// Creates a port with the given name, as [`port_named`](Self::port_named) does, of a [`Port`].
+    pub fn port_of_named(
         &self,
         name: impl Into<PortName>,
         port: impl Port + 'static,

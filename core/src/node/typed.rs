@@ -43,7 +43,7 @@ impl LocalNode {
         R: Outcome,
         F: FnMut(&mut Context<'_>, M) -> R + Send + 'static,
     {
-        PortRef::unchecked(self.port(Typed::new(handler)))
+        PortRef::unchecked(self.port_of(Typed::new(handler)))
     }
 
     /// Creates a typed port with the given name; see [`typed_port`](Self::typed_port) and
@@ -59,7 +59,7 @@ impl LocalNode {
         R: Outcome,
         F: FnMut(&mut Context<'_>, M) -> R + Send + 'static,
     {
-        self.port_named(name, Typed::new(handler))
+        self.port_of_named(name, Typed::new(handler))
             .map(PortRef::unchecked)
     }
 

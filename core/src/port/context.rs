@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::{Outcome, Port, PortRef, SendFrom, sealed};
+use super::{Handler, Outcome, Port, PortRef, SendFrom, sealed};
 use crate::guard;
 use crate::message::IntoMessage;
 use crate::monitor::{IntoAction, Monitor};
@@ -88,8 +88,13 @@ impl<'a> Context<'a> {
         self.node.kill(port, reason);
     }
 
-    /// Creates another port, which does not end with this one.
-    pub fn port(&self, port: impl Port + 'static) -> PortId {
+    /// Creates another port, as [`LocalNode::port`] does. It does not end with this one.
+    pub fn port<R: Outcome>(&self, handler: impl Handler<R> + Send + 'static) -> PortId {
+        self.node.add_port(handler)
+    }
+
+    /// Creates another port, as [`LocalNode::port_of`] does. It does not end with this one.
+    pub fn port_of(&self, port: impl Port + 'static) -> PortId {
         self.node.add_port(port)
     }
 
@@ -124,7 +129,7 @@ impl<'a> Context<'a> {
     /// ```
     /// # fn example(node: aemp_core::LocalNode, database: aemp_core::PortId) {
     /// use aemp_core::{PortId, routes};
-    /// let cache = node.port(routes().on("get", |_, _: (String, PortId)| ()).at_start(move |cx| cx.link(&database)));
+    /// let cache = node.port_of(routes().on("get", |_, _: (String, PortId)| ()).at_start(move |cx| cx.link(&database)));
     /// # }
     /// ```
     #[doc(alias = "mon")]

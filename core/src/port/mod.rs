@@ -20,9 +20,9 @@ use crate::{IntoReason, Message, Reason};
 
 /// A handler of messages. The node's shards call it for one message after the other.
 ///
-/// It must not block: work that waits belongs into [`Context::spawn`]. An error or a panic kills the port with that
-/// reason, and affects nothing else. Closures `FnMut(&mut Context, Message)` that return nothing or a `Result` are
-/// ports; so are [`routes`].
+/// It must not block: run work that waits with [`Context::spawn`]. An error or a panic kills the port with that
+/// reason, and affects nothing else. [`routes`] are a port. Closures `FnMut(&mut Context, Message)` that return nothing or
+/// a `Result` are ports too; [`LocalNode::port`](crate::LocalNode::port) takes them without the types of their arguments.
 ///
 /// ```
 /// use aemp_core::{Context, Message, Port, Reason};
@@ -38,6 +38,14 @@ use crate::{IntoReason, Message, Reason};
 /// }
 /// ```
 #[doc(alias = "rcv")]
+#[doc(alias = "actor")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a port",
+    label = "does not implement `Port`",
+    note = "a port is `routes()`, a type that implements `Port`, or a closure `|cx: &mut Context, message: Message| ..` that is \
+            `Send` and returns nothing or a `Result<(), E>`",
+    note = "a handler is not `async`: run what waits by `cx.spawn(async move {{ .. }})`"
+)]
 pub trait Port: Send {
     /// Called once, before the first message, for example to start timers, monitor other ports or send them this port's
     /// ID ([`Context::id`]). Does nothing by default.
@@ -81,6 +89,7 @@ pub trait Port: Send {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F, R> Port for F
 where
     F: FnMut(&mut Context<'_>, Message) -> R + Send,
@@ -90,6 +99,18 @@ where
         self(cx, message).into_result()
     }
 }
+
+/// The closures that are ports: they take the port's [`Context`] and a message.
+///
+/// A trait of its own, since by its bound the compiler knows the types of a closure's arguments.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a closure that takes a `&mut Context` and a `Message`",
+    label = "not a closure `|cx, message| ..`",
+    note = "give `routes()` and other types that implement `Port` to `port_of` (with a name: `port_of_named`)"
+)]
+pub trait Handler<R>: FnMut(&mut Context<'_>, Message) -> R {}
+
+impl<F, R> Handler<R> for F where F: FnMut(&mut Context<'_>, Message) -> R {}
 
 impl Port for Box<dyn Port> {
     fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {

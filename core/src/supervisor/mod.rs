@@ -33,7 +33,7 @@ use keeper::Keeper;
 ///     Supervision::one_for_one()
 ///         .restarts(5, Duration::from_secs(10))
 ///         .backoff(Duration::from_millis(100), Duration::from_secs(5))
-///         .child("here", |node| node.port(routes().on("job", |_, (n,): (u64,)| println!("{n}"))))
+///         .child("here", |node| node.port_of(routes().on("job", |_, (n,): (u64,)| println!("{n}"))))
 ///         .child("there", move |node| node.spawn(&server, "pool::worker", ("w1",))),
 /// );
 /// let failed = node.gone(workers.id());

@@ -19,7 +19,7 @@ use crate::{IntoMessage, PortId, Text, Value};
 /// ```
 /// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
 /// use aemp_core::routes;
-/// let worker = node.port(routes().on("job", |_, (n,): (u64,)| println!("job {n}")));
+/// let worker = node.port_of(routes().on("job", |_, (n,): (u64,)| println!("job {n}")));
 /// let _member = node.group("workers").join(&worker)?;
 ///
 /// let workers = node.group("workers").live().await?;
