@@ -37,8 +37,7 @@ async fn manage() -> Result<(), Box<dyn std::error::Error>> {
         .await?;
     let (progress, mut changes) = mpsc::unbounded_channel();
     let manager = Manager::new(progress);
-    node.port_of_named("manager", manager)
-        .expect("the name is free");
+    node.port_of_named("manager", manager)?;
 
     let at = node.addresses()[0].to_string();
     let mut team = Supervision::one_for_one().restarts(1000, Duration::from_secs(60));

@@ -18,9 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let greet = routes().on("greet", |cx, (name, reply): (String, PortId)| {
         cx.send(&reply, ("greeting", format!("hello, {name}")));
     });
-    let greeter = node
-        .port_of_named("greeter", greet)
-        .ok_or("the name is taken")?;
+    let greeter = node.port_of_named("greeter", greet)?;
     println!(
         "{} listens on {} and has the port {greeter}",
         node.id(),

@@ -3,7 +3,7 @@
 //!
 //! With `--serve` it stays, for the command: it prints what to type.
 
-use aemp::{LocalNode, PortRef, ReplyTo};
+use aemp::{LocalNode, NameError, PortRef, ReplyTo};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .start()
         .await?;
     let address = server.addresses()[0].to_string();
-    let bank = open(&server).ok_or("the name is taken")?;
+    let bank = open(&server)?;
     println!(
         "{} listens on {address} and has the port {bank}",
         server.id()
@@ -88,7 +88,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Creates the port `bank`.
-fn open(node: &LocalNode) -> Option<PortRef<Bank>> {
+fn open(node: &LocalNode) -> Result<PortRef<Bank>, NameError> {
     let mut total: u64 = 0;
     node.typed_port_named("bank", move |cx, message: Bank| match message {
         Bank::Deposit { amount } => total += amount,

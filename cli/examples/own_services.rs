@@ -4,16 +4,14 @@
 
 use std::process::ExitCode;
 
-use aemp::{PortId, reason, routes};
+use aemp::{PortId, routes};
 
 fn main() -> ExitCode {
     let services = aemp_cli::Registry::new().service("app::greeter", |node, (word,): (String,)| {
         let greeter = routes().on("greet", move |cx, (name, reply): (String, PortId)| {
             cx.send(&reply, (format!("{word}, {name}"),));
         });
-        node.port_of_named("greeter", greeter)
-            .map(drop)
-            .ok_or_else(|| reason!["name_in_use", "greeter"])
+        node.port_of_named("greeter", greeter).map(drop)
     });
     aemp_cli::main_with(services)
 }

@@ -8,7 +8,7 @@ use crate::codec::EncodeError;
 use crate::handshake::SecretError;
 use crate::id::ParseIdError;
 use crate::message::ParseError;
-use crate::{Excerpt, PortId, Reason, Text};
+use crate::{Excerpt, PortId, PortName, Reason, Text};
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -41,6 +41,37 @@ pub enum Error {
     /// The node could not connect.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// A port did not get its name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+/// Why a port did not get the name that it was to have. The port was not created.
+///
+/// ```
+/// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
+/// use aemp_core::NameError;
+/// match node.port_named("log", |_, message| println!("{message:?}")) {
+///     Ok(port) => println!("{port} is new"),
+///     Err(NameError::Taken { .. }) => println!("somebody logs already"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// A live port of the node has the name.
+    #[error("a port of this node is called {:?}, and is alive", Excerpt(name))]
+    #[non_exhaustive]
+    Taken {
+        /// The name.
+        name: PortName,
+    },
+    /// The name is empty, which is the name of the node port.
+    #[error("a port needs a name, and this one is empty: the empty name is that of the node port")]
+    Empty,
 }
 
 /// Why a node did not start.

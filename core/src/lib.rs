@@ -41,7 +41,9 @@ mod watchdog;
 
 pub use allowance::LogAllowance;
 pub use config::Config;
-pub use error::{CallError, DirectoryError, Error, JoinError, Result, SendError, StartError};
+pub use error::{
+    CallError, DirectoryError, Error, JoinError, NameError, Result, SendError, StartError,
+};
 pub use lifecycle::Shutdown;
 pub use link::{SeedInfo, SeedState};
 pub use monitor::{Action, IntoAction, Monitor, Notify};

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use aemp_core::message::Values;
 use aemp_core::{
-    CallError, Context, LocalNode, Message, Notify, Port, PortId, Reason, Value, reason, routes,
+    CallError, Context, LocalNode, Message, NameError, Notify, Port, PortId, Reason, Value, reason,
+    routes,
 };
 
 async fn node() -> LocalNode {
@@ -437,25 +438,19 @@ async fn a_port_starts_before_its_first_message_and_may_fail_to() {
 #[tokio::test]
 async fn a_named_port_keeps_its_name_until_it_dies() {
     let node = node().await;
-    let log = node
-        .port_named("log", |_: &mut Context<'_>, _: Message| ())
-        .unwrap();
+    let log = node.port_named("log", |_, _| ()).unwrap();
     assert_eq!(log.to_string(), "n#log");
-    assert!(
-        node.port_named("log", |_: &mut Context<'_>, _: Message| ())
-            .is_none()
-    );
-    assert!(
-        node.port_named("", |_: &mut Context<'_>, _: Message| ())
-            .is_none()
-    );
+    let taken = node.port_named("log", |_, _| ()).unwrap_err();
+    assert!(matches!(&taken, NameError::Taken { name, .. } if name.as_str() == "log"));
+    assert!(taken.to_string().contains("\"log\""), "{taken}");
+    let taken = node.port_of_named("log", routes()).unwrap_err();
+    assert!(matches!(taken, NameError::Taken { .. }));
+    let empty = node.port_named("", |_, _| ()).unwrap_err();
+    assert_eq!(empty, NameError::Empty);
     let gone = node.gone(&log);
     node.kill(&log, Reason::normal());
     soon(gone).await;
-    assert!(
-        node.port_named("log", |_: &mut Context<'_>, _: Message| ())
-            .is_some()
-    );
+    node.port_named("log", |_, _| ()).unwrap();
 }
 
 #[tokio::test]

@@ -72,7 +72,8 @@ fn echo(node: &LocalNode) {
             .parse()?;
         cx.send(&reply, values.into_iter().collect::<Message>());
         Ok::<_, Reason>(())
-    });
+    })
+    .unwrap();
 }
 
 /// `b_basic.pl`.
@@ -83,10 +84,11 @@ fn basic(node: &LocalNode, news: &UnboundedSender<News>) {
         let values = vec!["foo".into(), a.into(), b.into()];
         let _ = news.send(News::Message("tagged".into(), values));
     });
-    node.port_of_named("tagged", tagged);
+    node.port_of_named("tagged", tagged).unwrap();
     node.port_named("victim2", |_: &mut Context<'_>, _: Message| {
         Err::<(), _>(Reason::die("oops from victim2"))
-    });
+    })
+    .unwrap();
 }
 
 /// The functions of `b_basic.pl`, which `secure` shuts off.
@@ -119,5 +121,5 @@ fn worker(node: &LocalNode) {
     let job = routes().on("job", move |cx, (n, reply): (i64, PortId)| {
         cx.send(&reply, (format!("done by {name}"), "job", n));
     });
-    node.port_of_named("worker1", job);
+    node.port_of_named("worker1", job).unwrap();
 }

@@ -160,7 +160,8 @@ impl Formation {
             routes().on("echo", |cx, (n, reply): (u64, PortId)| {
                 cx.send(&reply, (n,))
             }),
-        );
+        )
+        .unwrap();
         let mut life = Life {
             process,
             node,

@@ -26,7 +26,8 @@ async fn after(network: &Network, to: PortId) -> LocalNode {
         node.port_of_named(
             "port",
             routes().on("n", move |cx, (n,): (i32,)| cx.send(&to, (n,))),
-        );
+        )
+        .unwrap();
     });
     a.start().await.unwrap()
 }

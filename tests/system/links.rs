@@ -440,12 +440,12 @@ async fn a_peer_cannot_take_a_name_in_secret() {
     soon(b.call::<_, (f64,)>(&node_port, ("time",)))
         .await
         .unwrap();
-    assert!(a.port_of_named("greeter", routes()).is_none());
+    assert!(a.port_of_named("greeter", routes()).is_err());
     let taken = a.id().port("greeter");
     let gone = a.gone(&taken);
     a.kill(&taken, Reason::normal());
     soon(gone).await;
-    assert!(a.port_of_named("greeter", routes()).is_some());
+    assert!(a.port_of_named("greeter", routes()).is_ok());
 }
 
 #[tokio::test]

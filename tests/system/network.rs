@@ -239,7 +239,8 @@ async fn what_is_sent_before_the_seed_is_connected_finds_its_way() {
             routes().on("twice", |cx, (n, reply): (u64, PortId)| {
                 cx.send(&reply, (2 * n,));
             }),
-        );
+        )
+        .unwrap();
     });
     let _other = other.start().await.unwrap();
     assert_eq!(soon(called).await.unwrap().unwrap(), (8,));

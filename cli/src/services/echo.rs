@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aemp::message::Values;
-use aemp::{Context, LocalNode, LogAllowance, Message, PortId, Reason, reason};
+use aemp::{Context, LocalNode, LogAllowance, Message, PortId, Reason};
 
 /// The family in which echo ports are found.
 const FAMILY: &str = "aemp_echo";
@@ -15,8 +15,7 @@ pub(super) fn start(node: &LocalNode) -> Result<(), Reason> {
     let echo = move |cx: &mut Context<'_>, message: Message| echo(cx, message, &lines);
     let spawned = echo.clone();
     node.offer("aemp::echo", move |_, _: Values| spawned.clone());
-    let port = node.port_named("echo", echo);
-    let port = port.ok_or_else(|| reason!["name_in_use", "echo"])?;
+    let port = node.port_named("echo", echo)?;
     let registered = node.directory().register(FAMILY, &port, ());
     registered.map_err(Reason::die)?.detach();
     Ok(())

@@ -82,12 +82,11 @@ impl Builder {
     /// returned by [`start`](Self::start).
     ///
     /// ```
-    /// use aemp_core::{LocalNode, reason, routes};
+    /// use aemp_core::{LocalNode, routes};
     /// let builder = LocalNode::builder()
     ///     .service("app::greeter", |node, (greeting,): (String,)| {
     ///         let greeter = routes().on("greet", move |_cx, (name,): (String,)| println!("{greeting}, {name}"));
-    ///         let greeter = node.port_of_named("greeter", greeter);
-    ///         greeter.map(drop).ok_or(reason!["name_in_use", "greeter"])
+    ///         node.port_of_named("greeter", greeter).map(drop)
     ///     })
     ///     .value("services", vec![vec!["app::greeter".into(), "hello".into()].into()]);
     /// ```

@@ -18,7 +18,7 @@ use super::{Driver, NodePort, NodeStats};
 use crate::allowance::log_within;
 use crate::codec::{EncodeError, Frame};
 use crate::config::Config;
-use crate::error::SendError;
+use crate::error::{NameError, SendError};
 use crate::lifecycle::Lifecycle;
 use crate::link::{Choices, Links};
 use crate::message::{IntoMessage, Values};
@@ -141,19 +141,18 @@ impl Inner {
         PortId::new(self.id.clone(), name)
     }
 
-    /// Creates a port with a given name, which holds `permit` as long as it lives. `None` if the name is in use or is the
-    /// name of the node port.
+    /// Creates a port with a given name, which holds `permit` as long as it lives.
     pub(crate) fn add_named_port(
         self: &Arc<Self>,
         name: PortName,
         port: Box<dyn Port>,
         permit: Option<SpawnPermit>,
-    ) -> Option<PortId> {
+    ) -> Result<PortId, NameError> {
         let name_guard = self.names.reserve(&name)?;
         let on_end = Box::new(move |_: &Reason| drop((name_guard, permit)));
         let on_end = Some(on_end as OnEnd);
         self.insert(name.clone(), NewPort { port, on_end });
-        Some(PortId::new(self.id.clone(), name))
+        Ok(PortId::new(self.id.clone(), name))
     }
 
     /// Calls `call` with the peer `id`, which is looked up in the cache of the thread first. `call` may call this

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Builder, Call, Directory, Group, Inner, Node, NodeStats, Timer, node_port};
 use crate::codec::Frame;
-use crate::error::{JoinError, SendError};
+use crate::error::{JoinError, NameError, SendError};
 use crate::lifecycle::Shutdown;
 use crate::link::{self, SeedInfo};
 use crate::message::{IntoMessage, Message};
@@ -120,23 +120,28 @@ impl LocalNode {
         self.inner.add_port(port)
     }
 
-    /// Creates a port with the given name, so that others can know its ID in advance. `None` if a live port has that
-    /// name, or the name is empty. Names that begin with `?` are for ports that receive the answers of calls: a message
+    /// Creates a port with the given name, so that others can know its ID in advance. Names that begin with `?` are for ports that receive the answers of calls: a message
     /// that cannot be encoded for such a port kills it.
+    ///
+    /// # Errors
+    /// If a live port of this node has the name, or the name is empty.
     pub fn port_named<R: Outcome>(
         &self,
         name: impl Into<PortName>,
         handler: impl Handler<R> + Send + 'static,
-    ) -> Option<PortId> {
+    ) -> Result<PortId, NameError> {
         self.port_of_named(name, handler)
     }
 
     /// Creates a port with the given name, as [`port_named`](Self::port_named) does, of a [`Port`].
+    ///
+    /// # Errors
+    /// If a live port of this node has the name, or the name is empty.
     pub fn port_of_named(
         &self,
         name: impl Into<PortName>,
         port: impl Port + 'static,
-    ) -> Option<PortId> {
+    ) -> Result<PortId, NameError> {
         self.inner.add_named_port(name.into(), Box::new(port), None)
     }
 

@@ -8,6 +8,7 @@ use aemp_proto::id::REPLY;
 use aemp_proto::map::HashSet;
 
 use crate::entropy::Entropy;
+use crate::error::NameError;
 use crate::{NodeId, PortName};
 
 /// The names of the ports of one node.
@@ -85,12 +86,16 @@ impl Names {
         name.starts_with(&self.prefix)
     }
 
-    /// Reserves a name. `None` if it is in use or is the name of the node port.
-    pub(super) fn reserve(&self, name: &PortName) -> Option<ReservedName> {
-        let is_free = !name.is_node_port() && self.reserved.lock().insert(name.clone());
-        is_free.then(|| ReservedName {
-            name: name.clone(),
-            reserved: self.reserved.clone(),
-        })
+    /// Reserves a name.
+    pub(super) fn reserve(&self, name: &PortName) -> Result<ReservedName, NameError> {
+        let name = name.clone();
+        if name.is_node_port() {
+            return Err(NameError::Empty);
+        }
+        if !self.reserved.lock().insert(name.clone()) {
+            return Err(NameError::Taken { name });
+        }
+        let reserved = self.reserved.clone();
+        Ok(ReservedName { name, reserved })
     }
 }

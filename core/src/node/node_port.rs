@@ -382,7 +382,7 @@ pub(super) fn start(
     match guarded(|| init(&handle, arguments)) {
         // If the name is in use, the new port is dropped, which runs the program's code.
         Ok(new) => match guard::run(|| node.add_named_port(port.clone(), new, permit)) {
-            Ok(Some(_)) => {}
+            Ok(Ok(_)) => {}
             _ => {
                 log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(&function), port = %Excerpt(&port), "spawn under a name that is in use");
             }

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Call, LocalNode};
 use crate::PortName;
-use crate::error::SendError;
+use crate::error::{NameError, SendError};
 use crate::message::IntoMessage;
 use crate::port::{Context, Outcome, PortRef, ReplyTo, Typed};
 
@@ -48,12 +48,14 @@ impl LocalNode {
 
     /// Creates a typed port with the given name; see [`typed_port`](Self::typed_port) and
     /// [`port_named`](Self::port_named).
-    #[must_use = "None says that there is no port"]
+    ///
+    /// # Errors
+    /// If a live port of this node has the name, or the name is empty.
     pub fn typed_port_named<M, R, F>(
         &self,
         name: impl Into<PortName>,
         handler: F,
-    ) -> Option<PortRef<M>>
+    ) -> Result<PortRef<M>, NameError>
     where
         M: DeserializeOwned + 'static,
         R: Outcome,

@@ -27,6 +27,7 @@ use crate::{Message, PortId, Reason, reason};
 /// }
 /// # }
 /// ```
+#[must_use = "the port ends when its inbox is dropped"]
 pub struct Inbox {
     id: PortId,
     node: Arc<Inner>,

@@ -21,6 +21,7 @@ pub enum NodeEvent {
 }
 
 /// The events of a node since the call of [`events`](crate::LocalNode::events).
+#[must_use = "events are lost when nobody receives them"]
 pub struct Events(pub(crate) broadcast::Receiver<NodeEvent>);
 
 impl Events {

@@ -29,6 +29,7 @@ const MISSED_INTERVAL: Duration = Duration::from_secs(1);
 /// let options = aemp_core::TapOptions::new().matching("seed#echo").rate(10).size(1000);
 /// ```
 #[derive(Debug, Clone)]
+#[must_use = "options do nothing until they are given to `LocalNode::tap`"]
 pub struct TapOptions {
     matching: Text,
     rate: u32,
@@ -124,6 +125,7 @@ pub struct TappedMessage {
 
 /// Messages that cross the links of a node; see [`LocalNode::tap`](crate::LocalNode::tap). Dropping it ends the tap.
 #[derive(Debug)]
+#[must_use = "a tap ends when it is dropped"]
 pub struct Tap {
     taps: Arc<Taps>,
     tap: Arc<TapQueue>,
