@@ -83,6 +83,18 @@ pub enum Fault {
     DeadLinkKept,
     /// A decoder skips bytes that begin no message.
     FirstByteUnchecked,
+    /// A decoder finds messages of any size.
+    SizeUnlimited,
+    /// A decoder finds messages of any depth, up to that which readers bear.
+    DepthUnlimited,
+    /// A decoder finds messages of any number of values.
+    ItemsUnlimited,
+    /// Any number of bytes waits for a peer that does not read.
+    QueueUnlimited,
+    /// A reader gives to a shard without waiting for it.
+    ReaderUnheld,
+    /// A peer holds any number of monitors.
+    MonitorsUnlimited,
     /// A peer can kill the node port.
     NodePortKilled,
     /// The policy is not asked.

@@ -329,6 +329,58 @@ async fn without_its_refusal_a_member_kills_the_node_port() {
 }
 
 #[tokio::test]
+async fn without_its_limit_a_message_of_any_size_depth_or_number_of_values_is_delivered() {
+    let faults = [
+        Fault::SizeUnlimited,
+        Fault::DepthUnlimited,
+        Fault::ItemsUnlimited,
+    ];
+    for (fault, (message, _)) in faults.into_iter().zip(members::too_much()) {
+        let _lacking = Lacking::new(fault);
+        let scene = Scene::new(members::takes_little).await;
+        let mut x = members::join(&scene).await;
+        x.send(&message).await;
+        assert_eq!(scene.heard().await.len(), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_limit_any_number_of_bytes_waits_for_who_reads_nothing() {
+    let _lacking = Lacking::new(Fault::QueueUnlimited);
+    let scene = Scene::new(members::bounded).await;
+    let _x = members::read_nothing(&scene, 8 * members::QUEUE).await;
+    let link = members::counted(&scene.a).expect("the connection stands");
+    assert!(link.queued >= 8 * members::QUEUE);
+}
+
+#[tokio::test]
+async fn without_a_limit_a_member_holds_any_number_of_monitors() {
+    let _lacking = Lacking::new(Fault::MonitorsUnlimited);
+    let scene = Scene::new(members::bounded).await;
+    let mut x = members::monitor(&scene, 100 * members::MONITORS).await;
+    members::settled(&mut x).await;
+    let link = members::counted(&scene.a).expect("the connection stands");
+    assert_eq!(link.watches, 100 * members::MONITORS);
+}
+
+/// The reader and the port have a thread each, and all threads of the node lack the check.
+#[test]
+fn a_reader_that_does_not_wait_fills_the_memory_behind_a_slow_port() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .on_thread_start(|| choose(Some(Fault::ReaderUnheld)))
+        .enable_all()
+        .build()
+        .unwrap();
+    let flood = async {
+        let scene = Scene::new(takes_cleartext).await;
+        members::flood(&scene).await.1
+    };
+    let most = runtime.block_on(flood);
+    assert!(most > 2 * members::GIVEN, "{most} bytes wait");
+}
+
+#[tokio::test]
 async fn where_policy_is_not_asked_a_member_kills_what_it_may_not() {
     let _lacking = Lacking::new(Fault::PolicyUnasked);
     let scene = Scene::new(members::permits_nothing).await;

@@ -1,9 +1,13 @@
 //! Members that ask for more than they may have.
 
-use aemp::policy::{Permission, Rule, Rules};
-use aemp::{Builder, LocalNode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use crate::nodes::{link, port, soon};
+use aemp::policy::{Permission, Rule, Rules};
+use aemp::{Builder, Context, LinkStats, LocalNode, Message, PortId};
+
+use crate::nodes::{link, soon};
 use crate::scene::{Scene, Socket, takes_cleartext, until};
 
 /// A node at which `x` may send messages, and nothing else.
@@ -26,10 +30,14 @@ pub(crate) async fn settled(x: &mut Socket) {
     x.until(r#"["me","all"]"#).await;
 }
 
+/// What `node` has counted of its connection to `x`, if that stands.
+pub(crate) fn counted(node: &LocalNode) -> Option<LinkStats> {
+    let mut links = node.stats().links.into_iter();
+    links.find(|link| link.link.peer() == "x")
+}
+
 fn refused(node: &LocalNode) -> u64 {
-    let links = node.stats().links.into_iter();
-    let mut found = links.filter(|link| link.link.peer() == "x");
-    found.next().expect("the connection stands").refused
+    counted(node).expect("the connection stands").refused
 }
 
 pub(crate) const KILL_THE_NODE_PORT: &[u8] = br#"["","kil1","","die"]"#;
@@ -98,29 +106,156 @@ async fn nothing_is_asked_in_another_s_name_and_nobody_is_dialled_for_it() {
     scene.undisturbed(takes_cleartext).await;
 }
 
+/// A node that takes short messages of few levels and values.
+pub(crate) fn takes_little(node: Builder) -> Builder {
+    takes_cleartext(node).configure(|config| {
+        config.limits.message_size = 64 << 10;
+        config.limits.depth = 50;
+        config.limits.items = 1000;
+    })
+}
+
+/// Messages for `heard` that are longer, deeper and of more values, and what is said of each.
+pub(crate) fn too_much() -> [(Vec<u8>, &'static str); 3] {
+    let heard = |value: String| format!("[\"heard\",{value}]").into_bytes();
+    let (deep, end) = ("[".repeat(50), "]".repeat(50));
+    [
+        (
+            heard(format!("\"{}\"", "x".repeat(100_000))),
+            "longer than the limit of 65536 bytes",
+        ),
+        (heard(deep + &end), "nests deeper than the limit of 50"),
+        (
+            heard(format!("[{}0]", "0,".repeat(1000))),
+            "more than the limit of 1000 values",
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn bytes_that_are_no_message_end_the_link_at_once_and_nobody_else_notices() {
-    fn takes_short_ones(node: Builder) -> Builder {
-        takes_cleartext(node).configure(|config| config.limits.message_size = 64 << 10)
-    }
-    let mut scene = Scene::new(takes_short_ones).await;
-    let deep = [&b"[\"echo\","[..], &b"[".repeat(10_000)].concat();
-    let long = [&b"[\"echo\",\""[..], &b"x".repeat(100_000)].concat();
-    let cases: [(&[u8], &str); 5] = [
+    let mut scene = Scene::new(takes_little).await;
+    let deep = [&b"[\"heard\","[..], &b"[".repeat(10_000)].concat();
+    let long = [&b"[\"heard\",\""[..], &b"x".repeat(100_000)].concat();
+    let [of_size, of_depth, of_values] = too_much();
+    let cases: [(&[u8], &str); 8] = [
         (b"hello", "which no json message does"),
         (b"\x81\x01", "which no json message does"),
-        (b"[\"echo\",}", "of a json message"),
-        (&deep, "nests deeper than the limit of 512"),
-        (&long, "longer than the limit of 65536 bytes"),
+        (b"[\"heard\",}", "of a json message"),
+        (&of_size.0, of_size.1),
+        (&long, of_size.1),
+        (&of_depth.0, of_depth.1),
+        (&deep, of_depth.1),
+        (&of_values.0, of_values.1),
     ];
     for (bytes, why) in cases {
         let mut x = join(&scene).await;
-        let gone = scene.a.gone(&port("x#port"));
         x.send(bytes).await;
-        let reason = soon(gone).await.to_string();
-        assert!(reason.contains(why), "{why}: {reason}");
         x.closed().await;
-        scene.gone("x").await;
+        let reason = scene.gone("x").await;
+        assert!(reason.contains(why), "{why}: {reason}");
     }
-    scene.undisturbed(takes_short_ones).await;
+    scene.undisturbed(takes_little).await;
+}
+
+/// What a node with [`bounded`] queues and monitors holds for `x`.
+pub(crate) const QUEUE: usize = 1 << 20;
+pub(crate) const MONITORS: usize = 10;
+
+pub(crate) fn bounded(node: Builder) -> Builder {
+    takes_cleartext(node).configure(|config| {
+        config.queue_limit = QUEUE;
+        config.peer_monitors = MONITORS;
+    })
+}
+
+/// A member `x` sends long texts to a port that sends them back, and reads nothing, until so many bytes wait for it or
+/// its connection is gone.
+pub(crate) async fn read_nothing(scene: &Scene, bytes: usize) -> Socket {
+    let back = |cx: &mut Context<'_>, message: Message| {
+        let (text, to): (String, PortId) = message.parse().unwrap();
+        cx.send(&to, (text,));
+    };
+    scene.a.port_named("back", back).unwrap();
+    let mut x = join(scene).await;
+    let message = format!("[\"back\",\"{}\",\"x#me\"]", "x".repeat(64 << 10));
+    let sent = async {
+        while counted(&scene.a).is_some_and(|link| link.queued < bytes) {
+            x.send(message.as_bytes()).await;
+        }
+    };
+    soon(sent).await;
+    x
+}
+
+#[tokio::test]
+async fn who_reads_nothing_loses_its_connection_alone() {
+    let mut scene = Scene::new(bounded).await;
+    let _x = read_nothing(&scene, usize::MAX).await;
+    let why = scene.gone("x").await;
+    let expected = "more than 1048576 bytes wait to be sent (queue_limit)";
+    assert!(why.contains(expected), "{why}");
+    scene.undisturbed(bounded).await;
+}
+
+/// A member `x` monitors one port so many times.
+pub(crate) async fn monitor(scene: &Scene, times: usize) -> Socket {
+    let mut x = join(scene).await;
+    x.send(&br#"["","mon1","echo"]"#.repeat(times)).await;
+    x
+}
+
+#[tokio::test]
+async fn who_monitors_without_end_loses_its_connection_alone() {
+    let mut scene = Scene::new(bounded).await;
+    let _x = monitor(&scene, MONITORS + 1).await;
+    let why = scene.gone("x").await;
+    let expected = "the peer holds more than 10 monitors (peer_monitors)";
+    assert!(why.contains(expected), "{why}");
+    scene.undisturbed(bounded).await;
+}
+
+/// A member `x` sends 20 MB to a port that takes 5 ms for each message, and a thread. Returns the most bytes that waited
+/// there.
+pub(crate) async fn flood(scene: &Scene) -> (Socket, usize) {
+    const MESSAGES: usize = 200;
+    let handled = Arc::new(AtomicUsize::new(0));
+    let count = handled.clone();
+    let slow = move |_: &mut Context<'_>, _: Message| {
+        std::thread::sleep(Duration::from_millis(5));
+        count.fetch_add(1, Ordering::Relaxed);
+    };
+    scene.a.port_named("slow", slow).unwrap();
+    let mut x = join(scene).await;
+    let message = format!("[\"slow\",\"{}\"]", "x".repeat(100 << 10));
+    let mut most = 0;
+    let mut look = || {
+        let shards = scene.a.stats().shards.into_iter();
+        most = most.max(shards.map(|shard| shard.backlog).sum());
+    };
+    for _ in 0..MESSAGES {
+        x.send(message.as_bytes()).await;
+        look();
+    }
+    let rest = async {
+        while handled.load(Ordering::Relaxed) < MESSAGES {
+            look();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    soon(rest).await;
+    (x, most)
+}
+
+/// What a reader gives to a shard before it waits, and a read.
+pub(crate) const GIVEN: usize = 2 << 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sends_more_than_a_port_takes_waits_and_takes_no_memory() {
+    let mut scene = Scene::new(takes_cleartext).await;
+    let (x, most) = flood(&scene).await;
+    assert!(most < GIVEN, "{most} bytes wait");
+    drop(x);
+    scene.gone("x").await;
+    scene.undisturbed(takes_cleartext).await;
 }

@@ -139,10 +139,13 @@ impl Scene {
         Ok(())
     }
 
-    /// The node `peer` has come up at `a` and gone down again.
-    pub(crate) async fn gone(&mut self, peer: &str) {
+    /// The node `peer` has come up at `a` and gone down again. Returns why.
+    pub(crate) async fn gone(&mut self, peer: &str) -> String {
         assert!(matches!(self.event().await, NodeEvent::Up(link) if link.peer() == peer));
-        assert!(matches!(self.event().await, NodeEvent::Down { node, .. } if &node == peer));
+        match self.event().await {
+            NodeEvent::Down { node, reason, .. } if &node == peer => reason.to_string(),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The member has noticed nothing, nobody else has come in but in events that were taken, and another member does.

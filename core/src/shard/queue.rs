@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use aemp_proto::faulty;
 use tokio::sync::Notify;
 
 use super::item::Chunk;
@@ -329,6 +330,7 @@ impl Queue {
         outstanding.settle(self.processed.load(Ordering::Acquire));
         outstanding.bytes() < READER_LOW_WATER
             || outstanding.bytes() < READER_HIGH_WATER && self.backlog() < SHARD_HIGH_WATER
+            || faulty!(ReaderUnheld)
     }
 
     /// Waits until [`is_ready`](Self::is_ready) holds.

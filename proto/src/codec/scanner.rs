@@ -158,6 +158,15 @@ impl<H: Heads> Scanner<H> {
     /// A scanner for messages of the codec called `codec`. A depth limit above 1024 is reduced to 1024.
     pub fn new(heads: H, limits: &Limits, codec: &str) -> Self {
         let mut limits = limits.clone();
+        if faulty!(SizeUnlimited) {
+            limits.message_size = usize::MAX;
+        }
+        if faulty!(ItemsUnlimited) {
+            limits.items = usize::MAX;
+        }
+        if faulty!(DepthUnlimited) {
+            limits.depth = usize::MAX;
+        }
         limits.depth = limits.depth.min(MAX_SCAN_DEPTH);
         Self {
             heads,

@@ -62,7 +62,7 @@ impl<A, C: Connection> Machine<A, C> {
         let Link::Up(up) = &mut self.link else {
             return true;
         };
-        if up.watched.count >= limit {
+        if up.watched.count >= limit && !faulty!(MonitorsUnlimited) {
             return false;
         }
         up.watched.add(port);
