@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use aemp::policy::{Action, Permission, Policy, Rule, Rules};
 use aemp::{LinkInfo, LocalNode, NodeEvent, PortId, Reason, routes};
+use tokio::time::Instant;
 
 use crate::common::{Network, linked, node, soon, until};
 use crate::log::Log;
@@ -122,6 +124,8 @@ async fn a_member_that_may_do_nothing_may_send_and_ask_for_the_time() {
     x.until(told).await;
     x.until(format!(r#"["answer","{text} use the directory"]"#))
         .await;
+    // As of a node that is not known: whoever waits for its addresses learns that none will come.
+    x.until(r#"["","g_found","third",null]"#).await;
     let third_excerpt = format!("relay to \"{to_third}\"");
     // The node that waits for its answers has asked to use the directory as well.
     scene
@@ -221,6 +225,54 @@ async fn nodes_of_ours_hear_of_a_refusal_at_once() {
     let spawned = b.spawn(&"a".parse().unwrap(), "shop::worker", ()).unwrap();
     let why: Reason = soon(b.gone(&spawned)).await;
     assert_eq!(why.kind(), Some("refused"), "{why}");
+    let started = Instant::now();
+    let why: Reason = soon(b.gone(&"elsewhere#port".parse().unwrap())).await;
+    assert!(why.to_string().contains("no known address"), "{why}");
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+/// A request names any number of families, and a peer holds them within a limit: no more than those are asked about.
+#[tokio::test(start_paused = true)]
+async fn a_request_of_many_families_asks_the_policy_within_a_limit() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let policy = move |_: &LinkInfo, action: &Action<'_>| match action {
+        Action::Write(family) => {
+            count.fetch_add(1, Ordering::Relaxed);
+            // Not one of those that are asked about first.
+            *family == "last"
+        }
+        _ => true,
+    };
+    let (log, _guard) = Log::start();
+    let network = Network::default();
+    let a = node("a", &network).bind("mem:a").policy(policy);
+    let a = a.configure(|config| {
+        config.cleartext = true;
+        config.directory.families = 2;
+        config.directory.of_global = 3;
+    });
+    let a = a.start().await.unwrap();
+    let mut x = Stranger::join(&network, "a", "x").await;
+    linked(&a, "x").await;
+    let families =
+        ["b", "c", "d", "e", "f", "g", "last"].map(|name| format!("\"{name}\":{{\"x\":1}}"));
+    let request = format!(r#"["","g_slave",{{{}}}]"#, families.join(","));
+    x.send(request.as_bytes()).await;
+    x.send(br#"["","time","x#time"]"#).await;
+    x.until(r#"["time","#).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 6);
+    let parts = [
+        "refused by the policy of this node",
+        "write more than 6 families",
+        "from=x",
+    ];
+    assert_eq!(log.with(&parts).len(), 1);
+    a.directory().become_global();
+    let last = soon(a.directory().keys("last").into_future())
+        .await
+        .unwrap();
+    assert!(last.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! Whether the policy permits what a peer asks of the node port.
 
+use std::fmt;
+
 use aemp_proto::directory::Request as DirectoryRequest;
 use aemp_proto::faulty;
 use aemp_proto::node_protocol::Request;
@@ -44,11 +46,15 @@ pub(super) fn permit(node: &Inner, from: Sender<'_>, action: &Action<'_>) -> boo
     if is_permitted(node, from, action) {
         return true;
     }
-    log_within!(from, WARN, target: "aemp::policy", %from, "refused by the policy of this node: {action}");
+    note_refused(from, action);
+    false
+}
+
+fn note_refused(from: Sender<'_>, what: impl fmt::Display) {
+    log_within!(from, WARN, target: "aemp::policy", %from, "refused by the policy of this node: {what}");
     if let Sender::Peer(peer, link) = from {
         peer.count_refused(link.generation());
     }
-    false
 }
 
 /// The reason of a refusal, for the sender.
@@ -58,7 +64,7 @@ pub(super) fn refusal(node: &Inner, action: &Action<'_>) -> Reason {
 }
 
 /// Checks that the policy permits a request to the directory, and removes the families from it that the sender must not
-/// write. Answers to questions of this node need no permission.
+/// write. Answers to questions of this node need no permission. Answers a refused request, if the protocol has an answer.
 pub(super) fn permit_directory(
     node: &Inner,
     from: Sender<'_>,
@@ -74,9 +80,22 @@ pub(super) fn permit_directory(
         _ => Action::Directory,
     };
     if !permit(node, from, &action) {
+        if let (Sender::Peer(peer, link), Some(answer)) = (from, request.refused_by(&node.id)) {
+            peer.send_internal_over(link.generation(), &answer);
+        }
         return false;
     }
-    request.retain_families(|family| permit(node, from, &write(family)));
+    // A request can name a million families. No peer holds more than this number, so no more are asked about.
+    let limits = &node.config.directory;
+    let most = limits.families.saturating_mul(limits.of_global);
+    let mut families = 0;
+    request.retain_families(|family| {
+        families += 1;
+        families <= most && permit(node, from, &write(family))
+    });
+    if families > most {
+        note_refused(from, format_args!("write more than {most} families"));
+    }
     true
 }
 

@@ -22,8 +22,8 @@ pub use rules::{Pattern, Permission, Rule, Rules};
 ///
 /// A refused request has no effect. It is logged and counted
 /// ([`LinkStats::refused`](crate::LinkStats::refused)), and the peer is told where the protocol has a place for it: a
-/// monitor fires with `refused TEXT`, a port that was not spawned does not exist, and a call from a node of this project
-/// ends with `refused TEXT`.
+/// monitor fires with `refused TEXT`, a port that was not spawned does not exist, a node whose addresses it asks for is
+/// unknown, and a call from a node of this project ends with `refused TEXT`.
 ///
 /// A closure is a policy:
 ///

@@ -129,6 +129,15 @@ impl Request {
         })
     }
 
+    /// The answer to this request if node `own` refuses it, if the protocol has one: a node that is asked for is unknown.
+    /// `own` itself is asked for as a probe (see `silence`), whose answer would say that this node sends no entries.
+    pub fn refused_by(&self, own: &NodeId) -> Option<Values> {
+        match self {
+            Self::Find(node) if node != own.as_str() => Some(found(node.clone(), None)),
+            _ => None,
+        }
+    }
+
     /// Removes the families that `keep` returns false for from a database. Other requests have none. The families of the
     /// protocol are among them: `'l` and `'g`.
     pub fn retain_families(&mut self, mut keep: impl FnMut(&str) -> bool) {
