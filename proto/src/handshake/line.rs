@@ -90,6 +90,13 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_of_a_line_are_not_shown() {
+        let mut reader = LineReader::default();
+        reader.read(b"cleartext;secret");
+        assert_eq!(format!("{reader:?}"), "LineReader(16 bytes)");
+    }
+
+    #[test]
     fn a_line_of_4096_bytes_with_its_ending_passes_and_one_of_4097_fails() {
         let mut line = vec![b'x'; MAX_LINE - 1];
         line.push(b'\n');

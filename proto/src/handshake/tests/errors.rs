@@ -262,6 +262,11 @@ fn settings_that_make_no_valid_greeting_are_refused_before_a_byte_is_sent() {
         assert!(error.starts_with("cannot open a connection: "), "{error}");
         assert!(error.contains(expected), "{error}");
     }
+    for name in ["a b", "a\u{7}b", "a\u{85}b", "a;b", "a,b"] {
+        let error = acceptor(settings("server", &["json", name])).start();
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("the codec name "), "{name:?}: {error}");
+    }
 }
 
 #[test]
