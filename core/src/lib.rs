@@ -54,7 +54,7 @@ pub use node::{
 };
 pub use port::{
     Context, Handler, Inbox, InboxBounds, Outcome, Port, PortRef, ReplyTo, Routes, SendFrom, Tell,
-    routes,
+    TypedFn, TypedPort, Unhandled, routes, typed,
 };
 pub use shard::{PortStats, ShardStats};
 pub use supervisor::{IntoChild, Supervision, Supervisor};

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aemp_core::{
-    Context, LocalNode, Message, Port, PortId, Reason, Shutdown, Supervision, reason, routes,
+    Context, LocalNode, Message, Port, PortId, PortRef, Reason, Shutdown, Supervision, reason,
+    routes,
 };
 
 /// Panics when dropped, with a payload that panics when dropped as well, this number of times.
@@ -126,26 +127,64 @@ async fn a_task_of_a_port_that_panics_kills_it() {
 }
 
 #[tokio::test]
-async fn a_port_that_panics_when_it_is_asked_what_it_keeps_dies_and_is_not_listed() {
-    struct Shy;
-    impl Port for Shy {
+async fn a_port_that_panics_at_its_end_ends_with_its_own_reason() {
+    struct Stubborn(Bomb);
+    impl Port for Stubborn {
         fn receive(&mut self, _: &mut Context<'_>, _: Message) -> Result<(), Reason> {
             Ok(())
         }
-        fn queued(&self) -> usize {
-            panic!("not telling");
+        fn stop(&mut self, cx: &mut Context<'_>, _: &Reason) {
+            let _ = &self.0;
+            let bomb = Bomb(3);
+            cx.spawn(async move { drop(bomb) });
+            std::panic::panic_any(Bomb(3));
         }
     }
     let node = node().await;
-    let (port, other) = (node.port_of(Shy), idle_port(&node));
+    let port = node.port_of(Stubborn(Bomb(3)));
     let gone = node.gone(&port);
-    let names: Vec<_> = soon(node.ports())
-        .await
-        .into_iter()
-        .map(|port| port.name)
-        .collect();
-    assert!(names.contains(other.port()) && !names.contains(port.port()));
-    assert_eq!(soon(gone).await, reason!["die", "not telling"]);
+    node.kill(&port, reason!["because"]);
+    assert_eq!(soon(gone).await, reason!["because"]);
+    is_well(node).await;
+}
+
+/// A message whose code panics: when it is dropped, and when it is serialised.
+#[derive(serde::Deserialize)]
+struct Mine {
+    #[serde(skip)]
+    bomb: Option<Bomb>,
+}
+
+impl serde::Serialize for Mine {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        std::panic::panic_any(Bomb(3))
+    }
+}
+
+#[tokio::test]
+async fn a_typed_message_that_panics_on_its_way_hurts_no_other_port() {
+    let node = node().await;
+    let mine = || Mine {
+        bomb: Some(Bomb(3)),
+    };
+    // Handled, left over by a port that died of the first one, for no port, and for a port of another type.
+    let handled = node.typed_port(|_, mine: Mine| std::mem::forget(mine.bomb));
+    let dies = node.typed_port(|cx, _: Mine| cx.stop(reason!["because"]));
+    let absent: PortRef<Mine> = PortRef::unchecked("n#absent".parse().unwrap());
+    let untyped = PortRef::unchecked(idle_port(&node));
+    let gone = [&dies, &untyped].map(|port| node.gone(port.id()));
+    for port in [&handled, &dies, &dies, &absent, &untyped, &untyped] {
+        node.tell(port, mine());
+    }
+    for gone in gone {
+        assert_eq!(soon(gone).await.kind(), Some("die"));
+    }
+    // In the queue of a node that stops.
+    let stopping = node.clone();
+    let last = node.typed_port(move |_, _: Mine| {
+        stopping.tell(&absent, mine());
+    });
+    node.tell(&last, Mine { bomb: None });
     is_well(node).await;
 }
 

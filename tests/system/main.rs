@@ -22,6 +22,7 @@ mod links;
 mod log;
 mod logged;
 mod misfits;
+mod moved;
 mod network;
 #[path = "../common/nodes.rs"]
 mod nodes;

@@ -1,7 +1,7 @@
 //! `Call`: a request message with one answer.
 
+use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use super::Inner;
-use crate::error::CallError;
+use crate::error::{CallError, SendError};
 use crate::message::IntoMessage;
-use crate::port::{Context, Port};
-use crate::shard::NewPort;
+use crate::port::{Context, Pool, ShardPort};
+use crate::shard::new_port;
 use crate::watchdog::with_deferred_wake;
 use crate::{Message, PortId, Reason};
 
@@ -23,51 +23,79 @@ use crate::{Message, PortId, Reason};
 /// # Cancel safety
 /// Dropping the future cancels the call: a later answer is dropped. The message may have been sent.
 #[must_use = "a call does nothing until it is awaited"]
-pub struct Call<'m, M, T> {
+pub struct Call<'m, T> {
+    request: Request<'m>,
+    run: Run<'m, T>,
+}
+
+/// What is known of a call before its message is sent.
+struct Request<'m> {
     node: Arc<Inner>,
     to: PortId,
-    message: Source<'m, M>,
-    within: Option<Duration>,
-    /// A guard that is kept until the call is dropped.
+    limit: Option<Duration>,
+    /// A guard that is kept until the call ends.
     guard: Option<Box<dyn Guard + 'm>>,
-    /// The lifetime of the data that the message borrows.
-    lifetime: PhantomData<&'m ()>,
-    answer: PhantomData<fn() -> T>,
 }
 
-/// The message of a call, and the place of the reply port in it.
-enum Source<'m, M> {
-    /// At its end.
-    Appended(M),
-    /// Where the function puts it.
-    Placed(Box<dyn FnOnce(PortId) -> M + Send + 'm>),
-}
+type Run<'m, T> = Box<dyn FnOnce(Request<'m>) -> Answering<'m, T> + Send + 'm>;
+type Answering<'m, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'm>>;
 
-impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
-    /// A call whose message has the reply port appended.
-    pub(super) fn new(node: Arc<Inner>, to: PortId, message: M) -> Self {
-        Self::with(node, to, Source::Appended(message))
-    }
-
-    /// A call whose message is made of the reply port.
-    pub(super) fn asking(
-        node: Arc<Inner>,
-        to: PortId,
-        message: Box<dyn FnOnce(PortId) -> M + Send + 'm>,
-    ) -> Self {
-        Self::with(node, to, Source::Placed(message))
-    }
-
-    fn with(node: Arc<Inner>, to: PortId, message: Source<'m, M>) -> Self {
-        Self {
+impl<'m, T: DeserializeOwned + 'm> Call<'m, T> {
+    fn with(node: Arc<Inner>, to: PortId, run: Run<'m, T>) -> Self {
+        let request = Request {
             node,
             to,
-            message,
-            within: None,
+            limit: None,
             guard: None,
-            lifetime: PhantomData,
-            answer: PhantomData,
-        }
+        };
+        Self { request, run }
+    }
+
+    /// A call whose message has the reply port appended.
+    pub(super) fn new<M>(node: Arc<Inner>, to: PortId, message: M) -> Self
+    where
+        M: IntoMessage + Send + 'm,
+    {
+        let run = |request: Request<'m>| {
+            let send = |node: &Arc<Inner>, to: &PortId, reply: &PortId| {
+                node.try_send(to, message, Some(reply))
+            };
+            let answer = request.run(send, |_| None::<Infallible>);
+            let parsed = async {
+                match answer.await? {
+                    (_, Answer::Moved(never)) => match never {},
+                    (to, Answer::Message(message)) => parse(to, message),
+                }
+            };
+            Box::pin(parsed) as Answering<'m, T>
+        };
+        Self::with(node, to, Box::new(run))
+    }
+
+    /// A call whose message is made of the reply port. In this node, the message and the answer move as they are.
+    pub(super) fn asking<M>(
+        node: Arc<Inner>,
+        to: PortId,
+        question: impl FnOnce(PortId) -> M + Send + 'm,
+    ) -> Self
+    where
+        M: IntoMessage + Send + 'static,
+        T: Send + 'static,
+    {
+        let run = |request: Request<'m>| {
+            let send = |node: &Arc<Inner>, to: &PortId, reply: &PortId| {
+                node.try_tell(to, question(reply.clone()))
+            };
+            let answer = request.run(send, |pool| pool.of::<T>()?.pop_front());
+            let parsed = async {
+                match answer.await? {
+                    (_, Answer::Moved(answer)) => Ok(answer),
+                    (to, Answer::Message(message)) => parse(to, message),
+                }
+            };
+            Box::pin(parsed) as Answering<'m, T>
+        };
+        Self::with(node, to, Box::new(run))
     }
 
     /// Fails after `limit` with [`CallError::TimedOut`].
@@ -75,43 +103,51 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
     /// A call with a limit to another node monitors only that node, which costs no message: a port that does not exist
     /// there is reported as a timeout. A call without a limit monitors the port (protocol.md section 5).
     pub fn within(mut self, limit: Duration) -> Self {
-        self.within = Some(limit);
+        self.request.limit = Some(limit);
         self
     }
 
-    /// Keeps `guard` until the call is dropped.
+    /// Keeps `guard` until the call ends.
     pub(super) fn with_guard(mut self, guard: Box<dyn Guard + 'm>) -> Self {
-        self.guard = Some(guard);
+        self.request.guard = Some(guard);
         self
     }
+}
 
-    async fn run(self) -> Result<T, CallError> {
+fn parse<T: DeserializeOwned>(to: PortId, answer: Message) -> Result<T, CallError> {
+    answer
+        .parse()
+        .map_err(|error| CallError::Answer { to, error })
+}
+
+impl Request<'_> {
+    /// Sends the message and waits for the answer. `take` removes it from a pool of its type. Returns the port called too.
+    async fn run<A: Send + 'static>(
+        self,
+        send: impl FnOnce(&Arc<Inner>, &PortId, &PortId) -> Result<(), SendError>,
+        take: Take<A>,
+    ) -> Result<(PortId, Answer<A>), CallError> {
         let Self {
             node,
             to,
-            message,
-            within,
+            limit,
             guard: _guard,
-            ..
         } = self;
         let (answer, answered) = oneshot::channel();
-        let reply = ReplyPort::new(&node, answer);
-        let watched = if within.is_some() && to.node() != &node.id {
+        let reply = ReplyPort::new(&node, answer, take);
+        let watched = if limit.is_some() && to.node() != &node.id {
             to.node().clone().into()
         } else {
             to.clone()
         };
         let _watch = node.link(&watched, &reply.id, true);
-        match message {
-            Source::Appended(message) => node.try_send(&to, message, Some(&reply.id))?,
-            Source::Placed(make) => node.try_send(&to, make(reply.id.clone()), None)?,
-        }
+        send(&node, &to, &reply.id)?;
         let answered = async {
             with_deferred_wake(answered)
                 .await
                 .unwrap_or_else(|_| Err(node.life.stopped_reason()))
         };
-        let outcome = match within {
+        let outcome = match limit {
             Some(limit) => {
                 let answered = node.within(limit, answered).await;
                 answered.ok_or_else(|| CallError::TimedOut {
@@ -121,26 +157,19 @@ impl<'m, M: IntoMessage, T: DeserializeOwned> Call<'m, M, T> {
             }
             None => answered.await,
         };
-        let message = outcome.map_err(|reason| CallError::Gone {
-            to: to.clone(),
-            reason,
-        })?;
-        message
-            .parse()
-            .map_err(|error| CallError::Answer { to, error })
+        match outcome {
+            Ok(answer) => Ok((to, answer)),
+            Err(reason) => Err(CallError::Gone { to, reason }),
+        }
     }
 }
 
-impl<'m, M, T> IntoFuture for Call<'m, M, T>
-where
-    M: IntoMessage + Send + 'm,
-    T: DeserializeOwned + 'm,
-{
+impl<'m, T> IntoFuture for Call<'m, T> {
     type Output = Result<T, CallError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'm>>;
+    type IntoFuture = Answering<'m, T>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        (self.run)(self.request)
     }
 }
 
@@ -148,7 +177,15 @@ where
 pub(super) trait Guard: Send {}
 impl<T: Send> Guard for T {}
 
-type Answer = Result<Message, Reason>;
+/// The answer of a call.
+enum Answer<A> {
+    Message(Message),
+    /// From a typed port of this node.
+    Moved(A),
+}
+
+/// Removes an answer from a pool of its type.
+type Take<A> = fn(&mut dyn Pool) -> Option<A>;
 
 /// The port that receives the answer. It dies with the first message, with the port to which it is linked, or with the
 /// call.
@@ -157,32 +194,54 @@ struct ReplyPort {
     id: PortId,
 }
 
+/// The handler of a [`ReplyPort`].
+struct ReplyHandler<A> {
+    /// Taken by the first message.
+    answer: Option<oneshot::Sender<Result<Answer<A>, Reason>>>,
+    take: Take<A>,
+}
+
+impl<A> ReplyHandler<A> {
+    fn resolve(&mut self, answer: Result<Answer<A>, Reason>) {
+        // The receiver may have been dropped.
+        let _ = self.answer.take().map(|sender| sender.send(answer));
+    }
+}
+
+impl<A: Send> ShardPort for ReplyHandler<A> {
+    fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+        self.resolve(Ok(Answer::Message(message)));
+        cx.stop(Reason::normal());
+        Ok(())
+    }
+
+    fn receive_moved(
+        &mut self,
+        cx: &mut Context<'_>,
+        pool: &mut dyn Pool,
+    ) -> Option<Result<(), Reason>> {
+        let answer = (self.take)(pool)?;
+        self.resolve(Ok(Answer::Moved(answer)));
+        cx.stop(Reason::normal());
+        Some(Ok(()))
+    }
+
+    fn stop(&mut self, _: &mut Context<'_>, reason: &Reason) {
+        self.resolve(Err(reason.clone()));
+    }
+}
+
 impl ReplyPort {
-    fn new(node: &Arc<Inner>, answer: oneshot::Sender<Answer>) -> Self {
-        let answer = Arc::new(std::sync::Mutex::new(Some(answer)));
-        let send = move |slot: &std::sync::Mutex<Option<oneshot::Sender<Answer>>>, answer| {
-            let sender = slot
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .take();
-            // The receiver may have been dropped.
-            if let Some(sender) = sender {
-                let _ = sender.send(answer);
-            }
-        };
-        let ended = answer.clone();
-        let port = move |cx: &mut Context<'_>, message: Message| {
-            send(&answer, Ok(message));
-            cx.stop(Reason::normal());
-        };
-        let on_end = move |reason: &Reason| send(&ended, Err(reason.clone()));
-        let new = NewPort {
-            port: Box::new(port) as Box<dyn Port>,
-            on_end: Some(Box::new(on_end)),
-        };
+    fn new<A: Send + 'static>(
+        node: &Arc<Inner>,
+        answer: oneshot::Sender<Result<Answer<A>, Reason>>,
+        take: Take<A>,
+    ) -> Self {
+        let answer = Some(answer);
+        let handler = new_port(ReplyHandler { answer, take });
         Self {
             node: node.clone(),
-            id: node.insert_port(node.names.reply(), new),
+            id: node.insert_port(node.names.reply(), handler),
         }
     }
 }

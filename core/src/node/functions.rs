@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 
 use super::LocalNode;
 use crate::guard;
-use crate::port::{Outcome, Port};
+use crate::port::{Outcome, Port, ShardPort};
 use crate::{Message, Reason, Text};
 
-type Init = Arc<dyn Fn(&LocalNode, Message) -> Result<Box<dyn Port>, Reason> + Send + Sync>;
+type Init = Arc<dyn Fn(&LocalNode, Message) -> Result<Box<dyn ShardPort>, Reason> + Send + Sync>;
 type Function = Arc<dyn Fn(&LocalNode, Message) -> Result<(), Reason> + Send + Sync>;
 
 /// The registry of one node. Read-write locks, since each request looks up a name and the names rarely change.
@@ -29,7 +29,7 @@ impl Functions {
         F: Fn(&LocalNode, A) -> P + Send + Sync + 'static,
     {
         let init: Init = Arc::new(move |node, arguments| {
-            Ok(Box::new(make(node, arguments.parse()?)) as Box<dyn Port>)
+            Ok(Box::new(make(node, arguments.parse()?)) as Box<dyn ShardPort>)
         });
         let mut spawnable = self
             .spawnable

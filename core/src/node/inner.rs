@@ -24,7 +24,7 @@ use crate::link::{Choices, Links};
 use crate::message::{IntoMessage, Values};
 use crate::monitor::{Action, ActionKind, IntoAction, Monitor};
 use crate::peer::{Network, Peer, SpawnPermit, cache_last, take_last};
-use crate::port::Port;
+use crate::port::ShardPort;
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::traffic::NodeEvent;
 use crate::watchdog::with_deferred_wake;
@@ -120,7 +120,7 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
-    pub(crate) fn add_port(self: &Arc<Self>, port: impl Port + 'static) -> PortId {
+    pub(crate) fn add_port(self: &Arc<Self>, port: impl ShardPort + 'static) -> PortId {
         self.insert_port(self.names.unique(), new_port(port))
     }
 
@@ -145,7 +145,7 @@ impl Inner {
     pub(crate) fn add_named_port(
         self: &Arc<Self>,
         name: PortName,
-        port: Box<dyn Port>,
+        port: Box<dyn ShardPort>,
         permit: Option<SpawnPermit>,
     ) -> Result<PortId, NameError> {
         let name_guard = self.names.reserve(&name)?;
@@ -191,6 +191,30 @@ impl Inner {
         let peer = self.network.peer(to.node());
         log_within!(peer, WARN, target: "aemp::link", "{}", Excerpt(&error));
         peer.report_not_sent(to.port(), refused);
+    }
+
+    /// Sends a typed message as [`send`](Self::send) does. To a port of this node the message moves as the value that it is.
+    #[inline]
+    pub(crate) fn tell<M>(self: &Arc<Self>, to: &PortId, message: M)
+    where
+        M: IntoMessage + Send + 'static,
+    {
+        match to.node() == &self.id {
+            true => self.shards.deliver_moved(to.port(), message),
+            false => self.send(to, message),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn try_tell<M>(self: &Arc<Self>, to: &PortId, message: M) -> Result<(), SendError>
+    where
+        M: IntoMessage + Send + 'static,
+    {
+        if to.node() != &self.id {
+            return self.try_send(to, message, None);
+        }
+        self.shards.deliver_moved(to.port(), message);
+        Ok(())
     }
 
     #[inline]

@@ -157,6 +157,38 @@ impl LocalNode {
         Inbox::new(&self.inner, bounds)
     }
 
+    /// Creates a port whose messages are of type `M`, and are awaited; see [`typed_port`](Self::typed_port). It is a
+    /// `Stream` too.
+    ///
+    /// ```
+    /// # async fn example(node: aemp_core::LocalNode) {
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// enum Event { Opened(String), Closed }
+    ///
+    /// let mut events = node.typed_inbox::<Event>();
+    /// node.tell(events.port(), Event::Opened("door".into()));
+    /// while let Some(event) = events.recv().await {
+    ///     match event {
+    ///         Event::Opened(what) => println!("{what} is open"),
+    ///         Event::Closed => break,
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn typed_inbox<M: DeserializeOwned + Send + 'static>(&self) -> Inbox<M> {
+        self.typed_inbox_with(|_| ())
+    }
+
+    /// Creates a typed inbox with changed bounds; see [`typed_inbox`](Self::typed_inbox) and [`InboxBounds`].
+    pub fn typed_inbox_with<M>(&self, change: impl FnOnce(&mut InboxBounds)) -> Inbox<M>
+    where
+        M: DeserializeOwned + Send + 'static,
+    {
+        let mut bounds = InboxBounds::new(self.inner.config.inbox_limit);
+        change(&mut bounds);
+        Inbox::typed(&self.inner, bounds)
+    }
+
     /// Sends a message to a port of this or any other node. Never blocks.
     ///
     /// `message` is a [`Message`] or a value of any type with `Serialize`: [`to_values`](crate::message::to_values) has the
@@ -235,11 +267,11 @@ impl LocalNode {
     /// # }
     /// ```
     #[doc(alias = "cal")]
-    pub fn call<'m, M: IntoMessage + 'm, T: DeserializeOwned>(
-        &self,
-        to: &PortId,
-        message: M,
-    ) -> Call<'m, M, T> {
+    pub fn call<'m, M, T>(&self, to: &PortId, message: M) -> Call<'m, T>
+    where
+        M: IntoMessage + Send + 'm,
+        T: DeserializeOwned + 'm,
+    {
         Call::new(self.inner.clone(), to.clone(), message)
     }
 

@@ -6,7 +6,7 @@ use super::{Call, LocalNode};
 use crate::PortName;
 use crate::error::{NameError, SendError};
 use crate::message::IntoMessage;
-use crate::port::{Context, Outcome, PortRef, ReplyTo, Typed};
+use crate::port::{Context, Outcome, PortRef, ReplyTo, Typed, TypedPort, typed};
 
 impl LocalNode {
     /// Creates a port that handles messages of one type, most often an enum. Its [`PortRef`] is the only thing that
@@ -39,11 +39,11 @@ impl LocalNode {
     /// ```
     pub fn typed_port<M, R, F>(&self, handler: F) -> PortRef<M>
     where
-        M: DeserializeOwned + 'static,
+        M: DeserializeOwned + Send + 'static,
         R: Outcome,
         F: FnMut(&mut Context<'_>, M) -> R + Send + 'static,
     {
-        PortRef::unchecked(self.port_of(Typed::new(handler)))
+        self.typed_port_of(typed(handler))
     }
 
     /// Creates a typed port with the given name; see [`typed_port`](Self::typed_port) and
@@ -57,25 +57,55 @@ impl LocalNode {
         handler: F,
     ) -> Result<PortRef<M>, NameError>
     where
-        M: DeserializeOwned + 'static,
+        M: DeserializeOwned + Send + 'static,
         R: Outcome,
         F: FnMut(&mut Context<'_>, M) -> R + Send + 'static,
     {
-        self.port_of_named(name, Typed::new(handler))
-            .map(PortRef::unchecked)
+        self.typed_port_of_named(name, typed(handler))
     }
 
-    /// Sends a message of the port's type, as [`send`](Self::send) does.
-    pub fn tell<M: IntoMessage>(&self, to: &PortRef<M>, message: M) {
-        self.send(to.id(), message);
+    /// Creates a port of a type that implements [`TypedPort`], or of a closure with options ([`typed`]).
+    pub fn typed_port_of<P: TypedPort + 'static>(&self, port: P) -> PortRef<P::Message> {
+        PortRef::unchecked(self.inner().add_port(Typed(port)))
     }
 
-    /// Sends a message of the port's type, as [`try_send`](Self::try_send) does.
+    /// Creates such a port with the given name; see [`typed_port_of`](Self::typed_port_of) and
+    /// [`port_named`](Self::port_named).
+    ///
+    /// # Errors
+    /// If a live port of this node has the name, or the name is empty.
+    pub fn typed_port_of_named<P: TypedPort + 'static>(
+        &self,
+        name: impl Into<PortName>,
+        port: P,
+    ) -> Result<PortRef<P::Message>, NameError> {
+        let port = Box::new(Typed(port));
+        let id = self.inner().add_named_port(name.into(), port, None);
+        id.map(PortRef::unchecked)
+    }
+
+    /// Sends a message of the port's type, as [`send`](Self::send) does. To a port of this node the message moves as it is:
+    /// nothing is serialised, and fields that serde skips stay what they are.
+    ///
+    /// A port of this node that is none of that type gets the message serialised. If that fails, it is logged, and this
+    /// node's monitors on the port fire with `encode_error NODE TEXT`.
+    pub fn tell<M>(&self, to: &PortRef<M>, message: M)
+    where
+        M: IntoMessage + Send + 'static,
+    {
+        self.inner().tell(to.id(), message);
+    }
+
+    /// Sends a message of the port's type to a port of another node as [`try_send`](Self::try_send) does, and to a port of
+    /// this node as [`tell`](Self::tell) does.
     ///
     /// # Errors
     /// As for [`try_send`](Self::try_send).
-    pub fn try_tell<M: IntoMessage>(&self, to: &PortRef<M>, message: M) -> Result<(), SendError> {
-        self.try_send(to.id(), message)
+    pub fn try_tell<M>(&self, to: &PortRef<M>, message: M) -> Result<(), SendError>
+    where
+        M: IntoMessage + Send + 'static,
+    {
+        self.inner().try_tell(to.id(), message)
     }
 
     /// Asks a port: `question` puts the [`ReplyTo`] where the message has it. The answer is of the type that the
@@ -95,20 +125,20 @@ impl LocalNode {
         &self,
         to: &PortRef<M>,
         question: impl FnOnce(ReplyTo<R>) -> M + Send + 'm,
-    ) -> Call<'m, M, R>
+    ) -> Call<'m, R>
     where
-        M: IntoMessage + 'm,
-        R: DeserializeOwned,
+        M: IntoMessage + Send + 'static,
+        R: DeserializeOwned + Send + 'static,
     {
         let question = move |reply| question(ReplyTo::new(reply));
-        Call::asking(self.inner().clone(), to.id().clone(), Box::new(question))
+        Call::asking(self.inner().clone(), to.id().clone(), question)
     }
 }
 
 impl crate::port::sealed::Sealed for LocalNode {}
 
 impl crate::port::SendFrom for LocalNode {
-    fn send_from(&self, to: &crate::PortId, message: impl IntoMessage) {
-        self.send(to, message);
+    fn tell_from<M: IntoMessage + Send + 'static>(&self, to: &PortRef<M>, message: M) {
+        self.tell(to, message);
     }
 }

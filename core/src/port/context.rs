@@ -1,17 +1,19 @@
 //! `Context`: the operations of a port while it handles a message.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::{Handler, Outcome, Port, PortRef, SendFrom, sealed};
+use super::{Handler, Outcome, Port, PortRef, SendFrom, Unhandled, sealed};
+use crate::allowance::log_within;
 use crate::guard;
 use crate::message::IntoMessage;
 use crate::monitor::{IntoAction, Monitor};
 use crate::node::{Inner, LocalNode, Timer};
-use crate::{NodeId, PortId, PortName, Reason};
+use crate::{Excerpt, NodeId, PortId, PortName, Reason, reason};
 
 /// The operations of a port while it handles a message.
 pub struct Context<'a> {
@@ -29,6 +31,8 @@ pub(crate) struct Owned {
     timers: Vec<Timer>,
     /// The number of tasks, timers and monitors at which finished ones are removed next.
     sweep_at: usize,
+    /// Messages that the port has not handled.
+    pub(crate) unhandled: u64,
 }
 
 impl<'a> Context<'a> {
@@ -72,8 +76,36 @@ impl<'a> Context<'a> {
     }
 
     /// Sends a message of the port's type, as [`LocalNode::tell`] does.
-    pub fn tell<M: IntoMessage>(&self, to: &PortRef<M>, message: M) {
-        self.send(to.id(), message);
+    pub fn tell<M>(&self, to: &PortRef<M>, message: M)
+    where
+        M: IntoMessage + Send + 'static,
+    {
+        self.node.tell(to.id(), message);
+    }
+
+    /// Does with a message what `unhandled` says: kills this port with `unhandled_message TEXT`, or counts the message. `text`
+    /// says why it is not handled.
+    ///
+    /// ```
+    /// use aemp_core::{Unhandled, routes};
+    /// let door = routes()
+    ///     .on("open", |_, ()| println!("open"))
+    ///     .otherwise(|cx, message| cx.unhandled(Unhandled::Log, format!("{message:?}")));
+    /// ```
+    ///
+    /// # Errors
+    /// The reason, for [`Unhandled::Kill`]: a handler returns it.
+    pub fn unhandled(&mut self, unhandled: Unhandled, text: impl Display) -> Result<(), Reason> {
+        match unhandled {
+            Unhandled::Kill => return Err(reason!["unhandled_message", text.to_string()]),
+            Unhandled::Count => {}
+            Unhandled::Log => {
+                let logs = &self.node.network.logs.members;
+                log_within!(logs, WARN, target: "aemp::port", port = %Excerpt(self.port), "unhandled message: {}", Excerpt(&text));
+            }
+        }
+        self.owned.get_or_insert_default().unhandled += 1;
+        Ok(())
     }
 
     /// Ends this port with `reason` when its handler returns, and aborts its tasks and timers.
@@ -161,8 +193,8 @@ impl<'a> Context<'a> {
 impl sealed::Sealed for Context<'_> {}
 
 impl SendFrom for Context<'_> {
-    fn send_from(&self, to: &PortId, message: impl IntoMessage) {
-        self.send(to, message);
+    fn tell_from<M: IntoMessage + Send + 'static>(&self, to: &PortRef<M>, message: M) {
+        self.tell(to, message);
     }
 }
 

@@ -1,18 +1,26 @@
 //! `Inbox`: a port that is awaited instead of called.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use aemp_proto::message::cost_of_message;
+use futures_core::Stream;
+use serde::de::DeserializeOwned;
 
-use super::{Context, Port};
+use super::{Context, Pool, PortRef, ShardPort, Unhandled};
 use crate::node::Inner;
 use crate::watchdog::defer_wake;
-use crate::{Message, PortId, Reason, reason};
+use crate::{Message, ParseError, PortId, Reason, reason};
 
 /// A port whose messages are awaited. Dropping it ends the port.
+///
+/// It is a [`Stream`] as well. An `Inbox<M>` is that of a [`typed_inbox`](crate::LocalNode::typed_inbox): its messages are
+/// `M`s, and a message that is none kills it with `unhandled_message TEXT`, as it kills a
+/// [`typed_port`](crate::LocalNode::typed_port).
 ///
 /// The waiting messages are limited by their size ([`Config::inbox_limit`](crate::Config::inbox_limit)) and by the bounds
 /// of [`inbox_with`](crate::LocalNode::inbox_with). Above a limit the port is killed with the reason `inbox_full
@@ -28,10 +36,10 @@ use crate::{Message, PortId, Reason, reason};
 /// # }
 /// ```
 #[must_use = "the port ends when its inbox is dropped"]
-pub struct Inbox {
-    id: PortId,
+pub struct Inbox<M = Message> {
+    port: PortRef<M>,
     node: Arc<Inner>,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<M>>,
 }
 
 /// The bounds of an inbox, and its behaviour when it is full.
@@ -56,6 +64,8 @@ pub struct InboxBounds {
     /// ([`Inbox::dropped`]), but no monitor fires: this is an exception to the guarantee that no message is lost
     /// silently.
     pub lossy: bool,
+    /// What becomes of a message that does not fit the type of a typed inbox; by default the port is killed.
+    pub unhandled: Unhandled,
 }
 
 impl InboxBounds {
@@ -64,16 +74,16 @@ impl InboxBounds {
             messages: usize::MAX,
             bytes,
             lossy: false,
+            unhandled: Unhandled::Kill,
         }
     }
 }
 
-#[derive(Default)]
-struct Shared(Mutex<State>);
+struct Shared<M>(Mutex<State<M>>);
 
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Message>,
+struct State<M> {
+    /// The messages, each with its cost in bytes.
+    waiting: VecDeque<(M, usize)>,
     bytes: usize,
     dropped: u64,
     dead: bool,
@@ -81,13 +91,23 @@ struct State {
     waker: Option<Waker>,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<M> Shared<M> {
+    fn new() -> Self {
+        Self(Mutex::new(State {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            dropped: 0,
+            dead: false,
+            waker: None,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<M>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Releases the lock and wakes the task that awaits a message.
-    fn wake(mut state: MutexGuard<'_, State>) {
+    fn wake(mut state: MutexGuard<'_, State<M>>) {
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
@@ -96,50 +116,71 @@ impl Shared {
     }
 }
 
-impl State {
-    fn take(&mut self) -> Option<Message> {
-        let message = self.waiting.pop_front()?;
-        self.bytes -= cost_of_message(&message);
+impl<M> State<M> {
+    fn take(&mut self) -> Option<M> {
+        let (message, cost) = self.waiting.pop_front()?;
+        self.bytes -= cost;
         Some(message)
     }
 }
 
 impl Inbox {
     pub(crate) fn new(node: &Arc<Inner>, bounds: InboxBounds) -> Self {
-        let shared = Arc::new(Shared::default());
+        Self::start(node, bounds, Ok)
+    }
+}
+
+impl<M: DeserializeOwned + Send + 'static> Inbox<M> {
+    pub(crate) fn typed(node: &Arc<Inner>, bounds: InboxBounds) -> Self {
+        Self::start(node, bounds, Message::parse)
+    }
+}
+
+impl<M: Send + 'static> Inbox<M> {
+    fn start(node: &Arc<Inner>, bounds: InboxBounds, parse: Parse<M>) -> Self {
+        let shared = Arc::new(Shared::new());
         let id = node.add_port(Receiver {
             shared: shared.clone(),
             bounds,
+            parse,
         });
         Self {
-            id,
+            port: PortRef::unchecked(id),
             node: node.clone(),
             shared,
         }
     }
+}
 
+impl<M> Inbox<M> {
     /// The port's ID.
     pub fn id(&self) -> &PortId {
-        &self.id
+        self.port.id()
+    }
+
+    /// The port's ID, with the type of its messages.
+    pub fn port(&self) -> &PortRef<M> {
+        &self.port
     }
 
     /// The next message; `None` after the port was killed and all messages were returned.
     ///
     /// # Cancel safety
     /// Dropping the future loses no message.
-    pub async fn recv(&mut self) -> Option<Message> {
-        poll_fn(|cx| {
-            let mut state = self.shared.lock();
-            if let Some(message) = state.take() {
-                return Poll::Ready(Some(message));
-            }
-            if state.dead {
-                return Poll::Ready(None);
-            }
-            state.waker = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await
+    pub async fn recv(&mut self) -> Option<M> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    fn poll_recv(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Option<M>> {
+        let mut state = self.shared.lock();
+        if let Some(message) = state.take() {
+            return Poll::Ready(Some(message));
+        }
+        if state.dead {
+            return Poll::Ready(None);
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// The number of messages that a lossy inbox has dropped so far.
@@ -148,37 +189,57 @@ impl Inbox {
     }
 
     /// The next message, if one is waiting.
-    pub fn try_recv(&mut self) -> Option<Message> {
+    pub fn try_recv(&mut self) -> Option<M> {
         self.shared.lock().take()
     }
 }
 
-impl Drop for Inbox {
-    fn drop(&mut self) {
-        self.node
-            .shards
-            .kill(self.id.port().clone(), Reason::normal());
+/// The messages, as of [`recv`](Inbox::recv).
+impl<M> Stream for Inbox<M> {
+    type Item = M;
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_recv(cx)
     }
 }
 
-/// The port behind an inbox.
-struct Receiver {
-    shared: Arc<Shared>,
-    bounds: InboxBounds,
+impl<M> fmt::Debug for Inbox<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inbox({})", self.id())
+    }
 }
 
-impl Port for Receiver {
-    fn receive(&mut self, _: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+impl<M> Drop for Inbox<M> {
+    fn drop(&mut self) {
+        self.node
+            .shards
+            .kill(self.id().port().clone(), Reason::normal());
+    }
+}
+
+type Parse<M> = fn(Message) -> Result<M, ParseError>;
+
+/// The port behind an inbox.
+struct Receiver<M> {
+    shared: Arc<Shared<M>>,
+    bounds: InboxBounds,
+    parse: Parse<M>,
+}
+
+impl<M> Receiver<M> {
+    /// Adds a message that keeps about `cost` bytes alive.
+    fn add(&mut self, message: M, cost: usize) -> Result<(), Reason> {
         let InboxBounds {
             messages,
             bytes,
             lossy,
+            ..
         } = self.bounds;
         let mut state = self.shared.lock();
-        let (count, size) = (
-            state.waiting.len() + 1,
-            state.bytes + cost_of_message(&message),
-        );
+        let (count, size) = (state.waiting.len() + 1, state.bytes + cost);
         if count > messages || size > bytes {
             if lossy {
                 state.dropped += 1;
@@ -188,9 +249,28 @@ impl Port for Receiver {
             return Err(reason!["inbox_full", limit as u64]);
         }
         state.bytes = size;
-        state.waiting.push_back(message);
+        state.waiting.push_back((message, cost));
         Shared::wake(state);
         Ok(())
+    }
+}
+
+impl<M: Send + 'static> ShardPort for Receiver<M> {
+    fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+        let cost = cost_of_message(&message);
+        match (self.parse)(message) {
+            Ok(message) => self.add(message, cost),
+            Err(error) => cx.unhandled(self.bounds.unhandled, error),
+        }
+    }
+
+    fn receive_moved(
+        &mut self,
+        _: &mut Context<'_>,
+        pool: &mut dyn Pool,
+    ) -> Option<Result<(), Reason>> {
+        let message = pool.of::<M>()?.pop_front()?;
+        Some(self.add(message, size_of::<M>()))
     }
 
     fn queued(&self) -> usize {
@@ -198,7 +278,7 @@ impl Port for Receiver {
     }
 }
 
-impl Drop for Receiver {
+impl<M> Drop for Receiver<M> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.dead = true;

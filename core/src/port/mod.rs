@@ -2,19 +2,26 @@
 
 mod context;
 mod inbox;
+mod pool;
 mod port_ref;
 mod routes;
+mod shard_port;
 mod tell;
 mod typed;
+mod unhandled;
 
 pub use context::Context;
 pub(crate) use context::Owned;
 pub use inbox::{Inbox, InboxBounds};
+pub(crate) use pool::Pool;
 pub(crate) use port_ref::sealed;
 pub use port_ref::{PortRef, ReplyTo, SendFrom};
 pub use routes::{Routes, routes};
+pub(crate) use shard_port::ShardPort;
 pub use tell::Tell;
 pub(crate) use typed::Typed;
+pub use typed::{TypedFn, TypedPort, typed};
+pub use unhandled::Unhandled;
 
 use crate::{IntoReason, Message, Reason};
 
@@ -82,10 +89,28 @@ pub trait Port: Send {
     /// The reason with which this port is killed.
     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason>;
 
-    /// The number of messages that were received and not processed, for [`LocalNode::ports`](crate::LocalNode::ports); 0
-    /// unless the port keeps messages, as an inbox does.
-    fn queued(&self) -> usize {
-        0
+    /// Called once, when the port has died and before its monitors fire, with the reason of its death. Does nothing by
+    /// default. It runs however the port ends: killed, by an error or a panic of its handler, or with its node, whose
+    /// ports no longer receive anything then. Tasks, timers and monitors that it starts with `cx` end at once.
+    ///
+    /// ```
+    /// use aemp_core::{Context, Message, Port, PortId, Reason};
+    ///
+    /// struct Worker { manager: PortId, done: u64 }
+    ///
+    /// impl Port for Worker {
+    ///     fn receive(&mut self, _: &mut Context<'_>, _: Message) -> Result<(), Reason> {
+    ///         self.done += 1;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn stop(&mut self, cx: &mut Context<'_>, _: &Reason) {
+    ///         cx.send(&self.manager, ("done", self.done));
+    ///     }
+    /// }
+    /// ```
+    fn stop(&mut self, cx: &mut Context<'_>, reason: &Reason) {
+        let _ = (cx, reason);
     }
 }
 
@@ -121,8 +146,8 @@ impl Port for Box<dyn Port> {
         (**self).receive(cx, message)
     }
 
-    fn queued(&self) -> usize {
-        (**self).queued()
+    fn stop(&mut self, cx: &mut Context<'_>, reason: &Reason) {
+        (**self).stop(cx, reason);
     }
 }
 

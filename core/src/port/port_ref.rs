@@ -143,9 +143,9 @@ impl<R> ReplyTo<R> {
     /// and an `ask` or `call` of this library fails by it; any other port is not told.
     pub fn send(self, from: &impl SendFrom, answer: R)
     where
-        R: IntoMessage,
+        R: IntoMessage + Send + 'static,
     {
-        from.send_from(self.0.id(), answer);
+        from.tell_from(&self.0, answer);
     }
 }
 
@@ -177,9 +177,9 @@ impl<R> fmt::Debug for ReplyTo<R> {
 
 /// Where a message can be sent from: a [`LocalNode`](crate::LocalNode), or a [`Context`](crate::Context).
 pub trait SendFrom: sealed::Sealed {
-    /// Sends a message; see [`LocalNode::send`](crate::LocalNode::send).
+    /// Sends a message; see [`LocalNode::tell`](crate::LocalNode::tell).
     #[doc(hidden)]
-    fn send_from(&self, to: &PortId, message: impl IntoMessage);
+    fn tell_from<M: IntoMessage + Send + 'static>(&self, to: &PortRef<M>, message: M);
 }
 
 pub(crate) mod sealed {

@@ -6,13 +6,15 @@ use aemp_proto::message::Source;
 use aemp_proto::token::Rest;
 
 use super::item::{Len, UNKNOWN};
-use crate::Message;
-use crate::Value;
+use super::pools::Pools;
+use crate::port::Pool;
+use crate::{Message, Value};
 
 /// The values and bytes of a chunk's messages. Messages are read from the front.
 pub(super) struct Bodies<'a> {
     pub(super) values: Drain<'a, Value>,
     pub(super) bytes: &'a [u8],
+    pub(super) moved: &'a mut Pools,
     pub(super) source: Option<Source>,
     /// An item announced a message that the chunk does not hold, or that no source precedes.
     pub(super) broken: bool,
@@ -34,6 +36,14 @@ impl Bodies<'_> {
         self.bytes = behind;
         let rest = Rest::new(at as usize, (left != UNKNOWN).then_some(left as usize));
         Some(self.source?.message(bytes, rest))
+    }
+
+    /// The pool at `index`, whose first `times` values are the next messages. `None` only if the chunk is broken.
+    #[inline]
+    pub(super) fn pool(&mut self, index: u32, times: u32) -> Option<&mut dyn Pool> {
+        let pool = self.moved.at(index, times);
+        self.broken |= pool.is_none();
+        pool
     }
 
     /// Asserts that the chunk holds the messages that its items announce; otherwise messages are lost or reach the wrong

@@ -7,6 +7,7 @@ use super::run::Shard;
 use super::{NewPort, Watcher};
 use crate::guard;
 use crate::monitor::Action;
+use crate::port::Context;
 use crate::{Excerpt, PortId, PortName, Reason, reason};
 use aemp_proto::faulty;
 
@@ -22,7 +23,7 @@ impl Shard {
         if !reason.is_normal() {
             tracing::debug!(target: "aemp::port", port = %Excerpt(port), reason = %Excerpt(&reason), "port died");
         }
-        let Some(mut watchers) = Self::dispose(slot, &reason) else {
+        let Some(mut watchers) = self.stop(slot, &reason) else {
             return;
         };
         if faulty!(PanicUntold) && reason.kind() == Some("die") {
@@ -61,6 +62,19 @@ impl Shard {
     /// Notifies all waiting watchers.
     pub(super) fn notify_all(&mut self) {
         while self.notify_some() {}
+    }
+
+    /// Runs the port's own end, and drops it.
+    fn stop(
+        &self,
+        mut slot: Slot,
+        reason: &Reason,
+    ) -> Option<impl Iterator<Item = Watcher> + Send + use<>> {
+        guard::run_or_log("the end of a port panicked", || {
+            let mut cx = Context::new(&self.node, &slot.name, &mut slot.owned);
+            slot.port.stop(&mut cx, reason);
+        });
+        Self::dispose(slot, reason)
     }
 
     /// Drops a port and what it owns. Returns its watchers, if it has any.

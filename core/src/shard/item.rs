@@ -10,11 +10,12 @@ use aemp_proto::value::append;
 use tokio::sync::oneshot;
 
 use super::PortStats;
+use super::pools::Pools;
 use crate::codec::Incoming;
 use crate::guard;
-use crate::message::Values;
+use crate::message::{IntoMessage, Values};
 use crate::monitor::Action;
-use crate::port::Port;
+use crate::port::ShardPort;
 use crate::{Message, PortName, Reason, Value, message::Wire};
 
 /// Items in a full chunk, and also values in one. A queue that grows by chunks copies nothing, and recycled chunks are
@@ -42,13 +43,15 @@ const MAX_COPIED_VALUES: usize = 16;
 ///
 /// Its memory moves from one core to another, so a small size is speed. Messages of values are flattened: `values` holds
 /// the values of all messages in sequence, and consecutive messages of the same length to the same port share one item.
-/// `bytes` holds the short messages from peers, and consecutive ones with an equal beginning share one item. So memory is
-/// freed by the thread that allocated it; cross-thread frees are slow.
+/// `bytes` holds the short messages from peers, and consecutive ones with an equal beginning share one item; `moved` holds
+/// the messages of typed senders of this node. So memory is freed by the thread that allocated it; cross-thread frees are
+/// slow.
 #[derive(Default)]
 pub(crate) struct Chunk {
     pub(super) items: Vec<Item>,
     pub(super) values: Vec<Value>,
     pub(super) bytes: Vec<u8>,
+    pub(super) moved: Pools,
     /// The source of the last message from a peer.
     source: Option<Source>,
     /// Messages and other operations.
@@ -69,6 +72,8 @@ const _: () = assert!(size_of::<Item>() == 40);
 pub(crate) enum Op {
     /// `times` messages of `len` values each, which are in the chunk's `values`.
     Values { times: u32, len: u32 },
+    /// `times` messages that are the next values in pool `pool` of the chunk's `moved`.
+    Moved { times: u32, pool: u32 },
     /// A message of many values.
     Long(Box<Values>),
     /// `times` short messages from a peer. In the chunk's `bytes` each is prefixed by its length ([`Len`]). Its elements
@@ -115,7 +120,11 @@ impl Op {
     pub(super) fn is_message(&self) -> bool {
         matches!(
             self,
-            Self::Values { .. } | Self::Wire { .. } | Self::Long(_) | Self::LongWire(_)
+            Self::Values { .. }
+                | Self::Wire { .. }
+                | Self::Moved { .. }
+                | Self::Long(_)
+                | Self::LongWire(_)
         )
     }
 }
@@ -127,6 +136,7 @@ impl Chunk {
             items: Vec::with_capacity(other.items.len()),
             values: Vec::with_capacity(other.values.len()),
             bytes: Vec::with_capacity(other.bytes.len()),
+            moved: Pools::default(),
             source: None,
             count: 0,
             pushed: 0,
@@ -147,6 +157,8 @@ impl Chunk {
         self.items.len() >= CHUNK_ITEMS
             || self.values.len() >= CHUNK_ITEMS
             || self.bytes.len() >= CHUNK_BYTES
+            || self.moved.len() >= CHUNK_ITEMS
+            || self.moved.bytes() >= CHUNK_BYTES
     }
 
     pub(super) fn is_batch(&self) -> bool {
@@ -182,6 +194,27 @@ impl Chunk {
             Parts::Wire(wire) => Op::LongWire(wire),
         };
         self.items.push(Item::new(port.clone(), op));
+    }
+
+    /// Adds a message for `port` as the Rust value that it is.
+    #[inline]
+    pub(super) fn deliver_moved<M>(&mut self, port: &PortName, message: M)
+    where
+        M: IntoMessage + Send + 'static,
+    {
+        self.count += 1;
+        let added = self.moved.push(message);
+        match self.items.last_mut() {
+            Some(Item {
+                port: last,
+                op: Op::Moved { times, pool },
+            }) if *pool == added && last == port => *times += 1,
+            _ => {
+                let (times, pool) = (1, added);
+                let op = Op::Moved { times, pool };
+                self.items.push(Item::new(port.clone(), op));
+            }
+        }
     }
 
     /// Adds a message that is still in its connection's buffer. A message marked as beginning like the previous one
@@ -257,8 +290,9 @@ impl Chunk {
         }
     }
 
-    /// Moves the contents of `other` to the end of this chunk.
+    /// Moves the contents of `other`, a chunk of a reader, to the end of this chunk.
     pub(super) fn append(&mut self, other: &mut Self) {
+        debug_assert_eq!(other.moved.len(), 0, "a peer moves no Rust values");
         self.items.append(&mut other.items);
         self.values.append(&mut other.values);
         self.bytes.append(&mut other.bytes);
@@ -271,6 +305,7 @@ impl Chunk {
         self.items.clear();
         self.values.clear();
         self.bytes.clear();
+        self.moved.clear();
         self.source = None;
         self.count = 0;
         self.pushed = 0;
@@ -289,7 +324,7 @@ pub(crate) type OnEnd = Box<dyn FnOnce(&Reason) + Send>;
 
 /// A port on its way to its shard.
 pub(crate) struct NewPort {
-    pub(crate) port: Box<dyn Port>,
+    pub(crate) port: Box<dyn ShardPort>,
     /// Called when the port has died, before its watchers are notified.
     pub(crate) on_end: Option<OnEnd>,
 }

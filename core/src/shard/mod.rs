@@ -10,6 +10,7 @@ mod end;
 mod item;
 mod notifications;
 mod outstanding;
+mod pools;
 mod ports;
 mod queue;
 mod run;
@@ -26,8 +27,9 @@ use tokio::sync::oneshot;
 
 use crate::codec::Incoming;
 use crate::guard;
+use crate::message::IntoMessage;
 use crate::monitor::Monitored;
-use crate::port::Port;
+use crate::port::ShardPort;
 use crate::{Message, PortName, Reason};
 
 use item::Chunk;
@@ -101,6 +103,15 @@ impl Shards {
         self.queue_of(port).deliver(port, message);
     }
 
+    /// Delivers a message as the Rust value that it is.
+    #[inline]
+    pub(crate) fn deliver_moved<M>(&self, port: &PortName, message: M)
+    where
+        M: IntoMessage + Send + 'static,
+    {
+        self.queue_of(port).deliver_moved(port, message);
+    }
+
     pub(crate) fn kill(&self, port: PortName, reason: Reason) {
         self.push(Item::new(port, Op::Kill(Box::new(reason))));
     }
@@ -139,7 +150,7 @@ impl Shards {
 }
 
 /// A new port, to be sent to its shard.
-pub(crate) fn new_port(port: impl Port + 'static) -> NewPort {
+pub(crate) fn new_port(port: impl ShardPort + 'static) -> NewPort {
     NewPort {
         port: Box::new(port),
         on_end: None,

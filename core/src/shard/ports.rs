@@ -16,7 +16,7 @@ use super::item::{RemoteKey, RemoteWatcher, UnwatchCount, Watcher};
 use crate::PortName;
 use crate::guard;
 use crate::monitor::Action;
-use crate::port::{Owned, Port};
+use crate::port::{Owned, ShardPort};
 
 /// The index of a port's slot. It stays the same as long as the port lives.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ pub(super) struct Ports {
 #[repr(align(64))]
 pub(super) struct Slot {
     pub(super) name: PortName,
-    pub(super) port: Box<dyn Port>,
+    pub(super) port: Box<dyn ShardPort>,
     pub(super) owned: Option<Box<Owned>>,
     pub(super) observers: Option<Box<Observers>>,
     /// Messages received so far.
@@ -106,16 +106,25 @@ impl Observers {
         }
     }
 
+    /// Removes the monitors of this node, in the order in which they were set.
+    pub(super) fn take_local(&mut self) -> impl Iterator<Item = Watcher> + Send + use<> {
+        local(std::mem::take(&mut self.local))
+    }
+
     /// All watchers: those of this node in the order in which they were set, then other nodes.
     pub(super) fn into_watchers(self) -> impl Iterator<Item = Watcher> + Send {
-        let local = self.local.into_iter();
-        let local = local.map(|(key, action)| Watcher::Local(key, action));
+        let local = local(self.local);
         let remote = self.remote.into_iter().flat_map(|(key, monitors)| {
             let RemoteMonitors { watcher, times } = monitors;
             (0..times).map(move |_| Watcher::Remote(watcher.clone(), key))
         });
         local.chain(remote)
     }
+}
+
+fn local(monitors: Keyed<Action>) -> impl Iterator<Item = Watcher> + Send {
+    let monitors = monitors.into_iter();
+    monitors.map(|(key, action)| Watcher::Local(key, action))
 }
 
 impl Ports {

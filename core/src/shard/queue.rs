@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::item::Chunk;
 use super::outstanding::Outstanding;
 use super::{Item, ShardStats};
+use crate::message::IntoMessage;
 use crate::watchdog::{clear_lifo_slot, defer_wake};
 use crate::{Message, PortName};
 
@@ -186,6 +187,15 @@ impl Queue {
     pub(super) fn deliver(&self, port: &PortName, message: Message) {
         // A closed queue returns the message, which is dropped here, after the lock is released.
         self.add(message, |chunk, message| chunk.deliver(port, message));
+    }
+
+    #[inline]
+    pub(super) fn deliver_moved<M>(&self, port: &PortName, message: M)
+    where
+        M: IntoMessage + Send + 'static,
+    {
+        // As in `deliver`.
+        self.add(message, |chunk, message| chunk.deliver_moved(port, message));
     }
 
     #[inline]

@@ -3,6 +3,8 @@
 use std::iter;
 use std::sync::Arc;
 
+use aemp_proto::id::is_reply;
+use aemp_proto::not_encoded;
 use aemp_proto::value::next_of;
 
 use super::bodies::Bodies;
@@ -13,9 +15,10 @@ use super::ports::{Observers, Ports, Slot, SlotIndex};
 use super::{Item, NewPort, Op, PortStats};
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn, YIELDS_BEFORE_SLEEP};
+use crate::codec::EncodeError;
 use crate::guard;
 use crate::node::Inner;
-use crate::port::{Context, Owned, Port};
+use crate::port::{Context, Owned, Pool, ShardPort};
 use crate::watchdog::Worker;
 use crate::{Excerpt, Message, PortName, Reason};
 
@@ -124,11 +127,13 @@ impl Shard {
             items,
             values,
             bytes,
+            moved,
             ..
         } = chunk;
         let mut body = Bodies {
             values: values.drain(..),
             bytes,
+            moved,
             source: None,
             broken: false,
         };
@@ -157,7 +162,8 @@ impl Shard {
                 }
             }
         }
-        body.check(body.values.as_slice().is_empty() && body.bytes.is_empty());
+        let whole = body.values.as_slice().is_empty() && body.bytes.is_empty();
+        body.check(whole && body.moved.are_empty());
         drop((body, items));
         chunk.clear();
         count
@@ -207,6 +213,13 @@ impl Shard {
                 body.check(true);
                 times as usize
             }
+            Op::Moved { times, pool } => {
+                if let Some(pool) = body.pool(pool, times) {
+                    self.deliver_moved(index, &port, times, pool);
+                }
+                body.check(true);
+                times as usize
+            }
             Op::LongWire(wire) => {
                 self.deliver(index, &port, iter::once(wire.into()));
                 1
@@ -224,7 +237,8 @@ impl Shard {
         self.worker.begin_item(port.as_str());
         match op {
             // Messages go through `messages`, with the slot that was found.
-            Op::Values { .. } | Op::Wire { .. } | Op::Long(_) | Op::LongWire(_) => {}
+            Op::Values { .. } | Op::Wire { .. } | Op::Moved { .. } => {}
+            Op::Long(_) | Op::LongWire(_) => {}
             Op::From(_) => {}
             Op::Insert(new) => self.insert(port, *new),
             Op::Kill(reason) => self.end_port(&port, *reason),
@@ -239,19 +253,9 @@ impl Shard {
         }
     }
 
-    /// The statistics of all live ports. A port that panics in [`Port::queued`] dies.
-    fn report(&mut self) -> Vec<PortStats> {
-        let (mut report, mut dead) = (Vec::new(), Vec::new());
-        for slot in self.ports.iter() {
-            match guard::run(|| slot.stats()) {
-                Ok(stats) => report.push(stats),
-                Err(panic) => dead.push((slot.name.clone(), panic)),
-            }
-        }
-        for (port, panic) in dead {
-            self.end_port(&port, panic.into());
-        }
-        report
+    /// The statistics of all live ports.
+    fn report(&self) -> Vec<PortStats> {
+        self.ports.iter().map(Slot::stats).collect()
     }
 
     fn insert(&mut self, port: PortName, new: NewPort) {
@@ -286,24 +290,85 @@ impl Shard {
         port: &PortName,
         mut messages: impl Iterator<Item = Message>,
     ) {
-        let reason = match self.ports.at(index) {
-            Some(slot) => {
-                let worker = &self.worker;
-                let mut messages = messages.by_ref().inspect(|_| worker.begin_message());
-                slot.receive(&self.node, port, &mut messages)
-            }
-            None => {
-                tracing::trace!(target: "aemp::port", port = %Excerpt(port), "message for a port that does not exist");
-                None
-            }
-        };
-        if let Some(reason) = reason {
-            self.end_port(port, reason);
-        }
+        self.run_port(index, port, |worker, port, cx| {
+            let message = messages.next()?;
+            worker.begin_message();
+            Some(port.receive(cx, message))
+        });
         // Messages to a port that does not exist are dropped (protocol.md section 4).
         messages.for_each(drop);
     }
+
+    /// Delivers the first `times` values of `pool` to the port at `index`, as they are or as messages.
+    #[inline]
+    fn deliver_moved(
+        &mut self,
+        index: SlotIndex,
+        port: &PortName,
+        times: u32,
+        pool: &mut dyn Pool,
+    ) {
+        let end = pool.len().saturating_sub(times as usize);
+        let mut refused = None;
+        self.run_port(index, port, |worker, port, cx| {
+            if pool.len() <= end {
+                return None;
+            }
+            worker.begin_message();
+            if let Some(result) = port.receive_moved(cx, pool) {
+                return Some(result);
+            }
+            match pool.next_message()? {
+                Ok(message) => Some(port.receive(cx, message)),
+                Err(error) => {
+                    refused = Some(error);
+                    Some(Ok(()))
+                }
+            }
+        });
+        pool.discard(pool.len().saturating_sub(end));
+        if let Some(error) = refused {
+            self.report_not_converted(port, &error);
+        }
+    }
+
+    /// Runs the port at `index` for each message that `next` delivers to it, until `next` returns `None` or the port dies.
+    #[inline]
+    fn run_port(
+        &mut self,
+        index: SlotIndex,
+        port: &PortName,
+        mut next: impl FnMut(&Worker, &mut dyn ShardPort, &mut Context<'_>) -> Option<Received>,
+    ) {
+        let Some(slot) = self.ports.at(index) else {
+            tracing::trace!(target: "aemp::port", port = %Excerpt(port), "message for a port that does not exist");
+            return;
+        };
+        let worker = &self.worker;
+        let reason = slot.receive(&self.node, port, |port, cx| next(worker, port, cx));
+        if let Some(reason) = reason {
+            self.end_port(port, reason);
+        }
+    }
+
+    /// A typed message to `port`, which is no port of that type, could not be converted.
+    #[cold]
+    fn report_not_converted(&mut self, port: &PortName, error: &EncodeError) {
+        log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(port), error = %Excerpt(error), "a typed message to an untyped port was not delivered");
+        let reason = not_encoded(&self.node.id, error);
+        if is_reply(port) {
+            return self.end_port(port, reason);
+        }
+        let slot = self.ports.get_mut(port);
+        if let Some(observers) = slot.and_then(|slot| slot.observers.as_mut()) {
+            self.notifications
+                .push(port, reason, observers.take_local());
+        }
+    }
 }
+
+/// The result of a handler.
+type Received = Result<(), Reason>;
 
 impl Slot {
     fn stats(&self) -> PortStats {
@@ -313,6 +378,7 @@ impl Slot {
             name: self.name.clone(),
             messages: self.messages,
             queued: self.port.queued(),
+            unhandled: owned.map_or(0, |owned| owned.unhandled),
             watchers: observers.map_or(0, Observers::watchers),
             tasks: owned.map_or(0, Owned::tasks),
             monitors: owned.map_or(0, Owned::monitors),
@@ -321,37 +387,33 @@ impl Slot {
 
     /// Starts the port. Returns the reason if it dies of that.
     fn start(&mut self, node: &Arc<Inner>, port: &PortName) -> Option<Reason> {
-        guarded(|| self.step(node, port, |port, cx| port.start(cx)))
+        guarded(|| {
+            let mut cx = Context::new(node, port, &mut self.owned);
+            let started = self.port.start(&mut cx);
+            started.err().or_else(|| cx.into_stopped())
+        })
     }
 
-    /// Receives messages until they end or the port dies. Returns the reason of its death.
+    /// Receives a message each time `next` is called, until that returns `None` or the port dies. Returns the reason of its
+    /// death.
     #[inline]
     fn receive(
         &mut self,
         node: &Arc<Inner>,
         port: &PortName,
-        messages: &mut impl Iterator<Item = Message>,
+        mut next: impl FnMut(&mut dyn ShardPort, &mut Context<'_>) -> Option<Received>,
     ) -> Option<Reason> {
         guarded(|| {
-            messages.find_map(|message| {
+            loop {
+                let mut cx = Context::new(node, port, &mut self.owned);
+                let received = next(&mut *self.port, &mut cx)?;
                 self.messages += 1;
-                self.step(node, port, |port, cx| port.receive(cx, message))
-            })
+                let died = received.err().or_else(|| cx.into_stopped());
+                if died.is_some() {
+                    return died;
+                }
+            }
         })
-    }
-
-    #[inline]
-    fn step(
-        &mut self,
-        node: &Arc<Inner>,
-        port: &PortName,
-        run: impl FnOnce(&mut dyn Port, &mut Context<'_>) -> Result<(), Reason>,
-    ) -> Option<Reason> {
-        let mut cx = Context::new(node, port, &mut self.owned);
-        match run(&mut *self.port, &mut cx) {
-            Err(reason) => Some(reason),
-            Ok(()) => cx.into_stopped(),
-        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct PortStats {
     pub messages: u64,
     /// Messages that wait in it, if it is an inbox.
     pub queued: usize,
+    /// Messages that it has not handled and that were only counted ([`Unhandled`](crate::Unhandled)).
+    pub unhandled: u64,
     /// Monitors on it, those of peers included.
     pub watchers: usize,
     /// Tasks and timers that it owns and that have not ended.

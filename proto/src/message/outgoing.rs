@@ -20,7 +20,7 @@ impl Outgoing<'_> {
     ///
     /// # Errors
     /// If the `Serialize` of a type fails, or produces something that [`Value`] cannot represent.
-    pub(crate) fn to_values(self) -> Result<Values, EncodeError> {
+    pub fn to_values(self) -> Result<Values, EncodeError> {
         match self {
             Self::Values(values) => Ok(values.into()),
             Self::Typed(typed) => typed.to_values(),

@@ -10,11 +10,12 @@ mod structs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aemp::Message;
 use aemp::codec::{Codec, Outgoing};
 use aemp::message::{IntoMessage, to_values};
+use aemp::{LocalNode, Message, PortRef};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
 
 use crate::support::{CODECS, decode, encode, peer};
 
@@ -59,6 +60,17 @@ struct Matrix {
     equal: usize,
     refused: BTreeMap<(&'static str, &'static str, String), Vec<At>>,
     wrong: BTreeMap<(&'static str, At), Vec<String>>,
+    /// The node whose ports the values are moved between.
+    node: Option<(LocalNode, Runtime)>,
+    /// Shapes that were moved.
+    moved: usize,
+}
+
+fn started() -> (LocalNode, Runtime) {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().build().unwrap();
+    let node = LocalNode::builder().id("n").start();
+    (runtime.block_on(node).unwrap(), runtime)
 }
 
 impl Matrix {
@@ -107,15 +119,16 @@ impl Matrix {
     /// A value that is one argument of a handler, and is read as its own type.
     fn same<T>(&mut self, name: &'static str, value: T)
     where
-        T: Serialize + DeserializeOwned + PartialEq,
+        T: Serialize + DeserializeOwned + PartialEq + Send + 'static,
     {
         self.one(name, &value, &value);
+        self.moved(name, value);
     }
 
     /// A value of a type whose fields are the arguments of a handler.
     fn fields<T>(&mut self, name: &'static str, value: T)
     where
-        T: Serialize + DeserializeOwned + PartialEq,
+        T: Serialize + DeserializeOwned + PartialEq + Send + 'static,
     {
         self.read_as(name, &value, &value);
         match to_values(&value) {
@@ -131,6 +144,47 @@ impl Matrix {
                 Outcome::Refused(error.to_string()),
             ),
         }
+        self.moved(name, value);
+    }
+
+    /// Sends the value as it is to a typed port, as an untyped message to a typed port, and as it is to an untyped port.
+    fn moved<T>(&mut self, name: &'static str, value: T)
+    where
+        T: Serialize + DeserializeOwned + PartialEq + Send + 'static,
+    {
+        let message = |value: &T| value.into_message().ok();
+        let debug = |value: &T| message(value).map(|message| format!("{message:?}"));
+        let parsed = message(&value).and_then(|message| message.parse::<T>().ok());
+        let serialised = debug(&value);
+        let (node, runtime) = self.node.get_or_insert_with(started);
+        let mut inbox = node.typed_inbox::<T>();
+        if node.try_send(inbox.id(), &value).is_ok() {
+            let received = runtime.block_on(inbox.recv());
+            assert!(received == parsed, "{name}, to a typed port");
+            inbox = node.typed_inbox();
+        }
+        node.tell(inbox.port(), value);
+        let value = runtime.block_on(inbox.recv()).expect("it is moved");
+        assert_eq!(debug(&value), serialised, "{name}, between typed ports");
+        let mut untyped = node.inbox();
+        let watch = untyped.id().clone();
+        let gone = node.gone(&watch);
+        node.tell(&PortRef::unchecked(watch), value);
+        match serialised {
+            Some(expected) => {
+                let received = runtime.block_on(untyped.recv()).expect("it is sent");
+                assert_eq!(
+                    format!("{received:?}"),
+                    expected,
+                    "{name}, to an untyped port"
+                );
+            }
+            None => {
+                let reason = runtime.block_on(gone);
+                assert_eq!(reason.kind(), Some("encode_error"), "{name}");
+            }
+        }
+        self.moved += 1;
     }
 
     fn arguments<T>(&mut self, name: &'static str, sent: &impl Serialize, expected: &T)
@@ -280,6 +334,7 @@ fn what_is_sent_arrives_equal_or_is_refused() {
         count(&|(_, _, why)| why.contains("this connection speaks")),
         matrix.wrong.values().map(Vec::len).sum::<usize>(),
     );
+    println!("{} shapes moved between ports of a node", matrix.moved);
     assert!(matrix.shapes.len() >= 250);
     for ((name, at), how) in &matrix.wrong {
         let known = |exception: &&Exception| {

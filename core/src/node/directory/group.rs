@@ -336,10 +336,11 @@ impl<'m> Pick<'m> {
     ///
     /// # Errors
     /// If the group is empty, or no member can be reached.
-    pub fn call<M: IntoMessage + 'm, T: DeserializeOwned>(
-        self,
-        message: M,
-    ) -> Result<Call<'m, M, T>, DirectoryError> {
+    pub fn call<M, T>(self, message: M) -> Result<Call<'m, T>, DirectoryError>
+    where
+        M: IntoMessage + Send + 'm,
+        T: DeserializeOwned + 'm,
+    {
         let lease = self.lease()?;
         let node = lease.members.node().clone();
         let to = lease.port.clone();
