@@ -25,6 +25,7 @@ mod rotation;
 mod stolen;
 mod stranger;
 mod tampered;
+mod warned;
 
 /// Does nothing but in a process that a test has started (`process`).
 #[test]
