@@ -114,3 +114,45 @@ fn nothing_that_is_printed_shows_a_secret() {
     // What is shown of the command lines themselves names files alone.
     assert_all_hidden(&printed);
 }
+
+#[test]
+fn nothing_that_is_printed_shows_a_private_key() {
+    let home = Home::new();
+    home.aemp(&["binds", "127.0.0.1:0", "gencert"])
+        .succeeds_in_silence();
+    let pem = home.file()["cert"].as_str().unwrap().to_owned();
+    let (key, certificates) = pem.split_once("-----END PRIVATE KEY-----").unwrap();
+    let lines = key.lines().skip(1).collect::<Vec<_>>();
+    // The key of another certificate, and one that is cut: the command says why it takes neither.
+    let mixed = key.replace(lines[1], lines[0]);
+    let mixed = home.write(
+        "mixed.pem",
+        &(mixed + "-----END PRIVATE KEY-----" + certificates),
+    );
+    let cut = home.write("cut.pem", &pem[..pem.len() / 4]);
+    let seed = Node::start(&home, "seed", &["nodeid", "seed", "services", "aemp::echo"]);
+    let mut printed = String::new();
+    for line in [
+        &["setcert", &mixed][..],
+        &["setcert", &cut],
+        &["setseeds", &seed.address],
+        &["showprofile", "seed"],
+        &["showconfig", "seed"],
+        &["--json", "showconfig", "seed"],
+        &["doctor"],
+        &["explain", &seed.address],
+        &["cal", "seed#echo", "hello"],
+        &["cal", "seed", "aemp::stats"],
+    ] {
+        let ended = home.with(line, &[("RUST_LOG", "trace")], "");
+        printed += &format!("{line:?}\n{}{}\n", ended.out, ended.err);
+    }
+    drop(seed);
+    printed += &home.read("seed");
+    for part in ["node up", "\"***\"", "\"hello\"", "TLS13_", "the PEM"] {
+        assert!(printed.contains(part), "{part} in {printed}");
+    }
+    for line in lines {
+        assert_hidden(line, &printed);
+    }
+}
