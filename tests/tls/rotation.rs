@@ -127,7 +127,16 @@ async fn a_pem_that_cannot_be_used_changes_nothing() {
         ),
         (
             new.pem([]).replace("-----END CERTIFICATE-----", ""),
-            "the PEM is damaged",
+            "the PEM is damaged: a section has no \"-----END\" line",
+        ),
+        (
+            new.pem([])
+                .replace("-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE"),
+            "the PEM is damaged: a \"-----BEGIN\" line is not complete",
+        ),
+        (
+            new.key() + "-----BEGIN CERTIFICATE-----\nMA?=\n-----END CERTIFICATE-----\n",
+            "the PEM is damaged: a section is not base64",
         ),
         (
             new.key() + "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",

@@ -103,3 +103,67 @@ fn chain(own: &Parsed, others: &[Parsed]) -> Vec<CertificateDer<'static>> {
     }
     chain
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    /// The certificate of `name` with this key, which an owner of the other key signs in the name of `issuer`.
+    fn issue(name: &str, key: &KeyPair, issuer: &str, by: &KeyPair) -> Certificate {
+        let named = |name: &str| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let issuer = Issuer::new(named(issuer), by);
+        named(name).signed_by(key, &issuer).unwrap()
+    }
+
+    /// The certificates that a node with this key and these certificates presents, by their owners.
+    fn presented(key: &KeyPair, certificates: &[&Certificate]) -> Vec<String> {
+        let mut pem = key.serialize_pem();
+        for certificate in certificates {
+            pem += &certificate.pem();
+        }
+        let identity = Identity::from_pem(&pem).unwrap();
+        let owner = |der| Parsed::new(der).unwrap().subject().to_owned();
+        identity.key.cert.iter().map(owner).collect()
+    }
+
+    #[test]
+    fn what_is_presented_leads_to_the_ca_and_leaves_it_out() {
+        let [a, between, root, other] = [(); 4].map(|()| KeyPair::generate().unwrap());
+        let of_a = issue("a", &a, "between", &between);
+        let of_between = issue("between", &between, "root", &root);
+        let of_root = issue("root", &root, "root", &root);
+        let of_other = issue("other", &other, "root", &root);
+        let all = [&of_other, &of_a, &of_root, &of_between];
+        assert_eq!(presented(&a, &all), ["CN=a", "CN=between"]);
+        assert_eq!(presented(&between, &all), ["CN=between"]);
+        assert_eq!(presented(&root, &all), ["CN=root"]);
+        // What has to come between is not there.
+        assert_eq!(presented(&a, &[&of_a, &of_root]), ["CN=a"]);
+    }
+
+    /// As while one takes the place of the other.
+    #[test]
+    fn a_certificate_of_its_own_is_presented_alone_though_another_has_its_name() {
+        let [new, old] = [(); 2].map(|()| KeyPair::generate().unwrap());
+        let of_new = issue("aemp", &new, "aemp", &new);
+        let of_old = issue("aemp", &old, "aemp", &old);
+        assert_eq!(presented(&new, &[&of_new, &of_old]), ["CN=aemp"]);
+    }
+
+    #[test]
+    fn certificates_that_sign_each_other_are_presented_once() {
+        let [a, one, other] = [(); 3].map(|()| KeyPair::generate().unwrap());
+        let of_a = issue("a", &a, "one", &one);
+        let of_one = issue("one", &one, "other", &other);
+        let of_other = issue("other", &other, "one", &one);
+        let expected = ["CN=a", "CN=one", "CN=other"];
+        assert_eq!(presented(&a, &[&of_a, &of_one, &of_other]), expected);
+    }
+}
