@@ -56,6 +56,8 @@ fn gencert_and_a_shared_configuration_make_an_encrypted_network() {
         "ok     the secret is not set, and not needed where all nodes have a certificate\n",
         "ok     the certificate fits its key: CN=aemp (sha256 ",
         "lets us in: node seed",
+        "; TLS 1.3, TLS13_",
+        "; its certificate: CN=aemp (sha256 ",
     ] {
         assert!(told.contains(expected), "{told}");
     }

@@ -236,8 +236,9 @@ async fn seeded(
                 .and_then(|text| text.split(':').next())
                 .unwrap_or("?")
         };
+        let tls = said("TLS").map_or_else(String::new, |tls| format!("; {tls}"));
         let text = format!(
-            "lets us in: {}; we send {}, it sends {}",
+            "lets us in: {}{tls}; we send {}, it sends {}",
             said("its greeting").unwrap_or_default(),
             codec("codec to it"),
             codec("codec from it")
