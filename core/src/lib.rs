@@ -53,8 +53,8 @@ pub use node::{
     Node, NodeStats, Pick, Registration, Timer,
 };
 pub use port::{
-    Context, Handler, Inbox, InboxBounds, Outcome, Port, PortRef, ReplyTo, Routes, SendFrom, Tell,
-    TypedFn, TypedPort, Unhandled, routes, typed,
+    Arguments, Context, Handler, Inbox, InboxBounds, Mismatch, Outcome, Port, PortRef, ReplyTo,
+    Routes, SendFrom, Tell, TypedFn, TypedPort, Unhandled, routes, typed,
 };
 pub use shard::{PortStats, ShardStats};
 pub use supervisor::{IntoChild, Supervision, Supervisor};

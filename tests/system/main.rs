@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+mod answers;
 mod backlog;
 mod cbor;
 #[path = "../../examples/codec_msgpack.rs"]

@@ -153,6 +153,11 @@ async fn what_a_typed_port_does_with_others_is_its_choice() {
         let (told, mut twins) = tokio::sync::mpsc::unbounded_channel();
         let port = typed(move |_, twin: Twin| told.send(twin).unwrap()).unhandled(how);
         let port = node.typed_port_of(port);
+        // And of a port of handlers: a tag that it has not, and an argument that does not fit.
+        let tags = aemp::routes().on("Typed", |_, _: u32| ()).unhandled(how);
+        let tags = node.port_of(tags);
+        node.send(&tags, ("Odd",));
+        node.send(&tags, ("Typed", "one"));
         for port in [inbox.port(), &port] {
             node.send(port.id(), ("Odd",));
             node.tell(port, Twin::Typed(1));
@@ -161,9 +166,9 @@ async fn what_a_typed_port_does_with_others_is_its_choice() {
         assert_eq!(soon(next).await, Some(Twin::Typed(1)));
         assert_eq!(soon(twins.recv()).await, Some(Twin::Typed(1)));
         let ports = soon(node.ports()).await;
-        for id in [inbox.id(), port.id()] {
+        for (id, unhandled) in [(inbox.id(), 1), (port.id(), 1), (&tags, 2)] {
             let port = ports.iter().find(|port| port.name == *id.port()).unwrap();
-            assert_eq!((port.messages, port.unhandled), (2, 1), "{how:?}");
+            assert_eq!((port.messages, port.unhandled), (2, unhandled), "{how:?}");
         }
     }
 }

@@ -54,6 +54,10 @@ impl<'a> Context<'a> {
         self.stopped
     }
 
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        self.node
+    }
+
     /// The ID of this port.
     pub fn id(&self) -> PortId {
         PortId::new(self.node.id.clone(), self.port.clone())

@@ -1,7 +1,9 @@
 //! Ports: lightweight destinations of messages inside a node.
 
+mod answer;
 mod context;
 mod inbox;
+mod mismatch;
 mod pool;
 mod port_ref;
 mod routes;
@@ -10,9 +12,11 @@ mod tell;
 mod typed;
 mod unhandled;
 
+pub use answer::Arguments;
 pub use context::Context;
 pub(crate) use context::Owned;
 pub use inbox::{Inbox, InboxBounds};
+pub use mismatch::Mismatch;
 pub(crate) use pool::Pool;
 pub(crate) use port_ref::sealed;
 pub use port_ref::{PortRef, ReplyTo, SendFrom};
