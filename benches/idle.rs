@@ -52,7 +52,7 @@ async fn answers(node: &LocalNode) -> bool {
                 cx.send(&reply, ("here",));
             }
         });
-        let answer = node.call::<_, (String,)>(&echo, ());
+        let answer = node.call::<(String,)>(&echo, ());
         if answer
             .within(std::time::Duration::from_secs(60))
             .await

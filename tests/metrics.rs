@@ -100,7 +100,7 @@ async fn counters_go_on_over_connections_and_the_export_ends_with_the_node() {
         let b = node("b", &network).seed("mem:a").start().await.unwrap();
         linked(&a, "b").await;
         for _ in 0..10 {
-            soon(b.call::<_, ()>(echo.as_ref().unwrap(), ("echo",)))
+            soon(b.call::<()>(echo.as_ref().unwrap(), ("echo",)))
                 .await
                 .unwrap();
         }

@@ -110,7 +110,7 @@ fn what_waits_ends_when_the_runtime_does() {
         let (node, (port, inbox, mut events, mut tap, mut family, call, gone, told, supervisor)) =
             orphan(runtime, |node| async move {
                 let port = idle_port(&node);
-                let call = node.call::<_, ()>(&port, ()).into_future();
+                let call = node.call::<()>(&port, ()).into_future();
                 let (tell, told) = mpsc::channel();
                 let watch = node.monitor(&port, move |reason| tell.send(reason).unwrap());
                 watch.detach();
@@ -141,9 +141,9 @@ fn what_waits_ends_when_the_runtime_does() {
             assert!(soon(node.ports()).await.is_empty());
             soon(node.ready(&"m".parse().unwrap())).await;
             assert!(soon(node.directory().keys("family")).await.is_err());
-            let called = soon(node.call::<_, ()>(&port, ())).await;
+            let called = soon(node.call::<()>(&port, ())).await;
             assert!(matches!(called, Err(CallError::Gone { reason, .. }) if is_stopped(&reason)));
-            let called = soon(node.call::<_, ()>(&port, ()).within(LIMIT)).await;
+            let called = soon(node.call::<()>(&port, ()).within(LIMIT)).await;
             assert!(matches!(called, Err(CallError::Gone { reason, .. }) if is_stopped(&reason)));
             assert!(is_stopped(&told_by(&node, &port)));
             let other = "m#p".parse().unwrap();
@@ -169,9 +169,7 @@ fn a_call_without_a_runtime_has_its_limit() {
         .unwrap();
     let node = runtime.block_on(node());
     let port = idle_port(&node);
-    let call = node
-        .call::<_, ()>(&port, ())
-        .within(Duration::from_millis(20));
+    let call = node.call::<()>(&port, ()).within(Duration::from_millis(20));
     let called = pollster(call.into_future());
     assert!(matches!(called, Err(CallError::TimedOut { .. })));
 }

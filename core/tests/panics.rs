@@ -40,7 +40,7 @@ async fn is_well(node: LocalNode) {
         let (reply,): (PortId,) = message.parse().unwrap();
         cx.send(&reply, ());
     });
-    soon(node.call::<_, ()>(&echo, ())).await.unwrap();
+    soon(node.call::<()>(&echo, ())).await.unwrap();
     assert_eq!(soon(node.shutdown()).await, Shutdown::default());
 }
 
@@ -260,7 +260,7 @@ async fn a_shard_that_ends_stops_its_node_visibly() {
     let node = node().await;
     let (port, mut inbox) = (idle_port(&node), node.inbox());
     let gone = node.gone(&port);
-    let call = node.call::<_, ()>(&port, ());
+    let call = node.call::<()>(&port, ());
     let (fired, told) = std::sync::mpsc::channel();
     let _watch = node.monitor(&port, move |reason| fired.send(reason).unwrap());
     // The failure to start this port is logged, which triggers the panic.

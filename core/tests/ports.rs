@@ -87,9 +87,7 @@ async fn an_error_kills_the_port_with_its_reason_and_nothing_else() {
     let gone = node.gone(&failing);
     node.send(&failing, ("print",));
     assert_eq!(soon(gone).await, reason!["out_of_paper", 2]);
-    soon(node.call::<_, ()>(&bystander, ("ping",)))
-        .await
-        .unwrap();
+    soon(node.call::<()>(&bystander, ("ping",))).await.unwrap();
 }
 
 #[tokio::test]
@@ -201,7 +199,7 @@ async fn a_dropped_guard_ends_its_monitor() {
     // Callbacks run on the shard: a further message through it arrives after them.
     let echo = node.port_of(routes().on("ping", |cx, (reply,): (PortId,)| cx.send(&reply, ())));
     for _ in 0..8 {
-        soon(node.call::<_, ()>(&echo, ("ping",))).await.unwrap();
+        soon(node.call::<()>(&echo, ("ping",))).await.unwrap();
     }
     assert_eq!(*fired.lock().unwrap(), ["detached"]);
 }
@@ -340,16 +338,14 @@ async fn timers_send_and_their_guards_cancel() {
 async fn a_call_fails_when_the_port_is_gone_or_dies() {
     let node = node().await;
     let nobody = node.id().port("nobody");
-    let error = soon(node.call::<_, ()>(&nobody, ("hi",)))
-        .await
-        .unwrap_err();
+    let error = soon(node.call::<()>(&nobody, ("hi",))).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "\"n#nobody\" cannot answer: no_such_port: cannot monitor nonexistent port, n#nobody"
     );
 
     let quits = node.port(|cx: &mut Context<'_>, _: Message| cx.stop(Reason::normal()));
-    let error = soon(node.call::<_, ()>(&quits, ("hi",))).await.unwrap_err();
+    let error = soon(node.call::<()>(&quits, ("hi",))).await.unwrap_err();
     assert!(matches!(error, CallError::Gone { reason, .. } if reason.is_normal()));
 }
 
@@ -358,7 +354,7 @@ async fn a_call_gives_up_in_time_and_names_the_limit() {
     let node = node().await;
     let silent = node.port(|_: &mut Context<'_>, _: Message| ());
     let error = node
-        .call::<_, ()>(&silent, ("hi",))
+        .call::<()>(&silent, ("hi",))
         .within(Duration::from_secs(3))
         .await
         .unwrap_err();
@@ -373,7 +369,7 @@ async fn an_answer_of_another_type_is_an_error_that_says_so() {
     let node = node().await;
     let echo =
         node.port_of(routes().on("get", |cx, (reply,): (PortId,)| cx.send(&reply, ("text",))));
-    let error = soon(node.call::<_, (i64,)>(&echo, ("get",)))
+    let error = soon(node.call::<(i64,)>(&echo, ("get",)))
         .await
         .unwrap_err()
         .to_string();
@@ -577,7 +573,7 @@ async fn a_stopped_node_ends_inboxes_and_calls() {
     let node = node().await;
     let mut inbox = node.inbox();
     let silent = node.port(|_: &mut Context<'_>, _: Message| ());
-    let call = tokio::spawn(node.call::<_, ()>(&silent, ("hi",)).into_future());
+    let call = tokio::spawn(node.call::<()>(&silent, ("hi",)).into_future());
     node.clone().shutdown().await;
     assert!(soon(inbox.recv()).await.is_none());
     assert!(soon(call).await.unwrap().is_err());
@@ -603,7 +599,7 @@ async fn a_monitor_of_the_own_node_fires_only_when_it_stops() {
     let node = node().await;
     let mut gone = std::pin::pin!(node.gone(&node.id().clone().into()));
     let own = PortId::from(node.id().clone());
-    soon(node.call::<_, (f64,)>(&own, ("time",))).await.unwrap();
+    soon(node.call::<(f64,)>(&own, ("time",))).await.unwrap();
     tokio::select! {
         biased;
         why = &mut gone => panic!("fired: {why}"),

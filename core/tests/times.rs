@@ -70,7 +70,7 @@ async fn the_longest_time_means_never() {
                 cx.send_every(NEVER, &to, ("late",));
             }),
     );
-    node.call::<_, ()>(&echo, ("echo",))
+    node.call::<()>(&echo, ("echo",))
         .within(NEVER)
         .await
         .unwrap();

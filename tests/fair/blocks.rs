@@ -99,7 +99,7 @@ async fn a_handler_that_blocks_holds_up_its_shard_and_nothing_else() {
         let mut answers = 0;
         for n in 0..ECHOS {
             let echo = port(&format!("blocked#echo{n}"));
-            let call = node.call::<_, (u64,)>(&echo, ("echo", 7));
+            let call = node.call::<(u64,)>(&echo, ("echo", 7));
             let limit = Duration::from_millis(50);
             answers += usize::from(
                 tokio::time::timeout(limit, call.into_future())

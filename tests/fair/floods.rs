@@ -111,7 +111,7 @@ async fn a_flooded_node_ends_in_time_when_it_is_told_to() {
         }
     });
     let queued = async || {
-        let call = honest.call::<_, (usize,)>(&port("victim#echo"), ("queued",));
+        let call = honest.call::<(usize,)>(&port("victim#echo"), ("queued",));
         soon(call).await.unwrap().0
     };
     let full = async { while queued().await < FULL {} };

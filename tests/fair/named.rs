@@ -55,7 +55,7 @@ async fn a_hundred_global_nodes_that_a_member_names_cost_few_descriptors() {
     let there = port("victim#echo");
     let meet = ("meet", "b", b.addresses()[0].to_string());
     let (): () = soon(honest.call(&there, meet)).await.unwrap();
-    let call = honest.call::<_, (u64,)>(&there, ("call", port("b#echo"), 7));
+    let call = honest.call::<(u64,)>(&there, ("call", port("b#echo"), 7));
     let (n,) = call.within(Duration::from_secs(2)).await.unwrap();
     assert_eq!(n, 7);
 }

@@ -99,7 +99,7 @@ async fn stopped(node: &LocalNode, sends: Sends) -> f64 {
         // The buffers grow.
         send(24 << 10);
         let echo = port(&format!("{id}#echo"));
-        let call = node.call::<_, (String,)>(&echo, ("echo", "all"));
+        let call = node.call::<(String,)>(&echo, ("echo", "all"));
         let (back,) = soon(call.into_future()).await.unwrap();
         assert_eq!(back, "all");
     }

@@ -106,7 +106,7 @@ async fn a_third_process_is_reached_where_its_address_is_known() {
     // Both who know the third are told when it is killed.
     let here = seed.gone(&port("third#echo"));
     let there = soon(
-        seed.call::<_, (String,)>(&port("second#echo"), ("watch", port("third#echo")))
+        seed.call::<(String,)>(&port("second#echo"), ("watch", port("third#echo")))
             .into_future(),
     );
     let there = tokio::spawn(there);

@@ -1,10 +1,9 @@
 //! The second half of a replay: what the recorded program did on its own account, done through our API, and what
 //! our program gets to see.
 
-use std::time::Duration;
-
 use aemp::message::Values;
-use aemp::{Message, PortId, Reason, Value};
+use aemp::{CallError, LocalNode, Message, PortId, Reason, Value};
+use tokio::task::JoinHandle;
 
 use crate::programs::News;
 use crate::recording::What;
@@ -15,6 +14,22 @@ use crate::values::{self, sorted};
 /// The reason of a message `["", request, name, reason...]`.
 fn reason(message: &[Value]) -> Reason {
     message.iter().skip(3).cloned().collect()
+}
+
+/// A call as Perl's `cal` with a time-out makes it: without a monitor.
+fn unwatched(
+    node: &LocalNode,
+    to: &PortId,
+    elements: Message,
+) -> JoinHandle<Result<Values, CallError>> {
+    let mut inbox = node.inbox();
+    let mut message = elements;
+    message.push(inbox.id()).unwrap();
+    node.send(to, message);
+    tokio::spawn(async move {
+        let answer = inbox.recv().await.expect("the inbox lives");
+        Ok(answer.into_values().unwrap())
+    })
 }
 
 fn text(message: &[Value], at: usize) -> String {
@@ -135,12 +150,10 @@ impl Replay<'_> {
         let to: PortId = format!("{}#{port}", self.them(number)).parse().unwrap();
         let elements: Message = message[1..message.len() - 1].iter().cloned().collect();
         let actor = self.actor(number);
-        let call = actor.node.call::<_, Values>(&to, elements);
-        let call = match watches {
-            true => call,
-            false => call.within(Duration::from_secs(3600)),
+        let outcome = match watches {
+            true => tokio::spawn(actor.node.call::<Values>(&to, elements).into_future()),
+            false => unwatched(&actor.node, &to, elements),
         };
-        let outcome = tokio::spawn(call.into_future());
         let calling = Calling {
             to: port,
             watches,
@@ -165,8 +178,7 @@ impl Replay<'_> {
             if let Some(reply) = call.map(|(reply, _)| reply.clone()) {
                 let calling = self.actor(number).calls.remove(&reply).unwrap();
                 match self.outcome(calling).await {
-                    Err(aemp::CallError::Gone { reason, .. })
-                        if reason.values().iter().eq(&values) => {}
+                    Err(CallError::Gone { reason, .. }) if reason.values().iter().eq(&values) => {}
                     other => self.fail(other, message),
                 }
                 self.tally.arrived += 1;
@@ -201,7 +213,7 @@ impl Replay<'_> {
         }
     }
 
-    async fn outcome(&self, calling: Calling) -> Result<Values, aemp::CallError> {
+    async fn outcome(&self, calling: Calling) -> Result<Values, CallError> {
         let outcome = tokio::time::timeout(SOON, calling.outcome).await;
         outcome.expect("the call ends").unwrap()
     }

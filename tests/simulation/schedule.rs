@@ -445,7 +445,7 @@ impl Schedule {
             .then(|| Duration::from_millis(self.random.between(1, 3000)));
         world.model().call(false, id);
         tokio::spawn(async move {
-            let call = node.call::<_, (u64,)>(&to, ("ask", id));
+            let call = node.call::<(u64,)>(&to, ("ask", id));
             // A call must not keep a node alive that is to end.
             drop(node);
             let answer = match limit {

@@ -244,7 +244,7 @@ async fn a_name_is_looked_up_anew_at_each_attempt_at_a_peer() {
     let names = Names::new(&network, &[("a", "nobody")]);
     let b = dialling(&network, &names, &["name:a"]).await;
     let (a, port) = listening(&network, "a", "first").await;
-    let call = b.call::<_, (String,)>(&port, ("ask",)).into_future();
+    let call = b.call::<(String,)>(&port, ("ask",)).into_future();
     let call = tokio::spawn(call);
     until("it was tried", || !names.asked().is_empty()).await;
     names.set("a", "first");

@@ -143,7 +143,7 @@ async fn only_those_who_flood_wait(names: usize, messages: usize) {
     assert!(held < bound, "{held} bytes");
     // What is for a port of that shard is behind what the shard has, and its sender goes on.
     let call = tokio::spawn({
-        let call = b.call::<_, (u32, usize)>(&near, ("echo", 8));
+        let call = b.call::<(u32, usize)>(&near, ("echo", 8));
         call.into_future()
     });
     asks(&mut asker).await;

@@ -103,7 +103,7 @@ async fn who_answers_wrongly_is_told_from_who_does_not_answer() {
         let door = scene.network.accept_at("x");
         let script = tokio::spawn(answer(door, lines.into(), proof.map(String::from)));
         let gone = scene.b.gone(&port);
-        let error = soon(scene.b.call::<_, ()>(&port, ("hello",)))
+        let error = soon(scene.b.call::<()>(&port, ("hello",)))
             .await
             .unwrap_err()
             .to_string();

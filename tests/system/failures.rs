@@ -208,7 +208,7 @@ async fn a_wrong_secret_is_told_to_who_dials_as_well() {
     assert!(expected.iter().all(|part| error.contains(part)), "{error}");
     scene.refused(&["\"wrong\"", "secret"]);
     // A call to the node behind the seed fails with the same text, and not only when it has waited long enough.
-    let error = soon(dialler.call::<_, ()>(&scene.echo, ("echo", 1)))
+    let error = soon(dialler.call::<()>(&scene.echo, ("echo", 1)))
         .await
         .unwrap_err()
         .to_string();

@@ -36,7 +36,7 @@ fn echo(node: &LocalNode) -> PortId {
 }
 
 async fn ask(node: &LocalNode, port: &PortId) {
-    let call = node.call::<_, (String,)>(port, ("ask",));
+    let call = node.call::<(String,)>(port, ("ask",));
     soon(call.within(Duration::from_secs(10))).await.unwrap();
 }
 
@@ -147,7 +147,7 @@ async fn a_call_that_takes_long_holds_its_connection() {
         timer.detach();
     }));
     for limit in [None, Some(2 * LONG)] {
-        let call = b.call::<_, (String,)>(&slow, ("ask",));
+        let call = b.call::<(String,)>(&slow, ("ask",));
         let answer = match limit {
             Some(limit) => call.within(limit).await,
             None => call.await,

@@ -117,7 +117,7 @@ async fn without_an_address_messages_fail_at_once() {
         soon(gone).await,
         reason!["transport_error", "nowhere", "no known address"]
     );
-    let error = soon(b.call::<_, ()>(&nobody, ("hi",)))
+    let error = soon(b.call::<()>(&nobody, ("hi",)))
         .await
         .unwrap_err()
         .to_string();
@@ -425,7 +425,7 @@ async fn a_dropped_guard_may_hold_another_of_the_same_node() {
     let inner = b.monitor(&port, |_: Reason| ());
     let outer = b.monitor(&port, move |_: Reason| drop(inner));
     drop(outer);
-    soon(b.call::<_, (String, i64)>(&port, ("add", 1)))
+    soon(b.call::<(String, i64)>(&port, ("add", 1)))
         .await
         .unwrap();
 }
@@ -437,9 +437,7 @@ async fn a_peer_cannot_take_a_name_in_secret() {
     a.offer("nothing", |_: &LocalNode, (): ()| routes());
     let node_port = PortId::from(a.id().clone());
     b.send(&node_port, ("AnyEvent::MP::_spawn", "greeter", "nothing"));
-    soon(b.call::<_, (f64,)>(&node_port, ("time",)))
-        .await
-        .unwrap();
+    soon(b.call::<(f64,)>(&node_port, ("time",))).await.unwrap();
     assert!(a.port_of_named("greeter", routes()).is_err());
     let taken = a.id().port("greeter");
     let gone = a.gone(&taken);

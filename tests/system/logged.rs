@@ -66,7 +66,7 @@ async fn text_from_a_peer_forges_no_line_of_the_log() {
     let dead = a.port(|_: &mut aemp::Context<'_>, _: aemp::Message| {
         Err::<(), _>(reason!["x\u{1b}[2J\nINFO"])
     });
-    let error = soon(b.call::<_, (u32,)>(&dead, ("echo", 1))).await;
+    let error = soon(b.call::<(u32,)>(&dead, ("echo", 1))).await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains(r"x\u{1b}[2J\nINFO"), "{error:?}");
 }

@@ -4,6 +4,7 @@
 mod addresses;
 mod answers;
 mod backlog;
+mod calls;
 mod cbor;
 #[path = "../../examples/codec_msgpack.rs"]
 #[allow(dead_code, reason = "of the example, this is about the format alone")]

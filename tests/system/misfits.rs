@@ -52,7 +52,7 @@ async fn a_call_whose_answer_cannot_be_encoded_ends_with_the_reason() {
         (&a, "secret", "it is a secret"),
         (&b, "secret", "it is a secret"),
     ] {
-        match soon(caller.call::<_, ()>(&port, (tag,))).await {
+        match soon(caller.call::<()>(&port, (tag,))).await {
             Err(CallError::Gone { reason, .. }) => {
                 assert_eq!(reason.kind(), Some("encode_error"));
                 assert!(reason.to_string().contains(why), "{reason}");

@@ -128,9 +128,7 @@ async fn a_port_of_another_type_gets_the_message_serialised_or_its_monitors_fire
         let (_, reply): (String, ReplyTo<Parcel>) = message.parse().unwrap();
         reply.send(cx, Parcel::Of("lost".into()));
     });
-    let error = soon(node.call::<_, u64>(&open, ("open",)))
-        .await
-        .unwrap_err();
+    let error = soon(node.call::<u64>(&open, ("open",))).await.unwrap_err();
     assert!(error.to_string().contains("it stays here"), "{error}");
 }
 

@@ -231,7 +231,7 @@ async fn what_is_sent_before_the_seed_is_connected_finds_its_way() {
     assert!(soon(group).await.unwrap().is_empty());
     // So it is where the seed comes later.
     let late = start("late", &network, &["other"]).await;
-    let called = late.call::<_, (u64,)>(&"other#port".parse().unwrap(), ("twice", 4));
+    let called = late.call::<(u64,)>(&"other#port".parse().unwrap(), ("twice", 4));
     let called = tokio::spawn(called.into_future());
     let other = node("other", &network).bind("mem:other").on_start(|node| {
         node.port_of_named(
@@ -317,7 +317,7 @@ async fn a_member_that_listens_nowhere_is_marked_and_chosen_only_where_it_can_be
         "no member of group \"workers\" can be reached: 1 listen nowhere and have no connection to this node"
     );
     assert_eq!(workers.send_all(("job", 1)).unwrap(), 0);
-    let error = soon(client.call::<_, (u64,)>(&behind, ("job", 1)))
+    let error = soon(client.call::<(u64,)>(&behind, ("job", 1)))
         .await
         .unwrap_err()
         .to_string();
@@ -342,7 +342,7 @@ async fn a_member_that_listens_nowhere_is_marked_and_chosen_only_where_it_can_be
     let at_seed = soon(seed.group("workers").live()).await.unwrap();
     members(&at_seed, &[&behind, &port]).await;
     assert!(at_seed.unreachable().is_empty());
-    soon(bindless.call::<_, (bool,)>(&client.id().clone().into(), ("can", "snd")))
+    soon(bindless.call::<(bool,)>(&client.id().clone().into(), ("can", "snd")))
         .await
         .unwrap_err();
     linked(&client, "bindless").await;

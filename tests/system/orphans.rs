@@ -30,7 +30,7 @@ fn what_waits_for_another_node_ends_with_the_runtime_and_that_node_is_told() {
         soon(b.joined()).await.unwrap();
         let call = tokio::time::timeout(
             Duration::from_millis(50),
-            b.call::<_, ()>(&far, ("silence",)).into_future(),
+            b.call::<()>(&far, ("silence",)).into_future(),
         );
         call.await.unwrap_err();
         let near = b.port(silent);
@@ -51,7 +51,7 @@ fn what_waits_for_another_node_ends_with_the_runtime_and_that_node_is_told() {
             matches!(soon(events.recv()).await, Some(NodeEvent::Down { node, .. }) if node == *"b")
         );
         for port in [&far, &nowhere] {
-            assert!(soon(b.call::<_, ()>(port, ("late",))).await.is_err());
+            assert!(soon(b.call::<()>(port, ("late",))).await.is_err());
             (0..1000).for_each(|n| b.send(port, (n,)));
             soon(b.ready(port.node())).await;
         }

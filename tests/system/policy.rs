@@ -218,7 +218,7 @@ async fn nodes_of_ours_hear_of_a_refusal_at_once() {
     let why: Reason = soon(b.gone(&port)).await;
     assert_eq!(why.kind(), Some("refused"), "{why}");
     let function: PortId = "a#".parse().unwrap();
-    let call = b.call::<_, (u32,)>(&function, ("shop::price",));
+    let call = b.call::<(u32,)>(&function, ("shop::price",));
     let error = soon(call.into_future()).await.unwrap_err().to_string();
     let expected = "the policy of a does not permit to call \"shop::price\"";
     assert!(error.contains(expected), "{error}");

@@ -23,7 +23,7 @@ async fn answer(client: &LocalNode, child: impl Fn() -> Option<PortId>) -> (Port
     let found = async {
         loop {
             if let Some(port) = child()
-                && let Ok((name,)) = client.call::<_, (String,)>(&port, ("who",)).await
+                && let Ok((name,)) = client.call::<(String,)>(&port, ("who",)).await
             {
                 return (port, name);
             }

@@ -32,7 +32,7 @@ async fn nodes_whose_times_are_the_longest_connect_and_find_each_other() {
     let network = Network::default();
     let b = patient("b", &network).seed("mem:a").start().await.unwrap();
     let waits = b
-        .call::<_, (u32,)>(&"a#echo".parse().unwrap(), ("echo", 7))
+        .call::<(u32,)>(&"a#echo".parse().unwrap(), ("echo", 7))
         .into_future();
     let waits = tokio::spawn(waits);
     // It is tried again and again, by the seed and by the connector.
@@ -53,7 +53,7 @@ async fn nodes_whose_times_are_the_longest_connect_and_find_each_other() {
     assert_eq!(n, 7);
     // An address that fails is tried until somebody listens there.
     let call = c
-        .call::<_, (u32,)>(&"d#echo".parse().unwrap(), ("echo", 8))
+        .call::<(u32,)>(&"d#echo".parse().unwrap(), ("echo", 8))
         .into_future();
     let call = tokio::spawn(call);
     tokio::time::sleep(Duration::from_secs(100)).await;

@@ -118,7 +118,7 @@ async fn global_nodes_that_a_member_names_are_dialled_a_few_at_a_time() {
     let b = node("b", &network).bind("mem:b").start().await.unwrap();
     let at_b = b.port_of(echo);
     a.add_peer(b.id(), ["mem:b".parse().unwrap()]);
-    let asked = a.call::<_, (String,)>(&at_b, ("ask",));
+    let asked = a.call::<(String,)>(&at_b, ("ask",));
     asked.within(Duration::from_millis(100)).await.unwrap();
     let echo = routes().on("ask", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",)));
     let c = node("c", &network).bind("mem:c").start().await.unwrap();
@@ -127,7 +127,7 @@ async fn global_nodes_that_a_member_names_are_dialled_a_few_at_a_time() {
     x.send(news.as_bytes()).await;
     x.send(b"[\"\",\"snd\",\"x#me\",1]").await;
     x.until("[\"me\",1]").await;
-    let asked = a.call::<_, (String,)>(&at_c, ("ask",));
+    let asked = a.call::<(String,)>(&at_c, ("ask",));
     asked.within(Duration::from_secs(20)).await.unwrap();
     linked(&a, "c").await;
 }

@@ -13,7 +13,7 @@ pub(crate) async fn cal(
 ) -> Result<Vec<Value>, Failure> {
     let message = elements.into_iter().collect::<Message>();
     // Without a limit of its own the call watches the port, so that one which does not exist is told at once.
-    let call = session.node.call::<_, Values>(port, message);
+    let call = session.node.call::<Values>(port, message);
     let answer = session.wait(&port.to_string(), call).await?;
     answer
         .map(Values::into_vec)

@@ -97,7 +97,7 @@ async fn ask<T: serde::de::DeserializeOwned>(
 async fn call(session: &Session, node: &NodeId, words: Vec<Value>) -> Result<Value, Failure> {
     let port = node_port(node);
     let message: Message = words.into_iter().collect();
-    let call = session.node.call::<_, (Value,)>(&port, message);
+    let call = session.node.call::<(Value,)>(&port, message);
     let call = call.within(session.limit);
     let (answer,) = progress::during(node.as_str(), session.limit, call)
         .await

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use super::Inner;
+use super::permit::is_refusal;
 use crate::error::{CallError, SendError};
 use crate::message::IntoMessage;
 use crate::port::{Context, Pool, ShardPort};
@@ -100,8 +101,9 @@ impl<'m, T: DeserializeOwned + 'm> Call<'m, T> {
 
     /// Fails after `limit` with [`CallError::TimedOut`].
     ///
-    /// A call with a limit to another node monitors only that node, which costs no message: a port that does not exist
-    /// there is reported as a timeout. A call without a limit monitors the port (protocol.md section 5).
+    /// A call monitors the port, with a limit or without one, and fails at once when the port is dead: to another node
+    /// this costs two short requests (protocol.md section 5), where Perl's `cal` with a time-out has none. A peer whose
+    /// policy permits to send to its ports and not to monitor them can be called with a limit alone.
     pub fn within(mut self, limit: Duration) -> Self {
         self.request.limit = Some(limit);
         self
@@ -135,12 +137,21 @@ impl Request<'_> {
         } = self;
         let (answer, answered) = oneshot::channel();
         let reply = ReplyPort::new(&node, answer, take);
-        let watched = if limit.is_some() && to.node() != &node.id {
-            to.node().clone().into()
-        } else {
-            to.clone()
+        let _watch = match limit {
+            // A port of that node may be called by those who must not monitor it: the limit ends the call then.
+            Some(_) if to.node() != &node.id && !to.port().is_node_port() => {
+                let connection = node.link(&to.node().clone().into(), &reply.id, true);
+                let (shards, port) = (node.shards.clone(), reply.id.port().clone());
+                let gone = move |reason: Reason| {
+                    if !is_refusal(&reason) {
+                        shards.kill(port, reason);
+                    }
+                };
+                let port = node.monitor(&to, gone, None);
+                [Some(connection), Some(port)]
+            }
+            _ => [Some(node.link(&to, &reply.id, true)), None],
         };
-        let _watch = node.link(&watched, &reply.id, true);
         send(&node, &to, &reply.id)?;
         let answered = async {
             with_deferred_wake(answered)

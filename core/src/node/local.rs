@@ -267,11 +267,11 @@ impl LocalNode {
     /// # }
     /// ```
     #[doc(alias = "cal")]
-    pub fn call<'m, M, T>(&self, to: &PortId, message: M) -> Call<'m, T>
-    where
-        M: IntoMessage + Send + 'm,
-        T: DeserializeOwned + 'm,
-    {
+    pub fn call<'m, T: DeserializeOwned + 'm>(
+        &self,
+        to: &PortId,
+        message: impl IntoMessage + Send + 'm,
+    ) -> Call<'m, T> {
         Call::new(self.inner.clone(), to.clone(), message)
     }
 

@@ -63,6 +63,11 @@ pub(super) fn refusal(node: &Inner, action: &Action<'_>) -> Reason {
     reason!["refused", text]
 }
 
+/// Whether `reason` is a refusal by another node's policy, and not the death of a port.
+pub(super) fn is_refusal(reason: &Reason) -> bool {
+    reason.kind() == Some("refused")
+}
+
 /// Checks that the policy permits a request to the directory, and removes the families from it that the sender must not
 /// write. Answers to questions of this node need no permission. Answers a refused request, if the protocol has an answer.
 pub(super) fn permit_directory(

@@ -336,11 +336,10 @@ impl<'m> Pick<'m> {
     ///
     /// # Errors
     /// If the group is empty, or no member can be reached.
-    pub fn call<M, T>(self, message: M) -> Result<Call<'m, T>, DirectoryError>
-    where
-        M: IntoMessage + Send + 'm,
-        T: DeserializeOwned + 'm,
-    {
+    pub fn call<T: DeserializeOwned + 'm>(
+        self,
+        message: impl IntoMessage + Send + 'm,
+    ) -> Result<Call<'m, T>, DirectoryError> {
         let lease = self.lease()?;
         let node = lease.members.node().clone();
         let to = lease.port.clone();
