@@ -13,9 +13,10 @@ impl LocalNode {
     /// senders need: the compiler then refuses messages of other types.
     ///
     /// A message of another type, such as a variant that this program does not know yet, kills the port with
-    /// `unhandled_message TEXT`, where the text names the element, what was expected and what was found. Do not add a
-    /// variant with `#[serde(untagged)]` for the others: serde then looks for every variant with content in the form that
-    /// it has inside a message, and the catch-all takes them all.
+    /// `unhandled_message TEXT`, where the text names the element, what was expected and what was found. A unit variant with
+    /// `#[serde(other)]` stands for every variant that the program does not know, with any content. Do not give such a
+    /// variant `#[serde(untagged)]`: serde then looks for every variant with content in the form that it has inside a
+    /// message, and the catch-all takes them all.
     ///
     /// ```
     /// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {

@@ -154,6 +154,46 @@ fn an_integer_is_no_name_of_a_variant_or_a_field() {
     assert_eq!(error::<(Shapes,)>((pair(1),)), variant);
     let field = "element 1: expected the name of a variant or a field, found integer 0";
     assert_eq!(error::<Shapes>(("Struct", pair(0))), field);
+    let inside = Value::Map(vec![("Struct".into(), pair(0))].into());
+    let field = "element 0: expected the name of a variant or a field, found integer 0";
+    assert_eq!(error::<(Shapes,)>((inside,)), field);
+}
+
+#[test]
+fn the_content_of_a_variant_that_a_type_does_not_know_is_skipped_and_that_of_a_unit_is_not() {
+    #[derive(Deserialize, Debug, PartialEq)]
+    enum Older {
+        Stop,
+        #[serde(alias = "Halt")]
+        Pause(u8),
+        #[serde(other)]
+        Other,
+    }
+    let older = |message: &[Value]| Message::from_iter(message.iter().cloned()).parse::<Older>();
+    let inside = |value: Value| Message::from_iter([value]).parse::<(Older,)>();
+    let pair = |key: &str, value: Value| Value::Map(vec![(key.into(), value)].into());
+    assert_eq!(
+        older(&["Start".into(), 1.into(), Value::Null]),
+        Ok(Older::Other)
+    );
+    assert_eq!(older(&["Start".into()]), Ok(Older::Other));
+    assert_eq!(older(&["Halt".into(), 1.into()]), Ok(Older::Pause(1)));
+    let surplus = "expected 1 element, found 2 elements";
+    assert_eq!(
+        older(&["Stop".into(), 1.into()]).unwrap_err().to_string(),
+        surplus
+    );
+    let many = vec![Value::from(1), 2.into()];
+    assert_eq!(
+        inside(pair("Start", many.clone().into())),
+        Ok((Older::Other,))
+    );
+    assert_eq!(inside(pair("Halt", 1.into())), Ok((Older::Pause(1),)));
+    let content = "element 0: expected unit, found an array";
+    assert_eq!(
+        inside(pair("Stop", many.into())).unwrap_err().to_string(),
+        content
+    );
 }
 
 #[test]

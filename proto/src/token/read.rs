@@ -10,7 +10,7 @@ use super::typed::Item;
 use super::{Token, WireFormat};
 use crate::value::de::no_name;
 use crate::value::scalar::{Scalar, text_of};
-use crate::value::{Countable, Integer, MAX_RESERVE, Map, ParseError, Value, Values};
+use crate::value::{Countable, Integer, MAX_RESERVE, Map, Names, ParseError, Value, Values};
 
 /// A byte string of at least this length that is more than half of the message shares the message's bytes. Others are
 /// copied, so that a small part does not keep a whole message in memory.
@@ -430,6 +430,42 @@ impl<'de> Countable<'de> for Seq<'_, '_> {
         let (mut reader, mut left) = (*self.reader, self.left);
         let token = left.next(&mut reader).ok()??;
         reader.integer(token)
+    }
+}
+
+impl Names for Seq<'_, '_> {
+    /// The position of the name.
+    type Mark = usize;
+    #[inline]
+    fn mark(&self) -> usize {
+        self.reader.at
+    }
+    fn is_one_of(&self, at: &usize, names: &[&str]) -> bool {
+        self.reader.is_one_of(*at, names)
+    }
+}
+
+impl Names for &mut Pairs<'_, '_> {
+    type Mark = usize;
+    #[inline]
+    fn mark(&self) -> usize {
+        self.reader.at
+    }
+    fn is_one_of(&self, at: &usize, names: &[&str]) -> bool {
+        self.reader.is_one_of(*at, names)
+    }
+}
+
+impl Reader<'_> {
+    /// Whether the text at `at`, which was read before, is one of `names`.
+    #[cold]
+    fn is_one_of(&self, at: usize, names: &[&str]) -> bool {
+        let mut reader = *self;
+        reader.at = at;
+        let left = Left(1);
+        let reader = &mut reader;
+        let text = Seq { reader, left }.text();
+        text.is_ok_and(|text| text.is_some_and(|text| names.contains(&&*text)))
     }
 }
 

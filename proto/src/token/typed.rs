@@ -7,7 +7,7 @@ use super::read::{Left, Pairs, Reader, Seq, stray_end};
 use crate::value::de::{UNDEFINED, all_wants};
 use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
 use crate::value::scalar::{Precision, Want};
-use crate::value::{ParseError, too_long};
+use crate::value::{PairVariant, ParseError, too_long};
 
 /// The deserializer for the value that begins with `token`, the last token that `reader` has read.
 pub(super) struct Item<'r, 'a> {
@@ -125,7 +125,7 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ParseError> {
         if name == TAG {
@@ -141,7 +141,7 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
                 left,
                 are_names: true,
             };
-            let value = visitor.visit_enum(de::value::MapAccessDeserializer::new(&mut pairs))?;
+            let value = visitor.visit_enum(PairVariant::new(&mut pairs, variants))?;
             return match pairs.left.next(pairs.reader)? {
                 None => Ok(value),
                 Some(_) => Err(ParseError::invalid_type(de::Unexpected::Map, expected)),

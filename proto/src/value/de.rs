@@ -12,7 +12,9 @@ use serde::de::{
 
 use super::mark::{SIMPLE, TAG, TAGGED, UNTAGGED, VARIANTS};
 use super::scalar::{Precision, Scalar, Want, unexpected_integer};
-use super::{Countable, Integer, IntoIter, MAX_RESERVE, Map, ParseError, Value};
+use super::{
+    Countable, Integer, IntoIter, MAX_RESERVE, Map, Names, PairVariant, ParseError, Value,
+};
 use crate::Text;
 
 /// `value` as a `T`, the other way round from [`to_value`](super::to_value).
@@ -253,7 +255,7 @@ impl<'de> Deserializer<'de> for FromValue {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ParseError> {
         if name == TAG {
@@ -262,7 +264,7 @@ impl<'de> Deserializer<'de> for FromValue {
         match self.untagged().0 {
             Value::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
             Value::Map(map) if map.len() == 1 => {
-                visitor.visit_enum(de::value::MapAccessDeserializer::new(Pairs::new(map, true)))
+                visitor.visit_enum(PairVariant::new(Pairs::new(map, true), variants))
             }
             other => Err(ParseError::invalid_type(
                 unexpected(&other),
@@ -366,6 +368,42 @@ impl<'de> de::MapAccess<'de> for Pairs {
     fn size_hint(&self) -> Option<usize> {
         Some(self.pairs.len())
     }
+}
+
+impl Names for Pairs {
+    type Mark = Option<Text>;
+    fn mark(&self) -> Option<Text> {
+        text_of(self.pairs.as_slice().first().map(|(key, _)| key))
+    }
+    fn is_one_of(&self, name: &Option<Text>, names: &[&str]) -> bool {
+        is_one_of(name, names)
+    }
+}
+
+impl Names for Items<IntoIter> {
+    type Mark = Option<Text>;
+    fn mark(&self) -> Option<Text> {
+        match self.0.as_slice() {
+            // Without content nobody looks at the name again.
+            [_] => None,
+            all => text_of(all.first()),
+        }
+    }
+    fn is_one_of(&self, name: &Option<Text>, names: &[&str]) -> bool {
+        is_one_of(name, names)
+    }
+}
+
+fn text_of(value: Option<&Value>) -> Option<Text> {
+    match value {
+        Some(Value::Text(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn is_one_of(name: &Option<Text>, names: &[&str]) -> bool {
+    name.as_ref()
+        .is_none_or(|name| names.contains(&name.as_str()))
 }
 
 /// A value as the enum of `mark`, which represents tags and simple values.

@@ -19,6 +19,7 @@ pub(crate) mod serializer;
 mod spread;
 pub(crate) mod target;
 mod values;
+mod variant;
 
 use std::borrow::Cow;
 
@@ -29,6 +30,8 @@ use crate::{NodeId, PortId, PortName, Text};
 pub(crate) use de::{Items, too_long};
 pub(crate) use parse::{Countable, parse};
 pub(crate) use path::{shortened, step};
+
+pub(crate) use variant::{Names, PairVariant};
 
 pub use builder::{to_value, to_values};
 pub use de::from_value;

@@ -8,7 +8,7 @@ use serde::de::{
 
 use super::de::no_name;
 use super::mark::TAG;
-use super::{Integer, ParseError, too_long};
+use super::{Integer, Names, ParseError, too_long};
 
 /// Parses the remaining elements of `seq` as a `T`, all of them. The next one is element `at` of the message.
 pub(crate) fn parse<'de, T, A>(seq: A, at: usize) -> Result<T, ParseError>
@@ -26,7 +26,7 @@ where
 }
 
 /// The remaining elements of a message.
-pub(crate) trait Countable<'de>: SeqAccess<'de, Error = ParseError> {
+pub(crate) trait Countable<'de>: SeqAccess<'de, Error = ParseError> + Names {
     /// The number of elements, or 2 for more.
     fn up_to_two(&self) -> usize;
     /// The next element, if it is an integer and could be nothing else.
@@ -200,7 +200,8 @@ macro_rules! single {
                     let ask = AskEnum { name, variants };
                     return self.one(Asking(visitor, ask), &"one element");
                 }
-                visitor.visit_enum(self)
+                let name = self.seq.mark();
+                visitor.visit_enum(Variant { elements: self, variants, name })
             }
             fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParseError> {
                 visitor.visit_seq(self)
@@ -255,35 +256,47 @@ impl<'de, V: Visitor<'de>> AskFor<'de, V> for AskEnum {
     }
 }
 
-/// The first element is the name of the variant, the others are its content.
-impl<'de, A: Countable<'de>> de::EnumAccess<'de> for &mut Elements<A> {
+/// A variant as a message: the first element is its name, the others are its content. That of a variant that the type does
+/// not know is skipped, as that of a [`PairVariant`](super::PairVariant).
+struct Variant<'e, A: Names> {
+    elements: &'e mut Elements<A>,
+    variants: &'static [&'static str],
+    name: A::Mark,
+}
+
+impl<'de, A: Countable<'de>> de::EnumAccess<'de> for Variant<'_, A> {
     type Error = ParseError;
     type Variant = Self;
     fn variant_seed<T: DeserializeSeed<'de>>(
         self,
         seed: T,
     ) -> Result<(T::Value, Self), ParseError> {
-        if let Some(n) = self.seq.next_integer() {
-            return Err(no_name(n).in_element(self.at));
+        let elements = &mut *self.elements;
+        if let Some(n) = elements.seq.next_integer() {
+            return Err(no_name(n).in_element(elements.at));
         }
-        let tag = self.one(seed, &"a tag")?;
+        let tag = elements.one(seed, &"a tag")?;
         Ok((tag, self))
     }
 }
 
-impl<'de, A: Countable<'de>> de::VariantAccess<'de> for &mut Elements<A> {
+impl<'de, A: Countable<'de>> de::VariantAccess<'de> for Variant<'_, A> {
     type Error = ParseError;
     fn unit_variant(self) -> Result<(), ParseError> {
+        let seq = &mut self.elements.seq;
+        if seq.up_to_two() > 0 && !seq.is_one_of(&self.name, self.variants) {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+        }
         Ok(())
     }
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(
         self,
         seed: T,
     ) -> Result<T::Value, ParseError> {
-        self.one(seed, &"a tag and one element")
+        self.elements.one(seed, &"a tag and one element")
     }
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ParseError> {
-        visitor.visit_seq(self)
+        visitor.visit_seq(self.elements)
     }
     fn struct_variant<V: Visitor<'de>>(
         self,
@@ -291,6 +304,6 @@ impl<'de, A: Countable<'de>> de::VariantAccess<'de> for &mut Elements<A> {
         visitor: V,
     ) -> Result<V::Value, ParseError> {
         let ask = AskStruct { name: "", fields };
-        self.one(Asking(visitor, ask), &"a tag and a map")
+        self.elements.one(Asking(visitor, ask), &"a tag and a map")
     }
 }

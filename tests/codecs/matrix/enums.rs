@@ -79,6 +79,13 @@ shapes! {
     #[serde(tag = "type")]
     enum InternalOther { A { n: u8 }, #[serde(other)] Other }
     enum ExternalOther { A, #[serde(other)] Other }
+    #[serde(tag = "t", content = "c")]
+    enum AdjacentOther { A(u8), #[serde(other)] Other }
+    enum Newer { Unit, New(u8), NewMap(BTreeMap<String, u8>), Tuple(u8, Inner), Struct { a: u8, b: Vec<u8> } }
+    #[serde(tag = "type")]
+    enum NewerInternal { New { a: u8, b: Vec<u8> } }
+    #[serde(tag = "t", content = "c")]
+    enum NewerAdjacent { New { a: u8 } }
     #[serde(rename_all = "kebab-case")]
     enum Kebab { TwoWords(u8), #[serde(alias = "x")] Aliased }
     enum Skips { A(#[serde(skip)] u8, i64), B { #[serde(skip)] a: u8, b: u8 }, #[serde(skip)] #[allow(dead_code)] C }
@@ -290,6 +297,24 @@ pub(super) fn all(m: &mut Matrix) {
     m.same("internal other", InternalOther::Other);
     m.same("external beside other", ExternalOther::A);
     m.same("external other", ExternalOther::Other);
+    // The variants of a later version, in a program that has a variant for others.
+    for (name, newer) in [
+        ("newer unit", Newer::Unit),
+        ("newer newtype", Newer::New(1)),
+        ("newer newtype of a map", Newer::NewMap(BTreeMap::new())),
+        ("newer tuple", Newer::Tuple(1, Inner::D { d: 1 })),
+        ("newer struct", Newer::Struct { a: 1, b: vec![2] }),
+    ] {
+        m.one(name, &newer, &ExternalOther::Other);
+    }
+    let newer = NewerInternal::New { a: 1, b: vec![2] };
+    m.one("newer internal", &newer, &InternalOther::Other);
+    m.one(
+        "newer adjacent",
+        &NewerAdjacent::New { a: 1 },
+        &AdjacentOther::Other,
+    );
+    m.same("adjacent beside other", AdjacentOther::A(1));
     m.same("kebab case", Kebab::TwoWords(1));
     m.same("kebab case with an alias", Kebab::Aliased);
     m.same("variant that skips a field", Skips::A(0, 1));
