@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aemp::policy::Rules;
 use aemp::routes;
 use common::{Network, linked, node, soon, until};
 use metrics::{
@@ -88,7 +89,10 @@ async fn counters_go_on_over_connections_and_the_export_ends_with_the_node() {
     let kept = Kept::default();
     metrics::set_global_recorder(kept.clone()).unwrap();
     let network = Network::default();
-    let a = node("a", &network).bind("mem:a").start().await.unwrap();
+    let a = node("a", &network)
+        .bind("mem:a")
+        .policy(Rules::default().secure());
+    let a = a.start().await.unwrap();
     let echo = a.port_of_named(
         "echo",
         routes().on("echo", |cx, (reply,): (aemp::PortId,)| {
@@ -118,5 +122,21 @@ async fn counters_go_on_over_connections_and_the_export_ends_with_the_node() {
         .await;
     }
     assert!(kept.get("aemp_shard_done_total node=a shard=0").is_some());
+    assert_eq!(kept.get("aemp_refused_connections_total node=a"), Some(0.0));
+    // Who has another secret is refused, and who has the right one what no peer may do.
+    let other = node("c", &network).secret("incorrect donkey battery clip");
+    let other = other.seed("mem:a").start().await.unwrap();
+    assert!(soon(other.joined()).await.is_err());
+    until("the refused connection is counted", || {
+        kept.get("aemp_refused_connections_total node=a") >= Some(1.0)
+    })
+    .await;
+    let b = node("b", &network).seed("mem:a").start().await.unwrap();
+    soon(b.joined()).await.unwrap();
+    b.send(&"a#".parse().unwrap(), ("function",));
+    until("the refused request is counted", || {
+        kept.get("aemp_refused_requests_total node=a peer=b") == Some(1.0)
+    })
+    .await;
     soon(a.shutdown()).await;
 }

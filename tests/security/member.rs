@@ -51,7 +51,39 @@ async fn a_member_cannot_kill_the_node_port() {
     settled(&mut x).await;
     let logged = scene.log.with(&["refused to kill the node port", "from=x"]);
     assert_eq!(logged.len(), 1);
+    assert_eq!(refused(&scene.a), 1);
     assert_eq!(scene.node_port().await, Ok(()));
+    drop(x);
+    scene.gone("x").await;
+    scene.undisturbed(takes_cleartext).await;
+}
+
+#[tokio::test]
+async fn a_member_runs_nothing_that_was_not_offered() {
+    let mut scene = Scene::new(takes_cleartext).await;
+    let mut x = join(&scene).await;
+    let requests: [&[u8]; 4] = [
+        br#"["","CORE::exit","1"]"#,
+        br#"["","AnyEvent::MP::_spawn","new","CORE::exit","1"]"#,
+        br#"["","AnyEvent::MP::_spawn","new"]"#,
+        br#"["","snd"]"#,
+    ];
+    for request in requests {
+        x.send(request).await;
+    }
+    x.send(br#"["","mon1","new"]"#).await;
+    x.until(r#"["","kil0","new","no_such_port","cannot monitor nonexistent port","a#new"]"#)
+        .await;
+    let link = counted(&scene.a).expect("the connection stands");
+    assert_eq!(link.odd, requests.len() as u64);
+    for parts in [
+        ["a request that this node does not know", "CORE::exit"],
+        ["spawn of a function that is not offered here", "CORE::exit"],
+        ["a spawn request without name or function", "from=x"],
+        ["a relay request without a port ID", "from=x"],
+    ] {
+        assert_eq!(scene.log.with(&parts).len(), 1, "{parts:?}");
+    }
     drop(x);
     scene.gone("x").await;
     scene.undisturbed(takes_cleartext).await;

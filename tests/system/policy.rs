@@ -296,6 +296,7 @@ async fn who_may_not_connect_ends_no_connection_of_the_node_whose_name_it_uses()
         "does not permit \"x\" to connect",
     ];
     assert_eq!(scene.log.with(&parts).len(), 1);
+    assert_eq!(scene.a.stats().refused_connections, 1);
     x.send(br#"["","time","x#time"]"#).await;
     x.until(r#"["time","#).await;
     assert_eq!(scene.a.links().len(), 1);

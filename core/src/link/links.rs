@@ -1,5 +1,6 @@
 //! `Links`: the state that all connections of a node share, also those that are being opened.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -42,6 +43,8 @@ pub(crate) struct Links {
     pub(super) backlog: Backlog,
     pub(super) nonces: Nonces,
     pub(super) cleartext: RateLimiter,
+    /// Connections from others that were refused.
+    pub(crate) refused: AtomicU64,
     pub(super) seeds: Seeds,
     /// Notified when a seed is connected, added or removed, or an attempt fails.
     pub(crate) seeds_changed: Notify,
@@ -134,6 +137,7 @@ impl Links {
             backlog: Backlog::new(config),
             nonces: Nonces::default(),
             cleartext: cleartext_limiter(),
+            refused: AtomicU64::new(0),
             seeds: Seeds::default(),
             seeds_changed: Notify::new(),
             network,

@@ -1,6 +1,7 @@
 //! Accepts connections.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Links;
@@ -63,6 +64,7 @@ async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
             {
                 links.cleartext.consume();
             }
+            links.refused.fetch_add(1, Ordering::Relaxed);
             let from = from.map_or_else(
                 || String::from("a stream without address"),
                 |address| address.to_string(),

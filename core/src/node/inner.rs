@@ -3,6 +3,7 @@
 //!
 //! All tasks of the node share it. Maps are locked for one lookup at a time; counters are atomics.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -171,6 +172,7 @@ impl Inner {
         NodeStats {
             links: peers.iter().filter_map(|peer| peer.stats()).collect(),
             shards: self.shards.stats(),
+            refused_connections: self.links.refused.load(Ordering::Relaxed),
         }
     }
 

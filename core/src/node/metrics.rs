@@ -19,6 +19,7 @@ pub(super) async fn export(node: Arc<Inner>, period: Duration) {
         node: node.id.clone(),
         links: HashMap::default(),
         shards: Vec::new(),
+        refused: 0,
     };
     let mut ticks = Ticks::every(period.max(Duration::from_millis(10)));
     loop {
@@ -34,13 +35,18 @@ pub(super) async fn export(node: Arc<Inner>, period: Duration) {
 /// Keeps the last values, since the facade's counters take increments, and a new connection counts from 0.
 struct Exporter {
     node: NodeId,
-    links: HashMap<NodeId, (u64, [u64; 5])>,
+    links: HashMap<NodeId, (u64, [u64; 6])>,
     shards: Vec<u64>,
+    refused: u64,
 }
 
 impl Exporter {
     fn copy(&mut self, stats: &NodeStats) {
         gauge!("aemp_links", "node" => self.node.to_string()).set(stats.links.len() as f64);
+        let refused = stats.refused_connections - self.refused;
+        self.refused = stats.refused_connections;
+        counter!("aemp_refused_connections_total", "node" => self.node.to_string())
+            .increment(refused);
         self.links
             .retain(|peer, _| stats.links.iter().any(|link| link.link.peer() == peer));
         for link in &stats.links {
@@ -62,11 +68,12 @@ impl Exporter {
             received.messages,
             received.bytes,
             stats.odd,
+            stats.refused,
         ];
         let generation = stats.link.generation();
         let last = self.links.entry(peer.clone()).or_default();
         if last.0 != generation {
-            *last = (generation, [0; 5]);
+            *last = (generation, [0; 6]);
         }
         let grown: Vec<u64> = now
             .iter()
@@ -79,6 +86,7 @@ impl Exporter {
         counter!("aemp_received_messages_total", &labels).increment(grown[2]);
         counter!("aemp_received_bytes_total", &labels).increment(grown[3]);
         counter!("aemp_odd_requests_total", &labels).increment(grown[4]);
+        counter!("aemp_refused_requests_total", &labels).increment(grown[5]);
         gauge!("aemp_queued_bytes", &labels).set(stats.queued as f64);
         gauge!("aemp_monitors", &labels).set(stats.monitors as f64);
         gauge!("aemp_watches", &labels).set(stats.watches as f64);

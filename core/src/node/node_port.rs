@@ -7,7 +7,9 @@ use std::time::UNIX_EPOCH;
 use aemp_proto::faulty;
 use aemp_proto::id::is_reply;
 use aemp_proto::message::{cost_of, values_and_wire};
-use aemp_proto::node_protocol::{Elements, Reply, Request, causes_sending, is_question, is_word};
+use aemp_proto::node_protocol::{
+    Elements, Malformed, Reply, Request, causes_sending, is_question, is_word,
+};
 
 use super::permit::{action_of, is_permitted, permit, permit_directory, refusal};
 use super::{Inner, LocalNode};
@@ -93,6 +95,12 @@ pub(super) fn handle(
         Ok(request) => execute(node, from, request, batch, deferred),
         Err(malformed) => {
             log_within!(from, WARN, target: "aemp::node", %from, "{malformed}");
+            if let Sender::Peer(peer, link) = from {
+                match malformed {
+                    Malformed::KillsNode => peer.count_refused(link.generation()),
+                    _ => peer.count_odd(link.generation()),
+                }
+            }
             Ok(())
         }
     }
@@ -364,6 +372,9 @@ pub(super) fn start(
 ) {
     let Some(init) = node.functions.init(function) else {
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), "spawn of a function that is not offered here");
+        if let Sender::Peer(peer, link) = from {
+            peer.count_odd(link.generation());
+        }
         return;
     };
     let permit = match from {

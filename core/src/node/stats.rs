@@ -11,4 +11,7 @@ pub struct NodeStats {
     pub links: Vec<LinkStats>,
     /// The tasks that run the ports.
     pub shards: Vec<ShardStats>,
+    /// Connections from others that did not come up, for whatever reason: no proof, the policy, a limit, the deadline. The
+    /// log has the reason of each, within its limits.
+    pub refused_connections: u64,
 }

@@ -35,11 +35,11 @@ pub struct LinkStats {
     /// Monitors of the peer on ports of this node.
     pub watches: usize,
     /// Requests of the peer without a meaning here: deaths of ports that are not monitored, removals of monitors that
-    /// do not exist, calls of functions that are not offered. A few are normal, since notifications can cross in
-    /// transit.
+    /// do not exist, calls and spawns of functions that are not offered, requests that cannot be read. A few are normal,
+    /// since notifications can cross in transit.
     pub odd: u64,
     /// Requests of the peer that were refused: requests that the [policy](crate::policy) does not permit, requests that
-    /// could not be deferred while the peer did not read its answers, and relayed messages that the other connection could
-    /// not carry or had no room for.
+    /// could not be deferred while the peer did not read its answers, relayed messages that the other connection could
+    /// not carry or had no room for, and requests to kill the node port.
     pub refused: u64,
 }
