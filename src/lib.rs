@@ -39,6 +39,7 @@
 //! | `profile` | yes | the configuration file, for [`Builder::profile`] and [`Builder::value`]; the module `profile` |
 //! | `tls` | no | TLS where the node has a [`certificate`](Builder::certificate), by rustls |
 //! | `ciborium` | no | nothing, but conversions between [`Value`] and `ciborium::Value` beside `to_json` and `from_json` |
+//! | `schema` | no | the messages of a type as JSON Schema and as a table; the module `schema` |
 //! | `metrics` | no | statistics for whatever recorder of the `metrics` facade the program has |
 
 #[cfg(all(

@@ -111,6 +111,13 @@ pub mod message {
     pub use aemp_proto::value::{IntoIter, ParseError, Spread, Values, to_values};
 }
 
+/// The messages of a type as JSON Schema and as a table, for people who write the other side in another language.
+#[cfg(feature = "schema")]
+pub mod schema {
+    #[doc(inline)]
+    pub use aemp_proto::schema::{message_schema, message_table, schemars};
+}
+
 /// [`Value`]: the dynamic data model of messages: all of CBOR (RFC 8949). JSON covers a part of it; a value that JSON
 /// cannot carry exactly is refused when a message is encoded, and never changed.
 pub mod value {

@@ -15,6 +15,7 @@
 //! | [`token`] | the tokens of one message: reading and writing them, and the capabilities of a codec |
 //! | [`message`] | [`Message`], made of values or of received bytes; the types that can be sent |
 //! | [`Reason`], [`guard`] | why a port died; catching panics in code of the program |
+//! | `schema` | with the feature `schema`: messages as JSON Schema and as a table |
 //! | [`codec`] | streams of messages: encoding, decoding, limits |
 //! | [`ConvertError`] | why a value cannot be converted to the type of another library |
 //! | [`handshake`] | the opening of a connection: a state machine |
@@ -78,6 +79,8 @@ pub mod monitor;
 pub mod node_protocol;
 pub mod peer;
 mod reason;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod supervision;
 pub mod text;
 pub mod token;

@@ -7,6 +7,8 @@ mod mismatch;
 mod pool;
 mod port_ref;
 mod routes;
+#[cfg(feature = "schema")]
+mod schema;
 mod shard_port;
 mod tell;
 mod typed;
