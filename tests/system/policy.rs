@@ -1,8 +1,8 @@
 //! Policy: a request that a peer is not permitted has no effect, is logged and counted, and the peer is told of it where
 //! the protocol has a place for that.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aemp::policy::{Action, Permission, Policy, Rule, Rules};
@@ -273,6 +273,54 @@ async fn a_request_of_many_families_asks_the_policy_within_a_limit() {
         .await
         .unwrap();
     assert!(last.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn families_of_the_protocol_are_no_families_to_write() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let keep = asked.clone();
+    let policy = move |_: &LinkInfo, action: &Action<'_>| {
+        keep.lock().unwrap().push(action.to_string());
+        true
+    };
+    let scene = Scene::new(policy).await;
+    let mut x = scene.join("x").await;
+    asked.lock().unwrap().clear();
+    x.send(br#"["","g_slave",{"'l":{"x":[]},"'g":{"x":null},"'x":{"x":1},"f":{"x":1}}]"#)
+        .await;
+    x.send(br#"["","time","x#time"]"#).await;
+    x.until(r#"["time","#).await;
+    let asked = asked.lock().unwrap();
+    let expected = [
+        "use the directory",
+        "publish addresses",
+        "be a global node",
+        "use the directory",
+        "write the family \"f\"",
+    ];
+    assert_eq!(*asked, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_to_questions_of_this_node_need_no_permission() {
+    let network = Network::default();
+    let a = node("a", &network).bind("mem:a").start().await.unwrap();
+    a.directory().become_global();
+    a.directory().set("family", "key", 1).unwrap();
+    let b = node("b", &network).seed("mem:a").policy(nothing());
+    let b = b.start().await.unwrap();
+    soon(b.joined()).await.unwrap();
+    let mut watch = b.directory().watch("family").unwrap();
+    let keys = soon(b.directory().keys("family").into_future()).await;
+    assert_eq!(keys.unwrap(), ["key"]);
+    soon(watch.recv()).await.expect("the content comes");
+    a.directory().set("family", "other", 2).unwrap();
+    soon(watch.recv()).await.expect("the change comes");
+    let why: Reason = soon(b.gone(&"elsewhere#port".parse().unwrap())).await;
+    assert!(why.to_string().contains("no known address"), "{why}");
+    let links = b.stats().links.into_iter();
+    let refused: u64 = links.map(|link| link.refused).sum();
+    assert_eq!(refused, 1, "that a is global");
 }
 
 #[tokio::test(start_paused = true)]

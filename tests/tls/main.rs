@@ -22,6 +22,7 @@ mod recorded;
 mod refused;
 mod relay;
 mod rotation;
+mod ruled;
 mod stolen;
 mod stranger;
 mod tampered;

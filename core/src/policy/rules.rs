@@ -242,6 +242,36 @@ mod tests {
     }
 
     #[test]
+    fn every_permission_has_a_word() {
+        let any = || Pattern::from("*");
+        let cases = [
+            ("all", Permission::All),
+            ("monitor", Permission::Monitor),
+            ("kill", Permission::Kill),
+            ("relay", Permission::Relay),
+            ("call", Permission::Call(any())),
+            ("call shop::*", Permission::Call("shop::*".into())),
+            ("spawn", Permission::Spawn(any())),
+            ("spawn  worker ", Permission::Spawn("worker".into())),
+            ("directory", Permission::Directory),
+            ("write", Permission::Write(any())),
+            ("write pool", Permission::Write("pool".into())),
+            ("publish", Permission::Publish),
+            ("global", Permission::Global),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse(), Ok(expected));
+            let word = text.split(' ').next().unwrap();
+            assert!(WORDS.split(", ").any(|known| known == word), "{word}");
+        }
+        for text in ["", "All", "connect", "kill port", "all *"] {
+            assert!(text.parse::<Permission>().is_err(), "{text:?}");
+        }
+        let shown = format!("{:?}", Permission::Call("shop::*".into()));
+        assert_eq!(shown, "Call(\"shop::*\")");
+    }
+
+    #[test]
     fn a_fingerprint_is_compared_by_its_digits() {
         let fits = |pattern: &str| Pattern::from(pattern).fits_hex(&[0x0a, 0xff]);
         assert!(fits("0aff") && fits("0af*") && fits("0aff*") && fits("*"));
