@@ -10,3 +10,5 @@ mod failure {}
 mod network {}
 #[doc = include_str!("../docs/guide/5-production.md")]
 mod production {}
+#[doc = include_str!("../docs/guide/6-coming-back.md")]
+mod coming_back {}
