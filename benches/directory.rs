@@ -211,6 +211,6 @@ async fn child(seed: &str) {
     while members.len() < PROCESSES {
         members.changed().await;
     }
-    node.send(&tell.parse().expect("a port ID"), ("all",));
+    node.send(&tell, ("all",));
     std::future::pending().await
 }

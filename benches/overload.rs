@@ -115,7 +115,7 @@ async fn lost_with_a_full_queue() {
         let port = hub.port(move |cx: &mut Context<'_>, _: Message| {
             longest.fetch_max(last.elapsed().as_nanos() as u64, Ordering::Relaxed);
             last = Instant::now();
-            cx.send(&cx.id(), ());
+            cx.send(cx.id(), ());
         });
         hub.send(&port, ());
         busy.push(port);
@@ -129,8 +129,8 @@ async fn lost_with_a_full_queue() {
     for _ in 0..ROUNDS {
         let peer = stranger::join(&hub, "peer").await;
         for n in 0..QUEUED {
-            let port = format!("peer#port{}", n % 1000).parse().expect("an ID");
-            hub.send(&port, ("measure", n, TEXT));
+            let port = format!("peer#port{}", n % 1000);
+            hub.send(port, ("measure", n, TEXT));
         }
         quiet.push(window().await);
         assert!(queued(&hub, "peer") > 1 << 20, "it reads: no result");

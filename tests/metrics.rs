@@ -133,7 +133,7 @@ async fn counters_go_on_over_connections_and_the_export_ends_with_the_node() {
     .await;
     let b = node("b", &network).seed("mem:a").start().await.unwrap();
     soon(b.joined()).await.unwrap();
-    b.send(&"a#".parse().unwrap(), ("function",));
+    b.send("a#", ("function",));
     until("the refused request is counted", || {
         kept.get("aemp_refused_requests_total node=a peer=b") == Some(1.0)
     })

@@ -38,7 +38,7 @@ async fn two_profiles_of_one_file_make_a_network() {
     let client = aemp::node().profiles(file).profile("client");
     let client = client.start().await.unwrap();
     assert!(client.id().as_str().starts_with("client/"));
-    let call = client.call(&"seed#greeter".parse().unwrap(), ("greet", "me"));
+    let call = client.call("seed#greeter", ("greet", "me"));
     let (answer,): (String,) = call.within(Duration::from_secs(20)).await.unwrap();
     assert_eq!(answer, "hello, me");
     fs::remove_dir_all(folder).unwrap();

@@ -1,5 +1,6 @@
 //! The errors of nodes.
 
+use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
@@ -188,6 +189,23 @@ pub enum SendError {
         #[source]
         error: EncodeError,
     },
+    /// The text that names the port is no port ID.
+    #[error("message to {:?} not sent: {error}", Excerpt(to))]
+    #[non_exhaustive]
+    NoPortId {
+        /// The text.
+        to: String,
+        /// What is wrong with it.
+        #[source]
+        error: ParseIdError,
+    },
+}
+
+impl SendError {
+    pub(crate) fn no_port_id(to: &impl Display, error: ParseIdError) -> Self {
+        let to = to.to_string();
+        Self::NoPortId { to, error }
+    }
 }
 
 /// Why a call has no answer.

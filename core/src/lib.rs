@@ -46,15 +46,15 @@ pub use error::{
 };
 pub use lifecycle::Shutdown;
 pub use link::{SeedInfo, SeedState};
-pub use monitor::{Action, IntoAction, Monitor, Notify};
+pub use monitor::{Action, IntoAction, Kill, Monitor, Notify};
 pub use nearest::nearest;
 pub use node::{
-    Ask, Builder, Call, Directory, DirectoryRole, FamilyWatch, Group, Lease, LocalNode, Members,
-    Node, NodeStats, Pick, Registration, Timer,
+    Ask, Builder, Call, Directory, DirectoryRole, FamilyWatch, Gone, Group, Lease, LocalNode,
+    Members, Node, NodeStats, Pick, Registration, Timer,
 };
 pub use port::{
     Arguments, Context, Handler, Inbox, InboxBounds, Mismatch, Outcome, Port, PortRef, ReplyTo,
-    Routes, SendFrom, Tell, TypedFn, TypedPort, Unhandled, routes, typed,
+    Routes, SendFrom, Tell, ToPort, TypedFn, TypedPort, Unhandled, routes, typed,
 };
 pub use shard::{PortStats, ShardStats};
 pub use supervisor::{IntoChild, Supervision, Supervisor};

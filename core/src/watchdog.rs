@@ -14,10 +14,10 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -235,11 +235,16 @@ fn wake(waker: Waker) {
 /// Awaits `future`, which a shard completes. Its task is woken by [`defer_wake`], but a poll sees the completion at once.
 pub(crate) async fn with_deferred_wake<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    poll_fn(|cx| {
-        let waker = Waker::from(Arc::new(DeferredWaker(cx.waker().clone())));
-        future.as_mut().poll(&mut Context::from_waker(&waker))
-    })
-    .await
+    poll_fn(|cx| poll_deferred(future.as_mut(), cx)).await
+}
+
+/// Polls `future` once for [`with_deferred_wake`].
+pub(crate) fn poll_deferred<F: Future>(
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    let waker = Waker::from(Arc::new(DeferredWaker(cx.waker().clone())));
+    future.poll(&mut Context::from_waker(&waker))
 }
 
 struct DeferredWaker(Waker);

@@ -94,7 +94,7 @@ async fn what_is_sent_too_late_is_added_up_for_each_node() {
     soon(node.clone().shutdown()).await;
     for n in 0..1000 {
         for to in ["p#x", "m#x", "m#y"] {
-            node.send(&to.parse().unwrap(), (n,));
+            node.send(to, (n,));
         }
     }
     let undelivered = soon(node.shutdown()).await.undelivered;

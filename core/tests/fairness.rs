@@ -22,7 +22,7 @@ async fn flooded() -> (LocalNode, Arc<AtomicUsize>) {
     let count = handled.clone();
     let flood = node.port(move |cx: &mut Context<'_>, message: Message| {
         count.fetch_add(1, Ordering::Relaxed);
-        cx.send(&cx.id(), message);
+        cx.send(cx.id(), message);
     });
     for n in 0..CIRCLING {
         node.send(&flood, (n,));

@@ -5,7 +5,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use aemp_core::{LocalNode, Outcome, Reason, reason, routes};
+use aemp_core::{
+    Kill, LocalNode, Notify, Outcome, PortId, PortRef, Reason, SendError, reason, routes,
+};
 
 async fn node() -> LocalNode {
     LocalNode::builder().id("n").start().await.unwrap()
@@ -32,7 +34,7 @@ async fn a_closure_needs_no_types_of_its_arguments() {
         cx.send(&to, (n,));
         Ok(())
     });
-    node.send(&named.unwrap(), (1,));
+    node.send(named.unwrap(), (1,));
     let mut seen = [0, 0];
     for place in &mut seen {
         (*place,) = soon(inbox.recv()).await.unwrap().parse().unwrap();
@@ -50,6 +52,89 @@ async fn a_fallback_of_routes_needs_no_types_of_its_arguments() {
     node.send(&port, ("any", 1));
     let message = soon(inbox.recv()).await.unwrap();
     assert_eq!(message.tag().as_deref(), Some("any"));
+}
+
+#[tokio::test]
+async fn a_text_names_a_port() {
+    let node = node().await;
+    let echo = routes().answer("echo", |_, (n,): (u32,)| n);
+    let echo = node.port_of_named("echo", echo).unwrap();
+    let mut inbox = node.inbox();
+    let me = inbox.id().to_string();
+    node.send(&me, (1,));
+    node.try_send(me.clone(), (2,)).unwrap();
+    node.send_after(Duration::ZERO, &me, (3,)).detach();
+    for n in 1..=3 {
+        assert_eq!(soon(inbox.recv()).await.unwrap().parse(), Ok((n,)));
+    }
+    let n: u32 = soon(node.call("n#echo", ("echo", 7))).await.unwrap();
+    assert_eq!(n, 7);
+    let typed: PortRef<(String, u32, PortId)> = PortRef::unchecked(echo.clone());
+    node.send(&typed, ("echo", 8, inbox.id()));
+    assert_eq!(soon(inbox.recv()).await.unwrap().parse(), Ok((8,)));
+    node.offer("made", |_: &LocalNode, ()| {
+        routes().answer("who", |cx, ()| cx.id())
+    });
+    for at in ["n", "n#echo"] {
+        let made = node.spawn(at, "made", ()).unwrap();
+        let who: PortId = soon(node.call(&made, ("who",))).await.unwrap();
+        assert_eq!(who, made);
+    }
+    let _killed = node.monitor("n#echo", Kill(inbox.id()));
+    let gone = [node.gone("n#echo"), node.gone(inbox.id())];
+    node.kill("n#echo", reason!["enough"]);
+    for gone in gone {
+        assert_eq!(soon(gone).await, reason!["enough"]);
+    }
+    assert_eq!(node.stats().misaddressed, 0);
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_port_id_is_in_the_error() {
+    let node = node().await;
+    let wrong = "no spaces#shelf";
+    let why =
+        r#"message to "no spaces#shelf" not sent: "no spaces" is no node ID: it has white space"#;
+    let error = node.try_send(wrong, ("put", 1)).unwrap_err();
+    assert!(matches!(&error, SendError::NoPortId { to, .. } if to == wrong));
+    assert!(error.to_string().starts_with(why), "{error}");
+    let error = soon(node.call::<()>(wrong, ("get",))).await.unwrap_err();
+    assert!(error.to_string().starts_with(why), "{error}");
+    let error = node.spawn("no spaces", "made", ()).unwrap_err();
+    assert!(matches!(error, SendError::NoPortId { .. }), "{error}");
+    assert_eq!(node.stats().misaddressed, 3);
+}
+
+#[tokio::test]
+async fn a_text_that_is_no_port_id_is_counted_where_there_is_no_error_and_fires_monitors() {
+    let node = node().await;
+    node.send("", ("put", 1));
+    node.kill("a b#c", reason!["enough"]);
+    node.send_after(Duration::ZERO, "a,b", ()).detach();
+    node.send_every(Duration::from_millis(1), "a;b", ())
+        .detach();
+    assert_eq!(node.stats().misaddressed, 4);
+    let why = "a b#c";
+    let no_such_port = |reason: &Reason| {
+        assert!(reason.is_no_such_port(), "{reason}");
+        assert_eq!(reason.values()[2].as_str(), Some(why));
+    };
+    no_such_port(&soon(node.gone(why)).await);
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let guard = node.monitor(why, move |reason| tell.send(reason).unwrap());
+    no_such_port(&soon(told).await.unwrap());
+    drop(guard);
+    let mut inbox = node.inbox();
+    let _guard = node.monitor(why, Notify(inbox.id(), ("gone",)));
+    let told = soon(inbox.recv()).await.unwrap().into_values().unwrap();
+    no_such_port(&told.into_iter().skip(1).collect());
+    let linked = node.port(|_, _| ());
+    let gone = node.gone(&linked);
+    let _link = node.link(why, &linked);
+    no_such_port(&soon(gone).await);
+    let linked = node.port_of(routes().at_start(move |cx| cx.link(why)));
+    let gone = soon(node.gone(&linked)).await;
+    assert!(gone.is_no_such_port(), "{gone}");
 }
 
 /// An error with a source: what has failed, and why.

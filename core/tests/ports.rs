@@ -597,7 +597,7 @@ async fn a_node_asked_to_ask_itself_again_and_again_does_not() {
 #[tokio::test]
 async fn a_monitor_of_the_own_node_fires_only_when_it_stops() {
     let node = node().await;
-    let mut gone = std::pin::pin!(node.gone(&node.id().clone().into()));
+    let mut gone = std::pin::pin!(node.gone(node.id()));
     let own = PortId::from(node.id().clone());
     soon(node.call::<(f64,)>(&own, ("time",))).await.unwrap();
     tokio::select! {

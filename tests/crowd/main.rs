@@ -46,7 +46,7 @@ async fn crowd(network: Network) {
     let door = Door::start(&network).await;
     let member = door.member(&network, "member").await;
     let generation = link(&member, "node").await.generation();
-    let gone = tokio::spawn(member.gone(&port("node#echo")));
+    let gone = tokio::spawn(member.gone(port("node#echo")));
     let before = door.memory();
     let places = door.descriptors() + door::PLACES;
 
@@ -77,7 +77,7 @@ async fn crowd(network: Network) {
     assert!(!gone.is_finished());
     assert_eq!(link(&member, "node").await.generation(), generation);
     for node in newcomers.iter().chain([&member]) {
-        let (back,): (u32,) = soon(node.call(&port("node#echo"), ("echo", 7)))
+        let (back,): (u32,) = soon(node.call(port("node#echo"), ("echo", 7)))
             .await
             .unwrap();
         assert_eq!(back, 7);

@@ -109,7 +109,7 @@ async fn a_handler_that_blocks_holds_up_its_shard_and_nothing_else() {
         }
         assert!(answers > 0, "{tag}: no port answers");
         tokio::time::sleep(BLOCKS.saturating_sub(begun.elapsed())).await;
-        let (what,): (u64,) = soon(node.call(&port("blocked#echo0"), ("echo", 7)))
+        let (what,): (u64,) = soon(node.call(port("blocked#echo0"), ("echo", 7)))
             .await
             .unwrap();
         assert_eq!(what, 7);

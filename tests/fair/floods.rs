@@ -43,7 +43,7 @@ async fn answers(victim: &Victim, honest: &LocalNode, mut waits: impl FnMut() ->
 async fn gone(victim: &Victim, honest: &LocalNode, peer: &str) -> JoinHandle<Moment> {
     let process = victim.process.id();
     let watch = ("watch", port(&format!("{peer}#port")));
-    let call = soon(honest.call(&port("victim#echo"), watch).into_future());
+    let call = soon(honest.call(port("victim#echo"), watch).into_future());
     let gone = tokio::spawn(async move {
         let (why,): (String,) = call.await.unwrap();
         assert!(why.starts_with("transport_error"), "{why}");
@@ -88,7 +88,7 @@ async fn while_a_member_floods_all_get_answers_and_its_end_is_noticed() {
             assert!(noticed.own() < OWN, "{kind}, {framing}: {noticed}");
         }
     }
-    let logged = honest.call(&port("victim#echo"), ("logged",));
+    let logged = honest.call(port("victim#echo"), ("logged",));
     let (lines, bytes): (usize, usize) = soon(logged).await.unwrap();
     println!("{lines} lines, {bytes} bytes in the log");
     // 500 at once and ten a second, of some hundred bytes.
@@ -124,7 +124,7 @@ async fn a_flooded_node_ends_in_time_when_it_is_told_to() {
     ];
     let others = answers(&victim, &honest, || false).await;
     assert!(others.worst() < OTHERS, "{others}");
-    let gone = honest.gone(&port("victim#echo"));
+    let gone = honest.gone(port("victim#echo"));
     let told = victim.now();
     victim.process.signal("-TERM");
     soon(gone).await;
@@ -145,7 +145,7 @@ async fn members_that_ask_for_all_keys_of_a_large_family_hold_up_nobody() {
     let _alone = alone().await;
     let victim = Victim::start(&[]).await;
     let honest = victim.member("honest").await;
-    let fill = honest.call(&port("victim#echo"), ("fill", "family", KEYS));
+    let fill = honest.call(port("victim#echo"), ("fill", "family", KEYS));
     let (): () = soon(fill).await.unwrap();
     let questions = encoded("json", &json!(["", "g_db_keys", "family", 1])).repeat(1000);
     let mut gones = Vec::new();
@@ -236,7 +236,7 @@ async fn members_that_hold_much_in_the_directory_hold_up_nobody() {
     let round = async |times: &mut Times| {
         times.extend([victim.answer(&honest).await]);
         let begun = victim.now();
-        let set = honest.call(&port("victim#echo"), ("fill", "own", 1));
+        let set = honest.call(port("victim#echo"), ("fill", "own", 1));
         let (): () = soon(set).await.unwrap();
         let kept = soon(honest.directory().keys("last").into_future()).await;
         times.extend([begun.until(&victim.now())]);

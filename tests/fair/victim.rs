@@ -44,7 +44,7 @@ impl Victim {
     /// How long an answer to `member` takes now.
     pub(crate) async fn answer(&self, member: &LocalNode) -> Took {
         let begun = self.now();
-        let call = member.call(&port("victim#echo"), ("echo", 7));
+        let call = member.call(port("victim#echo"), ("echo", 7));
         let (n,): (u64,) = soon(call).await.unwrap();
         assert_eq!(n, 7);
         begun.until(&self.now())

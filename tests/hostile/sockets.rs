@@ -85,7 +85,7 @@ impl Pair {
             }
         };
         // The answer comes after all that arrived before.
-        let answer = self.bystander.call(&port("victim#p"), ("so far?",));
+        let answer = self.bystander.call(port("victim#p"), ("so far?",));
         let () = soon(answer).await.unwrap();
         (std::mem::take(&mut *self.arrived.lock().unwrap()), why)
     }

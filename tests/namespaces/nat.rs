@@ -208,10 +208,10 @@ async fn inside(how: &str) {
     if let Err(error) = soon(node.joined()).await {
         println!("@ not joined: {}", error.text);
     } else {
-        let asked = node.call(&port("outside#heard"), ("echo", "confidential"));
+        let asked = node.call(port("outside#heard"), ("echo", "confidential"));
         let (text,): (String,) = soon(asked).await.unwrap();
         println!("@ answered {text}");
-        node.send(&port("outside#heard"), ("large", "x".repeat(HANDSHAKE)));
+        node.send(port("outside#heard"), ("large", "x".repeat(HANDSHAKE)));
     }
     std::future::pending().await
 }

@@ -86,7 +86,7 @@ async fn stopped(node: &LocalNode, sends: Sends) -> f64 {
     let known = [("AEMP_SEED", node.addresses()[0].to_string())];
     let mut child = child::start(&id, &["cbor"], &known);
     child.line("@ready ").await;
-    let gone = node.gone(&port(&format!("{id}#echo")));
+    let gone = node.gone(port(&format!("{id}#echo")));
     // Nobody is there to take it; that makes no difference on the way.
     let nobody = port(&format!("{id}#nobody"));
     let payload = "x".repeat(1 << 10);
@@ -141,11 +141,11 @@ async fn a_slow_reader_stays_connected() {
     let mut slow = Stranger::from(TcpStream::connect(at).await.unwrap());
     slow.prove("slow", "json").await;
     link(&node, "slow").await;
-    let gone = node.gone(&port("slow#port"));
+    let gone = node.gone(port("slow#port"));
     tokio::pin!(gone);
     let payload = "x".repeat(1 << 20);
     for _ in 0..24 {
-        node.send(&port("slow#port"), (&payload,));
+        node.send(port("slow#port"), (&payload,));
     }
     let start = Instant::now();
     while start.elapsed() < 3 * limit {

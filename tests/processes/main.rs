@@ -100,17 +100,17 @@ async fn a_third_process_is_reached_where_its_address_is_known() {
         port("third#echo"),
         "from the seed, by the second, to the third",
     );
-    let (back,): (String,) = soon(seed.call(&port("second#echo"), call)).await.unwrap();
+    let (back,): (String,) = soon(seed.call(port("second#echo"), call)).await.unwrap();
     assert_eq!(back, "from the seed, by the second, to the third");
 
     // Both who know the third are told when it is killed.
-    let here = seed.gone(&port("third#echo"));
+    let here = seed.gone(port("third#echo"));
     let there = soon(
         seed.call::<(String,)>(&port("second#echo"), ("watch", port("third#echo")))
             .into_future(),
     );
     let there = tokio::spawn(there);
-    let (back,): (String,) = soon(seed.call(&port("second#echo"), ("echo", "the watch is set")))
+    let (back,): (String,) = soon(seed.call(port("second#echo"), ("echo", "the watch is set")))
         .await
         .unwrap();
     assert_eq!(back, "the watch is set");
@@ -133,7 +133,7 @@ async fn a_restarted_process_is_a_new_generation_without_the_old_ports() {
         for before in &old {
             assert_eq!(soon(seed.gone(before)).await.kind(), Some("no_such_port"));
         }
-        let (made,): (PortId,) = soon(seed.call(&port("child#echo"), ("make",)))
+        let (made,): (PortId,) = soon(seed.call(port("child#echo"), ("make",)))
             .await
             .unwrap();
         let (back,): (i64,) = soon(seed.call(&made, ("echo", generation as i64)))

@@ -260,7 +260,7 @@ impl Replay<'_> {
         let gone = self
             .actor(number)
             .node
-            .gone(&PortId::from(node.parse::<aemp::NodeId>().unwrap()));
+            .gone(PortId::from(node.parse::<aemp::NodeId>().unwrap()));
         let gone = tokio::spawn(gone);
         self.actor(number).asked.gone.insert(node.into(), gone);
     }

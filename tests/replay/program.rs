@@ -55,7 +55,7 @@ impl Replay<'_> {
         }
         if !port.is_empty() {
             if !server {
-                self.actor(number).node.send(&port_of(&port), rest);
+                self.actor(number).node.send(port_of(&port), rest);
             }
             return;
         }
@@ -71,7 +71,7 @@ impl Replay<'_> {
                 None => {
                     let actor = self.actor(number);
                     let (tell, told) = (actor.tell.clone(), name.clone());
-                    let monitor = actor.node.monitor(&port_of(&name), move |why: Reason| {
+                    let monitor = actor.node.monitor(port_of(&name), move |why: Reason| {
                         let values = why.values().iter().cloned().map(sorted).collect();
                         // The replay may be over.
                         let _ = tell.send(News::Gone(told, values));
@@ -83,7 +83,7 @@ impl Replay<'_> {
             "kil1" => self
                 .actor(number)
                 .node
-                .kill(&port_of(&name), reason(&message)),
+                .kill(port_of(&name), reason(&message)),
             "kil0" if server => {}
             "kil0" => {
                 let own: PortId = format!("{us}#{name}").parse().unwrap();
@@ -93,12 +93,11 @@ impl Replay<'_> {
                 let function = text(&message, 3);
                 let arguments: Message = message[4..].iter().cloned().collect();
                 let actor = self.actor(number);
-                let node = them.parse().unwrap();
-                let port = actor.node.spawn(&node, &function, arguments).unwrap();
+                let port = actor.node.spawn(them, &function, arguments).unwrap();
                 actor.names.add(&name, port.port().as_str());
                 self.tally.apply(Rule::Names);
             }
-            _ => self.actor(number).node.send(&port_of(""), rest),
+            _ => self.actor(number).node.send(port_of(""), rest),
         }
     }
 

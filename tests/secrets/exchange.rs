@@ -49,7 +49,7 @@ async fn all_answer(nodes: &[LocalNode]) {
     for from in nodes {
         for to in nodes.iter().filter(|to| to.id() != from.id()) {
             link(from, to.id().as_str()).await;
-            let (n,): (u64,) = soon(from.call(&port(&format!("{}#echo", to.id())), ("echo", 7)))
+            let (n,): (u64,) = soon(from.call(port(&format!("{}#echo", to.id())), ("echo", 7)))
                 .await
                 .unwrap();
             assert_eq!(n, 7);

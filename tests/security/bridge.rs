@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::middle::{Change, PLAIN, TLS, join, nothing};
-use crate::nodes::{link, port, soon};
+use crate::nodes::{link, soon};
 use crate::scene::{
     Kind, Scene, as_it_is, baited, certified, contains, encrypted, failure, member, translated,
 };
@@ -151,8 +151,8 @@ async fn behind_an_address_translation_he_reads_and_writes_what_is_not_encrypted
     soon(d.joined()).await.unwrap();
     let heard = scene.heard().await;
     assert_eq!(heard[0].tag().as_deref(), Some("forged"));
-    d.send(&port("a#nobody"), ("confidential",));
-    let asked = d.call(&port("a#echo"), ("echo", 7));
+    d.send("a#nobody", ("confidential",));
+    let asked = d.call("a#echo", ("echo", 7));
     let (n,): (u32,) = soon(asked).await.unwrap();
     assert_eq!(n, 7);
     let [_, said] = bridge.said().await;
@@ -175,12 +175,12 @@ async fn behind_an_address_translation_tls_leaves_him_nothing_to_read_or_write()
     let [_, d] = &bridge.nodes;
     soon(d.joined()).await.unwrap();
     assert!(link(&scene.a, "d").await.tls().is_some());
-    let asked = d.call(&port("a#echo"), ("echo", 7));
+    let asked = d.call("a#echo", ("echo", 7));
     let (n,): (u32,) = soon(asked).await.unwrap();
     assert_eq!(n, 7);
     assert!(matches!(scene.event().await, NodeEvent::Up(_)));
     armed.store(true, Ordering::Relaxed);
-    d.send(&port("a#nobody"), ("confidential",));
+    d.send("a#nobody", ("confidential",));
     let NodeEvent::Down { reason, .. } = scene.event().await else {
         panic!("it is still up");
     };

@@ -6,7 +6,7 @@ use aemp::{Builder, LocalNode, NodeEvent};
 use tokio::task::JoinHandle;
 
 use crate::middle::{Change, PLAIN, nothing};
-use crate::nodes::{SECRET, port, soon};
+use crate::nodes::{SECRET, soon};
 use crate::scene::{Kind, Scene, encrypted, failure, translated};
 
 /// Replaces `from` by `to` in the line of this number of both ends.
@@ -141,7 +141,7 @@ async fn the_framing_of_the_other_codec_ends_the_link_at_the_first_byte() {
         let mut scene = Scene::new(kind).await;
         let (d, joined) = misread(&scene, kind, said, made).await;
         let mut events = d.events();
-        d.send(&port("a#heard"), ("hello",));
+        d.send("a#heard", ("hello",));
         assert!(matches!(scene.event().await, NodeEvent::Up(link) if link.peer() == "d"));
         let NodeEvent::Down { reason, .. } = scene.event().await else {
             panic!("it is still up");

@@ -61,7 +61,7 @@ async fn without_the_check_of_roles_the_bridge_of_two_diallers_opens_and_tls_lea
         let [one, other] = &bridge.nodes;
         soon(one.joined()).await.unwrap();
         soon(other.joined()).await.unwrap();
-        other.send(&port("c#nobody"), ("confidential",));
+        other.send("c#nobody", ("confidential",));
         let [_, said] = bridge.said().await;
         assert_eq!(contains(&said, b"confidential"), reads);
     }
@@ -132,7 +132,7 @@ async fn a_proof_that_covers_no_lines_lets_the_offer_of_tls_be_taken_out() {
     let change = replaced(0, ";tls=1.0", "");
     let (d, said) = scene.between(falls_back, PLAIN, change).await;
     soon(d.joined()).await.unwrap();
-    d.send(&port("a#nobody"), ("confidential",));
+    d.send("a#nobody", ("confidential",));
     soon(d.shutdown()).await;
     let [_, said] = soon(said).await.unwrap();
     assert!(contains(&said, b"confidential"));
@@ -184,7 +184,7 @@ async fn without_the_check_of_the_first_byte_a_node_is_deaf_and_nobody_hears_of_
         let scene = Scene::new(kind).await;
         let (d, _said) = misread(&scene, kind, said, made).await;
         soon(d.joined()).await.unwrap();
-        d.send(&port("a#heard"), ("hello",));
+        d.send("a#heard", ("hello",));
         let sent = || d.stats().links[0].sent;
         link(&scene.a, "d").await;
         let received = || {
@@ -204,7 +204,7 @@ async fn who_does_not_insist_on_tls_talks_in_plain_text() {
     let scene = Scene::new(encrypted).await;
     let (d, said) = scene.between(translated, PLAIN, nothing()).await;
     soon(d.joined()).await.unwrap();
-    d.send(&port("a#nobody"), ("confidential",));
+    d.send("a#nobody", ("confidential",));
     soon(d.shutdown()).await;
     let [_, said] = soon(said).await.unwrap();
     assert!(contains(&said, b"confidential"));
@@ -385,7 +385,7 @@ async fn where_policy_is_not_asked_a_member_kills_what_it_may_not() {
     let _lacking = Lacking::new(Fault::PolicyUnasked);
     let scene = Scene::new(members::permits_nothing).await;
     let mut x = members::join(&scene).await;
-    let gone = scene.a.gone(&port("a#echo"));
+    let gone = scene.a.gone("a#echo");
     x.send(members::KILL_ECHO).await;
     assert_eq!(soon(gone).await.kind(), Some("die"));
 }
@@ -407,7 +407,7 @@ async fn a_request_that_is_relayed_to_another_node_is_carried_out_there() {
 async fn an_anonymous_peer_that_is_not_marked_does_what_members_may() {
     let _lacking = Lacking::new(Fault::AnonymousUnmarked);
     let scene = Scene::new(takes_anonymous).await;
-    let gone = scene.a.gone(&port("a#echo"));
+    let gone = scene.a.gone("a#echo");
     let _stranger = uncertified::kill(&scene).await;
     assert_eq!(soon(gone).await.kind(), Some("die"));
 }

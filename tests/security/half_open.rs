@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aemp::{LocalNode, NodeEvent};
 
-use crate::nodes::{link, port, soon};
+use crate::nodes::{link, soon};
 use crate::scene::{Scene, Socket, as_it_is, baited, member, takes_cleartext};
 
 async fn x(scene: &Scene) -> LocalNode {
@@ -30,7 +30,7 @@ async fn who_has_proved_nothing_does_not_keep_out_the_node_whose_name_it_says() 
     let (greeting, nonce) = (stranger.line().await, stranger.line().await);
     assert!(greeting.starts_with("aemp;1;a;") && !nonce.is_empty());
     let x = x(&scene).await;
-    let (n,): (u32,) = soon(x.call(&port("a#echo"), ("echo", 7))).await.unwrap();
+    let (n,): (u32,) = soon(x.call("a#echo", ("echo", 7))).await.unwrap();
     assert_eq!(n, 7);
     // The stranger gets nothing that it could prove itself with, now or later.
     stranger.authenticate("json").await;
@@ -45,7 +45,7 @@ async fn a_link_whose_other_end_is_dead_gives_way_to_the_node_that_comes_back() 
     let mut scene = Scene::new(takes_cleartext).await;
     let mut dead = dead(&scene).await;
     let before = link(&scene.a, "x").await.generation();
-    let gone = scene.a.gone(&port("x#port"));
+    let gone = scene.a.gone("x#port");
     let x = x(&scene).await;
     // Its monitors have fired before the new link carries anything.
     let why = soon(gone).await.to_string();
@@ -53,7 +53,7 @@ async fn a_link_whose_other_end_is_dead_gives_way_to_the_node_that_comes_back() 
         why,
         "transport_error: x, no answer within 3 s when the same node connected anew"
     );
-    let (n,): (u32,) = soon(x.call(&port("a#echo"), ("echo", 7))).await.unwrap();
+    let (n,): (u32,) = soon(x.call("a#echo", ("echo", 7))).await.unwrap();
     assert_eq!(n, 7);
     assert_eq!(link(&scene.a, "x").await.generation(), before + 1);
     dead.closed().await;

@@ -12,7 +12,7 @@ use tracing::subscriber::DefaultGuard;
 use crate::certificates::{Made, own, plain};
 use crate::log::Log;
 use crate::middle::{Change, join};
-use crate::nodes::{SECRET, link, port, soon};
+use crate::nodes::{SECRET, link, soon};
 use crate::stranger::Stranger;
 
 pub(crate) type Socket = Stranger<TcpStream>;
@@ -135,7 +135,7 @@ impl Scene {
 
     /// Whether the node port of `a` answers its own program.
     pub(crate) async fn node_port(&self) -> Result<(), Reason> {
-        let (_time,): (f64,) = soon(self.a.call(&port("a#"), ("time",))).await?;
+        let (_time,): (f64,) = soon(self.a.call("a#", ("time",))).await?;
         Ok(())
     }
 
@@ -150,9 +150,7 @@ impl Scene {
 
     /// The member has noticed nothing, nobody else has come in but in events that were taken, and another member does.
     pub(crate) async fn undisturbed(mut self, kind: Kind) {
-        let (n,): (u32,) = soon(self.member.call(&port("a#echo"), ("echo", 7)))
-            .await
-            .unwrap();
+        let (n,): (u32,) = soon(self.member.call("a#echo", ("echo", 7))).await.unwrap();
         assert_eq!(n, 7);
         let at = self.at.to_string();
         let late = kind(member("late")).seed(at).start().await.unwrap();

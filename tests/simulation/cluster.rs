@@ -324,7 +324,7 @@ fn target(
         .on("spin", move |cx, (left,): (u64,)| {
             network.worked_off();
             if left > 0 {
-                cx.send(&cx.id(), ("spin", left - 1));
+                cx.send(cx.id(), ("spin", left - 1));
             }
         })
         .on("ask", |cx, (n, reply): (u64, PortId)| cx.send(&reply, (n,)))

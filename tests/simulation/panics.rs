@@ -93,7 +93,7 @@ impl Panic {
         match self {
             Self::Text => raise(self.text(mark)),
             Self::Bomb => raise(Bomb::new()),
-            Self::Message => node.send(&node.id().clone().into(), (Unwilling,)),
+            Self::Message => node.send(node.id(), (Unwilling,)),
         }
     }
 }

@@ -260,7 +260,7 @@ impl Schedule {
         let bomb = self.random.chance(50);
         if self.random.chance(50) {
             self.world.network.count("panic of an offered function");
-            node.send(&node_id(there).into(), ("sim::panics", bomb));
+            node.send(node_id(there), ("sim::panics", bomb));
             return;
         }
         self.world.network.count("panic of a message");
@@ -283,7 +283,7 @@ impl Schedule {
         };
         let defect = self.defect();
         let arguments = (defect.number(),);
-        let Ok(port) = node.spawn(&node_id(there), "sim::port", arguments) else {
+        let Ok(port) = node.spawn(node_id(there), "sim::port", arguments) else {
             return;
         };
         let stream = self.world.model().open(process, &port, None);
@@ -424,7 +424,7 @@ impl Schedule {
             let links = node.links();
             let link = links.iter().find(|link| link.peer() == &node_id(there));
             if let Some(link) = link {
-                let gone = node.gone(&node_id(there).into());
+                let gone = node.gone(node_id(there));
                 let generation = link.generation();
                 self.world
                     .model()

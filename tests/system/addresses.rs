@@ -178,7 +178,7 @@ async fn who_answers_nowhere_is_given_up_in_time_with_what_happened_at_each_addr
     let all = ["name:mute", "name:nobody", "name:unknown"];
     let b = dialling(&network, &names, &all).await;
     let begun = Instant::now();
-    let why = soon(b.gone(&"a#x".parse().unwrap())).await.to_string();
+    let why = soon(b.gone("a#x")).await.to_string();
     assert_eq!(begun.elapsed(), Duration::from_secs(2));
     assert_eq!(
         why,
@@ -199,7 +199,7 @@ async fn a_node_that_comes_up_meanwhile_is_reached_although_another_address_is_s
     let network = Network::default();
     let names = Names::new(&network, &[("mute", "silent"), ("right", "a")]);
     let b = dialling(&network, &names, &["name:mute", "name:right"]).await;
-    let gone = b.gone(&"a#nobody".parse().unwrap());
+    let gone = b.gone("a#nobody");
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (_a, _) = listening(&network, "a", "a").await;
     assert_eq!(soon(gone).await.kind(), Some("no_such_port"));
@@ -216,7 +216,7 @@ async fn of_two_attempts_that_are_answered_one_alone_gets_our_proof() {
         .await
         .unwrap();
     tell(&b, &["mem:a1", "mem:a2"]);
-    let gone = b.gone(&PortId::from("a".parse::<NodeId>().unwrap()));
+    let gone = b.gone(PortId::from("a".parse::<NodeId>().unwrap()));
 
     let mut first = Stranger::from(soon(doors[0].recv()).await.unwrap());
     let begun = Instant::now();

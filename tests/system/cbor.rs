@@ -65,7 +65,7 @@ async fn a_cbor_message_that_is_none_or_breaks_a_limit_fails_its_link_alone() {
     for (what, bytes, expected) in cases {
         let mut stranger = Stranger::join_in("cbor", &scene.network, "a", "x").await;
         linked(&scene.a, "x").await;
-        let gone = scene.a.gone(&"x".parse().unwrap());
+        let gone = scene.a.gone("x");
         stranger.send(bytes).await;
         stranger.closed().await;
         let why = crate::common::soon(gone).await;

@@ -147,7 +147,7 @@ async fn who_ends_before_it_said_anything_is_not_said_to_have_refused_a_secret()
     let scene = Scene::new(|_| ()).await;
     let mut stranger = Stranger::join(&scene.network, "a", "x").await;
     linked(&scene.a, "x").await;
-    let gone = scene.a.gone(&"x#port".parse().unwrap());
+    let gone = scene.a.gone("x#port");
     stranger.close().await;
     let why = soon(gone).await.to_string();
     assert_eq!(

@@ -281,7 +281,7 @@ async fn a_message_that_is_none_or_breaks_a_limit_fails_its_link_alone() {
     for (bytes, expected) in cases {
         let mut stranger = Stranger::join(&scene.network, "a", "x").await;
         linked(&scene.a, "x").await;
-        let gone = scene.a.gone(&"x".parse().unwrap());
+        let gone = scene.a.gone("x");
         stranger.send(bytes).await;
         stranger.closed().await;
         let why = soon(gone).await;
@@ -296,7 +296,7 @@ async fn monitors_without_end_fail_the_link() {
     let scene = Scene::new(|config| config.peer_monitors = 10).await;
     let mut stranger = Stranger::join(&scene.network, "a", "x").await;
     linked(&scene.a, "x").await;
-    let gone = scene.a.gone(&"x".parse().unwrap());
+    let gone = scene.a.gone("x");
     let port = scene.echo.port();
     for _ in 0..11 {
         stranger

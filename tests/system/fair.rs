@@ -341,7 +341,7 @@ async fn nothing_more_is_done_for_a_link_that_has_failed() {
     scene.a.offer_function("test::count", move |_, ()| {
         counted.fetch_add(1, Ordering::Relaxed);
     });
-    let gone = scene.a.gone(&"stranger#p".parse().unwrap());
+    let gone = scene.a.gone("stranger#p");
     scene
         .flood
         .start(r#"["","test::fail"]"#, r#"["","test::count"]"#);
@@ -367,7 +367,7 @@ async fn an_answer_to_a_port_of_this_node_keeps_no_message_from_its_port() {
     linked(&a, "stranger").await;
     let mut inboxes: Vec<_> = (0..8).map(|_| a.inbox()).collect();
     let payload = "x".repeat(HIGH_WATER);
-    a.send(&port("stranger#p"), (&payload,));
+    a.send(port("stranger#p"), (&payload,));
     // The answers go to ports of other shards, while messages that begin alike go to each of these.
     let names: Vec<_> = inboxes.iter().map(|inbox| inbox.id().clone()).collect();
     for to in &names {

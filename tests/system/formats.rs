@@ -157,7 +157,7 @@ async fn hostile_bytes_end_their_connection_alone() {
     for (id, bytes, why) in cases {
         let mut stranger = Stranger::join_in("msgpack", &network, "a", id).await;
         linked(&a, id).await;
-        let gone = a.gone(&id.parse().unwrap());
+        let gone = a.gone(id);
         stranger.send(&bytes).await;
         stranger.closed().await;
         let reason = soon(gone).await.to_string();

@@ -45,7 +45,7 @@ async fn what_waits_behind_a_message_that_cannot_be_encoded_does_not_arrive_afte
     b.send(&port, ("n", BYTES));
     b.send(&port, ("n", 2));
     b.kill(&port, reason!["not this one either"]);
-    let other = b.gone(&"a#other".parse().unwrap());
+    let other = b.gone("a#other");
     let _a = after(&network, inbox.id().clone()).await;
     assert_eq!(soon(gone).await.kind(), Some("encode_error"));
     assert_eq!(soon(other).await.kind(), Some("no_such_port"));
@@ -91,7 +91,7 @@ async fn a_monitor_that_fires_before_it_is_asked_for_is_not_left_with_the_peer()
     assert_eq!(soon(gone).await.kind(), Some("encode_error"));
     let _again = b.monitor(&port, |_| ());
     // What was asked for before this has come.
-    soon(b.gone(&"a#other".parse().unwrap())).await;
+    soon(b.gone("a#other")).await;
     assert_eq!(a.stats().links[0].watches, 1);
 }
 

@@ -115,7 +115,7 @@ async fn connections_that_others_have_opened_have_a_limit() {
     scene
         .a
         .add_peer(&"w".parse().unwrap(), ["mem:w".parse().unwrap()]);
-    scene.a.send(&"w#port".parse().unwrap(), ("hello",));
+    scene.a.send("w#port", ("hello",));
     let mut w = Stranger::from(soon(dialled.recv()).await.unwrap());
     w.greet("w", "json").await;
     until("four links are up", || scene.a.links().len() == 4).await;
@@ -138,13 +138,13 @@ async fn one_member_under_many_names_lets_no_more_wait_than_all_peers_may() {
     }
     let lost: Vec<_> = names
         .iter()
-        .map(|name| scene.a.gone(&format!("{name}#port").parse().unwrap()))
+        .map(|name| scene.a.gone(format!("{name}#port")))
         .collect();
     for (at, name) in names.iter().enumerate() {
         let count = if at == 9 { 1 } else { 3 };
         for _ in 0..count {
-            let to = format!("{name}#port").parse().unwrap();
-            scene.a.send(&to, ("x".repeat(1 << 20),));
+            let to = format!("{name}#port");
+            scene.a.send(to, ("x".repeat(1 << 20),));
         }
     }
     let queued = || -> usize { scene.a.stats().links.iter().map(|link| link.queued).sum() };
@@ -179,10 +179,10 @@ async fn one_member_under_many_names_lets_no_more_wait_than_all_peers_may() {
         let address = format!("mem:{name}").parse().unwrap();
         scene.a.add_peer(&name.parse().unwrap(), [address]);
         for _ in 0..3 {
-            let to = format!("{name}#port").parse().unwrap();
-            scene.a.send(&to, ("x".repeat(1 << 20),));
+            let to = format!("{name}#port");
+            scene.a.send(to, ("x".repeat(1 << 20),));
         }
-        lost.spawn(scene.a.gone(&format!("{name}#port").parse().unwrap()));
+        lost.spawn(scene.a.gone(format!("{name}#port")));
     }
     let why = soon(lost.join_next()).await.unwrap().unwrap().to_string();
     assert!(why.contains("peers_limit"), "{why}");

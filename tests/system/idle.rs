@@ -285,7 +285,7 @@ async fn a_peer_that_does_not_close_in_turn_is_waited_for_a_short_time_only() {
     let network = Network::default();
     let mut door = network.accept_at("x");
     let (a, mut x) = closing(&network).await;
-    a.send(&"x#back".parse().unwrap(), ("hello",));
+    a.send("x#back", ("hello",));
     // As long as it goes on sending, it is listened to.
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -352,7 +352,7 @@ async fn what_waits_for_the_end_of_a_closing_connection_keeps_no_memory_once_it_
     })
     .await;
     for _ in 0..200 {
-        a.send(&"x#back".parse().unwrap(), ("a hundred bytes".repeat(7),));
+        a.send("x#back", ("a hundred bytes".repeat(7),));
     }
     // Before the link's task has its turn.
     let node = "x".parse().unwrap();
@@ -365,8 +365,8 @@ async fn what_waits_for_the_end_of_a_closing_connection_keeps_no_memory_once_it_
 async fn a_node_that_stops_while_a_connection_closes_says_what_it_could_not_send() {
     let network = Network::default();
     let (a, _x) = closing(&network).await;
-    let gone = a.gone(&"x#back".parse().unwrap());
-    a.send(&"x#back".parse().unwrap(), ("hello",));
+    let gone = a.gone("x#back");
+    a.send("x#back", ("hello",));
     let report = soon(a.shutdown()).await;
     let x: NodeId = "x".parse().unwrap();
     assert_eq!(report.undelivered.len(), 1, "{report:?}");

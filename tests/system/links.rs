@@ -72,7 +72,7 @@ async fn a_call_crosses_the_network_with_every_pair_of_codecs() {
             let link = b.links().remove(0);
             assert_eq!(link.sends(), expected, "{ours:?} {theirs:?}");
             assert_eq!(Some(link.receives().into()), common(theirs, ours));
-            let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 41))).await.unwrap();
+            let (_, total): (String, i64) = soon(b.call(adder(&a), ("add", 41))).await.unwrap();
             assert_eq!(total, 41);
         }
     }
@@ -103,7 +103,7 @@ async fn a_node_whose_address_is_known_is_connected_to_on_demand() {
         .await
         .unwrap();
     assert!(b.links().is_empty());
-    let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 1))).await.unwrap();
+    let (_, total): (String, i64) = soon(b.call(adder(&a), ("add", 1))).await.unwrap();
     assert_eq!((total, b.links().len()), (1, 1));
 }
 
@@ -134,7 +134,7 @@ async fn an_address_where_nobody_listens_fails_with_what_happened() {
         .peer("a", "mem:a")
         .configure(|c| c.connect_interval = Duration::from_millis(50));
     let b = b.start().await.unwrap();
-    let why = soon(b.gone(&"a#x".parse().unwrap())).await.to_string();
+    let why = soon(b.gone("a#x")).await.to_string();
     assert_eq!(why, "transport_error: a, mem:a: connection refused");
 }
 
@@ -146,7 +146,7 @@ async fn another_node_at_the_address_is_not_taken_for_the_one_wanted() {
         .peer("c", "mem:a")
         .configure(|c| c.connect_interval = Duration::from_millis(50));
     let b = b.start().await.unwrap();
-    let why = soon(b.gone(&"c#x".parse().unwrap())).await.to_string();
+    let why = soon(b.gone("c#x")).await.to_string();
     assert_eq!(
         why,
         "transport_error: c, mem:a: \"a\" answers there, not \"c\""
@@ -204,7 +204,7 @@ async fn a_message_arrives_before_the_news_that_its_sender_is_dead() {
 async fn a_monitor_on_a_port_that_does_not_exist_there_fires() {
     let network = Network::default();
     let (_a, b) = pair(&network, [EITHER; 2]).await;
-    let why = soon(b.gone(&"a#nobody".parse().unwrap())).await;
+    let why = soon(b.gone("a#nobody")).await;
     assert_eq!(
         why,
         reason![
@@ -225,7 +225,7 @@ async fn a_port_is_spawned_elsewhere_and_used_at_once() {
         })
     });
     let times = b
-        .spawn(&NodeId::new("a").unwrap(), "math::times", (3,))
+        .spawn(NodeId::new("a").unwrap(), "math::times", (3,))
         .unwrap();
     let (product,): (i64,) = soon(b.call(&times, ("of", 14))).await.unwrap();
     assert_eq!(product, 42);
@@ -238,7 +238,7 @@ async fn a_dropped_node_is_noticed_and_its_monitors_fire() {
     let network = Network::default();
     let (a, b) = pair(&network, [EITHER; 2]).await;
     let mut events = b.events();
-    let (port, whole) = (b.gone(&adder(&a)), b.gone(&PortId::from(a.id().clone())));
+    let (port, whole) = (b.gone(adder(&a)), b.gone(PortId::from(a.id().clone())));
     drop(a);
     let why = soon(port).await;
     assert_eq!(
@@ -263,7 +263,7 @@ async fn a_seed_is_connected_to_again_when_it_returns() {
     assert_eq!(b.links()[0].generation(), 2);
     // The restarted node never answers to an old port ID.
     assert_eq!(soon(b.gone(&old)).await.kind(), Some("no_such_port"));
-    let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 5))).await.unwrap();
+    let (_, total): (String, i64) = soon(b.call(adder(&a), ("add", 5))).await.unwrap();
     assert_eq!(total, 5);
 }
 
@@ -340,10 +340,10 @@ async fn shutdown_says_what_it_could_not_deliver_in_time() {
     linked(&a, "deaf").await;
     let payload = "x".repeat(1000);
     for _ in 0..1000 {
-        a.send(&"deaf#port".parse().unwrap(), (&payload,));
+        a.send("deaf#port", (&payload,));
         a.send(inbox.id(), (&payload,));
     }
-    a.send(&"waiting#port".parse().unwrap(), (&payload,));
+    a.send("waiting#port", (&payload,));
     let _held = soon(silent.recv()).await.unwrap();
 
     let start = Instant::now();
@@ -394,8 +394,8 @@ async fn two_nodes_that_dial_each_other_end_with_one_connection() {
         soon(b.joined()).await.unwrap();
         linked(&a, "b").await;
         linked(&b, "a").await;
-        let (_, total): (String, i64) = soon(b.call(&adder(&a), ("add", 1))).await.unwrap();
-        let (_, other): (String, i64) = soon(a.call(&adder(&b), ("add", 2))).await.unwrap();
+        let (_, total): (String, i64) = soon(b.call(adder(&a), ("add", 1))).await.unwrap();
+        let (_, other): (String, i64) = soon(a.call(adder(&b), ("add", 2))).await.unwrap();
         assert_eq!((total, other), (1, 2));
         assert_eq!(
             (a.links()[0].generation(), b.links()[0].generation()),
@@ -485,12 +485,12 @@ async fn what_waits_for_a_connection_is_told_when_the_node_stops() {
         .start()
         .await
         .unwrap();
-    let gone = b.gone(&"a#x".parse().unwrap());
+    let gone = b.gone("a#x");
     let _held = soon(silent.recv()).await.unwrap();
     soon(b.clone().shutdown()).await;
     let expected = reason!["transport_error", "a", "this node stopped"];
     assert_eq!(soon(gone).await, expected);
-    assert_eq!(soon(b.gone(&"a#x".parse().unwrap())).await, expected);
+    assert_eq!(soon(b.gone("a#x")).await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -536,7 +536,7 @@ async fn a_shard_busy_with_monitors_lets_others_run() {
             .detach();
     }
     again(node.clone(), node.id().port("nobody"));
-    let (_, total): (String, i64) = soon(node.call(&adder(&node), ("add", 1))).await.unwrap();
+    let (_, total): (String, i64) = soon(node.call(adder(&node), ("add", 1))).await.unwrap();
     assert_eq!(total, 1);
     soon(node.shutdown()).await;
 }

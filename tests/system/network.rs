@@ -79,7 +79,7 @@ async fn a_message_to_a_node_that_nobody_knows_fails_at_once() {
     let _seed = start("seed", &network, &[]).await;
     let client = start("client", &network, &["seed"]).await;
     soon(client.joined()).await.unwrap();
-    let gone = client.gone(&"nobody#port".parse().unwrap());
+    let gone = client.gone("nobody#port");
     let why = soon(gone).await;
     assert_eq!(why.to_string(), "transport_error: nobody, no known address");
 }
@@ -231,7 +231,7 @@ async fn what_is_sent_before_the_seed_is_connected_finds_its_way() {
     assert!(soon(group).await.unwrap().is_empty());
     // So it is where the seed comes later.
     let late = start("late", &network, &["other"]).await;
-    let called = late.call::<(u64,)>(&"other#port".parse().unwrap(), ("twice", 4));
+    let called = late.call::<(u64,)>("other#port", ("twice", 4));
     let called = tokio::spawn(called.into_future());
     let other = node("other", &network).bind("mem:other").on_start(|node| {
         node.port_of_named(
@@ -342,7 +342,7 @@ async fn a_member_that_listens_nowhere_is_marked_and_chosen_only_where_it_can_be
     let at_seed = soon(seed.group("workers").live()).await.unwrap();
     members(&at_seed, &[&behind, &port]).await;
     assert!(at_seed.unreachable().is_empty());
-    soon(bindless.call::<(bool,)>(&client.id().clone().into(), ("can", "snd")))
+    soon(bindless.call::<(bool,)>(client.id(), ("can", "snd")))
         .await
         .unwrap_err();
     linked(&client, "bindless").await;

@@ -158,7 +158,7 @@ async fn a_connection_whose_stream_panics_is_lost_like_any_other() {
         let (a, echo, b, fault) = scene().await;
         let b = b.seed("mem:a").start().await.unwrap();
         soon(b.joined()).await.unwrap();
-        let (gone, lost) = (b.gone(&echo), a.gone(&"b".parse().unwrap()));
+        let (gone, lost) = (b.gone(&echo), a.gone("b"));
         answers(&b, &echo).await;
         arm(&fault, function);
         b.send(&echo, ("echo", 1, "b#"));

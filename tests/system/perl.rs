@@ -37,7 +37,7 @@ async fn the_greatest_double_that_perl_writes_is_one_and_from_others_an_error() 
 
     let mut other = Stranger::join(&scene.network, "a", "x").await;
     linked(&scene.a, "x").await;
-    let gone = scene.a.gone(&"x".parse().unwrap());
+    let gone = scene.a.gone("x");
     other.send(message.as_bytes()).await;
     other.closed().await;
     let why = soon(gone).await.to_string();
@@ -312,7 +312,7 @@ async fn a_global_node_that_does_not_tell_what_it_holds_is_asked_again_and_then_
         first.until(r#"["","g_find","a"]"#).await;
         first.send(found).await;
     }
-    let gone = scene.a.gone(&"perl".parse().unwrap());
+    let gone = scene.a.gone("perl");
     first.closed().await;
     let why = soon(gone).await.to_string();
     assert!(why.contains("does not tell what it holds"), "{why}");

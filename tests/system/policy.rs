@@ -224,11 +224,11 @@ async fn nodes_of_ours_hear_of_a_refusal_at_once() {
     let error = soon(call.into_future()).await.unwrap_err().to_string();
     let expected = "the policy of a does not permit to call \"shop::price\"";
     assert!(error.contains(expected), "{error}");
-    let spawned = b.spawn(&"a".parse().unwrap(), "shop::worker", ()).unwrap();
+    let spawned = b.spawn("a", "shop::worker", ()).unwrap();
     let why: Reason = soon(b.gone(&spawned)).await;
     assert_eq!(why.kind(), Some("refused"), "{why}");
     let started = Instant::now();
-    let why: Reason = soon(b.gone(&"elsewhere#port".parse().unwrap())).await;
+    let why: Reason = soon(b.gone("elsewhere#port")).await;
     assert!(why.to_string().contains("no known address"), "{why}");
     assert!(started.elapsed() < Duration::from_secs(1));
 }
@@ -321,7 +321,7 @@ async fn answers_to_questions_of_this_node_need_no_permission() {
     soon(watch.recv()).await.expect("the content comes");
     a.directory().set("family", "other", 2).unwrap();
     soon(watch.recv()).await.expect("the change comes");
-    let why: Reason = soon(b.gone(&"elsewhere#port".parse().unwrap())).await;
+    let why: Reason = soon(b.gone("elsewhere#port")).await;
     assert!(why.to_string().contains("no known address"), "{why}");
     let links = b.stats().links.into_iter();
     let refused: u64 = links.map(|link| link.refused).sum();

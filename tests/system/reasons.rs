@@ -76,7 +76,7 @@ async fn a_reason_that_arrives_as_news_of_a_death_is_passed_on_short() {
     let scene = Scene::new(|_| ()).await;
     let mut other = Stranger::join(&scene.network, "a", "other").await;
     linked(&scene.a, "other").await;
-    let gone = scene.a.gone(&"other#port".parse().unwrap());
+    let gone = scene.a.gone("other#port");
     other.until("\"mon1\",\"port\"]").await;
     let news = format!(r#"["","kil0","port","kind","{}"]"#, "x".repeat(LARGE));
     other.send(news.as_bytes()).await;

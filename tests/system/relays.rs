@@ -74,9 +74,7 @@ async fn nobody_makes_a_node_dial_by_a_relay() {
     scene
         .a
         .add_peer(&"c".parse().unwrap(), ["mem:c".parse().unwrap()]);
-    scene
-        .b
-        .send(&"a#".parse().unwrap(), ("snd", "c#port", "hello"));
+    scene.b.send("a#", ("snd", "c#port", "hello"));
     until("it is refused", || stats(&scene, "b").refused == 1).await;
     assert!(dialled.try_recv().is_err());
 }

@@ -30,7 +30,7 @@ async fn a_connection_that_does_not_answer_is_replaced_and_its_monitors_fire_fir
     let a = listening(&network).await;
     let mut silent = Stranger::join(&network, "a", "x").await;
     linked(&a, "x").await;
-    let gone = a.gone(&"x#port".parse().unwrap());
+    let gone = a.gone("x#port");
 
     let start = tokio::time::Instant::now();
     let mut anew = arrive(&network).await;

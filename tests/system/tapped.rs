@@ -102,7 +102,7 @@ async fn a_tap_that_nobody_reads_holds_nothing_up() {
     }
     let (time,): (f64,) = soon(
         worker
-            .call(&PortId::from(NodeId::new("seed").unwrap()), ("time",))
+            .call(PortId::from(NodeId::new("seed").unwrap()), ("time",))
             .into_future(),
     )
     .await
@@ -179,7 +179,7 @@ async fn links_are_told_of_however_late_they_are_read_of() {
     }
     let _: (f64,) = soon(
         worker
-            .call(&PortId::from(seed.id().clone()), ("time",))
+            .call(PortId::from(seed.id().clone()), ("time",))
             .into_future(),
     )
     .await

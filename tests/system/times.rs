@@ -31,9 +31,7 @@ fn echo(node: &LocalNode) -> PortId {
 async fn nodes_whose_times_are_the_longest_connect_and_find_each_other() {
     let network = Network::default();
     let b = patient("b", &network).seed("mem:a").start().await.unwrap();
-    let waits = b
-        .call::<(u32,)>(&"a#echo".parse().unwrap(), ("echo", 7))
-        .into_future();
+    let waits = b.call::<(u32,)>("a#echo", ("echo", 7)).into_future();
     let waits = tokio::spawn(waits);
     // It is tried again and again, by the seed and by the connector.
     tokio::time::sleep(Duration::from_secs(100_000)).await;
@@ -47,14 +45,10 @@ async fn nodes_whose_times_are_the_longest_connect_and_find_each_other() {
     let c = patient("c", &network).peer("a", "mem:a").peer("d", "mem:d");
     let c = c.seed("mem:a").start().await.unwrap();
     soon(c.joined()).await.unwrap();
-    let (n,): (u32,) = soon(c.call(&"a#echo".parse().unwrap(), ("echo", 7)))
-        .await
-        .unwrap();
+    let (n,): (u32,) = soon(c.call("a#echo", ("echo", 7))).await.unwrap();
     assert_eq!(n, 7);
     // An address that fails is tried until somebody listens there.
-    let call = c
-        .call::<(u32,)>(&"d#echo".parse().unwrap(), ("echo", 8))
-        .into_future();
+    let call = c.call::<(u32,)>("d#echo", ("echo", 8)).into_future();
     let call = tokio::spawn(call);
     tokio::time::sleep(Duration::from_secs(100)).await;
     let d = patient("d", &network)

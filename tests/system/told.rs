@@ -154,7 +154,7 @@ async fn answers_to_nodes_that_a_member_makes_up_dial_a_few_at_a_time_and_have_a
     x.send(b"[\"\",\"snd\",\"x#me\",1]").await;
     x.until("[\"me\",1]").await;
     // No more connections are being made than may be.
-    let gone = a.gone(&"n99#port".parse().unwrap());
+    let gone = a.gone("n99#port");
     assert_eq!(
         soon(gone).await.to_string(),
         "transport_error: n99, connections to 50 nodes are being made already (connecting)"
@@ -178,14 +178,14 @@ async fn a_dial_policy_chooses_among_the_addresses_that_others_name() {
     x.send(named(3, 2).as_bytes()).await;
     x.send(b"[\"\",\"snd\",\"x#me\",1]").await;
     x.until("[\"me\",1]").await;
-    let gone = a.gone(&"n0#port".parse().unwrap());
+    let gone = a.gone("n0#port");
     assert_eq!(
         soon(gone).await.to_string(),
         "transport_error: n0, this node's dial policy allows none of its addresses: silent:0-0,silent:0-1"
     );
     assert_eq!(silent.dialled(), 0);
     // What this node was told by its own program is not asked about.
-    let gone = a.gone(&"known#port".parse().unwrap());
+    let gone = a.gone("known#port");
     soon(gone).await;
     assert!(silent.dialled() > 0);
 }

@@ -139,7 +139,7 @@ async fn a_link_is_closed_in_order_and_monitors_fire() {
     let made = own("aemp", plain);
     let (a, b, joined) = start(node("a", &made.pem([])), node("b", &made.pem([]))).await;
     joined.unwrap();
-    let gone = b.gone(&"a#echo".parse().unwrap());
+    let gone = b.gone("a#echo");
     assert_eq!(ask(&b, "a", 1).await, Value::from(1));
     a.shutdown().await;
     let why = soon(gone).await.to_string();
@@ -157,7 +157,7 @@ async fn a_process_that_is_killed_fires_monitors() {
         let mut child = Child::start("child", variables);
         child.line("@ready").await;
         link(&seed, "child").await;
-        let gone = seed.gone(&"child#echo".parse().unwrap());
+        let gone = seed.gone("child#echo");
         assert_eq!(ask(&seed, "child", 7).await, Value::from(7));
         child.signal("-KILL");
         let why = soon(gone).await.to_string();

@@ -21,7 +21,7 @@ async fn stopped(node: LocalNode, address: String, pem: String, kib: usize) -> f
     let mut child = Child::start(&id, [("AEMP_SEED", address), ("AEMP_CERT", pem)]);
     child.line("@ready").await;
     link(&node, &id).await;
-    let gone = node.gone(&format!("{id}#echo").parse().unwrap());
+    let gone = node.gone(format!("{id}#echo"));
     tokio::pin!(gone);
     let nobody: PortId = format!("{id}#nobody").parse().unwrap();
     let payload = "x".repeat(1 << 10);
@@ -64,11 +64,11 @@ async fn a_slow_reader_stays_connected() {
     let mut slow = Stranger::dial(&address, "slow", Some(&made)).await.unwrap();
     slow.hash().await;
     link(&seed, "slow").await;
-    let gone = seed.gone(&"slow#port".parse().unwrap());
+    let gone = seed.gone("slow#port");
     tokio::pin!(gone);
     let payload = "x".repeat(1 << 20);
     for _ in 0..24 {
-        seed.send(&"slow#port".parse().unwrap(), (&payload,));
+        seed.send("slow#port", (&payload,));
     }
     let start = Instant::now();
     while start.elapsed() < 3 * limit {

@@ -139,7 +139,7 @@ impl Openssl {
         self.say(&format!(r#"["{port}",43]"#)).await;
         assert_eq!(soon(asked).await.unwrap(), Value::from(43));
         // It closes TLS in order when its input ends.
-        let gone = node.gone(&"openssl#echo".parse().unwrap());
+        let gone = node.gone("openssl#echo");
         drop(self.input);
         let why = soon(gone).await.to_string();
         let expected = "transport_error: openssl, the peer closed the connection";

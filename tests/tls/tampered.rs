@@ -131,9 +131,9 @@ async fn a_byte_that_is_changed_later_ends_the_link_and_monitors_fire() {
         let (a, b) = start(role, pass).await;
         soon(b.joined()).await.unwrap();
         assert_eq!(ask(&b, "a", 1).await, Value::from(1));
-        let gone = a.gone(&"b#port".parse().unwrap());
+        let gone = a.gone("b#port");
         armed.store(1, Ordering::Relaxed);
-        b.send(&"a#echo".parse().unwrap(), ("never arrives",));
+        b.send("a#echo", ("never arrives",));
         let why = soon(gone).await.to_string();
         assert!(
             why.ends_with("what the peer sent was changed on the way: it cannot be decrypted"),
@@ -152,12 +152,9 @@ async fn a_cut_connection_is_not_taken_for_a_closed_one() {
         let (a, b) = start(role, pass).await;
         soon(b.joined()).await.unwrap();
         assert_eq!(ask(&b, "a", 1).await, Value::from(1));
-        let (at_a, at_b) = (
-            a.gone(&"b#port".parse().unwrap()),
-            b.gone(&"a#echo".parse().unwrap()),
-        );
+        let (at_a, at_b) = (a.gone("b#port"), b.gone("a#echo"));
         cut.store(1, Ordering::Relaxed);
-        b.send(&"a#echo".parse().unwrap(), ("never arrives",));
+        b.send("a#echo", ("never arrives",));
         for (gone, node) in [(at_a, "b"), (at_b, "a")] {
             let why = soon(gone).await.to_string();
             let expected = format!(

@@ -20,8 +20,8 @@ const EXIT: &str = "exit 0";
 pub(crate) async fn restart(session: &Session, node: &NodeId, end_it: bool) -> Result<(), Failure> {
     const FUNCTION: &str = "aemp::restart";
     if can(session, node, FUNCTION).await? {
-        let gone = session.node.gone(&node_port(node));
-        session.node.send(&node_port(node), (FUNCTION,));
+        let gone = session.node.gone(node_port(node));
+        session.node.send(node_port(node), (FUNCTION,));
         // It goes away at once, which is as good an answer as any.
         return session.wait(node.as_str(), gone).await.map(drop);
     }

@@ -63,8 +63,8 @@ async fn catch(node: LocalNode, from: NodeId, level: u8) {
             }
         }));
         let _killed = Killed(&node, port.clone());
-        let gone = node.gone(&from.clone().into());
-        node.send(&from.clone().into(), (CONNECT, 0, &port, level));
+        let gone = node.gone(&from);
+        node.send(&from, (CONNECT, 0, &port, level));
         gone.await;
         tokio::time::sleep(PAUSE).await;
     }

@@ -13,7 +13,7 @@ use crate::{PortId, Reason};
 /// The action of a monitor. It runs when the monitor fires: at most once, and never after the guard of the monitor is
 /// dropped.
 ///
-/// Created from a closure or a [`Notify`] by [`IntoAction`].
+/// Created from a closure, a [`Notify`], a [`Kill`] or a [`Tell`](crate::Tell) by [`IntoAction`].
 pub struct Action {
     pub(crate) kind: ActionKind,
     pub(crate) armed: Armed,
@@ -73,6 +73,12 @@ impl Armed {
 }
 
 /// The types that [`monitor`](crate::LocalNode::monitor) accepts as actions.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the action of a monitor",
+    label = "not an action",
+    note = "an action is a closure that takes the reason, `|why: Reason| ..`, and is `Send + 'static`, or `Notify(&port, message)`, \
+            `Kill(&port)`, or for a typed port `Tell(&port, |reason| message)`"
+)]
 pub trait IntoAction {
     /// Creates the action.
     ///
@@ -81,9 +87,29 @@ pub trait IntoAction {
     fn into_action(self) -> Result<Action, EncodeError>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: FnOnce(Reason) + Send + 'static> IntoAction for F {
     fn into_action(self) -> Result<Action, EncodeError> {
         Ok(Action::new(ActionKind::Call(Box::new(self))))
+    }
+}
+
+/// Kills a port of any node with the same reason, unless the monitored port ends normally.
+///
+/// ```
+/// # async fn example(node: aemp_core::LocalNode, worker: aemp_core::PortId, helper: aemp_core::PortId) {
+/// use aemp_core::Kill;
+/// // The helper does not outlive its worker.
+/// node.monitor(&worker, Kill(&helper)).detach();
+/// # }
+/// ```
+#[doc(alias = "link")]
+#[derive(Debug, Clone, Copy)]
+pub struct Kill<'a>(pub &'a PortId);
+
+impl IntoAction for Kill<'_> {
+    fn into_action(self) -> Result<Action, EncodeError> {
+        Ok(Action::kill(self.0, false))
     }
 }
 

@@ -43,6 +43,11 @@ impl Monitor {
         }
     }
 
+    /// The guard of a monitor that nobody keeps, since it has fired when it was set.
+    pub(crate) fn fired(armed: Armed) -> Self {
+        Self { entry: None, armed }
+    }
+
     /// Whether the monitor has fired.
     pub(crate) fn has_fired(&self) -> bool {
         !self.armed.is_set()

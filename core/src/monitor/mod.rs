@@ -4,6 +4,6 @@ mod action;
 mod guard;
 
 pub(crate) use action::ActionKind;
-pub use action::{Action, IntoAction, Notify};
+pub use action::{Action, IntoAction, Kill, Notify};
 pub use guard::Monitor;
 pub(crate) use guard::Monitored;

@@ -32,7 +32,7 @@ pub struct Call<'m, T> {
 /// What is known of a call before its message is sent.
 struct Request<'m> {
     node: Arc<Inner>,
-    to: PortId,
+    to: Result<PortId, SendError>,
     limit: Option<Duration>,
     /// A guard that is kept until the call ends.
     guard: Option<Box<dyn Guard + 'm>>,
@@ -42,7 +42,7 @@ type Run<'m, T> = Box<dyn FnOnce(Request<'m>) -> Answering<'m, T> + Send + 'm>;
 type Answering<'m, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'm>>;
 
 impl<'m, T: DeserializeOwned + 'm> Call<'m, T> {
-    fn with(node: Arc<Inner>, to: PortId, run: Run<'m, T>) -> Self {
+    fn with(node: Arc<Inner>, to: Result<PortId, SendError>, run: Run<'m, T>) -> Self {
         let request = Request {
             node,
             to,
@@ -53,7 +53,7 @@ impl<'m, T: DeserializeOwned + 'm> Call<'m, T> {
     }
 
     /// A call whose message has the reply port appended.
-    pub(super) fn new<M>(node: Arc<Inner>, to: PortId, message: M) -> Self
+    pub(super) fn new<M>(node: Arc<Inner>, to: Result<PortId, SendError>, message: M) -> Self
     where
         M: IntoMessage + Send + 'm,
     {
@@ -96,7 +96,7 @@ impl<'m, T: DeserializeOwned + 'm> Call<'m, T> {
             };
             Box::pin(parsed) as Answering<'m, T>
         };
-        Self::with(node, to, Box::new(run))
+        Self::with(node, Ok(to), Box::new(run))
     }
 
     /// Fails after `limit` with [`CallError::TimedOut`].
@@ -135,12 +135,13 @@ impl Request<'_> {
             limit,
             guard: _guard,
         } = self;
+        let to = to?;
         let (answer, answered) = oneshot::channel();
         let reply = ReplyPort::new(&node, answer, take);
         let _watch = match limit {
             // A port of that node may be called by those who must not monitor it: the limit ends the call then.
             Some(_) if to.node() != &node.id && !to.port().is_node_port() => {
-                let connection = node.link(&to.node().clone().into(), &reply.id, true);
+                let connection = node.link(to.node(), &reply.id, true);
                 let (shards, port) = (node.shards.clone(), reply.id.port().clone());
                 let gone = move |reason: Reason| {
                     if !is_refusal(&reason) {

@@ -3,7 +3,7 @@
 //!
 //! All tasks of the node share it. Maps are locked for one lookup at a time; counters are atomics.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
@@ -15,21 +15,21 @@ use tokio::sync::{broadcast, oneshot};
 use super::functions::Functions;
 use super::local::StopGuard;
 use super::names::Names;
-use super::{Driver, NodePort, NodeStats};
+use super::{Driver, Gone, NodePort, NodeStats};
 use crate::allowance::log_within;
 use crate::codec::{EncodeError, Frame};
 use crate::config::Config;
 use crate::error::{NameError, SendError};
+use crate::id::ParseIdError;
 use crate::lifecycle::Lifecycle;
 use crate::link::{Choices, Links};
 use crate::message::{IntoMessage, Values};
 use crate::monitor::{Action, ActionKind, IntoAction, Monitor};
 use crate::peer::{Network, Peer, SpawnPermit, cache_last, take_last};
-use crate::port::ShardPort;
+use crate::port::{ShardPort, ToPort};
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::traffic::NodeEvent;
-use crate::watchdog::with_deferred_wake;
-use crate::{Address, Excerpt, NodeId, PortId, PortName, Reason};
+use crate::{Address, Excerpt, NodeId, PortId, PortName, Reason, reason};
 
 pub(crate) struct Inner {
     pub(crate) id: NodeId,
@@ -49,6 +49,8 @@ pub(crate) struct Inner {
     pub(super) stop_guard: Mutex<Weak<StopGuard>>,
     pub(crate) directory: Driver,
     pub(super) names: Names,
+    /// See [`NodeStats::misaddressed`].
+    misaddressed: AtomicU64,
 }
 
 /// The source of the time of day.
@@ -103,6 +105,7 @@ impl Inner {
                 addresses: Mutex::default(),
                 stop_guard: Mutex::default(),
                 names,
+                misaddressed: AtomicU64::new(0),
             }
         })
     }
@@ -173,6 +176,24 @@ impl Inner {
             links: peers.iter().filter_map(|peer| peer.stats()).collect(),
             shards: self.shards.stats(),
             refused_connections: self.links.refused.load(Ordering::Relaxed),
+            misaddressed: self.misaddressed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Calls `call` with a port's ID. A text that is none is counted and logged.
+    #[inline]
+    pub(crate) fn with_port<R>(
+        &self,
+        port: impl ToPort,
+        call: impl FnOnce(&PortId) -> R,
+    ) -> Result<R, ParseIdError> {
+        match port.to_port() {
+            Ok(port) => Ok(call(&port)),
+            Err(error) => {
+                self.misaddressed.fetch_add(1, Ordering::Relaxed);
+                log_within!(self.network.logs.members, WARN, target: "aemp::port", port = ?Excerpt(&port), error = %Excerpt(&error), "a text that is no port ID");
+                Err(error)
+            }
         }
     }
 
@@ -182,7 +203,9 @@ impl Inner {
         let Err(error) = self.try_send(to, message, None) else {
             return;
         };
-        let SendError::Encode { error: refused, .. } = &error;
+        let SendError::Encode { error: refused, .. } = &error else {
+            return;
+        };
         if to.node() == &self.id {
             log_within!(self.network.logs.members, WARN, target: "aemp::link", "{}", Excerpt(&error));
             if is_reply(to.port()) {
@@ -262,19 +285,33 @@ impl Inner {
     /// Sets a monitor, on behalf of the port `owner` if there is one.
     pub(crate) fn monitor(
         self: &Arc<Self>,
-        target: &PortId,
+        target: impl ToPort,
         then: impl IntoAction,
         owner: Option<&PortName>,
     ) -> Monitor {
         match then.into_action() {
             Ok(mut action) => {
                 action.shard = owner.map(|port| self.shards.of(port) as u32);
-                self.watch(target, action)
+                self.watch_named(target, action)
             }
             Err(error) => {
-                tracing::error!(target: "aemp::monitor", target = %Excerpt(target), error = %Excerpt(&error), "the message of a monitor cannot be built");
+                tracing::error!(target: "aemp::monitor", target = %Excerpt(&target), error = %Excerpt(&error), "the message of a monitor cannot be built");
                 // The caller gets the guard of a monitor without effect.
-                self.watch(target, Action::kill(target, false))
+                let nothing = |_: Reason| ();
+                self.watch_named(target, Action::new(ActionKind::Call(Box::new(nothing))))
+            }
+        }
+    }
+
+    /// Watches a port. A monitor on a text that is no port ID fires at once.
+    fn watch_named(self: &Arc<Self>, target: impl ToPort, action: Action) -> Monitor {
+        match self.with_port(&target, PortId::clone) {
+            Ok(target) => self.watch(&target, action),
+            Err(error) => {
+                let armed = action.armed();
+                let reason = reason!["no_such_port", error.to_string(), target.to_string()];
+                self.fire(&PortName::NODE_PORT, action, reason);
+                Monitor::fired(armed)
             }
         }
     }
@@ -295,21 +332,21 @@ impl Inner {
     }
 
     /// Kills `port` when `target` dies; after a normal end only if `always`.
-    pub(crate) fn link(self: &Arc<Self>, target: &PortId, port: &PortId, always: bool) -> Monitor {
-        self.watch(target, Action::kill(port, always))
+    pub(crate) fn link(
+        self: &Arc<Self>,
+        target: impl ToPort,
+        port: &PortId,
+        always: bool,
+    ) -> Monitor {
+        self.watch_named(target, Action::kill(port, always))
     }
 
-    pub(crate) fn gone(
-        self: &Arc<Self>,
-        target: &PortId,
-    ) -> impl Future<Output = Reason> + Send + use<> {
+    pub(crate) fn gone(self: &Arc<Self>, target: impl ToPort) -> Gone {
         let (sender, reason) = oneshot::channel();
-        let watch = self.watch(target, Action::new(ActionKind::Wake(sender)));
-        let stopped = self.life.stopped_reason();
-        async move {
-            let reason = with_deferred_wake(reason).await.unwrap_or(stopped);
-            drop(watch);
-            reason
+        Gone {
+            _watch: self.watch_named(target, Action::new(ActionKind::Wake(sender))),
+            reason,
+            stopped: self.life.stopped_reason(),
         }
     }
 

@@ -1,7 +1,6 @@
 //! `LocalNode`: the handle of a node for programs.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -9,14 +8,14 @@ use aemp_proto::message::values_to_send;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Call, Directory, Group, Inner, Node, NodeStats, Timer, node_port};
+use super::{Builder, Call, Directory, Gone, Group, Inner, Node, NodeStats, Timer, node_port};
 use crate::codec::Frame;
 use crate::error::{JoinError, NameError, SendError};
 use crate::lifecycle::Shutdown;
 use crate::link::{self, SeedInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
-use crate::port::{Handler, Inbox, InboxBounds, Outcome, Port};
+use crate::port::{Handler, Inbox, InboxBounds, Outcome, Port, ToPort};
 use crate::shard::PortStats;
 use crate::traffic::{Events, LinkInfo, Tap, TapOptions};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
@@ -189,7 +188,7 @@ impl LocalNode {
         Inbox::typed(&self.inner, bounds)
     }
 
-    /// Sends a message to a port of this or any other node. Never blocks.
+    /// Sends a message to a port of this or any other node, given by its ID or as a text ([`ToPort`]). Never blocks.
     ///
     /// `message` is a [`Message`] or a value of any type with `Serialize`: [`to_values`](crate::message::to_values) has the
     /// elements that it becomes. A message to a
@@ -200,17 +199,21 @@ impl LocalNode {
     /// The message's `Serialize` runs inside this call and must not send to the same node itself.
     #[doc(alias = "snd")]
     #[inline]
-    pub fn send(&self, to: &PortId, message: impl IntoMessage) {
-        self.inner.send(to, message);
+    pub fn send(&self, to: impl ToPort, message: impl IntoMessage) {
+        // A text that is no port ID has been logged.
+        let _ = self.inner.with_port(to, |to| self.inner.send(to, message));
     }
 
     /// Sends a message as [`send`](Self::send) does, and returns an error if it cannot be encoded.
     ///
     /// # Errors
-    /// If the codec of the connection cannot carry an element; nothing was sent and no monitor fires. A message that
-    /// waits for a connection is encoded later, and then treated as by `send`.
-    pub fn try_send(&self, to: &PortId, message: impl IntoMessage) -> Result<(), SendError> {
-        self.inner.try_send(to, message, None)
+    /// If the codec of the connection cannot carry an element, or `to` is a text that is no port ID; nothing was sent and no
+    /// monitor fires. A message that waits for a connection is encoded later, and then treated as by `send`.
+    pub fn try_send(&self, to: impl ToPort, message: impl IntoMessage) -> Result<(), SendError> {
+        let sent = self
+            .inner
+            .with_port(&to, |to| self.inner.try_send(to, message, None));
+        sent.unwrap_or_else(|error| Err(SendError::no_port_id(&to, error)))
     }
 
     /// Waits until the queue for `node` is below the high-water mark (`Config::high_water`). A fast producer awaits this
@@ -227,32 +230,34 @@ impl LocalNode {
 
     /// Kills a port with a reason, which may hold any values. Does nothing if no port has that ID.
     #[doc(alias = "kil")]
-    pub fn kill(&self, port: &PortId, reason: Reason) {
-        self.inner.kill(port, reason);
+    pub fn kill(&self, port: impl ToPort, reason: Reason) {
+        // A text that is no port ID has been logged.
+        let _ = self
+            .inner
+            .with_port(port, |port| self.inner.kill(port, reason));
     }
 
     /// Runs `then` once when `target` dies, when messages to it may have been lost, or when it does not exist. `then`
-    /// is a closure that receives the [`Reason`], or a [`Notify`](crate::Notify).
+    /// is a closure that receives the [`Reason`], a [`Notify`](crate::Notify), a [`Tell`](crate::Tell), or a
+    /// [`Kill`](crate::Kill).
     ///
     /// With a bare node ID as target it runs when the connection to that node is lost. Dropping the guard ends the
     /// monitor.
     #[doc(alias = "mon")]
-    pub fn monitor(&self, target: &PortId, then: impl IntoAction) -> Monitor {
+    pub fn monitor(&self, target: impl ToPort, then: impl IntoAction) -> Monitor {
         self.inner.monitor(target, then, None)
     }
 
-    /// Kills `port` with the same reason when `target` dies, unless `target` ends normally.
+    /// Kills `port` with the same reason when `target` dies, unless `target` ends normally; as
+    /// `monitor(target, Kill(&port))`, where no port can be taken for the other.
     #[doc(alias = "mon")]
-    pub fn link(&self, target: &PortId, port: &PortId) -> Monitor {
+    pub fn link(&self, target: impl ToPort, port: &PortId) -> Monitor {
         self.inner.link(target, port, false)
     }
 
     /// Waits until `target` dies or messages to it may have been lost. The monitor is set at once, not when the
     /// future is first polled.
-    ///
-    /// # Cancel safety
-    /// Dropping the future ends the monitor.
-    pub fn gone(&self, target: &PortId) -> impl Future<Output = Reason> + Send + use<> {
+    pub fn gone(&self, target: impl ToPort) -> Gone {
         self.inner.gone(target)
     }
 
@@ -269,24 +274,28 @@ impl LocalNode {
     #[doc(alias = "cal")]
     pub fn call<'m, T: DeserializeOwned + 'm>(
         &self,
-        to: &PortId,
+        to: impl ToPort,
         message: impl IntoMessage + Send + 'm,
     ) -> Call<'m, T> {
-        Call::new(self.inner.clone(), to.clone(), message)
+        let port = self.inner.with_port(&to, PortId::clone);
+        let port = port.map_err(|error| SendError::no_port_id(&to, error));
+        Call::new(self.inner.clone(), port, message)
     }
 
-    /// Runs the function that `node` offers as `function` as a new port there, and returns that port's ID, which can be
+    /// Runs the function that `node`, a node's ID or one of its ports, offers as `function` as a new port there, and returns that port's ID, which can be
     /// used at once. If there is no such function, or the arguments do not match, the port does not exist, and a
     /// monitor on it fires.
     ///
     /// # Errors
-    /// If the arguments cannot be serialised.
+    /// If the arguments cannot be serialised, or `node` is a text that is no ID.
     pub fn spawn(
         &self,
-        node: &NodeId,
+        node: impl ToPort,
         function: &str,
         arguments: impl IntoMessage,
     ) -> Result<PortId, SendError> {
+        let at = self.inner.with_port(&node, |port| port.node().clone());
+        let node = &at.map_err(|error| SendError::no_port_id(&node, error))?;
         let port = node.port(self.inner.names.remote());
         let refused = |error| SendError::Encode {
             to: port.clone(),
@@ -311,7 +320,7 @@ impl LocalNode {
             .into_iter()
             .map(Value::from);
         let request: Message = start.chain(arguments).collect();
-        self.try_send(&PortId::from(node.clone()), request)?;
+        self.try_send(node, request)?;
         Ok(port)
     }
 
@@ -352,12 +361,17 @@ impl LocalNode {
 
     /// Sends `message` to `to` after `delay`. Dropping the guard cancels the timer.
     #[doc(alias = "after")]
-    pub fn send_after(&self, delay: Duration, to: &PortId, message: impl IntoMessage) -> Timer {
+    pub fn send_after(&self, delay: Duration, to: impl ToPort, message: impl IntoMessage) -> Timer {
         self.inner.send_after(delay, to, message)
     }
 
     /// Sends `message` to `to` every `period`, the first time after one period. Dropping the guard cancels the timer.
-    pub fn send_every(&self, period: Duration, to: &PortId, message: impl IntoMessage) -> Timer {
+    pub fn send_every(
+        &self,
+        period: Duration,
+        to: impl ToPort,
+        message: impl IntoMessage,
+    ) -> Timer {
         self.inner.send_every(period, to, message)
     }
 

@@ -6,6 +6,7 @@ mod configured;
 mod directory;
 mod end;
 mod functions;
+mod gone;
 mod host;
 mod inner;
 mod local;
@@ -25,6 +26,7 @@ use directory::Driver;
 pub use directory::{
     Ask, Directory, DirectoryRole, FamilyWatch, Group, Lease, Members, Pick, Registration,
 };
+pub use gone::Gone;
 pub(crate) use inner::Inner;
 pub use local::LocalNode;
 use node_port::NodePort;

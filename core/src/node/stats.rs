@@ -14,4 +14,7 @@ pub struct NodeStats {
     /// Connections from others that did not come up, for whatever reason: no proof, the policy, a limit, the deadline. The
     /// log has the reason of each, within its limits.
     pub refused_connections: u64,
+    /// Messages, kills and monitors so far whose port was given as a text that is no port ID; see
+    /// [`ToPort`](crate::ToPort).
+    pub misaddressed: u64,
 }

@@ -11,6 +11,7 @@ use super::Inner;
 use crate::codec::EncodeError;
 use crate::deadline::{Deadline, Ticks};
 use crate::message::{IntoMessage, Message};
+use crate::port::ToPort;
 use crate::{Excerpt, PortId, guard};
 
 /// Cancels its timer when dropped.
@@ -60,11 +61,13 @@ impl Inner {
     pub(crate) fn send_after(
         self: &Arc<Self>,
         delay: Duration,
-        to: &PortId,
+        to: impl ToPort,
         message: impl IntoMessage,
     ) -> Timer {
-        let (node, to) = (self.clone(), to.clone());
-        let message = message.into_message();
+        let Ok(to) = self.with_port(to, PortId::clone) else {
+            return Timer(None);
+        };
+        let (node, message) = (self.clone(), message.into_message());
         self.timer(async move {
             Deadline::after(delay).wait().await;
             node.send_built(&to, &message);
@@ -74,11 +77,13 @@ impl Inner {
     pub(crate) fn send_every(
         self: &Arc<Self>,
         period: Duration,
-        to: &PortId,
+        to: impl ToPort,
         message: impl IntoMessage,
     ) -> Timer {
-        let (node, to) = (self.clone(), to.clone());
-        let message = message.into_message();
+        let Ok(to) = self.with_port(to, PortId::clone) else {
+            return Timer(None);
+        };
+        let (node, message) = (self.clone(), message.into_message());
         self.timer(async move {
             // A period of zero would be a busy loop.
             let mut ticks = Ticks::every(period.max(Duration::from_millis(1)));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::{Handler, Outcome, Port, PortRef, SendFrom, Unhandled, sealed};
+use super::{Handler, Outcome, Port, PortRef, SendFrom, ToPort, Unhandled, sealed};
 use crate::allowance::log_within;
 use crate::guard;
 use crate::message::IntoMessage;
@@ -75,8 +75,9 @@ impl<'a> Context<'a> {
 
     /// Sends a message, as [`LocalNode::send`] does.
     #[doc(alias = "snd")]
-    pub fn send(&self, to: &PortId, message: impl IntoMessage) {
-        self.node.send(to, message);
+    pub fn send(&self, to: impl ToPort, message: impl IntoMessage) {
+        // A text that is no port ID has been logged.
+        let _ = self.node.with_port(to, |to| self.node.send(to, message));
     }
 
     /// Sends a message of the port's type, as [`LocalNode::tell`] does.
@@ -120,8 +121,11 @@ impl<'a> Context<'a> {
 
     /// Kills another port, as [`LocalNode::kill`] does.
     #[doc(alias = "kil")]
-    pub fn kill(&self, port: &PortId, reason: Reason) {
-        self.node.kill(port, reason);
+    pub fn kill(&self, port: impl ToPort, reason: Reason) {
+        // A text that is no port ID has been logged.
+        let _ = self
+            .node
+            .with_port(port, |port| self.node.kill(port, reason));
     }
 
     /// Creates another port, as [`LocalNode::port`] does. It does not end with this one.
@@ -155,7 +159,7 @@ impl<'a> Context<'a> {
     /// Monitors `target` until the monitor fires or this port dies. The callback runs in order with this port's messages:
     /// before any message that the target's node sends over its next connection.
     #[doc(alias = "mon")]
-    pub fn monitor(&mut self, target: &PortId, then: impl IntoAction) {
+    pub fn monitor(&mut self, target: impl ToPort, then: impl IntoAction) {
         let monitor = self.node.monitor(target, then, Some(self.port));
         self.owned().monitors.push(monitor);
     }
@@ -169,20 +173,20 @@ impl<'a> Context<'a> {
     /// # }
     /// ```
     #[doc(alias = "mon")]
-    pub fn link(&mut self, target: &PortId) {
+    pub fn link(&mut self, target: impl ToPort) {
         let monitor = self.node.link(target, &self.id(), false);
         self.owned().monitors.push(monitor);
     }
 
     /// Sends `message` to `to` after `delay`, unless this port dies before.
     #[doc(alias = "after")]
-    pub fn send_after(&mut self, delay: Duration, to: &PortId, message: impl IntoMessage) {
+    pub fn send_after(&mut self, delay: Duration, to: impl ToPort, message: impl IntoMessage) {
         let timer = self.node.send_after(delay, to, message);
         self.owned().timers.push(timer);
     }
 
     /// Sends `message` to `to` every `period`, the first time after one period, until this port dies.
-    pub fn send_every(&mut self, period: Duration, to: &PortId, message: impl IntoMessage) {
+    pub fn send_every(&mut self, period: Duration, to: impl ToPort, message: impl IntoMessage) {
         let timer = self.node.send_every(period, to, message);
         self.owned().timers.push(timer);
     }

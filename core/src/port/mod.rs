@@ -11,6 +11,7 @@ mod routes;
 mod schema;
 mod shard_port;
 mod tell;
+mod to_port;
 mod typed;
 mod unhandled;
 
@@ -25,6 +26,7 @@ pub use port_ref::{PortRef, ReplyTo, SendFrom};
 pub use routes::{Routes, routes};
 pub(crate) use shard_port::ShardPort;
 pub use tell::Tell;
+pub use to_port::ToPort;
 pub(crate) use typed::Typed;
 pub use typed::{TypedFn, TypedPort, typed};
 pub use unhandled::Unhandled;

@@ -68,7 +68,7 @@ impl Keeper {
                 Step::Start(at) => self.start_child(at, cx),
                 Step::Stop(at) => self.stop_child(at, cx),
                 Step::Wait(due) => {
-                    cx.send_after(due.saturating_sub(now), &cx.id(), (WAKE,));
+                    cx.send_after(due.saturating_sub(now), cx.id(), (WAKE,));
                     return Ok(());
                 }
                 Step::Idle => return Ok(()),

@@ -343,7 +343,7 @@ impl<'m> Pick<'m> {
         let lease = self.lease()?;
         let node = lease.members.node().clone();
         let to = lease.port.clone();
-        Ok(Call::new(node, to, message).with_guard(Box::new(lease)))
+        Ok(Call::new(node, Ok(to), message).with_guard(Box::new(lease)))
     }
 
     /// Takes a lease, which counts as load of the member until it is dropped.
