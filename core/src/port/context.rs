@@ -1,21 +1,50 @@
 //! `Context`: the operations of a port while it handles a message.
 
 use std::fmt::Display;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
 
-use super::{Handler, Outcome, Port, PortRef, SendFrom, ToPort, Unhandled, sealed};
+use super::{Handler, Outcome, Port, PortRef, ReplyTo, SendFrom, ToPort, Unhandled, sealed};
 use crate::allowance::log_within;
+use crate::error::SendError;
 use crate::guard;
 use crate::message::IntoMessage;
 use crate::monitor::{IntoAction, Monitor};
-use crate::node::{Inner, LocalNode, Timer};
+use crate::node::{Call, Inner, LocalNode, Timer};
 use crate::{Excerpt, NodeId, PortId, PortName, Reason, reason};
 
-/// The operations of a port while it handles a message.
+/// The operations of a port while it handles a message: those of its node, on the port's behalf. What it spawns, monitors
+/// and schedules ends with the port.
+///
+/// ```
+/// use std::time::Duration;
+/// use aemp_core::{Notify, PortId, Reason, reason, routes};
+///
+/// let mut idle = 0;
+/// let session = routes()
+///     .at_start(|cx| {
+///         cx.send_every(Duration::from_secs(60), cx.id(), ("minute",));    // a timer,
+///         cx.link("server#database");                                      // and a port that this one dies with
+///     })
+///     .on("watch", |cx, (other, reply): (PortId, PortId)| {
+///         cx.monitor(&other, Notify(&reply, ("gone", &other)));
+///     })
+///     .on("save", |cx, (text,): (String,)| {
+///         cx.spawn(async move {                                            // work that waits
+///             tokio::time::sleep(Duration::from_secs(1)).await;
+///             println!("{text}");
+///         });
+///     })
+///     .on("minute", move |cx, ()| {
+///         idle += 1;
+///         if idle == 30 { cx.stop(reason!["idle"]) }
+///     })
+///     .on("close", |cx, ()| cx.stop(Reason::normal()));
+/// ```
 pub struct Context<'a> {
     node: &'a Arc<Inner>,
     port: &'a PortName,
@@ -68,7 +97,7 @@ impl<'a> Context<'a> {
         &self.node.id
     }
 
-    /// A handle of this node, for futures of [`spawn`](Self::spawn).
+    /// A handle of this node, for futures of [`spawn`](Self::spawn), and for all that a context has not.
     pub fn node(&self) -> LocalNode {
         LocalNode::from_inner(self.node)
     }
@@ -78,6 +107,14 @@ impl<'a> Context<'a> {
     pub fn send(&self, to: impl ToPort, message: impl IntoMessage) {
         // A text that is no port ID has been logged.
         let _ = self.node.with_port(to, |to| self.node.send(to, message));
+    }
+
+    /// Sends a message, as [`LocalNode::try_send`] does.
+    ///
+    /// # Errors
+    /// As for [`LocalNode::try_send`].
+    pub fn try_send(&self, to: impl ToPort, message: impl IntoMessage) -> Result<(), SendError> {
+        self.node().try_send(to, message)
     }
 
     /// Sends a message of the port's type, as [`LocalNode::tell`] does.
@@ -154,6 +191,91 @@ impl<'a> Context<'a> {
             }
         });
         self.owned().tasks.push(task.abort_handle());
+    }
+
+    /// Awaits `future` as part of this port, and then calls `handler` with its output, between two messages of the port
+    /// and with its context: for the answer of a [`call`](Self::call) or an [`ask`](Self::ask), or any other future. Its error
+    /// or panic kills the port, as the handler's does, and the port's death drops both.
+    ///
+    /// The handler has what it captures. What depends on the port's state sends the port a message, as below.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use aemp_core::{CallError, routes};
+    ///
+    /// let mut prices = Vec::new();
+    /// let shop = routes()
+    ///     .on("look_up", |cx, (what,): (String,)| {
+    ///         let price = cx.call("server#prices", ("get", what)).within(Duration::from_secs(5));
+    ///         cx.spawn_then(price, |cx, price: Result<u64, CallError>| -> Result<(), CallError> {
+    ///             cx.send(cx.id(), ("price", price?));
+    ///             Ok(())
+    ///         });
+    ///     })
+    ///     .on("price", move |_, (price,): (u64,)| prices.push(price));
+    /// ```
+    pub fn spawn_then<F, H, R>(&mut self, future: F, handler: H)
+    where
+        F: IntoFuture<IntoFuture: Send> + Send + 'static,
+        F::Output: Send,
+        H: FnOnce(&mut Context<'_>, F::Output) -> R + Send + 'static,
+        R: Outcome,
+    {
+        let (node, port) = (self.node.clone(), self.port.clone());
+        self.spawn(async move {
+            let output = future.await;
+            let run = move |cx: &mut Context<'_>| handler(cx, output).into_result();
+            node.shards.run(port, Box::new(run));
+        });
+    }
+
+    /// A call of another port, as [`LocalNode::call`] makes it: for [`spawn_then`](Self::spawn_then), or a future of
+    /// [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// use aemp_core::{PortId, routes};
+    /// let twice = routes().on("twice", |cx, (n, reply): (u64, PortId)| {
+    ///     let (node, half) = (cx.node(), cx.call("server#half", ("of", 4 * n)));
+    ///     cx.spawn(async move {
+    ///         let (doubled,): (u64,) = half.await?;
+    ///         node.send(&reply, (doubled,));
+    ///         Ok::<_, aemp_core::CallError>(())
+    ///     });
+    /// });
+    /// ```
+    #[doc(alias = "cal")]
+    pub fn call<'m, T: DeserializeOwned + 'm>(
+        &self,
+        to: impl ToPort,
+        message: impl IntoMessage + Send + 'm,
+    ) -> Call<'m, T> {
+        self.node().call(to, message)
+    }
+
+    /// A question to a typed port, as [`LocalNode::ask`] makes it: for [`spawn_then`](Self::spawn_then), or a future of
+    /// [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// # #[derive(serde::Serialize)]
+    /// # enum Bank { Balance { reply: aemp_core::ReplyTo<u64> } }
+    /// use aemp_core::{CallError, PortRef, routes};
+    /// # fn example(bank: PortRef<Bank>) {
+    /// let printer = routes().on("print", move |cx, ()| {
+    ///     let balance = cx.ask(&bank, |reply| Bank::Balance { reply });
+    ///     cx.spawn_then(balance, |_, balance: Result<u64, CallError>| balance.map(|n| println!("{n}")));
+    /// });
+    /// # }
+    /// ```
+    pub fn ask<'m, M, R>(
+        &self,
+        to: &PortRef<M>,
+        question: impl FnOnce(ReplyTo<R>) -> M + Send + 'm,
+    ) -> Call<'m, R>
+    where
+        M: IntoMessage + Send + 'static,
+        R: DeserializeOwned + Send + 'static,
+    {
+        self.node().ask(to, question)
     }
 
     /// Monitors `target` until the monitor fires or this port dies. The callback runs in order with this port's messages:

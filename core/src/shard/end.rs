@@ -38,13 +38,15 @@ impl Running {
         node.life.fail(why);
     }
 
-    /// Handles an item that is left when the shard ends. Messages are lost with their port.
+    /// Handles an item that is left when the shard ends. Messages, and code of ports, are lost
+    /// with their port.
     fn settle(&mut self, item: Item) {
         match item.op {
             Op::Insert(new) => new.dispose(&self.reason),
             Op::Watch(watcher) if !self.shard.has(&item.port) => {
                 self.shard.notify(&item.port, *watcher, &self.reason);
             }
+            Op::Run(run) => guard::dispose(run),
             Op::Report(to) => drop(to),
             _ => self.shard.handle(item),
         }

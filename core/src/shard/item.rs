@@ -15,7 +15,7 @@ use crate::codec::Incoming;
 use crate::guard;
 use crate::message::{IntoMessage, Values};
 use crate::monitor::Action;
-use crate::port::ShardPort;
+use crate::port::{Context, ShardPort};
 use crate::{Message, PortName, Reason, Value, message::Wire};
 
 /// Items in a full chunk, and also values in one. A queue that grows by chunks copies nothing, and recycled chunks are
@@ -95,6 +95,8 @@ pub(crate) enum Op {
     UnwatchRemote(RemoteKey, UnwatchCount),
     /// Calls a monitor's callback.
     Fire(Box<(Action, Reason)>),
+    /// Runs code of the port, as part of it. Dropped if no port has that name.
+    Run(Box<Run>),
     /// Reports all ports of the shard.
     Report(Box<oneshot::Sender<Vec<PortStats>>>),
 }
@@ -318,6 +320,9 @@ fn position(rest: Rest) -> (u32, u32) {
     let (begin, number) = rest.parts();
     (begin as u32, number.map_or(UNKNOWN, |number| number as u32))
 }
+
+/// Code of a port, for [`Op::Run`].
+pub(crate) type Run = Box<dyn FnOnce(&mut Context<'_>) -> Result<(), Reason> + Send>;
 
 /// A callback that receives the reason of a port's death.
 pub(crate) type OnEnd = Box<dyn FnOnce(&Reason) + Send>;

@@ -33,7 +33,7 @@ use crate::port::ShardPort;
 use crate::{Message, PortName, Reason};
 
 use item::Chunk;
-pub(crate) use item::{Item, NewPort, OnEnd, Op, RemoteWatcher, UnwatchCount, Watcher};
+pub(crate) use item::{Item, NewPort, OnEnd, Op, RemoteWatcher, Run, UnwatchCount, Watcher};
 use outstanding::Outstanding;
 use queue::Queue;
 pub(crate) use run::run;
@@ -110,6 +110,10 @@ impl Shards {
         M: IntoMessage + Send + 'static,
     {
         self.queue_of(port).deliver_moved(port, message);
+    }
+
+    pub(crate) fn run(&self, port: PortName, run: Run) {
+        self.push(Item::new(port, Op::Run(Box::new(run))));
     }
 
     pub(crate) fn kill(&self, port: PortName, reason: Reason) {

@@ -12,7 +12,7 @@ use super::end::{Items, Running};
 use super::item::Chunk;
 use super::notifications::Notifications;
 use super::ports::{Observers, Ports, Slot, SlotIndex};
-use super::{Item, NewPort, Op, PortStats};
+use super::{Item, NewPort, Op, PortStats, Run};
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn, YIELDS_BEFORE_SLEEP};
 use crate::codec::EncodeError;
@@ -248,6 +248,7 @@ impl Shard {
                 self.unwatch(&port, |observers| observers.remove_remote(key, count));
             }
             Op::Fire(fired) => self.call(fired.0, fired.1),
+            Op::Run(run) => self.run(&port, *run),
             // The receiver may have been dropped.
             Op::Report(to) => drop(to.send(self.report())),
         }
@@ -275,10 +276,20 @@ impl Shard {
         let started = self
             .ports
             .get_mut(&port)
-            .and_then(|slot| slot.start(&self.node, &port));
+            .and_then(|slot| slot.once(&self.node, &port, |port, cx| port.start(cx)));
         if let Some(reason) = started {
             log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), reason = %Excerpt(&reason), "a port did not start");
             self.end_port(&port, reason);
+        }
+    }
+
+    fn run(&mut self, port: &PortName, run: Run) {
+        let Some(slot) = self.ports.get_mut(port) else {
+            return guard::dispose(run);
+        };
+        let ended = slot.once(&self.node, port, |_, cx| run(cx));
+        if let Some(reason) = ended {
+            self.end_port(port, reason);
         }
     }
 
@@ -385,12 +396,17 @@ impl Slot {
         }
     }
 
-    /// Starts the port. Returns the reason if it dies of that.
-    fn start(&mut self, node: &Arc<Inner>, port: &PortName) -> Option<Reason> {
+    /// Runs code of the port. Returns the reason if it dies of that.
+    fn once(
+        &mut self,
+        node: &Arc<Inner>,
+        port: &PortName,
+        run: impl FnOnce(&mut dyn ShardPort, &mut Context<'_>) -> Received,
+    ) -> Option<Reason> {
         guarded(|| {
             let mut cx = Context::new(node, port, &mut self.owned);
-            let started = self.port.start(&mut cx);
-            started.err().or_else(|| cx.into_stopped())
+            let done = run(&mut *self.port, &mut cx);
+            done.err().or_else(|| cx.into_stopped())
         })
     }
 
