@@ -181,6 +181,7 @@ impl Port for Box<dyn Port> {
     message = "a handler cannot return `{Self}`",
     label = "this returns `{Self}`",
     note = "return nothing, or a `Result<(), E>` where `E` is a `Reason`, an error, `Box<dyn Error + Send + Sync>`, `anyhow::Error`, or a text",
+    note = "a handler whose value is the answer of a call is given to `Routes::answer`",
     note = "a handler is not `async`: run what waits by `cx.spawn(async move {{ .. }})`"
 )]
 pub trait Outcome {

@@ -105,6 +105,11 @@ impl Supervision {
 }
 
 /// The return type of a child's function: the ID of its port, or a `Result` with it.
+#[diagnostic::on_unimplemented(
+    message = "a child cannot be `{Self}`",
+    label = "its function returns `{Self}`",
+    note = "return the ID of its port, `|node| node.port(..)`, or a `Result<PortId, E>`: `|node| node.spawn(\"server\", \"worker\", ())`"
+)]
 pub trait IntoChild {
     /// Converts it to the ID.
     ///

@@ -16,6 +16,11 @@ use crate::value::{EncodeError, ParseError, Values, to_values};
 /// assert_eq!(message.tag().as_deref(), Some("add"));
 /// # Ok::<(), aemp_proto::value::EncodeError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as a message",
+    label = "does not implement `Serialize`",
+    note = "a message is a tuple such as `(\"add\", 41)`, or any type with `#[derive(serde::Serialize)]`"
+)]
 pub trait IntoMessage {
     /// The message as a codec takes it, without intermediate values.
     fn outgoing(&self) -> Outgoing<'_>;
@@ -27,6 +32,7 @@ pub trait IntoMessage {
     fn into_message(self) -> Result<Message, EncodeError>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize> IntoMessage for T {
     fn outgoing(&self) -> Outgoing<'_> {
         Outgoing::Typed(self)

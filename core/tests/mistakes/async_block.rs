@@ -1,0 +1,8 @@
+//! Nor does one by tag.
+use aemp_core::routes;
+
+fn newcomer() {
+    let _ = routes().on("hello", |_, (name,): (String,)| async move { println!("{name}") });
+}
+
+fn main() {}
