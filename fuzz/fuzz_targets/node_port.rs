@@ -70,7 +70,7 @@ async fn run(framing: &str, stream: &[u8]) {
     let echo = routes().on("echo", |cx, (what, reply): (Value, PortId)| {
         cx.send(&reply, (what,))
     });
-    let echo = victim.port(echo);
+    let echo = victim.port_of(echo);
     let (answer,): (u64,) = soon(other.call(&echo, ("echo", 7)))
         .await
         .expect("an answer");
