@@ -258,6 +258,10 @@ async fn worker(name: &str, address: &str) -> Result<(), Failure> {
 }
 
 fn primes(below: u64) -> u64 {
-    let is_prime = |n: &u64| (2..*n).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
+    let is_prime = |n: &u64| {
+        (2..*n)
+            .take_while(|d| d * d <= *n)
+            .all(|d| !n.is_multiple_of(d))
+    };
     (2..below).filter(is_prime).count() as u64
 }

@@ -8,14 +8,14 @@ use ciborium::Value as Cbor;
 /// Converts a value to ciborium's type. Pairs of maps keep their order, including duplicate keys.
 ///
 /// ```
-/// use aemp_core::Value;
+/// use aemp::Value;
 /// let value = Value::from(vec!["add".into(), Value::Tag(32, Box::new("a:b".into()))]);
 /// let uri = ciborium::Value::Tag(32, Box::new("a:b".into()));
-/// assert_eq!(aemp_codec_cbor::to_ciborium(&value)?, ciborium::Value::Array(vec!["add".into(), uri]));
+/// assert_eq!(aemp::to_ciborium(&value)?, ciborium::Value::Array(vec!["add".into(), uri]));
 ///
-/// let error = aemp_codec_cbor::to_ciborium(&Value::Simple(99)).unwrap_err();
+/// let error = aemp::to_ciborium(&Value::Simple(99)).unwrap_err();
 /// assert_eq!(error.to_string(), "the value holds simple(99), which ciborium has no form for");
-/// # Ok::<(), aemp_core::ConvertError>(())
+/// # Ok::<(), aemp::ConvertError>(())
 /// ```
 ///
 /// # Errors
@@ -28,10 +28,10 @@ pub fn to_ciborium(value: &Value) -> Result<Cbor, ConvertError> {
 /// Converts ciborium's type to a value. All its values can be converted; bignums stay tags (2 and 3).
 ///
 /// ```
-/// use aemp_core::Value;
+/// use aemp::Value;
 /// let cbor = ciborium::Value::Map(vec![(1.into(), ciborium::Value::Bytes(vec![0xff]))]);
-/// assert_eq!(aemp_codec_cbor::from_ciborium(cbor)?.to_string(), "{1: h'ff'}");
-/// # Ok::<(), aemp_core::ConvertError>(())
+/// assert_eq!(aemp::from_ciborium(cbor)?.to_string(), "{1: h'ff'}");
+/// # Ok::<(), aemp::ConvertError>(())
 /// ```
 ///
 /// # Errors

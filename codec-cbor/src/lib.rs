@@ -32,8 +32,8 @@ pub use heads::CborHeads;
 /// The CBOR codec.
 ///
 /// ```
-/// use aemp_codec_cbor::Cbor;
-/// use aemp_core::codec::{Codec, Frame, Limits, Outgoing, PeerInfo};
+/// use aemp::Cbor;
+/// use aemp::codec::{Codec, Frame, Limits, Outgoing, PeerInfo};
 ///
 /// let peer = PeerInfo::new("peer".parse()?, "");
 /// let frame = Frame { port: "counter", body: Outgoing::Typed(&("add", 41)), reply: None };

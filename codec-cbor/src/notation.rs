@@ -15,12 +15,12 @@ const UNDEFINED: u8 = 23;
 /// Parses `text` as one value.
 ///
 /// ```
-/// use aemp_codec_cbor::notation::parse;
+/// use aemp::notation::parse;
 /// let value = parse(r#"[1, h'00ff', {2: 32("a:b")}]"#)?;
 /// assert_eq!(value.to_string(), r#"[1, h'00ff', {2: 32("a:b")}]"#);
 /// let error = parse("[1, }").unwrap_err();
 /// assert_eq!(error.to_string(), "column 5: expected a value, found '}'");
-/// # Ok::<(), aemp_codec_cbor::notation::NotationError>(())
+/// # Ok::<(), aemp::notation::NotationError>(())
 /// ```
 ///
 /// # Errors
@@ -39,11 +39,11 @@ pub fn parse(text: &str) -> Result<Value, NotationError> {
 /// errors refer to `text`.
 ///
 /// ```
-/// use aemp_codec_cbor::notation::read;
+/// use aemp::notation::read;
 /// let line = "send [1, 2] rest";
 /// let (value, end) = read(line, 5)?;
 /// assert_eq!((value.to_string().as_str(), &line[end..]), ("[1, 2]", " rest"));
-/// # Ok::<(), aemp_codec_cbor::notation::NotationError>(())
+/// # Ok::<(), aemp::notation::NotationError>(())
 /// ```
 ///
 /// # Errors

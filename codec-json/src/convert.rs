@@ -8,14 +8,14 @@ use serde_json::{Number, Value as Json};
 /// unless the program enables serde_json's feature `preserve_order`.
 ///
 /// ```
-/// use aemp_core::Value;
+/// use aemp::Value;
 /// let value = Value::from(vec!["add".into(), 41.into(), Value::from(0.5)]);
-/// assert_eq!(aemp_codec_json::to_json(&value)?, serde_json::json!(["add", 41, 0.5]));
+/// assert_eq!(aemp::to_json(&value)?, serde_json::json!(["add", 41, 0.5]));
 ///
 /// let bytes = Value::from(vec![1.into(), bytes::Bytes::from_static(b"\xff").into()]);
-/// let error = aemp_codec_json::to_json(&bytes).unwrap_err();
+/// let error = aemp::to_json(&bytes).unwrap_err();
 /// assert_eq!(error.to_string(), "the value at [1] holds bytes, which JSON has no form for");
-/// # Ok::<(), aemp_core::ConvertError>(())
+/// # Ok::<(), aemp::ConvertError>(())
 /// ```
 ///
 /// # Errors
@@ -29,11 +29,11 @@ pub fn to_json(value: &Value) -> Result<Json, ConvertError> {
 /// Converts serde_json's type to a value. All JSON values can be converted.
 ///
 /// ```
-/// use aemp_core::Value;
-/// let value = aemp_codec_json::from_json(serde_json::json!({"pi": 3.14, "n": [1, null]}))?;
+/// use aemp::Value;
+/// let value = aemp::from_json(serde_json::json!({"pi": 3.14, "n": [1, null]}))?;
 /// assert_eq!(value["pi"], Value::from(3.14));
 /// assert_eq!(value["n"][0], Value::from(1));
-/// # Ok::<(), aemp_core::ConvertError>(())
+/// # Ok::<(), aemp::ConvertError>(())
 /// ```
 ///
 /// # Errors

@@ -27,8 +27,8 @@ pub use heads::JsonHeads;
 /// The JSON codec.
 ///
 /// ```
-/// use aemp_codec_json::Json;
-/// use aemp_core::codec::{Codec, Frame, Limits, Outgoing, PeerInfo};
+/// use aemp::Json;
+/// use aemp::codec::{Codec, Frame, Limits, Outgoing, PeerInfo};
 ///
 /// let peer = PeerInfo::new("peer".parse()?, "");
 /// let frame = Frame { port: "counter", body: Outgoing::Typed(&("add", 41)), reply: None };

@@ -13,7 +13,7 @@ use crate::handshake::AuthMethod;
 ///
 /// ```
 /// use std::time::Duration;
-/// let builder = aemp_core::LocalNode::builder().configure(|config| {
+/// let builder = aemp::LocalNode::builder().configure(|config| {
 ///     config.monitor_timeout = Duration::from_secs(10);
 /// });
 /// ```

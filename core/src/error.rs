@@ -50,8 +50,8 @@ pub enum Error {
 /// Why a port did not get the name that it was to have. The port was not created.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
-/// use aemp_core::NameError;
+/// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
+/// use aemp::NameError;
 /// match node.port_named("log", |_, message| println!("{message:?}")) {
 ///     Ok(port) => println!("{port} is new"),
 ///     Err(NameError::Taken { .. }) => println!("somebody logs already"),

@@ -5,7 +5,7 @@
 /// similar.
 ///
 /// ```
-/// use aemp_core::nearest;
+/// use aemp::nearest;
 /// assert_eq!(nearest("sede", ["seeds", "secret"]), Some("seeds"));
 /// assert_eq!(nearest("monitor", ["monitor_timeout", "binds"]), Some("monitor_timeout"));
 /// assert_eq!(nearest("colour", ["seeds", "secret"]), None);

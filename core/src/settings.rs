@@ -16,8 +16,8 @@ use crate::{Config, StartError, Text, Value};
 /// [`Builder::profiles`](crate::Builder::profiles), and called at start if the program sets a profile or a value.
 ///
 /// ```
-/// use aemp_core::settings::{Asked, ConfigSource, Settings};
-/// use aemp_core::{LocalNode, StartError};
+/// use aemp::settings::{Asked, ConfigSource, Settings};
+/// use aemp::{LocalNode, StartError};
 /// struct Fixed;
 /// impl ConfigSource for Fixed {
 ///     fn configure(&self, _: &Asked, settings: &mut Settings) -> Result<(), StartError> {
@@ -27,7 +27,7 @@ use crate::{Config, StartError, Text, Value};
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> aemp_core::Result<()> {
+/// # async fn main() -> aemp::Result<()> {
 /// let node = LocalNode::builder().id("other").profiles(Fixed).profile("any").start().await?;
 /// assert_eq!(node.id().as_str(), "fixed");
 /// # Ok(())

@@ -25,8 +25,8 @@
 //! Only their owner can read and write these files.
 //!
 //! ```
-//! use aemp_core::Value;
-//! use aemp_profile::{ConfigFile, Scope};
+//! use aemp::Value;
+//! use aemp::profile::{ConfigFile, Scope};
 //!
 //! # let folder = std::env::temp_dir().join(format!("aemp-profile-doc-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder)?;

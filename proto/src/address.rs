@@ -17,13 +17,13 @@ const MAX_ADDRESS: usize = 1024;
 /// (digits or `*`).
 ///
 /// ```
-/// use aemp_proto::Address;
+/// use aemp::Address;
 /// let plain: Address = "127.0.0.1:4040".parse()?;
 /// assert_eq!((plain.scheme(), plain.rest()), ("tcp", "127.0.0.1:4040"));
 /// assert_eq!(plain, "tcp:127.0.0.1:4040".parse()?);
 /// let other: Address = "pipe:/run/app".parse()?;
 /// assert_eq!((other.scheme(), other.rest()), ("pipe", "/run/app"));
-/// # Ok::<(), aemp_proto::ParseAddressError>(())
+/// # Ok::<(), aemp::ParseAddressError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {

@@ -20,11 +20,11 @@ const MAX_NODE_ID: usize = 255;
 /// `;`, `,`, white space, control or invisible characters, the empty ID, and IDs over 255 bytes.
 ///
 /// ```
-/// use aemp_proto::NodeId;
+/// use aemp::NodeId;
 /// let id: NodeId = "server".parse()?;
 /// assert_eq!(id.as_str(), "server");
 /// assert!("no spaces".parse::<NodeId>().is_err());
-/// # Ok::<(), aemp_proto::ParseIdError>(())
+/// # Ok::<(), aemp::id::ParseIdError>(())
 /// ```
 #[derive(Clone)]
 pub struct NodeId(Arc<str>);
@@ -200,12 +200,12 @@ impl<'de> Deserialize<'de> for PortName {
 /// In messages it is a string, which every peer can read and send to.
 ///
 /// ```
-/// use aemp_proto::PortId;
+/// use aemp::PortId;
 /// let id: PortId = "server#echo".parse()?;
 /// assert_eq!(id.node().as_str(), "server");
 /// assert_eq!(id.port().as_str(), "echo");
 /// assert_eq!(id.to_string(), "server#echo");
-/// # Ok::<(), aemp_proto::ParseIdError>(())
+/// # Ok::<(), aemp::id::ParseIdError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortId {

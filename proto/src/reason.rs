@@ -44,7 +44,7 @@ const MAX_TEXT: usize = 1000;
 /// by `(left out: ...)`, and so are the last elements if there are too many.
 ///
 /// ```
-/// use aemp_proto::reason;
+/// use aemp::reason;
 /// let why = reason!["out_of_paper", 2];
 /// assert_eq!(why.kind(), Some("out_of_paper"));
 /// assert_eq!(why.to_string(), r#"out_of_paper: 2"#);
@@ -184,7 +184,7 @@ impl<E: Error> From<E> for Reason {
 /// `Box<dyn Error>` without `Send + Sync` does not: Rust has no conversion for it.
 ///
 /// ```
-/// use aemp_proto::{IntoReason, reason};
+/// use aemp::{IntoReason, reason};
 /// assert_eq!("no paper".into_reason(), reason!["die", "no paper"]);
 /// assert_eq!(reason!["no_paper", 2].into_reason(), reason!["no_paper", 2]);
 /// ```
@@ -261,7 +261,7 @@ impl fmt::Debug for Reason {
 /// Makes a [`Reason`] from expressions that convert to [`Value`](crate::Value).
 ///
 /// ```
-/// let why = aemp_proto::reason!["quota", 17, true];
+/// let why = aemp::reason!["quota", 17, true];
 /// assert_eq!(why.values().len(), 3);
 /// ```
 #[macro_export]

@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 /// longer ones are shared between clones.
 ///
 /// ```
-/// let tag = aemp_proto::Text::from("add");
+/// let tag = aemp::Text::from("add");
 /// assert_eq!(tag, "add");
 /// assert_eq!(tag.len(), 3);
 /// ```

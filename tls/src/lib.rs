@@ -25,8 +25,8 @@
 //! # let key = rcgen::KeyPair::generate()?;
 //! # let certificate = rcgen::CertificateParams::default().self_signed(&key)?;
 //! # let pem = key.serialize_pem() + &certificate.pem();
-//! let tls = aemp_tls::Tls::from_pem(&pem)?;
-//! let builder = aemp_core::LocalNode::builder().id("a").tls(tls.clone());
+//! let tls = aemp::Tls::from_pem(&pem)?;
+//! let builder = aemp::LocalNode::builder().id("a").tls(tls.clone());
 //! // Later, while the node runs: new connections use the new certificate.
 //! # let new = pem;
 //! tls.replace(&new)?;

@@ -52,8 +52,8 @@ use crate::{connect, listener, resolve};
 ///
 /// ```
 /// use std::time::Duration;
-/// use aemp_core::transport::{Options, Transport};
-/// use aemp_transport_tcp::Tcp;
+/// use aemp::transport::{Options, Transport};
+/// use aemp::Tcp;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]

@@ -24,9 +24,9 @@ use crate::{Excerpt, Integer, Map, Text, Value};
 ///
 /// ```
 /// use std::io::Write;
-/// use aemp_core::Value;
-/// use aemp_core::codec::{BoxError, Capabilities, Codec, Frame, Head, Limits, Out, PeerInfo};
-/// use aemp_core::codec::{ValueCodec, ValueFormat};
+/// use aemp::Value;
+/// use aemp::codec::{BoxError, Capabilities, Codec, Frame, Head, Limits, Out, PeerInfo};
+/// use aemp::codec::{ValueCodec, ValueFormat};
 ///
 /// struct JsonText;
 ///

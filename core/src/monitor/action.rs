@@ -97,8 +97,8 @@ impl<F: FnOnce(Reason) + Send + 'static> IntoAction for F {
 /// Kills a port of any node with the same reason, unless the monitored port ends normally.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode, worker: aemp_core::PortId, helper: aemp_core::PortId) {
-/// use aemp_core::Kill;
+/// # async fn example(node: aemp::LocalNode, worker: aemp::PortId, helper: aemp::PortId) {
+/// use aemp::Kill;
 /// // The helper does not outlive its worker.
 /// node.monitor(&worker, Kill(&helper)).detach();
 /// # }
@@ -117,8 +117,8 @@ impl IntoAction for Kill<'_> {
 /// the connection's codec cannot carry is replaced by its diagnostic text, as in kill reasons.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode, worker: aemp_core::PortId, manager: aemp_core::PortId) {
-/// use aemp_core::Notify;
+/// # async fn example(node: aemp::LocalNode, worker: aemp::PortId, manager: aemp::PortId) {
+/// use aemp::Notify;
 /// let watch = node.monitor(&worker, Notify(&manager, ("worker_died", 7)));
 /// // The manager receives ["worker_died", 7, "die", "no more paper"].
 /// # }

@@ -185,7 +185,7 @@ impl Builder {
     ///
     /// ```
     /// use std::net::SocketAddr;
-    /// let builder = aemp_core::LocalNode::builder().dial_policy(|address| {
+    /// let builder = aemp::LocalNode::builder().dial_policy(|address| {
     ///     let socket: Option<SocketAddr> = address.rest().parse().ok();
     ///     socket.is_some_and(|socket| !socket.ip().is_loopback() && socket.port() >= 1024)
     /// });

@@ -48,8 +48,8 @@ impl Builder {
     /// [`on_start`](Self::on_start) and the services, and then accepts connections and connects to the seeds.
     ///
     /// ```no_run
-    /// # async fn example(file: impl aemp_core::settings::ConfigSource + 'static) -> aemp_core::Result<()> {
-    /// let node = aemp_core::LocalNode::builder().profiles(file).profile("seed").start().await?;
+    /// # async fn example(file: impl aemp::settings::ConfigSource + 'static) -> aemp::Result<()> {
+    /// let node = aemp::LocalNode::builder().profiles(file).profile("seed").start().await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -70,7 +70,7 @@ impl Builder {
     /// error without a source of [`profiles`](Self::profiles), because the source defines the keys.
     ///
     /// ```
-    /// let builder = aemp_core::LocalNode::builder().value("monitor_timeout", 10).value("seeds", "192.0.2.1:4040");
+    /// let builder = aemp::LocalNode::builder().value("monitor_timeout", 10).value("seeds", "192.0.2.1:4040");
     /// ```
     pub fn value(mut self, key: impl Into<Text>, value: impl Into<Value>) -> Self {
         self.configured.values.push((key.into(), value.into()));
@@ -82,7 +82,7 @@ impl Builder {
     /// returned by [`start`](Self::start).
     ///
     /// ```
-    /// use aemp_core::{LocalNode, routes};
+    /// use aemp::{LocalNode, routes};
     /// let builder = LocalNode::builder()
     ///     .service("app::greeter", |node, (greeting,): (String,)| {
     ///         let greeter = routes().on("greet", move |_cx, (name,): (String,)| println!("{greeting}, {name}"));

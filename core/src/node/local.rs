@@ -85,7 +85,7 @@ impl LocalNode {
     /// [`routes`](crate::routes) and types.
     ///
     /// ```
-    /// # async fn example(node: aemp_core::LocalNode) {
+    /// # async fn example(node: aemp::LocalNode) {
     /// let mut count = 0;
     /// let log = node.port(move |cx, message| {
     ///     count += 1;
@@ -104,8 +104,8 @@ impl LocalNode {
     /// or a type.
     ///
     /// ```
-    /// # async fn example(node: aemp_core::LocalNode) {
-    /// use aemp_core::{PortId, routes};
+    /// # async fn example(node: aemp::LocalNode) {
+    /// use aemp::{PortId, routes};
     /// let mut total = 0;
     /// let counter = node.port_of(routes().on("add", move |cx, (n, reply): (i64, PortId)| {
     ///     total += n;
@@ -160,7 +160,7 @@ impl LocalNode {
     /// `Stream` too.
     ///
     /// ```
-    /// # async fn example(node: aemp_core::LocalNode) {
+    /// # async fn example(node: aemp::LocalNode) {
     /// #[derive(serde::Serialize, serde::Deserialize)]
     /// enum Event { Opened(String), Closed }
     ///
@@ -265,7 +265,7 @@ impl LocalNode {
     /// message's elements deserialise to. The call starts when it is awaited.
     ///
     /// ```
-    /// # async fn example(client: aemp_core::LocalNode, counter: aemp_core::PortId) -> aemp_core::Result<()> {
+    /// # async fn example(client: aemp::LocalNode, counter: aemp::PortId) -> aemp::Result<()> {
     /// use std::time::Duration;
     /// let (_, total): (String, i64) = client.call(&counter, ("add", 41)).within(Duration::from_secs(5)).await?;
     /// # Ok(())
@@ -330,8 +330,8 @@ impl LocalNode {
     /// [`Port::start`] or [`Routes::at_start`](crate::Routes::at_start).
     ///
     /// ```
-    /// # fn example(server: aemp_core::LocalNode) {
-    /// use aemp_core::{PortId, routes};
+    /// # fn example(server: aemp::LocalNode) {
+    /// use aemp::{PortId, routes};
     /// server.offer("pool::worker", |_node, (name,): (String,)| {
     ///     routes()
     ///         .on("who", move |cx, (reply,): (PortId,)| cx.send(&reply, (name.as_str(),)))
@@ -479,8 +479,8 @@ impl LocalNode {
     /// message.
     ///
     /// ```
-    /// # async fn example(node: aemp_core::LocalNode) {
-    /// use aemp_core::{TapOptions, Tapped};
+    /// # async fn example(node: aemp::LocalNode) {
+    /// use aemp::{TapOptions, Tapped};
     /// let mut tap = node.tap(TapOptions::new().matching("worker#jobs").rate(100));
     /// while let Some(tapped) = tap.recv().await {
     ///     if let Tapped::Message(message) = tapped {

@@ -19,8 +19,8 @@ impl LocalNode {
     /// message, and the catch-all takes them all.
     ///
     /// ```
-    /// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
-    /// use aemp_core::{PortRef, Reason, ReplyTo};
+    /// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
+    /// use aemp::{PortRef, Reason, ReplyTo};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -114,8 +114,8 @@ impl LocalNode {
     ///
     /// ```
     /// # #[derive(serde::Serialize)]
-    /// # enum Bank { Balance { reply: aemp_core::ReplyTo<u64> } }
-    /// # async fn example(node: aemp_core::LocalNode, bank: aemp_core::PortRef<Bank>) -> aemp_core::Result<()> {
+    /// # enum Bank { Balance { reply: aemp::ReplyTo<u64> } }
+    /// # async fn example(node: aemp::LocalNode, bank: aemp::PortRef<Bank>) -> aemp::Result<()> {
     /// use std::time::Duration;
     /// let balance = node.ask(&bank, |reply| Bank::Balance { reply });
     /// let balance: u64 = balance.within(Duration::from_secs(5)).await?;

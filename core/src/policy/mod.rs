@@ -28,8 +28,8 @@ pub use rules::{Pattern, Permission, Rule, Rules};
 /// A closure is a policy:
 ///
 /// ```
-/// use aemp_core::{LocalNode, policy::Action};
-/// let builder = LocalNode::builder().policy(|peer: &aemp_core::LinkInfo, action: &Action<'_>| match action {
+/// use aemp::{LocalNode, policy::Action};
+/// let builder = LocalNode::builder().policy(|peer: &aemp::LinkInfo, action: &Action<'_>| match action {
 ///     Action::Connect => !peer.is_anonymous(),
 ///     Action::Call(function) => function.starts_with("shop::"),
 ///     Action::Kill(_) | Action::Spawn(_) => peer.peer().as_str().starts_with("admin/"),

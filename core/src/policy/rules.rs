@@ -12,7 +12,7 @@ use crate::{LinkInfo, Text};
 /// to ports. Functions and spawns are limited to those that the program registers in any case.
 ///
 /// ```
-/// use aemp_core::{LocalNode, policy::{Rule, Rules}};
+/// use aemp::{LocalNode, policy::{Rule, Rules}};
 /// // Nodes called admin/... may do everything; others call the functions of the shop, and watch its ports.
 /// let rules = Rules::new([
 ///     Rule::new(["all".parse()?]).node("admin/*"),

@@ -22,7 +22,7 @@ use crate::{Excerpt, NodeId, PortId, PortName, Reason, reason};
 ///
 /// ```
 /// use std::time::Duration;
-/// use aemp_core::{Notify, PortId, Reason, reason, routes};
+/// use aemp::{Notify, PortId, Reason, reason, routes};
 ///
 /// let mut idle = 0;
 /// let session = routes()
@@ -129,7 +129,7 @@ impl<'a> Context<'a> {
     /// says why it is not handled.
     ///
     /// ```
-    /// use aemp_core::{Unhandled, routes};
+    /// use aemp::{Unhandled, routes};
     /// let door = routes()
     ///     .on("open", |_, ()| println!("open"))
     ///     .otherwise(|cx, message| cx.unhandled(Unhandled::Log, format!("{message:?}")));
@@ -201,7 +201,7 @@ impl<'a> Context<'a> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use aemp_core::{CallError, routes};
+    /// use aemp::{CallError, routes};
     ///
     /// let mut prices = Vec::new();
     /// let shop = routes()
@@ -233,13 +233,13 @@ impl<'a> Context<'a> {
     /// [`spawn`](Self::spawn).
     ///
     /// ```
-    /// use aemp_core::{PortId, routes};
+    /// use aemp::{PortId, routes};
     /// let twice = routes().on("twice", |cx, (n, reply): (u64, PortId)| {
     ///     let (node, half) = (cx.node(), cx.call("server#half", ("of", 4 * n)));
     ///     cx.spawn(async move {
     ///         let (doubled,): (u64,) = half.await?;
     ///         node.send(&reply, (doubled,));
-    ///         Ok::<_, aemp_core::CallError>(())
+    ///         Ok::<_, aemp::CallError>(())
     ///     });
     /// });
     /// ```
@@ -257,8 +257,8 @@ impl<'a> Context<'a> {
     ///
     /// ```
     /// # #[derive(serde::Serialize)]
-    /// # enum Bank { Balance { reply: aemp_core::ReplyTo<u64> } }
-    /// use aemp_core::{CallError, PortRef, routes};
+    /// # enum Bank { Balance { reply: aemp::ReplyTo<u64> } }
+    /// use aemp::{CallError, PortRef, routes};
     /// # fn example(bank: PortRef<Bank>) {
     /// let printer = routes().on("print", move |cx, ()| {
     ///     let balance = cx.ask(&bank, |reply| Bank::Balance { reply });
@@ -289,8 +289,8 @@ impl<'a> Context<'a> {
     /// Kills this port with the same reason when `target` dies, unless `target` ends normally; as [`LocalNode::link`].
     ///
     /// ```
-    /// # fn example(node: aemp_core::LocalNode, database: aemp_core::PortId) {
-    /// use aemp_core::{PortId, routes};
+    /// # fn example(node: aemp::LocalNode, database: aemp::PortId) {
+    /// use aemp::{PortId, routes};
     /// let cache = node.port_of(routes().on("get", |_, _: (String, PortId)| ()).at_start(move |cx| cx.link(&database)));
     /// # }
     /// ```

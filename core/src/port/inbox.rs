@@ -27,7 +27,7 @@ use crate::{Message, ParseError, PortId, Reason, reason};
 /// LIMIT`, so that its monitors fire, unless it is lossy.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode) {
+/// # async fn example(node: aemp::LocalNode) {
 /// let mut inbox = node.inbox();
 /// node.send(inbox.id(), ("hello",));
 /// while let Some(message) = inbox.recv().await {
@@ -45,7 +45,7 @@ pub struct Inbox<M = Message> {
 /// The bounds of an inbox, and its behaviour when it is full.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode) {
+/// # async fn example(node: aemp::LocalNode) {
 /// // Keep at most a hundred prices; drop later ones while the reader is behind.
 /// let prices = node.inbox_with(|bounds| {
 ///     bounds.messages = 100;

@@ -40,7 +40,7 @@ use crate::{IntoReason, Message, Reason};
 /// a `Result` are ports too; [`LocalNode::port`](crate::LocalNode::port) takes them without the types of their arguments.
 ///
 /// ```
-/// use aemp_core::{Context, Message, Port, Reason};
+/// use aemp::{Context, Message, Port, Reason};
 ///
 /// struct Counter(i64);
 ///
@@ -66,7 +66,7 @@ pub trait Port: Send {
     /// ID ([`Context::id`]). Does nothing by default.
     ///
     /// ```
-    /// use aemp_core::{Context, Message, Port, PortId, Reason};
+    /// use aemp::{Context, Message, Port, PortId, Reason};
     ///
     /// struct Worker { manager: PortId }
     ///
@@ -102,7 +102,7 @@ pub trait Port: Send {
     /// ports no longer receive anything then. Tasks, timers and monitors that it starts with `cx` end at once.
     ///
     /// ```
-    /// use aemp_core::{Context, Message, Port, PortId, Reason};
+    /// use aemp::{Context, Message, Port, PortId, Reason};
     ///
     /// struct Worker { manager: PortId, done: u64 }
     ///
@@ -164,9 +164,9 @@ impl Port for Box<dyn Port> {
 /// or a text.
 ///
 /// ```
-/// # fn example(node: aemp_core::LocalNode) {
+/// # fn example(node: aemp::LocalNode) {
 /// use std::error::Error;
-/// use aemp_core::routes;
+/// use aemp::routes;
 ///
 /// let book = routes()
 ///     .on("open", |_, (path,): (String,)| -> Result<(), Box<dyn Error + Send + Sync>> {

@@ -17,13 +17,13 @@ use crate::message::IntoMessage;
 /// of another type treats it as unmatched.
 ///
 /// ```
-/// use aemp_core::{PortId, PortRef};
+/// use aemp::{PortId, PortRef};
 /// #[derive(serde::Serialize)]
 /// enum Lamp { On, Off }
 /// let id: PortId = "house#lamp".parse()?;
 /// let lamp: PortRef<Lamp> = PortRef::unchecked(id.clone());
 /// assert_eq!(lamp.id(), &id);
-/// # Ok::<(), aemp_core::Error>(())
+/// # Ok::<(), aemp::Error>(())
 /// ```
 #[doc(alias = "actor_ref")]
 pub struct PortRef<M> {
@@ -119,7 +119,7 @@ impl<'de, M> Deserialize<'de> for PortRef<M> {
 /// error, let `R` be a `Result`.
 ///
 /// ```
-/// use aemp_core::{Context, ReplyTo};
+/// use aemp::{Context, ReplyTo};
 /// #[derive(serde::Serialize, serde::Deserialize)]
 /// enum Bank { Balance { of: String, reply: ReplyTo<Result<u64, String>> } }
 /// fn receive(cx: &mut Context<'_>, Bank::Balance { of, reply }: Bank) {

@@ -11,7 +11,7 @@ use crate::{Reason, Text};
 /// A new port without handlers.
 ///
 /// ```
-/// use aemp_core::{PortId, routes};
+/// use aemp::{PortId, routes};
 /// let mut total = 0;
 /// let counter = routes()
 ///     .on("add", move |cx, (n, reply): (i64, PortId)| {
@@ -45,8 +45,8 @@ type Start = Box<dyn FnOnce(&mut Context<'_>) -> Result<(), Reason> + Send>;
 /// [`on_mismatch`](Self::on_mismatch), and [`otherwise`](Self::otherwise) takes unknown tags.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
-/// use aemp_core::routes;
+/// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
+/// use aemp::routes;
 /// let mut total = 0;
 /// let counter = node.port_of(
 ///     routes()
@@ -98,8 +98,8 @@ impl Routes {
     /// elsewhere, takes the reply port as an argument: [`on`](Self::on) with a [`ReplyTo`].
     ///
     /// ```
-    /// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
-    /// use aemp_core::routes;
+    /// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
+    /// use aemp::routes;
     /// let divider = node.port_of(routes().answer("divide", |_, (a, b): (u32, u32)| {
     ///     a.checked_div(b).ok_or("divided by zero")
     /// }));
@@ -163,7 +163,7 @@ impl Routes {
     /// port that others use. A copy of each message is kept while its arguments are read.
     ///
     /// ```
-    /// use aemp_core::{Reason, routes};
+    /// use aemp::{Reason, routes};
     /// let server = routes().answer("add", |_, (a, b): (i64, i64)| a + b).on_mismatch(|cx, mismatch| {
     ///     println!("to {}: {mismatch}", cx.id());
     ///     mismatch.answer(cx);
@@ -184,7 +184,7 @@ impl Routes {
     /// see [`Unhandled`]. As [`on_mismatch`](Self::on_mismatch) with [`Context::unhandled`].
     ///
     /// ```
-    /// use aemp_core::{Unhandled, routes};
+    /// use aemp::{Unhandled, routes};
     /// let lamp = routes().on("on", |_, ()| println!("on")).unhandled(Unhandled::Log);
     /// ```
     pub fn unhandled(mut self, unhandled: Unhandled) -> Self {

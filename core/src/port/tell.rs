@@ -14,8 +14,8 @@ use crate::monitor::{Action, ActionKind, IntoAction};
 /// the message: an element that the connection's codec cannot carry is replaced by its diagnostic text.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode, worker: aemp_core::PortId) {
-/// use aemp_core::{PortId, PortRef, Reason, Tell};
+/// # async fn example(node: aemp::LocalNode, worker: aemp::PortId) {
+/// use aemp::{PortId, PortRef, Reason, Tell};
 ///
 /// #[derive(serde::Serialize, serde::Deserialize)]
 /// enum Job { Lost { worker: PortId, reason: Reason } }

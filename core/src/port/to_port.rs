@@ -16,8 +16,8 @@ use crate::{NodeId, PortId, Text};
 /// ([`NodeStats::misaddressed`](crate::NodeStats::misaddressed)). Where many messages go to one port, parse the text once.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
-/// use aemp_core::PortId;
+/// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
+/// use aemp::PortId;
 /// node.send("server#shelf", ("put", "primes", [2, 3, 5]));
 /// let (primes,): (Vec<u32>,) = node.call("server#shelf", ("get", "primes")).await?;
 ///

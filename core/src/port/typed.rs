@@ -12,8 +12,8 @@ use crate::{Message, ParseError, Reason};
 /// with a beginning or an end. [`LocalNode::typed_port_of`](crate::LocalNode::typed_port_of) starts it.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode) {
-/// use aemp_core::{Context, PortRef, Reason, ReplyTo, TypedPort};
+/// # async fn example(node: aemp::LocalNode) {
+/// use aemp::{Context, PortRef, Reason, ReplyTo, TypedPort};
 ///
 /// #[derive(serde::Serialize, serde::Deserialize)]
 /// enum Request { Add(u64), Total(ReplyTo<u64>) }
@@ -114,8 +114,8 @@ pub struct TypedFn<M, F> {
 /// A typed port of a closure, for what a closure alone cannot say.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode) {
-/// use aemp_core::{Unhandled, typed};
+/// # async fn example(node: aemp::LocalNode) {
+/// use aemp::{Unhandled, typed};
 ///
 /// #[derive(serde::Serialize, serde::Deserialize)]
 /// enum Lamp { On, Off }

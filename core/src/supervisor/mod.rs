@@ -25,9 +25,9 @@ use keeper::Keeper;
 /// reverse order.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode, server: aemp_core::NodeId) {
+/// # async fn example(node: aemp::LocalNode, server: aemp::NodeId) {
 /// use std::time::Duration;
-/// use aemp_core::{Supervision, routes};
+/// use aemp::{Supervision, routes};
 ///
 /// let workers = node.supervise(
 ///     Supervision::one_for_one()

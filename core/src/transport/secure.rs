@@ -36,7 +36,7 @@ use crate::handshake::TlsRole;
 ///
 /// ```
 /// use std::io::{self, IoSlice};
-/// use aemp_core::transport::{Secure, SecureOptions, Secured, Stream, TlsInfo};
+/// use aemp::transport::{Secure, SecureOptions, Secured, Stream, TlsInfo};
 /// use async_trait::async_trait;
 ///
 /// struct Nothing;
@@ -125,7 +125,7 @@ impl Certificate {
     ///
     /// ```
     /// # use std::time::SystemTime;
-    /// # let certificate = aemp_core::transport::Certificate {
+    /// # let certificate = aemp::transport::Certificate {
     /// #     der: Default::default(),
     /// #     subject: "CN=a".into(),
     /// #     issuer: "CN=a".into(),

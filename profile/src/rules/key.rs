@@ -241,7 +241,7 @@ impl Key {
     /// [`ProfileError::Value`], with a description of valid values and an example.
     ///
     /// ```
-    /// use aemp_profile::{Key, Place};
+    /// use aemp::profile::{Key, Place};
     /// let error = Key::MonitorTimeout.check(&"soon".into(), &Place::Program).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
@@ -296,8 +296,8 @@ impl Key {
     /// list. A word that cannot be converted stays a text, which [`check`](Self::check) then refuses.
     ///
     /// ```
-    /// use aemp_core::Value;
-    /// use aemp_profile::Key;
+    /// use aemp::Value;
+    /// use aemp::profile::Key;
     /// assert_eq!(Key::MonitorTimeout.word("10"), Value::from(10));
     /// assert_eq!(Key::Secure.word("on"), Value::from(true));
     /// assert_eq!(Key::Seeds.word("a:1,b:2"), Value::from(vec!["a:1".into(), "b:2".into()]));

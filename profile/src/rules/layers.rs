@@ -9,15 +9,15 @@ use super::{Key, Place, Profile, ProfileError, Warning};
 /// The inputs of a configuration. The value `null` stands for the built-in default.
 ///
 /// ```
-/// use aemp_core::Map;
-/// use aemp_profile::Sources;
+/// use aemp::Map;
+/// use aemp::profile::Sources;
 /// let mut sources = Sources::new("myhost", "r4nd0m");
 /// let program: Map = [("seeds", "192.0.2.1:4040")].into_iter().collect();
 /// sources.program = Some(&program);
 /// let profile = sources.resolve()?;
 /// assert_eq!(profile.node_id.as_str(), "myhost/r4nd0m");
 /// assert_eq!(profile.seeds, ["192.0.2.1:4040"]);
-/// # Ok::<(), aemp_profile::ProfileError>(())
+/// # Ok::<(), aemp::profile::ProfileError>(())
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]

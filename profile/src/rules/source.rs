@@ -12,8 +12,8 @@ use super::{Key, ProfileError, Sources, program};
 /// implements this trait, and passes it to the builder as [`Profiles`].
 ///
 /// ```
-/// use aemp_profile::{ProfileSource, Profiles};
-/// use aemp_core::{LocalNode, Value, value::to_value};
+/// use aemp::profile::{ProfileSource, Profiles};
+/// use aemp::{LocalNode, Value, value::to_value};
 /// struct Fixed;
 /// impl ProfileSource for Fixed {
 ///     fn load(&self) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {

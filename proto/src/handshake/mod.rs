@@ -21,7 +21,7 @@
 //! A complete opening of both ends without a network:
 //!
 //! ```
-//! use aemp_proto::handshake::{Greeted, HandshakeError, Nonce, Opening, Progress, Role, Secret, Settings};
+//! use aemp::handshake::{Greeted, HandshakeError, Nonce, Opening, Progress, Role, Secret, Settings};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let settings = |node: &str, framings: &[&str]| -> Result<_, Box<dyn std::error::Error>> {
 //!     let mut settings = Settings::new(node.parse()?);

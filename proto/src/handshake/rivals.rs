@@ -48,13 +48,13 @@ pub enum Verdict {
 /// so after that the choice is made.
 ///
 /// ```
-/// use aemp_proto::handshake::{Role, rivals::{First, Verdict, decide}};
+/// use aemp::handshake::{Role, rivals::{First, Verdict, decide}};
 /// let (a, b) = ("a".parse()?, "b".parse()?);
 /// // Both dialled at the same time. At each end its own connection is the first.
 /// let at_a = decide(&a, &b, true, Role::Dialler, First::AuthSent, Role::Acceptor);
 /// let at_b = decide(&b, &a, true, Role::Dialler, First::AuthSent, Role::Acceptor);
 /// assert_eq!((at_a, at_b), (Verdict::HoldSecond, Verdict::HoldFirst));
-/// # Ok::<(), aemp_proto::ParseIdError>(())
+/// # Ok::<(), aemp::id::ParseIdError>(())
 /// ```
 pub fn decide(
     us: &NodeId,

@@ -15,12 +15,12 @@ use crate::text::latin1;
 /// The constructors check its length against the configured `min_secret` (protocol.md section 9).
 ///
 /// ```
-/// use aemp_proto::handshake::Secret;
+/// use aemp::handshake::Secret;
 /// let error = Secret::from_text("short", 16).unwrap_err().to_string();
 /// assert!(error.starts_with("the secret has 5 bytes, at least 16 are needed"));
 /// let secret = Secret::from_text("correct horse battery", 16)?;
 /// assert_eq!(format!("{secret:?}"), "Secret(..)");
-/// # Ok::<(), aemp_proto::handshake::SecretError>(())
+/// # Ok::<(), aemp::handshake::SecretError>(())
 /// ```
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<Vec<u8>>>);

@@ -11,10 +11,10 @@ use crate::value::{EncodeError, ParseError, Values, to_values};
 /// message of one element. [`to_values`] has the table.
 ///
 /// ```
-/// use aemp_proto::message::{IntoMessage, Message};
+/// use aemp::message::{IntoMessage, Message};
 /// let message = ("add", 41).into_message()?;
 /// assert_eq!(message.tag().as_deref(), Some("add"));
-/// # Ok::<(), aemp_proto::value::EncodeError>(())
+/// # Ok::<(), aemp::codec::EncodeError>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as a message",

@@ -24,12 +24,12 @@ pub use wire::{Wire, skip_elements};
 /// A message: a list of elements. By convention the first is a text, the message's tag.
 ///
 /// ```
-/// use aemp_proto::Message;
+/// use aemp::Message;
 /// let message = Message::from_iter(["greet", "world"]);
 /// assert_eq!(message.tag().as_deref(), Some("greet"));
 /// let (tag, whom): (String, String) = message.parse()?;
 /// assert_eq!(whom, "world");
-/// # Ok::<(), aemp_proto::ParseError>(())
+/// # Ok::<(), aemp::ParseError>(())
 /// ```
 #[derive(Clone)]
 pub struct Message(Body);
@@ -61,12 +61,12 @@ impl Message {
     /// messages each is accepted for another if the conversion is lossless, as the table in docs/from-perl.md says.
     ///
     /// ```
-    /// use aemp_proto::Message;
+    /// use aemp::Message;
     /// #[derive(serde::Deserialize, PartialEq, Debug)]
     /// enum Request { Greet(String), Stop }
     /// let message = Message::from_iter(["Greet", "world"]);
     /// assert_eq!(message.parse::<Request>()?, Request::Greet("world".into()));
-    /// # Ok::<(), aemp_proto::ParseError>(())
+    /// # Ok::<(), aemp::ParseError>(())
     /// ```
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ParseError> {
         match self.0 {

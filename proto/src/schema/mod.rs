@@ -22,7 +22,7 @@ pub use table::message_table;
 /// its messages as `x-messages`. What another text of this crate is, `x-name` says.
 ///
 /// ```
-/// use aemp_proto::schema::{message_schema, schemars};
+/// use aemp::schema::{message_schema, schemars};
 /// #[derive(serde::Deserialize, schemars::JsonSchema)]
 /// #[schemars(crate = "schemars")]
 /// enum Lamp { Dim { percent: u8 }, Off }

@@ -12,7 +12,7 @@ use super::message_schema;
 /// variant and of its fields. A second table has the types that they name.
 ///
 /// ```
-/// use aemp_proto::schema::{message_table, schemars};
+/// use aemp::schema::{message_table, schemars};
 /// #[derive(serde::Deserialize, schemars::JsonSchema)]
 /// #[schemars(crate = "schemars")]
 /// enum Lamp {

@@ -123,7 +123,7 @@ impl Capabilities {
     /// For the first value that the codec cannot carry, with the path to it.
     ///
     /// ```
-    /// use aemp_proto::{Value, token::Capabilities};
+    /// use aemp::{Value, codec::Capabilities};
     /// let payload = [("payload", bytes::Bytes::from_static(b"\xff"))];
     /// let list = Value::from(vec![1.into(), Value::Map(payload.into_iter().collect())]);
     /// let error = Capabilities::JSON.check(&["log".into(), 7.into(), list], "json").unwrap_err();
@@ -143,7 +143,7 @@ impl Capabilities {
     /// The elements, with every value that the codec cannot carry replaced by its diagnostic notation, a text.
     ///
     /// ```
-    /// use aemp_proto::{Value, token::Capabilities};
+    /// use aemp::{Value, codec::Capabilities};
     /// let bytes = Value::from(bytes::Bytes::from_static(b"\xff"));
     /// let fit = Capabilities::JSON.fit(&["die".into(), bytes]);
     /// assert_eq!(fit[1], Value::from("h'ff'"));

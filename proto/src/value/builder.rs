@@ -49,14 +49,14 @@ use crate::Text;
 /// As [`to_value`](crate::value::to_value); the error says in which element.
 ///
 /// ```
-/// use aemp_proto::value::to_values;
+/// use aemp::message::to_values;
 /// #[derive(serde::Serialize)]
 /// enum Request { Add(i64, i64), Stop }
 /// assert_eq!(to_values(&Request::Add(1, 2))?, to_values(&("Add", 1, 2))?);
 /// assert_eq!(to_values(&Request::Stop)?, to_values("Stop")?);
 /// // A sequence is one element.
 /// assert_eq!(to_values(&vec![1, 2])?.len(), 1);
-/// # Ok::<(), aemp_proto::value::EncodeError>(())
+/// # Ok::<(), aemp::codec::EncodeError>(())
 /// ```
 #[inline]
 pub fn to_values<T: Serialize + ?Sized>(message: &T) -> Result<Values, EncodeError> {
@@ -73,10 +73,10 @@ pub fn to_values<T: Serialize + ?Sized>(message: &T) -> Result<Values, EncodeErr
 /// a `Some` holds null (`Some(None)`, `Some(())`) and would be read as `None`. The error has the path to the element.
 ///
 /// ```
-/// use aemp_proto::{Value, value::to_value};
+/// use aemp::{Value, value::to_value};
 /// assert_eq!(to_value(&("a", 1))?, Value::from(vec!["a".into(), 1.into()]));
 /// assert!(to_value(&u128::MAX).is_err());
-/// # Ok::<(), aemp_proto::value::EncodeError>(())
+/// # Ok::<(), aemp::codec::EncodeError>(())
 /// ```
 #[inline]
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, EncodeError> {

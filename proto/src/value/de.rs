@@ -23,10 +23,10 @@ use crate::Text;
 /// If the value does not fit the type: says what was expected and what was found.
 ///
 /// ```
-/// use aemp_proto::{Value, value::from_value};
+/// use aemp::{Value, value::from_value};
 /// let pair: (String, i64) = from_value(Value::from(vec!["a".into(), 1.into()]))?;
 /// assert_eq!(pair, ("a".to_owned(), 1));
-/// # Ok::<(), aemp_proto::ParseError>(())
+/// # Ok::<(), aemp::ParseError>(())
 /// ```
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ParseError> {
     T::deserialize(FromValue(value))

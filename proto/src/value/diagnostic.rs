@@ -8,7 +8,7 @@ use super::{MAX_DEPTH, Map, Value};
 /// In diagnostic notation. Values nested deeper than [`MAX_DEPTH`] are shown as `...`.
 ///
 /// ```
-/// use aemp_proto::Value;
+/// use aemp::Value;
 /// let value = Value::from(vec![Value::from("a\n"), Value::Tag(1, Box::new(Value::Simple(99)))]);
 /// assert_eq!(value.to_string(), r#"["a\n", 1(simple(99))]"#);
 /// assert_eq!(Value::from(bytes::Bytes::from_static(b"\x01\xff")).to_string(), "h'01ff'");

@@ -6,7 +6,7 @@ use std::fmt;
 /// An integer from -2^64 to 2^64-1.
 ///
 /// ```
-/// use aemp_proto::Integer;
+/// use aemp::Integer;
 /// let n = Integer::from(-7);
 /// assert_eq!(i64::try_from(n), Ok(-7));
 /// assert!(u64::try_from(n).is_err());

@@ -7,7 +7,7 @@ use super::Value;
 /// (protocol.md section 3).
 ///
 /// ```
-/// use aemp_proto::{Map, Value};
+/// use aemp::{Map, Value};
 /// let map: Map = [("a", 1), ("b", 2)].into_iter().collect();
 /// assert_eq!(map.get("b"), Some(&Value::from(2)));
 /// ```

@@ -54,7 +54,7 @@ pub(crate) const MAX_RESERVE: usize = 1024;
 /// One value of a message. Takes 24 bytes.
 ///
 /// ```
-/// use aemp_proto::Value;
+/// use aemp::Value;
 /// let value = Value::from(vec![Value::from("pi"), Value::from(3.14)]);
 /// assert_eq!(value[0].as_str(), Some("pi"));
 /// assert_eq!(value[1].as_f64(), Some(3.14));

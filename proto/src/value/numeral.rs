@@ -13,7 +13,7 @@ const GREATEST: &str = "1.79769313486232e+308";
 /// `1.79769313486232e+308` is the greatest double, and a number beyond it is infinity.
 ///
 /// ```
-/// use aemp_proto::value::perl_float;
+/// use aemp::value::perl_float;
 /// assert_eq!(perl_float("-1.79769313486232e+308"), Some(f64::MIN));
 /// assert_eq!(perl_float("1.8e308"), Some(f64::INFINITY));
 /// assert_eq!(perl_float("one"), None);

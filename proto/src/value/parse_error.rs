@@ -13,7 +13,7 @@ use crate::Excerpt;
 /// handler do not fit, it becomes the reason with which the port dies.
 ///
 /// ```
-/// use aemp_proto::Message;
+/// use aemp::Message;
 /// let message = Message::from_iter(["add", "one"]);
 /// let error = message.parse::<(String, i64)>().unwrap_err();
 /// assert_eq!(error.to_string(), r#"element 1: expected i64, found text "one""#);

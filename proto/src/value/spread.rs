@@ -14,8 +14,8 @@ use super::MAX_RESERVE;
 /// An AnyEvent::MP node sends such messages with `snd $port, "sum", @numbers`.
 ///
 /// ```
-/// use aemp_proto::message::IntoMessage;
-/// use aemp_proto::value::Spread;
+/// use aemp::message::IntoMessage;
+/// use aemp::message::Spread;
 /// let message = Spread(vec!["a", "b"]).into_message()?;
 /// assert_eq!(message.values()?.len(), 2);
 /// let Spread(texts) = message.parse::<Spread<String>>()?;

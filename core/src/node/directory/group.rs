@@ -17,8 +17,8 @@ use crate::{IntoMessage, PortId, Text, Value};
 /// [`LocalNode::group`](crate::LocalNode::group).
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
-/// use aemp_core::routes;
+/// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
+/// use aemp::routes;
 /// let worker = node.port_of(routes().on("job", |_, (n,): (u64,)| println!("job {n}")));
 /// let _member = node.group("workers").join(&worker)?;
 ///

@@ -26,7 +26,7 @@ use crate::{NodeId, PortId, Text, Value};
 /// conflicts.
 ///
 /// ```
-/// # async fn example(node: aemp_core::LocalNode) -> aemp_core::Result<()> {
+/// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
 /// let directory = node.directory();
 /// directory.set("config", "limit", 20)?;
 /// let limits = directory.family("config").await?;

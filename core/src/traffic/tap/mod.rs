@@ -26,7 +26,7 @@ const MISSED_INTERVAL: Duration = Duration::from_secs(1);
 /// The filter and the limits of a [`Tap`].
 ///
 /// ```
-/// let options = aemp_core::TapOptions::new().matching("seed#echo").rate(10).size(1000);
+/// let options = aemp::TapOptions::new().matching("seed#echo").rate(10).size(1000);
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "options do nothing until they are given to `LocalNode::tap`"]
