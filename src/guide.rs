@@ -1,14 +1,39 @@
-//! The programs of docs/guide, run as tests of the documentation.
+//! The guide, from `docs/guide`: its chapters are modules of the documentation, and their programs are run as tests of it.
+//!
+//! [ports]: self::ports
+//! [nodes]: self::nodes
+//! [failure]: self::failure
+//! [network]: self::network
+//! [production]: self::production
+//! [coming-back]: self::coming_back
+#![doc = include_str!("../docs/guide/README.md")]
 
-#[doc = include_str!("../docs/guide/1-ports.md")]
-mod ports {}
-#[doc = include_str!("../docs/guide/2-nodes.md")]
-mod nodes {}
-#[doc = include_str!("../docs/guide/3-failure.md")]
-mod failure {}
-#[doc = include_str!("../docs/guide/4-network.md")]
-mod network {}
-#[doc = include_str!("../docs/guide/5-production.md")]
-mod production {}
-#[doc = include_str!("../docs/guide/6-coming-back.md")]
-mod coming_back {}
+/// A chapter. The first definition of a link counts: here the ones of this documentation, in the repository its files.
+macro_rules! chapter {
+    ($name:ident, $file:literal) => {
+        #[doc = "[ports]: self::ports"]
+        #[doc = "[nodes]: self::nodes"]
+        #[doc = "[failure]: self::failure"]
+        #[doc = "[network]: self::network"]
+        #[doc = "[production]: self::production"]
+        #[doc = "[coming-back]: self::coming_back"]
+        #[doc = "[guarantee.md]: https://docs.rs/crate/aemp/latest/source/docs/guarantee.md"]
+        #[doc = "[network.md]: https://docs.rs/crate/aemp/latest/source/docs/network.md"]
+        #[doc = "[operating.md]: https://docs.rs/crate/aemp/latest/source/docs/operating.md"]
+        #[doc = "[operating.md#tls]: https://docs.rs/crate/aemp/latest/source/docs/operating.md"]
+        #[doc = "[operating.md#policy]: https://docs.rs/crate/aemp/latest/source/docs/operating.md"]
+        #[doc = "[observing.md]: https://docs.rs/crate/aemp/latest/source/docs/observing.md"]
+        #[doc = "[from-perl.md]: https://docs.rs/crate/aemp/latest/source/docs/from-perl.md"]
+        #[doc = "[SECURITY.md]: https://docs.rs/crate/aemp/latest/source/SECURITY.md"]
+        #[doc = ""]
+        #[doc = include_str!(concat!("../docs/guide/", $file))]
+        pub mod $name {}
+    };
+}
+
+chapter!(ports, "1-ports.md");
+chapter!(nodes, "2-nodes.md");
+chapter!(failure, "3-failure.md");
+chapter!(network, "4-network.md");
+chapter!(production, "5-production.md");
+chapter!(coming_back, "6-coming-back.md");

@@ -1,14 +1,27 @@
-//! Erlang-style messaging with pluggable transports and codecs, which speaks AEMP, the protocol of Perl's
-//! AnyEvent::MP.
+//! Erlang-style messaging for Rust: processes connect to each other, and send messages to cheap addresses inside each other,
+//! wherever those are. Transports and codecs plug in, and on the wire it is AEMP, the protocol of Perl's AnyEvent::MP: any
+//! program that writes JSON to a socket can take part.
 //!
-//! A *node* is a process, a *port* a cheap destination of messages in it. Sending never blocks, wherever the port
-//! is; a *monitor* tells when a port has died or messages to it may have been lost.
+//! ```text
+//!    process                                        process
+//!   ┌─ node "server" ────────────────┐             ┌─ node "client" ────────────────┐
+//!   │  port "server#counter" ◄───────┼── message ──┼── send, call, tell, ask        │
+//!   │  port "server#q7f2"            │             │                                │
+//!   │        dies ───────────────────┼── reason ───┼─► monitor: dies, or is lost    │
+//!   └────────────────────────────────┘             └────────────────────────────────┘
+//! ```
+//!
+//! * A **node** is a process in a network, a [`LocalNode`] here. [`node()`] makes one.
+//! * A **port** is a destination of messages in a node: what Erlang calls a process, and actix, kameo and ractor an actor. It
+//!   costs 150 bytes. Its [`PortId`] can be sent in messages. Sending never blocks.
+//! * A **monitor** tells when a port has died, or when messages to it may have been lost: nothing is lost in silence.
 //!
 //! ```
 //! use std::time::Duration;
 //! use aemp::{PortId, routes};
 //!
-//! # const SECRET: &str = "correct horse battery staple";
+//! const SECRET: &str = "correct horse battery staple";
+//!
 //! # #[cfg(all(feature = "tcp", any(feature = "json", feature = "cbor")))]
 //! #[tokio::main]
 //! async fn main() -> aemp::Result<()> {
@@ -29,6 +42,24 @@
 //! # fn main() {}
 //! ```
 //!
+//! # Where to look
+//!
+//! | to | see |
+//! | --- | --- |
+//! | learn it, one program after the other | the [`guide`] |
+//! | start a node, with a secret, addresses and seeds | [`node()`], [`Builder`], [`Config`] |
+//! | write a port: a closure, handlers by tag, a type, or one that is awaited | [`LocalNode::port`], [`routes`], [`Port`], [`Inbox`]; [`Context`] is what a handler has |
+//! | send a program's own types, checked by the compiler | [`LocalNode::typed_port`], [`PortRef`], [`ReplyTo`], [`TypedPort`] |
+//! | know what a type becomes on the wire | [`message::to_values`], the feature `schema` |
+//! | call and be answered | [`LocalNode::call`], [`LocalNode::ask`], [`Routes::answer`], [`CallError`] |
+//! | learn of a death, and start again what died | [`LocalNode::monitor`], [`Reason`], [`Supervision`] |
+//! | find ports by group, share values among nodes | [`LocalNode::group`], [`LocalNode::directory`] |
+//! | say what peers may do | [`policy`] |
+//! | see what goes on | [`LocalNode::stats`], [`LocalNode::events`], [`LocalNode::tap`]; the crate `aemp_cli` is the command |
+//! | write a codec or a transport | [`codec::Codec`], [`codec::ValueCodec`], [`transport::Transport`] |
+//!
+//! The library logs by `tracing`; without a subscriber nothing is shown. `tracing_subscriber::fmt::init()` in `main` is enough.
+//!
 //! # Features
 //!
 //! | feature | on by default | what it adds to [`node()`] |
@@ -42,14 +73,17 @@
 //! | `schema` | no | the messages of a type as JSON Schema and as a table; the module `schema` |
 //! | `metrics` | no | statistics for whatever recorder of the `metrics` facade the program has |
 
-#[cfg(all(
-    doctest,
-    feature = "tcp",
-    feature = "json",
-    feature = "cbor",
-    feature = "profile"
+#[cfg(any(
+    all(doc, not(doctest)),
+    all(
+        doctest,
+        feature = "tcp",
+        feature = "json",
+        feature = "cbor",
+        feature = "profile"
+    )
 ))]
-mod guide;
+pub mod guide;
 
 pub use aemp_core::*;
 
