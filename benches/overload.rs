@@ -56,7 +56,7 @@ async fn stopped_reader() {
         assert!(full(), "it reads: no result");
         flood.abort();
         drop(stopped);
-        while hub.links().len() > READERS {
+        while hub.connections().len() > READERS {
             tokio::task::yield_now().await;
         }
     }
@@ -99,7 +99,10 @@ async fn flood(hub: LocalNode) {
 
 fn queued(hub: &LocalNode, peer: &str) -> usize {
     let stats = hub.stats();
-    let link = stats.links.iter().find(|stats| stats.link.peer() == peer);
+    let link = stats
+        .connections
+        .iter()
+        .find(|stats| stats.info.peer() == peer);
     link.map_or(0, |stats| stats.queued)
 }
 
@@ -136,7 +139,7 @@ async fn lost_with_a_full_queue() {
         assert!(queued(&hub, "peer") > 1 << 20, "it reads: no result");
         drop(peer);
         lossy.push(window().await);
-        assert!(hub.links().is_empty(), "it is not lost: no result");
+        assert!(hub.connections().is_empty(), "it is not lost: no result");
     }
     for waits in [&mut quiet, &mut lossy] {
         waits.sort();

@@ -62,7 +62,7 @@ async fn main() {
                     "{:>5.0} s, {n:>6} connections: {:.1} MiB, {files} files, {} links",
                     start.elapsed().as_secs_f64(),
                     memory as f64 / f64::from(1 << 20),
-                    hub.links().len(),
+                    hub.connections().len(),
                 );
             }
         }
@@ -71,7 +71,7 @@ async fn main() {
         client.expect("no panic");
     }
     let deadline = Instant::now() + Duration::from_secs(30);
-    while gone.load(Ordering::Relaxed) < connections || hub.links().len() > 1 {
+    while gone.load(Ordering::Relaxed) < connections || hub.connections().len() > 1 {
         assert!(
             Instant::now() < deadline,
             "a monitor or a link is left: no result"

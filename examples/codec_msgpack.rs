@@ -72,8 +72,10 @@ async fn main() -> Result<(), BoxError> {
 
     println!("each connection speaks the best that both ends have:");
     for node in [&newer, &old] {
-        let [link] = &node.links()[..] else { continue };
-        println!("  {} -> {}: {}", node.id(), link.peer(), link.sends());
+        let [link] = &node.connections()[..] else {
+            continue;
+        };
+        println!("  {} -> {}: {}", node.id(), link.peer(), link.send_codec());
     }
 
     println!("\nwhat is sent arrives as it was:");

@@ -28,12 +28,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "\nthe receiver's list has the order, and the sender takes the first that it can speak:"
     );
     for node in [&both, &legacy, &binary] {
-        for link in node.links() {
+        for link in node.connections() {
             println!(
                 "  {} -> {}: {}, chosen by {}",
                 node.id(),
                 link.peer(),
-                link.sends(),
+                link.send_codec(),
                 node.id()
             );
         }

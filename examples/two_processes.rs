@@ -40,8 +40,8 @@ async fn parent() -> Result<(), Box<dyn std::error::Error>> {
     println!(
         "parent: {} is up; I send {}, it sends {}",
         link.peer(),
-        link.sends(),
-        link.receives()
+        link.send_codec(),
+        link.recv_codec()
     );
 
     let powers = node.spawn(&NodeId::new("child")?, "example::powers", (2,))?;

@@ -176,12 +176,12 @@ async fn wait_for(workers: &mut Members, count: usize) -> Outcome {
 }
 
 fn links(node: &LocalNode) {
-    for link in node.links() {
+    for link in node.connections() {
         println!(
             "client: sends {} to {}, which sends {}",
-            link.sends(),
+            link.send_codec(),
             link.peer(),
-            link.receives()
+            link.recv_codec()
         );
     }
 }

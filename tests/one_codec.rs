@@ -31,5 +31,5 @@ async fn two_nodes_talk_over_tcp_with_the_codecs_there_are() {
     } else {
         "json"
     };
-    assert_eq!(client.links()[0].sends(), best);
+    assert_eq!(client.connections()[0].send_codec(), best);
 }

@@ -27,7 +27,7 @@ pub(crate) async fn join(node: &LocalNode, id: &str) -> TcpStream {
     while lines < 3 {
         lines += usize::from(peer.read_u8().await.expect("it answers") == b'\n');
     }
-    while !node.links().iter().any(|link| link.peer() == id) {
+    while !node.connections().iter().any(|link| link.peer() == id) {
         tokio::task::yield_now().await;
     }
     peer

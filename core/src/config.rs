@@ -88,7 +88,7 @@ pub struct Config {
     pub auth_offer: Vec<AuthMethod>,
     /// The auth methods that this node accepts, best first; by default the same. `cleartext` also needs
     /// [`cleartext`](Self::cleartext). With `tls_anon` peers without certificate and secret can connect to this node; they
-    /// are marked ([`LinkInfo::is_anonymous`](crate::LinkInfo::is_anonymous)).
+    /// are marked ([`ConnectionInfo::is_anonymous`](crate::ConnectionInfo::is_anonymous)).
     pub auth_accept: Vec<AuthMethod>,
     /// Send small writes at once, on transports that could delay them (as `TCP_NODELAY`); on.
     pub nodelay: bool,

@@ -59,7 +59,8 @@ pub use port::{
 pub use shard::{PortStats, ShardStats};
 pub use supervisor::{IntoChild, Supervision, Supervisor};
 pub use traffic::{
-    Events, LinkInfo, LinkStats, NodeEvent, Tap, TapOptions, Tapped, TappedMessage, Traffic,
+    ConnectionInfo, ConnectionStats, Events, NodeEvent, Tap, TapOptions, Tapped, TappedMessage,
+    Traffic,
 };
 
 #[doc(inline)]

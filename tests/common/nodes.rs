@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aemp::{LinkInfo, LocalNode, PortId};
+use aemp::{ConnectionInfo, LocalNode, PortId};
 
 pub(crate) const SECRET: &str = "correct horse battery staple";
 
@@ -14,8 +14,12 @@ pub(crate) async fn soon<F: IntoFuture>(future: F) -> F::Output {
 
 /// The link to `peer`, which may know of it a moment before we do.
 #[allow(dead_code, reason = "not every test binary looks at links")]
-pub(crate) async fn link(node: &LocalNode, peer: &str) -> LinkInfo {
-    let find = || node.links().into_iter().find(|link| link.peer() == peer);
+pub(crate) async fn link(node: &LocalNode, peer: &str) -> ConnectionInfo {
+    let find = || {
+        node.connections()
+            .into_iter()
+            .find(|link| link.peer() == peer)
+    };
     let found = async {
         loop {
             match find() {

@@ -110,7 +110,7 @@ pub(crate) async fn run(id: String) {
             cx.send(&reply, ());
         })
         .on("queued", |cx, (reply,): (PortId,)| {
-            let links = cx.node().stats().links;
+            let links = cx.node().stats().connections;
             let most = links.iter().map(|link| link.queued).max();
             cx.send(&reply, (most,));
         })

@@ -76,7 +76,7 @@ async fn a_stopped_process_is_noticed_whatever_is_sent_to_it() {
     }
     assert_eq!(
         link(&node, "idle").await.generation(),
-        node.links()[0].generation()
+        node.connections()[0].generation()
     );
 }
 

@@ -57,11 +57,11 @@ async fn every_pair_of_codec_lists_talks_or_says_why_not() {
             child.line("@ready ").await;
             let link = link(&seed, "child").await;
             assert_eq!(
-                Some(link.sends()),
+                Some(link.send_codec()),
                 chosen(theirs, ours),
                 "{ours:?} {theirs:?}"
             );
-            assert_eq!(link.receives(), from_child, "{ours:?} {theirs:?}");
+            assert_eq!(link.recv_codec(), from_child, "{ours:?} {theirs:?}");
 
             let there = port("child#echo");
             let what = Value::from(vec![

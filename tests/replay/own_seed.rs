@@ -66,6 +66,6 @@ async fn a_node_that_is_its_own_seed_drops_it_as_recorded() {
             .await
             .is_err()
     );
-    assert_eq!(node.links().len(), 0);
+    assert_eq!(node.connections().len(), 0);
     println!("s09b-self-seed: 4 lines of ours, both greetings compared; dropped, as recorded");
 }

@@ -43,7 +43,11 @@ async fn no_line_of_the_log_shows_a_secret() {
             .await
             .unwrap();
         let joined = soon(node.joined()).await;
-        texts.push(format!("{joined:?} {:?} {:?}", node.links(), node.seeds()));
+        texts.push(format!(
+            "{joined:?} {:?} {:?}",
+            node.connections(),
+            node.seeds()
+        ));
         texts.extend(joined.err().map(|error| error.to_string()));
         node.shutdown().await;
     }

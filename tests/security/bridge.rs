@@ -57,7 +57,7 @@ impl Bridge {
                     assert!(failure.contains(&why), "{failure}");
                 }
             }
-            assert!(node.links().iter().all(|link| link.peer() != other));
+            assert!(node.connections().iter().all(|link| link.peer() != other));
         }
         for said in soon(self.said).await.unwrap() {
             let lines = said.iter().filter(|byte| **byte == b'\n').count();

@@ -80,7 +80,7 @@ async fn without_the_check_of_roles_the_bridge_of_two_listeners_opens_as_little(
     scene.refused(&["sent no auth line within 500ms"]).await;
     scene.refused(&["\"a\""]).await;
     scene.refused(&["\"b\""]).await;
-    assert!(bridge.nodes[1].links().is_empty());
+    assert!(bridge.nodes[1].connections().is_empty());
 }
 
 #[tokio::test]
@@ -185,11 +185,11 @@ async fn without_the_check_of_the_first_byte_a_node_is_deaf_and_nobody_hears_of_
         let (d, _said) = misread(&scene, kind, said, made).await;
         soon(d.joined()).await.unwrap();
         d.send("a#heard", ("hello",));
-        let sent = || d.stats().links[0].sent;
+        let sent = || d.stats().connections[0].sent;
         link(&scene.a, "d").await;
         let received = || {
-            let links = scene.a.stats().links.into_iter();
-            let mut found = links.filter(|link| link.link.peer() == "d");
+            let links = scene.a.stats().connections.into_iter();
+            let mut found = links.filter(|link| link.info.peer() == "d");
             found.next().expect("the link is up").received
         };
         until("all has come", || received().bytes >= sent().bytes).await;

@@ -52,6 +52,6 @@ async fn a_proof_and_a_message_that_are_glued_to_the_nonce_line_are_no_tls() {
     let why = "TLS with \"d\" failed: what the peer sends is not TLS, or was changed on the way";
     scene.refused(&[why]).await;
     assert!(soon(d.joined()).await.is_err());
-    assert!(d.links().is_empty());
+    assert!(d.connections().is_empty());
     scene.undisturbed(encrypted).await;
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aemp::policy::{Permission, Rule, Rules};
-use aemp::{Builder, Context, LinkStats, LocalNode, Message, PortId};
+use aemp::{Builder, ConnectionStats, Context, LocalNode, Message, PortId};
 
 use crate::nodes::{link, soon};
 use crate::scene::{Scene, Socket, takes_cleartext, until};
@@ -31,9 +31,9 @@ pub(crate) async fn settled(x: &mut Socket) {
 }
 
 /// What `node` has counted of its connection to `x`, if that stands.
-pub(crate) fn counted(node: &LocalNode) -> Option<LinkStats> {
-    let mut links = node.stats().links.into_iter();
-    links.find(|link| link.link.peer() == "x")
+pub(crate) fn counted(node: &LocalNode) -> Option<ConnectionStats> {
+    let mut links = node.stats().connections.into_iter();
+    links.find(|link| link.info.peer() == "x")
 }
 
 fn refused(node: &LocalNode) -> u64 {
@@ -75,7 +75,7 @@ async fn a_member_runs_nothing_that_was_not_offered() {
     x.until(r#"["","kil0","new","no_such_port","cannot monitor nonexistent port","a#new"]"#)
         .await;
     let link = counted(&scene.a).expect("the connection stands");
-    assert_eq!(link.odd, requests.len() as u64);
+    assert_eq!(link.unknown_requests, requests.len() as u64);
     for parts in [
         ["a request that this node does not know", "CORE::exit"],
         ["spawn of a function that is not offered here", "CORE::exit"],

@@ -41,7 +41,7 @@ async fn a_recorded_session_opens_no_second_one_with_either_end() {
     stranger.send(&of_a).await;
     let why = failure(&d).await;
     assert!(why.contains("\"a\" did not prove itself"), "{why}");
-    assert!(d.links().is_empty());
+    assert!(d.connections().is_empty());
     scene.undisturbed(translated).await;
 }
 
@@ -92,7 +92,7 @@ async fn the_proof_of_a_dialler_that_is_sent_back_to_it_proves_nothing() {
     let (d, _stranger, greeting, proof) = reflect().await;
     let why = failure(&d).await;
     assert!(why.contains("\"x\" did not prove itself"), "{why}");
-    assert!(d.links().is_empty());
+    assert!(d.connections().is_empty());
 
     // Nor is it one for a node that has not heard the same lines.
     let mut stranger = scene.dial().await;

@@ -53,7 +53,7 @@ async fn no_connection_comes_up_if_a_byte_of_either_greeting_is_changed() {
                 break;
             }
             let why = joined.unwrap_err().text;
-            assert!(d.links().is_empty(), "{end} {at}: {why}");
+            assert!(d.connections().is_empty(), "{end} {at}: {why}");
             soon(said).await.unwrap();
             at += 1;
         }
@@ -87,7 +87,7 @@ async fn mangled(scene: &Scene, end: usize, number: usize, (what, mangle): (&str
     });
     let (d, said) = scene.between(quick, PLAIN, change).await;
     let why = soon(d.joined()).await.expect_err(what).text;
-    assert!(d.links().is_empty(), "{end} {number} {what}: {why}");
+    assert!(d.connections().is_empty(), "{end} {number} {what}: {why}");
     soon(said).await.unwrap();
 }
 
@@ -123,7 +123,7 @@ async fn a_dialler_refuses_a_mangled_auth_line_and_the_other_end_hears_of_it() {
         let (d, said) = scene.between(translated, PLAIN, change).await;
         let why = failure(&d).await;
         assert!(why.contains("\"a\""), "{what}: {why}");
-        assert!(d.links().is_empty());
+        assert!(d.connections().is_empty());
         scene.gone("d").await;
         soon(said).await.unwrap();
     }

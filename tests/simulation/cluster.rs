@@ -390,7 +390,7 @@ fn telling(world: &World, watch: WatchId) -> impl FnOnce(Reason) + Send + use<> 
 
 /// The connection to the node of `port` that is up, as the network numbers it.
 pub(crate) fn connection(node: &LocalNode, port: &PortId) -> Option<Number> {
-    let links = node.links();
+    let links = node.connections();
     let link = links.iter().find(|link| link.peer() == port.node())?;
     link.address().map(number_of)
 }

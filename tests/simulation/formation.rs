@@ -507,7 +507,10 @@ impl Formation {
 
     /// Messages and bytes that all nodes have sent so far.
     pub(crate) fn sent(&self) -> (u64, u64) {
-        let links = self.lives.values().flat_map(|life| life.node.stats().links);
+        let links = self
+            .lives
+            .values()
+            .flat_map(|life| life.node.stats().connections);
         links.fold((0, 0), |(messages, bytes), link| {
             (messages + link.sent.messages, bytes + link.sent.bytes)
         })

@@ -421,7 +421,7 @@ impl Schedule {
         let names = self.cluster.names();
         let there = self.random.pick(&names).copied().unwrap_or_default();
         if let Some((node, process)) = self.node(at) {
-            let links = node.links();
+            let links = node.connections();
             let link = links.iter().find(|link| link.peer() == &node_id(there));
             if let Some(link) = link {
                 let gone = node.gone(node_id(there));

@@ -39,7 +39,13 @@ const HIGH: usize = 8 << 20;
 /// Which shard of `node` runs `port`. Nothing else is at work there.
 async fn shard_of(node: &LocalNode, port: &PortId) -> usize {
     const SENT: u64 = 100;
-    let done = || -> Vec<u64> { node.stats().shards.iter().map(|shard| shard.done).collect() };
+    let done = || -> Vec<u64> {
+        node.stats()
+            .shards
+            .iter()
+            .map(|shard| shard.processed)
+            .collect()
+    };
     let before = done();
     (0..SENT).for_each(|_| node.send(port, ("nothing",)));
     let all = before.iter().sum::<u64>() + SENT;

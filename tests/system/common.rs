@@ -38,13 +38,13 @@ pub(crate) fn node(id: &str, network: &Network) -> Builder {
 
 /// Waits until `node` has a link to `peer`.
 pub(crate) async fn linked(node: &LocalNode, peer: &str) {
-    let up = || node.links().iter().any(|link| link.peer() == peer);
+    let up = || node.connections().iter().any(|link| link.peer() == peer);
     until(&format!("{} is linked to {peer}", node.id()), up).await;
 }
 
 /// Waits until `node` has no link to `peer`.
 pub(crate) async fn unlinked(node: &LocalNode, peer: &str) {
-    let down = || node.links().iter().all(|link| link.peer() != peer);
+    let down = || node.connections().iter().all(|link| link.peer() != peer);
     until(&format!("{} is not linked to {peer}", node.id()), down).await;
 }
 

@@ -73,7 +73,10 @@ async fn watches_that_begin_and_end_all_the_time_cost_no_more_than_their_peer_ta
     w.send(br#"["","g_mon1","g"]["","g_mon1","f"]"#).await;
     until("all has been read", || {
         let stats = scene.a.stats();
-        let w = stats.links.iter().find(|link| link.link.peer() == "w");
+        let w = stats
+            .connections
+            .iter()
+            .find(|link| link.info.peer() == "w");
         w.is_some_and(|link| link.received.messages >= 602)
     })
     .await;

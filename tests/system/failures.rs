@@ -50,7 +50,7 @@ impl Scene {
     pub(crate) async fn undisturbed(&self) {
         let (n,): (u32,) = soon(self.b.call(&self.echo, ("echo", 7))).await.unwrap();
         assert_eq!(n, 7);
-        assert_eq!(self.b.links()[0].generation(), 1);
+        assert_eq!(self.b.connections()[0].generation(), 1);
     }
 
     /// The log has a refusal that says `parts`.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 
 use aemp::transport::{Listener, Options, Stream, Transport};
-use aemp::{Address, LinkStats, LocalNode, PortId, routes};
+use aemp::{Address, ConnectionStats, LocalNode, PortId, routes};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::consume_budget;
@@ -209,9 +209,9 @@ impl Scene {
 
 impl Scene {
     /// What `a` says of the stranger's connection.
-    fn stats(&self) -> LinkStats {
-        let links = self.a.stats().links.into_iter();
-        let mut strangers = links.filter(|link| link.link.peer() == "stranger");
+    fn stats(&self) -> ConnectionStats {
+        let links = self.a.stats().connections.into_iter();
+        let mut strangers = links.filter(|link| link.info.peer() == "stranger");
         strangers.next().expect("the connection stands")
     }
 

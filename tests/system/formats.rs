@@ -42,8 +42,8 @@ async fn each_connection_speaks_the_best_that_both_ends_have() {
     let at_a = echo(&a);
     for (node, codec) in [(&b, "msgpack"), (&c, "cbor")] {
         soon(node.joined()).await.unwrap();
-        let link = &node.links()[0];
-        assert_eq!((link.sends(), link.receives()), (codec, codec));
+        let link = &node.connections()[0];
+        assert_eq!((link.send_codec(), link.recv_codec()), (codec, codec));
         let bytes = Value::from(Bytes::from_static(b"\0\xff"));
         let all = Value::from(vec![bytes, f64::INFINITY.into(), u64::MAX.into()]);
         let call = node.call(&at_a, ("echo", &all));

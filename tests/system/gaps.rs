@@ -92,7 +92,7 @@ async fn a_monitor_that_fires_before_it_is_asked_for_is_not_left_with_the_peer()
     let _again = b.monitor(&port, |_| ());
     // What was asked for before this has come.
     soon(b.gone("a#other")).await;
-    assert_eq!(a.stats().links[0].watches, 1);
+    assert_eq!(a.stats().connections[0].watches, 1);
 }
 
 /// What the node itself says may be bent to fit a codec; what a program says may not.

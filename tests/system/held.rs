@@ -118,7 +118,7 @@ async fn connections_that_others_have_opened_have_a_limit() {
     scene.a.send("w#port", ("hello",));
     let mut w = Stranger::from(soon(dialled.recv()).await.unwrap());
     w.greet("w", "json").await;
-    until("four links are up", || scene.a.links().len() == 4).await;
+    until("four links are up", || scene.a.connections().len() == 4).await;
     scene.undisturbed().await;
 }
 
@@ -147,12 +147,20 @@ async fn one_member_under_many_names_lets_no_more_wait_than_all_peers_may() {
             scene.a.send(to, ("x".repeat(1 << 20),));
         }
     }
-    let queued = || -> usize { scene.a.stats().links.iter().map(|link| link.queued).sum() };
+    let queued = || -> usize {
+        scene
+            .a
+            .stats()
+            .connections
+            .iter()
+            .map(|link| link.queued)
+            .sum()
+    };
     until("what waits is within the limit", || {
         queued() <= (8 << 20) + (10 << 19)
     })
     .await;
-    assert!(scene.a.links().iter().any(|link| link.peer() == "x9"));
+    assert!(scene.a.connections().iter().any(|link| link.peer() == "x9"));
     // No more than had to.
     assert!(queued() > 4 << 20, "{} bytes", queued());
     let mut said = 0;
@@ -207,14 +215,14 @@ async fn what_is_read_and_monitors_count_towards_what_is_held_for_all_peers() {
             .await;
         strangers.push(stranger);
     }
-    until("one has to go", || scene.a.links().len() < 11).await;
+    until("one has to go", || scene.a.connections().len() < 11).await;
     let said = scene
         .log
         .with(&["node down", "are held for all peers (peers_limit)"]);
     assert!(!said.is_empty());
     scene.undisturbed().await;
     strangers.clear();
-    until("the others are gone", || scene.a.links().len() == 1).await;
+    until("the others are gone", || scene.a.connections().len() == 1).await;
 
     // 70,000 monitors and more: one that holds few is well.
     let port = scene.a.port_of(routes()).port().to_string();

@@ -59,12 +59,13 @@ async fn a_peer_that_answers_lives_and_counts_as_hung_only_once_it_stops() {
     linked(&scene.a, "x").await;
     answer_for(&mut peer, 10 * TIMEOUT).await;
     let stats = scene.a.stats();
-    let link = stats.links.iter().find(|l| l.link.peer() == "x").unwrap();
-    assert_eq!((link.link.generation(), link.odd), (2, 0));
-    assert!(
-        link.round_trip.is_some_and(|took| took < TIMEOUT),
-        "{link:?}"
-    );
+    let link = stats
+        .connections
+        .iter()
+        .find(|l| l.info.peer() == "x")
+        .unwrap();
+    assert_eq!((link.info.generation(), link.unknown_requests), (2, 0));
+    assert!(link.rtt.is_some_and(|took| took < TIMEOUT), "{link:?}");
     assert!(link.received.messages >= 10, "{link:?}");
     let (took, _) = gone(&scene).await;
     assert!(IN_TIME.contains(&took), "{took}");
@@ -129,8 +130,8 @@ async fn answers_that_nobody_asked_for_are_counted() {
     }
     until("all four are counted", || {
         let stats = scene.a.stats();
-        let link = stats.links.iter().find(|l| l.link.peer() == "x");
-        link.is_some_and(|link| link.odd == 4)
+        let link = stats.connections.iter().find(|l| l.info.peer() == "x");
+        link.is_some_and(|link| link.unknown_requests == 4)
     })
     .await;
 }

@@ -50,7 +50,7 @@ async fn pair(a: Builder, b: Builder) -> (LocalNode, LocalNode, PortId) {
 }
 
 fn generation(node: &LocalNode) -> Option<u64> {
-    node.links().first().map(|link| link.generation())
+    node.connections().first().map(|link| link.generation())
 }
 
 // The clock is virtual.

@@ -69,9 +69,9 @@ async fn a_call_crosses_the_network_with_every_pair_of_codecs() {
                 continue;
             };
             soon(b.joined()).await.unwrap();
-            let link = b.links().remove(0);
-            assert_eq!(link.sends(), expected, "{ours:?} {theirs:?}");
-            assert_eq!(Some(link.receives().into()), common(theirs, ours));
+            let link = b.connections().remove(0);
+            assert_eq!(link.send_codec(), expected, "{ours:?} {theirs:?}");
+            assert_eq!(Some(link.recv_codec().into()), common(theirs, ours));
             let (_, total): (String, i64) = soon(b.call(adder(&a), ("add", 41))).await.unwrap();
             assert_eq!(total, 41);
         }
@@ -102,9 +102,9 @@ async fn a_node_whose_address_is_known_is_connected_to_on_demand() {
         .start()
         .await
         .unwrap();
-    assert!(b.links().is_empty());
+    assert!(b.connections().is_empty());
     let (_, total): (String, i64) = soon(b.call(adder(&a), ("add", 1))).await.unwrap();
-    assert_eq!((total, b.links().len()), (1, 1));
+    assert_eq!((total, b.connections().len()), (1, 1));
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn a_seed_is_connected_to_again_when_it_returns() {
     unlinked(&b, "a").await;
     let a = node("a", &network).bind("mem:a").start().await.unwrap();
     linked(&b, "a").await;
-    assert_eq!(b.links()[0].generation(), 2);
+    assert_eq!(b.connections()[0].generation(), 2);
     // The restarted node never answers to an old port ID.
     assert_eq!(soon(b.gone(&old)).await.kind(), Some("no_such_port"));
     let (_, total): (String, i64) = soon(b.call(adder(&a), ("add", 5))).await.unwrap();
@@ -398,7 +398,10 @@ async fn two_nodes_that_dial_each_other_end_with_one_connection() {
         let (_, other): (String, i64) = soon(a.call(adder(&b), ("add", 2))).await.unwrap();
         assert_eq!((total, other), (1, 2));
         assert_eq!(
-            (a.links()[0].generation(), b.links()[0].generation()),
+            (
+                a.connections()[0].generation(),
+                b.connections()[0].generation()
+            ),
             (1, 1)
         );
     }
@@ -414,7 +417,7 @@ async fn a_seed_that_is_the_node_itself_is_dropped() {
         .await
         .unwrap();
     soon(a.joined()).await.unwrap();
-    assert!(a.links().is_empty());
+    assert!(a.connections().is_empty());
 }
 
 #[tokio::test]

@@ -47,7 +47,12 @@ async fn a_node_told_nothing_but_a_seed_finds_a_group_and_reaches_its_members() 
     let client = start("client", &network, &["seed"]).await;
     let workers = soon(client.group("workers").live()).await.unwrap();
     members(&workers, &[&port]).await;
-    assert!(client.links().iter().all(|link| link.peer() == "seed"));
+    assert!(
+        client
+            .connections()
+            .iter()
+            .all(|link| link.peer() == "seed")
+    );
     let (twice,): (u64,) = soon(workers.any().call(("job", 21)).unwrap())
         .await
         .unwrap();

@@ -55,7 +55,7 @@ fn what_waits_for_another_node_ends_with_the_runtime_and_that_node_is_told() {
             (0..1000).for_each(|n| b.send(port, (n,)));
             soon(b.ready(port.node())).await;
         }
-        assert!(b.links().is_empty() && soon(b.joined()).await.is_err());
+        assert!(b.connections().is_empty() && soon(b.joined()).await.is_err());
         assert!(soon(b.shutdown()).await.failure.is_some());
         soon(a.shutdown()).await;
     });

@@ -59,7 +59,7 @@ async fn a_message_over_the_own_limits_is_an_error_for_its_sender_alone() {
 
         let (text,): (String,) = soon(inbox.recv()).await.unwrap().parse().unwrap();
         assert_eq!(text.len(), 50_000);
-        assert_eq!(sender.links()[0].generation(), 1);
+        assert_eq!(sender.connections()[0].generation(), 1);
         soon(sender.shutdown()).await;
     }
     scene.undisturbed().await;

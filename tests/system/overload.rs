@@ -37,7 +37,7 @@ async fn a_stopped_reader_holds_up_who_waits_for_it_and_nobody_else() {
         timeout(Duration::from_secs(5), &mut fast).await.is_err(),
         "it waits"
     );
-    let queued = || a.stats().links.iter().map(|link| link.queued).max();
+    let queued = || a.stats().connections.iter().map(|link| link.queued).max();
     assert!((64 << 10..66 << 10).contains(&queued().unwrap()));
     for n in 0..2000 {
         a.send(inbox.id(), (n, &payload));

@@ -225,8 +225,8 @@ async fn what_would_deafen_a_perl_node_does_not_go_out_and_its_link_stands() {
         scene.b.send(&relay, ("snd", port.to_string(), value));
     }
     perl.until(cbor(&[&text("port"), b"\xc1\x00"])).await;
-    let links = scene.a.stats().links;
-    let link = links.iter().find(|link| link.link.peer() == "b");
+    let links = scene.a.stats().connections;
+    let link = links.iter().find(|link| link.info.peer() == "b");
     assert_eq!(link.map(|link| link.refused), Some(2));
     let lines = scene
         .log
@@ -326,7 +326,12 @@ async fn a_global_node_that_does_not_tell_what_it_holds_is_asked_again_and_then_
     let held = soon(scene.b.directory().family("f")).await.unwrap();
     assert_eq!(held["k"], "v".into());
     assert_eq!(
-        scene.a.links().iter().filter(|link| link.is_perl()).count(),
+        scene
+            .a
+            .connections()
+            .iter()
+            .filter(|link| link.is_perl())
+            .count(),
         1
     );
     assert_eq!(scene.log.with(&["does not tell what it holds"]).len(), 2);

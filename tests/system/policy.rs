@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aemp::policy::{Action, Permission, Policy, Rule, Rules};
-use aemp::{LinkInfo, LocalNode, NodeEvent, PortId, Reason, routes};
+use aemp::{ConnectionInfo, LocalNode, NodeEvent, PortId, Reason, routes};
 use tokio::time::Instant;
 
 use crate::common::{Network, linked, node, soon, until};
@@ -66,8 +66,8 @@ impl Scene {
     }
 
     fn refused(&self, peer: &str) -> u64 {
-        let links = self.a.stats().links.into_iter();
-        let mut found = links.filter(|link| link.link.peer() == peer);
+        let links = self.a.stats().connections.into_iter();
+        let mut found = links.filter(|link| link.info.peer() == peer);
         found.next().expect("the connection stands").refused
     }
 
@@ -238,7 +238,7 @@ async fn nodes_of_ours_hear_of_a_refusal_at_once() {
 async fn a_request_of_many_families_asks_the_policy_within_a_limit() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    let policy = move |_: &LinkInfo, action: &Action<'_>| match action {
+    let policy = move |_: &ConnectionInfo, action: &Action<'_>| match action {
         Action::Write(family) => {
             count.fetch_add(1, Ordering::Relaxed);
             // Not one of those that are asked about first.
@@ -284,7 +284,7 @@ async fn a_request_of_many_families_asks_the_policy_within_a_limit() {
 async fn families_of_the_protocol_are_no_families_to_write() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let keep = asked.clone();
-    let policy = move |_: &LinkInfo, action: &Action<'_>| {
+    let policy = move |_: &ConnectionInfo, action: &Action<'_>| {
         keep.lock().unwrap().push(action.to_string());
         true
     };
@@ -323,7 +323,7 @@ async fn answers_to_questions_of_this_node_need_no_permission() {
     soon(watch.recv()).await.expect("the change comes");
     let why: Reason = soon(b.gone("elsewhere#port")).await;
     assert!(why.to_string().contains("no known address"), "{why}");
-    let links = b.stats().links.into_iter();
+    let links = b.stats().connections.into_iter();
     let refused: u64 = links.map(|link| link.refused).sum();
     assert_eq!(refused, 1, "that a is global");
 }
@@ -332,7 +332,7 @@ async fn answers_to_questions_of_this_node_need_no_permission() {
 async fn who_may_not_connect_ends_no_connection_of_the_node_whose_name_it_uses() {
     // The second of that name is another one.
     let seen = Arc::new(AtomicUsize::new(0));
-    let policy = move |peer: &LinkInfo, action: &Action<'_>| match action {
+    let policy = move |peer: &ConnectionInfo, action: &Action<'_>| match action {
         Action::Connect if peer.peer() == "x" => seen.fetch_add(1, Ordering::Relaxed) == 0,
         _ => true,
     };
@@ -352,7 +352,7 @@ async fn who_may_not_connect_ends_no_connection_of_the_node_whose_name_it_uses()
     assert_eq!(scene.a.stats().refused_connections, 1);
     x.send(br#"["","time","x#time"]"#).await;
     x.until(r#"["time","#).await;
-    assert_eq!(scene.a.links().len(), 1);
+    assert_eq!(scene.a.connections().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -367,12 +367,12 @@ async fn a_peer_that_no_rule_fits_is_not_connected() {
         .await
         .unwrap();
     soon(b.joined()).await.unwrap();
-    assert_eq!(scene.a.links().len(), 1);
+    assert_eq!(scene.a.connections().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_panics_refuses() {
-    let policy = |_: &LinkInfo, action: &Action<'_>| match action {
+    let policy = |_: &ConnectionInfo, action: &Action<'_>| match action {
         Action::Call(_) => panic!("oh"),
         _ => true,
     };
@@ -409,7 +409,7 @@ async fn who_does_not_read_its_refusals_is_closed_and_holds_no_memory() {
     let mut events = scene.a.events();
     let requests = br#"["","call","x#?"]"#.repeat(2000);
     let sent = async {
-        while !scene.a.links().is_empty() {
+        while !scene.a.connections().is_empty() {
             x.send(&requests).await;
             x.send(br#"["","mon1","port"]"#).await;
         }

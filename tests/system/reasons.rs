@@ -30,7 +30,15 @@ async fn watchers(scene: &Scene, port: &PortId, round: &str) -> Vec<Stranger> {
             .await;
         watchers.push(watcher);
     }
-    let watches = || -> usize { scene.a.stats().links.iter().map(|link| link.watches).sum() };
+    let watches = || -> usize {
+        scene
+            .a
+            .stats()
+            .connections
+            .iter()
+            .map(|link| link.watches)
+            .sum()
+    };
     until("the port is watched", || watches() == WATCHERS).await;
     watchers
 }
@@ -64,7 +72,7 @@ async fn a_kill_with_a_large_reason_costs_those_who_watch_the_port_next_to_nothi
             watcher.until(&news).await;
             watcher.until(says).await;
         }
-        for link in scene.a.stats().links {
+        for link in scene.a.stats().connections {
             assert!(link.sent.bytes < (PASSES + 1000) as u64, "{link:?}");
         }
         scene.undisturbed().await;
@@ -125,7 +133,15 @@ async fn others_have_their_turn_while_a_shard_tells_many_of_a_death() {
     for _ in 0..MANY / 1000 {
         watcher.send(watch.repeat(1000).as_bytes()).await;
     }
-    let untold = || -> usize { scene.a.stats().links.iter().map(|link| link.watches).sum() };
+    let untold = || -> usize {
+        scene
+            .a
+            .stats()
+            .connections
+            .iter()
+            .map(|link| link.watches)
+            .sum()
+    };
     until("the port is watched", || untold() == MANY).await;
     // What the shard has been given before is done.
     scene.a.ports().await;

@@ -1,14 +1,14 @@
 //! Relays: a message that a peer has passed on arrives as it is or not at all, and asks for nothing in another's name.
 
-use aemp::{LinkStats, PortId, Value};
+use aemp::{ConnectionStats, PortId, Value};
 
 use crate::common::{Network, linked, node, soon, until};
 use crate::failures::Scene;
 use crate::stranger::Stranger;
 
-fn stats(scene: &Scene, peer: &str) -> LinkStats {
-    let links = scene.a.stats().links.into_iter();
-    let mut found = links.filter(|link| link.link.peer() == peer);
+fn stats(scene: &Scene, peer: &str) -> ConnectionStats {
+    let links = scene.a.stats().connections.into_iter();
+    let mut found = links.filter(|link| link.info.peer() == peer);
     found.next().expect("the connection stands")
 }
 

@@ -52,7 +52,7 @@ async fn a_connection_that_does_not_answer_is_replaced_and_its_monitors_fire_fir
 
     anew.send(b"[\"\",\"snd\",\"x#me\",1]").await;
     anew.until("[\"me\",1]").await;
-    assert_eq!(a.links()[0].generation(), 2);
+    assert_eq!(a.connections()[0].generation(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +72,7 @@ async fn a_connection_that_answers_is_kept_and_the_new_one_is_closed() {
             .len(),
         1
     );
-    assert_eq!(a.links()[0].generation(), 1);
+    assert_eq!(a.connections()[0].generation(), 1);
     living.send(b"[\"\",\"snd\",\"x#me\",1]").await;
     living.until("[\"me\",1]").await;
 }
@@ -107,7 +107,7 @@ async fn a_perl_node_that_dials_while_it_is_dialled_gets_one_auth_line() {
             .await;
         linked(&ours, other).await;
         assert_eq!(second.line().await, "");
-        assert_eq!(ours.links().len(), 1);
+        assert_eq!(ours.connections().len(), 1);
     }
 }
 

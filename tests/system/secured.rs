@@ -106,7 +106,7 @@ async fn whatever_securing_a_connection_comes_to_the_node_goes_on() {
     *a_does.lock().unwrap() = Does::Pass;
     answers(&b, &echo).await;
     linked(&a, "b").await;
-    let link = a.links().remove(0);
+    let link = a.connections().remove(0);
     let tls = link.tls().unwrap();
     assert_eq!(tls.certificate.as_ref().unwrap().subject, "CN=all");
     let up = log.with(&["node up", "peer=b", "tls=none"]);

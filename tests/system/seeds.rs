@@ -26,7 +26,7 @@ async fn a_seed_given_at_run_time_is_connected_to_and_another_time_ignored() {
     let _a = node("a", &network).bind("mem:a").start().await.unwrap();
     let b = node("b", &network).start().await.unwrap();
     soon(b.joined()).await.unwrap();
-    assert!(b.seeds().is_empty() && b.links().is_empty());
+    assert!(b.seeds().is_empty() && b.connections().is_empty());
 
     assert!(b.add_seed(address("mem:a")));
     assert!(!b.add_seed(address("mem:a")));
@@ -99,7 +99,7 @@ async fn two_seeds_that_are_one_node_are_both_connected_to_it() {
     for seed in ["mem:a", "mem:a2"] {
         until("it is connected", || state(&b, seed) == connected("a")).await;
     }
-    assert_eq!(b.links().len(), 1);
+    assert_eq!(b.connections().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +113,7 @@ async fn a_removed_seed_keeps_its_connection_and_is_not_connected_to_again() {
     assert!(!b.remove_seed(&address("mem:a")));
     assert!(b.seeds().is_empty());
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(b.links()[0].generation(), 1);
+    assert_eq!(b.connections()[0].generation(), 1);
 
     drop(a);
     unlinked(&b, "a").await;
@@ -132,7 +132,7 @@ async fn removing_a_seed_ends_the_attempts_and_adding_it_begins_anew() {
     soon(b.joined()).await.unwrap();
     let _a = node("a", &network).bind("mem:a").start().await.unwrap();
     tokio::time::sleep(Duration::from_secs(600)).await;
-    assert!(b.links().is_empty());
+    assert!(b.connections().is_empty());
 
     let begun = Instant::now();
     assert!(b.add_seed(address("mem:a")));

@@ -39,7 +39,7 @@ async fn an_anonymous_peer_is_let_in_and_marked() {
     stranger.until(r#"["me","hello"]"#).await;
     let link = link(&a, id).await;
     assert!(link.is_anonymous());
-    assert_eq!(link.auth(), AuthMethod::TlsAnon);
+    assert_eq!(link.peer_auth(), AuthMethod::TlsAnon);
     assert_eq!(link.tls().unwrap().certificate, None);
     assert!(link.greeting_sent().contains("tls_anon"));
 }
@@ -79,7 +79,7 @@ async fn an_anonymous_peer_may_send_to_ports_and_nothing_else() {
         ]);
         assert_eq!(lines.len(), 1, "{action}");
     }
-    let link = &a.stats().links[0];
+    let link = &a.stats().connections[0];
     assert_eq!(link.refused, requests.len() as u64);
 }
 
@@ -94,7 +94,7 @@ async fn an_anonymous_peer_cannot_come_as_a_member() {
     let line = refused(&log).await;
     let expected = "\"member\" authenticates with tls_anon, which proves nothing, under an ID that a member could have";
     assert!(line.contains(expected), "{line}");
-    assert!(a.links().is_empty());
+    assert!(a.connections().is_empty());
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn a_hash_of_the_greetings_is_no_proof_without_a_certificate() {
     let line = refused(&log).await;
     let expected = "\"x\" authenticates with tls_sha3_512, which is no proof without a certificate, and it presented none";
     assert!(line.contains(expected), "{line}");
-    assert!(a.links().is_empty());
+    assert!(a.connections().is_empty());
     // The same with the certificate is one.
     let mut stranger = Stranger::dial(&address, "x", Some(&made)).await.unwrap();
     stranger.hash().await;
@@ -153,7 +153,7 @@ async fn a_certificate_that_is_presented_has_to_be_trusted_also_of_an_anonymous_
     }
     let line = refused(&log).await;
     assert!(line.contains("\"CN=foreign\""), "{line}");
-    assert!(a.links().is_empty());
+    assert!(a.connections().is_empty());
 }
 
 #[tokio::test]

@@ -34,9 +34,9 @@ async fn nodes_talk_under_tls_in_either_role_version_and_codec() {
                     assert_eq!(certificate.subject, "CN=AnyEvent::MP");
                     assert_eq!(certificate.der, made.der());
                     assert_eq!(certificate.fingerprint_hex().len(), 64);
-                    assert_eq!(link.auth(), AuthMethod::TlsSha3_512);
+                    assert_eq!(link.peer_auth(), AuthMethod::TlsSha3_512);
                     assert!(!link.is_anonymous());
-                    assert_eq!((link.sends(), link.receives()), (codec, codec));
+                    assert_eq!((link.send_codec(), link.recv_codec()), (codec, codec));
                 }
             }
         }
@@ -99,7 +99,7 @@ async fn a_fallback_to_plain_connections_is_loud_and_proves_the_secret() {
     assert_eq!(ask(&without_tls, "with", 1).await, Value::from(1));
     let plain = link(&with_tls, "without").await;
     assert!(plain.tls().is_none());
-    assert_eq!(plain.auth(), AuthMethod::HmacSha3_512);
+    assert_eq!(plain.peer_auth(), AuthMethod::HmacSha3_512);
     // Where both have TLS it is used.
     let also = with("also").seed(with_tls.addresses()[0].to_string());
     let also = also.start().await.unwrap();
@@ -125,7 +125,7 @@ async fn a_secret_and_a_certificate_go_together() {
     let (a, b, joined) = start(both("a", &[hmac]), both("b", &[tls, hmac])).await;
     joined.unwrap();
     let (at_a, at_b) = (link(&a, "b").await, link(&b, "a").await);
-    assert_eq!((at_a.auth(), at_b.auth()), (hmac, tls));
+    assert_eq!((at_a.peer_auth(), at_b.peer_auth()), (hmac, tls));
     assert!(at_a.tls().is_some() && at_b.tls().is_some());
     // A certificate is not enough where the secret is asked for.
     let other = node("c", &made.pem([])).secret("some other secret of 16 bytes");

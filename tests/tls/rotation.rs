@@ -92,7 +92,7 @@ async fn a_new_certificate_takes_the_place_of_the_old_one_without_a_link_lost() 
     stop.send(()).unwrap();
     assert!(soon(flow).await.unwrap() > 0);
     let link = |node: &LocalNode, peer: &str| {
-        let links = node.links().into_iter();
+        let links = node.connections().into_iter();
         links.filter(|link| link.peer() == peer).collect::<Vec<_>>()
     };
     let link_to_b = &link(&a.node, "b")[0];

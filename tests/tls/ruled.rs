@@ -39,7 +39,7 @@ async fn a_rule_for_a_certificate_fits_the_peer_that_has_presented_it() {
             }
             soon(peer.shutdown()).await;
             log.take();
-            until("the link is gone", || a.links().is_empty()).await;
+            until("the link is gone", || a.connections().is_empty()).await;
         }
     }
 }

@@ -276,7 +276,7 @@ async fn seeded(
 /// By how much the clocks of connected nodes differ from ours.
 async fn clocks(session: &network::Session) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for link in session.node.links() {
+    for link in session.node.connections() {
         let port = PortId::from(link.peer().clone());
         let before = SystemTime::now();
         let asked = network::cal(session, &port, vec![Value::from("time")]).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aemp::{Change, DirectoryRole, LinkInfo, Text, Value};
+use aemp::{Change, ConnectionInfo, DirectoryRole, Text, Value};
 
 use super::{Failure, Session, stats};
 use crate::progress;
@@ -36,8 +36,8 @@ pub(crate) async fn families(session: &Session) -> Result<BTreeMap<String, u64>,
         }
     };
     let master = session.wait(DIRECTORY, master).await?;
-    let links = session.node.links();
-    let is_perl = |link: &LinkInfo| *link.peer() == master && link.is_perl();
+    let links = session.node.connections();
+    let is_perl = |link: &ConnectionInfo| *link.peer() == master && link.is_perl();
     if links.iter().any(is_perl) {
         let text =
             "an AnyEvent::MP node cannot list families; name one, as in \"aemp directory workers\"";

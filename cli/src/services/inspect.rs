@@ -11,7 +11,7 @@
 //! false), and `tls` (null, or a map of `version`, `cipher_suite`, and of the peer's certificate `subject`, `fingerprint`
 //! and `until`).
 
-use aemp::{DirectoryRole, LinkStats, LocalNode, Map, PortId, PortStats, Traffic, Value};
+use aemp::{ConnectionStats, DirectoryRole, LocalNode, Map, PortId, PortStats, Traffic, Value};
 
 use crate::certificates;
 
@@ -43,17 +43,24 @@ fn stats(node: &LocalNode) -> Value {
         .map(|address| address.to_string().into())
         .collect();
     let stats = node.stats();
-    let shards = stats
-        .shards
-        .iter()
-        .map(|shard| map([("done", shard.done.into()), ("queued", size(shard.queued))]));
+    let shards = stats.shards.iter().map(|shard| {
+        map([
+            ("done", shard.processed.into()),
+            ("queued", size(shard.queued)),
+        ])
+    });
     let families = node.directory().sizes().into_iter();
     map([
         ("role", role),
         ("addresses", addresses.into()),
         (
             "links",
-            stats.links.iter().map(link).collect::<Vec<_>>().into(),
+            stats
+                .connections
+                .iter()
+                .map(link)
+                .collect::<Vec<_>>()
+                .into(),
         ),
         ("shards", shards.collect::<Vec<_>>().into()),
         (
@@ -67,16 +74,16 @@ fn stats(node: &LocalNode) -> Value {
     ])
 }
 
-fn link(stats: &LinkStats) -> Value {
-    let link = &stats.link;
+fn link(stats: &ConnectionStats) -> Value {
+    let link = &stats.info;
     let traffic =
         |traffic: Traffic| -> Value { vec![traffic.messages.into(), traffic.bytes.into()].into() };
     map([
         ("peer", link.peer().into()),
         ("generation", link.generation().into()),
-        ("provider", link.provider().into()),
-        ("sends", link.sends().into()),
-        ("receives", link.receives().into()),
+        ("provider", link.agent().into()),
+        ("sends", link.send_codec().into()),
+        ("receives", link.recv_codec().into()),
         (
             "address",
             link.address().map(|address| address.to_string()).into(),
@@ -86,11 +93,11 @@ fn link(stats: &LinkStats) -> Value {
         ("queued", size(stats.queued)),
         (
             "round_trip",
-            stats.round_trip.map(|time| time.as_secs_f64()).into(),
+            stats.rtt.map(|time| time.as_secs_f64()).into(),
         ),
         ("monitors", size(stats.monitors)),
         ("watches", size(stats.watches)),
-        ("odd", stats.odd.into()),
+        ("odd", stats.unknown_requests.into()),
         ("anonymous", link.is_anonymous().into()),
         ("tls", link.tls().map(certificates::map).into()),
     ])

@@ -20,7 +20,8 @@ use std::time::{Duration, SystemTime};
 use aemp::handshake::Role;
 use aemp::message::Values;
 use aemp::{
-    Excerpt, LinkInfo, LocalNode, LogAllowance, Map, PortId, Reason, TapOptions, Tapped, Value,
+    ConnectionInfo, Excerpt, LocalNode, LogAllowance, Map, PortId, Reason, TapOptions, Tapped,
+    Value,
 };
 use tokio::sync::Semaphore;
 
@@ -155,15 +156,18 @@ async fn follow(node: &LocalNode, matching: &str, limits: Limits, to: &PortId) {
     }
 }
 
-fn facts(link: &LinkInfo) -> Value {
+fn facts(link: &ConnectionInfo) -> Value {
     let pair = |[ours, theirs]: [&str; 2]| Value::from(vec![ours.into(), Value::from(theirs)]);
     let facts: Map = [
         ("peer", Value::from(link.peer())),
-        ("provider", link.provider().into()),
-        ("sends", link.sends().into()),
-        ("receives", link.receives().into()),
+        ("provider", link.agent().into()),
+        ("sends", link.send_codec().into()),
+        ("receives", link.recv_codec().into()),
         ("dialled", (link.role() == Role::Dialler).into()),
-        ("auths", pair([link.auth_sent().name(), link.auth().name()])),
+        (
+            "auths",
+            pair([link.auth_sent().name(), link.peer_auth().name()]),
+        ),
         (
             "greetings",
             pair([link.greeting_sent(), link.greeting_received()]),

@@ -42,7 +42,7 @@ impl Names {
     /// Asks the network. Where nobody answers, what was known stays.
     async fn learn(&self, session: &Session) {
         let own = session.node.id().as_str();
-        let links = session.node.links();
+        let links = session.node.connections();
         let mut nodes: BTreeSet<String> =
             links.iter().map(|link| link.peer().to_string()).collect();
         let directory = session.node.directory();

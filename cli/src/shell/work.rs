@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aemp::profile::nearest;
-use aemp::{LinkInfo, Map, NodeId, PortId, Reason, Text, Value};
+use aemp::{ConnectionInfo, Map, NodeId, PortId, Reason, Text, Value};
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 
@@ -159,10 +159,10 @@ impl<'a> Shell<'a> {
         for (node, _) in network::family(self.session, "'g").await? {
             nodes.entry(node).or_default();
         }
-        let links = self.session.node.links();
+        let links = self.session.node.connections();
         let connected: BTreeSet<&str> = links
             .iter()
-            .map(LinkInfo::peer)
+            .map(ConnectionInfo::peer)
             .map(NodeId::as_str)
             .collect();
         for peer in &connected {

@@ -16,7 +16,7 @@ use crate::policy::{Action, Policy};
 use crate::rate_limiter::RateLimiter;
 use crate::shard::Batch;
 use crate::transport::{Options, Secure, Transports};
-use crate::{Address, LinkInfo, Message, NodeId, Text, guard};
+use crate::{Address, ConnectionInfo, Message, NodeId, Text, guard};
 
 /// The state that all connections of a node share.
 pub(crate) struct Links {
@@ -69,7 +69,7 @@ pub(crate) trait Host: Send + Sync {
     /// The reason for which the connection has to be closed.
     fn request(
         self: Arc<Self>,
-        from: (&Arc<Peer>, &LinkInfo),
+        from: (&Arc<Peer>, &ConnectionInfo),
         request: Message,
         batch: &mut Batch,
         deferred: Option<&mut DeferredRequests>,
@@ -145,7 +145,7 @@ impl Links {
     }
 
     /// Whether the policy permits `peer` to do `action`. The policy is the program's code: its panic is a refusal.
-    pub(crate) fn permits(&self, peer: &LinkInfo, action: &Action<'_>) -> bool {
+    pub(crate) fn permits(&self, peer: &ConnectionInfo, action: &Action<'_>) -> bool {
         guard::run(|| self.policy.permits(peer, action)).unwrap_or(false)
     }
 

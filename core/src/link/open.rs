@@ -22,7 +22,7 @@ use crate::handshake::{
 use crate::peer::{self, Peer, Refused, Stage};
 use crate::policy::Action;
 use crate::transport::{Prefixed, Secure, SecureOptions, Stream, TlsInfo};
-use crate::{LinkInfo, NodeId};
+use crate::{ConnectionInfo, NodeId};
 
 /// Bytes read at a time before the peer is authenticated.
 const READ_SIZE: usize = 4096;
@@ -34,7 +34,7 @@ const MAX_BUFFERED: usize = 12 << 10;
 pub(super) struct Opened {
     pub(super) stream: Box<dyn Stream>,
     pub(super) established: Established,
-    pub(super) info: LinkInfo,
+    pub(super) info: ConnectionInfo,
     pub(super) peer: Arc<Peer>,
     /// The bytes after the peer's auth line: the beginning of its messages.
     pub(super) rest: BytesMut,
@@ -184,7 +184,7 @@ pub(super) async fn open(
     }
     // Before an older connection of this node ID is probed and perhaps ended.
     let tls = stream.tls.as_ref().map(|(_, tls)| tls.clone());
-    let info = LinkInfo::new(verified.established(), stream.stream.peer(), tls);
+    let info = ConnectionInfo::new(verified.established(), stream.stream.peer(), tls);
     if !links.permits(&info, &Action::Connect) {
         return Err(OpenError::NotPermitted(id));
     }

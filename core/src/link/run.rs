@@ -17,7 +17,7 @@ use crate::Excerpt;
 use crate::codec::PeerInfo;
 use crate::guard;
 use crate::peer::{Generation, Peer};
-use crate::traffic::{LinkInfo, Pulse};
+use crate::traffic::{ConnectionInfo, Pulse};
 use crate::watchdog::Worker;
 
 /// How long a closing connection may make no progress.
@@ -161,7 +161,7 @@ pub(super) struct Link<'a> {
     pub(super) host: &'a Arc<dyn Host>,
     pub(super) peer: &'a Arc<Peer>,
     pub(super) generation: Generation,
-    pub(super) info: &'a LinkInfo,
+    pub(super) info: &'a ConnectionInfo,
     pub(super) worker: Worker,
 }
 

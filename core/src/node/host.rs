@@ -12,7 +12,7 @@ use crate::monitor::Action;
 use crate::peer::{self, Generation, Peer, Wait};
 use crate::shard::Batch;
 use crate::traffic::NodeEvent;
-use crate::{LinkInfo, Message, NodeId, PortName, Reason, Text};
+use crate::{ConnectionInfo, Message, NodeId, PortName, Reason, Text};
 
 impl peer::Host for Inner {
     fn fire(self: Arc<Self>, watched: &PortName, action: Action, reason: Reason) {
@@ -40,7 +40,7 @@ impl link::Host for Inner {
 
     fn request(
         self: Arc<Self>,
-        (peer, link): (&Arc<Peer>, &LinkInfo),
+        (peer, link): (&Arc<Peer>, &ConnectionInfo),
         request: Message,
         batch: &mut Batch,
         deferred: Option<&mut DeferredRequests>,

@@ -173,7 +173,7 @@ impl Inner {
     pub(super) fn stats(&self) -> NodeStats {
         let peers = self.network.peers();
         NodeStats {
-            links: peers.iter().filter_map(|peer| peer.stats()).collect(),
+            connections: peers.iter().filter_map(|peer| peer.stats()).collect(),
             shards: self.shards.stats(),
             refused_connections: self.links.refused.load(Ordering::Relaxed),
             misaddressed: self.misaddressed.load(Ordering::Relaxed),

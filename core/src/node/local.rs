@@ -17,7 +17,7 @@ use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
 use crate::port::{Handler, Inbox, InboxBounds, Outcome, Port, ToPort};
 use crate::shard::PortStats;
-use crate::traffic::{Events, LinkInfo, Tap, TapOptions};
+use crate::traffic::{ConnectionInfo, Events, Tap, TapOptions};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
 
 /// A handle of a node in this process. Clones refer to the same node. The node stops when the last clone is dropped or
@@ -425,7 +425,8 @@ impl LocalNode {
     }
 
     /// The connections that are up, sorted by peer.
-    pub fn links(&self) -> Vec<LinkInfo> {
+    #[doc(alias = "links")]
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
         self.inner
             .network
             .peers()
@@ -490,7 +491,7 @@ impl LocalNode {
     /// # }
     /// ```
     pub fn tap(&self, options: TapOptions) -> Tap {
-        let first = || self.links();
+        let first = || self.connections();
         let node = (&self.inner.id, &self.inner.life.runtime);
         Tap::start(&self.inner.network.taps, node, options, first)
     }

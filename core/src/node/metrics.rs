@@ -11,7 +11,7 @@ use super::{Inner, NodeStats};
 use crate::NodeId;
 use crate::deadline::Ticks;
 use crate::shard::ShardStats;
-use crate::traffic::{LinkStats, Traffic};
+use crate::traffic::{ConnectionStats, Traffic};
 
 /// Copies the statistics of `node` every `period`, until it stops.
 pub(super) async fn export(node: Arc<Inner>, period: Duration) {
@@ -42,14 +42,18 @@ struct Exporter {
 
 impl Exporter {
     fn copy(&mut self, stats: &NodeStats) {
-        gauge!("aemp_links", "node" => self.node.to_string()).set(stats.links.len() as f64);
+        gauge!("aemp_links", "node" => self.node.to_string()).set(stats.connections.len() as f64);
         let refused = stats.refused_connections - self.refused;
         self.refused = stats.refused_connections;
         counter!("aemp_refused_connections_total", "node" => self.node.to_string())
             .increment(refused);
-        self.links
-            .retain(|peer, _| stats.links.iter().any(|link| link.link.peer() == peer));
-        for link in &stats.links {
+        self.links.retain(|peer, _| {
+            stats
+                .connections
+                .iter()
+                .any(|link| link.info.peer() == peer)
+        });
+        for link in &stats.connections {
             self.copy_link(link);
         }
         for (shard, stats) in stats.shards.iter().enumerate() {
@@ -57,8 +61,8 @@ impl Exporter {
         }
     }
 
-    fn copy_link(&mut self, stats: &LinkStats) {
-        let peer = stats.link.peer();
+    fn copy_link(&mut self, stats: &ConnectionStats) {
+        let peer = stats.info.peer();
         let labels = [("node", self.node.to_string()), ("peer", peer.to_string())];
         let Traffic { messages, bytes } = stats.sent;
         let received = stats.received;
@@ -67,10 +71,10 @@ impl Exporter {
             bytes,
             received.messages,
             received.bytes,
-            stats.odd,
+            stats.unknown_requests,
             stats.refused,
         ];
-        let generation = stats.link.generation();
+        let generation = stats.info.generation();
         let last = self.links.entry(peer.clone()).or_default();
         if last.0 != generation {
             *last = (generation, [0; 6]);
@@ -90,7 +94,7 @@ impl Exporter {
         gauge!("aemp_queued_bytes", &labels).set(stats.queued as f64);
         gauge!("aemp_monitors", &labels).set(stats.monitors as f64);
         gauge!("aemp_watches", &labels).set(stats.watches as f64);
-        if let Some(took) = stats.round_trip {
+        if let Some(took) = stats.rtt {
             gauge!("aemp_round_trip_seconds", &labels).set(took.as_secs_f64());
         }
     }
@@ -103,8 +107,8 @@ impl Exporter {
         if self.shards.len() <= shard {
             self.shards.resize(shard + 1, 0);
         }
-        let last = std::mem::replace(&mut self.shards[shard], stats.done);
-        counter!("aemp_shard_done_total", &labels).increment(stats.done - last);
+        let last = std::mem::replace(&mut self.shards[shard], stats.processed);
+        counter!("aemp_shard_done_total", &labels).increment(stats.processed - last);
         gauge!("aemp_shard_queued", &labels).set(stats.queued as f64);
         gauge!("aemp_shard_backlog_bytes", &labels).set(stats.backlog as f64);
     }

@@ -23,13 +23,13 @@ use crate::policy::Action;
 use crate::port::{Context, Port};
 use crate::shard::{Batch, Item, Op, RemoteWatcher, UnwatchCount, Watcher};
 use crate::watchdog::set_tag;
-use crate::{Excerpt, LinkInfo, PortId, PortName, Reason, Value};
+use crate::{ConnectionInfo, Excerpt, PortId, PortName, Reason, Value};
 
 /// The sender of a request.
 #[derive(Clone, Copy)]
 pub(super) enum Sender<'a> {
     /// A peer, over this connection.
-    Peer(&'a Arc<Peer>, &'a LinkInfo),
+    Peer(&'a Arc<Peer>, &'a ConnectionInfo),
     /// A port of this node.
     Local,
 }

@@ -1,14 +1,14 @@
 //! `NodeStats`: the statistics of a node.
 
 use crate::shard::ShardStats;
-use crate::traffic::LinkStats;
+use crate::traffic::ConnectionStats;
 
 /// A snapshot of a node's statistics, from [`stats`](crate::LocalNode::stats).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeStats {
     /// The connections that are up, sorted by peer.
-    pub links: Vec<LinkStats>,
+    pub connections: Vec<ConnectionStats>,
     /// The tasks that run the ports.
     pub shards: Vec<ShardStats>,
     /// Connections from others that did not come up, for whatever reason: no proof, the policy, a limit, the deadline. The

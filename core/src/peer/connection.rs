@@ -14,7 +14,7 @@ use crate::codec::{
     Capabilities, Codec, DecodeError, EncodeError, Encoder, Found, Frame, Limits, PeerInfo, guarded,
 };
 use crate::message::Values;
-use crate::traffic::{LinkInfo, Taps, Traffic};
+use crate::traffic::{ConnectionInfo, Taps, Traffic};
 use crate::{Excerpt, PortName, Value};
 
 /// Bytes of a message from which on it may exceed the default limits of its receiver, also the limit on values: a value
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     encoder: Encoder,
     /// The limits of a message: the same that this node sets for messages of peers.
     limits: Limits,
-    pub(super) info: LinkInfo,
+    pub(super) info: ConnectionInfo,
     taps: Arc<Taps>,
     pub(super) sent: Traffic,
     /// The last message that may have been too large for the peer.
@@ -54,7 +54,7 @@ impl Connection {
         network: Option<&Arc<Network>>,
         codec: Arc<dyn Codec>,
         facts: &PeerInfo,
-        info: LinkInfo,
+        info: ConnectionInfo,
         cancel: CancellationToken,
     ) -> Self {
         let limits = network.map(|network| network.config.limits.clone());

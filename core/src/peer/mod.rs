@@ -34,7 +34,7 @@ use crate::guard;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, Monitored};
 use crate::shard::{Item, Op, RemoteWatcher, UnwatchCount};
-use crate::traffic::{LinkInfo, NodeEvent};
+use crate::traffic::{ConnectionInfo, NodeEvent};
 use crate::watchdog::{clear_lifo_slot, defer_wake};
 use crate::{Excerpt, LogAllowance, NodeId, PortName, Reason};
 
@@ -200,7 +200,7 @@ impl Peer {
                     if let Some((_, host)) = node {
                         host.event(NodeEvent::Up(info.clone()));
                     }
-                    log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.sends(), receives = info.receives(), tls = info.tls().map(|tls| tls.version.as_str()), "node up");
+                    log_within!(self.log, INFO, target: "aemp::link", peer = %self.id, generation, sends = info.send_codec(), receives = info.recv_codec(), tls = info.tls().map(|tls| tls.version.as_str()), "node up");
                 }
             }
             (Effect::Fail(generation), _) => {
@@ -351,7 +351,7 @@ impl Peer {
         self: &Arc<Self>,
         codec: Arc<dyn Codec>,
         facts: &PeerInfo,
-        info: LinkInfo,
+        info: ConnectionInfo,
         cancel: CancellationToken,
     ) -> Generation {
         let network = self.network.upgrade();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Generation, Peer};
-use crate::traffic::{LinkInfo, LinkStats, Pulse, Traffic};
+use crate::traffic::{ConnectionInfo, ConnectionStats, Pulse, Traffic};
 
 /// The number of messages that have crossed a connection in both directions. Two equal marks mean that none crossed it in
 /// between.
@@ -81,13 +81,13 @@ impl Peer {
     }
 
     /// The statistics of the link, if it is up.
-    pub(crate) fn stats(&self) -> Option<LinkStats> {
+    pub(crate) fn stats(&self) -> Option<ConnectionStats> {
         let state = self.lock();
         let machine = &state.machine;
         let connection = machine.connection()?;
         let pulse = connection.info.pulse();
-        Some(LinkStats {
-            link: connection.info.clone(),
+        Some(ConnectionStats {
+            info: connection.info.clone(),
             sent: connection.sent,
             received: Traffic {
                 messages: pulse.messages(),
@@ -95,16 +95,16 @@ impl Peer {
             },
             queued: machine.queued(),
             last_read: pulse.since_read(),
-            round_trip: pulse.round_trip(),
+            rtt: pulse.round_trip(),
             monitors: machine.monitored(),
             watches: machine.watches(),
-            odd: pulse.odd(),
+            unknown_requests: pulse.odd(),
             refused: pulse.refused(),
         })
     }
 
     /// The link, if it is up.
-    pub(crate) fn link(&self) -> Option<LinkInfo> {
+    pub(crate) fn link(&self) -> Option<ConnectionInfo> {
         let state = self.lock();
         let connection = state.machine.connection()?;
         Some(connection.info.clone())

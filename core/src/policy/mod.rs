@@ -5,7 +5,7 @@ mod rules;
 
 use std::fmt;
 
-use crate::{Excerpt, LinkInfo, PortId, PortName};
+use crate::{ConnectionInfo, Excerpt, PortId, PortName};
 
 pub use rules::{Pattern, Permission, Rule, Rules};
 
@@ -21,7 +21,7 @@ pub use rules::{Pattern, Permission, Rule, Rules};
 /// than this node: their node, and that they are no node port ([`PortName::is_node_port`](crate::PortName::is_node_port)).
 ///
 /// A refused request has no effect. It is logged and counted
-/// ([`LinkStats::refused`](crate::LinkStats::refused)), and the peer is told where the protocol has a place for it: a
+/// ([`ConnectionStats::refused`](crate::ConnectionStats::refused)), and the peer is told where the protocol has a place for it: a
 /// monitor fires with `refused TEXT`, a port that was not spawned does not exist, a node whose addresses it asks for is
 /// unknown, and a call from a node of this project ends with `refused TEXT`.
 ///
@@ -29,7 +29,7 @@ pub use rules::{Pattern, Permission, Rule, Rules};
 ///
 /// ```
 /// use aemp::{LocalNode, policy::Action};
-/// let builder = LocalNode::builder().policy(|peer: &aemp::LinkInfo, action: &Action<'_>| match action {
+/// let builder = LocalNode::builder().policy(|peer: &aemp::ConnectionInfo, action: &Action<'_>| match action {
 ///     Action::Connect => !peer.is_anonymous(),
 ///     Action::Call(function) => function.starts_with("shop::"),
 ///     Action::Kill(_) | Action::Spawn(_) => peer.peer().as_str().starts_with("admin/"),
@@ -39,14 +39,14 @@ pub use rules::{Pattern, Permission, Rule, Rules};
 pub trait Policy: Send + Sync {
     /// Whether `peer` may do `action`. The connection tells who the peer is: its ID, how it has authenticated, its
     /// certificate, its address.
-    fn permits(&self, peer: &LinkInfo, action: &Action<'_>) -> bool;
+    fn permits(&self, peer: &ConnectionInfo, action: &Action<'_>) -> bool;
 }
 
 impl<F> Policy for F
 where
-    F: Fn(&LinkInfo, &Action<'_>) -> bool + Send + Sync,
+    F: Fn(&ConnectionInfo, &Action<'_>) -> bool + Send + Sync,
 {
-    fn permits(&self, peer: &LinkInfo, action: &Action<'_>) -> bool {
+    fn permits(&self, peer: &ConnectionInfo, action: &Action<'_>) -> bool {
         self(peer, action)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Action, Policy};
-use crate::{LinkInfo, Text};
+use crate::{ConnectionInfo, Text};
 
 /// A policy as a list of rules. The first rule that fits the peer decides; a peer that no rule fits is not connected.
 ///
@@ -51,7 +51,7 @@ impl Default for Rules {
 }
 
 impl Policy for Rules {
-    fn permits(&self, peer: &LinkInfo, action: &Action<'_>) -> bool {
+    fn permits(&self, peer: &ConnectionInfo, action: &Action<'_>) -> bool {
         let is_function = matches!(action, Action::Call(_) | Action::Spawn(_));
         let rule = self.rules.iter().find(|rule| rule.fits(peer));
         !(self.is_secure && is_function) && rule.is_some_and(|rule| rule.permits(action))
@@ -99,7 +99,7 @@ impl Rule {
         self
     }
 
-    fn fits(&self, peer: &LinkInfo) -> bool {
+    fn fits(&self, peer: &ConnectionInfo) -> bool {
         if self.is_anonymous != peer.is_anonymous() {
             return false;
         }

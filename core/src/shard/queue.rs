@@ -303,7 +303,7 @@ impl Queue {
     pub(super) fn stats(&self) -> ShardStats {
         let queued = self.lock().items.len();
         ShardStats {
-            done: self.done.load(Ordering::Relaxed),
+            processed: self.done.load(Ordering::Relaxed),
             queued,
             backlog: self.backlog(),
         }

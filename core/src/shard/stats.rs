@@ -7,7 +7,7 @@ use crate::PortName;
 #[non_exhaustive]
 pub struct ShardStats {
     /// Operations done so far: messages, kills, monitor requests and callbacks.
-    pub done: u64,
+    pub processed: u64,
     /// Operations that wait in the queue, without those that the task has already taken.
     pub queued: usize,
     /// Bytes of messages from peers that were read and not processed.

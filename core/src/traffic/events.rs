@@ -2,7 +2,7 @@
 
 use tokio::sync::broadcast;
 
-use super::LinkInfo;
+use super::ConnectionInfo;
 use crate::{NodeId, Reason};
 
 /// An event of a peer.
@@ -10,7 +10,7 @@ use crate::{NodeId, Reason};
 #[non_exhaustive]
 pub enum NodeEvent {
     /// A connection is authenticated and carries messages.
-    Up(LinkInfo),
+    Up(ConnectionInfo),
     /// The connection is lost, or was closed because it was idle. Monitors on ports of that node have fired.
     Down {
         /// The node.

@@ -1,4 +1,4 @@
-//! `LinkInfo`: the properties of a connection that is up.
+//! `ConnectionInfo`: the properties of a connection that is up.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use aemp_proto::faulty;
 
 /// A connection to a peer that is authenticated and carries messages.
 #[derive(Debug, Clone)]
-pub struct LinkInfo {
+#[doc(alias = "LinkInfo")]
+pub struct ConnectionInfo {
     peer: PeerInfo,
     sends: Text,
     receives: Text,
@@ -25,7 +26,7 @@ pub struct LinkInfo {
     pulse: Pulse,
 }
 
-impl LinkInfo {
+impl ConnectionInfo {
     pub(crate) fn new(
         established: &Established,
         address: Option<SocketAddr>,
@@ -57,8 +58,9 @@ impl LinkInfo {
     }
 
     /// The peer's program and version; empty if the peer does not send them.
-    pub fn provider(&self) -> &str {
-        &self.peer.provider
+    #[doc(alias = "provider")]
+    pub fn agent(&self) -> &str {
+        &self.peer.agent
     }
 
     /// Whether the peer is an AnyEvent::MP node.
@@ -68,12 +70,12 @@ impl LinkInfo {
 
     /// The codec of sent messages: the first one in the peer's list that this node has (protocol.md section 2). The peer
     /// orders the list, this node chooses.
-    pub fn sends(&self) -> &str {
+    pub fn send_codec(&self) -> &str {
         &self.sends
     }
 
     /// The codec of received messages: the peer's choice from this node's list.
-    pub fn receives(&self) -> &str {
+    pub fn recv_codec(&self) -> &str {
         &self.receives
     }
 
@@ -83,7 +85,7 @@ impl LinkInfo {
     }
 
     /// The method by which the peer authenticated.
-    pub fn auth(&self) -> AuthMethod {
+    pub fn peer_auth(&self) -> AuthMethod {
         self.auth[1]
     }
 
@@ -95,7 +97,7 @@ impl LinkInfo {
     /// Whether the peer is anonymous: it has proved neither the secret nor a certificate (`tls_anon`). Its node ID is what
     /// it claims.
     pub fn is_anonymous(&self) -> bool {
-        self.auth() == AuthMethod::TlsAnon && !faulty!(AnonymousUnmarked)
+        self.peer_auth() == AuthMethod::TlsAnon && !faulty!(AnonymousUnmarked)
     }
 
     /// The properties of TLS and the peer's certificate; `None` if the connection is not encrypted.

@@ -7,8 +7,8 @@ mod stats;
 mod tap;
 
 pub use events::{Events, NodeEvent};
-pub use info::LinkInfo;
+pub use info::ConnectionInfo;
 pub(crate) use pulse::Pulse;
-pub use stats::{LinkStats, Traffic};
+pub use stats::{ConnectionStats, Traffic};
 pub(crate) use tap::Taps;
 pub use tap::{Tap, TapOptions, Tapped, TappedMessage};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::LinkInfo;
+use super::ConnectionInfo;
 
 /// The traffic of a connection in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,9 +17,10 @@ pub struct Traffic {
 /// The statistics of a connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct LinkStats {
+#[doc(alias = "LinkStats")]
+pub struct ConnectionStats {
     /// Peer, codecs, generation and other properties.
-    pub link: LinkInfo,
+    pub info: ConnectionInfo,
     /// Traffic encoded for the peer. Part of it may still be in the queue or in transit.
     pub sent: Traffic,
     /// Traffic read from the peer.
@@ -29,7 +30,8 @@ pub struct LinkStats {
     /// Time since the last read.
     pub last_read: Duration,
     /// Round-trip time of the last ping; `None` if no ping was needed so far.
-    pub round_trip: Option<Duration>,
+    #[doc(alias = "round_trip")]
+    pub rtt: Option<Duration>,
     /// Monitored ports of the peer.
     pub monitors: usize,
     /// Monitors of the peer on ports of this node.
@@ -37,7 +39,7 @@ pub struct LinkStats {
     /// Requests of the peer without a meaning here: deaths of ports that are not monitored, removals of monitors that
     /// do not exist, calls and spawns of functions that are not offered, requests that cannot be read. A few are normal,
     /// since notifications can cross in transit.
-    pub odd: u64,
+    pub unknown_requests: u64,
     /// Requests of the peer that were refused: requests that the [policy](crate::policy) does not permit, requests that
     /// could not be deferred while the peer did not read its answers, relayed messages that the other connection could
     /// not carry or had no room for, and requests to kill the node port.

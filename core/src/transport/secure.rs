@@ -92,7 +92,7 @@ pub struct Secured {
     pub tls: TlsInfo,
 }
 
-/// The properties of a secured connection, from [`LinkInfo::tls`](crate::LinkInfo::tls).
+/// The properties of a secured connection, from [`ConnectionInfo::tls`](crate::ConnectionInfo::tls).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsInfo {
     /// The version of TLS, such as `TLS 1.3`.

@@ -33,21 +33,21 @@ pub struct PeerInfo {
     /// The peer's node ID.
     pub node: NodeId,
     /// The program and version from the peer's greeting; empty if the greeting has none.
-    pub provider: Text,
+    pub agent: Text,
 }
 
 impl PeerInfo {
-    /// The peer with this node ID and provider.
-    pub fn new(node: NodeId, provider: impl Into<Text>) -> Self {
+    /// The peer with this node ID and agent (program and version).
+    pub fn new(node: NodeId, agent: impl Into<Text>) -> Self {
         Self {
             node,
-            provider: provider.into(),
+            agent: agent.into(),
         }
     }
 
     /// Whether the peer is an AnyEvent::MP node. Such nodes sometimes send text as byte strings and numbers as strings
     /// (protocol.md section 3).
     pub fn is_perl(&self) -> bool {
-        self.provider.starts_with("AE-")
+        self.agent.starts_with("AE-")
     }
 }

@@ -83,8 +83,8 @@ impl Model {
                     wrong.push(format!("process {process}, shard {shard}: {stats:?}"));
                 }
             }
-            for link in &stats.links {
-                let (peer, held) = (link.link.peer(), link.monitors);
+            for link in &stats.connections {
+                let (peer, held) = (link.info.peer(), link.monitors);
                 let what = format!("process {process} holds {held} monitors on ports of {peer}");
                 let (certain, possible) = self.open_ports(*process, peer, &living);
                 if held < certain.len() || held > possible.len() {
@@ -102,8 +102,8 @@ impl Model {
                 let there = nodes.iter().find(|(p, _)| self.nodes.get(p) == Some(peer));
                 let us = self.nodes.get(process);
                 let back = there.and_then(|(_, there)| {
-                    let mut back = there.links.iter();
-                    back.find(|back| Some(back.link.peer()) == us)
+                    let mut back = there.connections.iter();
+                    back.find(|back| Some(back.info.peer()) == us)
                 });
                 match back.map(|back| back.watches) {
                     None => wrong.push(format!("{what}, which knows of no connection")),

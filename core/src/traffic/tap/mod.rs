@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::deadline::Deadline;
-use crate::traffic::LinkInfo;
+use crate::traffic::ConnectionInfo;
 use crate::{NodeId, Text};
 use queue::TapQueue;
 pub(crate) use queue::Taps;
@@ -86,7 +86,7 @@ impl Default for TapOptions {
 #[non_exhaustive]
 pub enum Tapped {
     /// A link is up. A tap begins with all links that are already up. It comes before the messages of the link.
-    Up(LinkInfo),
+    Up(ConnectionInfo),
     /// A message that crossed a link.
     Message(TappedMessage),
     /// A link is down.
@@ -94,7 +94,7 @@ pub enum Tapped {
     Down {
         /// The peer.
         peer: NodeId,
-        /// The link's [`LinkInfo::generation`].
+        /// The link's [`ConnectionInfo::generation`].
         generation: u64,
         /// The reason.
         reason: Text,
@@ -110,7 +110,7 @@ pub enum Tapped {
 pub struct TappedMessage {
     /// The other end of the link.
     pub peer: NodeId,
-    /// The link's [`LinkInfo::generation`].
+    /// The link's [`ConnectionInfo::generation`].
     pub generation: u64,
     /// True if it was sent to the peer, false if it was received from it.
     pub sent: bool,
@@ -131,7 +131,7 @@ pub struct Tap {
     tap: Arc<TapQueue>,
     runtime: Handle,
     /// The links that were up at the start.
-    initial: VecDeque<LinkInfo>,
+    initial: VecDeque<ConnectionInfo>,
     queue: mpsc::UnboundedReceiver<Tapped>,
     /// When the number of missed messages was checked last.
     checked: Instant,
@@ -142,7 +142,7 @@ impl Tap {
         taps: &Arc<Taps>,
         (node, runtime): (&NodeId, &Handle),
         options: TapOptions,
-        links: impl FnOnce() -> Vec<LinkInfo>,
+        links: impl FnOnce() -> Vec<ConnectionInfo>,
     ) -> Self {
         let (tap, queue) = TapQueue::new(node.clone(), options);
         taps.add(tap.clone());

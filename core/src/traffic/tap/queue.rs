@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{TapOptions, Tapped, TappedMessage};
 use crate::NodeId;
 use crate::codec::{Codec, Limits, PeerInfo};
-use crate::traffic::LinkInfo;
+use crate::traffic::ConnectionInfo;
 
 /// Messages and bytes that wait for the reader of a tap at most. One longer message is accepted if none waits.
 const MAX_MESSAGES: usize = 1024;
@@ -82,7 +82,7 @@ impl TapQueue {
     }
 
     /// Marks a link as reported. Returns whether it was not reported before.
-    pub(super) fn is_new(&self, info: &LinkInfo) -> bool {
+    pub(super) fn is_new(&self, info: &ConnectionInfo) -> bool {
         self.state().known.insert(info.generation())
     }
 
@@ -104,13 +104,13 @@ impl TapQueue {
     }
 
     /// Whether all messages of a link match the filter.
-    fn matches_link(&self, info: &LinkInfo) -> bool {
+    fn matches_link(&self, info: &ConnectionInfo) -> bool {
         let part = &*self.options.matching;
         part.is_empty() || info.peer().as_str().contains(part)
     }
 
     /// Whether a message matches the filter by its port's ID or its tag.
-    fn matches(&self, info: &LinkInfo, sent: bool, message: &Shown<'_>) -> bool {
+    fn matches(&self, info: &ConnectionInfo, sent: bool, message: &Shown<'_>) -> bool {
         let part = &*self.options.matching;
         let node = if sent { info.peer() } else { &self.node };
         let port = node.port(message.port.clone());
@@ -119,7 +119,7 @@ impl TapQueue {
     }
 
     /// Shows a message, if there is room for it.
-    fn show(&self, info: &LinkInfo, sent: bool, bytes: &[u8]) {
+    fn show(&self, info: &ConnectionInfo, sent: bool, bytes: &[u8]) {
         let mut state = self.state();
         if state.since.elapsed() >= SECOND {
             (state.since, state.shown) = (Instant::now(), 0);
@@ -150,13 +150,13 @@ impl State {
         self.messages < MAX_MESSAGES && (self.bytes + bytes <= MAX_BYTES || self.messages == 0)
     }
 
-    fn up(&mut self, info: &LinkInfo) {
+    fn up(&mut self, info: &ConnectionInfo) {
         if self.known.insert(info.generation()) {
             self.push_link(Tapped::Up(info.clone()));
         }
     }
 
-    fn down(&mut self, info: &LinkInfo, reason: &str) {
+    fn down(&mut self, info: &ConnectionInfo, reason: &str) {
         if self.known.remove(&info.generation()) {
             self.push_link(Tapped::Down {
                 peer: info.peer().clone(),
@@ -234,7 +234,7 @@ impl Taps {
     }
 
     /// Reports a link that is up. Called before its first message is sent.
-    pub(crate) fn up(&self, info: &LinkInfo) {
+    pub(crate) fn up(&self, info: &ConnectionInfo) {
         if self.is_on() {
             for tap in &self.list().queues {
                 tap.state().up(info);
@@ -243,7 +243,7 @@ impl Taps {
     }
 
     /// Reports a link that is down.
-    pub(crate) fn down(&self, info: &LinkInfo, reason: &str) {
+    pub(crate) fn down(&self, info: &ConnectionInfo, reason: &str) {
         if self.is_on() {
             for tap in &self.list().queues {
                 tap.state().down(info, reason);
@@ -253,7 +253,7 @@ impl Taps {
 
     /// Shows a message that was received over a link.
     #[cold]
-    pub(crate) fn received(&self, info: &LinkInfo, message: &Shown<'_>) {
+    pub(crate) fn received(&self, info: &ConnectionInfo, message: &Shown<'_>) {
         self.show(info, false, message.bytes, |tap| {
             tap.matches(info, false, message)
         });
@@ -261,7 +261,7 @@ impl Taps {
 
     /// Shows a message that is sent over a link; `bytes` were written by `codec`.
     #[cold]
-    pub(crate) fn sent(&self, info: &LinkInfo, codec: &dyn Codec, bytes: &[u8]) {
+    pub(crate) fn sent(&self, info: &ConnectionInfo, codec: &dyn Codec, bytes: &[u8]) {
         self.show(info, true, bytes, |tap| {
             // The limits for messages of peers do not apply to messages of this node.
             let mut limits = Limits::default();
@@ -277,7 +277,13 @@ impl Taps {
         });
     }
 
-    fn show(&self, info: &LinkInfo, sent: bool, bytes: &[u8], matches: impl Fn(&TapQueue) -> bool) {
+    fn show(
+        &self,
+        info: &ConnectionInfo,
+        sent: bool,
+        bytes: &[u8],
+        matches: impl Fn(&TapQueue) -> bool,
+    ) {
         let list = self.list();
         let is_viewer = |tap: &Arc<TapQueue>| tap.options.viewer.as_ref() == Some(info.peer());
         if list.queues.iter().any(is_viewer) {
