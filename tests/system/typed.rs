@@ -217,7 +217,7 @@ async fn a_monitor_tells_a_typed_port_in_its_own_words() {
 
 #[tokio::test]
 async fn a_message_that_does_not_fit_kills_the_port_with_what_was_expected_and_found() {
-    let cases: [(Message, &str); 5] = [
+    let cases: [(Message, &str); 6] = [
         (
             Message::from_iter(["Borrow"]),
             r#"element 0: expected one of Deposit, Balance, Total, Withdraw, Tell, Close, found text "Borrow""#,
@@ -233,6 +233,11 @@ async fn a_message_that_does_not_fit_kills_the_port_with_what_was_expected_and_f
         (
             Message::from_iter([Value::from("Close"), 1.into()]),
             "expected 1 element, found 2 elements",
+        ),
+        // A reply to a node would be a request of this one.
+        (
+            Message::from_iter(["Total", "b"]),
+            r#"element 1: "b" names a node and no port of it"#,
         ),
         (
             Message::from_iter([5]),

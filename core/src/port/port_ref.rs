@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::PortId;
 use crate::message::IntoMessage;
@@ -14,7 +14,8 @@ use crate::message::IntoMessage;
 ///
 /// [`LocalNode::typed_port`](crate::LocalNode::typed_port) creates such a port. In a message a `PortRef` is what a
 /// [`PortId`] is: a plain text. So the type is a promise of its sender, and is not checked: a port that is sent a message
-/// of another type treats it as unmatched.
+/// of another type treats it as unmatched. One that names a node alone is refused: what is sent there is a request to the
+/// node, and its sender would have this node make it.
 ///
 /// ```
 /// use aemp::{PortId, PortRef};
@@ -106,7 +107,12 @@ impl<M> Serialize for PortRef<M> {
 
 impl<'de, M> Deserialize<'de> for PortRef<M> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        PortId::deserialize(deserializer).map(Self::unchecked)
+        let id = PortId::deserialize(deserializer)?;
+        if id.port().is_node_port() {
+            let text = format!("\"{id}\" names a node and no port of it");
+            return Err(de::Error::custom(text));
+        }
+        Ok(Self::unchecked(id))
     }
 }
 
