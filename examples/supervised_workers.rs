@@ -40,7 +40,7 @@ async fn manage() -> Result<(), Box<dyn std::error::Error>> {
     node.port_of_named("manager", manager)?;
 
     let at = node.addresses()[0].to_string();
-    let mut team = Supervision::one_for_one().restarts(1000, Duration::from_secs(60));
+    let mut team = Supervision::one_for_one().restart_limit(1000, Duration::from_secs(60));
     team = team.backoff(Duration::from_millis(50), Duration::from_millis(50));
     for n in 0..WORKERS {
         let at = at.clone();

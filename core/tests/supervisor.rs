@@ -73,10 +73,10 @@ async fn children_are_stopped_in_the_reverse_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_for_one_starts_all_again() {
+async fn one_for_all_starts_all_again() {
     let node = node().await;
     let log = Arc::default();
-    let mut supervision = Supervision::all_for_one();
+    let mut supervision = Supervision::one_for_all();
     for name in ["one", "two", "three"] {
         let log = Arc::clone(&log);
         supervision = supervision.child(name, move |node| logging(node, name, &log));
@@ -100,7 +100,7 @@ async fn too_many_deaths_end_the_supervisor_with_the_last_reason() {
     let sibling = Arc::clone(&log);
     let pool = node.supervise(
         Supervision::one_for_one()
-            .restarts(3, Duration::from_secs(60))
+            .restart_limit(3, Duration::from_secs(60))
             .child("steady", move |node| logging(node, "steady", &sibling))
             .child("broken", move |node| {
                 count.fetch_add(1, Ordering::Relaxed);
@@ -166,7 +166,7 @@ async fn supervisors_make_trees() {
     let tree = node.supervise(Supervision::one_for_one().child("branch", move |node| {
         let leaf = leaf.clone();
         let branch = Supervision::one_for_one()
-            .restarts(0, Duration::from_secs(1))
+            .restart_limit(0, Duration::from_secs(1))
             .child("leaf", move |node| {
                 let port = node.port_of(routes());
                 *leaf.lock().unwrap() = Some(port.clone());

@@ -78,7 +78,7 @@ async fn the_longest_time_means_never() {
     assert!(node.group("group").live_within(NEVER).await.is_ok());
     let mortal = |node: &LocalNode| node.port(|_: &mut Context<'_>, _: Message| ());
     let supervision = Supervision::one_for_one()
-        .restarts(1, NEVER)
+        .restart_limit(1, NEVER)
         .backoff(NEVER, NEVER);
     let supervisor = node.supervise(supervision.child("mortal", mortal));
     let child = loop {

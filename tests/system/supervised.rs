@@ -48,7 +48,7 @@ async fn a_child_elsewhere_is_started_again_when_it_dies_and_when_its_node_retur
     let at = NodeId::new("server").unwrap();
     let pool = client.supervise(
         Supervision::one_for_one()
-            .restarts(100, Duration::from_secs(60))
+            .restart_limit(100, Duration::from_secs(60))
             .child("worker", move |node| {
                 node.spawn(&at, "pool::worker", ("w1",))
             }),

@@ -31,7 +31,7 @@ use keeper::Keeper;
 ///
 /// let workers = node.supervise(
 ///     Supervision::one_for_one()
-///         .restarts(5, Duration::from_secs(10))
+///         .restart_limit(5, Duration::from_secs(10))
 ///         .backoff(Duration::from_millis(100), Duration::from_secs(5))
 ///         .child("here", |node| node.port_of(routes().on("job", |_, (n,): (u64,)| println!("{n}"))))
 ///         .child("there", move |node| node.spawn(&server, "pool::worker", ("w1",))),
@@ -55,7 +55,8 @@ impl Supervision {
     }
 
     /// When a child dies, all others are stopped, in the reverse order, and then all are started again.
-    pub fn all_for_one() -> Self {
+    #[doc(alias = "all_for_one")]
+    pub fn one_for_all() -> Self {
         Self::new(true)
     }
 
@@ -72,14 +73,16 @@ impl Supervision {
     /// Limits restarts: after more than `most` restarts within `period` the children are stopped, and the supervisor dies
     /// with the reason `restart_limit NAME`, followed by the elements of that child's last reason. By default 5 within
     /// 10 s.
-    pub fn restarts(mut self, most: usize, period: Duration) -> Self {
+    #[doc(alias = "intensity")]
+    #[doc(alias = "restarts")]
+    pub fn restart_limit(mut self, most: usize, period: Duration) -> Self {
         self.rules.max_restarts = most;
         self.rules.period = period;
         self
     }
 
     /// Sets the backoff before a restart: `first`, doubled with each further restart of that child up to `longest`. It is
-    /// reset after the child has lived for the period of [`restarts`](Self::restarts). By default 100 ms and 5 s.
+    /// reset after the child has lived for the period of [`restart_limit`](Self::restart_limit). By default 100 ms and 5 s.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.rules.min_backoff = first;
         self.rules.max_backoff = longest;
