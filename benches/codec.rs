@@ -233,7 +233,7 @@ fn nested(peer: &PeerInfo) {
         Bytes::from_static(b"some bytes").into(),
         vec![Value::Null; 30].into(),
     ];
-    let frame = Frame::of("dBjvXzl0aSf1", &values);
+    let frame = Frame::new("dBjvXzl0aSf1", &values);
     let mut one = BytesMut::new();
     Cbor.encode(&frame, peer, &mut one).expect("it fits");
     println!("\nnested: a message of {} bytes", one.len());

@@ -10,7 +10,7 @@ mod common;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use aemp::{Builder, LocalNode, Tls};
+use aemp::{LocalNode, NodeBuilder, Tls};
 use common::rounds::{Bench, report};
 use common::traffic::{
     CBOR, LARGE, Nodes, SMALL, Stream, cbor_in, cbor_out, connection, large_by_hand, payload,
@@ -218,7 +218,7 @@ async fn openings(certified: &Certified) {
 
 async fn messages(certified: &Certified) {
     let tls = Tls::from_pem(&certified.pem).expect("a PEM");
-    let secured = |node: Builder| node.tls(tls.clone());
+    let secured = |node: NodeBuilder| node.tls(tls.clone());
     let long: &'static str = "x".repeat(1 << 10).leak();
     for (text, size) in [(CBOR, "92 bytes"), (long, "1 KiB of text")] {
         let nodes = Nodes::new("cbor", text, secured).await;

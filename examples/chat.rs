@@ -11,7 +11,8 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use aemp::{Change, FamilyWatch, LocalNode, PortId, Registration, Text, routes};
+use aemp::directory::{Change, Registration, Watch};
+use aemp::{LocalNode, PortId, Text, routes};
 use tokio::sync::mpsc;
 
 const SECRET: &str = "correct horse battery staple";
@@ -93,7 +94,7 @@ async fn chat(node: &LocalNode, name: &str) -> Outcome {
 /// A room that we are in.
 struct Room {
     name: String,
-    watch: FamilyWatch,
+    watch: Watch,
     /// By port, with the names that they gave themselves.
     members: BTreeMap<PortId, String>,
     _registered: Registration,

@@ -47,7 +47,7 @@
 //! | to | see |
 //! | --- | --- |
 //! | learn it, one program after the other | the [`guide`] |
-//! | start a node, with a secret, addresses and seeds | [`node()`], [`Builder`], [`Config`] |
+//! | start a node, with a secret, addresses and seeds | [`node()`], [`NodeBuilder`], [`Config`] |
 //! | write a port: a closure, handlers by tag, a type, or one that is awaited | [`LocalNode::port`], [`routes`], [`Port`], [`Inbox`]; [`Context`] is what a handler has |
 //! | send a program's own types, checked by the compiler | [`LocalNode::typed_port`], [`PortRef`], [`ReplyTo`], [`TypedPort`] |
 //! | know what a type becomes on the wire | [`message::to_values`], the feature `schema` |
@@ -67,8 +67,8 @@
 //! | `tcp` | yes | the TCP transport |
 //! | `json` | yes | the codec `json`, which peers in other languages speak |
 //! | `cbor` | yes | the codec `cbor` for rich values, preferred to `json` where both ends have it |
-//! | `profile` | yes | the configuration file, for [`Builder::profile`] and [`Builder::value`]; the module `profile` |
-//! | `tls` | no | TLS where the node has a [`certificate`](Builder::certificate), by rustls |
+//! | `profile` | yes | the configuration file, for [`NodeBuilder::profile`] and [`NodeBuilder::value`]; the module `profile` |
+//! | `tls` | no | TLS where the node has a [`certificate`](NodeBuilder::certificate), by rustls |
 //! | `ciborium` | no | nothing, but conversions between [`Value`] and `ciborium::Value` beside `to_json` and `from_json` |
 //! | `schema` | no | the messages of a type as JSON Schema and as a table; the module `schema` |
 //! | `metrics` | no | statistics for whatever recorder of the `metrics` facade the program has |
@@ -120,7 +120,7 @@ pub use aemp_tls::{PemError, Refusal, Tls, Version as TlsVersion};
 /// # }
 /// ```
 #[doc(alias = "configure")]
-pub fn node() -> Builder {
+pub fn node() -> NodeBuilder {
     let builder = LocalNode::builder();
     #[cfg(feature = "cbor")]
     let builder = builder.codec(Cbor);

@@ -9,7 +9,7 @@ use aemp::{ConfigFile, Scope, Value};
 async fn two_profiles_of_one_file_make_a_network() {
     let folder = env::temp_dir().join(format!("aemp-facade-{}", process::id()));
     fs::create_dir_all(&folder).unwrap();
-    let file = ConfigFile::at(folder.join("config"));
+    let file = ConfigFile::from_path(folder.join("config"));
     let list = |text: &str| Value::from(vec![text.into()]);
     file.update(|document| {
         let secret = "correct horse battery staple";

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use aemp::{Builder, Context, LocalNode, Message, PortId};
+use aemp::{Context, LocalNode, Message, NodeBuilder, PortId};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -110,7 +110,7 @@ impl Nodes {
     pub(crate) async fn new(
         codec: &str,
         text: &'static str,
-        change: impl Fn(Builder) -> Builder,
+        change: impl Fn(NodeBuilder) -> NodeBuilder,
     ) -> Self {
         let node = |id: &str| {
             let secret = "correct horse battery staple";

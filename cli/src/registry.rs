@@ -1,13 +1,13 @@
 //! `Registry`: the services that an `aemp` command has.
 
-use aemp::{Builder, LocalNode, Outcome, Text};
+use aemp::{LocalNode, NodeBuilder, Outcome, Text};
 
 /// Services by name, for configurations to name. A service is a function that a starting node calls with itself and the
 /// arguments that the configuration gives.
 #[derive(Default)]
 pub struct Registry {
     names: Vec<Text>,
-    add: Vec<Box<dyn FnOnce(Builder) -> Builder>>,
+    add: Vec<Box<dyn FnOnce(NodeBuilder) -> NodeBuilder>>,
 }
 
 impl Registry {
@@ -16,7 +16,7 @@ impl Registry {
         crate::services::built_in(Self::default())
     }
 
-    /// Adds a service; see [`Builder::service`](aemp::Builder::service).
+    /// Adds a service; see [`NodeBuilder::service`](aemp::NodeBuilder::service).
     pub fn service<A, R, F>(mut self, name: impl Into<Text>, run: F) -> Self
     where
         A: serde::de::DeserializeOwned + 'static,
@@ -36,7 +36,7 @@ impl Registry {
     }
 
     /// Gives all services to a node that is about to start.
-    pub fn fill(self, builder: Builder) -> Builder {
+    pub fn fill(self, builder: NodeBuilder) -> NodeBuilder {
         self.add
             .into_iter()
             .fold(builder, |builder, add| add(builder))

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use aemp::message::Values;
-use aemp::{Builder, LocalNode, StartError};
+use aemp::{LocalNode, NodeBuilder, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -34,7 +34,7 @@ pub(crate) enum RunError {
 /// Runs the node that `builder` makes until it is told to stop; when it is ready it is given to `ready`. Peers are let
 /// in when the synchronous part of every service is over, so the first message finds its port.
 pub(crate) async fn run(
-    builder: Builder,
+    builder: NodeBuilder,
     logs: Logs,
     ready: impl FnOnce(&LocalNode),
 ) -> Result<Ended, RunError> {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::DirectoryLimits;
 use crate::codec::Limits;
+use crate::directory::DirectoryLimits;
 use crate::error::StartError;
 use crate::handshake::AuthMethod;
 

@@ -1,7 +1,7 @@
 //! The core of aemp: ports, nodes and links, which run the protocol on tokio. It knows no socket, no codec and no file;
 //! the facade crate `aemp` adds those and is what programs use.
 //!
-//! * A node of this process is a [`LocalNode`], created by a [`Builder`]; its settings are its [`Config`].
+//! * A node of this process is a [`LocalNode`], created by a [`NodeBuilder`]; its settings are its [`Config`].
 //! * A port is anything that implements [`Port`]: a closure, [`routes`], a type, or an [`Inbox`]. While it handles a
 //!   message it has a [`Context`]. Its address is a [`PortId`].
 //! * A [`Message`] is a list of [`Value`]s, or any value that serialises to one.
@@ -44,27 +44,25 @@ pub use config::Config;
 pub use error::{
     CallError, DirectoryError, Error, JoinError, NameError, Result, SendError, StartError,
 };
-pub use lifecycle::Shutdown;
+pub use lifecycle::ShutdownReport;
 pub use link::{SeedInfo, SeedState};
 pub use monitor::{Action, IntoAction, Kill, Monitor, Notify};
 pub use nearest::nearest;
 pub use node::{
-    Ask, Builder, Call, Directory, DirectoryRole, FamilyWatch, Gone, Group, Lease, LocalNode,
-    Members, Node, NodeStats, Pick, Registration, Timer,
+    Call, Directory, DirectoryRole, Gone, Group, Lease, LocalNode, Members, Node, NodeBuilder,
+    NodeStats, Pick, TimerGuard,
 };
 pub use port::{
-    Arguments, Context, Handler, Inbox, InboxBounds, Mismatch, Outcome, Port, PortRef, ReplyTo,
+    Arguments, Context, Handler, Inbox, InboxConfig, Mismatch, Outcome, Port, PortRef, ReplyTo,
     Routes, SendFrom, Tell, ToPort, TypedFn, TypedPort, Unhandled, routes, typed,
 };
 pub use shard::{PortStats, ShardStats};
 pub use supervisor::{IntoChild, Supervision, Supervisor};
 pub use traffic::{
-    ConnectionInfo, ConnectionStats, Events, NodeEvent, Tap, TapOptions, Tapped, TappedMessage,
+    ConnectionInfo, ConnectionStats, NodeEvent, NodeEvents, Tap, TapConfig, Tapped, TappedMessage,
     Traffic,
 };
 
-#[doc(inline)]
-pub use aemp_proto::directory::{Change, DirectoryLimits};
 #[doc(inline)]
 pub use aemp_proto::{
     Address, ConvertError, Excerpt, IntoReason, ParseAddressError, Reason, Text, reason,
@@ -85,6 +83,14 @@ pub mod faults {
 
 #[doc(hidden)]
 pub use aemp_proto::faulty;
+
+/// What the [`Directory`] returns: the answer to a query, the content of a family and its changes, the guard of an entry;
+/// and its limits.
+pub mod directory {
+    pub use crate::node::{Query, Registration, Watch};
+    #[doc(inline)]
+    pub use aemp_proto::directory::{Change, DirectoryLimits};
+}
 
 /// The opening of a connection as a state machine (protocol.md section 2). Its first state is
 /// [`Opening`](handshake::Opening). The states and their order are in the documentation of `aemp_proto::handshake`.

@@ -13,7 +13,7 @@ use crate::policy::Rules;
 use crate::{Config, StartError, Text, Value};
 
 /// The source of a node's configuration: a file with profiles, or any other. It is passed to
-/// [`Builder::profiles`](crate::Builder::profiles), and called at start if the program sets a profile or a value.
+/// [`NodeBuilder::profiles`](crate::NodeBuilder::profiles), and called at start if the program sets a profile or a value.
 ///
 /// ```
 /// use aemp::settings::{Asked, ConfigSource, Settings};
@@ -49,7 +49,7 @@ pub trait ConfigSource: Send + Sync {
 pub struct Asked {
     /// The profile; `None` if only values were set.
     pub profile: Option<ProfileName>,
-    /// Keys and values, in the order of the calls of [`Builder::value`](crate::Builder::value).
+    /// Keys and values, in the order of the calls of [`NodeBuilder::value`](crate::NodeBuilder::value).
     pub values: Vec<(Text, Value)>,
     /// Random letters and digits, different for each process, to build a node ID from.
     pub word: String,
@@ -65,7 +65,7 @@ pub enum ProfileName {
     Named(String),
 }
 
-/// A configuration that has been read, for [`Builder::fill`](crate::Builder::fill).
+/// A configuration that has been read, for [`NodeBuilder::fill`](crate::NodeBuilder::fill).
 pub trait Fill {
     /// Replaces the values in `settings` by its own.
     fn fill(self, settings: &mut Settings);
@@ -104,7 +104,7 @@ impl Settings {
         self.certificate.as_ref().map(|pem| pem.0.as_str())
     }
 
-    /// Sets or removes the private key and the certificates, in PEM. See [`Builder::certificate`](crate::Builder::certificate).
+    /// Sets or removes the private key and the certificates, in PEM. See [`NodeBuilder::certificate`](crate::NodeBuilder::certificate).
     pub fn set_certificate(&mut self, pem: Option<String>) {
         self.certificate = pem.map(|pem| Pem(Zeroizing::new(pem)));
     }
@@ -153,7 +153,7 @@ impl Settings {
 /// A service: a function that the node runs at start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// The name under which it is registered by [`Builder::service`](crate::Builder::service).
+    /// The name under which it is registered by [`NodeBuilder::service`](crate::NodeBuilder::service).
     pub name: Text,
     /// The arguments of the call.
     pub arguments: Vec<Value>,

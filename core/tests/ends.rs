@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use aemp_core::{
-    CallError, Context, LocalNode, Message, Notify, PortId, Reason, TapOptions, reason, routes,
+    CallError, Context, LocalNode, Message, Notify, PortId, Reason, TapConfig, reason, routes,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -120,7 +120,7 @@ fn what_waits_ends_when_the_runtime_does() {
                     port.clone(),
                     node.inbox(),
                     node.events(),
-                    node.tap(TapOptions::new()),
+                    node.tap(TapConfig::new()),
                     node.directory().watch("family").unwrap(),
                     call,
                     node.gone(&port),

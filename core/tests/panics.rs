@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aemp_core::{
-    Context, LocalNode, Message, Port, PortId, PortRef, Reason, Shutdown, Supervision, reason,
-    routes,
+    Context, LocalNode, Message, Port, PortId, PortRef, Reason, ShutdownReport, Supervision,
+    reason, routes,
 };
 
 /// Panics when dropped, with a payload that panics when dropped as well, this number of times.
@@ -41,7 +41,7 @@ async fn is_well(node: LocalNode) {
         cx.send(&reply, ());
     });
     soon(node.call::<()>(&echo, ())).await.unwrap();
-    assert_eq!(soon(node.shutdown()).await, Shutdown::default());
+    assert_eq!(soon(node.shutdown()).await, ShutdownReport::default());
 }
 
 fn idle_port(node: &LocalNode) -> PortId {

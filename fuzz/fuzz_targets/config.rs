@@ -25,7 +25,7 @@ static PATH: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    let file = ConfigFile::at(&*PATH);
+    let file = ConfigFile::from_path(&*PATH);
     fs::write(&*PATH, data).expect("the file can be written");
     let Ok(mut document) = file.read() else {
         return;

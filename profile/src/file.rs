@@ -26,12 +26,12 @@ impl ConfigFile {
     /// If neither is set and this user has no home directory.
     pub fn find() -> Result<Self, FileError> {
         location::locate(|name| std::env::var_os(name), std::env::home_dir())
-            .map(Self::at)
+            .map(Self::from_path)
             .ok_or(FileError::NoPlace)
     }
 
     /// The file with this path.
-    pub fn at(path: impl Into<PathBuf>) -> Self {
+    pub fn from_path(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! [`Sources`] are the inputs of a configuration: values of the program, the content of a file, the names of a profile
 //! and of this host. [`Sources::resolve`] returns a [`Profile`] with every key checked, for
-//! [`Builder::fill`](aemp_core::Builder::fill). A builder that has only the name of a profile gets it from
+//! [`NodeBuilder::fill`](aemp_core::NodeBuilder::fill). A builder that has only the name of a profile gets it from
 //! [`Profiles`], [`ConfigFile`] or [`UsualFile`]. The documentation of [`Key`] describes the values. The precedence is:
 //!
 //! | from lowest to highest | |
@@ -30,7 +30,7 @@
 //!
 //! # let folder = std::env::temp_dir().join(format!("aemp-profile-doc-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder)?;
-//! let file = ConfigFile::at(folder.join("config"));
+//! let file = ConfigFile::from_path(folder.join("config"));
 //! file.update(|document| document.set(Scope::Profile("seed"), "binds", Value::from(vec!["*:4040".into()])))?;
 //! assert_eq!(file.read()?.get(Scope::Profile("seed"), "binds").map(|binds| &binds[0]), Some(&Value::from("*:4040")));
 //! # std::fs::remove_dir_all(&folder)?;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp_core::{Builder, Context, LocalNode, Message, Reason, Value, reason};
+use aemp_core::{Context, LocalNode, Message, NodeBuilder, Reason, Value, reason};
 use aemp_profile::{ProfileSource, Profiles, Sources};
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -19,15 +19,15 @@ impl ProfileSource for Given {
     }
 }
 
-fn of(file: &'static str) -> Builder {
+fn of(file: &'static str) -> NodeBuilder {
     LocalNode::builder().profiles(Profiles(Given(file)))
 }
 
-fn with(file: &'static str) -> Builder {
+fn with(file: &'static str) -> NodeBuilder {
     of(file).value("binds", Vec::new())
 }
 
-async fn failure(builder: Builder) -> String {
+async fn failure(builder: NodeBuilder) -> String {
     builder
         .start()
         .await
@@ -89,7 +89,7 @@ async fn a_value_alone_changes_nothing_else() {
 
 #[tokio::test]
 async fn settings_of_the_program_count_where_they_differ_from_the_defaults() {
-    let short = |builder: Builder| {
+    let short = |builder: NodeBuilder| {
         builder
             .secret("four")
             .configure(|config| config.min_secret = 4)

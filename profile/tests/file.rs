@@ -13,7 +13,7 @@ const GLOBAL: Scope<'_> = Scope::Global;
 #[test]
 fn a_missing_file_is_an_empty_one() {
     let folder = Folder::new("missing");
-    let file = ConfigFile::at(folder.path().join("config"));
+    let file = ConfigFile::from_path(folder.path().join("config"));
     assert_eq!(file.read().unwrap(), Document::default());
     assert!(folder.names().is_empty());
 }
@@ -35,7 +35,7 @@ fn a_broken_file_is_named_with_line_and_column_and_never_overwritten() {
     ];
     for (text, expected) in cases {
         fs::write(&path, text).unwrap();
-        let file = ConfigFile::at(&path);
+        let file = ConfigFile::from_path(&path);
         let read = file.read().unwrap_err().to_string();
         assert!(read.contains(expected) && read.contains("config"), "{read}");
         let update = file.update(|document| document.set(GLOBAL, "seeds", Value::Null));
@@ -52,7 +52,7 @@ fn what_nobody_knows_is_kept_in_its_order() {
     let before = r#"{"zebra": {"b": [1, 2.5, null], "a": "\u0000é"}, "version": 1, "seeds": ["old:1"],
         "profile": {"z": {"later": 18446744073709551615}, "a": {"nodeid": "x", "more": true}}, "acl": -7}"#;
     fs::write(&path, before).unwrap();
-    let file = ConfigFile::at(&path);
+    let file = ConfigFile::from_path(&path);
     file.update(|document| {
         document.set(GLOBAL, "seeds", Value::from(vec!["new:1".into()]));
         document.set(Scope::Profile("z"), "binds", Value::from(vec!["*".into()]));
@@ -74,13 +74,13 @@ fn what_nobody_knows_is_kept_in_its_order() {
 #[test]
 fn the_previous_version_is_kept_and_nothing_else_is_left() {
     let folder = Folder::new("previous");
-    let file = ConfigFile::at(folder.path().join("config"));
+    let file = ConfigFile::from_path(folder.path().join("config"));
     for n in 0..3 {
         file.update(|document| document.set(GLOBAL, "min_secret", n.into()))
             .unwrap();
     }
     assert_eq!(folder.names(), ["config", "config.lock", "config~"]);
-    let previous = ConfigFile::at(folder.path().join("config~"))
+    let previous = ConfigFile::from_path(folder.path().join("config~"))
         .read()
         .unwrap();
     assert_eq!(previous.get(GLOBAL, "min_secret"), Some(&1.into()));
@@ -95,7 +95,7 @@ fn without_a_change_nothing_is_written() {
     let folder = Folder::new("unchanged");
     let path = folder.path().join("config");
     fs::write(&path, "{ }").unwrap();
-    let file = ConfigFile::at(&path);
+    let file = ConfigFile::from_path(&path);
     file.update(|document| assert!(!document.remove(GLOBAL, "seeds")))
         .unwrap();
     let refused: Result<(), FileError> = file.try_update(|document| {
@@ -109,7 +109,7 @@ fn without_a_change_nothing_is_written() {
 #[test]
 fn a_profile_goes_as_a_whole() {
     let folder = Folder::new("profile");
-    let file = ConfigFile::at(folder.path().join("config"));
+    let file = ConfigFile::from_path(folder.path().join("config"));
     file.update(|document| {
         document.set(Scope::Profile("a"), "nodeid", "x".into());
         document.set(Scope::Profile("b"), "nodeid", "y".into());
@@ -131,7 +131,7 @@ fn only_this_user_may_read_it() {
     let path = folder.path().join("config");
     fs::write(&path, "{}").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    let file = ConfigFile::at(&path);
+    let file = ConfigFile::from_path(&path);
     file.update(|document| document.set(GLOBAL, "secret", "s".into()))
         .unwrap();
     file.update(|document| document.set(GLOBAL, "secret", "t".into()))
@@ -153,11 +153,11 @@ fn a_symbolic_link_stays_one() {
     fs::write(&real, "{}").unwrap();
     let link = folder.path().join("link");
     std::os::unix::fs::symlink("real", &link).unwrap();
-    let file = ConfigFile::at(&link);
+    let file = ConfigFile::from_path(&link);
     file.update(|document| document.set(GLOBAL, "nodeid", "n".into()))
         .unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    let read = ConfigFile::at(&real).read().unwrap();
+    let read = ConfigFile::from_path(&real).read().unwrap();
     assert_eq!(read.get(GLOBAL, "nodeid"), Some(&"n".into()));
 }
 
@@ -165,7 +165,7 @@ fn a_symbolic_link_stays_one() {
 #[test]
 fn a_folder_that_cannot_be_written_leaves_the_file_as_it_is() {
     let folder = Folder::new("nowhere");
-    let file = ConfigFile::at(folder.path().join("no/such/config"));
+    let file = ConfigFile::from_path(folder.path().join("no/such/config"));
     let error = file
         .update(|document| document.set(GLOBAL, "nodeid", "n".into()))
         .unwrap_err()
@@ -181,7 +181,7 @@ fn a_builder_reads_it_through_its_source() {
     let folder = Folder::new("source");
     let path = folder.path().join("config");
     fs::write(&path, r#"{"nodeid": "n"}"#).unwrap();
-    let file = ConfigFile::at(&path);
+    let file = ConfigFile::from_path(&path);
     assert_eq!(file.load().unwrap()["nodeid"], "n".into());
     assert!(!file.host_name().unwrap().is_empty());
 }

@@ -23,7 +23,7 @@ fn as_child() {
     let Some((task, path)) = task() else {
         return;
     };
-    let file = ConfigFile::at(path);
+    let file = ConfigFile::from_path(path);
     match task.split_once(' ') {
         // Adds keys of its own, one at a time.
         Some(("add", who)) => {
@@ -68,7 +68,7 @@ fn two_writers_at_once_lose_nothing() {
     for mut writer in writers {
         assert!(writer.wait().unwrap().success());
     }
-    let document = ConfigFile::at(&path).read().unwrap();
+    let document = ConfigFile::from_path(&path).read().unwrap();
     for who in 0..WRITERS {
         for n in 0..KEYS {
             let found = document.get(Scope::Global, &format!("{who}-{n}"));
@@ -85,7 +85,7 @@ fn two_writers_at_once_lose_nothing() {
 fn a_writer_that_is_killed_at_any_moment_leaves_the_file_whole() {
     let folder = Folder::new("killed");
     let path = folder.path().join("config");
-    let file = ConfigFile::at(&path);
+    let file = ConfigFile::from_path(&path);
     let mut caught_writing = 0;
     let mut reached = 0;
     for _ in 0..KILLS {
@@ -120,7 +120,7 @@ fn a_writer_that_is_killed_at_any_moment_leaves_the_file_whole() {
 fn a_writer_that_was_killed_just_before_the_end_leaves_nothing_for_the_next() {
     let folder = Folder::new("linked");
     let path = folder.path().join("config");
-    let file = ConfigFile::at(&path);
+    let file = ConfigFile::from_path(&path);
     file.update(|document| document.set(Scope::Global, "n", 0.into()))
         .unwrap();
     // The file has its second name, and the new version has not replaced it yet.

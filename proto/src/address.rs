@@ -19,24 +19,24 @@ const MAX_ADDRESS: usize = 1024;
 /// ```
 /// use aemp::Address;
 /// let plain: Address = "127.0.0.1:4040".parse()?;
-/// assert_eq!((plain.scheme(), plain.rest()), ("tcp", "127.0.0.1:4040"));
+/// assert_eq!((plain.scheme(), plain.target()), ("tcp", "127.0.0.1:4040"));
 /// assert_eq!(plain, "tcp:127.0.0.1:4040".parse()?);
 /// let other: Address = "pipe:/run/app".parse()?;
-/// assert_eq!((other.scheme(), other.rest()), ("pipe", "/run/app"));
+/// assert_eq!((other.scheme(), other.target()), ("pipe", "/run/app"));
 /// # Ok::<(), aemp::ParseAddressError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     scheme: Text,
-    rest: Text,
+    target: Text,
 }
 
 impl Address {
-    /// The address `rest` of the transport with this scheme.
-    pub fn new(scheme: &str, rest: &str) -> Self {
+    /// The address `target` of the transport with this scheme.
+    pub fn new(scheme: &str, target: &str) -> Self {
         Self {
             scheme: scheme.into(),
-            rest: rest.into(),
+            target: target.into(),
         }
     }
 
@@ -46,8 +46,8 @@ impl Address {
     }
 
     /// The part after the scheme, which only the transport interprets.
-    pub fn rest(&self) -> &str {
-        &self.rest
+    pub fn target(&self) -> &str {
+        &self.target
     }
 }
 
@@ -61,7 +61,7 @@ pub fn listed(addresses: &[Address]) -> String {
 /// then link-local ones, then loopback. An address that is not a socket address, such as a host name, ranks first,
 /// since its reach is unknown.
 pub fn rank(address: &Address) -> u8 {
-    let socket: Option<SocketAddr> = address.rest.parse().ok();
+    let socket: Option<SocketAddr> = address.target.parse().ok();
     match socket.map(|socket| socket.ip().to_canonical()) {
         Some(ip) if ip.is_loopback() => 2,
         Some(IpAddr::V4(ip)) if ip.is_link_local() => 1,
@@ -106,7 +106,7 @@ impl fmt::Display for Address {
         if self.scheme != "tcp" {
             write!(f, "{}:", self.scheme)?;
         }
-        f.write_str(&self.rest)
+        f.write_str(&self.target)
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
             "h-1:80",
         ] {
             let address: Address = text.parse().unwrap();
-            assert_eq!((address.scheme(), address.rest()), ("tcp", text));
+            assert_eq!((address.scheme(), address.target()), ("tcp", text));
             assert_eq!(address.to_string(), text);
         }
     }
@@ -151,7 +151,7 @@ mod tests {
             ("tcp:[::1]:1", "tcp", "[::1]:1"),
         ] {
             let address: Address = text.parse().unwrap();
-            assert_eq!((address.scheme(), address.rest()), (scheme, rest));
+            assert_eq!((address.scheme(), address.target()), (scheme, rest));
         }
     }
 

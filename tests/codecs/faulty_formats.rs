@@ -225,7 +225,7 @@ fn what_a_library_refuses_is_an_error_with_its_path_and_leaves_nothing() {
     for (value, path) in cases {
         let mut out = BytesMut::from(&b"before"[..]);
         let values = ["x".into(), value];
-        let frame = aemp::codec::Frame::of("port", &values);
+        let frame = aemp::codec::Frame::new("port", &values);
         let error = codec.encode(&frame, &peer(), &mut out).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -36,7 +36,7 @@ pub(crate) fn encode_to(
     values: &[Value],
 ) -> Result<BytesMut, EncodeError> {
     let mut out = BytesMut::new();
-    codec.encode(&Frame::of("port", values), to, &mut out)?;
+    codec.encode(&Frame::new("port", values), to, &mut out)?;
     Ok(out)
 }
 

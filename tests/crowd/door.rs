@@ -1,6 +1,6 @@
 //! The node at whose door the strangers stand, in a process of its own.
 
-use aemp::{Builder, LocalNode};
+use aemp::{LocalNode, NodeBuilder};
 
 use crate::nodes::{SECRET, soon};
 use crate::process::{Child, echo};
@@ -15,7 +15,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    fn node(&self, id: &str) -> Builder {
+    fn node(&self, id: &str) -> NodeBuilder {
         let node = aemp::node().id(id);
         match &self.pem {
             Some(pem) => node.certificate(pem.as_str()),

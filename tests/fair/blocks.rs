@@ -139,7 +139,7 @@ async fn who_asks_much_behind_what_blocks_is_answered_meanwhile() {
     let (runtime, blocked) = tokio::task::spawn_blocking(move || blocked_node(&at))
         .await
         .unwrap();
-    let at = blocked.addresses()[0].rest().parse().unwrap();
+    let at = blocked.addresses()[0].target().parse().unwrap();
     let mut asker = Socket::join("json", at, "asker").await;
     let begun = Instant::now();
     // In one write, so that one read brings it all: more than a turn's work, and answers that fill a batch.

@@ -92,7 +92,7 @@ pub(crate) async fn run(id: String) {
         node = node.seed(seed);
     }
     let node = node.start().await.unwrap();
-    node.directory().become_global();
+    node.directory().serve_directory();
     let echo = echo()
         .on(
             "fill",

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use aemp::{Context, Events, LocalNode, Message, NodeEvent, PortId, Reason, reason};
+use aemp::{Context, LocalNode, Message, NodeEvent, NodeEvents, PortId, Reason, reason};
 use tokio::net::TcpStream;
 
 use crate::corpus::{Case, Outcome, cases, limits};
@@ -19,7 +19,7 @@ struct Pair {
     bystander: LocalNode,
     /// The elements of the messages for port `p`.
     arrived: Arc<Mutex<Vec<String>>>,
-    events: Events,
+    events: NodeEvents,
 }
 
 impl Pair {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use aemp::{Builder, LocalNode, NodeEvent, PortId, routes};
+use aemp::{LocalNode, NodeBuilder, NodeEvent, PortId, routes};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::certificates::{own, plain};
@@ -163,9 +163,9 @@ fn play() {
     });
 }
 
-fn node(id: &str, how: &str) -> Builder {
+fn node(id: &str, how: &str) -> NodeBuilder {
     let node = aemp::node().id(id).secret(SECRET);
-    let unchecked = |node: Builder| node.configure(|config| config.check_peeraddr = false);
+    let unchecked = |node: NodeBuilder| node.configure(|config| config.check_peeraddr = false);
     match how {
         "checked" => node,
         "unchecked" => unchecked(node),

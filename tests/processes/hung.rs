@@ -137,7 +137,7 @@ async fn a_slow_reader_stays_connected() {
             config.cleartext = true;
         });
     let node = node.start().await.unwrap();
-    let at = node.addresses()[0].rest().to_owned();
+    let at = node.addresses()[0].target().to_owned();
     let mut slow = Stranger::from(TcpStream::connect(at).await.unwrap());
     slow.prove("slow", "json").await;
     link(&node, "slow").await;

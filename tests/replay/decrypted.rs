@@ -4,7 +4,7 @@
 use std::io;
 use std::time::SystemTime;
 
-use aemp::transport::{Certificate, Secure, SecureOptions, Secured, Stream, TlsInfo};
+use aemp::transport::{Certificate, Secure, SecureConfig, Secured, Stream, TlsInfo};
 use async_trait::async_trait;
 
 /// Leaves the stream as it is, and says that the peer has a certificate.
@@ -12,7 +12,7 @@ pub(crate) struct Decrypted;
 
 #[async_trait]
 impl Secure for Decrypted {
-    async fn secure(&self, stream: Box<dyn Stream>, _: SecureOptions) -> io::Result<Secured> {
+    async fn secure(&self, stream: Box<dyn Stream>, _: SecureConfig) -> io::Result<Secured> {
         let certificate = Certificate {
             der: bytes::Bytes::new(),
             subject: "CN=AnyEvent::MP".into(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aemp::{DirectoryError, DirectoryRole, FamilyWatch, PortId, Reason, Text, Value};
+use aemp::{DirectoryError, DirectoryRole, PortId, Reason, Text, Value};
 use tokio::task::JoinHandle;
 
 use crate::recording::What;
@@ -32,7 +32,7 @@ pub(crate) struct Asked {
 }
 
 struct Watch {
-    watch: FamilyWatch,
+    watch: aemp::directory::Watch,
     /// What our program knows, and what the recorded one did.
     seen: BTreeMap<Text, Value>,
     recorded: BTreeMap<Text, Value>,
@@ -209,7 +209,7 @@ impl Replay<'_> {
                 }
                 directory.delete_all(&first, texts(message, 4));
             }
-            "g_global" => directory.become_global(),
+            "g_global" => directory.serve_directory(),
             "g_mon1" => {
                 let asked = &mut self.actor(number).asked;
                 if asked.watches.contains_key(&first) {

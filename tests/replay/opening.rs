@@ -99,7 +99,7 @@ impl Replay<'_> {
             .iter()
             .any(|service| service == "AnyEvent::MP::Global::")
         {
-            node.directory().become_global();
+            node.directory().serve_directory();
         }
         let scripts = session.scripts(self.side);
         let mut shown = programs::run(&node, &scripts, session.is_secure(self.side), &tell);

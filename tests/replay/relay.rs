@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use aemp::Address;
-use aemp::transport::{Listener, Options, Stream, Transport};
+use aemp::transport::{Listener, SocketConfig, Stream, Transport};
 use async_trait::async_trait;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
@@ -106,19 +106,19 @@ impl Transport for Relay {
         "tcp"
     }
 
-    async fn listen(&self, at: &Address, _: &Options) -> io::Result<Box<dyn Listener>> {
+    async fn listen(&self, at: &Address, _: &SocketConfig) -> io::Result<Box<dyn Listener>> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.lock().listeners.insert(at.rest().into(), sender);
-        let published = self.lock().published.get(at.rest()).cloned();
+        self.lock().listeners.insert(at.target().into(), sender);
+        let published = self.lock().published.get(at.target()).cloned();
         Ok(Box::new(Accepting(
             published.unwrap_or_else(|| at.clone()),
             receiver,
         )))
     }
 
-    async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
+    async fn connect(&self, to: &Address, _: &SocketConfig) -> io::Result<Box<dyn Stream>> {
         let (attempt, accepted) = oneshot::channel();
-        let sender = self.lock().queue(to.rest());
+        let sender = self.lock().queue(to.target());
         sender.send(attempt).expect("the queue stays open");
         match accepted.await {
             Ok(stream) => Ok(Box::new(stream)),

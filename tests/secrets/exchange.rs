@@ -1,7 +1,7 @@
 //! Three nodes whose secret is exchanged: each is stopped and started anew with the secrets of the next step, while the
 //! others go on.
 
-use aemp::{Builder, LocalNode, PortId, routes};
+use aemp::{LocalNode, NodeBuilder, PortId, routes};
 
 use crate::log::Log;
 use crate::nodes::{SECRET as OLD, link, port, soon};
@@ -15,7 +15,7 @@ type Step = (&'static str, Option<&'static str>);
 /// The steps of docs/operating.md.
 const STEPS: [Step; 3] = [(OLD, Some(NEW)), (NEW, Some(OLD)), (NEW, None)];
 
-fn node(id: &str, (secret, accepted): Step) -> Builder {
+fn node(id: &str, (secret, accepted): Step) -> NodeBuilder {
     let node = aemp::node().id(id).secret(secret);
     let node = match accepted {
         Some(accepted) => node.accept_secret(accepted),

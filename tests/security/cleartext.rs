@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Mutex;
 
-use aemp::transport::{Listener, Options, Stream, Transport};
+use aemp::transport::{Listener, SocketConfig, Stream, Transport};
 use aemp::{Address, LocalNode};
 use async_trait::async_trait;
 use tokio::io::DuplexStream;
@@ -23,12 +23,12 @@ impl Transport for Elsewhere {
         "elsewhere"
     }
 
-    async fn listen(&self, at: &Address, _: &Options) -> io::Result<Box<dyn Listener>> {
+    async fn listen(&self, at: &Address, _: &SocketConfig) -> io::Result<Box<dyn Listener>> {
         let come = self.0.lock().unwrap().take().unwrap();
         Ok(Box::new(Accepting(at.clone(), come)))
     }
 
-    async fn connect(&self, _: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
+    async fn connect(&self, _: &Address, _: &SocketConfig) -> io::Result<Box<dyn Stream>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

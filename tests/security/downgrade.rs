@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aemp::{Builder, LocalNode, NodeEvent};
+use aemp::{LocalNode, NodeBuilder, NodeEvent};
 use tokio::task::JoinHandle;
 
 use crate::middle::{Change, PLAIN, nothing};
@@ -35,7 +35,7 @@ async fn a_framing_that_was_taken_out_of_both_greetings_is_missed_in_the_proof()
 #[tokio::test]
 async fn no_node_is_made_to_say_its_secret_in_clear_text() {
     // Both accept it, as for the three-line peer.
-    fn accepts(node: Builder) -> Builder {
+    fn accepts(node: NodeBuilder) -> NodeBuilder {
         translated(node).configure(|config| config.cleartext = true)
     }
     let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -66,7 +66,7 @@ async fn an_offer_of_tls_that_was_taken_out_is_missed_by_who_has_a_certificate()
 }
 
 /// A node with a certificate that makes do without TLS.
-pub(crate) fn falls_back(node: Builder) -> Builder {
+pub(crate) fn falls_back(node: NodeBuilder) -> NodeBuilder {
     encrypted(node).configure(|config| config.tls_fallback = true)
 }
 
@@ -107,7 +107,7 @@ async fn the_framing_of_the_auth_line_must_be_one_that_was_offered() {
     scene.undisturbed(translated).await;
 }
 
-fn json_first(node: Builder) -> Builder {
+fn json_first(node: NodeBuilder) -> NodeBuilder {
     translated(node).codecs(["json", "cbor"])
 }
 

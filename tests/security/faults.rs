@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aemp::faults::{Fault, choose};
-use aemp::{Builder, Context, Message, NodeEvent};
+use aemp::{Context, Message, NodeBuilder, NodeEvent};
 
 use crate::bridge::{BOTH_DIAL_HIM, Bridge, HE_DIALS_BOTH};
 use crate::certificates::Made;
@@ -36,7 +36,7 @@ impl Drop for Lacking {
 }
 
 /// A limit for an opening that does not come to its end.
-fn quick(node: Builder) -> Builder {
+fn quick(node: NodeBuilder) -> NodeBuilder {
     node.configure(|config| config.opening_timeout = Duration::from_millis(500))
 }
 
@@ -70,7 +70,7 @@ async fn without_the_check_of_roles_the_bridge_of_two_diallers_opens_and_tls_lea
 /// Neither of two nodes that were dialled proves itself first.
 #[tokio::test]
 async fn without_the_check_of_roles_the_bridge_of_two_listeners_opens_as_little() {
-    fn kind(node: Builder) -> Builder {
+    fn kind(node: NodeBuilder) -> NodeBuilder {
         quick(translated(node))
     }
     let _lacking = Lacking::new(Fault::RoleUnchecked);

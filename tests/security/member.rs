@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aemp::policy::{Permission, Rule, Rules};
-use aemp::{Builder, ConnectionStats, Context, LocalNode, Message, PortId};
+use aemp::{ConnectionStats, Context, LocalNode, Message, NodeBuilder, PortId};
 
 use crate::nodes::{link, soon};
 use crate::scene::{Scene, Socket, takes_cleartext, until};
 
 /// A node at which `x` may send messages, and nothing else.
-pub(crate) fn permits_nothing(node: Builder) -> Builder {
+pub(crate) fn permits_nothing(node: NodeBuilder) -> NodeBuilder {
     let others = Rule::new([Permission::All]);
     takes_cleartext(node).policy(Rules::new([Rule::new([]).node("x"), others]))
 }
@@ -139,7 +139,7 @@ async fn nothing_is_asked_in_another_s_name_and_nobody_is_dialled_for_it() {
 }
 
 /// A node that takes short messages of few levels and values.
-pub(crate) fn takes_little(node: Builder) -> Builder {
+pub(crate) fn takes_little(node: NodeBuilder) -> NodeBuilder {
     takes_cleartext(node).configure(|config| {
         config.limits.message_size = 64 << 10;
         config.limits.depth = 50;
@@ -194,7 +194,7 @@ async fn bytes_that_are_no_message_end_the_link_at_once_and_nobody_else_notices(
 pub(crate) const QUEUE: usize = 1 << 20;
 pub(crate) const MONITORS: usize = 10;
 
-pub(crate) fn bounded(node: Builder) -> Builder {
+pub(crate) fn bounded(node: NodeBuilder) -> NodeBuilder {
     takes_cleartext(node).configure(|config| {
         config.queue_limit = QUEUE;
         config.peer_monitors = MONITORS;

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use aemp::{Builder, Context, Events, LocalNode, Message, NodeEvent, PortId, Reason, routes};
+use aemp::{
+    Context, LocalNode, Message, NodeBuilder, NodeEvent, NodeEvents, PortId, Reason, routes,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tracing::subscriber::DefaultGuard;
@@ -18,7 +20,7 @@ use crate::stranger::Stranger;
 pub(crate) type Socket = Stranger<TcpStream>;
 
 /// A kind of node, made of a builder.
-pub(crate) type Kind = fn(Builder) -> Builder;
+pub(crate) type Kind = fn(NodeBuilder) -> NodeBuilder;
 
 pub(crate) struct Scene {
     pub(crate) a: LocalNode,
@@ -26,18 +28,18 @@ pub(crate) struct Scene {
     pub(crate) log: Log,
     pub(crate) member: LocalNode,
     /// What has come up and gone down at `a` since the member is there.
-    events: Events,
+    events: NodeEvents,
     heard: Arc<Mutex<Vec<Message>>>,
     _guard: DefaultGuard,
 }
 
 /// Member `id` of the network.
-pub(crate) fn member(id: &str) -> Builder {
+pub(crate) fn member(id: &str) -> NodeBuilder {
     aemp::node().id(id).secret(SECRET)
 }
 
 /// The same behind an address translation.
-pub(crate) fn translated(node: Builder) -> Builder {
+pub(crate) fn translated(node: NodeBuilder) -> NodeBuilder {
     node.configure(|config| config.check_peeraddr = false)
 }
 
@@ -45,22 +47,22 @@ pub(crate) fn translated(node: Builder) -> Builder {
 pub(crate) static MADE: LazyLock<Made> = LazyLock::new(|| own("aemp", plain));
 
 /// A node with that certificate.
-pub(crate) fn certified(node: Builder) -> Builder {
+pub(crate) fn certified(node: NodeBuilder) -> NodeBuilder {
     node.certificate(MADE.pem([]))
 }
 
 /// The same behind an address translation.
-pub(crate) fn encrypted(node: Builder) -> Builder {
+pub(crate) fn encrypted(node: NodeBuilder) -> NodeBuilder {
     translated(certified(node))
 }
 
 /// A node that accepts the secret in clear text, as strangers of a few lines send it.
-pub(crate) fn takes_cleartext(node: Builder) -> Builder {
+pub(crate) fn takes_cleartext(node: NodeBuilder) -> NodeBuilder {
     node.configure(|config| config.cleartext = true)
 }
 
 /// A builder as it is.
-pub(crate) fn as_it_is(node: Builder) -> Builder {
+pub(crate) fn as_it_is(node: NodeBuilder) -> NodeBuilder {
     node
 }
 
@@ -166,7 +168,7 @@ impl Scene {
 }
 
 /// Starts `node`, whose seed is the attacker's address, and takes its connection.
-pub(crate) async fn baited(node: Builder) -> (LocalNode, TcpStream) {
+pub(crate) async fn baited(node: NodeBuilder) -> (LocalNode, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let seed = listener.local_addr().unwrap().to_string();
     let node = node.seed(seed).start().await.unwrap();

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use aemp::Builder;
+use aemp::NodeBuilder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
 use crate::nodes::link;
 use crate::scene::{Scene, Socket, takes_cleartext};
 
-fn quick(node: Builder) -> Builder {
+fn quick(node: NodeBuilder) -> NodeBuilder {
     node.configure(|config| config.opening_timeout = Duration::from_millis(500))
 }
 
@@ -48,7 +48,7 @@ async fn an_opening_has_one_deadline_whatever_comes_in_time() {
 }
 
 /// A limit that no byte of [`hold`] is late for, however busy the machine is.
-pub(crate) fn patient(node: Builder) -> Builder {
+pub(crate) fn patient(node: NodeBuilder) -> NodeBuilder {
     takes_cleartext(node).configure(|config| config.opening_timeout = Duration::from_secs(2))
 }
 
@@ -77,7 +77,7 @@ async fn who_is_slow_does_not_get_in_after_the_deadline_with_the_secret_either()
 }
 
 /// A node with room for so many strangers.
-pub(crate) fn small(node: Builder) -> Builder {
+pub(crate) fn small(node: NodeBuilder) -> NodeBuilder {
     takes_cleartext(node).configure(|config| config.openings = STRANGERS)
 }
 

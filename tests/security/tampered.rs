@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aemp::{Builder, NodeEvent};
+use aemp::{NodeBuilder, NodeEvent};
 
 use crate::middle::{Change, PLAIN};
 use crate::nodes::soon;
@@ -12,7 +12,7 @@ use crate::scene::{Scene, failure, translated};
 
 /// Without the check of addresses, which would find the attacker before the proof does. What waits for the end of a line that
 /// was taken away waits for the deadline.
-fn quick(node: Builder) -> Builder {
+fn quick(node: NodeBuilder) -> NodeBuilder {
     translated(node).configure(|config| config.opening_timeout = Duration::from_millis(500))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aemp::Builder;
+use aemp::NodeBuilder;
 use aemp::handshake::AuthMethod;
 
 use crate::certificates::{Made, expired, own, plain};
@@ -20,12 +20,12 @@ pub(crate) static FOREIGN: LazyLock<Made> = LazyLock::new(|| own("aemp", plain))
 pub(crate) static STOLEN: LazyLock<Made> = LazyLock::new(|| MADE.with_key_of(&FOREIGN));
 
 /// A node that still lists the old certificate.
-pub(crate) fn lists_the_old_one(node: Builder) -> Builder {
+pub(crate) fn lists_the_old_one(node: NodeBuilder) -> NodeBuilder {
     translated(node).certificate(MADE.pem([&*OLD]))
 }
 
 /// A node that lets in anonymous peers.
-pub(crate) fn takes_anonymous(node: Builder) -> Builder {
+pub(crate) fn takes_anonymous(node: NodeBuilder) -> NodeBuilder {
     encrypted(node).configure(|config| config.auth_accept.push(AuthMethod::TlsAnon))
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp::{DirectoryRole, FamilyWatch, LocalNode, PortId, Text, Value, routes};
+use aemp::directory::Watch;
+use aemp::{DirectoryRole, LocalNode, PortId, Text, Value, routes};
 use tokio::time::Instant;
 
 use crate::cluster::SECRET;
@@ -522,7 +523,7 @@ impl Formation {
 }
 
 /// Keeps `seen` up to date until the node ends.
-async fn follow(mut watch: FamilyWatch, seen: Seen) {
+async fn follow(mut watch: Watch, seen: Seen) {
     while let Some(change) = watch.recv().await {
         change.apply(&mut seen.lock().unwrap());
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp::transport::{Listener, Options, Stream, Transport};
+use aemp::transport::{Listener, SocketConfig, Stream, Transport};
 use aemp::{Address, LocalNode, NodeId, PortId, routes};
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -67,16 +67,16 @@ impl Transport for Names {
         "name"
     }
 
-    async fn listen(&self, _: &Address, _: &Options) -> std::io::Result<Box<dyn Listener>> {
+    async fn listen(&self, _: &Address, _: &SocketConfig) -> std::io::Result<Box<dyn Listener>> {
         Err(std::io::ErrorKind::Unsupported.into())
     }
 
-    async fn connect(&self, to: &Address, _: &Options) -> std::io::Result<Box<dyn Stream>> {
+    async fn connect(&self, to: &Address, _: &SocketConfig) -> std::io::Result<Box<dyn Stream>> {
         let _pending = Pending::new(&self.pending);
-        self.asked.lock().unwrap().push(to.rest().to_owned());
+        self.asked.lock().unwrap().push(to.target().to_owned());
         let found = {
             let table = self.table.lock().unwrap();
-            let found = table.iter().find(|(name, _)| *name == to.rest());
+            let found = table.iter().find(|(name, _)| *name == to.target());
             found.map(|(_, place)| *place)
         };
         match found {

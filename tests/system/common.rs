@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp::transport::{Listener, Options, Stream, Transport};
-use aemp::{Address, Builder, LocalNode};
+use aemp::transport::{Listener, SocketConfig, Stream, Transport};
+use aemp::{Address, LocalNode, NodeBuilder};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -29,7 +29,7 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// A builder of node `id` with every codec, on `network`.
-pub(crate) fn node(id: &str, network: &Network) -> Builder {
+pub(crate) fn node(id: &str, network: &Network) -> NodeBuilder {
     aemp::node()
         .id(id)
         .secret(SECRET)
@@ -90,11 +90,11 @@ impl Transport for Network {
         "mem"
     }
 
-    async fn listen(&self, at: &Address, _: &Options) -> io::Result<Box<dyn Listener>> {
-        Ok(Box::new(Accepting(at.clone(), self.accept_at(at.rest()))))
+    async fn listen(&self, at: &Address, _: &SocketConfig) -> io::Result<Box<dyn Listener>> {
+        Ok(Box::new(Accepting(at.clone(), self.accept_at(at.target()))))
     }
 
-    async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
-        Ok(Box::new(self.dial(to.rest())?))
+    async fn connect(&self, to: &Address, _: &SocketConfig) -> io::Result<Box<dyn Stream>> {
+        Ok(Box::new(self.dial(to.target())?))
     }
 }

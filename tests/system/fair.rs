@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 
-use aemp::transport::{Listener, Options, Stream, Transport};
+use aemp::transport::{Listener, SocketConfig, Stream, Transport};
 use aemp::{Address, ConnectionStats, LocalNode, PortId, routes};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -92,12 +92,12 @@ impl Transport for Flooded {
         "flood"
     }
 
-    async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>> {
+    async fn listen(&self, at: &Address, options: &SocketConfig) -> io::Result<Box<dyn Listener>> {
         let listener = self.network.listen(at, options).await?;
         Ok(Box::new(Accepting(listener, self.flood.clone())))
     }
 
-    async fn connect(&self, _: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
+    async fn connect(&self, _: &Address, _: &SocketConfig) -> io::Result<Box<dyn Stream>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aemp::codec::{BoxError, Capabilities, Head, Out, ValueCodec, ValueFormat};
 use aemp::{
-    Builder, LocalNode, Message, Notify, PortId, TapOptions, Tapped, Value, reason, routes,
+    LocalNode, Message, NodeBuilder, Notify, PortId, TapConfig, Tapped, Value, reason, routes,
 };
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ use crate::common::{Network, linked, node, soon};
 use crate::stranger::Stranger;
 
 /// A node that prefers MessagePack and has all other codecs.
-fn packed(id: &str, network: &Network) -> Builder {
+fn packed(id: &str, network: &Network) -> NodeBuilder {
     let codec = ValueCodec::new(MsgPack).unwrap();
     let node = node(id, network).codec(codec);
     node.codecs(["msgpack", "cbor", "json"])
@@ -92,7 +92,7 @@ async fn a_tap_shows_the_bytes_of_a_format() {
     soon(b.joined()).await.unwrap();
     linked(&a, "b").await;
     let inbox = a.inbox();
-    let taps = [&a, &b].map(|node| node.tap(TapOptions::new().matching("urgent")));
+    let taps = [&a, &b].map(|node| node.tap(TapConfig::new().matching("urgent")));
     b.send(inbox.id(), ("other", 1));
     b.send(inbox.id(), ("urgent", 2));
     for mut tap in taps {

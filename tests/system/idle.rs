@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aemp::transport::{Listener, Options, Stream, Transport};
-use aemp::{Address, Builder, LocalNode, NodeEvent, NodeId, PortId, Reason, reason, routes};
+use aemp::transport::{Listener, SocketConfig, Stream, Transport};
+use aemp::{Address, LocalNode, NodeBuilder, NodeEvent, NodeId, PortId, Reason, reason, routes};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
@@ -17,14 +17,14 @@ const IDLE: Duration = Duration::from_secs(40);
 /// Longer than any idle connection lives.
 const LONG: Duration = Duration::from_secs(3600);
 
-fn idle(id: &str, network: &Network) -> Builder {
+fn idle(id: &str, network: &Network) -> NodeBuilder {
     node(id, network)
         .bind(format!("mem:{id}"))
         .configure(|config| config.idle_timeout = Some(IDLE))
 }
 
 /// The same for scripted peers, which do not answer when they are asked for a sign of life.
-fn patient(id: &str, network: &Network) -> Builder {
+fn patient(id: &str, network: &Network) -> NodeBuilder {
     idle(id, network).configure(|config| {
         config.cleartext = true;
         config.hung_check = false;
@@ -41,7 +41,7 @@ async fn ask(node: &LocalNode, port: &PortId) {
 }
 
 /// Two nodes that can dial each other, connected by `b`'s call.
-async fn pair(a: Builder, b: Builder) -> (LocalNode, LocalNode, PortId) {
+async fn pair(a: NodeBuilder, b: NodeBuilder) -> (LocalNode, LocalNode, PortId) {
     let a = a.peer("b", "mem:b").start().await.unwrap();
     let b = b.peer("a", "mem:a").start().await.unwrap();
     let port = echo(&a);
@@ -101,7 +101,7 @@ async fn without_a_time_no_connection_is_closed() {
 #[tokio::test(start_paused = true)]
 async fn messages_keep_a_connection_and_short_times_are_made_longer() {
     let network = Network::default();
-    let short = |builder: Builder| {
+    let short = |builder: NodeBuilder| {
         builder.configure(|config| config.idle_timeout = Some(Duration::from_millis(1)))
     };
     let (a, b, port) = pair(short(idle("a", &network)), short(idle("b", &network))).await;
@@ -405,12 +405,16 @@ impl Transport for Far {
         "far"
     }
 
-    async fn listen(&self, at: &Address, options: &Options) -> std::io::Result<Box<dyn Listener>> {
+    async fn listen(
+        &self,
+        at: &Address,
+        options: &SocketConfig,
+    ) -> std::io::Result<Box<dyn Listener>> {
         self.0.listen(at, options).await
     }
 
-    async fn connect(&self, to: &Address, _: &Options) -> std::io::Result<Box<dyn Stream>> {
-        let far = self.0.dial(to.rest())?;
+    async fn connect(&self, to: &Address, _: &SocketConfig) -> std::io::Result<Box<dyn Stream>> {
+        let far = self.0.dial(to.target())?;
         let (near, between) = tokio::io::duplex(64 << 10);
         let (from_far, to_far) = tokio::io::split(far.stream);
         let (from_near, to_near) = tokio::io::split(between);

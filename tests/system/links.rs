@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aemp::{Context, LocalNode, Message, NodeId, Notify, PortId, Reason, Value, reason, routes};
-use aemp::{NodeEvent, Shutdown};
+use aemp::{NodeEvent, ShutdownReport};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -517,7 +517,7 @@ async fn a_stopped_node_ends_its_events_and_takes_monitors_that_hold_others() {
     let mut events = b.events();
     let port = adder(&a);
     let (first, second) = tokio::join!(b.clone().shutdown(), b.clone().shutdown());
-    assert_eq!((&first, &second), (&Shutdown::default(), &first));
+    assert_eq!((&first, &second), (&ShutdownReport::default(), &first));
     assert!(matches!(
         soon(events.recv()).await,
         Some(NodeEvent::Down { .. })

@@ -20,7 +20,7 @@ async fn start(id: &str, network: &Network, seeds: &[&str]) -> LocalNode {
 }
 
 fn slave_of(master: &str) -> DirectoryRole {
-    DirectoryRole::Slave(NodeId::new(master).unwrap())
+    DirectoryRole::Client(NodeId::new(master).unwrap())
 }
 
 async fn role(node: &LocalNode, role: DirectoryRole) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use aemp::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, Sink};
-use aemp::transport::{Listener, Options, Stream, Transport};
+use aemp::transport::{Listener, SocketConfig, Stream, Transport};
 use aemp::{Address, Json, LocalNode, PortId, SeedState, StartError, reason, routes};
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -36,13 +36,13 @@ impl Transport for Faulty {
         "mem"
     }
 
-    async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>> {
+    async fn listen(&self, at: &Address, options: &SocketConfig) -> io::Result<Box<dyn Listener>> {
         spring(&self.1, "listen");
         let listener = self.0.listen(at, options).await?;
         Ok(Box::new(FaultyListener(listener, self.1.clone())))
     }
 
-    async fn connect(&self, to: &Address, options: &Options) -> io::Result<Box<dyn Stream>> {
+    async fn connect(&self, to: &Address, options: &SocketConfig) -> io::Result<Box<dyn Stream>> {
         spring(&self.1, "connect");
         let stream = self.0.connect(to, options).await?;
         Ok(Box::new(FaultyStream(stream, self.1.clone())))
@@ -99,7 +99,7 @@ impl AsyncWrite for FaultyStream {
 }
 
 /// Node `a` with a port that echoes, and what node `b` is built with, whose transport panics where the fault says.
-async fn scene() -> (LocalNode, PortId, aemp::Builder, Fault) {
+async fn scene() -> (LocalNode, PortId, aemp::NodeBuilder, Fault) {
     let (network, fault) = (Network::default(), Fault::default());
     let builder = |id| aemp::node().id(id).secret(SECRET);
     let a = builder("a").bind("mem:a").transport(network.clone());

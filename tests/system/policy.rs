@@ -198,7 +198,7 @@ async fn the_first_rule_that_fits_decides() {
         .await;
     admin.until(r#"["","kil0","new","done"]"#).await;
     assert_eq!(scene.calls.load(Ordering::Relaxed), 2);
-    scene.a.directory().become_global();
+    scene.a.directory().serve_directory();
     let directory = scene.a.directory();
     let public = soon(directory.keys("public").into_future()).await.unwrap();
     assert_eq!(public, ["u"]);
@@ -273,7 +273,7 @@ async fn a_request_of_many_families_asks_the_policy_within_a_limit() {
         ];
         assert_eq!(log.with(&parts).len(), over);
     }
-    a.directory().become_global();
+    a.directory().serve_directory();
     let last = soon(a.directory().keys("last").into_future())
         .await
         .unwrap();
@@ -310,7 +310,7 @@ async fn families_of_the_protocol_are_no_families_to_write() {
 async fn answers_to_questions_of_this_node_need_no_permission() {
     let network = Network::default();
     let a = node("a", &network).bind("mem:a").start().await.unwrap();
-    a.directory().become_global();
+    a.directory().serve_directory();
     a.directory().set("family", "key", 1).unwrap();
     let b = node("b", &network).seed("mem:a").policy(nothing());
     let b = b.start().await.unwrap();

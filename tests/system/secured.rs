@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
 
-use aemp::transport::{Certificate, Secure, SecureOptions, Secured, Stream, TlsInfo};
-use aemp::{Builder, LocalNode, PortId, routes};
+use aemp::transport::{Certificate, Secure, SecureConfig, Secured, Stream, TlsInfo};
+use aemp::{LocalNode, NodeBuilder, PortId, routes};
 use async_trait::async_trait;
 
 use crate::common::{Network, linked, soon, until};
@@ -25,7 +25,7 @@ enum Does {
 
 #[async_trait]
 impl Secure for Scripted {
-    async fn secure(&self, stream: Box<dyn Stream>, _: SecureOptions) -> io::Result<Secured> {
+    async fn secure(&self, stream: Box<dyn Stream>, _: SecureConfig) -> io::Result<Secured> {
         let does = *self.0.lock().unwrap();
         match does {
             Does::Pass => {}
@@ -55,7 +55,7 @@ fn scripted() -> (Scripted, Arc<Mutex<Does>>) {
     (Scripted(does.clone()), does)
 }
 
-fn node(id: &str, network: &Network, tls: Scripted) -> Builder {
+fn node(id: &str, network: &Network, tls: Scripted) -> NodeBuilder {
     aemp::node().id(id).transport(network.clone()).tls(tls)
 }
 

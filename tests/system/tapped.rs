@@ -1,6 +1,6 @@
 //! Taps: what crosses a node's links is shown, within limits, and nothing waits for who looks.
 
-use aemp::{LocalNode, Message, NodeId, PortId, Tap, TapOptions, Tapped, TappedMessage};
+use aemp::{LocalNode, Message, NodeId, PortId, Tap, TapConfig, Tapped, TappedMessage};
 
 use crate::common::{Network, linked, node, soon};
 
@@ -30,7 +30,7 @@ async fn message(tap: &mut Tap) -> TappedMessage {
 #[tokio::test]
 async fn both_ends_see_the_same_bytes() {
     let (worker, seed, jobs) = two(["json", "cbor"]).await;
-    let options = TapOptions::new().matching("seed#jobs");
+    let options = TapConfig::new().matching("seed#jobs");
     let (mut out, mut at) = (worker.tap(options.clone()), seed.tap(options));
     for tap in [&mut out, &mut at] {
         let Some(Tapped::Up(link)) = soon(tap.recv()).await else {
@@ -49,7 +49,7 @@ async fn both_ends_see_the_same_bytes() {
 #[tokio::test]
 async fn a_part_of_peer_port_or_tag_chooses() {
     let (worker, seed, jobs) = two(["cbor", "json"]).await;
-    let tap = |part: &str| seed.tap(TapOptions::new().matching(part));
+    let tap = |part: &str| seed.tap(TapConfig::new().matching(part));
     for (part, shown) in [
         ("jobs", true),
         ("worker", true),
@@ -74,7 +74,7 @@ async fn a_part_of_peer_port_or_tag_chooses() {
 #[tokio::test]
 async fn what_is_too_much_is_counted() {
     let (worker, seed, jobs) = two(["cbor", "json"]).await;
-    let mut tap = seed.tap(TapOptions::new().matching("#jobs").rate(10).size(20));
+    let mut tap = seed.tap(TapConfig::new().matching("#jobs").rate(10).size(20));
     for n in 0..1000 {
         worker.send(&jobs, ("job", n, "x".repeat(100)));
     }
@@ -96,7 +96,7 @@ async fn what_is_too_much_is_counted() {
 #[tokio::test]
 async fn a_tap_that_nobody_reads_holds_nothing_up() {
     let (worker, seed, jobs) = two(["cbor", "json"]).await;
-    let mut tap = seed.tap(TapOptions::new().rate(u32::MAX));
+    let mut tap = seed.tap(TapConfig::new().rate(u32::MAX));
     for n in 0..5000 {
         worker.send(&jobs, ("job", n));
     }
@@ -122,7 +122,7 @@ async fn a_tap_that_nobody_reads_holds_nothing_up() {
 #[tokio::test]
 async fn links_come_and_go_around_their_messages_and_the_end_is_told() {
     let (worker, seed, jobs) = two(["cbor", "json"]).await;
-    let mut tap = seed.tap(TapOptions::new());
+    let mut tap = seed.tap(TapConfig::new());
     worker.send(&jobs, ("last",));
     worker.shutdown().await;
     let mut seen = Vec::new();
@@ -147,8 +147,8 @@ async fn links_come_and_go_around_their_messages_and_the_end_is_told() {
 #[tokio::test]
 async fn the_links_to_viewers_are_not_shown() {
     let (worker, seed, jobs) = two(["cbor", "json"]).await;
-    let _viewed = seed.tap(TapOptions::new().viewer(worker.id().clone()));
-    let mut other = seed.tap(TapOptions::new());
+    let _viewed = seed.tap(TapConfig::new().viewer(worker.id().clone()));
+    let mut other = seed.tap(TapConfig::new());
     assert!(matches!(soon(other.recv()).await, Some(Tapped::Up(_))));
     worker.send(&jobs, ("job", 1));
     worker.shutdown().await;
@@ -172,7 +172,7 @@ async fn links_are_told_of_however_late_they_are_read_of() {
     let worker = node("worker", &network).seed("mem:seed");
     let worker = worker.start().await.unwrap();
     linked(&seed, "worker").await;
-    let mut tap = seed.tap(TapOptions::new().rate(u32::MAX));
+    let mut tap = seed.tap(TapConfig::new().rate(u32::MAX));
     // Nobody reads: there is no more room for messages.
     for n in 0..5000 {
         worker.send(&jobs, ("job", n));
@@ -204,7 +204,7 @@ async fn links_are_told_of_however_late_they_are_read_of() {
 async fn what_waits_is_bounded_in_bytes() {
     let (worker, seed, jobs) = two(["cbor", "json"]).await;
     let mut tap = seed.tap(
-        TapOptions::new()
+        TapConfig::new()
             .rate(u32::MAX)
             .size(usize::MAX)
             .matching("jobs"),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use aemp::{Builder, Config, LocalNode, PortId, routes};
+use aemp::{Config, LocalNode, NodeBuilder, PortId, routes};
 
 use crate::common::{Network, linked, node, soon};
 
 const NEVER: Duration = Duration::MAX;
 
-fn patient(id: &str, network: &Network) -> Builder {
+fn patient(id: &str, network: &Network) -> NodeBuilder {
     node(id, network)
         .bind(format!("mem:{id}"))
         .configure(|config: &mut Config| {

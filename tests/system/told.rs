@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp::transport::{Listener, Options, Stream, Transport};
-use aemp::{Address, Builder, LocalNode, PortId, routes};
+use aemp::transport::{Listener, SocketConfig, Stream, Transport};
+use aemp::{Address, LocalNode, NodeBuilder, PortId, routes};
 use async_trait::async_trait;
 
 use crate::common::{Network, linked, node, soon};
@@ -47,11 +47,11 @@ impl Transport for Silent {
         "silent"
     }
 
-    async fn listen(&self, _: &Address, _: &Options) -> io::Result<Box<dyn Listener>> {
+    async fn listen(&self, _: &Address, _: &SocketConfig) -> io::Result<Box<dyn Listener>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
+    async fn connect(&self, to: &Address, _: &SocketConfig) -> io::Result<Box<dyn Stream>> {
         let pending = 1 + self.0.pending.fetch_add(1, Ordering::Relaxed);
         let _pending = Pending(self.0.clone());
         self.0.most.fetch_max(pending, Ordering::Relaxed);
@@ -63,7 +63,7 @@ impl Transport for Silent {
 /// A global node with a member `x` that is one as well, scripted by the test.
 async fn global(
     network: &Network,
-    change: impl FnOnce(Builder) -> Builder,
+    change: impl FnOnce(NodeBuilder) -> NodeBuilder,
 ) -> (LocalNode, Stranger) {
     let a = node("a", network).bind("mem:a").configure(|config| {
         config.cleartext = true;

@@ -1,7 +1,7 @@
 //! Peers without a certificate: refused, unless `tls_anon` is accepted, and marked then.
 
 use aemp::handshake::AuthMethod;
-use aemp::{Builder, LocalNode};
+use aemp::{LocalNode, NodeBuilder};
 
 use crate::certificates::{Made, own, plain};
 use crate::log::Log;
@@ -14,7 +14,7 @@ async fn start(made: &Made, anonymous: bool) -> (LocalNode, String) {
     listen(if anonymous { accepting(node) } else { node }).await
 }
 
-fn accepting(node: Builder) -> Builder {
+fn accepting(node: NodeBuilder) -> NodeBuilder {
     node.configure(|config| config.auth_accept.push(AuthMethod::TlsAnon))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aemp::{Builder, JoinError, LocalNode, PortId, Value};
+use aemp::{JoinError, LocalNode, NodeBuilder, PortId, Value};
 
 use crate::nodes::soon;
 use crate::process::echo;
@@ -18,23 +18,27 @@ pub(crate) const ROLES: [Dialler; 2] = [Dialler::Client, Dialler::Server];
 
 impl Dialler {
     /// Gives the two ends their nonces.
-    pub(crate) fn nonces(self, dialler: Builder, acceptor: Builder) -> (Builder, Builder) {
+    pub(crate) fn nonces(
+        self,
+        dialler: NodeBuilder,
+        acceptor: NodeBuilder,
+    ) -> (NodeBuilder, NodeBuilder) {
         let (dials, accepts) = match self {
             Self::Client => (1, 2),
             Self::Server => (2, 1),
         };
-        let with = |builder: Builder, byte| builder.random(move |bytes| bytes.fill(byte));
+        let with = |builder: NodeBuilder, byte| builder.random(move |bytes| bytes.fill(byte));
         (with(dialler, dials), with(acceptor, accepts))
     }
 }
 
 /// Node `id` with this PEM and no secret.
-pub(crate) fn node(id: &str, pem: &str) -> Builder {
+pub(crate) fn node(id: &str, pem: &str) -> NodeBuilder {
     aemp::node().id(id).certificate(pem)
 }
 
 /// Starts `acceptor` with a port `echo`, and gives its address.
-pub(crate) async fn listen(acceptor: Builder) -> (LocalNode, String) {
+pub(crate) async fn listen(acceptor: NodeBuilder) -> (LocalNode, String) {
     let acceptor = acceptor.bind("127.0.0.1:0").on_start(|node| {
         node.port_of_named("echo", echo()).unwrap();
     });
@@ -45,8 +49,8 @@ pub(crate) async fn listen(acceptor: Builder) -> (LocalNode, String) {
 
 /// Starts both; the second dials the first.
 pub(crate) async fn start(
-    acceptor: Builder,
-    dialler: Builder,
+    acceptor: NodeBuilder,
+    dialler: NodeBuilder,
 ) -> (LocalNode, LocalNode, Result<(), JoinError>) {
     let (acceptor, address) = listen(acceptor).await;
     let dialler = dialler.seed(address).start().await.unwrap();

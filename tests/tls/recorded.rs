@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use aemp::Tls;
 use aemp::handshake::TlsRole;
-use aemp::transport::{Secure, SecureOptions};
+use aemp::transport::{Secure, SecureConfig};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -48,7 +48,7 @@ async fn the_first_bytes_of_tls_of_a_perl_node_are_answered_by_a_server_hello() 
         peer: None,
     };
     let server = tokio::spawn(async move {
-        let options = SecureOptions::new(TlsRole::Server);
+        let options = SecureConfig::new(TlsRole::Server);
         tls.secure(Box::new(ours), options).await.map(drop)
     });
     perl.write_all(&hello).await.unwrap();

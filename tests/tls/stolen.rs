@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use aemp::handshake::TlsRole;
-use aemp::transport::{Secure, SecureOptions};
+use aemp::transport::{Secure, SecureConfig};
 use aemp::{Tls, TlsVersion};
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::ring::{self, sign::any_supported_type};
@@ -42,7 +42,7 @@ async fn refusal(role: TlsRole, version: TlsVersion, owned: bool) -> Result<(), 
         peer: None,
     };
     let tls = Tls::from_pem(&made.pem([])).unwrap().only(version);
-    let ours = tls.secure(Box::new(ours), SecureOptions::new(role));
+    let ours = tls.secure(Box::new(ours), SecureConfig::new(role));
     let theirs = tokio::spawn(peer(theirs, role, key));
     let outcome = soon(ours).await;
     theirs.abort();

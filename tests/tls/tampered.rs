@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp::{Builder, LocalNode, Value};
+use aemp::{LocalNode, NodeBuilder, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -14,7 +14,7 @@ use crate::nodes::{link, soon};
 use crate::pair::{Dialler, ROLES, ask, listen, node, until};
 use crate::relay::{From, Pass, relay};
 
-fn relayed(node: Builder) -> Builder {
+fn relayed(node: NodeBuilder) -> NodeBuilder {
     node.configure(|config| config.check_peeraddr = false)
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use aemp_core::handshake::TlsRole;
-use aemp_core::transport::{Certificate, Secure, SecureOptions, Secured, Stream, TlsInfo};
+use aemp_core::transport::{Certificate, Secure, SecureConfig, Secured, Stream, TlsInfo};
 use async_trait::async_trait;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
@@ -25,7 +25,7 @@ use crate::pem::PemError;
 use crate::stream::{BUFFERED, Encrypted};
 use crate::verify::Verifier;
 
-/// TLS of a node, for [`Builder::tls`](aemp_core::Builder::tls). Clones share the certificate, which
+/// TLS of a node, for [`NodeBuilder::tls`](aemp_core::NodeBuilder::tls). Clones share the certificate, which
 /// [`replace`](Self::replace) exchanges while the node runs.
 ///
 /// # Memory
@@ -175,7 +175,7 @@ impl Tls {
 
 #[async_trait]
 impl Secure for Tls {
-    async fn secure(&self, stream: Box<dyn Stream>, options: SecureOptions) -> io::Result<Secured> {
+    async fn secure(&self, stream: Box<dyn Stream>, options: SecureConfig) -> io::Result<Secured> {
         let identity = self.identity();
         let required = options.certificate_required;
         let verifier = Verifier::new(identity.clone(), self.provider.clone(), required);

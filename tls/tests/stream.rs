@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use aemp_core::handshake::TlsRole;
-use aemp_core::transport::{Secure, SecureOptions, Stream};
+use aemp_core::transport::{Secure, SecureConfig, Stream};
 use aemp_tls::{Tls, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
@@ -88,7 +88,7 @@ async fn secured(room: usize, version: Version) -> (Box<dyn Stream>, Box<dyn Str
     let tls = Tls::from_pem(&(key.serialize_pem() + &certificate.pem())).unwrap();
     let tls = tls.only(version);
     let (client, server) = pair(room);
-    let options = SecureOptions::new;
+    let options = SecureConfig::new;
     let (client, server) = tokio::join!(
         tls.secure(Box::new(client), options(TlsRole::Client)),
         tls.secure(Box::new(server), options(TlsRole::Server)),

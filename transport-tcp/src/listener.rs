@@ -265,7 +265,7 @@ mod tests {
         assert!(bound.iter().all(|at| at.port() == bound[0].port()));
         let published: Vec<_> = bound.iter().map(SocketAddr::to_string).collect();
         let addresses = listener.addresses();
-        let listed: Vec<_> = addresses.iter().map(Address::rest).collect();
+        let listed: Vec<_> = addresses.iter().map(Address::target).collect();
         assert_eq!(listed, published);
     }
 
@@ -274,7 +274,7 @@ mod tests {
     async fn a_busy_socket_does_not_starve_the_others() {
         let each = addresses(&["127.0.0.1:0", "127.0.0.2:0"]);
         let mut listener = bind(&each, settings()).unwrap();
-        let dial = |at: &Address| std::net::TcpStream::connect(at.rest()).unwrap();
+        let dial = |at: &Address| std::net::TcpStream::connect(at.target()).unwrap();
         let at = listener.addresses();
         let _first: Vec<_> = (0..4).map(|_| dial(&at[0])).collect();
         let _second: Vec<_> = (0..2).map(|_| dial(&at[1])).collect();
@@ -283,7 +283,7 @@ mod tests {
             let stream = listener.accept().await.unwrap();
             order.push(stream.local().unwrap().to_string());
         }
-        let [one, two] = [at[0].rest(), at[1].rest()];
+        let [one, two] = [at[0].target(), at[1].target()];
         assert_eq!(order, [one, two, one, two, one, one]);
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use aemp_core::Address;
-use aemp_core::transport::{Listener, Options, Stream, Transport};
+use aemp_core::transport::{Listener, SocketConfig, Stream, Transport};
 use async_trait::async_trait;
 
 use crate::endpoint::Endpoint;
@@ -35,7 +35,7 @@ use crate::{connect, listener, resolve};
 ///
 /// # Dead hosts
 ///
-/// A connection fails about [`dead_after`](aemp_core::transport::Options::dead_after), clamped to 2 s to one day, after
+/// A connection fails about [`dead_after`](aemp_core::transport::SocketConfig::dead_after), clamped to 2 s to one day, after
 /// the peer's host has become silent (power, cable, a firewall).
 ///
 /// On Linux the failure comes at this time, plus or minus a quarter, for 5 s and more (the kernel counts whole seconds):
@@ -52,14 +52,14 @@ use crate::{connect, listener, resolve};
 ///
 /// ```
 /// use std::time::Duration;
-/// use aemp::transport::{Options, Transport};
+/// use aemp::transport::{SocketConfig, Transport};
 /// use aemp::Tcp;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let tcp = Tcp::new();
-/// let options = Options::new(Duration::from_secs(10));
+/// let options = SocketConfig::new(Duration::from_secs(10));
 /// let mut listener = tcp.listen(&"127.0.0.1:*".parse()?, &options).await?;
 /// let published = listener.addresses();
 /// let mut dialled = tcp.connect(&published[0], &options).await?;
@@ -99,7 +99,7 @@ impl Default for Tcp {
 }
 
 impl Tcp {
-    fn settings(&self, options: &Options) -> Settings {
+    fn settings(&self, options: &SocketConfig) -> Settings {
         Settings {
             nodelay: self.nodelay && options.nodelay,
             keepalive: KeepaliveOptions::new(options.dead_after),
@@ -113,15 +113,15 @@ impl Transport for Tcp {
         "tcp"
     }
 
-    async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>> {
-        let endpoint: Endpoint = at.rest().parse()?;
+    async fn listen(&self, at: &Address, options: &SocketConfig) -> io::Result<Box<dyn Listener>> {
+        let endpoint: Endpoint = at.target().parse()?;
         let addresses = resolve::to_listen(&endpoint).await?;
         let listener = listener::bind(&addresses, self.settings(options))?;
         Ok(Box::new(listener))
     }
 
-    async fn connect(&self, to: &Address, options: &Options) -> io::Result<Box<dyn Stream>> {
-        let endpoint: Endpoint = to.rest().parse()?;
+    async fn connect(&self, to: &Address, options: &SocketConfig) -> io::Result<Box<dyn Stream>> {
+        let endpoint: Endpoint = to.target().parse()?;
         let addresses = resolve::to_connect(&endpoint).await?;
         let stream = connect::connect(&addresses, self.settings(options)).await?;
         Ok(Box::new(stream))

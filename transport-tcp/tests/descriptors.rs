@@ -6,7 +6,7 @@ use std::fs::File;
 use std::process::Command;
 use std::time::Duration;
 
-use aemp_core::transport::{Options, Transport};
+use aemp_core::transport::{SocketConfig, Transport};
 use aemp_transport_tcp::Tcp;
 use tokio::time::timeout;
 
@@ -36,11 +36,14 @@ fn accept_goes_on_after_too_many_open_files() {
 
 async fn run_out_and_recover() {
     let mut listener = Tcp::new()
-        .listen(&"127.0.0.1:*".parse().unwrap(), &Options::new(DEADLINE))
+        .listen(
+            &"127.0.0.1:*".parse().unwrap(),
+            &SocketConfig::new(DEADLINE),
+        )
         .await
         .unwrap();
     let at = listener.addresses().remove(0);
-    let dialled = std::net::TcpStream::connect(at.rest()).unwrap();
+    let dialled = std::net::TcpStream::connect(at.target()).unwrap();
     let mut files = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);

@@ -7,7 +7,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use aemp_core::Address;
-use aemp_core::transport::{Listener, Options, Stream, Transport};
+use aemp_core::transport::{Listener, SocketConfig, Stream, Transport};
 use aemp_transport_tcp::Tcp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -19,8 +19,8 @@ async fn soon<F: Future>(future: F) -> F::Output {
     done.expect("not done within 20 s")
 }
 
-fn options() -> Options {
-    Options::new(Duration::from_secs(30))
+fn options() -> SocketConfig {
+    SocketConfig::new(Duration::from_secs(30))
 }
 
 async fn listen(at: &str) -> io::Result<Box<dyn Listener>> {
@@ -48,7 +48,13 @@ fn without_ipv6() -> bool {
 }
 
 fn port(address: &Address) -> u16 {
-    address.rest().rsplit_once(':').unwrap().1.parse().unwrap()
+    address
+        .target()
+        .rsplit_once(':')
+        .unwrap()
+        .1
+        .parse()
+        .unwrap()
 }
 
 async fn both_ways(at: &str) {
@@ -84,7 +90,7 @@ async fn an_ipv6_address_is_published_in_brackets() {
     let listener = listen("[::1]:*").await.unwrap();
     let address = &listener.addresses()[0];
     assert_eq!(address.scheme(), "tcp");
-    assert_eq!(address.rest(), format!("[::1]:{}", port(address)));
+    assert_eq!(address.target(), format!("[::1]:{}", port(address)));
 }
 
 #[tokio::test]
@@ -120,7 +126,7 @@ async fn connecting_goes_on_to_the_next_address_of_a_name() {
 async fn a_port_in_use_is_named() {
     let first = listen("127.0.0.1:*").await.unwrap();
     let address = first.addresses().remove(0);
-    let error = listen(address.rest()).await.err().unwrap();
+    let error = listen(address.target()).await.err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     let expected = format!(
         "port {} on 127.0.0.1 is in use by another program: choose another, or stop that one",
@@ -179,7 +185,7 @@ async fn a_restart_binds_at_once() {
     dialled.shutdown().await.unwrap();
     soon(accepted.read_to_end(&mut rest)).await.unwrap();
     drop((listener, dialled, accepted));
-    let again = listen(address.rest()).await.unwrap();
+    let again = listen(address.target()).await.unwrap();
     assert_eq!(again.addresses(), [address]);
 }
 
@@ -257,7 +263,7 @@ async fn connections_wait_until_they_are_accepted() {
 async fn a_connection_that_was_reset_in_the_queue_disturbs_no_other() {
     let mut listener = listen("127.0.0.1:*").await.unwrap();
     let address = listener.addresses().remove(0);
-    let reset = std::net::TcpStream::connect(address.rest()).unwrap();
+    let reset = std::net::TcpStream::connect(address.target()).unwrap();
     socket2::SockRef::from(&reset)
         .set_linger(Some(Duration::ZERO))
         .unwrap();

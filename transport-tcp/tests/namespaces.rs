@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use aemp_core::Address;
-use aemp_core::transport::{Listener, Options, Stream, Transport};
+use aemp_core::transport::{Listener, SocketConfig, Stream, Transport};
 use aemp_transport_tcp::Tcp;
 use lab::{At, Lab, PART, say};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -326,9 +326,9 @@ fn play_a_part() {
 }
 
 async fn serve(tcp: &Tcp, at: &Address, mode: Option<&str>) -> std::io::Result<()> {
-    let mut listener: Box<dyn Listener> = tcp.listen(at, &Options::new(DEAD_AFTER)).await?;
+    let mut listener: Box<dyn Listener> = tcp.listen(at, &SocketConfig::new(DEAD_AFTER)).await?;
     let addresses = listener.addresses();
-    let shown: Vec<_> = addresses.iter().map(Address::rest).collect();
+    let shown: Vec<_> = addresses.iter().map(Address::target).collect();
     say(format_args!("listening {}", shown.join(" ")));
     loop {
         let stream = listener.accept().await?;
@@ -342,7 +342,7 @@ async fn serve(tcp: &Tcp, at: &Address, mode: Option<&str>) -> std::io::Result<(
 
 async fn visit(tcp: &Tcp, to: &Address, mode: Option<&str>) -> std::io::Result<()> {
     let begun = Instant::now();
-    let mut stream = tcp.connect(to, &Options::new(DEAD_AFTER)).await?;
+    let mut stream = tcp.connect(to, &SocketConfig::new(DEAD_AFTER)).await?;
     say(format_args!("reached {:.3}", begun.elapsed().as_secs_f64()));
     match mode {
         Some("slow") => read_slowly(&mut stream).await,
@@ -355,7 +355,7 @@ async fn visit(tcp: &Tcp, to: &Address, mode: Option<&str>) -> std::io::Result<(
 /// Connects again at each word `again`, and prints the peer that it has reached.
 async fn come_back(tcp: &Tcp, to: &Address) -> std::io::Result<()> {
     loop {
-        let stream = tcp.connect(to, &Options::new(DEAD_AFTER)).await?;
+        let stream = tcp.connect(to, &SocketConfig::new(DEAD_AFTER)).await?;
         let peer = stream.peer().unwrap();
         say(format_args!("at {peer}"));
         told("again").await;

@@ -1,6 +1,7 @@
 //! `directory [FAMILY]`: which families there are, what is in one, and how it changes.
 
-use aemp::{Change, Map, Value};
+use aemp::directory::Change;
+use aemp::{Map, Value};
 
 use super::{Description, Step, Takes, in_network};
 use crate::arguments::text;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use aemp::profile::Profile;
-use aemp::transport::{Options, Transport};
+use aemp::transport::{SocketConfig, Transport};
 use aemp::{Address, PortId, Value};
 
 use super::explain::{certificate, explained, stranger};
@@ -164,7 +164,7 @@ async fn bound(profile: &Profile, bind: &str, limit: Duration) -> Result<Finding
         }
     };
     let listening = aemp::Tcp::new()
-        .listen(&address, &Options::new(limit))
+        .listen(&address, &SocketConfig::new(limit))
         .await;
     let error = match listening {
         Ok(listener) => {

@@ -13,7 +13,7 @@ use aemp::handshake::{
     AuthMethod, AwaitTls, Awaiting, Greeted, Nonce, Opening, Peer, Progress, Ready, Role, Settings,
     TlsRole,
 };
-use aemp::transport::{Options, Prefixed, Secure, SecureOptions, Stream, Transport};
+use aemp::transport::{Prefixed, Secure, SecureConfig, SocketConfig, Stream, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -76,7 +76,7 @@ async fn open(
     limit: Duration,
 ) -> Result<(), Stopped> {
     const CONNECT: &str = "connect";
-    let options = Options::new(limit);
+    let options = SocketConfig::new(limit);
     let target = address.to_string();
     let connect = timeout(limit, transport.connect(address, &options));
     let stream = match progress::during(&target, limit, connect).await {
@@ -217,7 +217,7 @@ impl Wire {
             ..
         } = self;
         let stream = Prefixed::boxed(buffer, stream);
-        let secured = tls.secure(stream, SecureOptions::new(state.role()));
+        let secured = tls.secure(stream, SecureConfig::new(state.role()));
         let secured = match progress::during(&target, limit, timeout(limit, secured)).await {
             Ok(Ok(secured)) => secured,
             Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => {

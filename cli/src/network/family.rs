@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aemp::{Change, ConnectionInfo, DirectoryRole, Text, Value};
+use aemp::directory::Change;
+use aemp::{ConnectionInfo, DirectoryRole, Text, Value};
 
 use super::{Failure, Session, stats};
 use crate::progress;
@@ -29,7 +30,7 @@ pub(crate) async fn family(
 pub(crate) async fn families(session: &Session) -> Result<BTreeMap<String, u64>, Failure> {
     let master = async {
         loop {
-            if let DirectoryRole::Slave(master) = session.node.directory().role() {
+            if let DirectoryRole::Client(master) = session.node.directory().role() {
                 return master;
             }
             tokio::time::sleep(LOOK).await;

@@ -32,7 +32,7 @@ pub(crate) use trace::{Heard, trace};
 use std::fmt::Display;
 use std::time::Duration;
 
-use aemp::{Builder, CallError, LocalNode, NodeId, PortId, Reason};
+use aemp::{CallError, LocalNode, NodeBuilder, NodeId, PortId, Reason};
 
 use crate::progress;
 
@@ -67,7 +67,7 @@ impl Session {
 }
 
 /// Joins the network through one of the node's seeds.
-pub(crate) async fn join(builder: Builder, limit: Duration) -> Result<Session, Failure> {
+pub(crate) async fn join(builder: NodeBuilder, limit: Duration) -> Result<Session, Failure> {
     let node = builder.start().await?;
     let session = Session { node, limit };
     let seeds = session.node.seeds().into_iter();

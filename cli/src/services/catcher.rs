@@ -33,7 +33,7 @@ pub(super) fn start(node: &LocalNode, arguments: &[Value]) -> Result<(), Reason>
     tokio::spawn(async move {
         let mut caught = BTreeMap::<NodeId, AbortHandle>::new();
         while let Some(change) = nodes.recv().await {
-            if change.whole {
+            if change.snapshot {
                 caught.values().for_each(AbortHandle::abort);
                 caught.clear();
             }

@@ -34,7 +34,7 @@ fn stats(node: &LocalNode) -> Value {
     let role = match node.directory().role() {
         DirectoryRole::Alone => Value::from("alone"),
         DirectoryRole::Searching => "searching".into(),
-        DirectoryRole::Slave(master) => vec!["slave".into(), Value::from(&master)].into(),
+        DirectoryRole::Client(master) => vec!["slave".into(), Value::from(&master)].into(),
         DirectoryRole::Global => "global".into(),
         _ => Value::Null,
     };

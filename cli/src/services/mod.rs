@@ -20,7 +20,7 @@ pub(crate) fn built_in(registry: Registry) -> Registry {
             echo::start(node)
         })
         .service("aemp::global", |node: &LocalNode, _: Values| {
-            node.directory().become_global();
+            node.directory().serve_directory();
         })
         .service("aemp::log", |node: &LocalNode, arguments: Values| {
             catcher::start(node, &arguments)

@@ -20,8 +20,7 @@ use std::time::{Duration, SystemTime};
 use aemp::handshake::Role;
 use aemp::message::Values;
 use aemp::{
-    ConnectionInfo, Excerpt, LocalNode, LogAllowance, Map, PortId, Reason, TapOptions, Tapped,
-    Value,
+    ConnectionInfo, Excerpt, LocalNode, LogAllowance, Map, PortId, Reason, TapConfig, Tapped, Value,
 };
 use tokio::sync::Semaphore;
 
@@ -109,7 +108,7 @@ pub(super) fn start(node: &LocalNode, arguments: Values) -> Result<(), Reason> {
 
 async fn follow(node: &LocalNode, matching: &str, limits: Limits, to: &PortId) {
     let Limits { rate, size } = limits;
-    let options = TapOptions::new()
+    let options = TapConfig::new()
         .matching(matching)
         .rate(u32::try_from(rate).unwrap_or(u32::MAX))
         .size(usize::try_from(size).unwrap_or(usize::MAX))

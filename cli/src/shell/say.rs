@@ -1,7 +1,8 @@
 //! What the shell prints: answers and what happens meanwhile, in diagnostic notation; or with `--json` an object in a line
 //! for each, whose first key says what it is.
 
-use aemp::{Change, Map, PortId, Reason, Text, Value};
+use aemp::directory::Change;
+use aemp::{Map, PortId, Reason, Text, Value};
 
 use crate::show;
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use aemp::{Change, NodeId, Text, Value};
+use aemp::directory::Change;
+use aemp::{NodeId, Text, Value};
 
 use crate::network::{Link, NodeStats};
 

@@ -56,7 +56,7 @@ use crate::{Excerpt, Integer, Map, Text, Value};
 /// let codec = ValueCodec::new(JsonText)?;
 /// let peer = PeerInfo::new("peer".parse()?, "");
 /// let mut wire = bytes::BytesMut::new();
-/// codec.encode(&Frame::of("counter", &["add".into(), 41.into()]), &peer, &mut wire)?;
+/// codec.encode(&Frame::new("counter", &["add".into(), 41.into()]), &peer, &mut wire)?;
 /// assert_eq!(wire, &b"\0\0\0\x14[\"counter\",\"add\",41]"[..]);
 ///
 /// let received = codec.decoder(&Limits::default(), &peer).decode(&mut wire)?;
@@ -130,7 +130,7 @@ impl ValueCodec {
         let format = || self.name.clone();
         let mut wire = BytesMut::new();
         let elements = [sample];
-        let frame = Frame::of("port", &elements);
+        let frame = Frame::new("port", &elements);
         let encoder = guarded(self.encoder());
         if let Err(error) = encode(
             &frame,

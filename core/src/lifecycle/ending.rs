@@ -9,7 +9,8 @@ use crate::deadline::Deadline;
 /// The report of a node's shutdown, from [`shutdown`](crate::LocalNode::shutdown).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Shutdown {
+#[doc(alias = "Shutdown")]
+pub struct ShutdownReport {
     /// Queued bytes that are lost, for each node that did not accept them in time or could not be reached, sorted by
     /// node. Bytes that the transport has accepted are not included, although the peer may not have read them.
     pub undelivered: Vec<(NodeId, usize)>,
@@ -25,7 +26,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(crate) struct Ending {
     deadline: OnceLock<Deadline>,
-    report: Mutex<Shutdown>,
+    report: Mutex<ShutdownReport>,
 }
 
 impl Ending {
@@ -58,7 +59,7 @@ impl Ending {
         report.failure.get_or_insert(failure);
     }
 
-    pub(super) fn report(&self) -> Shutdown {
+    pub(super) fn report(&self) -> ShutdownReport {
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.clone()
     }

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::{NodeId, Reason};
 
 pub(crate) use ending::Ending;
-pub use ending::Shutdown;
+pub use ending::ShutdownReport;
 pub(crate) use tasks::Essential;
 use tasks::Tasks;
 
@@ -91,7 +91,7 @@ impl Lifecycle {
     }
 
     /// Stops the node, writes the queues of peers within the limit, and waits for the end.
-    pub(crate) async fn stop(&self, within: Option<Duration>) -> Shutdown {
+    pub(crate) async fn stop(&self, within: Option<Duration>) -> ShutdownReport {
         if let Some(limit) = within {
             self.ending.set_limit(limit);
         }

@@ -15,7 +15,7 @@ use crate::peer::{Generation, Network, Peer, semaphore};
 use crate::policy::{Action, Policy};
 use crate::rate_limiter::RateLimiter;
 use crate::shard::Batch;
-use crate::transport::{Options, Secure, Transports};
+use crate::transport::{Secure, SocketConfig, Transports};
 use crate::{Address, ConnectionInfo, Message, NodeId, Text, guard};
 
 /// The state that all connections of a node share.
@@ -29,7 +29,7 @@ pub(crate) struct Links {
     /// Encrypts connections, if this node has a certificate.
     pub(super) tls: Option<Arc<dyn Secure>>,
     /// The options for the transports.
-    pub(crate) options: Options,
+    pub(crate) options: SocketConfig,
     pub(super) dial_policy: DialPolicy,
     /// Decides what peers may do.
     policy: Arc<dyn Policy>,
@@ -124,9 +124,9 @@ impl Links {
             codecs,
             transports,
             tls,
-            options: Options {
+            options: SocketConfig {
                 nodelay: config.nodelay,
-                ..Options::new(config.monitor_timeout)
+                ..SocketConfig::new(config.monitor_timeout)
             },
             dial_policy,
             policy,

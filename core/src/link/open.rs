@@ -21,7 +21,7 @@ use crate::handshake::{
 };
 use crate::peer::{self, Peer, Refused, Stage};
 use crate::policy::Action;
-use crate::transport::{Prefixed, Secure, SecureOptions, Stream, TlsInfo};
+use crate::transport::{Prefixed, Secure, SecureConfig, Stream, TlsInfo};
 use crate::{ConnectionInfo, NodeId};
 
 /// Bytes read at a time before the peer is authenticated.
@@ -281,7 +281,7 @@ impl OpeningStream {
             return Err(state.on_eof().into());
         };
         let node = state.peer().node().clone();
-        let mut options = SecureOptions::new(state.role());
+        let mut options = SecureConfig::new(state.role());
         options.certificate_required = !state.accepts_anonymous();
         let glued = match faulty!(GluedKept) {
             true => BytesMut::new(),

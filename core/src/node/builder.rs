@@ -1,4 +1,4 @@
-//! `Builder`: the settings of a node before it starts.
+//! `NodeBuilder`: the settings of a node before it starts.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,7 +27,8 @@ use crate::{Address, NodeId, peer};
 /// The settings of a node that is about to start. A later call of a setter replaces an earlier one, except for methods
 /// that add something.
 #[must_use = "a builder does nothing until it is started"]
-pub struct Builder {
+#[doc(alias = "configure")]
+pub struct NodeBuilder {
     pub(super) settings: Settings,
     peers: Vec<(String, String)>,
     codecs: Codecs,
@@ -49,7 +50,7 @@ type TlsLoader = Box<
 
 type OnStart = Box<dyn FnOnce(&LocalNode) + Send>;
 
-impl Builder {
+impl NodeBuilder {
     pub(super) fn new() -> Self {
         Self {
             settings: Settings::default(),
@@ -186,7 +187,7 @@ impl Builder {
     /// ```
     /// use std::net::SocketAddr;
     /// let builder = aemp::LocalNode::builder().dial_policy(|address| {
-    ///     let socket: Option<SocketAddr> = address.rest().parse().ok();
+    ///     let socket: Option<SocketAddr> = address.target().parse().ok();
     ///     socket.is_some_and(|socket| !socket.ip().is_loopback() && socket.port() >= 1024)
     /// });
     /// ```
@@ -394,7 +395,7 @@ fn warn_about_plain_text(addresses: &[Address], has_tls: bool) {
         return;
     }
     let open = |address: &&Address| {
-        let socket: Result<SocketAddr, _> = address.rest().parse();
+        let socket: Result<SocketAddr, _> = address.target().parse();
         socket.is_ok_and(|socket| !socket.ip().to_canonical().is_loopback())
     };
     let open: Vec<_> = addresses.iter().filter(open).cloned().collect();

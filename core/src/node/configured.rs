@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::LocalNode;
-use super::builder::Builder;
+use super::builder::NodeBuilder;
 use crate::entropy::Entropy;
 use crate::error::StartError;
 use crate::nearest;
@@ -27,7 +27,7 @@ pub(super) struct Configured {
     registry: HashMap<Text, Run>,
 }
 
-impl Builder {
+impl NodeBuilder {
     /// Sets the source from which [`profile`](Self::profile) loads the configuration. With the feature `profile`,
     /// `aemp::node()` uses the configuration file. Pass a `ProfileSource` of the crate `aemp-profile` as
     /// `Profiles(source)`.

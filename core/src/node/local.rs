@@ -8,16 +8,18 @@ use aemp_proto::message::values_to_send;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Call, Directory, Gone, Group, Inner, Node, NodeStats, Timer, node_port};
+use super::{
+    Call, Directory, Gone, Group, Inner, Node, NodeBuilder, NodeStats, TimerGuard, node_port,
+};
 use crate::codec::Frame;
 use crate::error::{JoinError, NameError, SendError};
-use crate::lifecycle::Shutdown;
+use crate::lifecycle::ShutdownReport;
 use crate::link::{self, SeedInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
-use crate::port::{Handler, Inbox, InboxBounds, Outcome, Port, ToPort};
+use crate::port::{Handler, Inbox, InboxConfig, Outcome, Port, ToPort};
 use crate::shard::PortStats;
-use crate::traffic::{ConnectionInfo, Events, Tap, TapOptions};
+use crate::traffic::{ConnectionInfo, NodeEvents, Tap, TapConfig};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
 
 /// A handle of a node in this process. Clones refer to the same node. The node stops when the last clone is dropped or
@@ -42,8 +44,8 @@ impl Drop for StopGuard {
 
 impl LocalNode {
     /// A builder without transports and codecs.
-    pub fn builder() -> Builder {
-        Builder::new()
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::new()
     }
 
     pub(super) fn new(inner: Arc<Inner>) -> Self {
@@ -150,8 +152,8 @@ impl LocalNode {
     }
 
     /// Creates a port whose messages are awaited, with changed bounds on waiting messages.
-    pub fn inbox_with(&self, change: impl FnOnce(&mut InboxBounds)) -> Inbox {
-        let mut bounds = InboxBounds::new(self.inner.config.inbox_limit);
+    pub fn inbox_with(&self, change: impl FnOnce(&mut InboxConfig)) -> Inbox {
+        let mut bounds = InboxConfig::new(self.inner.config.inbox_limit);
         change(&mut bounds);
         Inbox::new(&self.inner, bounds)
     }
@@ -178,12 +180,12 @@ impl LocalNode {
         self.typed_inbox_with(|_| ())
     }
 
-    /// Creates a typed inbox with changed bounds; see [`typed_inbox`](Self::typed_inbox) and [`InboxBounds`].
-    pub fn typed_inbox_with<M>(&self, change: impl FnOnce(&mut InboxBounds)) -> Inbox<M>
+    /// Creates a typed inbox with changed bounds; see [`typed_inbox`](Self::typed_inbox) and [`InboxConfig`].
+    pub fn typed_inbox_with<M>(&self, change: impl FnOnce(&mut InboxConfig)) -> Inbox<M>
     where
         M: DeserializeOwned + Send + 'static,
     {
-        let mut bounds = InboxBounds::new(self.inner.config.inbox_limit);
+        let mut bounds = InboxConfig::new(self.inner.config.inbox_limit);
         change(&mut bounds);
         Inbox::typed(&self.inner, bounds)
     }
@@ -361,7 +363,12 @@ impl LocalNode {
 
     /// Sends `message` to `to` after `delay`. Dropping the guard cancels the timer.
     #[doc(alias = "after")]
-    pub fn send_after(&self, delay: Duration, to: impl ToPort, message: impl IntoMessage) -> Timer {
+    pub fn send_after(
+        &self,
+        delay: Duration,
+        to: impl ToPort,
+        message: impl IntoMessage,
+    ) -> TimerGuard {
         self.inner.send_after(delay, to, message)
     }
 
@@ -371,7 +378,7 @@ impl LocalNode {
         period: Duration,
         to: impl ToPort,
         message: impl IntoMessage,
-    ) -> Timer {
+    ) -> TimerGuard {
         self.inner.send_every(period, to, message)
     }
 
@@ -470,8 +477,8 @@ impl LocalNode {
     }
 
     /// The events of peers that come up and go down from now on.
-    pub fn events(&self) -> Events {
-        Events(self.inner.subscribe())
+    pub fn events(&self) -> NodeEvents {
+        NodeEvents(self.inner.subscribe())
     }
 
     /// Copies the messages that cross the node's links from now on, in both directions, and reports the links that are
@@ -481,8 +488,8 @@ impl LocalNode {
     ///
     /// ```
     /// # async fn example(node: aemp::LocalNode) {
-    /// use aemp::{TapOptions, Tapped};
-    /// let mut tap = node.tap(TapOptions::new().matching("worker#jobs").rate(100));
+    /// use aemp::{TapConfig, Tapped};
+    /// let mut tap = node.tap(TapConfig::new().matching("worker#jobs").rate(100));
     /// while let Some(tapped) = tap.recv().await {
     ///     if let Tapped::Message(message) = tapped {
     ///         println!("{} bytes, {} {}", message.len, if message.sent { "to" } else { "from" }, message.peer);
@@ -490,7 +497,7 @@ impl LocalNode {
     /// }
     /// # }
     /// ```
-    pub fn tap(&self, options: TapOptions) -> Tap {
+    pub fn tap(&self, options: TapConfig) -> Tap {
         let first = || self.connections();
         let node = (&self.inner.id, &self.inner.life.runtime);
         Tap::start(&self.inner.network.taps, node, options, first)
@@ -499,13 +506,13 @@ impl LocalNode {
     /// Stops the node: closes the listeners, writes the queues of peers for up to two seconds, closes the links, which
     /// fires the monitors of other nodes on ports here at once, and drops the ports. Returns what could not be
     /// delivered.
-    pub async fn shutdown(self) -> Shutdown {
+    pub async fn shutdown(self) -> ShutdownReport {
         self.inner.life.stop(None).await
     }
 
     /// Stops the node as [`shutdown`](Self::shutdown) does, with another limit for writing the queues. If the node is
     /// stopping already, the first limit applies.
-    pub async fn shutdown_within(self, limit: Duration) -> Shutdown {
+    pub async fn shutdown_within(self, limit: Duration) -> ShutdownReport {
         self.inner.life.stop(Some(limit)).await
     }
 }

@@ -20,18 +20,18 @@ mod stats;
 mod timer;
 mod typed;
 
-pub use builder::Builder;
+pub use builder::NodeBuilder;
 pub use call::Call;
 use directory::Driver;
 pub use directory::{
-    Ask, Directory, DirectoryRole, FamilyWatch, Group, Lease, Members, Pick, Registration,
+    Directory, DirectoryRole, Group, Lease, Members, Pick, Query, Registration, Watch,
 };
 pub use gone::Gone;
 pub(crate) use inner::Inner;
 pub use local::LocalNode;
 use node_port::NodePort;
 pub use stats::NodeStats;
-pub use timer::Timer;
+pub use timer::TimerGuard;
 
 use crate::codec::Frame;
 use crate::error::SendError;

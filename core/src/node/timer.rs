@@ -1,6 +1,5 @@
-//! `Timer`: the guard that cancels a delayed or repeated message; and the operations of a node that take a time.
+//! `TimerGuard`: the guard that cancels a delayed or repeated message; and the operations of a node that take a time.
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +15,11 @@ use crate::{Excerpt, PortId, guard};
 
 /// Cancels its timer when dropped.
 #[must_use = "a timer is cancelled when its guard is dropped; keep it, or call `detach`"]
-pub struct Timer(Option<AbortHandle>);
+#[doc(alias = "Timer")]
+#[derive(Debug)]
+pub struct TimerGuard(Option<AbortHandle>);
 
-impl Timer {
-    fn new(task: AbortHandle) -> Self {
-        Self(Some(task))
-    }
-
+impl TimerGuard {
     /// Lets the timer run without its guard, until the node stops.
     pub fn detach(mut self) {
         self.0 = None;
@@ -33,17 +30,11 @@ impl Timer {
     }
 }
 
-impl Drop for Timer {
+impl Drop for TimerGuard {
     fn drop(&mut self) {
         if let Some(task) = &self.0 {
             task.abort();
         }
-    }
-}
-
-impl fmt::Debug for Timer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Timer")
     }
 }
 
@@ -63,9 +54,9 @@ impl Inner {
         delay: Duration,
         to: impl ToPort,
         message: impl IntoMessage,
-    ) -> Timer {
+    ) -> TimerGuard {
         let Ok(to) = self.with_port(to, PortId::clone) else {
-            return Timer(None);
+            return TimerGuard(None);
         };
         let (node, message) = (self.clone(), message.into_message());
         self.timer(async move {
@@ -79,9 +70,9 @@ impl Inner {
         period: Duration,
         to: impl ToPort,
         message: impl IntoMessage,
-    ) -> Timer {
+    ) -> TimerGuard {
         let Ok(to) = self.with_port(to, PortId::clone) else {
-            return Timer(None);
+            return TimerGuard(None);
         };
         let (node, message) = (self.clone(), message.into_message());
         self.timer(async move {
@@ -95,7 +86,7 @@ impl Inner {
     }
 
     /// Runs `task` until the node stops, or the guard is dropped.
-    fn timer(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) -> Timer {
+    fn timer(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) -> TimerGuard {
         let node = self.clone();
         // The codec that encodes its message may be the program's.
         let task = guard::complete(task);
@@ -108,7 +99,7 @@ impl Inner {
                 () = node.life.stop.cancelled() => {}
             }
         });
-        Timer::new(task.abort_handle())
+        TimerGuard(Some(task.abort_handle()))
     }
 
     fn send_built(self: &Arc<Self>, to: &PortId, message: &Result<Message, EncodeError>) {

@@ -9,7 +9,7 @@ use crate::{ConnectionInfo, Excerpt, PortId, PortName};
 
 pub use rules::{Pattern, Permission, Rule, Rules};
 
-/// Decides what each peer may do. Given to [`Builder::policy`](crate::Builder::policy); without one, the node has
+/// Decides what each peer may do. Given to [`NodeBuilder::policy`](crate::NodeBuilder::policy); without one, the node has
 /// [`Rules::default`].
 ///
 /// Every peer that is authenticated may send messages to ports whose names it knows, ask for the time, and send messages

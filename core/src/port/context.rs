@@ -14,7 +14,7 @@ use crate::error::SendError;
 use crate::guard;
 use crate::message::IntoMessage;
 use crate::monitor::{IntoAction, Monitor};
-use crate::node::{Call, Inner, LocalNode, Timer};
+use crate::node::{Call, Inner, LocalNode, TimerGuard};
 use crate::{Excerpt, NodeId, PortId, PortName, Reason, reason};
 
 /// The operations of a port while it handles a message: those of its node, on the port's behalf. What it spawns, monitors
@@ -57,7 +57,7 @@ pub struct Context<'a> {
 pub(crate) struct Owned {
     tasks: Vec<AbortHandle>,
     monitors: Vec<Monitor>,
-    timers: Vec<Timer>,
+    timers: Vec<TimerGuard>,
     /// The number of tasks, timers and monitors at which finished ones are removed next.
     sweep_at: usize,
     /// Messages that the port has not handled.

@@ -55,7 +55,8 @@ pub struct Inbox<M = Message> {
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct InboxBounds {
+#[doc(alias = "InboxBounds")]
+pub struct InboxConfig {
     /// Maximum number of waiting messages; no limit by default.
     pub messages: usize,
     /// Maximum bytes of waiting messages; [`Config::inbox_limit`](crate::Config::inbox_limit) by default.
@@ -68,7 +69,7 @@ pub struct InboxBounds {
     pub unhandled: Unhandled,
 }
 
-impl InboxBounds {
+impl InboxConfig {
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
             messages: usize::MAX,
@@ -125,19 +126,19 @@ impl<M> State<M> {
 }
 
 impl Inbox {
-    pub(crate) fn new(node: &Arc<Inner>, bounds: InboxBounds) -> Self {
+    pub(crate) fn new(node: &Arc<Inner>, bounds: InboxConfig) -> Self {
         Self::start(node, bounds, Ok)
     }
 }
 
 impl<M: DeserializeOwned + Send + 'static> Inbox<M> {
-    pub(crate) fn typed(node: &Arc<Inner>, bounds: InboxBounds) -> Self {
+    pub(crate) fn typed(node: &Arc<Inner>, bounds: InboxConfig) -> Self {
         Self::start(node, bounds, Message::parse)
     }
 }
 
 impl<M: Send + 'static> Inbox<M> {
-    fn start(node: &Arc<Inner>, bounds: InboxBounds, parse: Parse<M>) -> Self {
+    fn start(node: &Arc<Inner>, bounds: InboxConfig, parse: Parse<M>) -> Self {
         let shared = Arc::new(Shared::new());
         let id = node.add_port(Receiver {
             shared: shared.clone(),
@@ -225,14 +226,14 @@ type Parse<M> = fn(Message) -> Result<M, ParseError>;
 /// The port behind an inbox.
 struct Receiver<M> {
     shared: Arc<Shared<M>>,
-    bounds: InboxBounds,
+    bounds: InboxConfig,
     parse: Parse<M>,
 }
 
 impl<M> Receiver<M> {
     /// Adds a message that keeps about `cost` bytes alive.
     fn add(&mut self, message: M, cost: usize) -> Result<(), Reason> {
-        let InboxBounds {
+        let InboxConfig {
             messages,
             bytes,
             lossy,

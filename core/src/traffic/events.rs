@@ -22,9 +22,10 @@ pub enum NodeEvent {
 
 /// The events of a node since the call of [`events`](crate::LocalNode::events).
 #[must_use = "events are lost when nobody receives them"]
-pub struct Events(pub(crate) broadcast::Receiver<NodeEvent>);
+#[doc(alias = "Events")]
+pub struct NodeEvents(pub(crate) broadcast::Receiver<NodeEvent>);
 
-impl Events {
+impl NodeEvents {
     /// The next event; `None` when the node has stopped. A reader that is more than 1024 events behind misses the oldest.
     ///
     /// # Cancel safety

@@ -6,9 +6,9 @@ mod pulse;
 mod stats;
 mod tap;
 
-pub use events::{Events, NodeEvent};
+pub use events::{NodeEvent, NodeEvents};
 pub use info::ConnectionInfo;
 pub(crate) use pulse::Pulse;
 pub use stats::{ConnectionStats, Traffic};
 pub(crate) use tap::Taps;
-pub use tap::{Tap, TapOptions, Tapped, TappedMessage};
+pub use tap::{Tap, TapConfig, Tapped, TappedMessage};

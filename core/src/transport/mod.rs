@@ -6,7 +6,7 @@
 
 mod secure;
 
-pub use secure::{Certificate, Prefixed, Secure, SecureOptions, Secured, TlsInfo};
+pub use secure::{Certificate, Prefixed, Secure, SecureConfig, Secured, TlsInfo};
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,17 +28,18 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// The error should describe the problem, for example who uses the address already; the node adds the address.
-    async fn listen(&self, at: &Address, options: &Options) -> io::Result<Box<dyn Listener>>;
+    async fn listen(&self, at: &Address, options: &SocketConfig) -> io::Result<Box<dyn Listener>>;
 
     /// Connects to `to`. Called for each attempt, so a host name in `to` is resolved here each time. The node limits the
     /// time; dropping the future must release all resources.
-    async fn connect(&self, to: &Address, options: &Options) -> io::Result<Box<dyn Stream>>;
+    async fn connect(&self, to: &Address, options: &SocketConfig) -> io::Result<Box<dyn Stream>>;
 }
 
 /// The options for connections that a transport makes or accepts.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Options {
+#[doc(alias = "Options")]
+pub struct SocketConfig {
     /// Time after which a connection to a dead host has to fail, if the transport can detect that: the node's
     /// `monitor_timeout`.
     pub dead_after: Duration,
@@ -46,8 +47,8 @@ pub struct Options {
     pub nodelay: bool,
 }
 
-impl Options {
-    /// Options with this `dead_after`, and `nodelay` on.
+impl SocketConfig {
+    /// A configuration with this `dead_after`, and `nodelay` on.
     pub fn new(dead_after: Duration) -> Self {
         Self {
             dead_after,

@@ -17,7 +17,7 @@ use crate::Text;
 use crate::handshake::TlsRole;
 
 /// Encrypts connections and verifies certificates: a stream in, a secured stream and the peer's certificate out. A node
-/// gets one by [`Builder::tls`](crate::Builder::tls), and uses it for every connection whose peer offers TLS as well.
+/// gets one by [`NodeBuilder::tls`](crate::NodeBuilder::tls), and uses it for every connection whose peer offers TLS as well.
 ///
 /// The node calls it once for each connection, after both greetings and before the auth lines. The stream yields first the
 /// bytes that have arrived together with the peer's greeting.
@@ -36,14 +36,14 @@ use crate::handshake::TlsRole;
 ///
 /// ```
 /// use std::io::{self, IoSlice};
-/// use aemp::transport::{Secure, SecureOptions, Secured, Stream, TlsInfo};
+/// use aemp::transport::{Secure, SecureConfig, Secured, Stream, TlsInfo};
 /// use async_trait::async_trait;
 ///
 /// struct Nothing;
 ///
 /// #[async_trait]
 /// impl Secure for Nothing {
-///     async fn secure(&self, stream: Box<dyn Stream>, options: SecureOptions) -> io::Result<Secured> {
+///     async fn secure(&self, stream: Box<dyn Stream>, options: SecureConfig) -> io::Result<Secured> {
 ///         if options.certificate_required {
 ///             return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer presented no certificate"));
 ///         }
@@ -60,13 +60,13 @@ pub trait Secure: Send + Sync {
     /// If the peer is refused or refuses this node. The error should say why, and whose certificate is meant: nothing of
     /// it is sent to the peer. The kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) stands for a peer that closed
     /// without a word.
-    async fn secure(&self, stream: Box<dyn Stream>, options: SecureOptions) -> io::Result<Secured>;
+    async fn secure(&self, stream: Box<dyn Stream>, options: SecureConfig) -> io::Result<Secured>;
 }
 
 /// What a connection needs of [`Secure`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct SecureOptions {
+pub struct SecureConfig {
     /// Which end of TLS this node is.
     pub role: TlsRole,
     /// Whether a peer without a certificate is refused. False for accepted connections of a node that accepts anonymous
@@ -74,8 +74,8 @@ pub struct SecureOptions {
     pub certificate_required: bool,
 }
 
-impl SecureOptions {
-    /// Options with this role, which require a certificate.
+impl SecureConfig {
+    /// A configuration with this role, which require a certificate.
     pub fn new(role: TlsRole) -> Self {
         Self {
             role,

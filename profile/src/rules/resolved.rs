@@ -12,7 +12,7 @@ use super::layers::Effective;
 use super::{Key, ProfileError, Warning, node_id, read};
 
 /// The resolved configuration of a node (protocol.md section 9). Created by
-/// [`Sources::resolve`](super::Sources::resolve), applied by [`Builder::fill`](aemp_core::Builder::fill).
+/// [`Sources::resolve`](super::Sources::resolve), applied by [`NodeBuilder::fill`](aemp_core::NodeBuilder::fill).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Profile {

@@ -7,7 +7,7 @@ use aemp_core::{Map, StartError, Text, Value};
 
 use super::{Key, ProfileError, Sources, program};
 
-/// The source of the configuration's content and the host's name, for a [`Builder`](aemp_core::Builder) with the name
+/// The source of the configuration's content and the host's name, for a [`NodeBuilder`](aemp_core::NodeBuilder) with the name
 /// of a profile. [`ConfigFile`](crate::ConfigFile) reads the file; a program that stores its configuration elsewhere
 /// implements this trait, and passes it to the builder as [`Profiles`].
 ///
@@ -50,7 +50,7 @@ impl<S: ProfileSource + ?Sized> ProfileSource for &S {
     }
 }
 
-/// Resolves the profiles of a [`ProfileSource`], for [`Builder::profiles`](aemp_core::Builder::profiles).
+/// Resolves the profiles of a [`ProfileSource`], for [`NodeBuilder::profiles`](aemp_core::NodeBuilder::profiles).
 #[derive(Debug, Clone, Copy)]
 pub struct Profiles<S>(pub S);
 
@@ -77,7 +77,7 @@ impl<S: ProfileSource> ConfigSource for Profiles<S> {
         sources.force = force;
         sources.norc = norc;
         let profile = sources.resolve().map_err(wrong)?;
-        // Keep the unsupported feature and the warnings of an earlier `Builder::fill`.
+        // Keep the unsupported feature and the warnings of an earlier `NodeBuilder::fill`.
         let before = settings.unsupported.take();
         let mut warnings = std::mem::take(&mut settings.warnings);
         profile.fill(settings);

@@ -37,7 +37,7 @@ pub struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// A frame of dynamic values.
-    pub fn of(port: &'a str, values: &'a [Value]) -> Self {
+    pub fn new(port: &'a str, values: &'a [Value]) -> Self {
         Self {
             port,
             body: Outgoing::Values(values),

@@ -8,7 +8,7 @@ use super::entry::size_of_entry;
 use super::machine::{Machine, Role};
 use super::name::{self, GLOBALS, LISTENERS};
 use super::output::{Level, Output};
-use super::request::{self, Query, Update};
+use super::request::{self, QueryKind, Update};
 use super::work::Task;
 use crate::{NodeId, Text, Value};
 
@@ -292,7 +292,7 @@ impl Machine {
     pub(super) fn handle_query(
         &mut self,
         from: &NodeId,
-        query: Query,
+        query: QueryKind,
         family: &Text,
         id: Value,
     ) -> Result<(), String> {

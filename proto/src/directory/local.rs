@@ -7,7 +7,7 @@ use super::entry::size_of_entry;
 use super::machine::{Machine, Question, Role};
 use super::name::{self, LISTENERS};
 use super::output::Output;
-use super::request::{self, Query};
+use super::request::{self, QueryKind};
 use super::watched::Change;
 use crate::{NodeId, Text, Value};
 
@@ -89,7 +89,7 @@ impl Machine {
     }
 
     /// Queries a family. The answer is an [`Output::Answer`] with this ID, at the latest when there is a master.
-    pub fn ask(&mut self, id: u64, query: Query, family: Text) {
+    pub fn ask(&mut self, id: u64, query: QueryKind, family: Text) {
         if self.is_complete() {
             let answer = query.answer(self.store.family(&family));
             self.push(Output::Answer {

@@ -8,7 +8,7 @@ use super::mesh::Mesh;
 use super::name::GLOBALS;
 use super::outlet::Outlet;
 use super::output::Output;
-use super::request::{self, Query, Request};
+use super::request::{self, QueryKind, Request};
 use super::settings::Settings;
 use super::silence::Silences;
 use super::store::{Affected, Store};
@@ -65,7 +65,7 @@ pub enum Role {
 
 /// A query of a program on this node.
 pub(super) struct Question {
-    pub(super) query: Query,
+    pub(super) query: QueryKind,
     pub(super) family: Text,
 }
 

@@ -61,6 +61,6 @@ pub use local::Refused;
 pub use machine::{Arrival, Machine, Role, Seeds};
 pub use name::{LISTENERS, is_family, is_known_family};
 pub use output::{Level, Output};
-pub use request::{Query, Request, Update, is_question};
+pub use request::{QueryKind, Request, Update, is_question};
 pub use settings::Settings;
 pub use watched::Change;

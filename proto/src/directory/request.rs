@@ -28,7 +28,7 @@ pub enum Request {
     /// `g_found`: the addresses of this node; `None` if they are unknown.
     Found(Text, Option<Vec<Text>>),
     /// `g_db_family`, `g_db_keys` or `g_db_values`: a query for this family, with the ID of the query.
-    Query(Query, Text, Value),
+    Query(QueryKind, Text, Value),
     /// `g_reply`: the ID of a query, and the answer.
     Reply(Value, Value),
     /// `g_mon1`: the sender watches this family.
@@ -55,7 +55,7 @@ pub struct Update {
 
 /// Which part of a family a query asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Query {
+pub enum QueryKind {
     /// All pairs of key and value.
     Family,
     /// The keys.
@@ -69,7 +69,7 @@ pub fn is_question(word: &str) -> bool {
     matches!(word, "g_find" | "g_db_family" | "g_db_keys" | "g_db_values")
 }
 
-impl Query {
+impl QueryKind {
     fn word(self) -> &'static str {
         match self {
             Self::Family => "g_db_family",
@@ -114,9 +114,9 @@ impl Request {
                 let node = arguments.text("a node")?;
                 Self::Found(node, addresses(&arguments.next()))
             }
-            "g_db_family" => arguments.query(Query::Family)?,
-            "g_db_keys" => arguments.query(Query::Keys)?,
-            "g_db_values" => arguments.query(Query::Values)?,
+            "g_db_family" => arguments.query(QueryKind::Family)?,
+            "g_db_keys" => arguments.query(QueryKind::Keys)?,
+            "g_db_values" => arguments.query(QueryKind::Values)?,
             "g_reply" => Self::Reply(arguments.next(), arguments.next()),
             "g_mon1" => Self::Watch(arguments.family()?),
             "g_mon0" => Self::Unwatch(arguments.family()?),
@@ -194,7 +194,7 @@ impl Arguments {
         })
     }
 
-    fn query(&mut self, query: Query) -> Result<Request, String> {
+    fn query(&mut self, query: QueryKind) -> Result<Request, String> {
         // An invalid name gets an empty answer and no error: the sender waits for an answer.
         let family = self.text("a family").unwrap_or_default();
         let family = Some(family).filter(|family| name::is_known_family(family));
@@ -286,7 +286,7 @@ pub(super) fn found(node: Text, addresses: Option<Vec<Text>>) -> Values {
     words(["g_found".into(), node.into(), addresses.into()])
 }
 
-pub(super) fn query(query: Query, family: &Text, id: u64) -> Values {
+pub(super) fn query(query: QueryKind, family: &Text, id: u64) -> Values {
     // The ID is sent as text: Perl nodes use IDs as keys.
     let id = Value::from(id.to_string());
     words([query.word().into(), family.clone().into(), id])
@@ -355,8 +355,11 @@ mod tests {
             parse(unwatch(&family)),
             Ok(Request::Unwatch(family.clone()))
         );
-        let asked = parse(query(Query::Keys, &family, 7));
-        assert_eq!(asked, Ok(Request::Query(Query::Keys, family, "7".into())));
+        let asked = parse(query(QueryKind::Keys, &family, 7));
+        assert_eq!(
+            asked,
+            Ok(Request::Query(QueryKind::Keys, family, "7".into()))
+        );
     }
 
     #[test]

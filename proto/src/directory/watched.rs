@@ -10,7 +10,7 @@ use crate::{Text, Value};
 pub struct Change {
     /// Whether `set` is the whole content of the family and replaces earlier changes. The first change of a watch is
     /// whole. A family over 4 MiB may come in parts: the first is whole, the others follow as changes.
-    pub whole: bool,
+    pub snapshot: bool,
     /// Keys that are new or have a new value.
     pub set: BTreeMap<Text, Value>,
     /// Keys that are deleted. None of them is in `set`.
@@ -20,7 +20,7 @@ pub struct Change {
 impl Change {
     /// Applies the change to a copy of the family.
     pub fn apply(&self, family: &mut BTreeMap<Text, Value>) {
-        if self.whole {
+        if self.snapshot {
             family.clear();
         }
         family.retain(|key, _| !self.deleted.contains(key));
@@ -33,13 +33,13 @@ impl Change {
 
     /// Merges the change `next`, which follows this one, into this one.
     pub fn merge(&mut self, next: Self) {
-        if next.whole {
+        if next.snapshot {
             *self = next;
             return;
         }
         for key in next.deleted {
             self.set.remove(&key);
-            if !self.whole {
+            if !self.snapshot {
                 self.deleted.insert(key);
             }
         }
@@ -50,7 +50,7 @@ impl Change {
     }
 
     fn is_empty(&self) -> bool {
-        !self.whole && self.set.is_empty() && self.deleted.is_empty()
+        !self.snapshot && self.set.is_empty() && self.deleted.is_empty()
     }
 }
 
@@ -64,7 +64,7 @@ impl Watched {
     /// The first change for a program that begins to watch, if the content is known.
     pub(super) fn whole_content(&self) -> Option<Change> {
         Some(Change {
-            whole: true,
+            snapshot: true,
             set: self.sent.clone()?,
             deleted: BTreeSet::new(),
         })
@@ -81,7 +81,7 @@ impl Watched {
             .filter(|(key, value)| sent.get(*key) != Some(value))
             .map(|(key, value)| (key.clone(), value.clone()));
         let change = Change {
-            whole: false,
+            snapshot: false,
             set: set.collect(),
             deleted: sent
                 .keys()

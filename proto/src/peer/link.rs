@@ -391,7 +391,7 @@ impl<C: Connection> Up<C> {
         }
         let fitting = self.connection.fit(values);
         let sent = guard::run(|| {
-            let frame = Frame::of(port.as_str(), &fitting);
+            let frame = Frame::new(port.as_str(), &fitting);
             let mut sent = self.send(&frame, limit, effects);
             if let Err(EncodeError::TooLarge { .. } | EncodeError::TooManyItems { .. }) = sent {
                 // A request is useless without its name and the name of the port.
@@ -399,7 +399,7 @@ impl<C: Connection> Up<C> {
                 let (kept, rest) = fitting.split_at(kept.min(fitting.len()));
                 let kept = kept.iter().cloned();
                 let short: Values = kept.chain(rest.iter().map(shortened)).collect();
-                sent = self.send(&Frame::of(port.as_str(), &short), limit, effects);
+                sent = self.send(&Frame::new(port.as_str(), &short), limit, effects);
             }
             sent
         });

@@ -110,7 +110,7 @@ impl<A, C: Connection> Machine<A, C> {
                 up.send_fitting(&port, &values, limit, &mut self.effects);
                 continue;
             }
-            let frame = Frame::of(port.as_str(), &values);
+            let frame = Frame::new(port.as_str(), &values);
             let Err(error) = up.send(&frame, limit, &mut self.effects) else {
                 continue;
             };

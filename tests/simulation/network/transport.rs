@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use aemp::Address;
-use aemp::transport::{Listener, Options, Stream, Transport};
+use aemp::transport::{Listener, SocketConfig, Stream, Transport};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
@@ -30,10 +30,10 @@ impl Transport for Device {
         "sim"
     }
 
-    async fn listen(&self, at: &Address, _: &Options) -> io::Result<Box<dyn Listener>> {
+    async fn listen(&self, at: &Address, _: &SocketConfig) -> io::Result<Box<dyn Listener>> {
         let (sender, queue) = mpsc::unbounded_channel();
         let mut state = self.network.lock();
-        state.listeners.insert(at.rest().to_owned(), sender);
+        state.listeners.insert(at.target().to_owned(), sender);
         Ok(Box::new(Queue {
             at: at.clone(),
             process: self.process,
@@ -41,15 +41,15 @@ impl Transport for Device {
         }))
     }
 
-    async fn connect(&self, to: &Address, _: &Options) -> io::Result<Box<dyn Stream>> {
-        let (wait, attempt) = self.network.lock().attempt(&self.name, to.rest());
+    async fn connect(&self, to: &Address, _: &SocketConfig) -> io::Result<Box<dyn Stream>> {
+        let (wait, attempt) = self.network.lock().attempt(&self.name, to.target());
         tokio::time::sleep(wait).await;
         match attempt {
             Attempt::Connects => {}
             Attempt::Fails => return Err(io::ErrorKind::HostUnreachable.into()),
             Attempt::Panics => raise(panics::TRANSPORT),
         }
-        let end = self.network.dial(self.process, &self.name, to.rest())?;
+        let end = self.network.dial(self.process, &self.name, to.target())?;
         Ok(Box::new(end))
     }
 }

@@ -1,4 +1,4 @@
-//! `Ask`: a query to the directory.
+//! `Query`: a query to the directory.
 
 use std::collections::BTreeMap;
 use std::future::{Future, IntoFuture};
@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aemp_proto::directory::{Query, is_known_family};
+use aemp_proto::directory::{QueryKind, is_known_family};
 
 use super::{Directory, DirectoryRole};
 use crate::error::DirectoryError;
@@ -21,16 +21,18 @@ use crate::{Text, Value};
 /// # Cancel safety
 /// Dropping the future cancels the query.
 #[must_use = "a question is asked when it is awaited"]
-pub struct Ask<T> {
+pub struct Query<T> {
     node: Arc<Inner>,
-    query: Query,
+    query: QueryKind,
     family: Text,
     limit: Duration,
-    read: fn(Value) -> T,
+    read: Read<T>,
 }
 
-impl<T: Send + 'static> Ask<T> {
-    pub(super) fn new(node: &Arc<Inner>, query: Query, family: &str, read: fn(Value) -> T) -> Self {
+type Read<T> = fn(Value) -> T;
+
+impl<T: Send + 'static> Query<T> {
+    pub(super) fn new(node: &Arc<Inner>, query: QueryKind, family: &str, read: Read<T>) -> Self {
         Self {
             node: node.clone(),
             query,
@@ -68,7 +70,7 @@ impl<T: Send + 'static> Ask<T> {
             Some(Err(_)) => Err(DirectoryError::Stopped),
             None => {
                 let why = match Directory::new(node.clone()).role() {
-                    DirectoryRole::Slave(master) => format!("{master} did not answer"),
+                    DirectoryRole::Client(master) => format!("{master} did not answer"),
                     DirectoryRole::Global => {
                         String::from("other global nodes have not told yet what they hold")
                     }
@@ -80,7 +82,7 @@ impl<T: Send + 'static> Ask<T> {
     }
 }
 
-/// Converts the answer to [`Query::Family`].
+/// Converts the answer to [`QueryKind::Family`].
 pub(super) fn pairs(answer: Value) -> BTreeMap<Text, Value> {
     let Value::Map(map) = answer else {
         return BTreeMap::new();
@@ -91,12 +93,12 @@ pub(super) fn pairs(answer: Value) -> BTreeMap<Text, Value> {
         .collect()
 }
 
-/// Converts the answer to [`Query::Keys`].
+/// Converts the answer to [`QueryKind::Keys`].
 pub(super) fn keys(answer: Value) -> Vec<Text> {
     values(answer).into_iter().filter_map(text).collect()
 }
 
-/// Converts the answer to [`Query::Values`].
+/// Converts the answer to [`QueryKind::Values`].
 pub(super) fn values(answer: Value) -> Vec<Value> {
     match answer {
         Value::Array(items) => items.into_vec(),
@@ -124,7 +126,7 @@ impl Drop for QueryGuard<'_> {
     }
 }
 
-impl<T: Send + 'static> IntoFuture for Ask<T> {
+impl<T: Send + 'static> IntoFuture for Query<T> {
     type Output = Result<T, DirectoryError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 

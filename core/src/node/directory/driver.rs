@@ -151,7 +151,7 @@ impl Driver {
     pub(crate) fn publish_addresses(&self, node: &Arc<Inner>, addresses: &[Address]) {
         // Only TCP addresses, since AnyEvent::MP nodes cannot use others; all addresses if there is no TCP address.
         let tcp = addresses.iter().filter(|address| address.scheme() == "tcp");
-        let mut published: Vec<Text> = tcp.map(|address| address.rest().into()).collect();
+        let mut published: Vec<Text> = tcp.map(|address| address.target().into()).collect();
         if published.is_empty() {
             published = addresses.iter().map(|a| a.to_string().into()).collect();
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aemp_proto::directory::{Change, LISTENERS};
 use serde::de::DeserializeOwned;
 
-use super::{Directory, FamilyWatch, Registration};
+use super::{Directory, Registration, Watch};
 use crate::error::DirectoryError;
 use crate::node::{Call, Inner};
 use crate::{IntoMessage, PortId, Text, Value};
@@ -101,9 +101,9 @@ pub struct Members {
 }
 
 struct State {
-    watch: FamilyWatch,
+    watch: Watch,
     /// Watches the addresses of nodes.
-    listeners: FamilyWatch,
+    listeners: Watch,
     /// The nodes that listen; `None` before the directory has sent them.
     listening: Option<BTreeSet<Text>>,
     /// The members, sorted.
@@ -116,7 +116,7 @@ struct State {
 
 impl State {
     fn apply(&mut self, change: Change) {
-        if change.whole {
+        if change.snapshot {
             self.ports.clear();
         }
         let parse = |key: &Text| key.parse::<PortId>().ok();
@@ -139,7 +139,7 @@ impl State {
 
     fn apply_listeners(&mut self, change: Change) {
         let listening = self.listening.get_or_insert_default();
-        if change.whole {
+        if change.snapshot {
             listening.clear();
         }
         for gone in &change.deleted {

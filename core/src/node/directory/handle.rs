@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aemp_proto::directory::{Query, Refused, Role, is_family, is_known_family};
+use aemp_proto::directory::{QueryKind, Refused, Role, is_family, is_known_family};
 use serde::Serialize;
 
-use super::{Ask, Driver, FamilyWatch, Registration, ask};
+use super::{Driver, Query, Registration, Watch, ask};
 use crate::error::DirectoryError;
 use crate::node::Inner;
 use crate::value::to_value;
@@ -48,7 +48,8 @@ pub enum DirectoryRole {
     /// None of its seeds is connected.
     Searching,
     /// It is served by this global node, its master.
-    Slave(NodeId),
+    #[doc(alias = "slave")]
+    Client(NodeId),
     /// It holds the merged directory and serves other nodes.
     Global,
 }
@@ -63,13 +64,15 @@ impl Directory {
         match self.node.directory.role() {
             Role::Alone => DirectoryRole::Alone,
             Role::Searching => DirectoryRole::Searching,
-            Role::Slave(master) => DirectoryRole::Slave(master),
+            Role::Slave(master) => DirectoryRole::Client(master),
             Role::Global => DirectoryRole::Global,
         }
     }
 
     /// Makes this node a global node permanently. A node also becomes global when another node uses it as a seed.
-    pub fn become_global(&self) {
+    #[doc(alias = "become_global")]
+    #[doc(alias = "global")]
+    pub fn serve_directory(&self) {
         self.node.directory.become_global(&self.node);
     }
 
@@ -122,20 +125,20 @@ impl Directory {
 
     /// Queries all entries of a family, by key. The result is empty for an unknown family.
     #[doc(alias = "db_family")]
-    pub fn family(&self, family: &str) -> Ask<BTreeMap<Text, Value>> {
-        Ask::new(&self.node, Query::Family, family, ask::pairs)
+    pub fn family(&self, family: &str) -> Query<BTreeMap<Text, Value>> {
+        Query::new(&self.node, QueryKind::Family, family, ask::pairs)
     }
 
     /// Queries the keys of a family.
     #[doc(alias = "db_keys")]
-    pub fn keys(&self, family: &str) -> Ask<Vec<Text>> {
-        Ask::new(&self.node, Query::Keys, family, ask::keys)
+    pub fn keys(&self, family: &str) -> Query<Vec<Text>> {
+        Query::new(&self.node, QueryKind::Keys, family, ask::keys)
     }
 
     /// Queries the values of a family.
     #[doc(alias = "db_values")]
-    pub fn values(&self, family: &str) -> Ask<Vec<Value>> {
-        Ask::new(&self.node, Query::Values, family, ask::values)
+    pub fn values(&self, family: &str) -> Query<Vec<Value>> {
+        Query::new(&self.node, QueryKind::Values, family, ask::values)
     }
 
     /// The families that this node holds, with their numbers of entries: those of the whole network if it is a global
@@ -151,9 +154,9 @@ impl Directory {
     /// # Errors
     /// If `family` is no valid name.
     #[doc(alias = "db_mon")]
-    pub fn watch(&self, family: &str) -> Result<FamilyWatch, DirectoryError> {
+    pub fn watch(&self, family: &str) -> Result<Watch, DirectoryError> {
         if is_known_family(family) {
-            return Ok(FamilyWatch::new(&self.node, family.into()));
+            return Ok(Watch::new(&self.node, family.into()));
         }
         Err(DirectoryError::Family {
             family: family.into(),

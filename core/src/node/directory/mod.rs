@@ -10,9 +10,9 @@ mod programs;
 mod registration;
 mod watch;
 
-pub use ask::Ask;
+pub use ask::Query;
 pub(crate) use driver::{Driver, run, update_seeds};
 pub use group::{Group, Lease, Members, Pick};
 pub use handle::{Directory, DirectoryRole};
 pub use registration::Registration;
-pub use watch::FamilyWatch;
+pub use watch::Watch;

@@ -123,7 +123,7 @@ impl State {
 
     fn notify_feeds(&mut self, family: &Text, change: &Change) {
         #[cfg(aemp_faults)]
-        if !change.whole && aemp_proto::faults::once(aemp_proto::faults::Fault::WatchSkips) {
+        if !change.snapshot && aemp_proto::faults::once(aemp_proto::faults::Fault::WatchSkips) {
             return;
         }
         let feeds = self.feeds.get(family).into_iter().flatten();

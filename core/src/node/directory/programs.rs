@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aemp_proto::directory::{Query, Refused};
+use aemp_proto::directory::{QueryKind, Refused};
 use tokio::sync::oneshot;
 
 use super::driver::Driver;
@@ -59,7 +59,7 @@ impl Driver {
     pub(super) fn ask(
         &self,
         node: &Arc<Inner>,
-        query: Query,
+        query: QueryKind,
         family: Text,
     ) -> (u64, oneshot::Receiver<Value>) {
         let (answer, answered) = oneshot::channel();

@@ -1,4 +1,4 @@
-//! `FamilyWatch`: the content of a family and its changes.
+//! `Watch`: the content of a family and its changes.
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,13 +17,14 @@ use crate::node::Inner;
 /// Pending changes are merged, so a slow reader costs no more memory than the family's size, and always gets the current
 /// state. If the node loses its global node, no change arrives until it has one again; then one change holds all
 /// differences. The stream ends when the node stops.
-pub struct FamilyWatch {
+#[doc(alias = "FamilyWatch")]
+pub struct Watch {
     node: Arc<Inner>,
     family: Text,
     feed: Option<Arc<Feed>>,
 }
 
-impl FamilyWatch {
+impl Watch {
     pub(super) fn new(node: &Arc<Inner>, family: Text) -> Self {
         let feed = Arc::default();
         node.directory.watch(node, &family, &feed);
@@ -53,7 +54,7 @@ impl FamilyWatch {
     }
 }
 
-impl Stream for FamilyWatch {
+impl Stream for Watch {
     type Item = Change;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Change>> {
@@ -72,20 +73,20 @@ impl Stream for FamilyWatch {
     }
 }
 
-impl Drop for FamilyWatch {
+impl Drop for Watch {
     fn drop(&mut self) {
         self.feed = None;
         self.node.directory.unwatch(&self.node, &self.family);
     }
 }
 
-impl fmt::Debug for FamilyWatch {
+impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FamilyWatch({})", self.family)
+        write!(f, "Watch({})", self.family)
     }
 }
 
-/// The pending change of one [`FamilyWatch`].
+/// The pending change of one [`Watch`].
 #[derive(Default)]
 pub(super) struct Feed(Mutex<Waiting>);
 

@@ -26,18 +26,19 @@ const MISSED_INTERVAL: Duration = Duration::from_secs(1);
 /// The filter and the limits of a [`Tap`].
 ///
 /// ```
-/// let options = aemp::TapOptions::new().matching("seed#echo").rate(10).size(1000);
+/// let options = aemp::TapConfig::new().matching("seed#echo").rate(10).size(1000);
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "options do nothing until they are given to `LocalNode::tap`"]
-pub struct TapOptions {
+#[doc(alias = "TapOptions")]
+pub struct TapConfig {
     matching: Text,
     rate: u32,
     size: usize,
     viewer: Option<NodeId>,
 }
 
-impl TapOptions {
+impl TapConfig {
     /// All messages, at most 1,000 per second, up to 64 KiB of each.
     pub fn new() -> Self {
         Self {
@@ -75,7 +76,7 @@ impl TapOptions {
     }
 }
 
-impl Default for TapOptions {
+impl Default for TapConfig {
     fn default() -> Self {
         Self::new()
     }
@@ -141,7 +142,7 @@ impl Tap {
     pub(crate) fn start(
         taps: &Arc<Taps>,
         (node, runtime): (&NodeId, &Handle),
-        options: TapOptions,
+        options: TapConfig,
         links: impl FnOnce() -> Vec<ConnectionInfo>,
     ) -> Self {
         let (tap, queue) = TapQueue::new(node.clone(), options);

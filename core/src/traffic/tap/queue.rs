@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{TapOptions, Tapped, TappedMessage};
+use super::{TapConfig, Tapped, TappedMessage};
 use crate::NodeId;
 use crate::codec::{Codec, Limits, PeerInfo};
 use crate::traffic::ConnectionInfo;
@@ -33,7 +33,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) struct TapQueue {
     /// The tapped node.
     node: NodeId,
-    options: TapOptions,
+    options: TapConfig,
     state: Mutex<State>,
 }
 
@@ -56,7 +56,7 @@ struct State {
 impl TapQueue {
     pub(super) fn new(
         node: NodeId,
-        options: TapOptions,
+        options: TapConfig,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Tapped>) {
         let (sender, queue) = mpsc::unbounded_channel();
         let state = Mutex::new(State {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::directory::{
-    Arrival, Change, DirectoryLimits, Level, Machine, Output, Query, Request, Seeds, Settings,
+    Arrival, Change, DirectoryLimits, Level, Machine, Output, QueryKind, Request, Seeds, Settings,
 };
 use crate::value::Values;
 use crate::{NodeId, Text, Value};
@@ -355,7 +355,7 @@ impl Net {
     }
 
     /// Sends a query, and returns its ID.
-    pub(super) fn ask(&mut self, name: &str, query: Query, family: &str) -> u64 {
+    pub(super) fn ask(&mut self, name: &str, query: QueryKind, family: &str) -> u64 {
         let node = self.node(name);
         node.asked += 1;
         let asked = node.asked;
@@ -371,7 +371,7 @@ impl Net {
 
     /// Queries a family at `name`, and returns the answer as text.
     pub(super) fn family(&mut self, name: &str, family: &str) -> String {
-        let question = self.ask(name, Query::Family, family);
+        let question = self.ask(name, QueryKind::Family, family);
         self.answer(name, question)
             .map_or_else(|| "-".into(), |answer| answer.to_string())
     }

@@ -367,7 +367,7 @@ proptest! {
         }
         net.pass(Duration::from_secs(2));
         let family = |net: &mut Net, name: &str, family: &str| {
-            let question = net.ask(name, crate::directory::Query::Family, family);
+            let question = net.ask(name, crate::directory::QueryKind::Family, family);
             pairs(&net.answer(name, question).unwrap())
         };
         for (watcher, watched) in &watches {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Net;
-use crate::directory::{Query, Role};
+use crate::directory::{QueryKind, Role};
 
 /// A seed, two slaves of it, and a second global node with a slave.
 fn five() -> Net {
@@ -79,12 +79,12 @@ fn what_one_sets_all_can_ask_for_and_its_death_deletes_it() {
             r#"{"a": null, "d": null}"#,
             "{node}"
         );
-        let question = net.ask(node, Query::Keys, "f");
+        let question = net.ask(node, QueryKind::Keys, "f");
         assert_eq!(
             net.answer(node, question).unwrap().to_string(),
             r#"["kb", "ke"]"#
         );
-        let question = net.ask(node, Query::Values, "f");
+        let question = net.ask(node, QueryKind::Values, "f");
         assert_eq!(net.answer(node, question).unwrap().to_string(), "[1, 2]");
         assert_eq!(net.find(node, "e").unwrap(), ["e:1"], "{node}");
         assert!(net.find(node, "nobody").unwrap().is_empty());
@@ -118,7 +118,7 @@ fn a_watch_begins_with_everything_and_misses_nothing() {
         assert_eq!(net.seen(node, "f"), r#"{"k1": 3, "k3": 4}"#, "{node}");
         let changes = net.changes(node);
         assert_eq!(changes.len(), 5, "{node} {changes:?}");
-        assert!(changes[0].whole && changes[1..].iter().all(|change| !change.whole));
+        assert!(changes[0].snapshot && changes[1..].iter().all(|change| !change.snapshot));
     }
 }
 
@@ -272,7 +272,7 @@ fn a_large_database_goes_out_in_pieces() {
     net.soon();
     let largest = net.log.iter().map(String::len).max().unwrap();
     assert!(largest < 5 << 20, "{largest}");
-    let question = net.ask("b", Query::Keys, "f");
+    let question = net.ask("b", QueryKind::Keys, "f");
     assert_eq!(
         net.answer("b", question).unwrap().as_array().unwrap().len(),
         300
@@ -282,7 +282,7 @@ fn a_large_database_goes_out_in_pieces() {
     net.watch("c", "f");
     net.soon();
     assert!(net.seen("c", "f").len() > 300 * 100_000);
-    let question = net.ask("c", Query::Family, "f");
+    let question = net.ask("c", QueryKind::Family, "f");
     assert_eq!(net.answer("c", question), None);
     assert_eq!(net.odd("b").len(), 1);
 }
@@ -335,7 +335,7 @@ fn a_database_of_many_families_goes_out_in_pieces_too() {
     let largest = net.log.iter().map(String::len).max().unwrap();
     assert!(largest < 6 << 20, "{largest}");
     for n in 0..40 {
-        let question = net.ask("a", Query::Keys, &format!("f{n:02}"));
+        let question = net.ask("a", QueryKind::Keys, &format!("f{n:02}"));
         assert_eq!(net.answer("a", question).unwrap().to_string(), r#"["k"]"#);
     }
 }

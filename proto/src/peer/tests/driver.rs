@@ -321,7 +321,7 @@ impl Run {
         let name = name(port);
         if self
             .machine
-            .send(&Frame::of(name.as_str(), &message))
+            .send(&Frame::new(name.as_str(), &message))
             .is_err()
         {
             self.model.refused(port);
@@ -643,7 +643,7 @@ impl Run {
             let to = name(port);
             if self
                 .machine
-                .pass_on(&Frame::of(to.as_str(), &message), HIGH_WATER)
+                .pass_on(&Frame::new(to.as_str(), &message), HIGH_WATER)
                 .is_err()
             {
                 self.model.refused(port);
