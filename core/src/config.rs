@@ -8,7 +8,7 @@ use crate::error::StartError;
 use crate::handshake::AuthMethod;
 
 /// The settings of a node that have defaults. Times and limits are per node unless stated otherwise. `Duration::MAX`
-/// means never. `monitor_timeout`, `connect_interval` and `opening_timeout` must be at least 50 ms, `keepalive` at
+/// means never. `monitor_timeout`, `connect_timeout` and `opening_timeout` must be at least 50 ms, `keepalive_interval` at
 /// least 10 ms; otherwise the node does not start.
 ///
 /// ```
@@ -25,24 +25,27 @@ pub struct Config {
     pub monitor_timeout: Duration,
     /// Total time in which the addresses of a node are dialled before the messages that wait for it fail; 2 s
     /// (protocol.md section 9). If a connection is made in that time, its opening may take another `opening_timeout`.
-    pub connect_interval: Duration,
+    #[doc(alias = "connect_interval")]
+    pub connect_timeout: Duration,
     /// Limit of the opening of a connection, from its first byte to the last byte of both auth lines; 10 s.
     pub opening_timeout: Duration,
     /// Interval of keepalives (`[]`) on a connection that has nothing else to send; 10 s, and at most a quarter of
     /// `monitor_timeout`, so that the transport detects a dead host in time.
-    pub keepalive: Duration,
+    #[doc(alias = "keepalive")]
+    pub keepalive_interval: Duration,
     /// Time after which an idle connection is closed; `None` (the default): never.
     ///
     /// A connection is idle if no message crosses it, no monitor exists over it in either direction, neither end is a
     /// seed of the other, and this node knows an address of the peer. No message is lost by the close, and a later
     /// message connects again. The close happens up to a quarter later, and not before three keepalive intervals: the
     /// peer signals its own use of the connection (calls, monitors, or this node as its seed) by its keepalives, so its
-    /// `keepalive` should not be longer than the one of this node.
+    /// `keepalive_interval` should not be longer than the one of this node.
     pub idle_timeout: Option<Duration>,
     /// Treat a peer as dead if its program gives no sign of life within `monitor_timeout`, although its host does; on. A
     /// silent peer is pinged by a `time` request, which a minimal implementation may not answer. If off, dead hosts are
     /// still detected, and peers that accept no bytes for that time (protocol.md section 9).
-    pub hung_check: bool,
+    #[doc(alias = "hung_check")]
+    pub liveness_check: bool,
     /// Limits of the messages of a peer.
     pub limits: Limits,
     /// High-water mark: bytes queued for a peer above which [`ready`](crate::LocalNode::ready) waits; 1 MiB.
@@ -67,9 +70,10 @@ pub struct Config {
     /// Limits of what one peer, and all peers together, may store in the directory of this node.
     pub directory: DirectoryLimits,
     /// Accepted connections that are not authenticated yet; 128.
-    pub openings: usize,
+    #[doc(alias = "openings")]
+    pub max_pending_handshakes: usize,
     /// Accepted connections that are not authenticated yet, from one address other than loopback; 16.
-    pub openings_per_address: usize,
+    pub max_pending_handshakes_per_address: usize,
     /// Nodes to which this node connects on demand at the same time; 4,096. Messages to further nodes fail meanwhile.
     pub connecting: usize,
     /// Concurrent dials to addresses that other nodes have published; 32. Further ones wait, at most for
@@ -108,7 +112,7 @@ impl Config {
 
     /// The interval of keepalives.
     pub(crate) fn keepalive(&self) -> Duration {
-        self.keepalive.min(self.monitor_timeout / 4)
+        self.keepalive_interval.min(self.monitor_timeout / 4)
     }
 
     /// Checks the minimum of each time.
@@ -118,9 +122,9 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), StartError> {
         let times = [
             ("monitor_timeout", self.monitor_timeout, Self::LEAST_TIME),
-            ("connect_interval", self.connect_interval, Self::LEAST_TIME),
+            ("connect_timeout", self.connect_timeout, Self::LEAST_TIME),
             ("opening_timeout", self.opening_timeout, Self::LEAST_TIME),
-            ("keepalive", self.keepalive, MIN_KEEPALIVE),
+            ("keepalive_interval", self.keepalive_interval, MIN_KEEPALIVE),
         ];
         match times.into_iter().find(|(_, time, least)| time < least) {
             Some((key, time, least)) => Err(StartError::TooShort { key, time, least }),
@@ -133,11 +137,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             monitor_timeout: Duration::from_secs(30),
-            connect_interval: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(2),
             opening_timeout: Duration::from_secs(10),
-            keepalive: Duration::from_secs(10),
+            keepalive_interval: Duration::from_secs(10),
             idle_timeout: None,
-            hung_check: true,
+            liveness_check: true,
             limits: Limits::default(),
             high_water: 1 << 20,
             queue_limit: 64 << 20,
@@ -148,8 +152,8 @@ impl Default for Config {
             spawned_ports: 100_000,
             links: 10_000,
             directory: DirectoryLimits::default(),
-            openings: 128,
-            openings_per_address: 16,
+            max_pending_handshakes: 128,
+            max_pending_handshakes_per_address: 16,
             connecting: 4096,
             dials: 32,
             min_secret: 16,

@@ -22,7 +22,7 @@ use crate::{Config, StartError, Text, Value};
 /// impl ConfigSource for Fixed {
 ///     fn configure(&self, _: &Asked, settings: &mut Settings) -> Result<(), StartError> {
 ///         settings.id = Some("fixed".to_owned());
-///         settings.config.hung_check = false;
+///         settings.config.liveness_check = false;
 ///         Ok(())
 ///     }
 /// }

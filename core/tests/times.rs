@@ -17,8 +17,8 @@ async fn a_time_that_is_too_short_is_refused_with_its_key_and_the_least() {
             50,
         ),
         (
-            "connect_interval",
-            |config, time| config.connect_interval = time,
+            "connect_timeout",
+            |config, time| config.connect_timeout = time,
             50,
         ),
         (
@@ -26,7 +26,11 @@ async fn a_time_that_is_too_short_is_refused_with_its_key_and_the_least() {
             |config, time| config.opening_timeout = time,
             50,
         ),
-        ("keepalive", |config, time| config.keepalive = time, 10),
+        (
+            "keepalive_interval",
+            |config, time| config.keepalive_interval = time,
+            10,
+        ),
     ];
     for (key, change, least) in keys {
         let least = Duration::from_millis(least);

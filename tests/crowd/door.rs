@@ -5,7 +5,7 @@ use aemp::{LocalNode, NodeBuilder};
 use crate::nodes::{SECRET, soon};
 use crate::process::{Child, echo};
 
-/// Connections that are not authenticated yet, of which a node has no more (`openings`).
+/// Connections that are not authenticated yet, of which a node has no more (`max_pending_handshakes`).
 pub(crate) const PLACES: usize = 128;
 
 /// How members prove themselves: by their certificate, or else by the secret.

@@ -78,7 +78,7 @@ async fn who_is_slow_does_not_get_in_after_the_deadline_with_the_secret_either()
 
 /// A node with room for so many strangers.
 pub(crate) fn small(node: NodeBuilder) -> NodeBuilder {
-    takes_cleartext(node).configure(|config| config.openings = STRANGERS)
+    takes_cleartext(node).configure(|config| config.max_pending_handshakes = STRANGERS)
 }
 
 const STRANGERS: usize = 3;

@@ -118,14 +118,14 @@ impl Cluster {
             .random(move |bytes| entropy.lock().unwrap().fill(bytes))
             .configure(|config| {
                 config.monitor_timeout = MONITOR_TIMEOUT;
-                config.connect_interval = Duration::from_millis(500);
+                config.connect_timeout = Duration::from_millis(500);
                 config.opening_timeout = Duration::from_secs(2);
                 config.shards = settings.shards;
                 config.queue_limit = settings.queue_limit;
                 config.high_water = settings.high_water;
                 config.peer_monitors = settings.peer_monitors;
                 config.limits.message_size = settings.message_size;
-                config.keepalive = keepalive;
+                config.keepalive_interval = keepalive;
                 config.idle_timeout = settings.idle.then_some(Duration::ZERO);
                 config.cleartext = true;
             });

@@ -136,11 +136,11 @@ impl Formation {
             .random(move |bytes| entropy.lock().unwrap().fill(bytes))
             .configure(|config| {
                 config.monitor_timeout = self.shape.monitor_timeout;
-                config.keepalive = self.shape.monitor_timeout;
+                config.keepalive_interval = self.shape.monitor_timeout;
                 config.opening_timeout = Duration::from_secs(3);
                 config.shards = 1;
-                config.openings_per_address = 1000;
-                config.openings = 1000;
+                config.max_pending_handshakes_per_address = 1000;
+                config.max_pending_handshakes = 1000;
             });
         let globals = self.shape.globals;
         let mut seeds: BTreeSet<usize> = BTreeSet::new();

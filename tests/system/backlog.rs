@@ -73,7 +73,7 @@ async fn only_those_who_flood_wait(names: usize, messages: usize) {
     let a = node("a", &network).bind("mem:a").configure(|config| {
         config.cleartext = true;
         config.shards = 2;
-        config.hung_check = false;
+        config.liveness_check = false;
     });
     let a = a.start().await.unwrap();
     let b = node("b", &network).seed("mem:a").start().await.unwrap();

@@ -12,7 +12,7 @@ async fn scene() -> Scene {
         config.high_water = 64 << 10;
         config.queue_limit = 1 << 20;
         // The strangers say nothing but what the test lets them say.
-        config.hung_check = false;
+        config.liveness_check = false;
     })
     .await
 }

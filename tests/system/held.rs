@@ -125,7 +125,7 @@ async fn connections_that_others_have_opened_have_a_limit() {
 #[tokio::test(start_paused = true)]
 async fn one_member_under_many_names_lets_no_more_wait_than_all_peers_may() {
     let scene = Scene::new(|config| {
-        config.hung_check = false;
+        config.liveness_check = false;
         config.peers_limit = 8 << 20;
     })
     .await;
@@ -200,7 +200,7 @@ async fn one_member_under_many_names_lets_no_more_wait_than_all_peers_may() {
 #[tokio::test(start_paused = true)]
 async fn what_is_read_and_monitors_count_towards_what_is_held_for_all_peers() {
     let scene = Scene::new(|config| {
-        config.hung_check = false;
+        config.liveness_check = false;
         config.peers_limit = 8 << 20;
     })
     .await;

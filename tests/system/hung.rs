@@ -16,7 +16,7 @@ const IN_TIME: std::ops::RangeInclusive<f64> = 6.0..=10.0;
 async fn scene(hung_check: bool) -> Scene {
     Scene::new(|config| {
         config.monitor_timeout = TIMEOUT;
-        config.hung_check = hung_check;
+        config.liveness_check = hung_check;
     })
     .await
 }

@@ -27,7 +27,7 @@ fn idle(id: &str, network: &Network) -> NodeBuilder {
 fn patient(id: &str, network: &Network) -> NodeBuilder {
     idle(id, network).configure(|config| {
         config.cleartext = true;
-        config.hung_check = false;
+        config.liveness_check = false;
     })
 }
 
@@ -439,7 +439,7 @@ async fn no_message_is_lost_or_overtaken_however_it_meets_the_end_of_an_idle_con
             .bind(format!("far:{id}"))
             .peer(other, format!("far:{other}"))
             .configure(|config| {
-                config.keepalive = Duration::from_millis(20);
+                config.keepalive_interval = Duration::from_millis(20);
                 config.idle_timeout = Some(Duration::ZERO);
             })
     };

@@ -132,7 +132,7 @@ async fn an_address_where_nobody_listens_fails_with_what_happened() {
     let network = Network::default();
     let b = node("b", &network)
         .peer("a", "mem:a")
-        .configure(|c| c.connect_interval = Duration::from_millis(50));
+        .configure(|c| c.connect_timeout = Duration::from_millis(50));
     let b = b.start().await.unwrap();
     let why = soon(b.gone("a#x")).await.to_string();
     assert_eq!(why, "transport_error: a, mem:a: connection refused");
@@ -144,7 +144,7 @@ async fn another_node_at_the_address_is_not_taken_for_the_one_wanted() {
     let _a = node("a", &network).bind("mem:a").start().await.unwrap();
     let b = node("b", &network)
         .peer("c", "mem:a")
-        .configure(|c| c.connect_interval = Duration::from_millis(50));
+        .configure(|c| c.connect_timeout = Duration::from_millis(50));
     let b = b.start().await.unwrap();
     let why = soon(b.gone("c#x")).await.to_string();
     assert_eq!(

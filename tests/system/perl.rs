@@ -302,7 +302,7 @@ async fn its_trace_hears_of_no_node_that_nobody_can_connect_to() {
 #[tokio::test(start_paused = true)]
 async fn a_global_node_that_does_not_tell_what_it_holds_is_asked_again_and_then_comes_anew() {
     // Scripted peers give no sign of life.
-    let scene = Scene::new(|config| config.hung_check = false).await;
+    let scene = Scene::new(|config| config.liveness_check = false).await;
     let says = br#"["","g_global"]"#;
     let mut first = perl(&scene, "json").await;
     first.send(says).await;

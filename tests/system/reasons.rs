@@ -46,7 +46,7 @@ async fn watchers(scene: &Scene, port: &PortId, round: &str) -> Vec<Stranger> {
 #[tokio::test(start_paused = true)]
 async fn a_kill_with_a_large_reason_costs_those_who_watch_the_port_next_to_nothing() {
     let scene = Scene::new(|config| {
-        config.hung_check = false;
+        config.liveness_check = false;
         config.peers_limit = 8 << 20;
     })
     .await;
@@ -125,7 +125,7 @@ async fn a_large_reason_of_the_program_reaches_its_own_monitors_whole_and_other_
 #[tokio::test(start_paused = true)]
 async fn others_have_their_turn_while_a_shard_tells_many_of_a_death() {
     const MANY: usize = 20_000;
-    let scene = Scene::new(|config| config.hung_check = false).await;
+    let scene = Scene::new(|config| config.liveness_check = false).await;
     let port = victim(&scene);
     let mut watcher = Stranger::join(&scene.network, "a", "watcher").await;
     linked(&scene.a, "watcher").await;

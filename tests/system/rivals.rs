@@ -116,7 +116,7 @@ async fn strangers_do_not_displace_who_has_proved_itself() {
     let network = Network::default();
     let a = node("a", &network).bind("mem:a").configure(|config| {
         config.cleartext = true;
-        config.openings = 1;
+        config.max_pending_handshakes = 1;
     });
     let a = a.start().await.unwrap();
     let mut silent = Stranger::join(&network, "a", "x").await;

@@ -13,9 +13,9 @@ fn patient(id: &str, network: &Network) -> NodeBuilder {
         .bind(format!("mem:{id}"))
         .configure(|config: &mut Config| {
             config.monitor_timeout = NEVER;
-            config.connect_interval = NEVER;
+            config.connect_timeout = NEVER;
             config.opening_timeout = NEVER;
-            config.keepalive = NEVER;
+            config.keepalive_interval = NEVER;
             config.idle_timeout = Some(NEVER);
         })
 }

@@ -68,7 +68,7 @@ async fn global(
     let a = node("a", network).bind("mem:a").configure(|config| {
         config.cleartext = true;
         // The member says nothing but what the test lets it say.
-        config.hung_check = false;
+        config.liveness_check = false;
     });
     let a = change(a).start().await.unwrap();
     let mut slave = Stranger::join(network, "a", "slave").await;

@@ -47,8 +47,8 @@ impl Backlog {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             pending: Arc::default(),
-            total: config.openings.max(1),
-            per_address: config.openings_per_address.max(1),
+            total: config.max_pending_handshakes.max(1),
+            per_address: config.max_pending_handshakes_per_address.max(1),
         }
     }
 
@@ -140,8 +140,8 @@ mod tests {
 
     fn backlog(total: usize, per_address: usize) -> Backlog {
         Backlog::new(&Config {
-            openings: total,
-            openings_per_address: per_address,
+            max_pending_handshakes: total,
+            max_pending_handshakes_per_address: per_address,
             ..Config::default()
         })
     }

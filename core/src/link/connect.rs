@@ -20,7 +20,7 @@ use crate::deadline::Deadline;
 use crate::peer::{Peer, Wait};
 use crate::{Address, Text};
 
-/// Upper bound of the interval from which the pause after a failed dial is computed: 10 to 20 % of `connect_interval`, or
+/// Upper bound of the interval from which the pause after a failed dial is computed: 10 to 20 % of `connect_timeout`, or
 /// of this.
 const MAX_PAUSE_BASE: Duration = Duration::from_secs(20);
 
@@ -92,7 +92,7 @@ impl Drop for Connector {
     }
 }
 
-/// Dials the addresses of `peer`, best first, and repeats until `connect_interval` is over.
+/// Dials the addresses of `peer`, best first, and repeats until `connect_timeout` is over.
 async fn try_addresses(links: &Arc<Links>, peer: &Arc<Peer>, wait: Wait) -> Result<Opened, String> {
     let known = peer.addresses();
     let outcome = if known.is_empty() {
@@ -166,7 +166,7 @@ async fn dial_all(
     addresses: &[Address],
     concurrent: usize,
 ) -> Result<Option<Opened>, String> {
-    let interval = links.network.config.connect_interval;
+    let interval = links.network.config.connect_timeout;
     let until = Deadline::after(interval);
     let mut schedule = Schedule::new(addresses.len(), concurrent, Instant::now(), interval);
     let mut errors = vec![None; addresses.len()];

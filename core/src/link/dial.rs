@@ -50,14 +50,12 @@ async fn try_dial(
         .map_err(|error| failed(OpenError::Connect(error)))?;
     let Config {
         opening_timeout,
-        connect_interval,
+        connect_timeout,
         ..
     } = *links.network.config;
     let latest = Deadline::after(opening_timeout);
     let (until, limit) = match until {
-        Some(until) if until < latest => {
-            (until, format!("{connect_interval:?} (connect_interval)"))
-        }
+        Some(until) if until < latest => (until, format!("{connect_timeout:?} (connect_interval)")),
         _ => (latest, format!("{opening_timeout:?}")),
     };
     let connected = until

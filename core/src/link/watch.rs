@@ -37,7 +37,7 @@ pub(super) async fn wait_until_hung(
     pulse: &Pulse,
     stream: &Shared,
 ) -> String {
-    if !config.hung_check {
+    if !config.liveness_check {
         return std::future::pending().await;
     }
     let limit = config.monitor_timeout;

@@ -26,14 +26,14 @@ impl Fill for Profile {
             .map(|names| names.iter().map(Text::to_string).collect());
         let config = &mut settings.config;
         config.monitor_timeout = self.monitor_timeout;
-        config.connect_interval = self.connect_interval;
+        config.connect_timeout = self.connect_interval;
         config.tls_fallback = self.tls_fallback;
         config.cleartext = self.auth_accept.contains(&AuthMethod::Cleartext);
         config.auth_offer = self.auth_offer;
         config.auth_accept = self.auth_accept;
         config.nodelay = self.nodelay;
         config.min_secret = self.min_secret;
-        config.hung_check = self.hung_check;
+        config.liveness_check = self.hung_check;
         let rules = self.allow.unwrap_or_default();
         settings.rules = match self.secure {
             true => rules.secure(),

@@ -218,13 +218,13 @@ impl Key {
                 Value::Null
             }
             Self::MonitorTimeout => config.monitor_timeout.as_secs().into(),
-            Self::ConnectInterval => config.connect_interval.as_secs().into(),
+            Self::ConnectInterval => config.connect_timeout.as_secs().into(),
             Self::FramingFormat => vec![Value::from("cbor"), "json".into()].into(),
             Self::AuthOffer => methods(&config.auth_offer),
             Self::AuthAccept => methods(&config.auth_accept),
             Self::MinSecret => (config.min_secret as u64).into(),
             Self::Nodelay => config.nodelay.into(),
-            Self::HungCheck => config.hung_check.into(),
+            Self::HungCheck => config.liveness_check.into(),
             Self::TlsFallback => config.tls_fallback.into(),
             Self::Autocork | Self::Secure => false.into(),
         }

@@ -57,8 +57,8 @@ pub(super) fn as_values(settings: &Settings, has_profile: bool) -> Vec<(Text, Va
         let seconds = config.monitor_timeout.as_secs_f64();
         set(Key::MonitorTimeout, seconds.into());
     }
-    if config.connect_interval != default.connect_interval {
-        let seconds = config.connect_interval.as_secs_f64();
+    if config.connect_timeout != default.connect_timeout {
+        let seconds = config.connect_timeout.as_secs_f64();
         set(Key::ConnectInterval, seconds.into());
     }
     if config.auth_offer != default.auth_offer {
@@ -79,8 +79,8 @@ pub(super) fn as_values(settings: &Settings, has_profile: bool) -> Vec<(Text, Va
     if config.min_secret != default.min_secret {
         set(Key::MinSecret, (config.min_secret as u64).into());
     }
-    if config.hung_check != default.hung_check {
-        set(Key::HungCheck, config.hung_check.into());
+    if config.liveness_check != default.liveness_check {
+        set(Key::HungCheck, config.liveness_check.into());
     }
     values
 }

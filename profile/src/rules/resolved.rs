@@ -115,7 +115,7 @@ impl Profile {
             cert: from.get(Key::Cert, read::text)?.map(Certificate),
             services: from.get(Key::Services, read::services)?.unwrap_or_default(),
             monitor_timeout: time(Key::MonitorTimeout, config.monitor_timeout)?,
-            connect_interval: time(Key::ConnectInterval, config.connect_interval)?,
+            connect_interval: time(Key::ConnectInterval, config.connect_timeout)?,
             framing_format: from.get(Key::FramingFormat, read::names)?,
             auth_offer: from
                 .get(Key::AuthOffer, read::methods)?
@@ -127,7 +127,7 @@ impl Profile {
             nodelay: flag(Key::Nodelay, config.nodelay)?,
             min_secret,
             tls_fallback: flag(Key::TlsFallback, config.tls_fallback)?,
-            hung_check: flag(Key::HungCheck, config.hung_check)?,
+            hung_check: flag(Key::HungCheck, config.liveness_check)?,
             secure: flag(Key::Secure, false)?,
             allow: from.get(Key::Allow, |value| read::rules(value).ok())?,
             warnings: from.warnings,
