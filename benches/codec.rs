@@ -7,7 +7,7 @@
 mod codec_msgpack;
 mod common;
 
-use aemp::codec::{Codec, Decoder, Found, Frame, Limits, Outgoing, PeerInfo, Received, ValueCodec};
+use aemp::codec::{Codec, Decoder, Envelope, Found, Frame, Limits, Outgoing, PeerInfo, ValueCodec};
 use aemp::{PortName, Text, Value};
 use aemp_codec_cbor::Cbor;
 use aemp_codec_json::Json;
@@ -148,7 +148,7 @@ fn small(name: &str, codec: &dyn Codec, by_hand: ByHand, peer: &PeerInfo) {
     );
 }
 
-fn next(decoder: &mut Box<dyn Decoder>, src: &mut BytesMut) -> Option<Received> {
+fn next(decoder: &mut Box<dyn Decoder>, src: &mut BytesMut) -> Option<Envelope> {
     decoder.decode(src).expect("well-formed")
 }
 

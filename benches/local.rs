@@ -38,7 +38,7 @@ impl Receiver {
 
     /// The number is the element at `at`.
     fn receive(&mut self, message: &Message, at: usize) {
-        let values = message.values().expect("values");
+        let values = message.to_values().expect("values");
         self.number(values.get(at).and_then(|n| n.as_u64()));
     }
 

@@ -23,7 +23,7 @@ impl ValueFormat for MsgPack {
         let mut capabilities = Capabilities::ALL;
         capabilities.tags = Tags::None;
         capabilities.simple = false;
-        capabilities.least = i64::MIN.into();
+        capabilities.min_integer = i64::MIN.into();
         capabilities
     }
 

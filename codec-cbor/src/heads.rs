@@ -1,6 +1,6 @@
 //! CBOR's heads for the scanner: checks well-formedness and UTF-8 as bytes arrive.
 
-use aemp_core::codec::{Begins, Heads, Inside, Step, is_utf8};
+use aemp_core::codec::{Begins, Position, Step, Tokenizer, is_utf8};
 
 use crate::head::{Head, HeadError, wrong};
 
@@ -15,7 +15,7 @@ type FormatError = (usize, String);
 
 const BREAK: u8 = 0xff;
 
-impl Heads for CborHeads {
+impl Tokenizer for CborHeads {
     fn begins(&self, byte: u8) -> Begins {
         match byte {
             0x80..=0x9f => Begins::Message,
@@ -24,7 +24,7 @@ impl Heads for CborHeads {
     }
 
     #[inline(always)]
-    fn head(&mut self, bytes: &[u8], _: Inside) -> Result<Step, FormatError> {
+    fn head(&mut self, bytes: &[u8], _: Position) -> Result<Step, FormatError> {
         let head = match Head::read(bytes, 0) {
             Ok(head) => head,
             Err(HeadError::Incomplete(more)) => return Ok(Step::Need(more)),
@@ -47,7 +47,7 @@ impl Heads for CborHeads {
     }
 
     #[inline(always)]
-    fn scalars(&mut self, bytes: &[u8], _: Inside, most: usize) -> (usize, usize) {
+    fn scalars(&mut self, bytes: &[u8], _: Position, most: usize) -> (usize, usize) {
         if self.seen > 0 {
             return (0, 0);
         }

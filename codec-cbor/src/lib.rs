@@ -11,8 +11,8 @@
 //! [`notation`] parses CBOR's diagnostic notation, which is the output of `Display` of a [`Value`](aemp_core::Value).
 //! With the feature `ciborium`, `to_ciborium` and `from_ciborium` convert values to `ciborium::Value` and back.
 //!
-//! The writer is a `Sink`, to which the core passes the tokens of a message. The reader consists of [`CborHeads`],
-//! which the core's scanner drives over the stream, and a `WireFormat`, which returns the tokens of a complete message.
+//! The writer is a `TokenWriter`, to which the core passes the tokens of a message. The reader consists of [`CborHeads`],
+//! which the core's scanner drives over the stream, and a `TokenReader`, which returns the tokens of a complete message.
 
 #[cfg(feature = "ciborium")]
 mod convert;

@@ -13,7 +13,7 @@ pub(crate) const CAPABILITIES: Capabilities = {
     let mut capabilities = Capabilities::ALL;
     capabilities.one_string_type = true;
     capabilities.simple = false;
-    capabilities.least = MIN_INTEGER;
+    capabilities.min_integer = MIN_INTEGER;
     capabilities.tags = Tags::Only(reads);
     capabilities.of_peer = true;
     capabilities

@@ -1,13 +1,13 @@
 //! Reads CBOR's tokens from a message that the scanner has checked.
 
-use aemp_core::codec::{Token, WireFormat};
+use aemp_core::codec::{Token, TokenReader};
 
 use crate::head::Head;
 
 /// Reads tokens.
 pub(crate) struct Tokens;
 
-impl WireFormat for Tokens {
+impl TokenReader for Tokens {
     #[inline]
     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
         let initial = *bytes.get(*at)?;

@@ -1,6 +1,6 @@
 //! Writes CBOR: heads and scalars in their shortest forms, and definite lengths if the length is known.
 
-use aemp_core::codec::Sink;
+use aemp_core::codec::TokenWriter;
 use bytes::BytesMut;
 
 /// Writes tokens.
@@ -8,7 +8,7 @@ pub(crate) struct Tokens;
 
 const BREAK: u8 = 0xff;
 
-impl Sink for Tokens {
+impl TokenWriter for Tokens {
     fn message(&self, out: &mut BytesMut, len: Option<usize>) {
         open(out, 4, len);
     }

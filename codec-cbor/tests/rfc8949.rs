@@ -145,7 +145,7 @@ fn decode(mut wire: BytesMut) -> Result<Option<Message>, DecodeError> {
 fn appendix_a_decodes_to_its_diagnostic_notation() {
     for (hex, diagnostic, _) in EXAMPLES {
         let message = decode(message(hex)).unwrap().expect(hex);
-        let values = message.values().unwrap();
+        let values = message.to_values().unwrap();
         assert_eq!(values.len(), 1, "{hex}");
         assert_eq!(values[0].to_string(), *diagnostic, "{hex}");
         // Typed parsing gives the same result.
@@ -161,7 +161,7 @@ fn appendix_a_is_what_we_write() {
             continue;
         }
         let decoded = decode(message(hex)).unwrap().expect(hex);
-        let value = decoded.values().unwrap()[0].clone();
+        let value = decoded.to_values().unwrap()[0].clone();
         let bodies = [
             Outgoing::Values(std::slice::from_ref(&value)),
             Outgoing::Typed(&(&value,)),

@@ -1,6 +1,6 @@
 //! JSON's heads for the scanner: checks well-formedness, UTF-8 and the ranges of numbers as bytes arrive.
 
-use aemp_core::codec::{Begins, Heads, Inside, PeerInfo, Step, is_utf8};
+use aemp_core::codec::{Begins, PeerInfo, Position, Step, Tokenizer, is_utf8};
 
 use crate::scalar::{Escape, check_number, escape, in_number, is_space, plain_number, plain_run};
 
@@ -31,7 +31,7 @@ enum Phase {
 
 type HeadError = (usize, String);
 
-impl Heads for JsonHeads {
+impl Tokenizer for JsonHeads {
     fn begins(&self, byte: u8) -> Begins {
         match byte {
             b'[' => Begins::Message,
@@ -40,7 +40,7 @@ impl Heads for JsonHeads {
         }
     }
 
-    fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, HeadError> {
+    fn head(&mut self, bytes: &[u8], inside: Position) -> Result<Step, HeadError> {
         if self.phase == Phase::Before
             && self.seen == 0
             && let Some(end) = plain_scalar(bytes, inside)
@@ -60,12 +60,12 @@ impl Heads for JsonHeads {
     }
 
     #[inline(always)]
-    fn scalars(&mut self, bytes: &[u8], inside: Inside, most: usize) -> (usize, usize) {
+    fn scalars(&mut self, bytes: &[u8], inside: Position, most: usize) -> (usize, usize) {
         let (mut at, mut count) = (0, 0);
         // Fast path only for the further elements of arrays, which are the largest part of most messages.
         if self.phase != Phase::Before
             || self.seen > 0
-            || !matches!(inside, Inside::Array { first: false, .. })
+            || !matches!(inside, Position::Array { first: false, .. })
         {
             return (0, 0);
         }
@@ -89,7 +89,7 @@ impl JsonHeads {
     }
 
     /// Continues before a value.
-    fn value(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, HeadError> {
+    fn value(&mut self, bytes: &[u8], inside: Position) -> Result<Step, HeadError> {
         loop {
             self.seen += bytes[self.seen..]
                 .iter()
@@ -101,10 +101,10 @@ impl JsonHeads {
             };
             if self.phase == Phase::Before {
                 let (before, end) = match inside {
-                    Inside::Array { first, .. } => ((!first).then_some(b','), Some(b']')),
-                    Inside::Key { first, .. } => ((!first).then_some(b','), Some(b'}')),
-                    Inside::Value => (Some(b':'), None),
-                    Inside::Top | Inside::Tagged => (None, None),
+                    Position::Array { first, .. } => ((!first).then_some(b','), Some(b']')),
+                    Position::Key { first, .. } => ((!first).then_some(b','), Some(b'}')),
+                    Position::Value => (Some(b':'), None),
+                    Position::Top | Position::Tagged => (None, None),
                 };
                 if end == Some(byte) {
                     return Ok(Step::End(at + 1));
@@ -131,7 +131,7 @@ impl JsonHeads {
                     self.seen += 1;
                     self.text(bytes)
                 }
-                _ if matches!(inside, Inside::Key { .. }) => Err((
+                _ if matches!(inside, Position::Key { .. }) => Err((
                     at,
                     format!("expected a text as a key, found {}", shown(byte)),
                 )),
@@ -201,12 +201,12 @@ impl JsonHeads {
 /// Fast path: the end of a scalar of the most common form, a complete number or text without escapes, with no white space
 /// before it. `None` for everything else, including errors, which the general code handles.
 #[inline]
-fn plain_scalar(bytes: &[u8], inside: Inside) -> Option<usize> {
+fn plain_scalar(bytes: &[u8], inside: Position) -> Option<usize> {
     let before = match inside {
-        Inside::Array { first: false, .. } | Inside::Key { first: false, .. } => b',',
-        Inside::Value => b':',
-        Inside::Array { .. } | Inside::Key { .. } => b' ',
-        Inside::Top | Inside::Tagged => return None,
+        Position::Array { first: false, .. } | Position::Key { first: false, .. } => b',',
+        Position::Value => b':',
+        Position::Array { .. } | Position::Key { .. } => b' ',
+        Position::Top | Position::Tagged => return None,
     };
     let rest = match bytes {
         rest if before == b' ' => rest,
@@ -216,7 +216,7 @@ fn plain_scalar(bytes: &[u8], inside: Inside) -> Option<usize> {
     let start = bytes.len() - rest.len();
     let len = match rest {
         [b'"', text @ ..] => plain_text(text)?,
-        _ if matches!(inside, Inside::Key { .. }) => return None,
+        _ if matches!(inside, Position::Key { .. }) => return None,
         _ => plain_number(rest)?,
     };
     Some(start + len)

@@ -9,8 +9,8 @@
 //!
 //! [`to_json`] and [`from_json`] convert values to `serde_json::Value` and back.
 //!
-//! The writer is a `Sink`, to which the core passes the tokens of a message; serde_json writes floats and texts with
-//! escapes. The reader consists of [`JsonHeads`], which the core's scanner drives over the stream, and a `WireFormat`,
+//! The writer is a `TokenWriter`, to which the core passes the tokens of a message; serde_json writes floats and texts with
+//! escapes. The reader consists of [`JsonHeads`], which the core's scanner drives over the stream, and a `TokenReader`,
 //! which returns the tokens of a complete message.
 
 mod convert;

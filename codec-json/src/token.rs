@@ -1,6 +1,6 @@
 //! Reads JSON's tokens from a message that the scanner has checked.
 
-use aemp_core::codec::{Token, WireFormat};
+use aemp_core::codec::{Token, TokenReader};
 
 use crate::scalar::{
     Escape, Number, escape, in_number, is_space, number, plain_integer, plain_run,
@@ -17,7 +17,7 @@ pub(crate) static PERL: Tokens = Tokens { perl: true };
 /// Reads messages of all other nodes.
 pub(crate) static OTHERS: Tokens = Tokens { perl: false };
 
-impl WireFormat for Tokens {
+impl TokenReader for Tokens {
     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
         let mut start = *at;
         let first = loop {

@@ -1,7 +1,7 @@
 //! Writes JSON in the style of serde_json: no white space, the shortest numbers that keep their value, only required
 //! escapes.
 
-use aemp_core::codec::Sink;
+use aemp_core::codec::TokenWriter;
 use bytes::{BufMut, BytesMut};
 
 use crate::scalar::plain_run;
@@ -9,7 +9,7 @@ use crate::scalar::plain_run;
 /// Writes tokens.
 pub(crate) struct Tokens;
 
-impl Sink for Tokens {
+impl TokenWriter for Tokens {
     fn message(&self, out: &mut BytesMut, _: Option<usize>) {
         byte(out, b'[');
     }

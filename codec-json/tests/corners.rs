@@ -39,7 +39,7 @@ fn element(json: &str) -> Result<Value, String> {
         let (messages, error) = decode(wire.as_bytes(), size);
         match error {
             Some(error) => Err(error.to_string()),
-            None => Ok(messages[0].values().unwrap()[0].clone()),
+            None => Ok(messages[0].to_values().unwrap()[0].clone()),
         }
     });
     for other in &results[1..] {
@@ -123,7 +123,7 @@ fn messages_follow_one_another_with_white_space_and_keepalives() {
         assert_eq!(error, None);
         let texts: Vec<String> = messages
             .iter()
-            .map(|m| Value::from(m.values().unwrap().to_vec()).to_string())
+            .map(|m| Value::from(m.to_values().unwrap().to_vec()).to_string())
             .collect();
         assert_eq!(texts, ["[1]", r#"[{"a": [], "b": {}}]"#, "[]", "[]"]);
     }

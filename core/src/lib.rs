@@ -113,7 +113,7 @@ pub mod id {
 /// (protocol.md section 4).
 pub mod message {
     #[doc(inline)]
-    pub use aemp_proto::message::{IntoMessage, Message, Wire};
+    pub use aemp_proto::message::{IntoMessage, Message, RawMessage};
     #[doc(inline)]
     pub use aemp_proto::value::{IntoIter, ParseError, Spread, Values, to_values};
 }

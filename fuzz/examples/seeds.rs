@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aemp::codec::{Codec, Frame, PeerInfo, Received};
+use aemp::codec::{Codec, Frame, PeerInfo, Envelope};
 use aemp::{Cbor, Json, Value};
 use aemp_fuzz::{PERL, decode_within};
 use bytes::BytesMut;
@@ -100,8 +100,8 @@ impl Seeds {
         }
     }
 
-    fn message(&mut self, Received { port, message }: &Received) {
-        let values = message.values().expect("a well-formed message");
+    fn message(&mut self, Envelope { port, message }: &Envelope) {
+        let values = message.to_values().expect("a well-formed message");
         let peer = PeerInfo::new("peer".parse().expect("an ID"), PERL);
         for codec in [&Cbor as &dyn Codec, &Json] {
             let mut wire = BytesMut::new();

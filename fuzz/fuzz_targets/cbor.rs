@@ -1,7 +1,7 @@
 //! The CBOR decoder: the same in any pieces, and what `ciborium` reads in the same bytes.
 #![no_main]
 
-use aemp::codec::{DecodeError, Received};
+use aemp::codec::{DecodeError, Envelope};
 use aemp::{Cbor, Value};
 use aemp_fuzz::{decode, decode_both_ways};
 use libfuzzer_sys::fuzz_target;
@@ -31,13 +31,13 @@ fuzz_target!(|data: &[u8]| {
         let Some(port) = elements.first() else {
             continue;
         };
-        let Some(Received { port: to, message }) = messages.next() else {
+        let Some(Envelope { port: to, message }) = messages.next() else {
             let error = ours.error.as_ref().expect("a message that ciborium reads");
             assert!(is_stricter(error) || !port.is_text(), "{error}");
             return;
         };
         assert_eq!(port.as_text(), Some(to.as_str()));
-        let values = message.values().expect("a well-formed message").to_vec();
+        let values = message.to_values().expect("a well-formed message").to_vec();
         // It folds short bignums into integers, where we keep the tag, and `undefined` into null.
         if values.iter().any(is_folded) {
             continue;
@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
         let again = decode(&Cbor, "", &written, [written.len(); 2]);
         let again = again.received[0]
             .message
-            .values()
+            .to_values()
             .expect("a well-formed message");
         assert_eq!(
             Value::from(again.to_vec()).to_string(),

@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
         returns: one.port.as_str().contains('r'),
         request: one
             .message
-            .values()
+            .to_values()
             .expect("a well-formed message")
             .to_vec(),
     }));

@@ -1,7 +1,7 @@
 //! The JSON decoder: the same in any pieces, and what `serde_json` reads in the same bytes.
 #![no_main]
 
-use aemp::codec::{DecodeError, Received};
+use aemp::codec::{DecodeError, Envelope};
 use aemp::{Json, to_json};
 use aemp_fuzz::decode_both_ways;
 use libfuzzer_sys::fuzz_target;
@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
         let Some((port, theirs)) = theirs.split_first() else {
             continue;
         };
-        let Some(Received { port: to, message }) = messages.next() else {
+        let Some(Envelope { port: to, message }) = messages.next() else {
             let error = ours
                 .error
                 .as_ref()
@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
         };
         assert_eq!(port.as_str(), Some(to.as_str()));
         // Where a key stands twice, serde_json keeps the last.
-        let values = message.values().expect("a well-formed message");
+        let values = message.to_values().expect("a well-formed message");
         if let Ok(values) = values.iter().map(to_json).collect::<Result<Vec<_>, _>>() {
             assert_eq!(values, theirs);
         }

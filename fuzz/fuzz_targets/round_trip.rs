@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let values = first
         .message
-        .values()
+        .to_values()
         .expect("a well-formed message")
         .to_vec();
     let text = Value::from(values.clone()).to_string();
@@ -78,7 +78,7 @@ fn there_and_back(codec: &dyn Codec, provider: &str, values: &[Value], text: &st
     let typed = Values::from(values);
     let typed = write(Outgoing::Typed(&typed));
     assert_eq!(written, typed, "by values and by types");
-    let fit = codec.capabilities(&peer).fit(values);
+    let fit = codec.capabilities(&peer).to_lossy(values);
     let fit = write(Outgoing::Values(&fit)).expect("what the node itself says always fits");
     let Ok(written) = written else { return };
     assert_eq!(written, fit, "nothing is bent that fits");
@@ -96,7 +96,7 @@ fn there_and_back(codec: &dyn Codec, provider: &str, values: &[Value], text: &st
     };
     let values = received
         .message
-        .values()
+        .to_values()
         .expect("a well-formed message")
         .to_vec();
     // A Perl node gets byte strings as texts, in JSON.

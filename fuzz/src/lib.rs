@@ -1,7 +1,7 @@
 //! What the fuzz targets share: decoding a stream whole and in pieces.
 
 use aemp::Value;
-use aemp::codec::{Codec, DecodeError, Limits, PeerInfo, Received};
+use aemp::codec::{Codec, DecodeError, Limits, PeerInfo, Envelope};
 use bytes::BytesMut;
 
 /// The provider of AnyEvent::MP nodes, whose messages are read with allowances.
@@ -19,7 +19,7 @@ pub fn limits() -> Limits {
 /// What a decoder makes of a stream.
 pub struct Decoded {
     /// The messages, in order.
-    pub received: Vec<Received>,
+    pub received: Vec<Envelope>,
     /// The error that ended the stream.
     pub error: Option<DecodeError>,
 }
@@ -28,8 +28,8 @@ impl Decoded {
     /// All of it as text, for comparison: NaN equals NaN there.
     fn text(&self) -> String {
         let mut text = String::new();
-        for Received { port, message } in &self.received {
-            let values = message.values().expect("a well-formed message");
+        for Envelope { port, message } in &self.received {
+            let values = message.to_values().expect("a well-formed message");
             text += &format!("{port:?} {}\n", Value::from(values.to_vec()));
         }
         text + &format!("{:?}", self.error)

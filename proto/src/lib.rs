@@ -44,7 +44,7 @@
 //! # What this crate does not contain
 //!
 //! No tokio, no sockets or files, no clock, no random numbers except the seeds of hash maps, and no thread-local state
-//! except the memory that [`message::Wire`] reuses. `.ci/boundaries` in the repository checks this. Panics in code of
+//! except the memory that [`message::RawMessage`] reuses. `.ci/boundaries` in the repository checks this. Panics in code of
 //! the program (`Serialize`, a [`codec::ValueFormat`]) propagate to the caller, which has to catch them, except for
 //! messages that a [`peer::Machine`] sends by itself.
 //!

@@ -114,7 +114,7 @@ proptest! {
     fn json_becomes_the_value_that_a_message_of_it_holds(json in any_json()) {
         let wire = serde_json::to_vec(&("port", &json)).unwrap();
         let received = decode(&aemp::Json, &peer(), &wire).unwrap();
-        prop_assert_eq!(&from_json(json).unwrap(), &received[0].message.values().unwrap()[0]);
+        prop_assert_eq!(&from_json(json).unwrap(), &received[0].message.to_values().unwrap()[0]);
     }
 
     #[test]

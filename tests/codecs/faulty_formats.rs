@@ -81,7 +81,7 @@ fn a_format_that_claims_more_than_it_has_is_refused() {
     assert!(tags.starts_with(says), "{tags}");
     let simple = claiming(|c| c.simple = true);
     assert!(simple.contains("simple(99)"), "{simple}");
-    let least = claiming(|c| c.least = aemp::Integer::MIN);
+    let least = claiming(|c| c.min_integer = aemp::Integer::MIN);
     assert!(least.contains("-18446744073709551616"), "{least}");
     let half = |value: &Value, out: &mut Out<'_>| match value[1].as_f64() {
         Some(x) if x.fract() != 0.0 => {

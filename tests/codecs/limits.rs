@@ -151,7 +151,7 @@ fn room_for_a_long_string_is_made_once() {
     assert_eq!(src.capacity(), room);
     let start = src.as_ptr();
     let received = decoder.decode(&mut src).unwrap().unwrap();
-    let values = received.message.values().unwrap();
+    let values = received.message.to_values().unwrap();
     let Value::Bytes(bytes) = &values[0] else {
         panic!("bytes")
     };
@@ -174,7 +174,7 @@ fn kept(len: usize, room: usize) -> (bool, BytesMut) {
     let received = Cbor.decoder(&Limits::default(), &peer()).decode(&mut src);
     let message = received.unwrap().unwrap().message;
     (
-        memory.contains(&message.as_wire().unwrap().bytes().as_ptr()),
+        memory.contains(&message.as_raw().unwrap().bytes().as_ptr()),
         src,
     )
 }
@@ -208,7 +208,7 @@ fn a_byte_string_shares_the_message_only_if_it_is_the_greater_part() {
 #[test]
 fn the_work_is_linear_however_the_bytes_arrive() {
     // Heads asked for while `wire` arrives byte by byte, beyond one for each byte: those that came whole.
-    fn steps<H: aemp::codec::Heads>(
+    fn steps<H: aemp::codec::Tokenizer>(
         mut decoder: StreamDecoder<H, Unread>,
         wire: &[u8],
     ) -> (u64, usize) {
@@ -224,7 +224,7 @@ fn the_work_is_linear_however_the_bytes_arrive() {
     }
     static FORMAT: Unread = Unread;
     struct Unread;
-    impl aemp::codec::WireFormat for Unread {
+    impl aemp::codec::TokenReader for Unread {
         fn token(&self, _: &[u8], at: &mut usize) -> Option<Token> {
             *at += 1;
             Some(match *at {
@@ -287,10 +287,10 @@ fn a_message_that_begins_like_the_last_one_is_no_other_for_it() {
             &three,
         ]
         .concat();
-        let lengths = |received: Vec<aemp::codec::Received>| -> Vec<usize> {
-            let len = |one: &aemp::codec::Received| {
+        let lengths = |received: Vec<aemp::codec::Envelope>| -> Vec<usize> {
+            let len = |one: &aemp::codec::Envelope| {
                 assert_eq!(one.port.as_str(), "port");
-                one.message.values().unwrap().len()
+                one.message.to_values().unwrap().len()
             };
             received.iter().map(len).collect()
         };

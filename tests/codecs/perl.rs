@@ -36,7 +36,7 @@ fn byte_strings_stand_for_text_everywhere() {
     assert_eq!(port.to_string(), "n#p");
     assert_eq!((small, sized), (Kind::Small, Kind::Sized(7)));
     assert_eq!(named, Kind::Named { name: "x".into() });
-    let values = message.values().unwrap();
+    let values = message.to_values().unwrap();
     assert_eq!(values[0], Value::from("add"));
     assert_eq!(values[1]["key"], Value::from("v\u{e9}"));
     // The tag as the variant of the whole message.
@@ -51,7 +51,7 @@ fn the_same_bytes_are_bytes_from_anybody_else() {
         .remove(0)
         .message;
     assert_eq!(message.tag(), None);
-    assert_eq!(message.values().unwrap()[0].to_string(), "h'616464'");
+    assert_eq!(message.to_values().unwrap()[0].to_string(), "h'616464'");
     let error = message.parse::<(String,)>().unwrap_err().to_string();
     assert_eq!(error, "element 0: expected a string, found 3 bytes");
 }
@@ -61,7 +61,7 @@ fn bytes_that_are_not_utf8_stay_bytes_and_go_back_unchanged() {
     // ["port", "caf\xe9", {"\xff": 1}, ["\xc3\xa9\xff"]]
     let wire = b"\x84\x64port\x44caf\xe9\xa1\x41\xff\x01\x81\x43\xc3\xa9\xff";
     let message = received(&Cbor, wire);
-    let values = message.values().unwrap();
+    let values = message.to_values().unwrap();
     assert_eq!(values[0].to_string(), "h'636166e9'");
     assert_eq!(encode_to(&Cbor, &perl(), &values).unwrap()[..], wire[..]);
     // Over JSON as well: it is the same text to Perl.
@@ -80,7 +80,7 @@ fn a_message_that_is_passed_on_as_it_came_is_to_another_perl_node_what_it_was() 
     // ["port", "caf\xc3\xa9", "add", "\u263a"], the last marked as text.
     let wire = b"\x84\x64port\x45caf\xc3\xa9\x43add\x63\xe2\x98\xba";
     let message = received(&Cbor, wire);
-    let body = || Outgoing::Wire(message.as_wire().unwrap());
+    let body = || Outgoing::Wire(message.as_raw().unwrap());
     let sent = |codec: &dyn Codec, to: &PeerInfo| {
         let (port, reply) = ("port", None);
         let mut out = BytesMut::new();

@@ -24,7 +24,7 @@ pub(crate) fn there_and_back(codec: &dyn Codec, values: &[Value], seeds: &[prop:
         assert_eq!(received.len(), 1);
         let message = &received[0].message;
         assert_eq!(received[0].port.as_str(), "port");
-        assert_eq!(&*message.values().unwrap(), values);
+        assert_eq!(&*message.to_values().unwrap(), values);
         let Spread(typed) = message.clone().parse::<Spread<Value>>().unwrap();
         assert_eq!(typed, values);
         assert_eq!(
@@ -120,11 +120,11 @@ proptest! {
         match encode(&Json, Outgoing::Values(&values)) {
             Ok(wire) => {
                 let received = decode(&Json, &peer(), &wire).unwrap();
-                prop_assert_eq!(&*received[0].message.values().unwrap(), &values[..]);
+                prop_assert_eq!(&*received[0].message.to_values().unwrap(), &values[..]);
             }
             Err(error) => prop_assert!(error.to_string().contains("speaks json, which has none"), "{}", error),
         }
-        let fit = Json.capabilities(&peer()).fit(&values);
+        let fit = Json.capabilities(&peer()).to_lossy(&values);
         prop_assert!(encode(&Json, Outgoing::Values(&fit)).is_ok());
     }
 
@@ -139,7 +139,7 @@ proptest! {
             }
             Err(error) => prop_assert!(error.to_string().contains("which the peer cannot read"), "{}", error),
         }
-        let fit = Cbor.capabilities(&perl()).fit(&values);
+        let fit = Cbor.capabilities(&perl()).to_lossy(&values);
         prop_assert!(to_perl(&fit).is_ok());
         // Most tags have a meaning there, and no place in a key or around another changes that.
         let nested = Value::Map(vec![(Value::Null, Value::Tag(55799, Box::new(values[0].clone())))].into());
@@ -177,7 +177,7 @@ proptest! {
             ciborium::into_writer(&theirs, &mut written).unwrap();
             let again = decode(&Cbor, &peer(), &written).unwrap();
             let text = |values: &[Value]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
-            prop_assert_eq!(text(&again[0].message.values().unwrap()), text(&values));
+            prop_assert_eq!(text(&again[0].message.to_values().unwrap()), text(&values));
         }
     }
 
@@ -199,7 +199,7 @@ proptest! {
         match (theirs, ours) {
             (Ok(theirs), Ok(ours)) => {
                 prop_assert_eq!(ours.len(), 1);
-                let values = ours[0].message.values().unwrap();
+                let values = ours[0].message.to_values().unwrap();
                 let values: Result<Vec<_>, _> = values.iter().map(to_json).collect();
                 prop_assume!(values.is_ok());
                 prop_assert_eq!(&theirs[1..], &values.unwrap()[..]);
@@ -223,7 +223,7 @@ proptest! {
             for from in [peer(), perl()] {
                 let received = decode(codec, &from, &wire).unwrap().remove(0).message;
                 prop_assert_eq!(&received.clone().parse::<Request>().unwrap(), &request);
-                prop_assert_eq!(&*received.values().unwrap(), &values[..]);
+                prop_assert_eq!(&*received.to_values().unwrap(), &values[..]);
             }
         }
     }
@@ -240,7 +240,7 @@ proptest! {
         for from in [peer(), perl()] {
             if let Ok(received) = decode(&Cbor, &from, &wire) {
                 for one in received {
-                    let _ = one.message.values().unwrap();
+                    let _ = one.message.to_values().unwrap();
                     let _ = one.message.clone().parse::<(Value,)>();
                     let _ = one.message.parse::<Request>();
                 }
@@ -287,7 +287,7 @@ fn tags_of_ciborium_work_in_user_types() {
     let wire = encode(&Cbor, Outgoing::Typed(&sent)).unwrap();
     let message = decode(&Cbor, &peer(), &wire).unwrap().remove(0).message;
     assert_eq!(
-        message.values().unwrap()[0].to_string(),
+        message.to_values().unwrap()[0].to_string(),
         r#"32("https://example.org")"#
     );
     for message in [message.clone(), message.into_values().unwrap().into()] {

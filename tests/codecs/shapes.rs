@@ -203,7 +203,7 @@ proptest! {
             }
             if let Ok(wire) = written(codec, &peer(), Outgoing::Typed(&message)) {
                 let received = decode(codec, &peer(), &wire).unwrap().remove(0).message;
-                prop_assert_eq!(&*received.values().unwrap(), &built.clone().unwrap()[..]);
+                prop_assert_eq!(&*received.to_values().unwrap(), &built.clone().unwrap()[..]);
             }
         }
     }

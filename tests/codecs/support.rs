@@ -1,6 +1,6 @@
 //! What the tests of codecs share: encoding and decoding in one call, and random values.
 
-use aemp::codec::{Codec, DecodeError, EncodeError, Frame, Limits, Outgoing, PeerInfo, Received};
+use aemp::codec::{Codec, DecodeError, EncodeError, Envelope, Frame, Limits, Outgoing, PeerInfo};
 use aemp::{Integer, Map, Value};
 use aemp_codec_cbor::Cbor;
 use aemp_codec_json::Json;
@@ -47,7 +47,7 @@ pub(crate) fn decode_split(
     from: &PeerInfo,
     wire: &[u8],
     ends: impl IntoIterator<Item = usize>,
-) -> Result<Vec<Received>, DecodeError> {
+) -> Result<Vec<Envelope>, DecodeError> {
     let mut decoder = codec.decoder(limits, from);
     let mut src = BytesMut::new();
     let mut received = Vec::new();
@@ -66,7 +66,7 @@ pub(crate) fn decode(
     codec: &dyn Codec,
     from: &PeerInfo,
     wire: &[u8],
-) -> Result<Vec<Received>, DecodeError> {
+) -> Result<Vec<Envelope>, DecodeError> {
     decode_split(codec, &Limits::default(), from, wire, [])
 }
 

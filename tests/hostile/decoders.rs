@@ -1,6 +1,6 @@
 //! The table against the decoders: the outcome is the stated one, however the bytes arrive and whatever came before.
 
-use aemp::codec::{PeerInfo, Received};
+use aemp::codec::{Envelope, PeerInfo};
 use aemp::message::Spread;
 use aemp::{Message, Value};
 use bytes::BytesMut;
@@ -48,7 +48,7 @@ fn outcome(
     outcomes
 }
 
-fn shown(Received { port, message }: &Received) -> String {
+fn shown(Envelope { port, message }: &Envelope) -> String {
     let text = elements(message);
     // The other way to the same values.
     let Spread(values) = message.clone().parse::<Spread<Value>>().unwrap();
@@ -62,7 +62,7 @@ fn shown(Received { port, message }: &Received) -> String {
 
 /// The elements of a message, as the table has them.
 pub(crate) fn elements(message: &Message) -> String {
-    notation(message.values().unwrap().to_vec())
+    notation(message.to_values().unwrap().to_vec())
 }
 
 fn notation(values: Vec<Value>) -> String {

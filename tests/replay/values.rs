@@ -25,7 +25,7 @@ pub(crate) fn read(framing: &str, bytes: &[u8]) -> Vec<Value> {
     values(received.expect("a whole message"))
 }
 
-pub(crate) fn values(received: aemp::codec::Received) -> Vec<Value> {
+pub(crate) fn values(received: aemp::codec::Envelope) -> Vec<Value> {
     let mut all = vec![Value::from(&received.port)];
     all.extend(received.message.into_values().unwrap());
     all.into_iter().map(sorted).collect()

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use aemp::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, Sink};
+use aemp::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, TokenWriter};
 use aemp::transport::{Listener, SocketConfig, Stream, Transport};
 use aemp::{Address, Json, LocalNode, PortId, SeedState, StartError, reason, routes};
 use async_trait::async_trait;
@@ -211,7 +211,7 @@ impl Codec for FaultyJson {
     }
 }
 
-fn json() -> &'static dyn Sink {
+fn json() -> &'static dyn TokenWriter {
     match Json.encoder() {
         Encoder::Tokens(sink) => sink,
         _ => unreachable!(),
@@ -226,7 +226,7 @@ macro_rules! as_json {
     };
 }
 
-impl Sink for FaultyJson {
+impl TokenWriter for FaultyJson {
     fn float(&self, out: &mut BytesMut, x: f64) {
         assert!(x != FATAL, "the number of the beast");
         json().float(out, x);

@@ -84,7 +84,7 @@ impl TappedLink {
         let Ok(Found::Message { message, .. }) = decoder.find(&message.bytes) else {
             return None;
         };
-        let values = message.values().ok()?;
+        let values = message.to_values().ok()?;
         Some((message.port().clone(), values.into_vec()))
     }
 }

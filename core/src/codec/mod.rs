@@ -14,14 +14,14 @@ use bytes::BytesMut;
 
 #[doc(inline)]
 pub use aemp_proto::codec::{
-    Begins, BoxError, DecodeError, Decoder, Encoder, Found, Frame, Front, Head, Heads, Incoming,
-    Inside, Limits, Out, PeerInfo, Received, Scanned, Scanner, Step, StreamDecoder, ValueFormat,
-    is_utf8,
+    Begins, BoxError, DecodeError, Decoder, Encoder, Envelope, Found, Frame, Head, Header,
+    Incoming, Limits, Out, PeerInfo, Position, Scanned, Scanner, Step, StreamDecoder, Tokenizer,
+    ValueFormat, is_utf8,
 };
 #[doc(inline)]
 pub use aemp_proto::message::Outgoing;
 #[doc(inline)]
-pub use aemp_proto::token::{Capabilities, Emit, Sink, Tags, Token, WireFormat};
+pub use aemp_proto::token::{Capabilities, Emit, Tags, Token, TokenReader, TokenWriter};
 #[doc(inline)]
 pub use aemp_proto::value::{EncodeError, MAX_DEPTH};
 
@@ -38,7 +38,7 @@ pub use value_codec::{FormatError, ValueCodec};
 /// A framing of AEMP: the format of a message on the stream.
 ///
 /// The easy way to write one over a serde library is [`ValueCodec`]: implement [`ValueFormat`]. A codec that writes
-/// tokens into a [`Sink`], and reads them by [`Heads`] and a [`WireFormat`], is faster, and more work.
+/// tokens into a [`TokenWriter`], and reads them by [`Tokenizer`] and a [`TokenReader`], is faster, and more work.
 pub trait Codec: Send + Sync {
     /// The token of this codec in the greeting, such as `json` (protocol.md section 2).
     fn name(&self) -> &str;

@@ -16,8 +16,8 @@ use crate::{Excerpt, Integer, Map, Text, Value};
 
 /// A [`Codec`] that converts messages by way of values, over a [`ValueFormat`].
 ///
-/// It costs more than a codec that writes into a [`Sink`](super::Sink) and reads by a
-/// [`WireFormat`](super::WireFormat): a [`Value`] is built for each message when it is sent, and again when it is
+/// It costs more than a codec that writes into a [`TokenWriter`](super::TokenWriter) and reads by a
+/// [`TokenReader`](super::TokenReader): a [`Value`] is built for each message when it is sent, and again when it is
 /// received, on the connection's task. CONTRIBUTING.md has numbers.
 ///
 /// A format without heads, here JSON text, needs a length prefix:
@@ -166,7 +166,7 @@ impl ValueCodec {
             } = &found
                 && *used == wire.len()
                 && received.port.as_str() == "port"
-                && received.message.values().is_ok_and(|v| *v == elements)
+                && received.message.to_values().is_ok_and(|v| *v == elements)
             {
                 return Ok(());
             }
@@ -227,9 +227,9 @@ fn samples(capabilities: &Capabilities) -> Vec<(String, Value)> {
         Value::Null,
         Value::Bool(true),
         Value::Float(0.1),
-        Value::Integer(capabilities.least.max(Integer::from(-1))),
-        Value::Integer(capabilities.least),
-        Value::Integer(capabilities.greatest),
+        Value::Integer(capabilities.min_integer.max(Integer::from(-1))),
+        Value::Integer(capabilities.min_integer),
+        Value::Integer(capabilities.max_integer),
         Value::from(""),
         Value::from("\u{0}\"\u{e9}\u{1f600}"),
         Value::from(vec![Value::Null, Value::from(vec![])]),
@@ -266,7 +266,9 @@ fn describe(found: &Found<'_>) -> String {
         Found::Need { .. } => "a message that goes on".into(),
         Found::Message { used, .. } => format!("a message of {used} bytes"),
         Found::Decoded { received, .. } => {
-            let values = received.as_ref().and_then(|one| one.message.values().ok());
+            let values = received
+                .as_ref()
+                .and_then(|one| one.message.to_values().ok());
             let values = values.unwrap_or_default();
             Excerpt(Value::from(values.into_owned())).to_string()
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use aemp_proto::codec::MAX_SCAN_DEPTH;
 
 use super::{
-    Begins, DecodeError, Decoder, Found, Head, Heads, Inside, Limits, Received, Scanned, Scanner,
-    Step, ValueFormat,
+    Begins, DecodeError, Decoder, Envelope, Found, Head, Limits, Position, Scanned, Scanner, Step,
+    Tokenizer, ValueFormat,
 };
 use crate::message::Values;
 use crate::{Message, PortName, Text, Value, guard};
@@ -20,7 +20,7 @@ pub(super) struct ValueDecoder {
     limits: Limits,
     codec: Text,
     /// The message that was found last, until it is taken.
-    received: Option<Received>,
+    received: Option<Envelope>,
 }
 
 impl ValueDecoder {
@@ -76,7 +76,7 @@ impl ValueDecoder {
     }
 
     /// The port and the elements of a message; `None` for an empty array, a keepalive.
-    fn read(&self, bytes: &[u8]) -> Result<Option<Received>, DecodeError> {
+    fn read(&self, bytes: &[u8]) -> Result<Option<Envelope>, DecodeError> {
         let message = self.heads.0.read(bytes);
         let message = message.map_err(|error| self.malformed(error.to_string()))?;
         let Value::Array(elements) = message else {
@@ -96,7 +96,7 @@ impl ValueDecoder {
             Some(_) => return Err(self.malformed("the name of the port is no text".into())),
         };
         let message = Message::from(elements.collect::<Values>());
-        Ok(Some(Received { port, message }))
+        Ok(Some(Envelope { port, message }))
     }
 
     /// Counts the values in `value`, which is at nesting level `depth`, and checks the limits: the format may read other
@@ -207,12 +207,12 @@ impl FormatHeads {
     }
 }
 
-impl Heads for FormatHeads {
+impl Tokenizer for FormatHeads {
     fn begins(&self, _: u8) -> Begins {
         Begins::Message
     }
 
-    fn head(&mut self, bytes: &[u8], _: Inside) -> Result<Step, (usize, String)> {
+    fn head(&mut self, bytes: &[u8], _: Position) -> Result<Step, (usize, String)> {
         let Some(head) = self.first(bytes).map_err(|what| (0, what))? else {
             return Ok(Step::Need(1));
         };
@@ -230,7 +230,7 @@ impl Heads for FormatHeads {
         })
     }
 
-    fn scalars(&mut self, bytes: &[u8], _: Inside, most: usize) -> (usize, usize) {
+    fn scalars(&mut self, bytes: &[u8], _: Position, most: usize) -> (usize, usize) {
         let (mut at, mut scalars) = (0, 0);
         while scalars < most
             && let Ok(Some(Head::Scalar(len))) = self.first(&bytes[at..])

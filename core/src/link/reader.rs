@@ -14,7 +14,7 @@ use super::run::{Link, ReadEnd};
 use super::shared::Shared;
 use crate::allowance::log_within;
 use crate::budget::{Budget, Turn};
-use crate::codec::{Decoder, Found, Received};
+use crate::codec::{Decoder, Envelope, Found};
 use crate::peer::{Answers, is_recount_due};
 use crate::shard::Batch;
 use crate::traffic::Pulse;
@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn take(&mut self, Received { port, message }: Received) -> Result<(), String> {
+    fn take(&mut self, Envelope { port, message }: Envelope) -> Result<(), String> {
         match port.is_node_port() {
             true => self.request(message)?,
             false => self.batch.deliver(&port, message),

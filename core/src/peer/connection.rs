@@ -136,7 +136,7 @@ impl peer::Connection for Connection {
     }
 
     fn fit(&self, elements: &[Value]) -> Values {
-        self.capabilities.fit(elements)
+        self.capabilities.to_lossy(elements)
     }
 }
 

@@ -52,7 +52,7 @@ impl Mismatch {
 
     /// The last element, if it is a port ID, and not of a node port: the text would be a request of this node.
     fn reply_port(&self) -> Option<PortId> {
-        let values = self.message.values().ok()?;
+        let values = self.message.to_values().ok()?;
         let port: PortId = values.last()?.as_str()?.parse().ok()?;
         (!port.port().is_node_port()).then_some(port)
     }

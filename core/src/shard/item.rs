@@ -16,7 +16,7 @@ use crate::guard;
 use crate::message::{IntoMessage, Values};
 use crate::monitor::Action;
 use crate::port::{Context, ShardPort};
-use crate::{Message, PortName, Reason, Value, message::Wire};
+use crate::{Message, PortName, Reason, Value, message::RawMessage};
 
 /// Items in a full chunk, and also values in one. A queue that grows by chunks copies nothing, and recycled chunks are
 /// still in the cache.
@@ -80,7 +80,7 @@ pub(crate) enum Op {
     /// begin at offset `at`; there are `left` of them, or [`UNKNOWN`].
     Wire { times: u32, at: u32, left: u32 },
     /// A long message from a peer, which refers to its part of the receive buffer.
-    LongWire(Wire),
+    LongWire(RawMessage),
     /// The source of the short messages that follow.
     From(Box<Source>),
     /// Starts the port.

@@ -1,14 +1,14 @@
 //! `Decoder`, which finds messages in a stream; `Incoming`, a message in the receive buffer; and `StreamDecoder`, a
-//! complete decoder made from a codec's [`Heads`] and its [`WireFormat`].
+//! complete decoder made from a codec's [`Tokenizer`] and its [`TokenReader`].
 
 use std::borrow::Cow;
 
 use bytes::{Buf, BytesMut};
 use serde::de::DeserializeOwned;
 
-use super::{Begins, DecodeError, Heads, Limits, PeerInfo, Scanned, Scanner};
-use crate::message::{Message, Source, Wire};
-use crate::token::{Reader, Rest, WireFormat};
+use super::{Begins, DecodeError, Limits, PeerInfo, Scanned, Scanner, Tokenizer};
+use crate::message::{Message, RawMessage, Source};
+use crate::token::{Reader, Rest, TokenReader};
 use crate::value::{ParseError, Values, parse};
 use crate::{PortName, Text};
 
@@ -34,7 +34,7 @@ pub trait Decoder: Send {
     ///
     /// # Errors
     /// As for [`find`](Self::find).
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, DecodeError> {
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Envelope>, DecodeError> {
         loop {
             match self.find(src)? {
                 Found::Message { used, message } => {
@@ -75,7 +75,7 @@ pub enum Found<'a> {
         /// The message, for the caller to take. It does not share the bytes.
         // By reference: this enum is returned for every message of every codec, so it must be small and without a
         // destructor.
-        received: &'a mut Option<Received>,
+        received: &'a mut Option<Envelope>,
     },
     /// A keepalive (`[]`). It counts as a message towards the budget of a turn.
     Keepalive {
@@ -112,7 +112,7 @@ impl<'a> Shown<'a> {
                 tag: message.tag(),
             },
             Found::Decoded { used, received } => {
-                let Received { port, message } = received.as_ref()?;
+                let Envelope { port, message } = received.as_ref()?;
                 Self {
                     bytes: &src[..*used],
                     port,
@@ -128,7 +128,7 @@ impl<'a> Shown<'a> {
 /// keeps the front of the last message, and messages refer to it: with many messages, the bytes moved for each one
 /// count.
 #[derive(Debug, Clone)]
-pub struct Front {
+pub struct Header {
     port: PortName,
     source: Source,
     /// The position of the elements.
@@ -137,14 +137,14 @@ pub struct Front {
     is_string: bool,
 }
 
-impl Front {
+impl Header {
     /// Reads the front of the message in `bytes`, one complete array in `format` whose first element is the port's
     /// name. `None`: the array is empty, a keepalive. `perl`: the message comes from an AnyEvent::MP node, so byte
     /// strings can stand for text, among other things (protocol.md section 3).
     ///
     /// # Errors
     /// If the first element is not a text.
-    pub fn read<F: WireFormat>(
+    pub fn read<F: TokenReader>(
         bytes: &[u8],
         format: &'static F,
         perl: bool,
@@ -164,7 +164,7 @@ impl Front {
 /// A message in the receive buffer of its connection: well-formed and within the limits, and not decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Incoming<'a> {
-    front: &'a Front,
+    front: &'a Header,
     /// Whether the previous message of the connection has the same front.
     again: bool,
     bytes: &'a [u8],
@@ -173,7 +173,7 @@ pub struct Incoming<'a> {
 impl<'a> Incoming<'a> {
     /// The message in `bytes`, one complete array, with its `front`.
     #[inline]
-    pub fn new(front: &'a Front, bytes: &'a [u8]) -> Self {
+    pub fn new(front: &'a Header, bytes: &'a [u8]) -> Self {
         let again = false;
         Self {
             front,
@@ -210,14 +210,14 @@ impl<'a> Incoming<'a> {
     /// The elements as values.
     ///
     /// # Errors
-    /// As for [`Message::values`].
-    pub fn values(&self) -> Result<Values, ParseError> {
+    /// As for [`Message::to_values`].
+    pub fn to_values(&self) -> Result<Values, ParseError> {
         self.reader().elements(self.front.rest).values(None)
     }
 
     /// Copies the message into memory of its own.
     pub fn to_message(&self) -> Message {
-        Wire::copied(self.bytes, self.front.source, self.front.rest).into()
+        RawMessage::copied(self.bytes, self.front.source, self.front.rest).into()
     }
 
     fn reader(&self) -> Reader<'a> {
@@ -243,7 +243,7 @@ impl<'a> Prefix<'a> {
     /// The front of `message`.
     #[inline]
     pub fn of(message: &Incoming<'a>) -> Self {
-        let Front {
+        let Header {
             port, source, rest, ..
         } = message.front;
         Self {
@@ -258,7 +258,7 @@ impl<'a> Prefix<'a> {
 /// The front and length of a message that is still in the receive buffer, without a borrow of the buffer.
 #[derive(Debug)]
 pub struct Place {
-    front: Front,
+    front: Header,
     len: usize,
 }
 
@@ -272,22 +272,22 @@ impl Place {
     }
 
     /// Takes the message, which ends at `end`, out of `src`. A long message is not copied.
-    pub fn take(self, src: &mut BytesMut, end: usize) -> Received {
+    pub fn take(self, src: &mut BytesMut, end: usize) -> Envelope {
         src.advance(end - self.len);
-        let Front {
+        let Header {
             port, source, rest, ..
         } = self.front;
         let message = if self.len < MIN_SHARED {
-            let message = Wire::copied(&src[..self.len], source, rest);
+            let message = RawMessage::copied(&src[..self.len], source, rest);
             src.advance(self.len);
             message
         } else {
             let bytes = src.split_to(self.len).freeze();
             consume(src, 0, self.len);
-            Wire::shared(bytes, source, rest)
+            RawMessage::shared(bytes, source, rest)
         };
         let message = message.into();
-        Received { port, message }
+        Envelope { port, message }
     }
 }
 
@@ -300,7 +300,8 @@ const MIN_SHARED: usize = MAX_READ / 2;
 
 /// A received message and the port that it is for.
 #[derive(Debug)]
-pub struct Received {
+#[doc(alias = "Received")]
+pub struct Envelope {
     /// The name of the port on this node.
     pub port: PortName,
     /// The message, without the port's name.
@@ -324,7 +325,7 @@ pub fn reserve(src: &mut BytesMut, used: usize, more: usize) {
     }
 }
 
-/// A decoder for codecs that implement [`Heads`] and [`WireFormat`].
+/// A decoder for codecs that implement [`Tokenizer`] and [`TokenReader`].
 ///
 /// It skips white space and keepalives (`[]`), fails on a first byte that begins no message, finds the end of a message
 /// with a [`Scanner`], and reads the port's name.
@@ -335,7 +336,7 @@ pub struct StreamDecoder<H, F: 'static> {
     perl: bool,
     /// The front of the last message, and its bytes if they are few: the next message often has the same front, which
     /// then need not be read again.
-    front: Option<Front>,
+    front: Option<Header>,
     front_bytes: Vec<u8>,
     /// Whether the message in the scanner has the front of the last message.
     same_front: bool,
@@ -344,7 +345,7 @@ pub struct StreamDecoder<H, F: 'static> {
 /// The longest front, in bytes, that is compared with the next one.
 const MAX_KEPT_FRONT: usize = 64;
 
-impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
+impl<H: Tokenizer, F: TokenReader> StreamDecoder<H, F> {
     /// A decoder for messages of the codec called `codec` from `peer`.
     pub fn new(
         codec: &str,
@@ -374,7 +375,7 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
     #[inline]
     fn begin_message(&mut self, src: &[u8]) -> Option<usize> {
         self.same_front = false;
-        if let Some(Front { rest, .. }) = &self.front
+        if let Some(Header { rest, .. }) = &self.front
             && !self.front_bytes.is_empty()
             && src.starts_with(&self.front_bytes)
         {
@@ -389,7 +390,7 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
     fn read_front(&mut self, bytes: &[u8]) -> Result<bool, DecodeError> {
         self.front_bytes.clear();
         self.front =
-            Front::read(bytes, self.format, self.perl).map_err(|error| self.port_error(&error))?;
+            Header::read(bytes, self.format, self.perl).map_err(|error| self.port_error(&error))?;
         let Some(front) = &self.front else {
             return Ok(false);
         };
@@ -411,7 +412,7 @@ impl<H: Heads, F: WireFormat> StreamDecoder<H, F> {
     }
 }
 
-impl<H: Heads, F: WireFormat> Decoder for StreamDecoder<H, F> {
+impl<H: Tokenizer, F: TokenReader> Decoder for StreamDecoder<H, F> {
     fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError> {
         let mut used = 0;
         let mut whole = None;

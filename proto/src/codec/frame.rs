@@ -11,7 +11,7 @@ use super::format::write;
 use super::refused::refused;
 use crate::PortId;
 use crate::message::{Outgoing, or_encode_error};
-use crate::token::{Capabilities, Refused, Sink, Writer};
+use crate::token::{Capabilities, Refused, TokenWriter, Writer};
 use crate::value::{EncodeError, Value, Values};
 
 /// How a codec writes messages.
@@ -19,7 +19,7 @@ use crate::value::{EncodeError, Value, Values};
 #[non_exhaustive]
 pub enum Encoder {
     /// Token by token. Fast: a type is serialised into bytes without an intermediate [`Value`].
-    Tokens(&'static dyn Sink),
+    Tokens(&'static dyn TokenWriter),
     /// From values, as `aemp_core::codec::ValueCodec` does.
     Values(Arc<dyn ValueFormat>),
 }

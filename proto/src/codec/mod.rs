@@ -13,11 +13,11 @@ mod refused;
 mod scanner;
 
 pub use decoder::{
-    Decoder, Found, Front, Incoming, MAX_READ, Place, Prefix, Received, Shown, StreamDecoder,
+    Decoder, Envelope, Found, Header, Incoming, MAX_READ, Place, Prefix, Shown, StreamDecoder,
     consume, reserve,
 };
 pub use error::DecodeError;
 pub use format::{BoxError, Head, Out, ValueFormat, write};
 pub use frame::{Encoder, Frame, encode};
 pub use limits::{Limits, PeerInfo};
-pub use scanner::{Begins, Heads, Inside, MAX_SCAN_DEPTH, Scanned, Scanner, Step, is_utf8};
+pub use scanner::{Begins, MAX_SCAN_DEPTH, Position, Scanned, Scanner, Step, Tokenizer, is_utf8};

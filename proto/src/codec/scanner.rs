@@ -2,14 +2,15 @@
 //! byte once, in however many pieces the bytes arrive, and keeps only a stack of the open arrays, maps and tags.
 //!
 //! The scanner knows what all codecs have in common: messages consist of scalars, and of arrays, maps and tags that
-//! nest. A codec implements [`Heads`] to read one *head*: a scalar, or the beginning or end of an array, a map or a
+//! nest. A codec implements [`Tokenizer`] to read one *head*: a scalar, or the beginning or end of an array, a map or a
 //! tag.
 
 use super::{DecodeError, Limits};
 use crate::Text;
 
 /// Reads the heads of a codec's messages. One instance per connection.
-pub trait Heads: Send {
+#[doc(alias = "Heads")]
+pub trait Tokenizer: Send {
     /// Classifies a byte between messages.
     fn begins(&self, byte: u8) -> Begins;
 
@@ -21,18 +22,18 @@ pub trait Heads: Send {
     ///
     /// # Errors
     /// If the bytes are not well-formed: the position in `bytes`, and what is wrong.
-    fn head(&mut self, bytes: &[u8], inside: Inside) -> Result<Step, (usize, String)>;
+    fn head(&mut self, bytes: &[u8], inside: Position) -> Result<Step, (usize, String)>;
 
     /// Skips complete, well-formed scalars at the start of `bytes`, at most `most` of them, and returns the number of
     /// bytes and of scalars. It stops before anything else, which [`head`](Self::head) then reads. This is an
     /// optimisation: skipping nothing is always correct.
-    fn scalars(&mut self, bytes: &[u8], inside: Inside, most: usize) -> (usize, usize) {
+    fn scalars(&mut self, bytes: &[u8], inside: Position, most: usize) -> (usize, usize) {
         let _ = (bytes, inside, most);
         (0, 0)
     }
 }
 
-/// Whether a text is UTF-8, for [`Heads`]. Fast for short ASCII text.
+/// Whether a text is UTF-8, for [`Tokenizer`]. Fast for short ASCII text.
 #[inline(always)]
 pub fn is_utf8(text: &[u8]) -> bool {
     is_ascii(text) || std::str::from_utf8(text).is_ok()
@@ -73,7 +74,7 @@ pub enum Begins {
 
 /// The position of the next head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inside {
+pub enum Position {
     /// At the start of a message.
     Top,
     /// In an array.
@@ -154,7 +155,7 @@ enum Kind {
     Tag,
 }
 
-impl<H: Heads> Scanner<H> {
+impl<H: Tokenizer> Scanner<H> {
     /// A scanner for messages of the codec called `codec`. A depth limit above 1024 is reduced to 1024.
     pub fn new(heads: H, limits: &Limits, codec: &str) -> Self {
         let mut limits = limits.clone();
@@ -189,7 +190,7 @@ impl<H: Heads> Scanner<H> {
         self.at > 0
     }
 
-    /// The number of calls of the codec's [`Heads`] so far.
+    /// The number of calls of the codec's [`Tokenizer`] so far.
     pub fn steps(&self) -> u64 {
         self.steps
     }
@@ -206,7 +207,7 @@ impl<H: Heads> Scanner<H> {
     ) -> Option<usize> {
         let (mut at, mut seen) = (len, 1);
         if let Some(left) = left {
-            let inside = Inside::Array {
+            let inside = Position::Array {
                 first: false,
                 open: false,
             };
@@ -317,16 +318,16 @@ impl<H: Heads> Scanner<H> {
     }
 
     #[inline(always)]
-    fn inside(&self) -> Inside {
+    fn inside(&self) -> Position {
         let Some(level) = self.stack.last() else {
-            return Inside::Top;
+            return Position::Top;
         };
         let (first, open) = (level.seen == 0, level.left.is_none());
         match level.kind {
-            Kind::Array => Inside::Array { first, open },
-            Kind::Map if level.seen.is_multiple_of(2) => Inside::Key { first, open },
-            Kind::Map => Inside::Value,
-            Kind::Tag => Inside::Tagged,
+            Kind::Array => Position::Array { first, open },
+            Kind::Map if level.seen.is_multiple_of(2) => Position::Key { first, open },
+            Kind::Map => Position::Value,
+            Kind::Tag => Position::Tagged,
         }
     }
 

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use crate::token::{Rest, WireFormat};
+use crate::token::{Rest, TokenReader};
 use crate::value::{Items, ParseError, Value, Values, parse};
 
 pub(crate) use cost::costs_at_most;
@@ -19,7 +19,7 @@ pub(crate) use into::or_encode_error;
 pub use cost::{cost_of, cost_of_message};
 pub use into::{IntoMessage, values_to_send};
 pub use outgoing::Outgoing;
-pub use wire::{Wire, skip_elements};
+pub use wire::{RawMessage, skip_elements};
 
 /// A message: a list of elements. By convention the first is a text, the message's tag.
 ///
@@ -39,7 +39,7 @@ enum Body {
     /// Dynamic values.
     Values(Values),
     /// Received bytes, which are well-formed and within the limits. They are decoded on demand.
-    Wire(Wire),
+    Wire(RawMessage),
 }
 
 impl Message {
@@ -102,31 +102,31 @@ impl Message {
     ///
     /// # Errors
     /// Only if the codec cannot decode a message that it has accepted.
-    pub fn values(&self) -> Result<Cow<'_, [Value]>, ParseError> {
+    pub fn to_values(&self) -> Result<Cow<'_, [Value]>, ParseError> {
         match &self.0 {
             Body::Values(values) => Ok(Cow::Borrowed(values)),
-            Body::Wire(wire) => Ok(Cow::Owned(wire.values()?.into_vec())),
+            Body::Wire(wire) => Ok(Cow::Owned(wire.to_values()?.into_vec())),
         }
     }
 
-    /// Converts the message into its elements, like [`values`](Self::values).
+    /// Converts the message into its elements, like [`to_values`](Self::to_values).
     ///
     /// # Errors
-    /// As for [`values`](Self::values).
+    /// As for [`to_values`](Self::to_values).
     pub fn into_values(self) -> Result<Values, ParseError> {
         match self.0 {
             Body::Values(values) => Ok(values),
-            Body::Wire(wire) => wire.values(),
+            Body::Wire(wire) => wire.to_values(),
         }
     }
 
     /// Appends an element, such as the ID of the reply port of a `call`.
     ///
     /// # Errors
-    /// As for [`values`](Self::values). The message is unchanged then.
+    /// As for [`to_values`](Self::to_values). The message is unchanged then.
     pub fn push(&mut self, value: impl Into<Value>) -> Result<(), ParseError> {
         if let Body::Wire(wire) = &self.0 {
-            self.0 = Body::Values(wire.values()?);
+            self.0 = Body::Values(wire.to_values()?);
         }
         if let Body::Values(values) = &mut self.0 {
             values.push(value);
@@ -135,7 +135,7 @@ impl Message {
     }
 
     /// The received form of the message, if it came from a peer and was not changed.
-    pub fn as_wire(&self) -> Option<&Wire> {
+    pub fn as_raw(&self) -> Option<&RawMessage> {
         match &self.0 {
             Body::Values(_) => None,
             Body::Wire(wire) => Some(wire),
@@ -147,14 +147,14 @@ impl Message {
 /// AnyEvent::MP node.
 #[derive(Clone, Copy)]
 pub struct Source {
-    pub(crate) format: &'static dyn WireFormat,
+    pub(crate) format: &'static dyn TokenReader,
     pub(crate) perl: bool,
 }
 
 impl Source {
     /// The source of a received message.
     #[inline]
-    pub fn of(message: &Wire) -> Self {
+    pub fn of(message: &RawMessage) -> Self {
         message.source()
     }
 
@@ -162,7 +162,7 @@ impl Source {
     /// position of the elements.
     #[inline]
     pub fn message(self, bytes: &[u8], rest: Rest) -> Message {
-        Wire::copied(bytes, self, rest).into()
+        RawMessage::copied(bytes, self, rest).into()
     }
 
     /// Whether both sources are the same.
@@ -182,13 +182,13 @@ impl fmt::Debug for Source {
 /// parsed from the received form get the conversions for such nodes.
 ///
 /// # Errors
-/// As for [`Message::values`].
-pub fn values_and_wire(message: Message) -> Result<(Values, Option<Wire>), ParseError> {
+/// As for [`Message::to_values`].
+pub fn values_and_wire(message: Message) -> Result<(Values, Option<RawMessage>), ParseError> {
     match message.0 {
         Body::Values(values) => Ok((values, None)),
         Body::Wire(wire) => {
-            let values = wire.values()?;
-            Ok((values, Some(wire).filter(Wire::is_perl)))
+            let values = wire.to_values()?;
+            Ok((values, Some(wire).filter(RawMessage::is_perl)))
         }
     }
 }
@@ -199,7 +199,7 @@ pub enum Parts {
     /// Dynamic values.
     Values(Values),
     /// A message in its received form.
-    Wire(Wire),
+    Wire(RawMessage),
 }
 
 impl From<Message> for Parts {
@@ -226,9 +226,9 @@ impl fmt::Debug for Message {
     }
 }
 
-impl From<Wire> for Message {
+impl From<RawMessage> for Message {
     #[inline]
-    fn from(wire: Wire) -> Self {
+    fn from(wire: RawMessage) -> Self {
         Self(Body::Wire(wire))
     }
 }

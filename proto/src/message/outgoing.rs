@@ -1,6 +1,6 @@
 //! `Outgoing`: the elements of a message to be encoded.
 
-use super::{Wire, or_encode_error};
+use super::{RawMessage, or_encode_error};
 use crate::token::Emit;
 use crate::value::{EncodeError, Value, Values};
 
@@ -12,7 +12,7 @@ pub enum Outgoing<'a> {
     /// A Rust value that is serialised to elements, like [`to_values`](crate::value::to_values).
     Typed(&'a dyn Emit),
     /// A message in its received form.
-    Wire(&'a Wire),
+    Wire(&'a RawMessage),
 }
 
 impl Outgoing<'_> {
@@ -24,7 +24,7 @@ impl Outgoing<'_> {
         match self {
             Self::Values(values) => Ok(values.into()),
             Self::Typed(typed) => typed.to_values(),
-            Self::Wire(wire) => or_encode_error(wire.values()),
+            Self::Wire(wire) => or_encode_error(wire.to_values()),
         }
     }
 }

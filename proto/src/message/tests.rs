@@ -103,7 +103,7 @@ fn the_whole_value_model_passes_through_serde() {
         assert_eq!(from_value::<Value>(value.clone()).unwrap(), value);
         let message = (&value,).into_message().unwrap();
         assert_eq!(message.clone().parse::<(Value,)>().unwrap().0, value);
-        assert_eq!(message.values().unwrap()[0], value);
+        assert_eq!(message.to_values().unwrap()[0], value);
         assert_eq!(to_values(&value).unwrap()[0], value);
     }
 }

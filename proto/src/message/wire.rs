@@ -1,4 +1,4 @@
-//! `Wire`: a message in its received form, and the reuse of its memory.
+//! `RawMessage`: a message in its received form, and the reuse of its memory.
 //!
 //! Most received messages are short, and are dropped by the thread that made them when their handler returns.
 //! Allocating and freeing memory for each costs more than decoding it, so every thread keeps the memory of one dropped
@@ -10,13 +10,14 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::Source;
-use crate::token::{Reader, Rest, WireFormat};
+use crate::token::{Reader, Rest, TokenReader};
 use crate::value::{ParseError, Values};
 
 /// A message in its received form: the bytes of its array, which begins with the port's name, and the format that reads
 /// them.
 #[derive(Clone)]
-pub struct Wire(
+#[doc(alias = "Wire")]
+pub struct RawMessage(
     /// `None` only during `drop`.
     Option<Box<Inner>>,
 );
@@ -45,7 +46,7 @@ thread_local! {
     static SPARE: Cell<Option<Box<Inner>>> = const { Cell::new(None) };
 }
 
-impl Wire {
+impl RawMessage {
     /// A message with a copy of `bytes`.
     #[inline]
     pub(crate) fn copied(bytes: &[u8], source: Source, rest: Rest) -> Self {
@@ -107,7 +108,7 @@ impl Wire {
     }
 
     /// The format that reads the bytes.
-    pub fn format(&self) -> &'static dyn WireFormat {
+    pub fn format(&self) -> &'static dyn TokenReader {
         self.source().format
     }
 
@@ -119,8 +120,8 @@ impl Wire {
     /// The elements as values.
     ///
     /// # Errors
-    /// As for [`Message::values`](super::Message::values).
-    pub fn values(&self) -> Result<Values, ParseError> {
+    /// As for [`Message::to_values`](super::Message::to_values).
+    pub fn to_values(&self) -> Result<Values, ParseError> {
         self.reader()
             .elements(self.rest())
             .values(self.shared_bytes())
@@ -138,7 +139,7 @@ impl Wire {
     /// which it makes no difference.
     ///
     /// # Errors
-    /// As for [`Message::values`](super::Message::values).
+    /// As for [`Message::to_values`](super::Message::to_values).
     pub(crate) fn values_as_written(&self) -> Result<Values, ParseError> {
         let mut reader = self.reader().as_written();
         reader.elements(self.rest()).values(self.shared_bytes())
@@ -155,8 +156,8 @@ impl Wire {
 /// Removes the first `n` elements of `message` without a copy.
 ///
 /// # Errors
-/// As for [`Message::values`](super::Message::values).
-pub fn skip_elements(mut message: Wire, n: usize) -> Result<Wire, ParseError> {
+/// As for [`Message::to_values`](super::Message::to_values).
+pub fn skip_elements(mut message: RawMessage, n: usize) -> Result<RawMessage, ParseError> {
     let mut reader = message.reader();
     let mut elements = reader.elements(message.rest());
     for _ in 0..n {
@@ -172,12 +173,12 @@ pub fn skip_elements(mut message: Wire, n: usize) -> Result<Wire, ParseError> {
 impl Rest {
     /// The position of the elements of a received message.
     #[inline]
-    pub fn of(message: &Wire) -> Self {
+    pub fn of(message: &RawMessage) -> Self {
         message.rest()
     }
 }
 
-impl Drop for Wire {
+impl Drop for RawMessage {
     #[inline]
     fn drop(&mut self) {
         if let Some(mut inner) = self.0.take()
@@ -191,9 +192,9 @@ impl Drop for Wire {
     }
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for RawMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.values() {
+        match self.to_values() {
             Ok(values) => values.fmt(f),
             Err(error) => write!(f, "{} bytes: {error}", self.bytes().len()),
         }

@@ -3,7 +3,7 @@
 use super::ALIVE;
 use super::words::Word;
 use crate::message::Outgoing;
-use crate::message::{Message, Wire, skip_elements};
+use crate::message::{Message, RawMessage, skip_elements};
 use crate::reason::abridged;
 use crate::text::latin1;
 use crate::value::{IntoIter, Values};
@@ -73,7 +73,7 @@ pub struct Elements {
     values: Values,
     /// The received form, if the sender is a Perl node: types that are parsed from it get the conversions for such
     /// nodes.
-    wire: Option<Wire>,
+    wire: Option<RawMessage>,
 }
 
 /// Where the answer to a request goes: a port, and the elements that precede the answer.
@@ -88,7 +88,7 @@ impl Request {
     ///
     /// # Errors
     /// If a required argument is missing.
-    pub fn parse(values: Values, wire: Option<Wire>) -> Result<Self, Malformed> {
+    pub fn parse(values: Values, wire: Option<RawMessage>) -> Result<Self, Malformed> {
         let is_probe = matches!(&values[..], [_, _, word, _] if word.as_str() == Some(ALIVE));
         let mut arguments = Arguments {
             values: values.into_iter(),
@@ -185,7 +185,7 @@ struct Arguments {
     values: IntoIter,
     /// The number of elements that are taken.
     taken: usize,
-    wire: Option<Wire>,
+    wire: Option<RawMessage>,
 }
 
 impl Arguments {

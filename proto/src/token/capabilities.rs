@@ -27,10 +27,10 @@ pub struct Capabilities {
     pub any_keys: bool,
     /// NaN and the infinities.
     pub non_finite: bool,
-    /// The least integer.
-    pub least: Integer,
+    /// The smallest integer.
+    pub min_integer: Integer,
     /// The greatest integer.
-    pub greatest: Integer,
+    pub max_integer: Integer,
     /// The maximum nesting of arrays, maps and tags, the message's own array included.
     pub depth: usize,
     /// Whether the excluded values are those that the peer cannot read, and not those that the codec cannot represent.
@@ -95,8 +95,8 @@ impl Capabilities {
         simple: true,
         any_keys: true,
         non_finite: true,
-        least: Integer::MIN,
-        greatest: Integer::MAX,
+        min_integer: Integer::MIN,
+        max_integer: Integer::MAX,
         depth: MAX_DEPTH,
         of_peer: false,
     };
@@ -111,8 +111,8 @@ impl Capabilities {
         simple: false,
         any_keys: false,
         non_finite: false,
-        least: Integer::negative(i64::MAX as u64),
-        greatest: Integer::MAX,
+        min_integer: Integer::negative(i64::MAX as u64),
+        max_integer: Integer::MAX,
         depth: MAX_DEPTH,
         of_peer: false,
     };
@@ -145,10 +145,10 @@ impl Capabilities {
     /// ```
     /// use aemp::{Value, codec::Capabilities};
     /// let bytes = Value::from(bytes::Bytes::from_static(b"\xff"));
-    /// let fit = Capabilities::JSON.fit(&["die".into(), bytes]);
+    /// let fit = Capabilities::JSON.to_lossy(&["die".into(), bytes]);
     /// assert_eq!(fit[1], Value::from("h'ff'"));
     /// ```
-    pub fn fit(&self, elements: &[Value]) -> Values {
+    pub fn to_lossy(&self, elements: &[Value]) -> Values {
         elements.iter().map(|value| self.fit_at(value, 1)).collect()
     }
 
@@ -187,7 +187,7 @@ impl Capabilities {
 
     #[inline]
     pub(crate) fn has_integer(&self, n: Integer) -> bool {
-        self.least <= n && n <= self.greatest
+        self.min_integer <= n && n <= self.max_integer
     }
 
     /// Recursive, up to the limit on nesting.
@@ -367,7 +367,7 @@ mod tests {
                     .check(std::slice::from_ref(&value), "cbor")
                     .is_ok()
             );
-            let fit = Capabilities::JSON.fit(std::slice::from_ref(&value));
+            let fit = Capabilities::JSON.to_lossy(std::slice::from_ref(&value));
             assert!(Capabilities::JSON.check(&fit, "json").is_ok(), "{fit:?}");
             assert_eq!(refused(value), format!("{says}{end}"));
         }
@@ -378,7 +378,7 @@ mod tests {
         // A peer that reads tag 1 only around integers that are not negative.
         let mut peer = Capabilities::ALL;
         peer.of_peer = true;
-        peer.least = 0.into();
+        peer.min_integer = 0.into();
         peer.tags = Tags::Only(|tag, content| tag == 1 && matches!(content, Value::Integer(_)));
         let tagged = |tag, content: Value| Value::Tag(tag, Box::new(content));
         let map = |key: Value, value: Value| Value::Map(vec![(key, value)].into());
@@ -409,11 +409,11 @@ mod tests {
             let elements = ["tag".into(), value];
             let error = peer.check(&elements, "cbor").unwrap_err().to_string();
             assert_eq!(error, format!("{says}{end}"));
-            let fit = peer.fit(&elements);
+            let fit = peer.to_lossy(&elements);
             assert_eq!(peer.check(&fit, "cbor"), Ok(()), "{fit:?}");
         }
         // A tag that does not accept the replacement of its content is replaced as a whole.
-        let fit = peer.fit(&[tagged(1, (-1).into())]);
+        let fit = peer.to_lossy(&[tagged(1, (-1).into())]);
         assert_eq!(fit[0], Value::from("1(-1)"));
         let good = map(tagged(1, 2.into()), tagged(1, 3.into()));
         assert_eq!(peer.check(&[good], "cbor"), Ok(()));
@@ -430,7 +430,7 @@ mod tests {
             "{error}"
         );
         assert!(error.len() < 150, "{error}");
-        let fit = Capabilities::ALL.fit(&[nested(5000)]);
+        let fit = Capabilities::ALL.to_lossy(&[nested(5000)]);
         assert_eq!(Capabilities::ALL.check(&fit, "cbor"), Ok(()));
     }
 }

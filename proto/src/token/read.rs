@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
 
 use super::typed::Item;
-use super::{Token, WireFormat};
+use super::{Token, TokenReader};
 use crate::value::de::no_name;
 use crate::value::scalar::{Scalar, text_of};
 use crate::value::{Countable, Integer, MAX_RESERVE, Map, Names, ParseError, Value, Values};
@@ -17,7 +17,7 @@ use crate::value::{Countable, Integer, MAX_RESERVE, Map, Names, ParseError, Valu
 const SHARE: usize = 1024;
 
 /// A position in the bytes of a message, with the format of the bytes.
-pub(crate) struct Reader<'a, F: WireFormat + ?Sized = dyn WireFormat> {
+pub(crate) struct Reader<'a, F: TokenReader + ?Sized = dyn TokenReader> {
     format: &'a F,
     bytes: &'a [u8],
     /// The position after the last token. The content of that token is found relative to it.
@@ -28,15 +28,15 @@ pub(crate) struct Reader<'a, F: WireFormat + ?Sized = dyn WireFormat> {
     as_written: bool,
 }
 
-impl<F: WireFormat + ?Sized> Clone for Reader<'_, F> {
+impl<F: TokenReader + ?Sized> Clone for Reader<'_, F> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<F: WireFormat + ?Sized> Copy for Reader<'_, F> {}
+impl<F: TokenReader + ?Sized> Copy for Reader<'_, F> {}
 
-impl<'a, F: WireFormat + ?Sized> Reader<'a, F> {
+impl<'a, F: TokenReader + ?Sized> Reader<'a, F> {
     #[inline]
     pub(crate) fn new(format: &'a F, bytes: &'a [u8], lenient: bool) -> Self {
         Self {
@@ -315,7 +315,7 @@ impl Left {
 
     /// The first token of the next element or key.
     #[inline(always)]
-    pub(super) fn next<F: WireFormat + ?Sized>(
+    pub(super) fn next<F: TokenReader + ?Sized>(
         &mut self,
         reader: &mut Reader<'_, F>,
     ) -> Result<Option<Token>, ParseError> {

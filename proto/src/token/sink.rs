@@ -1,4 +1,4 @@
-//! `Sink`: how a codec writes messages, token by token. The counterpart of [`WireFormat`](super::WireFormat).
+//! `TokenWriter`: how a codec writes messages, token by token. The counterpart of [`TokenReader`](super::TokenReader).
 
 use bytes::BytesMut;
 
@@ -10,7 +10,8 @@ use bytes::BytesMut;
 /// buffer.
 ///
 /// The buffer contains earlier messages. If a message turns out to be refused, the core truncates the buffer to them.
-pub trait Sink: Send + Sync {
+#[doc(alias = "Sink")]
+pub trait TokenWriter: Send + Sync {
     /// Begins a message: an array of `len` elements, or of an unknown number, at the top level. It ends with
     /// [`end_array`](Self::end_array).
     fn message(&self, out: &mut BytesMut, len: Option<usize>);

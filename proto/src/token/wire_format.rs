@@ -1,4 +1,4 @@
-//! `Token` and `WireFormat`: how the core reads the bytes of a message of any codec.
+//! `Token` and `TokenReader`: how the core reads the bytes of a message of any codec.
 
 /// One step in reading a message: a scalar, or the start or the end of an array or a map.
 ///
@@ -24,7 +24,7 @@ pub enum Token {
     Text(usize),
     /// A text of this length in bytes, which ends one byte before the token: a quote follows.
     Quoted(usize),
-    /// A byte string in several parts, which begins at this position; [`WireFormat::join`] returns its content.
+    /// A byte string in several parts, which begins at this position; [`TokenReader::join`] returns its content.
     BrokenBytes(usize),
     /// A text in several parts or with escapes, likewise.
     BrokenText(usize),
@@ -47,7 +47,8 @@ pub enum Token {
 /// Reads the bytes of one complete message, which the codec's decoder has found to be well-formed.
 ///
 /// The core reads messages through it, into values and into types. It has no state: messages refer to a `static`.
-pub trait WireFormat: Send + Sync {
+#[doc(alias = "WireFormat")]
+pub trait TokenReader: Send + Sync {
     /// Reads the token at `at`, and advances `at` past it.
     ///
     /// `bytes` is the message as the decoder found it: an array that begins with the port's name. `at` is 0 or the

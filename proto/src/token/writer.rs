@@ -10,7 +10,7 @@ use std::fmt;
 use bytes::BytesMut;
 use serde::ser::{self, Serialize};
 
-use super::{Capabilities, Sink};
+use super::{Capabilities, TokenWriter};
 use crate::PortId;
 use crate::text::latin1;
 use crate::value::serializer::Place;
@@ -20,7 +20,7 @@ use crate::value::{EncodeError, Value, Values, is_simple, to_values};
 /// A type with `Serialize`, as a trait object.
 ///
 /// Every such type implements it. Only the core calls it; a codec passes it on. A message costs one dynamic call to it,
-/// and one to the [`Sink`] for each token.
+/// and one to the [`TokenWriter`] for each token.
 pub trait Emit {
     /// Writes the message that the value becomes; see [`to_values`].
     ///
@@ -71,7 +71,7 @@ type Done = Result<(), Refused>;
 /// Writes one message.
 #[doc(hidden)]
 pub struct Writer<'a> {
-    pub(crate) sink: &'static dyn Sink,
+    pub(crate) sink: &'static dyn TokenWriter,
     pub(crate) out: &'a mut BytesMut,
     pub(crate) capabilities: &'a Capabilities,
     pub(crate) port: &'a str,

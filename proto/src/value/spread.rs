@@ -17,7 +17,7 @@ use super::MAX_RESERVE;
 /// use aemp::message::IntoMessage;
 /// use aemp::message::Spread;
 /// let message = Spread(vec!["a", "b"]).into_message()?;
-/// assert_eq!(message.values()?.len(), 2);
+/// assert_eq!(message.to_values()?.len(), 2);
 /// let Spread(texts) = message.parse::<Spread<String>>()?;
 /// assert_eq!(texts, ["a", "b"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
