@@ -188,7 +188,7 @@ impl Port for Manager {
 /// A port that is a worker's process: it dies with the process, and the process with it.
 fn process(at: &str) -> impl Port + use<> {
     let at = at.to_owned();
-    routes().at_start(move |cx| {
+    routes().on_start(move |cx| {
         cx.spawn(async move {
             let mut process = Command::new(std::env::current_exe()?)
                 .arg(at)

@@ -66,7 +66,8 @@ pub struct Config {
     /// Live ports that all peers together may have spawned here; 100,000.
     pub spawned_ports: usize,
     /// Accepted connections that are up; 10,000. A further one is refused before this node sends its auth line.
-    pub links: usize,
+    #[doc(alias = "links")]
+    pub max_accepted_connections: usize,
     /// Limits of what one peer, and all peers together, may store in the directory of this node.
     pub directory: DirectoryLimits,
     /// Accepted connections that are not authenticated yet; 128.
@@ -150,7 +151,7 @@ impl Default for Config {
             peer_monitors: 100_000,
             peer_ports: 10_000,
             spawned_ports: 100_000,
-            links: 10_000,
+            max_accepted_connections: 10_000,
             directory: DirectoryLimits::default(),
             max_pending_handshakes: 128,
             max_pending_handshakes_per_address: 16,

@@ -132,7 +132,7 @@ async fn a_text_that_is_no_port_id_is_counted_where_there_is_no_error_and_fires_
     let gone = node.gone(&linked);
     let _link = node.link(why, &linked);
     no_such_port(&soon(gone).await);
-    let linked = node.port_of(routes().at_start(move |cx| cx.link(why)));
+    let linked = node.port_of(routes().on_start(move |cx| cx.link(why)));
     let gone = soon(node.gone(&linked)).await;
     assert!(gone.is_no_such_port(), "{gone}");
 }

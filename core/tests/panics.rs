@@ -100,7 +100,7 @@ async fn a_port_that_panics_with_what_it_owns_as_it_is_dropped_fires_its_monitor
             .on("go", move |_, ()| {
                 let _ = &bomb;
             })
-            .at_start(move |cx| {
+            .on_start(move |cx| {
                 let bomb = Bomb(3);
                 cx.monitor(&other, move |_| drop(bomb));
                 let bomb = Bomb(3);
@@ -120,7 +120,7 @@ async fn a_port_that_panics_with_what_it_owns_as_it_is_dropped_fires_its_monitor
 async fn a_task_of_a_port_that_panics_kills_it() {
     let node = node().await;
     let port = node.port_of(
-        routes().at_start(move |cx| cx.spawn(async { std::panic::panic_any(Bomb(3)) as () })),
+        routes().on_start(move |cx| cx.spawn(async { std::panic::panic_any(Bomb(3)) as () })),
     );
     assert_eq!(soon(node.gone(&port)).await.kind(), Some("die"));
     is_well(node).await;
@@ -264,7 +264,7 @@ async fn a_shard_that_ends_stops_its_node_visibly() {
     let (fired, told) = std::sync::mpsc::channel();
     let _watch = node.monitor(&port, move |reason| fired.send(reason).unwrap());
     // The failure to start this port is logged, which triggers the panic.
-    node.port_of(routes().at_start(|_| Err(reason!["no"])));
+    node.port_of(routes().on_start(|_| Err(reason!["no"])));
     let why = soon(gone).await.to_string();
     assert!(why.contains("the disk is full"), "{why}");
     assert_eq!(

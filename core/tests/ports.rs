@@ -405,7 +405,7 @@ async fn a_port_starts_before_its_first_message_and_may_fail_to() {
         let to = manager.clone();
         routes()
             .on("work", move |cx, ()| cx.send(&to, ("worked",)))
-            .at_start(move |cx| cx.send(&manager, ("ready", cx.id())))
+            .on_start(move |cx| cx.send(&manager, ("ready", cx.id())))
     });
     let worker = node
         .spawn(node.id(), "pool::worker", (inbox.id(),))
@@ -420,7 +420,7 @@ async fn a_port_starts_before_its_first_message_and_may_fail_to() {
         let to = inbox.id().clone();
         let port = routes()
             .otherwise(move |cx, _| cx.send(&to, ("received",)))
-            .at_start(move |_| match fail {
+            .on_start(move |_| match fail {
                 true => Err(reason!["no_paper", 7]),
                 false => panic!("no ink"),
             });
@@ -521,7 +521,7 @@ async fn a_node_lists_its_ports_and_what_they_are_at() {
     let inbox = node.inbox();
     let busy = routes()
         .on("work", |cx, ()| cx.spawn(std::future::pending::<()>()))
-        .at_start({
+        .on_start({
             let watched = inbox.id().clone();
             move |cx| cx.monitor(&watched, |_: Reason| ())
         });

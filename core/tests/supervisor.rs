@@ -104,7 +104,7 @@ async fn too_many_deaths_end_the_supervisor_with_the_last_reason() {
             .child("steady", move |node| logging(node, "steady", &sibling))
             .child("broken", move |node| {
                 count.fetch_add(1, Ordering::Relaxed);
-                node.port_of(routes().at_start(|_| Err::<(), _>(reason!["no_paper"])))
+                node.port_of(routes().on_start(|_| Err::<(), _>(reason!["no_paper"])))
             }),
     );
     let why = node.gone(pool.id()).await;

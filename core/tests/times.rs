@@ -69,7 +69,7 @@ async fn the_longest_time_means_never() {
     let echo = node.port_of(
         routes()
             .on("echo", |cx, (reply,): (PortId,)| cx.send(&reply, ()))
-            .at_start(move |cx| {
+            .on_start(move |cx| {
                 cx.send_after(NEVER, &to, ("late",));
                 cx.send_every(NEVER, &to, ("late",));
             }),

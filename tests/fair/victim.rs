@@ -106,7 +106,7 @@ pub(crate) async fn run(id: String) {
         )
         .on("meet", |cx, (id, at, reply): (String, String, PortId)| {
             cx.node()
-                .add_peer(&id.parse().unwrap(), [at.parse().unwrap()]);
+                .set_peer_addresses(&id.parse().unwrap(), [at.parse().unwrap()]);
             cx.send(&reply, ());
         })
         .on("queued", |cx, (reply,): (PortId,)| {

@@ -102,7 +102,7 @@ fn offers(node: &LocalNode) {
             .on("stop", |_, ()| {
                 Err::<(), _>(reason!["svc_stopped", "on request", 42])
             });
-        answer.otherwise(|_, _| ()).at_start(move |cx| {
+        answer.otherwise(|_, _| ()).on_start(move |cx| {
             if let Some(to) = hello {
                 let to: PortId = to;
                 cx.send(&to, ("hello from svc", cx.id()));

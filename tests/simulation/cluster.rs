@@ -138,7 +138,7 @@ impl Cluster {
         let world = self.world.clone();
         let node = node.on_start(move |node| {
             node.offer("sim::port", move |_: &LocalNode, (defect,): (u64,)| {
-                let port = target(&world, process, Routes::at_start);
+                let port = target(&world, process, Routes::on_start);
                 Defect::from_number(defect).in_port(port)
             });
             node.offer_function("sim::panics", panics::called);
@@ -233,7 +233,7 @@ impl Cluster {
         let Some(life) = self.lives.get_mut(&at) else {
             return;
         };
-        let port = target(&self.world, life.process, Routes::at_start);
+        let port = target(&self.world, life.process, Routes::on_start);
         let port = life.node.port_of(defect.in_port(port));
         // Known before its first message, not only when it starts.
         life.ports.push(port);
@@ -297,7 +297,7 @@ pub(crate) fn node_id(at: usize) -> NodeId {
 fn target(
     world: &World,
     process: Process,
-    at_start: impl FnOnce(Routes, Box<dyn FnOnce(&mut Context<'_>) + Send>) -> Routes,
+    on_start: impl FnOnce(Routes, Box<dyn FnOnce(&mut Context<'_>) + Send>) -> Routes,
 ) -> Routes {
     let (born, heard) = (world.clone(), world.clone());
     let network = world.network.clone();
@@ -342,7 +342,7 @@ fn target(
                 watch(&again_from, cx, (target, number(messages), again), process);
             }
         });
-    at_start(
+    on_start(
         port,
         Box::new(move |cx| {
             let id = cx.id();

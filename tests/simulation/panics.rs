@@ -132,7 +132,7 @@ impl Defect {
         });
         match self {
             Self::Function => raise(format!("{OURS}: a function")),
-            Self::Start => routes().at_start(|_| raise::<()>(format!("{OURS}: a start"))),
+            Self::Start => routes().on_start(|_| raise::<()>(format!("{OURS}: a start"))),
             Self::None | Self::Drop => port.on("never", one).on("neither", other),
         }
     }

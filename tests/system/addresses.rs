@@ -113,7 +113,7 @@ async fn dialling(network: &Network, names: &Names, addresses: &[&str]) -> Local
 
 fn tell(b: &LocalNode, addresses: &[&str]) {
     let a: NodeId = "a".parse().unwrap();
-    b.add_peer(&a, addresses.iter().map(|text| text.parse().unwrap()));
+    b.set_peer_addresses(&a, addresses.iter().map(|text| text.parse().unwrap()));
 }
 
 /// How long a call from `b` takes, which has to connect.

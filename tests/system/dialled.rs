@@ -98,7 +98,7 @@ async fn who_answers_wrongly_is_told_from_who_does_not_answer() {
         ),
     ];
     let (x, port): (NodeId, PortId) = ("x".parse().unwrap(), "x#port".parse().unwrap());
-    scene.b.add_peer(&x, ["mem:x".parse().unwrap()]);
+    scene.b.set_peer_addresses(&x, ["mem:x".parse().unwrap()]);
     for (lines, proof, expected) in cases {
         let door = scene.network.accept_at("x");
         let script = tokio::spawn(answer(door, lines.into(), proof.map(String::from)));
@@ -128,7 +128,7 @@ async fn who_accepts_and_says_nothing_is_given_up_at_the_deadline_of_the_opening
     let scene = Scene::new(|_| ()).await;
     let mut door = scene.network.accept_at("x");
     let (x, port): (NodeId, PortId) = ("x".parse().unwrap(), "x#port".parse().unwrap());
-    scene.b.add_peer(&x, ["mem:x".parse().unwrap()]);
+    scene.b.set_peer_addresses(&x, ["mem:x".parse().unwrap()]);
     let start = tokio::time::Instant::now();
     let gone = scene.b.gone(&port);
     let silent = soon(door.recv()).await;

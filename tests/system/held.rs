@@ -89,7 +89,7 @@ async fn a_port_is_not_spawned_under_a_name_that_is_too_long() {
 #[tokio::test]
 async fn connections_that_others_have_opened_have_a_limit() {
     // One is that of node b.
-    let scene = Scene::new(|config| config.links = 3).await;
+    let scene = Scene::new(|config| config.max_accepted_connections = 3).await;
     let mut strangers = Vec::new();
     for id in ["x", "y"] {
         strangers.push(Stranger::join(&scene.network, "a", id).await);
@@ -114,7 +114,7 @@ async fn connections_that_others_have_opened_have_a_limit() {
     let mut dialled = scene.network.accept_at("w");
     scene
         .a
-        .add_peer(&"w".parse().unwrap(), ["mem:w".parse().unwrap()]);
+        .set_peer_addresses(&"w".parse().unwrap(), ["mem:w".parse().unwrap()]);
     scene.a.send("w#port", ("hello",));
     let mut w = Stranger::from(soon(dialled.recv()).await.unwrap());
     w.greet("w", "json").await;
@@ -185,7 +185,9 @@ async fn one_member_under_many_names_lets_no_more_wait_than_all_peers_may() {
         let name = format!("w{n}");
         silent.push(scene.network.accept_at(&name));
         let address = format!("mem:{name}").parse().unwrap();
-        scene.a.add_peer(&name.parse().unwrap(), [address]);
+        scene
+            .a
+            .set_peer_addresses(&name.parse().unwrap(), [address]);
         for _ in 0..3 {
             let to = format!("{name}#port");
             scene.a.send(to, ("x".repeat(1 << 20),));

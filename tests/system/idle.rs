@@ -183,7 +183,7 @@ async fn a_peer_whose_address_is_not_known_stays_connected() {
     tokio::time::sleep(LONG).await;
     assert_eq!((generation(&a), generation(&b)), (Some(1), Some(1)));
     // Once it is, the connection may go.
-    a.add_peer(b.id(), ["mem:b".parse().unwrap()]);
+    a.set_peer_addresses(b.id(), ["mem:b".parse().unwrap()]);
     tokio::time::sleep(2 * IDLE).await;
     assert_eq!((generation(&a), generation(&b)), (None, None));
 }

@@ -285,7 +285,7 @@ async fn a_port_learns_of_a_loss_before_the_next_connection_brings_it_anything()
             let listen = routes().on("hear", move |_, (from,): (String,)| {
                 heard.lock().unwrap().push(from);
             });
-            b.port_of(listen.at_start(move |cx| {
+            b.port_of(listen.on_start(move |cx| {
                 cx.monitor(&target, move |_| lost.lock().unwrap().push("lost".into()));
             }))
         })

@@ -288,7 +288,7 @@ async fn a_node_that_has_moved_is_found_where_it_listens_now() {
     soon(worker.joined()).await.unwrap();
     let client = start("client", &network, &["seed"]).await;
     soon(client.joined()).await.unwrap();
-    client.add_peer(worker.id(), ["mem:long-ago".parse().unwrap()]);
+    client.set_peer_addresses(worker.id(), ["mem:long-ago".parse().unwrap()]);
     client.send(inbox.id(), ("hello",));
     assert_eq!(
         soon(inbox.recv()).await.unwrap().tag().as_deref(),

@@ -264,7 +264,9 @@ async fn what_waits_for_a_perl_node_that_cannot_read_it_fires_monitors() {
     let scene = Scene::new(|_| ()).await;
     let mut dialled = scene.network.accept_at("perl");
     let port: PortId = "perl#port".parse().unwrap();
-    scene.a.add_peer(port.node(), ["mem:perl".parse().unwrap()]);
+    scene
+        .a
+        .set_peer_addresses(port.node(), ["mem:perl".parse().unwrap()]);
     let gone = scene.a.gone(&port);
     scene.a.send(&port, (Value::Tag(26, Box::default()),));
     let mut perl = Stranger::from(soon(dialled.recv()).await.unwrap());

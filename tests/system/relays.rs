@@ -73,7 +73,7 @@ async fn nobody_makes_a_node_dial_by_a_relay() {
     let mut dialled = network.accept_at("c");
     scene
         .a
-        .add_peer(&"c".parse().unwrap(), ["mem:c".parse().unwrap()]);
+        .set_peer_addresses(&"c".parse().unwrap(), ["mem:c".parse().unwrap()]);
     scene.b.send("a#", ("snd", "c#port", "hello"));
     until("it is refused", || stats(&scene, "b").refused == 1).await;
     assert!(dialled.try_recv().is_err());

@@ -117,7 +117,7 @@ async fn global_nodes_that_a_member_names_are_dialled_a_few_at_a_time() {
     let echo = routes().on("ask", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",)));
     let b = node("b", &network).bind("mem:b").start().await.unwrap();
     let at_b = b.port_of(echo);
-    a.add_peer(b.id(), ["mem:b".parse().unwrap()]);
+    a.set_peer_addresses(b.id(), ["mem:b".parse().unwrap()]);
     let asked = a.call::<(String,)>(&at_b, ("ask",));
     asked.within(Duration::from_millis(100)).await.unwrap();
     let echo = routes().on("ask", |cx, (reply,): (PortId,)| cx.send(&reply, ("here",)));

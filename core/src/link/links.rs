@@ -131,7 +131,7 @@ impl Links {
             dial_policy,
             policy,
             dials: Semaphore::new(config.dials.clamp(1, Semaphore::MAX_PERMITS)),
-            accepted: semaphore(config.links),
+            accepted: semaphore(config.max_accepted_connections),
             connecting: semaphore(config.connecting),
             entropy,
             backlog: Backlog::new(config),

@@ -179,7 +179,7 @@ pub(super) async fn open(
         let acquired = links.accepted.clone().try_acquire_owned();
         permit = Some(acquired.map_err(|_| OpenError::Full {
             node: id.clone(),
-            limit: links.network.config.links,
+            limit: links.network.config.max_accepted_connections,
         })?);
     }
     // Before an older connection of this node ID is probed and perhaps ended.

@@ -124,6 +124,7 @@ impl IntoAction for Kill<'_> {
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy)]
+#[doc(alias = "SendTo")]
 pub struct Notify<'a, M>(pub &'a PortId, pub M);
 
 impl<M: IntoMessage> IntoAction for Notify<'_, M> {

@@ -104,6 +104,7 @@ impl<'m, T: DeserializeOwned + 'm> Call<'m, T> {
     /// A call monitors the port, with a limit or without one, and fails at once when the port is dead: to another node
     /// this costs two short requests (protocol.md section 5), where Perl's `cal` with a time-out has none. A peer whose
     /// policy permits to send to its ports and not to monitor them can be called with a limit alone.
+    #[doc(alias = "timeout")]
     pub fn within(mut self, limit: Duration) -> Self {
         self.request.limit = Some(limit);
         self

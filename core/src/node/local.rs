@@ -201,6 +201,7 @@ impl LocalNode {
     /// The message's `Serialize` runs inside this call and must not send to the same node itself.
     #[doc(alias = "snd")]
     #[inline]
+    #[doc(alias = "cast")]
     pub fn send(&self, to: impl ToPort, message: impl IntoMessage) {
         // A text that is no port ID has been logged.
         let _ = self.inner.with_port(to, |to| self.inner.send(to, message));
@@ -259,6 +260,7 @@ impl LocalNode {
 
     /// Waits until `target` dies or messages to it may have been lost. The monitor is set at once, not when the
     /// future is first polled.
+    #[doc(alias = "closed")]
     pub fn gone(&self, target: impl ToPort) -> Gone {
         self.inner.gone(target)
     }
@@ -274,6 +276,7 @@ impl LocalNode {
     /// # }
     /// ```
     #[doc(alias = "cal")]
+    #[doc(alias = "ask")]
     pub fn call<'m, T: DeserializeOwned + 'm>(
         &self,
         to: impl ToPort,
@@ -329,7 +332,7 @@ impl LocalNode {
     /// Offers `make` to other nodes, which can spawn it as a new port of this node, by the name `function`, by convention
     /// `::`-separated. `make` receives this node and the arguments, and returns the port. It runs in the task that
     /// reads the request, so it must not block. Work of the port itself, or work that can fail, belongs into
-    /// [`Port::start`] or [`Routes::at_start`](crate::Routes::at_start).
+    /// [`Port::start`] or [`Routes::on_start`](crate::Routes::on_start).
     ///
     /// ```
     /// # fn example(server: aemp::LocalNode) {
@@ -337,10 +340,12 @@ impl LocalNode {
     /// server.offer("pool::worker", |_node, (name,): (String,)| {
     ///     routes()
     ///         .on("who", move |cx, (reply,): (PortId,)| cx.send(&reply, (name.as_str(),)))
-    ///         .at_start(|cx| println!("{} is at work", cx.id()))
+    ///         .on_start(|cx| println!("{} is at work", cx.id()))
     /// });
     /// # }
     /// ```
+    #[doc(alias = "export")]
+    #[doc(alias = "register")]
     pub fn offer<A, P, F>(&self, function: impl Into<Text>, make: F)
     where
         A: DeserializeOwned,
@@ -352,6 +357,7 @@ impl LocalNode {
 
     /// Offers `run` to other nodes, which can call it by a message to the node port: `[function, arguments...]`. It
     /// must not block. Its error is logged.
+    #[doc(alias = "export_fn")]
     pub fn offer_function<A, R, F>(&self, function: impl Into<Text>, run: F)
     where
         A: DeserializeOwned,
@@ -384,7 +390,8 @@ impl LocalNode {
 
     /// Sets the addresses of `node`, best first, so that sending to it connects on demand. Replaces earlier addresses.
     /// The address of the last connection is still tried first.
-    pub fn add_peer(&self, node: &NodeId, addresses: impl IntoIterator<Item = Address>) {
+    #[doc(alias = "add_peer")]
+    pub fn set_peer_addresses(&self, node: &NodeId, addresses: impl IntoIterator<Item = Address>) {
         self.inner
             .network
             .peer(node)

@@ -26,7 +26,7 @@ use crate::{Excerpt, NodeId, PortId, PortName, Reason, reason};
 ///
 /// let mut idle = 0;
 /// let session = routes()
-///     .at_start(|cx| {
+///     .on_start(|cx| {
 ///         cx.send_every(Duration::from_secs(60), cx.id(), ("minute",));    // a timer,
 ///         cx.link("server#database");                                      // and a port that this one dies with
 ///     })
@@ -104,6 +104,7 @@ impl<'a> Context<'a> {
 
     /// Sends a message, as [`LocalNode::send`] does.
     #[doc(alias = "snd")]
+    #[doc(alias = "cast")]
     pub fn send(&self, to: impl ToPort, message: impl IntoMessage) {
         // A text that is no port ID has been logged.
         let _ = self.node.with_port(to, |to| self.node.send(to, message));
@@ -244,6 +245,7 @@ impl<'a> Context<'a> {
     /// });
     /// ```
     #[doc(alias = "cal")]
+    #[doc(alias = "ask")]
     pub fn call<'m, T: DeserializeOwned + 'm>(
         &self,
         to: impl ToPort,
@@ -291,7 +293,7 @@ impl<'a> Context<'a> {
     /// ```
     /// # fn example(node: aemp::LocalNode, database: aemp::PortId) {
     /// use aemp::{PortId, routes};
-    /// let cache = node.port_of(routes().on("get", |_, _: (String, PortId)| ()).at_start(move |cx| cx.link(&database)));
+    /// let cache = node.port_of(routes().on("get", |_, _: (String, PortId)| ()).on_start(move |cx| cx.link(&database)));
     /// # }
     /// ```
     #[doc(alias = "mon")]

@@ -36,6 +36,8 @@ use crate::{Message, ParseError, PortId, Reason, reason};
 /// # }
 /// ```
 #[must_use = "the port ends when its inbox is dropped"]
+#[doc(alias = "mailbox")]
+#[doc(alias = "channel")]
 pub struct Inbox<M = Message> {
     port: PortRef<M>,
     node: Arc<Inner>,

@@ -54,6 +54,8 @@ use crate::{IntoReason, Message, Reason};
 /// ```
 #[doc(alias = "rcv")]
 #[doc(alias = "actor")]
+#[doc(alias = "mailbox")]
+#[doc(alias = "process")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a port",
     label = "does not implement `Port`",

@@ -25,7 +25,7 @@ pub fn routes() -> Routes {
         handlers: Vec::new(),
         otherwise: None,
         on_mismatch: None,
-        at_start: None,
+        on_start: None,
     }
 }
 
@@ -67,7 +67,7 @@ pub struct Routes {
     handlers: Vec<(Text, Route)>,
     otherwise: Option<Otherwise>,
     on_mismatch: Option<OnMismatch>,
-    at_start: Option<Start>,
+    on_start: Option<Start>,
 }
 
 impl Routes {
@@ -145,6 +145,7 @@ impl Routes {
 
     /// Handles every message without a handler for its tag; those whose arguments do not fit go to
     /// [`on_mismatch`](Self::on_mismatch).
+    #[doc(alias = "fallback")]
     pub fn otherwise<R, F>(mut self, mut handler: F) -> Self
     where
         R: Outcome,
@@ -198,19 +199,20 @@ impl Routes {
     }
 
     /// Runs `start` once, before the first message; see [`Port::start`].
-    pub fn at_start<R, F>(mut self, start: F) -> Self
+    #[doc(alias = "at_start")]
+    pub fn on_start<R, F>(mut self, start: F) -> Self
     where
         R: Outcome,
         F: FnOnce(&mut Context<'_>) -> R + Send + 'static,
     {
-        self.at_start = Some(Box::new(move |cx| start(cx).into_result()));
+        self.on_start = Some(Box::new(move |cx| start(cx).into_result()));
         self
     }
 }
 
 impl Drop for Routes {
     fn drop(&mut self) {
-        guard::dispose(self.at_start.take());
+        guard::dispose(self.on_start.take());
         guard::dispose(self.otherwise.take());
         guard::dispose(self.on_mismatch.take());
         guard::dispose_all(self.handlers.drain(..));
@@ -219,7 +221,7 @@ impl Drop for Routes {
 
 impl Port for Routes {
     fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
-        self.at_start.take().map_or(Ok(()), |start| start(cx))
+        self.on_start.take().map_or(Ok(()), |start| start(cx))
     }
 
     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {

@@ -43,6 +43,7 @@ impl<T: Send + 'static> Query<T> {
     }
 
     /// Fails after `limit` with [`DirectoryError::TimedOut`].
+    #[doc(alias = "timeout")]
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self

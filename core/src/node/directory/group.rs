@@ -54,6 +54,7 @@ impl Group {
     ///
     /// # Errors
     /// If the group's name is no valid name of a family, or the members did not arrive in time.
+    #[doc(alias = "subscribe")]
     pub async fn live(&self) -> Result<Members, DirectoryError> {
         self.live_within(self.directory.node.config.monitor_timeout)
             .await
@@ -221,6 +222,7 @@ impl Members {
     }
 
     /// Chooses the members in turn (round-robin).
+    #[doc(alias = "round_robin")]
     pub fn any(&self) -> Pick<'_> {
         let mut state = self.lock();
         state.next = state.next.wrapping_add(1);
