@@ -1,11 +1,11 @@
 """The client of examples/job_queue.rs: submits jobs, submits again what was not answered when the broker came back, and
-counts each result once. `python3 examples/job_queue.py HOST PORT SECRET JOBS`"""
-import pathlib, sys, time
+counts each result once. `AEMP_SECRET=.. python3 examples/job_queue.py HOST PORT JOBS`"""
+import os, pathlib, sys, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "clients" / "python"))
 from aemp import Peer
 
-host, port, secret, jobs = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+host, port, jobs, secret = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), os.environ["AEMP_SECRET"]
 results, submitted, connections = {}, 0, 0
 while len(results) < jobs:
     try:

@@ -82,7 +82,8 @@ async fn disturb() -> Result<(), Failure> {
         JOBS.to_string(),
     );
     let mut client = Command::new("python3")
-        .args([script, &host, &port, SECRET, &jobs])
+        .args([script, &host, &port, &jobs])
+        .env("AEMP_SECRET", SECRET)
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -200,6 +201,7 @@ impl TypedPort for Broker {
             Queue::Ready(worker) => {
                 let (me, lost) = (PortRef::unchecked(cx.id()), worker.clone());
                 cx.monitor(worker.id(), Tell(&me, |_| Queue::Gone(lost)));
+                self.idle.retain(|idle| *idle != worker);
                 self.idle.push(worker);
             }
             Queue::Done { id, primes, worker } => {
@@ -249,9 +251,11 @@ async fn worker(name: &str, address: &str) -> Result<(), Failure> {
         });
     });
     loop {
+        // It fires when the broker has died, and when messages to it may have been lost. Set before the worker reports, so
+        // that it is on the broker that hears of it.
+        let gone = node.gone(queue.id());
         node.tell(&queue, Queue::Ready(me.clone()));
-        // It fires when the broker has died, and when messages to it may have been lost.
-        let reason = node.gone(queue.id()).await;
+        let reason = gone.await;
         eprintln!("{name}: {reason}; reporting again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -225,3 +225,16 @@ async fn a_source_that_the_error_has_said_is_not_repeated() {
     let fail = || "x".parse::<u32>().map(drop).map_err(Twice);
     assert_eq!(reasons(fail).await[0], reason!["die", why]);
 }
+
+#[tokio::test]
+async fn the_monitor_of_a_text_that_names_no_port_does_not_run_after_its_guard() {
+    let node = LocalNode::builder().id("n").start().await.unwrap();
+    for text in ["#", "#shelf"] {
+        let (ran, runs) = std::sync::mpsc::channel();
+        drop(node.monitor(text, move |_| ran.send(()).unwrap()));
+        assert_eq!(node.monitor(text, |_| ()).detach(), ());
+        node.ports().await;
+        // Dropped with the action, which has not run.
+        assert!(runs.recv().is_err());
+    }
+}

@@ -172,13 +172,28 @@ async fn a_typed_message_that_panics_on_its_way_hurts_no_other_port() {
     let dies = node.typed_port(|cx, _: Mine| cx.stop(reason!["because"]));
     let absent: PortRef<Mine> = PortRef::unchecked("n#absent".parse().unwrap());
     let untyped = PortRef::unchecked(idle_port(&node));
-    let gone = [&dies, &untyped].map(|port| node.gone(port.id()));
+    let dies_of_it = node.gone(dies.id());
     for port in [&handled, &dies, &dies, &absent, &untyped, &untyped] {
         node.tell(port, mine());
     }
-    for gone in gone {
-        assert_eq!(soon(gone).await.kind(), Some("die"));
+    assert_eq!(soon(dies_of_it).await.kind(), Some("die"));
+    // Neither a port of another type nor the node port is to blame.
+    let itself: PortRef<Mine> = PortRef::unchecked(node.id().clone().into());
+    let own = node.clone();
+    let sender = node.port(move |_, _| own.tell(&itself, Mine { bomb: None }));
+    let gone = node.gone(&sender);
+    node.send(&sender, ());
+    assert_eq!(soon(gone).await.kind(), Some("die"));
+    let names = soon(node.ports()).await.into_iter().map(|port| port.name);
+    let names: Vec<_> = names.collect();
+    assert!(names.contains(untyped.id().port()) && names.contains(&aemp_core::PortName::NODE_PORT));
+    // Values that wait in an inbox.
+    let inbox = node.typed_inbox::<Mine>();
+    for _ in 0..3 {
+        node.tell(inbox.port(), mine());
     }
+    soon(node.ports()).await;
+    drop(inbox);
     // In the queue of a node that stops.
     let stopping = node.clone();
     let last = node.typed_port(move |_, _: Mine| {

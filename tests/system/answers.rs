@@ -2,6 +2,8 @@
 
 use aemp::{CallError, LocalNode, PortId, Reason, ReplyTo, Routes, Value, reason, routes};
 
+use aemp::policy::{Rule, Rules};
+
 use crate::common::*;
 use crate::stranger::Stranger;
 
@@ -169,4 +171,26 @@ async fn a_mismatch_says_what_it_is_and_a_fallback_takes_unknown_tags() {
     let (_, tag, at): (String, String, Option<usize>) = message.parse().unwrap();
     assert_eq!((&*tag, at), ("both", None));
     assert!(soon(gone).await.is_failure());
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_a_call_needs_no_permission_to_kill_and_kills_no_port_that_is_no_call()
+{
+    let network = Network::default();
+    let a = node("a", &network).bind("mem:a").start().await.unwrap();
+    let strict = Rules::new([Rule::new([])]);
+    let b = node("b", &network).seed("mem:a").policy(strict);
+    let b = b.start().await.unwrap();
+    soon(b.joined()).await.unwrap();
+    let port = a.port_of(forgiving());
+    let called: Result<i64, _> = soon(b.call(&port, ("add", "much"))).await;
+    assert!(matches!(called, Err(CallError::Gone { .. })), "{called:?}");
+    // A port that only looks like the reply port of a call.
+    let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let name = a.port_named("?mine", move |_, message: aemp::Message| {
+        drop(sender.send(message))
+    });
+    a.send(&port, ("add", "much", name.unwrap()));
+    let answer = soon(heard.recv()).await.unwrap();
+    assert_eq!(answer.tag().as_deref(), Some("Err"));
 }

@@ -37,6 +37,10 @@ async fn a_call_with_a_limit_learns_at_once_that_its_port_is_dead() {
     let dies = a.port(|_, _| Err(reason!["out_of_paper", 7]));
     let called = b.call::<u64>(&dies, ("add", 1)).within(LONG);
     assert_eq!(reason_of(soon(called).await), reason!["out_of_paper", 7]);
+    // In the words of a refusal.
+    let dies = a.port(|_, _| Err(reason!["refused", "no more orders today"]));
+    let called = b.call::<u64>(&dies, ("add", 1)).within(LONG);
+    assert_eq!(reason_of(soon(called).await).kind(), Some("refused"));
     // With its node.
     let (heard, hears) = tokio::sync::oneshot::channel::<()>();
     let mut heard = Some(heard);

@@ -12,6 +12,7 @@ use futures_core::Stream;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::common::*;
+use crate::log::Log;
 
 /// A message that cannot be serialised.
 #[derive(Serialize, Deserialize, Debug)]
@@ -103,19 +104,23 @@ async fn messages_of_all_kinds_and_a_kill_keep_their_order() {
 }
 
 #[tokio::test]
-async fn a_port_of_another_type_gets_the_message_serialised_or_its_monitors_fire() {
+async fn a_port_of_another_type_gets_the_message_serialised_or_lives_on_without_it() {
     let node = alone().await;
     let mut inbox = node.inbox();
     let there: PortRef<Parcel> = PortRef::unchecked(inbox.id().clone());
-    let (fired, reason) = tokio::sync::oneshot::channel();
-    let _watch = node.monitor(inbox.id(), |reason| fired.send(reason).unwrap());
+    let (log, _guard) = Log::start();
+    let linked = node.inbox();
+    let _link = node.link(inbox.id(), linked.id());
     node.tell(&there, Parcel::Of("lost".into()));
     let expected = "element 1 cannot be serialised: it stays here";
-    assert_eq!(
-        soon(reason).await.unwrap(),
-        reason!["encode_error", "n", expected]
+    until("it is logged", || !log.with(&[expected]).is_empty()).await;
+    // The port lives, and those that are linked to it, and it gets what can be serialised.
+    assert!(
+        soon(node.ports())
+            .await
+            .iter()
+            .any(|port| port.name == *linked.id().port())
     );
-    // The port lives, and gets what can be serialised.
     let reply: ReplyTo<Parcel> = from_text("n#nobody");
     node.tell(&there, Parcel::Open(reply));
     let message = soon(inbox.recv()).await.unwrap();
@@ -209,4 +214,34 @@ async fn a_typed_port_has_a_beginning_and_an_end() {
 
 fn values(message: impl Serialize) -> aemp::message::Values {
     to_values(&message).unwrap()
+}
+
+#[tokio::test]
+async fn moved_messages_count_against_the_bytes_of_an_inbox() {
+    let node = node("n", &Network::default()).configure(|config| config.inbox_limit = 1 << 20);
+    let node = node.start().await.unwrap();
+    // Of an untyped message all is known.
+    let inbox = node.inbox();
+    let gone = node.gone(inbox.id());
+    for _ in 0..20 {
+        node.tell(inbox.port(), Message::from_iter(["x".repeat(100 << 10)]));
+    }
+    assert_eq!(soon(gone).await, reason!["inbox_full", 1 << 20]);
+    // Of a typed one its own size, which is never nothing.
+    let inbox = node.typed_inbox_with::<()>(|bounds| bounds.bytes = 100);
+    let gone = node.gone(inbox.id());
+    for _ in 0..100 {
+        node.tell(inbox.port(), ());
+    }
+    assert_eq!(soon(gone).await, reason!["inbox_full", 100]);
+}
+
+#[tokio::test]
+async fn a_message_to_the_node_itself_is_serialised() {
+    let node = alone().await;
+    let there: PortRef<Parcel> = PortRef::unchecked(node.id().clone().into());
+    let error = node
+        .try_tell(&there, Parcel::Of("lost".into()))
+        .unwrap_err();
+    assert!(error.to_string().contains("it stays here"), "{error}");
 }

@@ -12,9 +12,10 @@ use crate::PortName;
 /// Ends its monitor when dropped. After that its action does not begin.
 #[must_use = "a monitor ends when its guard is dropped; keep it, or call `detach`"]
 pub struct Monitor {
-    /// `None` after [`detach`](Self::detach).
+    /// `None` after [`detach`](Self::detach), and if nobody keeps the monitor.
     entry: Option<Entry>,
     armed: Armed,
+    detached: bool,
 }
 
 /// The keeper of a monitor: the shards for ports of this node, a peer for its ports.
@@ -40,12 +41,17 @@ impl Monitor {
         Self {
             entry: Some(Entry { keeper, port, key }),
             armed,
+            detached: false,
         }
     }
 
     /// The guard of a monitor that nobody keeps, since it has fired when it was set.
     pub(crate) fn fired(armed: Armed) -> Self {
-        Self { entry: None, armed }
+        Self {
+            entry: None,
+            armed,
+            detached: false,
+        }
     }
 
     /// Whether the monitor has fired.
@@ -56,12 +62,17 @@ impl Monitor {
     /// Keeps the monitor without its guard, until it fires.
     pub fn detach(mut self) {
         self.entry = None;
+        self.detached = true;
     }
 }
 
 impl Drop for Monitor {
     fn drop(&mut self) {
         let Some(Entry { keeper, port, key }) = self.entry.take() else {
+            // Detached, or not kept by anybody: then its action may still be on its way.
+            if !self.detached {
+                self.armed.take();
+            }
             return;
         };
         if faulty!(FiresAfterDrop) {

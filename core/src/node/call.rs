@@ -144,8 +144,9 @@ impl Request<'_> {
             Some(_) if to.node() != &node.id && !to.port().is_node_port() => {
                 let connection = node.link(to.node(), &reply.id, true);
                 let (shards, port) = (node.shards.clone(), reply.id.port().clone());
+                let called = to.clone();
                 let gone = move |reason: Reason| {
-                    if !is_refusal(&reason) {
+                    if !is_refusal(&reason, &called) {
                         shards.kill(port, reason);
                     }
                 };

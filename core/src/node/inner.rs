@@ -218,13 +218,18 @@ impl Inner {
         peer.report_not_sent(to.port(), refused);
     }
 
+    /// Whether a port of this node is the reply port of a call.
+    pub(crate) fn is_call(&self, port: &PortName) -> bool {
+        is_reply(port) && self.names.is_generated(port)
+    }
+
     /// Sends a typed message as [`send`](Self::send) does. To a port of this node the message moves as the value that it is.
     #[inline]
     pub(crate) fn tell<M>(self: &Arc<Self>, to: &PortId, message: M)
     where
         M: IntoMessage + Send + 'static,
     {
-        match to.node() == &self.id {
+        match self.moves_to(to) {
             true => self.shards.deliver_moved(to.port(), message),
             false => self.send(to, message),
         }
@@ -235,11 +240,17 @@ impl Inner {
     where
         M: IntoMessage + Send + 'static,
     {
-        if to.node() != &self.id {
+        if !self.moves_to(to) {
             return self.try_send(to, message, None);
         }
         self.shards.deliver_moved(to.port(), message);
         Ok(())
+    }
+
+    /// Whether a typed message to `to` moves as the value that it is. The node port has no type.
+    #[inline]
+    fn moves_to(&self, to: &PortId) -> bool {
+        to.node() == &self.id && !to.port().is_node_port()
     }
 
     #[inline]

@@ -113,7 +113,10 @@ fn execute(
     batch: &mut Batch,
     deferred: Option<&mut DeferredRequests>,
 ) -> Result<(), String> {
-    if let Some(action) = action_of(&request)
+    // A call ends by its answer or by such a kill: whoever may send the one may say the other.
+    let ends_a_call = matches!(&request, Request::Kill(port, _) if node.is_call(port));
+    if !ends_a_call
+        && let Some(action) = action_of(&request)
         && !permit(node, from, &action)
     {
         let refused = refusal(node, &action);

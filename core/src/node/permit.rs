@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aemp_proto::abridged;
 use aemp_proto::directory::Request as DirectoryRequest;
 use aemp_proto::faulty;
 use aemp_proto::node_protocol::Request;
@@ -10,7 +11,7 @@ use super::Inner;
 use super::node_port::Sender;
 use crate::allowance::log_within;
 use crate::policy::Action;
-use crate::{Reason, reason};
+use crate::{NodeId, PortId, Reason, reason};
 
 /// The action that the policy decides about before the request is carried out.
 pub(super) fn action_of(request: &Request) -> Option<Action<'_>> {
@@ -59,13 +60,17 @@ fn note_refused(from: Sender<'_>, what: impl fmt::Display) {
 
 /// The reason of a refusal, for the sender.
 pub(super) fn refusal(node: &Inner, action: &Action<'_>) -> Reason {
-    let text = format!("the policy of {} does not permit to {action}", node.id);
+    refusal_of(&node.id, action)
+}
+
+fn refusal_of(node: &NodeId, action: &Action<'_>) -> Reason {
+    let text = format!("the policy of {node} does not permit to {action}");
     reason!["refused", text]
 }
 
-/// Whether `reason` is a refusal by another node's policy, and not the death of a port.
-pub(super) fn is_refusal(reason: &Reason) -> bool {
-    reason.kind() == Some("refused")
+/// Whether `reason` says that the policy of another node does not permit to monitor `port`, and not that the port is dead.
+pub(super) fn is_refusal(reason: &Reason, port: &PortId) -> bool {
+    *reason == abridged(&refusal_of(port.node(), &Action::Monitor(port.port())))
 }
 
 /// Checks that the policy permits a request to the directory, and removes the families from it that the sender must not

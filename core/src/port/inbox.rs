@@ -12,6 +12,7 @@ use futures_core::Stream;
 use serde::de::DeserializeOwned;
 
 use super::{Context, Pool, PortRef, ShardPort, Unhandled};
+use crate::guard;
 use crate::node::Inner;
 use crate::watchdog::defer_wake;
 use crate::{Message, ParseError, PortId, Reason, reason};
@@ -61,7 +62,8 @@ pub struct Inbox<M = Message> {
 pub struct InboxConfig {
     /// Maximum number of waiting messages; no limit by default.
     pub messages: usize,
-    /// Maximum bytes of waiting messages; [`Config::inbox_limit`](crate::Config::inbox_limit) by default.
+    /// Maximum bytes of waiting messages; [`Config::inbox_limit`](crate::Config::inbox_limit) by default. Of a message that
+    /// a sender of this node has moved to a typed inbox, what it points to is not counted: bound their number.
     pub bytes: usize,
     /// Drop messages for which there is no room instead of killing the port; off by default. Dropped messages are counted
     /// ([`Inbox::dropped`]), but no monitor fires: this is an exception to the guarantee that no message is lost
@@ -92,6 +94,14 @@ struct State<M> {
     dead: bool,
     /// The waker of the task that awaits the next message.
     waker: Option<Waker>,
+}
+
+impl<M> Drop for Shared<M> {
+    fn drop(&mut self) {
+        let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Values of the program: each destructor may panic.
+        guard::dispose_all(state.waiting.drain(..));
+    }
 }
 
 impl<M> Shared<M> {
@@ -129,23 +139,30 @@ impl<M> State<M> {
 
 impl Inbox {
     pub(crate) fn new(node: &Arc<Inner>, bounds: InboxConfig) -> Self {
-        Self::start(node, bounds, Ok)
+        Self::start(node, bounds, Ok, cost_of_message)
     }
 }
 
 impl<M: DeserializeOwned + Send + 'static> Inbox<M> {
     pub(crate) fn typed(node: &Arc<Inner>, bounds: InboxConfig) -> Self {
-        Self::start(node, bounds, Message::parse)
+        // What the value points to is not known.
+        Self::start(node, bounds, Message::parse, |_| size_of::<(M, usize)>())
     }
 }
 
 impl<M: Send + 'static> Inbox<M> {
-    fn start(node: &Arc<Inner>, bounds: InboxConfig, parse: Parse<M>) -> Self {
+    fn start(
+        node: &Arc<Inner>,
+        bounds: InboxConfig,
+        parse: Parse<M>,
+        cost: fn(&M) -> usize,
+    ) -> Self {
         let shared = Arc::new(Shared::new());
         let id = node.add_port(Receiver {
             shared: shared.clone(),
             bounds,
             parse,
+            cost,
         });
         Self {
             port: PortRef::unchecked(id),
@@ -230,6 +247,8 @@ struct Receiver<M> {
     shared: Arc<Shared<M>>,
     bounds: InboxConfig,
     parse: Parse<M>,
+    /// The bytes that a moved message keeps alive.
+    cost: fn(&M) -> usize,
 }
 
 impl<M> Receiver<M> {
@@ -273,7 +292,8 @@ impl<M: Send + 'static> ShardPort for Receiver<M> {
         pool: &mut dyn Pool,
     ) -> Option<Result<(), Reason>> {
         let message = pool.of::<M>()?.pop_front()?;
-        Some(self.add(message, size_of::<M>()))
+        let cost = (self.cost)(&message);
+        Some(self.add(message, cost))
     }
 
     fn queued(&self) -> usize {

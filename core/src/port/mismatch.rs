@@ -41,7 +41,7 @@ impl Mismatch {
     /// sent `["Err", TEXT]`, as by `ReplyTo<Result<_, String>>`. A message without a reply port is logged.
     pub fn answer(&self, cx: &Context<'_>) {
         match self.reply_port() {
-            Some(port) if is_reply(port.port()) => cx.kill(&port, self.reason()),
+            Some(port) if is_call(cx, &port) => cx.kill(&port, self.reason()),
             Some(port) => cx.send(&port, ("Err", self.reason().to_string())),
             None => {
                 let logs = &cx.inner().network.logs.members;
@@ -55,6 +55,14 @@ impl Mismatch {
         let values = self.message.to_values().ok()?;
         let port: PortId = values.last()?.as_str()?.parse().ok()?;
         (!port.port().is_node_port()).then_some(port)
+    }
+}
+
+/// Whether the port is the reply port of a call of this library, as far as its name says: of this node it is known.
+fn is_call(cx: &Context<'_>, port: &PortId) -> bool {
+    match port.node() == cx.node_id() {
+        true => cx.inner().is_call(port.port()),
+        false => is_reply(port.port()),
     }
 }
 

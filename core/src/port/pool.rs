@@ -32,9 +32,14 @@ impl<M: IntoMessage + Send + 'static> Pool for VecDeque<M> {
     }
 
     fn next_message(&mut self) -> Option<Result<Message, EncodeError>> {
-        let values = self.front()?.outgoing().to_values();
-        // The value was borrowed so far: if its `Serialize` panics, its destructor must not run while that unwinds.
+        let first = self.front()?;
+        // Not the fault of the port that is about to get it.
+        let values = guard::run(|| first.outgoing().to_values());
         self.discard(1);
+        let values = values.unwrap_or_else(|panic| {
+            let text = format!("its `Serialize` panicked: {panic}");
+            Err(EncodeError::serialize(text))
+        });
         Some(values.map(Message::from))
     }
 

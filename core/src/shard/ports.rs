@@ -106,25 +106,16 @@ impl Observers {
         }
     }
 
-    /// Removes the monitors of this node, in the order in which they were set.
-    pub(super) fn take_local(&mut self) -> impl Iterator<Item = Watcher> + Send + use<> {
-        local(std::mem::take(&mut self.local))
-    }
-
     /// All watchers: those of this node in the order in which they were set, then other nodes.
     pub(super) fn into_watchers(self) -> impl Iterator<Item = Watcher> + Send {
-        let local = local(self.local);
+        let local = self.local.into_iter();
+        let local = local.map(|(key, action)| Watcher::Local(key, action));
         let remote = self.remote.into_iter().flat_map(|(key, monitors)| {
             let RemoteMonitors { watcher, times } = monitors;
             (0..times).map(move |_| Watcher::Remote(watcher.clone(), key))
         });
         local.chain(remote)
     }
-}
-
-fn local(monitors: Keyed<Action>) -> impl Iterator<Item = Watcher> + Send {
-    let monitors = monitors.into_iter();
-    monitors.map(|(key, action)| Watcher::Local(key, action))
 }
 
 impl Ports {

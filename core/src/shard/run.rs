@@ -366,14 +366,8 @@ impl Shard {
     #[cold]
     fn report_not_converted(&mut self, port: &PortName, error: &EncodeError) {
         log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(port), error = %Excerpt(error), "a typed message to an untyped port was not delivered");
-        let reason = not_encoded(&self.node.id, error);
         if is_reply(port) {
-            return self.end_port(port, reason);
-        }
-        let slot = self.ports.get_mut(port);
-        if let Some(observers) = slot.and_then(|slot| slot.observers.as_mut()) {
-            self.notifications
-                .push(port, reason, observers.take_local());
+            self.end_port(port, not_encoded(&self.node.id, error));
         }
     }
 }

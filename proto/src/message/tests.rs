@@ -152,6 +152,10 @@ fn an_integer_is_no_name_of_a_variant_or_a_field() {
     let pair = |key: i64| Value::Map(vec![(key.into(), 1.into())].into());
     let variant = "element 0: expected the name of a variant or a field, found integer 1";
     assert_eq!(error::<(Shapes,)>((pair(1),)), variant);
+    let tagged = |n: i64| Value::Tag(99, Box::new(n.into()));
+    assert_eq!(error::<Shapes>((tagged(0),)), tag);
+    let tagged_pair = Value::Map(vec![(tagged(1), 1.into())].into());
+    assert_eq!(error::<(Shapes,)>((tagged_pair,)), variant);
     let field = "element 1: expected the name of a variant or a field, found integer 0";
     assert_eq!(error::<Shapes>(("Struct", pair(0))), field);
     let inside = Value::Map(vec![("Struct".into(), pair(0))].into());

@@ -18,6 +18,9 @@ pub use table::message_table;
 /// The JSON Schema (draft 2020-12) of the messages that are an `M`: arrays, whose first element is the name of the variant
 /// for an enum. The port's name, with which a message begins on the wire, is not part of it.
 ///
+/// An enum that is `#[serde(untagged)]`, or has such a variant, is described in the form that it has inside a message: what it
+/// is as a whole message is not to be told from its schema.
+///
 /// A `ReplyTo` in a message is a text; its schema has that of the answer as `x-answer`, and the one of a `PortRef` has that of
 /// its messages as `x-messages`. What another text of this crate is, `x-name` says.
 ///
@@ -59,6 +62,7 @@ where
         let name = format!("message {}", M::schema_name());
         return json_schema!({ "type": "array", "x-name": name });
     };
+    let known = resolved(known, generator.definitions());
     let mut flat = flat::<M>(known);
     if let (Some(text), Some(_)) = (known.get("description"), name) {
         flat.insert("description".into(), text.clone());
@@ -83,6 +87,22 @@ fn remove_unused(schema: &mut Map<String, Value>) {
             return;
         }
     }
+}
+
+/// The schema that a chain of references ends at, as that of a newtype is one to its content.
+fn resolved<'s>(
+    mut schema: &'s Map<String, Value>,
+    definitions: &'s Map<String, Value>,
+) -> &'s Map<String, Value> {
+    for _ in 0..definitions.len() {
+        let name = schema.get("$ref").and_then(Value::as_str);
+        let name = name.and_then(|name| name.rsplit('/').next());
+        match name.and_then(|name| definitions.get(name)?.as_object()) {
+            Some(next) => schema = next,
+            None => break,
+        }
+    }
+    schema
 }
 
 /// The flat form of a type's `schema`.
@@ -119,13 +139,14 @@ fn variant(schema: &Map<String, Value>, name: &str, content: Content) -> Option<
     let alternatives = schema.get("oneOf").or_else(|| schema.get("anyOf"));
     let found = match alternatives.and_then(Value::as_array) {
         Some(all) => all.iter().find(|one| is_variant(one, name))?,
-        // The only variant.
-        None => &Value::Object(schema.clone()),
+        // The only variant, or all of an enum of units.
+        None => &Some(Value::Object(schema.clone())).filter(|one| is_variant(one, name))?,
     };
     let mut elements = vec![json!({ "const": name })];
     let inside = found["properties"].get(name);
     match (content, inside) {
-        (Content::Unit, _) | (_, None) => {}
+        (Content::Unit, _) => {}
+        (_, None) => return None,
         (Content::One, Some(inside)) => elements.push(inside.clone()),
         (Content::Fields, Some(inside)) => {
             elements.extend(

@@ -161,6 +161,19 @@ fn types_that_are_no_enums_are_one_element_or_one_for_each_field() {
         #[allow(dead_code)]
         A { n: u8 },
     }
+    #[derive(Deserialize, JsonSchema)]
+    struct Envelope(#[allow(dead_code)] Shop);
+    assert_eq!(
+        message_schema::<Envelope>().get("oneOf"),
+        message_schema::<Shop>().get("oneOf")
+    );
+    #[derive(Deserialize, JsonSchema)]
+    enum Units {
+        #[serde(alias = "Old")]
+        New,
+    }
+    let units = message_schema::<Units>().to_value();
+    assert_eq!(units["oneOf"].as_array().unwrap().len(), 1);
     let first = |table: String| table.lines().nth(2).unwrap().to_owned();
     assert_eq!(
         first(message_table::<(u8, String)>()),

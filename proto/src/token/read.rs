@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
 
-use super::typed::Item;
+use super::typed::{Item, untagged};
 use super::{Token, TokenReader};
 use crate::value::de::no_name;
 use crate::value::scalar::{Scalar, text_of};
@@ -98,8 +98,17 @@ impl<'a, F: TokenReader + ?Sized> Reader<'a, F> {
         match token {
             Token::Unsigned(n) if !self.lenient => Some(n.into()),
             Token::Negative(n) if !self.lenient => Some(Integer::negative(n)),
+            Token::Tag(_) => self.tagged_integer(token),
             _ => None,
         }
+    }
+
+    /// The integer inside the tags that `token` begins.
+    #[cold]
+    fn tagged_integer(&self, token: Token) -> Option<Integer> {
+        let mut ahead = *self;
+        let token = untagged(&mut ahead, token).ok()?;
+        ahead.integer(token)
     }
 
     /// The last token, `token`, as a scalar, if it is one.
@@ -462,10 +471,13 @@ impl Reader<'_> {
     fn is_one_of(&self, at: usize, names: &[&str]) -> bool {
         let mut reader = *self;
         reader.at = at;
-        let left = Left(1);
-        let reader = &mut reader;
-        let text = Seq { reader, left }.text();
-        text.is_ok_and(|text| text.is_some_and(|text| names.contains(&&*text)))
+        let mut text = || {
+            let token = Left(1).next(&mut reader)?;
+            let token = untagged(&mut reader, token.ok_or_else(stray_end)?)?;
+            let scalar = reader.scalar(token)?;
+            Ok::<_, ParseError>(scalar.and_then(|scalar| scalar.text(reader.lenient)))
+        };
+        text().is_ok_and(|text| text.is_some_and(|text| names.contains(&&*text)))
     }
 }
 

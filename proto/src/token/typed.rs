@@ -2,8 +2,8 @@
 
 use serde::de::{self, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Visitor};
 
-use super::Token;
 use super::read::{Left, Pairs, Reader, Seq, stray_end};
+use super::{Token, TokenReader};
 use crate::value::de::{UNDEFINED, all_wants};
 use crate::value::mark::{SIMPLE, TAG, TAGGED, UNTAGGED};
 use crate::value::scalar::{Precision, Want};
@@ -85,7 +85,10 @@ impl<'a> Item<'_, 'a> {
 }
 
 /// The first token of the value after any tags that `token` begins.
-fn untagged(reader: &mut Reader<'_>, mut token: Token) -> Result<Token, ParseError> {
+pub(super) fn untagged<F: TokenReader + ?Sized>(
+    reader: &mut Reader<'_, F>,
+    mut token: Token,
+) -> Result<Token, ParseError> {
     while matches!(token, Token::Tag(_)) {
         token = reader.token()?;
     }

@@ -353,9 +353,9 @@ impl<'de> de::MapAccess<'de> for Pairs {
         };
         self.value = value;
         if self.are_names
-            && let Value::Integer(n) = key
+            && let Value::Integer(n) = bare(&key)
         {
-            return Err(no_name(n));
+            return Err(no_name(*n));
         }
         seed.deserialize(FromValue(key)).map(Some)
     }
@@ -394,8 +394,16 @@ impl Names for Items<IntoIter> {
     }
 }
 
+/// The value without its tags.
+fn bare(mut value: &Value) -> &Value {
+    while let Value::Tag(_, inner) = value {
+        value = inner;
+    }
+    value
+}
+
 fn text_of(value: Option<&Value>) -> Option<Text> {
-    match value {
+    match value.map(bare) {
         Some(Value::Text(text)) => Some(text.clone()),
         _ => None,
     }
@@ -460,7 +468,7 @@ impl<'de> Countable<'de> for Items<IntoIter> {
         self.0.len().min(2)
     }
     fn next_integer(&self) -> Option<Integer> {
-        match self.0.as_slice().first() {
+        match self.0.as_slice().first().map(bare) {
             Some(Value::Integer(n)) => Some(*n),
             _ => None,
         }
