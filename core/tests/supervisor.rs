@@ -93,6 +93,28 @@ async fn one_for_all_starts_all_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rest_for_one_starts_the_later_ones_again() {
+    let node = node().await;
+    let log = Arc::default();
+    let mut supervision = Supervision::rest_for_one();
+    for name in ["one", "two", "three", "four"] {
+        let log = Arc::clone(&log);
+        supervision = supervision.child(name, move |node| logging(node, name, &log));
+    }
+    let pool = node.supervise(supervision);
+    found(|| pool.child("four")).await;
+    let before = pool.children();
+    node.kill(&before[1], reason!["broken"]);
+    found(|| pool.child("four").filter(|port| !before.contains(port))).await;
+    let after = pool.children();
+    assert_eq!(after[0], before[0]);
+    assert!(after[1..].iter().all(|port| !before.contains(port)));
+    assert_eq!(after.len(), 4);
+    let ends = ["two: broken", "four: shutdown", "three: shutdown"];
+    assert_eq!(*log.lock().unwrap(), ends);
+}
+
+#[tokio::test(start_paused = true)]
 async fn too_many_deaths_end_the_supervisor_with_the_last_reason() {
     let node = node().await;
     let starts = Arc::new(AtomicUsize::new(0));

@@ -7,11 +7,22 @@ use std::time::Duration;
 /// A moment, as the time since a fixed start.
 pub type Moment = Duration;
 
+/// Which children are restarted when one dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// That child.
+    OneForOne,
+    /// All children.
+    OneForAll,
+    /// That child and the children after it.
+    RestForOne,
+}
+
 /// The restart strategy and restart limits of a supervisor.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// Whether the end of one child restarts all children.
-    pub one_for_all: bool,
+    /// Which children are restarted when one dies.
+    pub strategy: Strategy,
     /// Whether a child that ends normally is not restarted.
     pub until_done: bool,
     /// The number of restarts that are allowed within the period.
@@ -27,7 +38,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            one_for_all: false,
+            strategy: Strategy::OneForOne,
             until_done: false,
             max_restarts: 5,
             period: Duration::from_secs(10),
@@ -54,10 +65,21 @@ pub struct Plan {
 enum Goal {
     /// All children run.
     Alive,
-    /// All children stop, and start again at this moment.
-    RestartAll(Moment),
+    /// The children from this one on stop, and start again at this moment.
+    Restart(usize, Moment),
     /// All children stop, and then the supervisor. The child that exceeded the restart limit, if one did.
     Finish(Option<usize>),
+}
+
+impl Goal {
+    /// Whether `child` stops for this goal.
+    fn stops(self, child: usize) -> bool {
+        match self {
+            Self::Alive => false,
+            Self::Restart(from, _) => child >= from,
+            Self::Finish(_) => true,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +97,7 @@ enum State {
     Alive,
     /// The child is stopping.
     Stopping,
-    /// The child has ended. It starts again only with all others.
+    /// The child has ended. It starts again with those that stop for the same goal.
     Ended,
     /// The child has ended normally and is not restarted.
     Done,
@@ -122,14 +144,14 @@ impl Plan {
     /// A started child has ended. `ordinary`: it ended normally.
     pub fn child_ended(&mut self, child: usize, ordinary: bool, now: Moment) {
         let Rules {
-            one_for_all,
+            strategy,
             until_done,
             max_restarts,
             period,
             ..
         } = self.rules;
         let was = std::mem::replace(&mut self.children[child].state, State::Ended);
-        if was != State::Alive || self.goal != Goal::Alive {
+        if was != State::Alive || self.goal.stops(child) {
             return;
         }
         if ordinary && until_done {
@@ -149,11 +171,19 @@ impl Plan {
             return;
         }
         let due = now.saturating_add(self.next_backoff(child, now));
-        if one_for_all {
-            self.goal = Goal::RestartAll(due);
-        } else {
-            self.children[child].state = State::Due(due);
-        }
+        let from = match strategy {
+            Strategy::OneForOne => {
+                self.children[child].state = State::Due(due);
+                return;
+            }
+            Strategy::OneForAll => 0,
+            Strategy::RestForOne => child,
+        };
+        self.goal = match self.goal {
+            // A child before those that stop has died as well.
+            Goal::Restart(_, other) => Goal::Restart(from, due.max(other)),
+            _ => Goal::Restart(from, due),
+        };
     }
 
     /// The pause before the restart of `child`: it doubles with each failure, and starts again after a period without
@@ -178,10 +208,10 @@ impl Plan {
     pub fn next(&mut self, now: Moment) -> Step {
         match self.goal {
             Goal::Alive => self.start_next(now),
-            Goal::RestartAll(due) => {
-                let all = self.stop_next();
-                all.unwrap_or_else(|| {
-                    for child in &mut self.children {
+            Goal::Restart(from, due) => {
+                let stopped = self.stop_next(from);
+                stopped.unwrap_or_else(|| {
+                    for child in &mut self.children[from..] {
                         if child.state == State::Ended {
                             child.state = State::Due(due);
                         }
@@ -190,7 +220,7 @@ impl Plan {
                     self.start_next(now)
                 })
             }
-            Goal::Finish(why) => self.stop_next().unwrap_or(Step::Finished(why)),
+            Goal::Finish(why) => self.stop_next(0).unwrap_or(Step::Finished(why)),
         }
     }
 
@@ -211,22 +241,20 @@ impl Plan {
         wait
     }
 
-    /// Stops the children one at a time, the last one first. Returns `None` when all have ended.
-    fn stop_next(&mut self) -> Option<Step> {
-        if self.children.iter().any(|c| c.state == State::Stopping) {
+    /// Stops the children from `from` on one at a time, the last one first. Returns `None` when they have ended.
+    fn stop_next(&mut self, from: usize) -> Option<Step> {
+        let children = &mut self.children[from..];
+        if children.iter().any(|c| c.state == State::Stopping) {
             return Some(Step::Idle);
         }
-        for child in &mut self.children {
+        for child in children.iter_mut() {
             if matches!(child.state, State::Due(_)) {
                 child.state = State::Ended;
             }
         }
-        let last = self
-            .children
-            .iter()
-            .rposition(|c| c.state == State::Alive)?;
-        self.children[last].state = State::Stopping;
-        Some(Step::Stop(last))
+        let last = children.iter().rposition(|c| c.state == State::Alive)?;
+        children[last].state = State::Stopping;
+        Some(Step::Stop(from + last))
     }
 }
 
@@ -238,9 +266,9 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    fn plan(one_for_all: bool, children: usize) -> Plan {
+    fn plan(strategy: Strategy, children: usize) -> Plan {
         let rules = Rules {
-            one_for_all,
+            strategy,
             ..Rules::default()
         };
         let mut plan = Plan::new(rules, children);
@@ -253,7 +281,7 @@ mod tests {
 
     #[test]
     fn one_that_dies_is_started_again_later_each_time() {
-        let mut plan = plan(false, 2);
+        let mut plan = plan(Strategy::OneForOne, 2);
         let (mut now, mut pauses) = (1000, Vec::new());
         for _ in 0..5 {
             plan.child_ended(1, false, at(now));
@@ -273,7 +301,7 @@ mod tests {
 
     #[test]
     fn too_many_restarts_stop_all_in_the_reverse_order() {
-        let mut plan = plan(false, 3);
+        let mut plan = plan(Strategy::OneForOne, 3);
         for _ in 0..5 {
             plan.child_ended(1, false, at(0));
             assert!(matches!(plan.next(at(0)), Step::Wait(_)));
@@ -289,8 +317,8 @@ mod tests {
     }
 
     #[test]
-    fn one_for_all_stops_the_others_and_starts_all() {
-        let mut plan = plan(true, 3);
+    fn all_for_one_stops_the_others_and_starts_all() {
+        let mut plan = plan(Strategy::OneForAll, 3);
         plan.child_ended(0, false, at(0));
         assert_eq!(plan.next(at(0)), Step::Stop(2));
         assert_eq!(plan.next(at(0)), Step::Idle);
@@ -301,6 +329,22 @@ mod tests {
         let started: Vec<_> = (0..3).map(|_| plan.next(at(100))).collect();
         assert_eq!(started, [0, 1, 2].map(Step::Start));
         assert_eq!(plan.next(at(100)), Step::Idle);
+    }
+
+    #[test]
+    fn rest_for_one_leaves_those_before_the_one_that_died() {
+        let mut plan = plan(Strategy::RestForOne, 4);
+        plan.child_ended(2, false, at(0));
+        assert_eq!(plan.next(at(0)), Step::Stop(3));
+        assert_eq!(plan.next(at(0)), Step::Idle);
+        // One before them dies while they stop: it stops and starts with them.
+        plan.child_ended(1, false, at(50));
+        assert_eq!(plan.next(at(50)), Step::Idle);
+        plan.child_ended(3, false, at(60));
+        assert_eq!(plan.next(at(60)), Step::Wait(at(150)));
+        let started: Vec<_> = (1..4).map(|_| plan.next(at(150))).collect();
+        assert_eq!(started, [1, 2, 3].map(Step::Start));
+        assert_eq!(plan.next(at(150)), Step::Idle);
     }
 
     #[test]

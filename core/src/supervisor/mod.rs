@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::node::{Inner, LocalNode};
 use crate::{PortId, Text};
 
-use aemp_proto::supervision::Rules;
+use aemp_proto::supervision::{Rules, Strategy};
 use keeper::Keeper;
 
 /// The children of a supervisor, and the rules of their restarts.
@@ -51,19 +51,37 @@ type Make = Box<dyn FnMut(&LocalNode) -> Result<PortId, String> + Send>;
 impl Supervision {
     /// When a child dies, only that child is restarted.
     pub fn one_for_one() -> Self {
-        Self::new(false)
+        Self::new(Strategy::OneForOne)
     }
 
     /// When a child dies, all others are stopped, in the reverse order, and then all are started again.
-    #[doc(alias = "all_for_one")]
     pub fn one_for_all() -> Self {
-        Self::new(true)
+        Self::new(Strategy::OneForAll)
     }
 
-    fn new(together: bool) -> Self {
+    /// When a child dies, the children after it are stopped, in the reverse order, and started again with it: for children
+    /// that depend on those before them.
+    ///
+    /// ```
+    /// # fn example(node: aemp::LocalNode) {
+    /// use aemp::{Supervision, routes};
+    /// let site = node.supervise(
+    ///     Supervision::rest_for_one()
+    ///         .child("store", |node| node.port_of(routes()))
+    ///         .child("cache", |node| node.port_of(routes()))  // is restarted with the store
+    ///         .child("front", |node| node.port_of(routes())), // is restarted with either
+    /// );
+    /// # site.detach();
+    /// # }
+    /// ```
+    pub fn rest_for_one() -> Self {
+        Self::new(Strategy::RestForOne)
+    }
+
+    fn new(strategy: Strategy) -> Self {
         Self {
             rules: Rules {
-                one_for_all: together,
+                strategy,
                 ..Rules::default()
             },
             children: Vec::new(),
