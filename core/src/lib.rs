@@ -64,6 +64,8 @@ pub use traffic::{
 };
 
 #[doc(inline)]
+pub use aemp_proto::supervision::Restart;
+#[doc(inline)]
 pub use aemp_proto::{
     Address, ConvertError, Excerpt, IntoReason, ParseAddressError, Reason, Text, reason,
 };

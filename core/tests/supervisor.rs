@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp_core::{LocalNode, PortId, Reason, Supervision, reason, routes};
+use aemp_core::{LocalNode, PortId, Reason, Restart, Supervision, reason, routes};
 
 async fn node() -> LocalNode {
     LocalNode::builder().id("n").start().await.unwrap()
@@ -140,15 +140,16 @@ async fn too_many_deaths_end_the_supervisor_with_the_last_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_is_done_is_not_started_again_and_one_that_cannot_start_is_tried() {
+async fn a_transient_child_that_is_done_is_not_started_again_and_one_that_cannot_start_is_tried() {
     let node = node().await;
     let log = Arc::default();
     let once = Arc::clone(&log);
     let mut tries = 0;
     let pool = node.supervise(
         Supervision::one_for_one()
-            .until_done()
-            .child("once", move |node| logging(node, "once", &once))
+            .child_with("once", Restart::Transient, move |node| {
+                logging(node, "once", &once)
+            })
             .child("late", move |node| {
                 tries += 1;
                 match tries {
@@ -162,6 +163,30 @@ async fn a_child_that_is_done_is_not_started_again_and_one_that_cannot_start_is_
     found(|| pool.child("late")).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(pool.child("once"), None);
+    pool.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_child_that_dies_is_started_again_and_a_temporary_one_is_not() {
+    let node = node().await;
+    let child = |node: &LocalNode| node.port_of(routes());
+    let pool = node.supervise(
+        Supervision::one_for_one()
+            .child_with("brief", Restart::Temporary, child)
+            .child_with("late", Restart::Temporary, |_| Err::<PortId, _>("no paper"))
+            .child_with("job", Restart::Transient, child)
+            .child("server", child),
+    );
+    found(|| pool.child("server")).await;
+    let [brief, job, server] = <[PortId; 3]>::try_from(pool.children()).unwrap();
+    node.kill(&brief, reason!["broken"]);
+    node.kill(&job, reason!["broken"]);
+    let again = found(|| pool.child("job").filter(|port| *port != job)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(pool.children(), [again.clone(), server]);
+    // The numbers of the children after those that were removed have changed.
+    node.kill(&again, reason!["broken"]);
+    found(|| pool.child("job").filter(|port| *port != again)).await;
     pool.stop().await;
 }
 

@@ -18,13 +18,23 @@ pub enum Strategy {
     RestForOne,
 }
 
+/// When a child is restarted after its end, in Erlang's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// Always.
+    Permanent,
+    /// After an end that is not normal: one with a reason. One that has ended normally is started again with the others when they
+    /// are restarted.
+    Transient,
+    /// Never. It is removed when it has ended, or has been stopped for a restart of others.
+    Temporary,
+}
+
 /// The restart strategy and restart limits of a supervisor.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Which children are restarted when one dies.
     pub strategy: Strategy,
-    /// Whether a child that ends normally is not restarted.
-    pub until_done: bool,
     /// The number of restarts that are allowed within the period.
     pub max_restarts: usize,
     /// The period in which restarts are counted.
@@ -39,7 +49,6 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             strategy: Strategy::OneForOne,
-            until_done: false,
             max_restarts: 5,
             period: Duration::from_secs(10),
             min_backoff: Duration::from_millis(100),
@@ -84,6 +93,9 @@ impl Goal {
 
 #[derive(Debug, Clone, Copy)]
 struct Child {
+    restart: Restart,
+    /// The child is stopped if it is alive, and then removed.
+    leaving: bool,
     state: State,
     started: Moment,
     /// Consecutive ends of the child within a period of its start.
@@ -99,7 +111,7 @@ enum State {
     Stopping,
     /// The child has ended. It starts again with those that stop for the same goal.
     Ended,
-    /// The child has ended normally and is not restarted.
+    /// The child has ended normally. It starts again only with others.
     Done,
 }
 
@@ -110,6 +122,8 @@ pub enum Step {
     Start(usize),
     /// Stop this child.
     Stop(usize),
+    /// Remove this child, which has ended: the numbers of those after it are one less from now on.
+    Remove(usize),
     /// Call [`Plan::next`] again at this moment, or after the next event.
     Wait(Moment),
     /// Call [`Plan::next`] again after the next event.
@@ -119,19 +133,25 @@ pub enum Step {
 }
 
 impl Plan {
-    /// The plan for a number of children, which are numbered from 0.
-    pub fn new(rules: Rules, children: usize) -> Self {
-        let child = Child {
-            state: State::Due(Moment::ZERO),
-            started: Moment::ZERO,
-            failures: 0,
-        };
+    /// A plan without children.
+    pub fn new(rules: Rules) -> Self {
         Self {
             rules,
-            children: vec![child; children],
+            children: Vec::new(),
             restarts: VecDeque::new(),
             goal: Goal::Alive,
         }
+    }
+
+    /// Adds a child after the others, which are numbered from 0. It starts at once, or with those that are being restarted.
+    pub fn add(&mut self, restart: Restart) {
+        self.children.push(Child {
+            restart,
+            leaving: false,
+            state: State::Due(Moment::ZERO),
+            started: Moment::ZERO,
+            failures: 0,
+        });
     }
 
     /// Stops all children, and then the supervisor.
@@ -145,17 +165,18 @@ impl Plan {
     pub fn child_ended(&mut self, child: usize, ordinary: bool, now: Moment) {
         let Rules {
             strategy,
-            until_done,
             max_restarts,
             period,
             ..
         } = self.rules;
-        let was = std::mem::replace(&mut self.children[child].state, State::Ended);
-        if was != State::Alive || self.goal.stops(child) {
+        let ended = &mut self.children[child];
+        let was = std::mem::replace(&mut ended.state, State::Ended);
+        ended.leaving |= ended.restart == Restart::Temporary;
+        if was != State::Alive || ended.leaving || self.goal.stops(child) {
             return;
         }
-        if ordinary && until_done {
-            self.children[child].state = State::Done;
+        if ordinary && ended.restart == Restart::Transient {
+            ended.state = State::Done;
             return;
         }
         self.restarts.push_back(now);
@@ -206,13 +227,18 @@ impl Plan {
 
     /// The next step at `now`. Call it until it returns [`Step::Wait`], [`Step::Idle`] or [`Step::Finished`].
     pub fn next(&mut self, now: Moment) -> Step {
+        if !matches!(self.goal, Goal::Finish(_))
+            && let Some(step) = self.remove_next()
+        {
+            return step;
+        }
         match self.goal {
             Goal::Alive => self.start_next(now),
             Goal::Restart(from, due) => {
                 let stopped = self.stop_next(from);
                 stopped.unwrap_or_else(|| {
                     for child in &mut self.children[from..] {
-                        if child.state == State::Ended {
+                        if matches!(child.state, State::Ended | State::Done) {
                             child.state = State::Due(due);
                         }
                     }
@@ -222,6 +248,25 @@ impl Plan {
             }
             Goal::Finish(why) => self.stop_next(0).unwrap_or(Step::Finished(why)),
         }
+    }
+
+    /// Stops or removes a child that leaves. It is stopped without regard to the order: the others go on.
+    fn remove_next(&mut self) -> Option<Step> {
+        let children = &mut self.children;
+        let at = children
+            .iter()
+            .position(|c| c.leaving && c.state != State::Stopping)?;
+        if children[at].state == State::Alive {
+            children[at].state = State::Stopping;
+            return Some(Step::Stop(at));
+        }
+        children.remove(at);
+        if let Goal::Restart(from, _) = &mut self.goal
+            && at < *from
+        {
+            *from -= 1;
+        }
+        Some(Step::Remove(at))
     }
 
     fn start_next(&mut self, now: Moment) -> Step {
@@ -271,8 +316,9 @@ mod tests {
             strategy,
             ..Rules::default()
         };
-        let mut plan = Plan::new(rules, children);
+        let mut plan = Plan::new(rules);
         for child in 0..children {
+            plan.add(Restart::Permanent);
             assert_eq!(plan.next(at(0)), Step::Start(child));
         }
         assert_eq!(plan.next(at(0)), Step::Idle);
@@ -348,18 +394,41 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_done_stays_so() {
-        let mut plan = Plan::new(
-            Rules {
-                until_done: true,
-                ..Rules::default()
-            },
-            1,
-        );
-        assert_eq!(plan.next(at(0)), Step::Start(0));
-        plan.child_ended(0, true, at(1));
+    fn a_transient_child_that_ended_normally_starts_only_with_others() {
+        let mut plan = plan(Strategy::OneForAll, 1);
+        plan.add(Restart::Transient);
+        assert_eq!(plan.next(at(0)), Step::Start(1));
+        plan.child_ended(1, true, at(1));
         assert_eq!(plan.next(at(1)), Step::Idle);
+        plan.child_ended(0, true, at(2));
+        assert_eq!(plan.next(at(2)), Step::Wait(at(102)));
+        assert_eq!(plan.next(at(102)), Step::Start(0));
+        assert_eq!(plan.next(at(102)), Step::Start(1));
+        plan.child_ended(1, false, at(103));
+        assert_eq!(plan.next(at(103)), Step::Stop(0));
         plan.stop();
-        assert_eq!(plan.next(at(1)), Step::Finished(None));
+        plan.child_ended(0, true, at(104));
+        assert_eq!(plan.next(at(104)), Step::Finished(None));
+    }
+
+    #[test]
+    fn a_temporary_child_is_removed_when_it_has_ended() {
+        let mut plan = plan(Strategy::RestForOne, 1);
+        for child in 1..4 {
+            plan.add(Restart::Temporary);
+            assert_eq!(plan.next(at(0)), Step::Start(child));
+        }
+        plan.child_ended(2, false, at(1));
+        assert_eq!(plan.next(at(1)), Step::Remove(2));
+        assert_eq!(plan.next(at(1)), Step::Idle);
+        plan.child_ended(0, false, at(2));
+        assert_eq!(plan.next(at(2)), Step::Stop(2));
+        plan.child_ended(2, false, at(3));
+        assert_eq!(plan.next(at(3)), Step::Remove(2));
+        assert_eq!(plan.next(at(3)), Step::Stop(1));
+        plan.child_ended(1, false, at(4));
+        assert_eq!(plan.next(at(4)), Step::Remove(1));
+        assert_eq!(plan.next(at(4)), Step::Wait(at(102)));
+        assert_eq!(plan.next(at(102)), Step::Start(0));
     }
 }

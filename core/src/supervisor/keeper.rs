@@ -10,7 +10,7 @@ use crate::monitor::{Monitor, Notify};
 use crate::node::{Inner, LocalNode};
 use crate::port::{Context, Port};
 use crate::{Excerpt, Message, PortId, Reason, Text, Value, reason};
-use aemp_proto::supervision::{Plan, Rules, Step};
+use aemp_proto::supervision::{Plan, Restart, Rules, Step};
 
 /// The tags of the messages that a keeper receives.
 pub(super) const STOP: &str = "stop";
@@ -22,6 +22,8 @@ pub(super) struct Keeper {
     plan: Plan,
     epoch: Instant,
     children: Vec<Child>,
+    /// The number of starts of all children.
+    starts: u64,
     live_ports: LivePorts,
 }
 
@@ -29,8 +31,10 @@ struct Child {
     name: Text,
     make: Make,
     port: Option<PortId>,
-    /// The number of starts. A notification about an earlier start is ignored.
+    /// The number of its starts.
     starts: u64,
+    /// Its last start, as the number of it among those of all children. A notification about an earlier one is ignored.
+    start: u64,
     monitor: Option<Monitor>,
     /// The reason of its last end.
     reason: Reason,
@@ -40,24 +44,34 @@ impl Keeper {
     pub(super) fn new(
         node: &Arc<Inner>,
         rules: Rules,
-        children: Vec<(Text, Make)>,
+        children: Vec<(Text, Restart, Make)>,
         live_ports: LivePorts,
     ) -> Self {
-        let child = |(name, make)| Child {
+        let mut keeper = Self {
+            node: Arc::downgrade(node),
+            plan: Plan::new(rules),
+            epoch: Instant::now(),
+            children: Vec::new(),
+            starts: 0,
+            live_ports,
+        };
+        for (name, restart, make) in children {
+            keeper.add_child(name, restart, make);
+        }
+        keeper
+    }
+
+    fn add_child(&mut self, name: Text, restart: Restart, make: Make) {
+        self.children.push(Child {
             name,
             make,
             port: None,
             starts: 0,
+            start: 0,
             monitor: None,
             reason: Reason::normal(),
-        };
-        Self {
-            node: Arc::downgrade(node),
-            plan: Plan::new(rules, children.len()),
-            epoch: Instant::now(),
-            children: children.into_iter().map(child).collect(),
-            live_ports,
-        }
+        });
+        self.plan.add(restart);
     }
 
     /// Executes the steps of the plan until it has to wait.
@@ -67,6 +81,7 @@ impl Keeper {
             match self.plan.next(now) {
                 Step::Start(at) => self.start_child(at, cx),
                 Step::Stop(at) => self.stop_child(at, cx),
+                Step::Remove(at) => self.remove_child(at),
                 Step::Wait(due) => {
                     cx.send_after(due.saturating_sub(now), cx.id(), (WAKE,));
                     return Ok(());
@@ -80,10 +95,12 @@ impl Keeper {
 
     fn start_child(&mut self, at: usize, cx: &mut Context<'_>) {
         let child = &mut self.children[at];
+        self.starts += 1;
+        child.start = self.starts;
         child.starts += 1;
         match (child.make)(&cx.node()) {
             Ok(port) => {
-                let down = (DOWN, at as u64, child.starts);
+                let down = (DOWN, child.start);
                 child.monitor = Some(cx.node().monitor(&port, Notify(&cx.id(), down)));
                 tracing::debug!(target: "aemp::supervisor", child = %child.name, port = %Excerpt(&port), starts = child.starts, "child started");
                 self.set_port(at, Some(port));
@@ -99,6 +116,17 @@ impl Keeper {
         if let Some(port) = &self.children[at].port {
             cx.node().kill(port, shutdown());
         }
+    }
+
+    fn remove_child(&mut self, at: usize) {
+        let child = self.children.remove(at);
+        let mut live_ports = self
+            .live_ports
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        live_ports.remove(at);
+        drop(live_ports);
+        guard::dispose(child);
     }
 
     fn ended(&mut self, at: usize, reason: Reason) {
@@ -146,13 +174,10 @@ impl Port for Keeper {
         match &*values {
             [tag] if tag.as_str() == Some(STOP) => self.plan.stop(),
             [tag] if tag.as_str() == Some(WAKE) => {}
-            [tag, at, starts, reason @ ..] if tag.as_str() == Some(DOWN) => {
-                let at = at.as_u64().and_then(|at| usize::try_from(at).ok());
-                let child = at.and_then(|at| Some((at, self.children.get(at)?)));
-                if let Some((at, child)) = child
-                    && child.port.is_some()
-                    && starts.as_u64() == Some(child.starts)
-                {
+            [tag, start, reason @ ..] if tag.as_str() == Some(DOWN) => {
+                let start = start.as_u64();
+                let of_start = |c: &Child| c.port.is_some() && Some(c.start) == start;
+                if let Some(at) = self.children.iter().position(of_start) {
                     self.ended(at, reason.iter().cloned().collect());
                 }
             }

@@ -14,14 +14,14 @@ use std::time::Duration;
 use crate::node::{Inner, LocalNode};
 use crate::{PortId, Text};
 
-use aemp_proto::supervision::{Rules, Strategy};
+use aemp_proto::supervision::{Restart, Rules, Strategy};
 use keeper::Keeper;
 
 /// The children of a supervisor, and the rules of their restarts.
 ///
 /// A child is a function that creates a port and returns its ID: a port of this node ([`port`](LocalNode::port)), of
 /// another node ([`spawn`](LocalNode::spawn)), or another supervisor. It is called again when the port has died or
-/// messages to it may have been lost. Children are started in the order in which they were added, and stopped in the
+/// messages to it may have been lost, unless its [`Restart`] says otherwise. Children are started in the order in which they were added, and stopped in the
 /// reverse order.
 ///
 /// ```
@@ -43,7 +43,7 @@ use keeper::Keeper;
 #[must_use = "nothing is supervised until it is given to a node"]
 pub struct Supervision {
     rules: Rules,
-    children: Vec<(Text, Make)>,
+    children: Vec<(Text, Restart, Make)>,
 }
 
 type Make = Box<dyn FnMut(&LocalNode) -> Result<PortId, String> + Send>;
@@ -107,22 +107,45 @@ impl Supervision {
         self
     }
 
-    /// A child that ends normally, without a reason, is not restarted.
-    pub fn until_done(mut self) -> Self {
-        self.rules.until_done = true;
-        self
-    }
-
-    /// Adds a child. `make` runs on a shard, so it must not block; its error counts as a death.
-    pub fn child<M, C>(mut self, name: impl Into<Text>, mut make: M) -> Self
+    /// Adds a child that is always restarted, which is [`Restart::Permanent`]. `make` runs on a shard, so it must not block; its
+    /// error counts as a death. Names should differ: of several children with one name, [`Supervisor::child`] finds the first.
+    pub fn child<M, C>(self, name: impl Into<Text>, make: M) -> Self
     where
         M: FnMut(&LocalNode) -> C + Send + 'static,
         C: IntoChild,
     {
-        let make: Make = Box::new(move |node| make(node).into_child());
-        self.children.push((name.into(), make));
+        self.child_with(name, Restart::Permanent, make)
+    }
+
+    /// Adds a child, as [`child`](Self::child) does, and says when it is restarted.
+    ///
+    /// ```
+    /// # fn example(node: aemp::LocalNode) {
+    /// use aemp::{Reason, Restart, Supervision, routes};
+    ///
+    /// // Until it is done: it ends normally, without a reason.
+    /// let import = |node: &aemp::LocalNode| node.port_of(routes().on("done", |cx, ()| cx.stop(Reason::normal())));
+    /// let team = node.supervise(
+    ///     Supervision::one_for_one()
+    ///         .child("server", |node| node.port_of(routes()))
+    ///         .child_with("import", Restart::Transient, import)
+    ///         .child_with("greeting", Restart::Temporary, |node| node.port(|_, message| println!("{message:?}"))),
+    /// );
+    /// # team.detach();
+    /// # }
+    /// ```
+    pub fn child_with<M, C>(mut self, name: impl Into<Text>, restart: Restart, make: M) -> Self
+    where
+        M: FnMut(&LocalNode) -> C + Send + 'static,
+        C: IntoChild,
+    {
+        self.children.push((name.into(), restart, boxed(make)));
         self
     }
+}
+
+fn boxed<C: IntoChild>(mut make: impl FnMut(&LocalNode) -> C + Send + 'static) -> Make {
+    Box::new(move |node| make(node).into_child())
 }
 
 /// The return type of a child's function: the ID of its port, or a `Result` with it.
@@ -173,7 +196,7 @@ impl LocalNode {
 impl Supervisor {
     pub(crate) fn start(node: &Arc<Inner>, supervision: Supervision) -> Self {
         let Supervision { rules, children } = supervision;
-        let names = children.iter().map(|(name, _)| (name.clone(), None));
+        let names = children.iter().map(|(name, _, _)| (name.clone(), None));
         let live_ports: LivePorts = Arc::new(Mutex::new(names.collect()));
         let keeper = Keeper::new(node, rules, children, live_ports.clone());
         Self {
