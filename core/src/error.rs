@@ -45,6 +45,9 @@ pub enum Error {
     /// A port did not get its name.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A child was not added to a supervisor, or not removed from it.
+    #[error(transparent)]
+    Child(#[from] ChildError),
 }
 
 /// Why a port did not get the name that it was to have. The port was not created.
@@ -73,6 +76,41 @@ pub enum NameError {
     /// The name is empty, which is the name of the node port.
     #[error("a port needs a name, and this one is empty: the empty name is that of the node port")]
     Empty,
+}
+
+/// Why a child was not added to a supervisor, or not removed from it.
+///
+/// ```
+/// # async fn example(pool: aemp::Supervisor) -> aemp::Result<()> {
+/// use aemp::ChildError;
+/// match pool.remove("worker 7").await {
+///     Ok(()) => println!("it has ended"),
+///     Err(ChildError::Unknown { name, .. }) => println!("there is no {name}"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChildError {
+    /// Another child of the supervisor has the name.
+    #[error("a child of this supervisor is called {:?}", Excerpt(name))]
+    #[non_exhaustive]
+    NameInUse {
+        /// The name.
+        name: Text,
+    },
+    /// No child of the supervisor has the name.
+    #[error("no child of this supervisor is called {:?}", Excerpt(name))]
+    #[non_exhaustive]
+    Unknown {
+        /// The name.
+        name: Text,
+    },
+    /// The supervisor has ended, and its children with it.
+    #[error("the supervisor has ended")]
+    Ended,
 }
 
 /// Why a node did not start.

@@ -42,7 +42,8 @@ mod watchdog;
 pub use allowance::LogAllowance;
 pub use config::Config;
 pub use error::{
-    CallError, DirectoryError, Error, JoinError, NameError, Result, SendError, StartError,
+    CallError, ChildError, DirectoryError, Error, JoinError, NameError, Result, SendError,
+    StartError,
 };
 pub use lifecycle::ShutdownReport;
 pub use link::{SeedInfo, SeedState};

@@ -243,6 +243,13 @@ async fn destructors_that_panic_one_after_the_other_hurt_nobody() {
         .child("one", child(Bomb(3)))
         .child("two", child(Bomb(3)));
     let supervisor = node.supervise(supervision);
+    supervisor.add("three", child(Bomb(3))).unwrap();
+    supervisor.remove("two").await.unwrap();
+    supervisor.stop().await;
+    // What is added while the supervisor dies is never taken.
+    let supervisor = node.supervise(Supervision::one_for_one());
+    node.kill(supervisor.id(), reason!["because"]);
+    let _ = supervisor.add("one", child(Bomb(3)));
     supervisor.stop().await;
     is_well(node).await;
 }

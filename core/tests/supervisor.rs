@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp_core::{LocalNode, PortId, Reason, Restart, Supervision, reason, routes};
+use aemp_core::{ChildError, LocalNode, PortId, Reason, Restart, Supervision, reason, routes};
 
 async fn node() -> LocalNode {
     LocalNode::builder().id("n").start().await.unwrap()
@@ -233,4 +233,99 @@ async fn supervisors_make_trees() {
     let gone = node.gone(&second);
     tree.stop().await;
     assert_eq!(gone.await.to_string(), "shutdown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_that_are_added_take_part_in_restarts_and_in_the_order_of_the_stop() {
+    let node = node().await;
+    let log: Arc<Mutex<Vec<String>>> = Arc::default();
+    let child = |name: &'static str| {
+        let log = log.clone();
+        move |node: &LocalNode| logging(node, name, &log)
+    };
+    let pool = node.supervise(Supervision::rest_for_one().child("one", child("one")));
+    pool.add("two", child("two")).unwrap();
+    pool.add_with("three", Restart::Temporary, child("three"))
+        .unwrap();
+    pool.add("four", child("four")).unwrap();
+    found(|| pool.child("four")).await;
+    let before = pool.children();
+    assert_eq!(before.len(), 4);
+    node.kill(&before[1], reason!["broken"]);
+    found(|| pool.child("four").filter(|port| !before.contains(port))).await;
+    let after = pool.children();
+    assert_eq!((after.len(), &after[0]), (3, &before[0]));
+    pool.stop().await;
+    let ends = ["two: broken", "four: shutdown", "three: shutdown"];
+    let stops = ["four: shutdown", "two: shutdown", "one: shutdown"];
+    assert_eq!(*log.lock().unwrap(), [ends, stops].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_removed_has_ended_and_frees_its_name() {
+    let node = node().await;
+    let log: Arc<Mutex<Vec<String>>> = Arc::default();
+    let child = |name: &'static str| {
+        let log = log.clone();
+        move |node: &LocalNode| logging(node, name, &log)
+    };
+    let mut supervision = Supervision::one_for_all();
+    for name in ["one", "two", "three"] {
+        supervision = supervision.child(name, child(name));
+    }
+    let pool = node.supervise(supervision);
+    found(|| pool.child("three")).await;
+    let before = pool.children();
+    let taken = pool.add("two", child("two")).unwrap_err();
+    assert!(matches!(&taken, ChildError::NameInUse { name, .. } if name == "two"));
+    let (first, again) = tokio::join!(pool.remove("two"), pool.remove("two"));
+    assert_eq!((first, again), (Ok(()), Ok(())));
+    assert_eq!(*log.lock().unwrap(), ["two: shutdown"]);
+    assert_eq!(pool.children(), [before[0].clone(), before[2].clone()]);
+    let gone = pool.remove("two").await.unwrap_err();
+    assert_eq!(
+        gone.to_string(),
+        r#"no child of this supervisor is called "two""#
+    );
+    // One that has not been started, and one that has the name of another before it.
+    pool.add("two", child("two")).unwrap();
+    assert_eq!(pool.remove("two").await, Ok(()));
+    pool.add("two", child("two")).unwrap();
+    found(|| pool.child("two")).await;
+    assert_eq!(pool.children()[..2], [before[0].clone(), before[2].clone()]);
+    pool.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_temporary_child_that_has_ended_frees_its_name() {
+    let node = node().await;
+    let child = |node: &LocalNode| node.port_of(routes());
+    let pool = node.supervise(Supervision::one_for_one());
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        found(|| pool.add_with("session", Restart::Temporary, child).ok()).await;
+        let session = found(|| pool.child("session")).await;
+        assert!(!sessions.contains(&session));
+        node.kill(&session, Reason::normal());
+        sessions.push(session);
+    }
+    found(|| pool.children().is_empty().then_some(())).await;
+    pool.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_that_has_ended_takes_no_children() {
+    let node = node().await;
+    let child = |node: &LocalNode| node.port_of(routes());
+    let pool = node.supervise(Supervision::one_for_one().child("one", child));
+    let one = found(|| pool.child("one")).await;
+    let (gone, one) = (node.gone(pool.id()), node.gone(&one));
+    node.kill(pool.id(), reason!["murder"]);
+    // It ends while the child is to be removed.
+    assert_eq!(pool.remove("one").await, Err(ChildError::Ended));
+    assert_eq!(one.await.to_string(), "shutdown");
+    gone.await;
+    assert_eq!(pool.add("two", child), Err(ChildError::Ended));
+    assert_eq!(pool.remove("one").await, Err(ChildError::Ended));
+    assert_eq!(pool.children(), []);
 }

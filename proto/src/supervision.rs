@@ -154,6 +154,11 @@ impl Plan {
         });
     }
 
+    /// Stops a child and removes it.
+    pub fn remove(&mut self, child: usize) {
+        self.children[child].leaving = true;
+    }
+
     /// Stops all children, and then the supervisor.
     pub fn stop(&mut self) {
         if !matches!(self.goal, Goal::Finish(_)) {
@@ -272,15 +277,21 @@ impl Plan {
     fn start_next(&mut self, now: Moment) -> Step {
         let mut wait = Step::Idle;
         for (at, child) in self.children.iter_mut().enumerate() {
-            match (child.state, wait) {
-                (State::Due(due), _) if due <= now => {
-                    child.state = State::Alive;
-                    child.started = now;
-                    return Step::Start(at);
-                }
-                (State::Due(due), Step::Wait(other)) => wait = Step::Wait(due.min(other)),
-                (State::Due(due), _) => wait = Step::Wait(due),
-                _ => {}
+            let State::Due(due) = child.state else {
+                continue;
+            };
+            if due <= now {
+                child.state = State::Alive;
+                child.started = now;
+                return Step::Start(at);
+            }
+            wait = match wait {
+                Step::Wait(other) => Step::Wait(due.min(other)),
+                _ => Step::Wait(due),
+            };
+            // One that was added meanwhile does not start before those it may depend on.
+            if self.rules.strategy != Strategy::OneForOne {
+                break;
             }
         }
         wait
@@ -306,6 +317,8 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    mod model;
 
     fn at(millis: u64) -> Moment {
         Duration::from_millis(millis)
@@ -380,17 +393,29 @@ mod tests {
     #[test]
     fn rest_for_one_leaves_those_before_the_one_that_died() {
         let mut plan = plan(Strategy::RestForOne, 4);
-        plan.child_ended(2, false, at(0));
-        assert_eq!(plan.next(at(0)), Step::Stop(3));
-        assert_eq!(plan.next(at(0)), Step::Idle);
-        // One before them dies while they stop: it stops and starts with them.
-        plan.child_ended(1, false, at(50));
-        assert_eq!(plan.next(at(50)), Step::Idle);
-        plan.child_ended(3, false, at(60));
-        assert_eq!(plan.next(at(60)), Step::Wait(at(150)));
-        let started: Vec<_> = (1..4).map(|_| plan.next(at(150))).collect();
-        assert_eq!(started, [1, 2, 3].map(Step::Start));
+        plan.child_ended(3, false, at(0));
+        assert_eq!(plan.next(at(0)), Step::Wait(at(100)));
+        assert_eq!(plan.next(at(100)), Step::Start(3));
+        plan.child_ended(2, false, at(100));
+        assert_eq!(plan.next(at(100)), Step::Stop(3));
+        assert_eq!(plan.next(at(100)), Step::Idle);
+        // A child before them dies while they stop: it stops and starts with them.
+        plan.child_ended(1, false, at(150));
         assert_eq!(plan.next(at(150)), Step::Idle);
+        plan.child_ended(3, false, at(160));
+        assert_eq!(plan.next(at(160)), Step::Wait(at(250)));
+        let started: Vec<_> = (1..4).map(|_| plan.next(at(250))).collect();
+        assert_eq!(started, [1, 2, 3].map(Step::Start));
+        assert_eq!(plan.next(at(250)), Step::Idle);
+        // The longest of their pauses counts: the second one of child 2.
+        plan.child_ended(2, false, at(300));
+        assert_eq!(plan.next(at(300)), Step::Stop(3));
+        plan.child_ended(0, false, at(300));
+        assert_eq!(plan.next(at(300)), Step::Idle);
+        plan.child_ended(3, false, at(300));
+        assert_eq!(plan.next(at(300)), Step::Stop(1));
+        plan.child_ended(1, false, at(300));
+        assert_eq!(plan.next(at(300)), Step::Wait(at(500)));
     }
 
     #[test]

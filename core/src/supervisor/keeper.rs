@@ -1,19 +1,21 @@
 //! `Keeper`: the port that executes the plan of a supervisor.
 
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
-use super::{LivePorts, Make};
+use super::Make;
+use super::roster::Roster;
 use crate::guard;
 use crate::monitor::{Monitor, Notify};
 use crate::node::{Inner, LocalNode};
 use crate::port::{Context, Port};
 use crate::{Excerpt, Message, PortId, Reason, Text, Value, reason};
-use aemp_proto::supervision::{Plan, Restart, Rules, Step};
+use aemp_proto::supervision::{Plan, Rules, Step};
 
 /// The tags of the messages that a keeper receives.
 pub(super) const STOP: &str = "stop";
+pub(super) const CHANGED: &str = "changed";
 const WAKE: &str = "wake";
 const DOWN: &str = "down";
 
@@ -24,7 +26,7 @@ pub(super) struct Keeper {
     children: Vec<Child>,
     /// The number of starts of all children.
     starts: u64,
-    live_ports: LivePorts,
+    roster: Arc<Roster>,
 }
 
 struct Child {
@@ -41,37 +43,35 @@ struct Child {
 }
 
 impl Keeper {
-    pub(super) fn new(
-        node: &Arc<Inner>,
-        rules: Rules,
-        children: Vec<(Text, Restart, Make)>,
-        live_ports: LivePorts,
-    ) -> Self {
-        let mut keeper = Self {
+    pub(super) fn new(node: &Arc<Inner>, rules: Rules, roster: Arc<Roster>) -> Self {
+        Self {
             node: Arc::downgrade(node),
             plan: Plan::new(rules),
             epoch: Instant::now(),
             children: Vec::new(),
             starts: 0,
-            live_ports,
-        };
-        for (name, restart, make) in children {
-            keeper.add_child(name, restart, make);
+            roster,
         }
-        keeper
     }
 
-    fn add_child(&mut self, name: Text, restart: Restart, make: Make) {
-        self.children.push(Child {
-            name,
-            make,
-            port: None,
-            starts: 0,
-            start: 0,
-            monitor: None,
-            reason: Reason::normal(),
-        });
-        self.plan.add(restart);
+    /// Takes the children that were added or are to be removed.
+    fn take_changes(&mut self) {
+        let (added, leaving) = self.roster.changes();
+        for spec in added {
+            self.children.push(Child {
+                name: spec.name,
+                make: spec.make,
+                port: None,
+                starts: 0,
+                start: 0,
+                monitor: None,
+                reason: Reason::normal(),
+            });
+            self.plan.add(spec.restart);
+        }
+        for at in leaving {
+            self.plan.remove(at);
+        }
     }
 
     /// Executes the steps of the plan until it has to wait.
@@ -119,14 +119,8 @@ impl Keeper {
     }
 
     fn remove_child(&mut self, at: usize) {
-        let child = self.children.remove(at);
-        let mut live_ports = self
-            .live_ports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        live_ports.remove(at);
-        drop(live_ports);
-        guard::dispose(child);
+        guard::dispose(self.children.remove(at));
+        self.roster.take(at).removed();
     }
 
     fn ended(&mut self, at: usize, reason: Reason) {
@@ -142,11 +136,7 @@ impl Keeper {
     }
 
     fn set_port(&mut self, at: usize, port: Option<PortId>) {
-        let mut live_ports = self
-            .live_ports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        live_ports[at].1.clone_from(&port);
+        self.roster.set_port(at, port.clone());
         self.children[at].port = port;
     }
 
@@ -166,6 +156,7 @@ fn shutdown() -> Reason {
 
 impl Port for Keeper {
     fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+        self.take_changes();
         self.execute_plan(cx)
     }
 
@@ -173,6 +164,7 @@ impl Port for Keeper {
         let values = message.into_values()?;
         match &*values {
             [tag] if tag.as_str() == Some(STOP) => self.plan.stop(),
+            [tag] if tag.as_str() == Some(CHANGED) => self.take_changes(),
             [tag] if tag.as_str() == Some(WAKE) => {}
             [tag, start, reason @ ..] if tag.as_str() == Some(DOWN) => {
                 let start = start.as_u64();
@@ -199,5 +191,6 @@ impl Drop for Keeper {
             }
             guard::dispose(child);
         }
+        guard::dispose_all(self.roster.end());
     }
 }

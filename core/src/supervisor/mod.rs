@@ -3,19 +3,22 @@
 //! [`Supervision`] lists the children and the rules, [`LocalNode::supervise`](crate::LocalNode::supervise) starts it, and
 //! [`Supervisor`] is the handle. A supervisor is a port: it can be monitored, and be a child of another one. The plan
 //! ([`aemp_proto::supervision`]) decides the steps, without ports and without a clock; `keeper` is the port that executes
-//! them.
+//! them, and `roster` what it shares with the handle.
 
 mod keeper;
+mod roster;
 
 use std::fmt::Display;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::ChildError;
 use crate::node::{Inner, LocalNode};
 use crate::{PortId, Text};
 
 use aemp_proto::supervision::{Restart, Rules, Strategy};
 use keeper::Keeper;
+use roster::Roster;
 
 /// The children of a supervisor, and the rules of their restarts.
 ///
@@ -43,7 +46,13 @@ use keeper::Keeper;
 #[must_use = "nothing is supervised until it is given to a node"]
 pub struct Supervision {
     rules: Rules,
-    children: Vec<(Text, Restart, Make)>,
+    children: Vec<Spec>,
+}
+
+struct Spec {
+    name: Text,
+    restart: Restart,
+    make: Make,
 }
 
 type Make = Box<dyn FnMut(&LocalNode) -> Result<PortId, String> + Send>;
@@ -139,13 +148,24 @@ impl Supervision {
         M: FnMut(&LocalNode) -> C + Send + 'static,
         C: IntoChild,
     {
-        self.children.push((name.into(), restart, boxed(make)));
+        self.children.push(Spec::new(name.into(), restart, make));
         self
     }
 }
 
-fn boxed<C: IntoChild>(mut make: impl FnMut(&LocalNode) -> C + Send + 'static) -> Make {
-    Box::new(move |node| make(node).into_child())
+impl Spec {
+    fn new<M, C>(name: Text, restart: Restart, mut make: M) -> Self
+    where
+        M: FnMut(&LocalNode) -> C + Send + 'static,
+        C: IntoChild,
+    {
+        let make = Box::new(move |node: &LocalNode| make(node).into_child());
+        Self {
+            name,
+            restart,
+            make,
+        }
+    }
 }
 
 /// The return type of a child's function: the ID of its port, or a `Result` with it.
@@ -174,17 +194,26 @@ impl<E: Display> IntoChild for Result<PortId, E> {
     }
 }
 
-/// The handle of a supervisor. Dropping it stops the supervisor and its children.
+/// The handle of a supervisor, which also adds and removes children. Dropping it stops the supervisor and its children.
+///
+/// ```
+/// # async fn example(node: aemp::LocalNode) -> Result<(), aemp::ChildError> {
+/// use aemp::{Restart, Supervision, routes};
+/// let pool = node.supervise(Supervision::one_for_one().child("first", |node| node.port_of(routes())));
+/// pool.add("second", |node| node.port_of(routes()))?;
+/// // For a session: when its port has died, the supervisor has forgotten it.
+/// pool.add_with("session 7", Restart::Temporary, |node| node.port_of(routes()))?;
+/// pool.remove("first").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "children are stopped when their supervisor is dropped; keep it, or call `detach`"]
 pub struct Supervisor {
     id: PortId,
     node: Arc<Inner>,
-    live_ports: LivePorts,
+    roster: Arc<Roster>,
     detached: bool,
 }
-
-/// The children by name, with their live ports.
-type LivePorts = Arc<Mutex<Vec<(Text, Option<PortId>)>>>;
 
 impl LocalNode {
     /// Starts a supervisor. Its children may be ports of this node or of others.
@@ -196,13 +225,11 @@ impl LocalNode {
 impl Supervisor {
     pub(crate) fn start(node: &Arc<Inner>, supervision: Supervision) -> Self {
         let Supervision { rules, children } = supervision;
-        let names = children.iter().map(|(name, _, _)| (name.clone(), None));
-        let live_ports: LivePorts = Arc::new(Mutex::new(names.collect()));
-        let keeper = Keeper::new(node, rules, children, live_ports.clone());
+        let roster = Arc::new(Roster::new(children));
         Self {
-            id: node.add_port(keeper),
+            id: node.add_port(Keeper::new(node, rules, roster.clone())),
             node: node.clone(),
-            live_ports,
+            roster,
             detached: false,
         }
     }
@@ -214,24 +241,57 @@ impl Supervisor {
 
     /// The port of the child called `name`, if it is alive. It changes with each restart.
     pub fn child(&self, name: &str) -> Option<PortId> {
-        let live_ports = self
-            .live_ports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let child = live_ports.iter().find(|(n, _)| n == name);
-        child.and_then(|(_, port)| port.clone())
+        self.roster.port(name)
     }
 
     /// The ports of all live children, in the order in which they were added.
     pub fn children(&self) -> Vec<PortId> {
-        let live_ports = self
-            .live_ports
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        live_ports
-            .iter()
-            .filter_map(|(_, port)| port.clone())
-            .collect()
+        self.roster.ports()
+    }
+
+    /// Adds a child after the others, as [`Supervision::child`] does. It is started soon, or after a restart that is under way.
+    ///
+    /// # Errors
+    /// A child has the name, or the supervisor has ended.
+    pub fn add<M, C>(&self, name: impl Into<Text>, make: M) -> Result<(), ChildError>
+    where
+        M: FnMut(&LocalNode) -> C + Send + 'static,
+        C: IntoChild,
+    {
+        self.add_with(name, Restart::Permanent, make)
+    }
+
+    /// Adds a child after the others, as [`Supervision::child_with`] does.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn add_with<M, C>(
+        &self,
+        name: impl Into<Text>,
+        restart: Restart,
+        make: M,
+    ) -> Result<(), ChildError>
+    where
+        M: FnMut(&LocalNode) -> C + Send + 'static,
+        C: IntoChild,
+    {
+        self.roster.add(Spec::new(name.into(), restart, make))?;
+        self.node.send(&self.id, (keeper::CHANGED,));
+        Ok(())
+    }
+
+    /// Stops a child with the reason `shutdown`, whatever depends on it, and returns when it has ended. It is not restarted, and
+    /// its name is free.
+    ///
+    /// # Cancel safety
+    /// Once polled, the child is removed even if the future is dropped.
+    ///
+    /// # Errors
+    /// No child has the name, or the supervisor has ended, also if it ends meanwhile.
+    pub async fn remove(&self, name: &str) -> Result<(), ChildError> {
+        let removed = self.roster.remove(name)?;
+        self.node.send(&self.id, (keeper::CHANGED,));
+        removed.await.map_err(|_| ChildError::Ended)
     }
 
     /// Stops the children one after the other, in the reverse order, with the reason `shutdown`, and then the supervisor.
