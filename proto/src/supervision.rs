@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn all_for_one_stops_the_others_and_starts_all() {
+    fn one_for_all_stops_the_others_and_starts_all() {
         let mut plan = plan(Strategy::OneForAll, 3);
         plan.child_ended(0, false, at(0));
         assert_eq!(plan.next(at(0)), Step::Stop(2));

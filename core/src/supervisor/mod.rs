@@ -64,6 +64,7 @@ impl Supervision {
     }
 
     /// When a child dies, all others are stopped, in the reverse order, and then all are started again.
+    #[doc(alias = "all_for_one")]
     pub fn one_for_all() -> Self {
         Self::new(Strategy::OneForAll)
     }
