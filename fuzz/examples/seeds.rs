@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aemp::codec::{Codec, Frame, PeerInfo, Envelope};
+use aemp::codec::{Codec, Envelope, Frame, PeerInfo};
 use aemp::{Cbor, Json, Value};
 use aemp_fuzz::{PERL, decode_within};
 use bytes::BytesMut;

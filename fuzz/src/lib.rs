@@ -1,7 +1,7 @@
 //! What the fuzz targets share: decoding a stream whole and in pieces.
 
 use aemp::Value;
-use aemp::codec::{Codec, DecodeError, Limits, PeerInfo, Envelope};
+use aemp::codec::{Codec, DecodeError, Envelope, Limits, PeerInfo};
 use bytes::BytesMut;
 
 /// The provider of AnyEvent::MP nodes, whose messages are read with allowances.

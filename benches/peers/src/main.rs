@@ -144,6 +144,8 @@ async fn main() {
         }
         report(title, &bench, MESSAGES);
         let (ractor, kameo) = (bench.ratio(0, 2), bench.ratio(1, 2));
-        println!("  aemp: {ractor:.2}x the rate of ractor, {kameo:.2}x of kameo (goal: at least 1)");
+        println!(
+            "  aemp: {ractor:.2}x the rate of ractor, {kameo:.2}x of kameo (goal: at least 1)"
+        );
     }
 }
