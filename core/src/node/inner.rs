@@ -253,6 +253,17 @@ impl Inner {
         to.node() == &self.id && !to.port().is_node_port()
     }
 
+    /// Sends a message to a port that may be given as a text.
+    #[inline]
+    pub(crate) fn try_send_to(
+        self: &Arc<Self>,
+        to: impl ToPort,
+        message: impl IntoMessage,
+    ) -> Result<(), SendError> {
+        let sent = self.with_port(&to, |to| self.try_send(to, message, None));
+        sent.unwrap_or_else(|error| Err(SendError::no_port_id(&to, error)))
+    }
+
     #[inline]
     pub(crate) fn try_send(
         self: &Arc<Self>,

@@ -121,8 +121,8 @@ impl LocalNode {
         self.inner.add_port(port)
     }
 
-    /// Creates a port with the given name, so that others can know its ID in advance. Names that begin with `?` are for ports that receive the answers of calls: a message
-    /// that cannot be encoded for such a port kills it.
+    /// Creates a port with the given name, so that others can know its ID in advance. Names that begin with `?` are for
+    /// ports that receive the answers of calls: a message that cannot be encoded for such a port kills it.
     ///
     /// # Errors
     /// If a live port of this node has the name, or the name is empty.
@@ -153,9 +153,7 @@ impl LocalNode {
 
     /// Creates a port whose messages are awaited, with changed bounds on waiting messages.
     pub fn inbox_with(&self, change: impl FnOnce(&mut InboxConfig)) -> Inbox {
-        let mut bounds = InboxConfig::new(self.inner.config.inbox_limit);
-        change(&mut bounds);
-        Inbox::new(&self.inner, bounds)
+        Inbox::new(&self.inner, self.inbox_config(change))
     }
 
     /// Creates a port whose messages are of type `M`, and are awaited; see [`typed_port`](Self::typed_port). It is a
@@ -185,18 +183,21 @@ impl LocalNode {
     where
         M: DeserializeOwned + Send + 'static,
     {
+        Inbox::typed(&self.inner, self.inbox_config(change))
+    }
+
+    fn inbox_config(&self, change: impl FnOnce(&mut InboxConfig)) -> InboxConfig {
         let mut bounds = InboxConfig::new(self.inner.config.inbox_limit);
         change(&mut bounds);
-        Inbox::typed(&self.inner, bounds)
+        bounds
     }
 
     /// Sends a message to a port of this or any other node, given by its ID or as a text ([`ToPort`]). Never blocks.
     ///
     /// `message` is a [`Message`] or a value of any type with `Serialize`: [`to_values`](crate::message::to_values) has the
-    /// elements that it becomes. A message to a
-    /// port that does not exist is dropped. If the message cannot be encoded for the connection, that is logged, and
-    /// this node's monitors on the port fire with `encode_error NODE PATH`; [`try_send`](Self::try_send) returns the
-    /// error instead.
+    /// elements that it becomes. A message to a port that does not exist is dropped. If the message cannot be encoded for
+    /// the connection, that is logged, and this node's monitors on the port fire with `encode_error NODE PATH`;
+    /// [`try_send`](Self::try_send) returns the error instead.
     ///
     /// The message's `Serialize` runs inside this call and must not send to the same node itself.
     #[doc(alias = "snd")]
@@ -213,10 +214,7 @@ impl LocalNode {
     /// If the codec of the connection cannot carry an element, or `to` is a text that is no port ID; nothing was sent and no
     /// monitor fires. A message that waits for a connection is encoded later, and then treated as by `send`.
     pub fn try_send(&self, to: impl ToPort, message: impl IntoMessage) -> Result<(), SendError> {
-        let sent = self
-            .inner
-            .with_port(&to, |to| self.inner.try_send(to, message, None));
-        sent.unwrap_or_else(|error| Err(SendError::no_port_id(&to, error)))
+        self.inner.try_send_to(to, message)
     }
 
     /// Waits until the queue for `node` is below the high-water mark (`Config::high_water`). A fast producer awaits this
@@ -287,9 +285,9 @@ impl LocalNode {
         Call::new(self.inner.clone(), port, message)
     }
 
-    /// Runs the function that `node`, a node's ID or one of its ports, offers as `function` as a new port there, and returns that port's ID, which can be
-    /// used at once. If there is no such function, or the arguments do not match, the port does not exist, and a
-    /// monitor on it fires.
+    /// Runs the function that `node`, a node's ID or one of its ports, offers as `function` as a new port there, and
+    /// returns that port's ID, which can be used at once. If there is no such function, or the arguments do not match,
+    /// the port does not exist, and a monitor on it fires.
     ///
     /// # Errors
     /// If the arguments cannot be serialised, or `node` is a text that is no ID.

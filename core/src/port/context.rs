@@ -115,7 +115,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As for [`LocalNode::try_send`].
     pub fn try_send(&self, to: impl ToPort, message: impl IntoMessage) -> Result<(), SendError> {
-        self.node().try_send(to, message)
+        self.node.try_send_to(to, message)
     }
 
     /// Sends a message of the port's type, as [`LocalNode::tell`] does.
