@@ -4,13 +4,16 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::de::{self, DeserializeSeed, Error as _, Unexpected};
+use serde::de::{self, Error as _, Unexpected};
 
 use super::typed::{Item, untagged};
 use super::{Token, TokenReader};
-use crate::value::de::no_name;
 use crate::value::scalar::{Scalar, text_of};
-use crate::value::{Countable, Integer, MAX_RESERVE, Map, Names, ParseError, Value, Values};
+use crate::value::{Integer, MAX_RESERVE, Map, ParseError, Value, Values};
+
+mod access;
+
+pub(super) use access::Pairs;
 
 /// A byte string of at least this length that is more than half of the message shares the message's bytes. Others are
 /// copied, so that a small part does not keep a whole message in memory.
@@ -109,6 +112,12 @@ impl<'a, F: TokenReader + ?Sized> Reader<'a, F> {
         let mut ahead = *self;
         let token = untagged(&mut ahead, token).ok()?;
         ahead.integer(token)
+    }
+
+    /// The last token, `token`, as a text, if it is one or, in a message of an AnyEvent::MP node, counts as one.
+    pub(super) fn scalar_text(&self, token: Token) -> Result<Option<Cow<'a, str>>, ParseError> {
+        let scalar = self.scalar(token)?;
+        Ok(scalar.and_then(|scalar| scalar.text(self.lenient)))
     }
 
     /// The last token, `token`, as a scalar, if it is one.
@@ -393,10 +402,7 @@ impl<'a> Seq<'_, 'a> {
             None => None,
             Some(Token::Text(len)) => Some(self.reader.text(len, 0)?.into()),
             Some(Token::Quoted(len)) => Some(self.reader.text(len, 1)?.into()),
-            Some(token) => {
-                let scalar = self.reader.scalar(token)?;
-                scalar.and_then(|scalar| scalar.text(self.reader.lenient))
-            }
+            Some(token) => self.reader.scalar_text(token)?,
         })
     }
 
@@ -412,126 +418,5 @@ impl<'a> Seq<'_, 'a> {
     /// Whether no element remains. Reads the end token if that has not been read yet.
     pub(super) fn is_done(&mut self) -> Result<bool, ParseError> {
         Ok(self.left.next(self.reader)?.is_none())
-    }
-}
-
-impl<'de> Countable<'de> for Seq<'_, '_> {
-    fn up_to_two(&self) -> usize {
-        if let Some(len) = self.left.known() {
-            return len.min(2);
-        }
-        let (mut reader, mut left) = (*self.reader, self.left);
-        let mut count = 0;
-        while count < 2 {
-            match left.next(&mut reader) {
-                Ok(None) => break,
-                // An element that cannot be read counts: reading it gives the error.
-                Err(_) => return 2,
-                Ok(Some(token)) => match reader.skip(token) {
-                    Ok(()) => count += 1,
-                    Err(_) => return 2,
-                },
-            }
-        }
-        count
-    }
-    fn next_integer(&self) -> Option<Integer> {
-        let (mut reader, mut left) = (*self.reader, self.left);
-        let token = left.next(&mut reader).ok()??;
-        reader.integer(token)
-    }
-}
-
-impl Names for Seq<'_, '_> {
-    /// The position of the name.
-    type Mark = usize;
-    #[inline]
-    fn mark(&self) -> usize {
-        self.reader.at
-    }
-    fn is_one_of(&self, at: &usize, names: &[&str]) -> bool {
-        self.reader.is_one_of(*at, names)
-    }
-}
-
-impl Names for &mut Pairs<'_, '_> {
-    type Mark = usize;
-    #[inline]
-    fn mark(&self) -> usize {
-        self.reader.at
-    }
-    fn is_one_of(&self, at: &usize, names: &[&str]) -> bool {
-        self.reader.is_one_of(*at, names)
-    }
-}
-
-impl Reader<'_> {
-    /// Whether the text at `at`, which was read before, is one of `names`.
-    #[cold]
-    fn is_one_of(&self, at: usize, names: &[&str]) -> bool {
-        let mut reader = *self;
-        reader.at = at;
-        let mut text = || {
-            let token = Left(1).next(&mut reader)?;
-            let token = untagged(&mut reader, token.ok_or_else(stray_end)?)?;
-            let scalar = reader.scalar(token)?;
-            Ok::<_, ParseError>(scalar.and_then(|scalar| scalar.text(reader.lenient)))
-        };
-        text().is_ok_and(|text| text.is_some_and(|text| names.contains(&&*text)))
-    }
-}
-
-impl<'de> de::SeqAccess<'de> for Seq<'_, '_> {
-    type Error = ParseError;
-    #[inline(always)]
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, ParseError> {
-        match self.left.next(self.reader)? {
-            Some(token) => seed.deserialize(self.reader.item(token)).map(Some),
-            None => Ok(None),
-        }
-    }
-    fn size_hint(&self) -> Option<usize> {
-        self.left.known()
-    }
-}
-
-/// The pairs of a map.
-pub(super) struct Pairs<'r, 'a> {
-    pub(super) reader: &'r mut Reader<'a>,
-    pub(super) left: Left,
-    /// Whether the keys are names of fields or variants, for which serde takes an integer as an index.
-    pub(super) are_names: bool,
-}
-
-impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
-    type Error = ParseError;
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, ParseError> {
-        match self.left.next(self.reader)? {
-            Some(token) => {
-                if self.are_names
-                    && let Some(n) = self.reader.integer(token)
-                {
-                    return Err(no_name(n));
-                }
-                seed.deserialize(self.reader.item(token)).map(Some)
-            }
-            None => Ok(None),
-        }
-    }
-    fn next_value_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<T::Value, ParseError> {
-        let token = self.reader.token()?;
-        seed.deserialize(self.reader.item(token))
-    }
-    fn size_hint(&self) -> Option<usize> {
-        self.left.known()
     }
 }

@@ -150,8 +150,7 @@ impl<'de> Deserializer<'de> for Item<'_, '_> {
                 Some(_) => Err(ParseError::invalid_type(de::Unexpected::Map, expected)),
             };
         }
-        let scalar = reader.scalar(token)?;
-        match scalar.and_then(|scalar| scalar.text(reader.lenient)) {
+        match reader.scalar_text(token)? {
             Some(name) => visitor.visit_enum(de::value::StrDeserializer::new(&name)),
             None => Err(reader.mismatch(token, expected)),
         }
