@@ -8,18 +8,14 @@ use aemp_proto::message::values_to_send;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Call, Directory, Gone, Group, Inner, Node, NodeBuilder, NodeStats, TimerGuard, node_port,
-};
+use super::{Call, Directory, Gone, Group, Inner, Node, NodeBuilder, TimerGuard, node_port};
 use crate::codec::Frame;
-use crate::error::{JoinError, NameError, SendError};
+use crate::error::{NameError, SendError};
 use crate::lifecycle::ShutdownReport;
 use crate::link::{self, SeedInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
 use crate::port::{Handler, Inbox, InboxConfig, Outcome, Port, ToPort};
-use crate::shard::PortStats;
-use crate::traffic::{ConnectionInfo, NodeEvents, Tap, TapConfig};
 use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
 
 /// A handle of a node in this process. Clones refer to the same node. The node stops when the last clone is dropped or
@@ -427,85 +423,6 @@ impl LocalNode {
     #[doc(alias = "grp_reg")]
     pub fn group(&self, name: &str) -> Group {
         Group::new(self.inner.clone(), name)
-    }
-
-    /// The addresses at which others reach this node, best first: in the order of the binds, and for each bind in the
-    /// order of its transport; but link-local addresses after all others, and loopback addresses last.
-    #[doc(alias = "binds")]
-    pub fn addresses(&self) -> Vec<Address> {
-        self.inner.addresses()
-    }
-
-    /// The connections that are up, sorted by peer.
-    #[doc(alias = "links")]
-    pub fn connections(&self) -> Vec<ConnectionInfo> {
-        self.inner
-            .network
-            .peers()
-            .iter()
-            .filter_map(|peer| peer.link())
-            .collect()
-    }
-
-    /// Statistics of the node: traffic, queues and liveness of its connections, work of its shards.
-    pub fn stats(&self) -> NodeStats {
-        self.inner.stats()
-    }
-
-    /// All live ports of this node, sorted by name, including those of calls and inboxes. Messages sent before are
-    /// processed first. The list has an entry for each port: do not request it every second from a node with a million
-    /// ports.
-    pub async fn ports(&self) -> Vec<PortStats> {
-        self.inner.shards.ports().await
-    }
-
-    /// Copies [`stats`](Self::stats) to the recorder of the `metrics` facade every `period`, until the node stops. Names
-    /// begin with `aemp_`; links are labelled with `node` and `peer`, shards with `node` and `shard`.
-    #[cfg(feature = "metrics")]
-    pub fn export_metrics(&self, period: Duration) {
-        let export = super::metrics::export(self.inner.clone(), period);
-        self.inner.life.spawn(export);
-    }
-
-    /// Waits until the node is connected to one of its seeds, or has failed to connect to each of them once. Returns at
-    /// once for a node without seeds.
-    ///
-    /// # Errors
-    /// The failure at the last of the seeds. The node continues to try.
-    pub async fn joined(&self) -> Result<(), JoinError> {
-        let joined = link::joined(&self.inner.links).await;
-        joined.map_err(|(address, text)| JoinError {
-            node: self.inner.id.as_str().into(),
-            address,
-            text,
-        })
-    }
-
-    /// The events of peers that come up and go down from now on.
-    pub fn events(&self) -> NodeEvents {
-        NodeEvents(self.inner.subscribe())
-    }
-
-    /// Copies the messages that cross the node's links from now on, in both directions, and reports the links that are
-    /// up, come up and go down. Links never wait for the reader of the tap: messages that do not fit are counted and
-    /// left out. Messages between ports of this node cross no link. Without a tap the cost is a check of one flag per
-    /// message.
-    ///
-    /// ```
-    /// # async fn example(node: aemp::LocalNode) {
-    /// use aemp::{TapConfig, Tapped};
-    /// let mut tap = node.tap(TapConfig::new().matching("worker#jobs").rate(100));
-    /// while let Some(tapped) = tap.recv().await {
-    ///     if let Tapped::Message(message) = tapped {
-    ///         println!("{} bytes, {} {}", message.len, if message.sent { "to" } else { "from" }, message.peer);
-    ///     }
-    /// }
-    /// # }
-    /// ```
-    pub fn tap(&self, options: TapConfig) -> Tap {
-        let first = || self.connections();
-        let node = (&self.inner.id, &self.inner.life.runtime);
-        Tap::start(&self.inner.network.taps, node, options, first)
     }
 
     /// Stops the node: closes the listeners, writes the queues of peers for up to two seconds, closes the links, which

@@ -14,6 +14,7 @@ mod local;
 mod metrics;
 mod names;
 mod node_port;
+mod observing;
 mod permit;
 mod rejected;
 mod stats;
