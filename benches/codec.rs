@@ -51,7 +51,7 @@ fn small(name: &str, codec: &dyn Codec, by_hand: ByHand, peer: &PeerInfo) {
         reply: None,
     };
     let mut one = BytesMut::new();
-    codec.encode(&frame, peer, &mut one).expect("it fits");
+    aemp::codec::encode(codec, &frame, peer, &mut one).expect("it fits");
     println!("\n{name}: a message of {} bytes", one.len());
     let mut batch = Vec::new();
     for _ in 0..BATCH {
@@ -134,14 +134,14 @@ fn small(name: &str, codec: &dyn Codec, by_hand: ByHand, peer: &PeerInfo) {
             }),
             Case::new("ours, from the type", || {
                 x.clear();
-                codec.encode(&frame, peer, &mut x).expect("it fits");
+                aemp::codec::encode(codec, &frame, peer, &mut x).expect("it fits");
                 x.len()
             }),
             Case::new("ours, from values", || {
                 y.clear();
                 let body = Outgoing::Values(&values);
                 let frame = Frame { body, ..frame };
-                codec.encode(&frame, peer, &mut y).expect("it fits");
+                aemp::codec::encode(codec, &frame, peer, &mut y).expect("it fits");
                 y.len()
             }),
         ],
@@ -149,7 +149,7 @@ fn small(name: &str, codec: &dyn Codec, by_hand: ByHand, peer: &PeerInfo) {
 }
 
 fn next(decoder: &mut Box<dyn Decoder>, src: &mut BytesMut) -> Option<Envelope> {
-    decoder.decode(src).expect("well-formed")
+    aemp::codec::decode(&mut **decoder, src).expect("well-formed")
 }
 
 /// What it costs to go by way of values: the same message over a codec of tokens and over one of values, and what the
@@ -165,7 +165,7 @@ fn by_values(peer: &PeerInfo) {
     let codecs: [&dyn Codec; 2] = [&Cbor, &msgpack];
     let [cbor, packed] = codecs.map(|codec| {
         let mut one = BytesMut::new();
-        codec.encode(&frame, peer, &mut one).expect("it fits");
+        aemp::codec::encode(codec, &frame, peer, &mut one).expect("it fits");
         one
     });
     println!("\nby values: a message of {} bytes", packed.len());
@@ -209,11 +209,11 @@ fn by_values(peer: &PeerInfo) {
         vec![
             Case::new("cbor by tokens, from the type", || {
                 x.clear();
-                Cbor.encode(&frame, peer, &mut x).expect("it fits");
+                aemp::codec::encode(&Cbor, &frame, peer, &mut x).expect("it fits");
             }),
             Case::new("msgpack by values, from the type", || {
                 y.clear();
-                msgpack.encode(&frame, peer, &mut y).expect("it fits");
+                aemp::codec::encode(&msgpack, &frame, peer, &mut y).expect("it fits");
             }),
             Case::new("rmp_serde alone, from a value", || {
                 z.clear();
@@ -235,7 +235,7 @@ fn nested(peer: &PeerInfo) {
     ];
     let frame = Frame::new("dBjvXzl0aSf1", &values);
     let mut one = BytesMut::new();
-    Cbor.encode(&frame, peer, &mut one).expect("it fits");
+    aemp::codec::encode(&Cbor, &frame, peer, &mut one).expect("it fits");
     println!("\nnested: a message of {} bytes", one.len());
     let batch = one.repeat(BATCH);
     let mut decoder = Cbor.decoder(&Limits::default(), peer);
@@ -272,7 +272,7 @@ fn nested(peer: &PeerInfo) {
             }),
             Case::new("cbor", || {
                 y.clear();
-                Cbor.encode(&frame, peer, &mut y).expect("it fits");
+                aemp::codec::encode(&Cbor, &frame, peer, &mut y).expect("it fits");
                 y.len()
             }),
         ],
@@ -288,7 +288,7 @@ fn large(peer: &PeerInfo) {
         reply: None,
     };
     let mut whole = BytesMut::new();
-    Cbor.encode(&frame, peer, &mut whole).expect("it fits");
+    aemp::codec::encode(&Cbor, &frame, peer, &mut whole).expect("it fits");
     let wire = whole.freeze();
     let mut decoder = Cbor.decoder(&Limits::default(), peer);
     let (mut copy, mut out) = (BytesMut::new(), BytesMut::new());
@@ -301,7 +301,7 @@ fn large(peer: &PeerInfo) {
             }),
             Case::new("encode, from values", || {
                 out.clear();
-                Cbor.encode(&frame, peer, &mut out).expect("it fits");
+                aemp::codec::encode(&Cbor, &frame, peer, &mut out).expect("it fits");
             }),
             Case::new("copy into a new buffer, decode, take out", || {
                 let mut src = BytesMut::from(&wire[..]);

@@ -33,16 +33,16 @@ pub use heads::CborHeads;
 ///
 /// ```
 /// use aemp::Cbor;
-/// use aemp::codec::{Codec, Frame, Limits, Outgoing, PeerInfo};
+/// use aemp::codec::{Codec, Frame, Limits, Outgoing, PeerInfo, decode, encode};
 ///
 /// let peer = PeerInfo::new("peer".parse()?, "");
 /// let frame = Frame { port: "counter", body: Outgoing::Typed(&("add", 41)), reply: None };
 /// let mut wire = bytes::BytesMut::new();
-/// Cbor.encode(&frame, &peer, &mut wire)?;
+/// encode(&Cbor, &frame, &peer, &mut wire)?;
 /// assert_eq!(wire, &b"\x83\x67counter\x63add\x18\x29"[..]);
 ///
 /// let mut decoder = Cbor.decoder(&Limits::default(), &peer);
-/// let received = decoder.decode(&mut wire)?.expect("the message is whole");
+/// let received = decode(&mut *decoder, &mut wire)?.expect("the message is whole");
 /// assert_eq!(received.port.as_str(), "counter");
 /// assert_eq!(received.message.parse::<(String, i64)>()?, ("add".to_owned(), 41));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -138,7 +138,7 @@ fn message(element: &str) -> BytesMut {
 
 fn decode(mut wire: BytesMut) -> Result<Option<Message>, DecodeError> {
     let mut decoder = Cbor.decoder(&Limits::default(), &peer());
-    Ok(decoder.decode(&mut wire)?.map(|received| received.message))
+    Ok(aemp::codec::decode(&mut *decoder, &mut wire)?.map(|received| received.message))
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn appendix_a_is_what_we_write() {
                 reply: None,
             };
             let mut out = BytesMut::new();
-            Cbor.encode(&frame, &peer(), &mut out).unwrap();
+            aemp::codec::encode(&Cbor, &frame, &peer(), &mut out).unwrap();
             assert_eq!(out, message(hex), "{hex} {diagnostic}");
         }
     }

@@ -28,16 +28,16 @@ pub use heads::JsonHeads;
 ///
 /// ```
 /// use aemp::Json;
-/// use aemp::codec::{Codec, Frame, Limits, Outgoing, PeerInfo};
+/// use aemp::codec::{Codec, Frame, Limits, Outgoing, PeerInfo, decode, encode};
 ///
 /// let peer = PeerInfo::new("peer".parse()?, "");
 /// let frame = Frame { port: "counter", body: Outgoing::Typed(&("add", 41)), reply: None };
 /// let mut wire = bytes::BytesMut::new();
-/// Json.encode(&frame, &peer, &mut wire)?;
+/// encode(&Json, &frame, &peer, &mut wire)?;
 /// assert_eq!(wire, r#"["counter","add",41]"#);
 ///
 /// let mut decoder = Json.decoder(&Limits::default(), &peer);
-/// let received = decoder.decode(&mut wire)?.expect("the message is whole");
+/// let received = decode(&mut *decoder, &mut wire)?.expect("the message is whole");
 /// assert_eq!(received.port.as_str(), "counter");
 /// assert_eq!(received.message.parse::<(String, i64)>()?, ("add".to_owned(), 41));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -23,7 +23,7 @@ fn decode(wire: &[u8], size: usize) -> (Vec<Message>, Option<DecodeError>) {
     for piece in wire.chunks(size) {
         src.extend_from_slice(piece);
         loop {
-            match decoder.decode(&mut src) {
+            match aemp::codec::decode(&mut *decoder, &mut src) {
                 Ok(Some(received)) => messages.push(received.message),
                 Ok(None) => break,
                 Err(error) => return (messages, Some(error)),
@@ -143,7 +143,7 @@ fn encode(body: Outgoing<'_>) -> Result<String, String> {
         reply: None,
     };
     let mut out = BytesMut::from("before");
-    let result = Json.encode(&frame, &peer(), &mut out);
+    let result = aemp::codec::encode(&Json, &frame, &peer(), &mut out);
     let text = String::from_utf8(out.to_vec()).unwrap();
     match result {
         Ok(()) => Ok(text["before".len()..].to_owned()),

@@ -105,7 +105,8 @@ impl Seeds {
         let peer = PeerInfo::new("peer".parse().expect("an ID"), PERL);
         for codec in [&Cbor as &dyn Codec, &Json] {
             let mut wire = BytesMut::new();
-            let written = codec.encode(&Frame::new(port.as_str(), &values), &peer, &mut wire);
+            let written =
+                aemp::codec::encode(codec, &Frame::new(port.as_str(), &values), &peer, &mut wire);
             if written.is_err() || wire.len() > MAX_SEED {
                 continue;
             }

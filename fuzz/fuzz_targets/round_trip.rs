@@ -57,7 +57,8 @@ fn there_and_back(codec: &dyn Codec, provider: &str, values: &[Value], text: &st
     let write = |body| {
         let mut out = BytesMut::from("before");
         let reply = None;
-        let written = codec.encode(
+        let written = aemp::codec::encode(
+            codec,
             &Frame {
                 port: "port",
                 body,

@@ -58,7 +58,7 @@ pub fn decode_within(
         let (piece, after) = rest.split_at(size.clamp(1, rest.len().max(1)).min(rest.len()));
         src.extend_from_slice(piece);
         loop {
-            match decoder.decode(&mut src) {
+            match aemp::codec::decode(&mut *decoder, &mut src) {
                 Ok(Some(one)) => received.push(one),
                 Ok(None) => break,
                 Err(error) => {

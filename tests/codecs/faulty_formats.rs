@@ -159,10 +159,16 @@ fn lengths_that_cannot_be_are_errors() {
         let codec = ValueCodec::new(format.clone()).unwrap();
         let mut decoder = codec.decoder(&Limits::default(), &peer());
         let mut src = BytesMut::from(&b"\x92\xa1p"[..]);
-        assert!(decoder.decode(&mut src).unwrap().is_none());
+        assert!(
+            aemp::codec::decode(&mut *decoder, &mut src)
+                .unwrap()
+                .is_none()
+        );
         format.0.lock().unwrap().head = Some(head);
         src.extend_from_slice(b"\x01");
-        let error = decoder.decode(&mut src).unwrap_err().to_string();
+        let error = aemp::codec::decode(&mut *decoder, &mut src)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(says), "{error}");
     }
 }
@@ -226,7 +232,7 @@ fn what_a_library_refuses_is_an_error_with_its_path_and_leaves_nothing() {
         let mut out = BytesMut::from(&b"before"[..]);
         let values = ["x".into(), value];
         let frame = aemp::codec::Frame::new("port", &values);
-        let error = codec.encode(&frame, &peer(), &mut out).unwrap_err();
+        let error = aemp::codec::encode(&codec, &frame, &peer(), &mut out).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("{path} cannot be written in faulty: seven")

@@ -1,7 +1,7 @@
 //! Limits at their exact edges, and work that is linear however the bytes arrive.
 
 use aemp::Value;
-use aemp::codec::{Codec, DecodeError, Decoder, Found, Limits, Outgoing, StreamDecoder, Token};
+use aemp::codec::{Codec, DecodeError, Found, Limits, Outgoing, StreamDecoder, Token};
 use aemp_codec_cbor::{Cbor, CborHeads};
 use aemp_codec_json::{Json, JsonHeads};
 use bytes::BytesMut;
@@ -23,7 +23,10 @@ pub(crate) fn expect_refused_without_room(
 ) {
     let mut decoder = codec.decoder(limits, &peer());
     let mut src = BytesMut::from(wire);
-    assert_eq!(decoder.decode(&mut src).unwrap_err(), error);
+    assert_eq!(
+        aemp::codec::decode(&mut *decoder, &mut src).unwrap_err(),
+        error
+    );
     assert!(src.capacity() < 4096);
 }
 
@@ -144,13 +147,19 @@ fn room_for_a_long_string_is_made_once() {
     let mut decoder = Cbor.decoder(&Limits::default(), &peer());
     let mut src = BytesMut::with_capacity(4096);
     src.extend_from_slice(&wire[..1000]);
-    assert!(decoder.decode(&mut src).unwrap().is_none());
+    assert!(
+        aemp::codec::decode(&mut *decoder, &mut src)
+            .unwrap()
+            .is_none()
+    );
     let room = src.capacity();
     assert!(room >= wire.len());
     src.extend_from_slice(&wire[1000..]);
     assert_eq!(src.capacity(), room);
     let start = src.as_ptr();
-    let received = decoder.decode(&mut src).unwrap().unwrap();
+    let received = aemp::codec::decode(&mut *decoder, &mut src)
+        .unwrap()
+        .unwrap();
     let values = received.message.to_values().unwrap();
     let Value::Bytes(bytes) = &values[0] else {
         panic!("bytes")
@@ -171,7 +180,7 @@ fn kept(len: usize, room: usize) -> (bool, BytesMut) {
     src.extend_from_slice(&wire);
     src.extend_from_slice(&wire[..1000]);
     let memory = src.as_ptr_range();
-    let received = Cbor.decoder(&Limits::default(), &peer()).decode(&mut src);
+    let received = aemp::codec::decode(&mut *Cbor.decoder(&Limits::default(), &peer()), &mut src);
     let message = received.unwrap().unwrap().message;
     (
         memory.contains(&message.as_raw().unwrap().bytes().as_ptr()),
@@ -196,7 +205,7 @@ fn a_byte_string_shares_the_message_only_if_it_is_the_greater_part() {
     let wire = encode(&Cbor, Outgoing::Values(&values)).unwrap();
     let mut src = BytesMut::from(&wire[..]);
     let memory = src.as_ptr_range();
-    let received = Cbor.decoder(&Limits::default(), &peer()).decode(&mut src);
+    let received = aemp::codec::decode(&mut *Cbor.decoder(&Limits::default(), &peer()), &mut src);
     let values = received.unwrap().unwrap().message.into_values().unwrap();
     let shares = values.iter().map(|value| match value {
         Value::Bytes(bytes) => memory.contains(&bytes.as_ptr()),
@@ -216,7 +225,10 @@ fn the_work_is_linear_however_the_bytes_arrive() {
         let mut messages = 0;
         for byte in wire {
             src.extend_from_slice(&[*byte]);
-            while decoder.decode(&mut src).unwrap().is_some() {
+            while aemp::codec::decode(&mut decoder, &mut src)
+                .unwrap()
+                .is_some()
+            {
                 messages += 1;
             }
         }

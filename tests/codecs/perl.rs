@@ -89,7 +89,7 @@ fn a_message_that_is_passed_on_as_it_came_is_to_another_perl_node_what_it_was() 
             body: body(),
             reply,
         };
-        codec.encode(&frame, to, &mut out).unwrap();
+        aemp::codec::encode(codec, &frame, to, &mut out).unwrap();
         out
     };
     // ASCII is the same to Perl either way.
@@ -381,7 +381,12 @@ fn tags_of_types_are_looked_at_as_well() {
     let encode = |to: &PeerInfo, body: &dyn aemp::codec::Emit| {
         let (port, reply) = ("port", None);
         let body = Outgoing::Typed(body);
-        Cbor.encode(&Frame { port, body, reply }, to, &mut BytesMut::new())
+        aemp::codec::encode(
+            &Cbor,
+            &Frame { port, body, reply },
+            to,
+            &mut BytesMut::new(),
+        )
     };
     let good = ("at", vec![Required::<_, 1>(0)]);
     encode(&perl(), &good).unwrap();

@@ -312,7 +312,7 @@ fn the_reply_follows_the_elements() {
                 reply: Some(&reply),
             };
             let mut out = bytes::BytesMut::new();
-            codec.encode(&frame, &peer(), &mut out).unwrap();
+            aemp::codec::encode(codec, &frame, &peer(), &mut out).unwrap();
             let received = decode(codec, &peer(), &out).unwrap().remove(0);
             assert!(received.port.is_node_port());
             let parsed: (String, i64, aemp::PortId) = received.message.parse().unwrap();

@@ -185,7 +185,7 @@ fn written(codec: &dyn Codec, to: &PeerInfo, body: Outgoing<'_>) -> Result<Bytes
         body,
         reply: None,
     };
-    codec.encode(&frame, to, &mut out).map(|()| out)
+    aemp::codec::encode(codec, &frame, to, &mut out).map(|()| out)
 }
 
 proptest! {

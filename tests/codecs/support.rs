@@ -25,7 +25,7 @@ pub(crate) fn encode(codec: &dyn Codec, body: Outgoing<'_>) -> Result<BytesMut, 
         body,
         reply: None,
     };
-    codec.encode(&frame, &peer(), &mut out)?;
+    aemp::codec::encode(codec, &frame, &peer(), &mut out)?;
     Ok(out)
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn encode_to(
     values: &[Value],
 ) -> Result<BytesMut, EncodeError> {
     let mut out = BytesMut::new();
-    codec.encode(&Frame::new("port", values), to, &mut out)?;
+    aemp::codec::encode(codec, &Frame::new("port", values), to, &mut out)?;
     Ok(out)
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn decode_split(
     for end in ends.into_iter().chain([wire.len()]) {
         src.extend_from_slice(&wire[start..end]);
         start = end;
-        while let Some(one) = decoder.decode(&mut src)? {
+        while let Some(one) = aemp::codec::decode(&mut *decoder, &mut src)? {
             received.push(one);
         }
     }

@@ -32,7 +32,7 @@ fn outcome(
         src.extend_from_slice(&bytes[start..end]);
         start = end;
         loop {
-            match decoder.decode(&mut src) {
+            match aemp::codec::decode(&mut *decoder, &mut src) {
                 Ok(Some(received)) => outcomes.push(Outcome::Message(shown(&received))),
                 Ok(None) => break,
                 Err(error) => {

@@ -89,7 +89,7 @@ impl Script {
 
     fn decode(&mut self) -> Option<Vec<Value>> {
         let decoder = self.decoder.as_mut()?;
-        let received = decoder.decode(&mut self.buffer).unwrap();
+        let received = aemp::codec::decode(&mut **decoder, &mut self.buffer).unwrap();
         received.map(values::values)
     }
 

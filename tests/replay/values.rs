@@ -21,7 +21,7 @@ pub(crate) fn decoder(framing: &str, provider: &str) -> Box<dyn aemp::codec::Dec
 /// A recorded message: the port's name, then the elements.
 pub(crate) fn read(framing: &str, bytes: &[u8]) -> Vec<Value> {
     let mut buffer = BytesMut::from(bytes);
-    let received = decoder(framing, "AE-2.02").decode(&mut buffer).unwrap();
+    let received = aemp::codec::decode(&mut *decoder(framing, "AE-2.02"), &mut buffer).unwrap();
     values(received.expect("a whole message"))
 }
 

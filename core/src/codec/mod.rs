@@ -9,14 +9,13 @@ mod value_decoder;
 
 use std::sync::Arc;
 
-use aemp_proto::codec::encode;
 use bytes::BytesMut;
 
 #[doc(inline)]
 pub use aemp_proto::codec::{
     Begins, BoxError, DecodeError, Decoder, Encoder, Envelope, Found, Frame, Head, Header,
     Incoming, Limits, Out, PeerInfo, Position, Scanned, Scanner, Step, StreamDecoder, Tokenizer,
-    ValueFormat, is_utf8,
+    ValueFormat, decode, is_utf8,
 };
 #[doc(inline)]
 pub use aemp_proto::message::Outgoing;
@@ -49,34 +48,31 @@ pub trait Codec: Send + Sync {
     /// The encoder of this codec.
     fn encoder(&self) -> Encoder;
 
-    /// Appends `frame`, a message to `peer`, to `out` as one array: the port's name, the elements, the reply.
-    ///
-    /// Do not override it: a node fetches the encoder and the capabilities when a connection comes up, and encodes each
-    /// message with those.
-    ///
-    /// # Errors
-    /// If this codec cannot carry an element exactly, or an element nests deeper than [`MAX_DEPTH`]. `out` is unchanged
-    /// then.
-    fn encode(
-        &self,
-        frame: &Frame<'_>,
-        peer: &PeerInfo,
-        out: &mut BytesMut,
-    ) -> Result<(), EncodeError> {
-        encode(
-            frame,
-            &guarded(self.encoder()),
-            &self.capabilities(peer),
-            || self.name(),
-            out,
-        )
-    }
-
     /// The keepalive: the bytes of an empty array, which peers ignore (protocol.md section 4).
     fn keepalive(&self) -> &[u8];
 
     /// A decoder for one connection, for messages of `peer` within `limits`.
     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder>;
+}
+
+/// Appends `frame`, a message to `peer`, to `out` in the framing of `codec`, as one array: the port's name, the elements,
+/// the reply. So does a node, which fetches the encoder and the capabilities once for each connection.
+///
+/// # Errors
+/// If the codec cannot carry an element exactly, or an element nests deeper than [`MAX_DEPTH`]. `out` is unchanged then.
+pub fn encode(
+    codec: &dyn Codec,
+    frame: &Frame<'_>,
+    peer: &PeerInfo,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    aemp_proto::codec::encode(
+        frame,
+        &guarded(codec.encoder()),
+        &codec.capabilities(peer),
+        || codec.name(),
+        out,
+    )
 }
 
 /// The codecs of a node, best first.

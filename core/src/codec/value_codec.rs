@@ -26,7 +26,7 @@ use crate::{Excerpt, Integer, Map, Text, Value};
 /// use std::io::Write;
 /// use aemp::Value;
 /// use aemp::codec::{BoxError, Capabilities, Codec, Frame, Head, Limits, Out, PeerInfo};
-/// use aemp::codec::{ValueCodec, ValueFormat};
+/// use aemp::codec::{ValueCodec, ValueFormat, decode, encode};
 ///
 /// struct JsonText;
 ///
@@ -56,10 +56,10 @@ use crate::{Excerpt, Integer, Map, Text, Value};
 /// let codec = ValueCodec::new(JsonText)?;
 /// let peer = PeerInfo::new("peer".parse()?, "");
 /// let mut wire = bytes::BytesMut::new();
-/// codec.encode(&Frame::new("counter", &["add".into(), 41.into()]), &peer, &mut wire)?;
+/// encode(&codec, &Frame::new("counter", &["add".into(), 41.into()]), &peer, &mut wire)?;
 /// assert_eq!(wire, &b"\0\0\0\x14[\"counter\",\"add\",41]"[..]);
 ///
-/// let received = codec.decoder(&Limits::default(), &peer).decode(&mut wire)?;
+/// let received = decode(&mut *codec.decoder(&Limits::default(), &peer), &mut wire)?;
 /// let (tag, n): (String, i64) = received.expect("it is whole").message.parse()?;
 /// assert_eq!((tag.as_str(), n), ("add", 41));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

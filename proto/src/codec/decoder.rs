@@ -27,32 +27,35 @@ pub trait Decoder: Send {
     /// # Errors
     /// The stream cannot be decoded any further: close the connection.
     fn find<'a>(&'a mut self, src: &'a [u8]) -> Result<Found<'a>, DecodeError>;
+}
 
-    /// Takes the next message off the front of `src`. The message may share the memory of `src`. `None` means that the
-    /// next message is not complete: call again when more bytes were appended. `src` gets capacity for the bytes that
-    /// are known to be missing, within the limits.
-    ///
-    /// # Errors
-    /// As for [`find`](Self::find).
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Envelope>, DecodeError> {
-        loop {
-            match self.find(src)? {
-                Found::Message { used, message } => {
-                    let place = Place::of(&message);
-                    return Ok(Some(place.take(src, used)));
+/// Takes the next message off the front of `src`. The message may share the memory of `src`. `None` means that the next
+/// message is not complete: call again when more bytes were appended. `src` gets capacity for the bytes that are known to
+/// be missing, within the limits.
+///
+/// # Errors
+/// As for [`Decoder::find`].
+pub fn decode(
+    decoder: &mut dyn Decoder,
+    src: &mut BytesMut,
+) -> Result<Option<Envelope>, DecodeError> {
+    loop {
+        match decoder.find(src)? {
+            Found::Message { used, message } => {
+                let place = Place::of(&message);
+                return Ok(Some(place.take(src, used)));
+            }
+            Found::Decoded { used, received } => {
+                let received = received.take();
+                consume(src, used, used);
+                if received.is_some() {
+                    return Ok(received);
                 }
-                Found::Decoded { used, received } => {
-                    let received = received.take();
-                    consume(src, used, used);
-                    if received.is_some() {
-                        return Ok(received);
-                    }
-                }
-                Found::Keepalive { used } => src.advance(used),
-                Found::Need { used, more } => {
-                    reserve(src, used, more);
-                    return Ok(None);
-                }
+            }
+            Found::Keepalive { used } => src.advance(used),
+            Found::Need { used, more } => {
+                reserve(src, used, more);
+                return Ok(None);
             }
         }
     }

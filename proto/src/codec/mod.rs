@@ -14,7 +14,7 @@ mod scanner;
 
 pub use decoder::{
     Decoder, Envelope, Found, Header, Incoming, MAX_READ, Place, Prefix, Shown, StreamDecoder,
-    consume, reserve,
+    consume, decode, reserve,
 };
 pub use error::DecodeError;
 pub use format::{BoxError, Head, Out, ValueFormat, write};
