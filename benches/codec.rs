@@ -45,11 +45,7 @@ type ByHand = fn(&mut BytesMut) -> Option<(PortName, Shape)>;
 fn small(name: &str, codec: &dyn Codec, by_hand: ByHand, peer: &PeerInfo) {
     let port = "dBjvXzl0aSf1";
     let typed = shape();
-    let frame = Frame {
-        port,
-        body: Outgoing::Typed(&typed),
-        reply: None,
-    };
+    let frame = Frame::with_body(port, Outgoing::Typed(&typed));
     let mut one = BytesMut::new();
     aemp::codec::encode(codec, &frame, peer, &mut one).expect("it fits");
     println!("\n{name}: a message of {} bytes", one.len());
@@ -140,7 +136,7 @@ fn small(name: &str, codec: &dyn Codec, by_hand: ByHand, peer: &PeerInfo) {
             Case::new("ours, from values", || {
                 y.clear();
                 let body = Outgoing::Values(&values);
-                let frame = Frame { body, ..frame };
+                let frame = Frame::with_body(port, body);
                 aemp::codec::encode(codec, &frame, peer, &mut y).expect("it fits");
                 y.len()
             }),
@@ -157,11 +153,7 @@ fn next(decoder: &mut Box<dyn Decoder>, src: &mut BytesMut) -> Option<Envelope> 
 fn by_values(peer: &PeerInfo) {
     let msgpack = ValueCodec::new(MsgPack).expect("it keeps its word");
     let typed = shape();
-    let frame = Frame {
-        port: "dBjvXzl0aSf1",
-        body: Outgoing::Typed(&typed),
-        reply: None,
-    };
+    let frame = Frame::with_body("dBjvXzl0aSf1", Outgoing::Typed(&typed));
     let codecs: [&dyn Codec; 2] = [&Cbor, &msgpack];
     let [cbor, packed] = codecs.map(|codec| {
         let mut one = BytesMut::new();
@@ -282,11 +274,7 @@ fn nested(peer: &PeerInfo) {
 fn large(peer: &PeerInfo) {
     let payload = Bytes::from(vec![7u8; 1 << 20]);
     let values = [Value::from("blob"), Value::from(payload.clone())];
-    let frame = Frame {
-        port: "p",
-        body: Outgoing::Values(&values),
-        reply: None,
-    };
+    let frame = Frame::with_body("p", Outgoing::Values(&values));
     let mut whole = BytesMut::new();
     aemp::codec::encode(&Cbor, &frame, peer, &mut whole).expect("it fits");
     let wire = whole.freeze();

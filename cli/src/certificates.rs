@@ -68,14 +68,8 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let day = Duration::from_secs(DAY);
         let trouble_of = |from: SystemTime, until: SystemTime| {
-            let certificate = Certificate {
-                der: Default::default(),
-                subject: "CN=\u{1b}[2Ja".into(),
-                issuer: "CN=a".into(),
-                not_before: from,
-                not_after: until,
-                fingerprint: [0xab; 32],
-            };
+            let certificate =
+                Certificate::new(vec![], "CN=\u{1b}[2Ja", "CN=a", from..until, [0xab; 32]);
             trouble(&certificate, now)
         };
         assert_eq!(trouble_of(now - day, now + 15 * day), None);

@@ -1,6 +1,7 @@
 //! `Registry`: the services that an `aemp` command has.
 
 use aemp::{LocalNode, NodeBuilder, Outcome, Text};
+use std::fmt;
 
 /// Services by name, for configurations to name. A service is a function that a starting node calls with itself and the
 /// arguments that the configuration gives.
@@ -8,6 +9,12 @@ use aemp::{LocalNode, NodeBuilder, Outcome, Text};
 pub struct Registry {
     names: Vec<Text>,
     add: Vec<Box<dyn FnOnce(NodeBuilder) -> NodeBuilder>>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.names).finish()
+    }
 }
 
 impl Registry {

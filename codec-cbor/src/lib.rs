@@ -36,7 +36,7 @@ pub use heads::CborHeads;
 /// use aemp::codec::{Codec, Frame, Limits, Outgoing, PeerInfo, decode, encode};
 ///
 /// let peer = PeerInfo::new("peer".parse()?, "");
-/// let frame = Frame { port: "counter", body: Outgoing::Typed(&("add", 41)), reply: None };
+/// let frame = Frame::with_body("counter", Outgoing::Typed(&("add", 41)));
 /// let mut wire = bytes::BytesMut::new();
 /// encode(&Cbor, &frame, &peer, &mut wire)?;
 /// assert_eq!(wire, &b"\x83\x67counter\x63add\x18\x29"[..]);

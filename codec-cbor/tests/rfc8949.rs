@@ -167,11 +167,7 @@ fn appendix_a_is_what_we_write() {
             Outgoing::Typed(&(&value,)),
         ];
         for body in bodies {
-            let frame = Frame {
-                port: "p",
-                body,
-                reply: None,
-            };
+            let frame = Frame::with_body("p", body);
             let mut out = BytesMut::new();
             aemp::codec::encode(&Cbor, &frame, &peer(), &mut out).unwrap();
             assert_eq!(out, message(hex), "{hex} {diagnostic}");

@@ -31,7 +31,7 @@ pub use heads::JsonHeads;
 /// use aemp::codec::{Codec, Frame, Limits, Outgoing, PeerInfo, decode, encode};
 ///
 /// let peer = PeerInfo::new("peer".parse()?, "");
-/// let frame = Frame { port: "counter", body: Outgoing::Typed(&("add", 41)), reply: None };
+/// let frame = Frame::with_body("counter", Outgoing::Typed(&("add", 41)));
 /// let mut wire = bytes::BytesMut::new();
 /// encode(&Json, &frame, &peer, &mut wire)?;
 /// assert_eq!(wire, r#"["counter","add",41]"#);

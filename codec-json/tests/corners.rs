@@ -137,11 +137,7 @@ fn duplicate_keys_are_kept_and_the_last_wins() {
 }
 
 fn encode(body: Outgoing<'_>) -> Result<String, String> {
-    let frame = Frame {
-        port: "p",
-        body,
-        reply: None,
-    };
+    let frame = Frame::with_body("p", body);
     let mut out = BytesMut::from("before");
     let result = aemp::codec::encode(&Json, &frame, &peer(), &mut out);
     let text = String::from_utf8(out.to_vec()).unwrap();

@@ -1,5 +1,6 @@
 //! `LogAllowance`: a rate limit for log lines that peers and other outsiders cause.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -27,6 +28,15 @@ pub struct LogAllowance {
     about: Box<str>,
     limiter: RateLimiter,
     left_out: AtomicU64,
+}
+
+impl fmt::Debug for LogAllowance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogAllowance")
+            .field("about", &self.about)
+            .field("left_out", &self.left_out)
+            .finish_non_exhaustive()
+    }
 }
 
 impl LogAllowance {

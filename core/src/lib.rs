@@ -47,7 +47,7 @@ pub use error::{
 };
 pub use lifecycle::ShutdownReport;
 pub use link::{SeedInfo, SeedState};
-pub use monitor::{Action, IntoAction, Kill, Monitor, Notify};
+pub use monitor::{IntoAction, Kill, Monitor, Notify};
 pub use nearest::nearest;
 pub use node::{
     Call, Directory, DirectoryRole, Gone, Group, Lease, LocalNode, Members, Node, NodeBuilder,

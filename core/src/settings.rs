@@ -152,6 +152,7 @@ impl Settings {
 
 /// A service: a function that the node runs at start.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Service {
     /// The name under which it is registered by [`NodeBuilder::service`](crate::NodeBuilder::service).
     pub name: Text,
@@ -159,13 +160,29 @@ pub struct Service {
     pub arguments: Vec<Value>,
 }
 
+impl Service {
+    /// The service `name` with these arguments.
+    pub fn new(name: impl Into<Text>, arguments: Vec<Value>) -> Self {
+        let name = name.into();
+        Self { name, arguments }
+    }
+}
+
 /// A feature that a configuration needs and this version does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unsupported {
     /// The key.
     pub key: &'static str,
     /// The missing feature, and what to do.
     pub why: &'static str,
+}
+
+impl Unsupported {
+    /// `key` needs a feature that is missing: `why` names it, and what to do.
+    pub fn new(key: &'static str, why: &'static str) -> Self {
+        Self { key, why }
+    }
 }
 
 /// A private key and certificates, in PEM. `Debug` does not show them.

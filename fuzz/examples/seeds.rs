@@ -100,7 +100,7 @@ impl Seeds {
         }
     }
 
-    fn message(&mut self, Envelope { port, message }: &Envelope) {
+    fn message(&mut self, Envelope { port, message, .. }: &Envelope) {
         let values = message.to_values().expect("a well-formed message");
         let peer = PeerInfo::new("peer".parse().expect("an ID"), PERL);
         for codec in [&Cbor as &dyn Codec, &Json] {

@@ -31,7 +31,10 @@ fuzz_target!(|data: &[u8]| {
         let Some(port) = elements.first() else {
             continue;
         };
-        let Some(Envelope { port: to, message }) = messages.next() else {
+        let Some(Envelope {
+            port: to, message, ..
+        }) = messages.next()
+        else {
             let error = ours.error.as_ref().expect("a message that ciborium reads");
             assert!(is_stricter(error) || !port.is_text(), "{error}");
             return;

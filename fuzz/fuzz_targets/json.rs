@@ -36,7 +36,10 @@ fuzz_target!(|data: &[u8]| {
         let Some((port, theirs)) = theirs.split_first() else {
             continue;
         };
-        let Some(Envelope { port: to, message }) = messages.next() else {
+        let Some(Envelope {
+            port: to, message, ..
+        }) = messages.next()
+        else {
             let error = ours
                 .error
                 .as_ref()

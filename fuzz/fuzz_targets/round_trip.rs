@@ -59,11 +59,7 @@ fn there_and_back(codec: &dyn Codec, provider: &str, values: &[Value], text: &st
         let reply = None;
         let written = aemp::codec::encode(
             codec,
-            &Frame {
-                port: "port",
-                body,
-                reply,
-            },
+            &Frame::with_body("port", body).with_reply(reply),
             &peer,
             &mut out,
         );

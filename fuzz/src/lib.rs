@@ -28,7 +28,7 @@ impl Decoded {
     /// All of it as text, for comparison: NaN equals NaN there.
     fn text(&self) -> String {
         let mut text = String::new();
-        for Envelope { port, message } in &self.received {
+        for Envelope { port, message, .. } in &self.received {
             let values = message.to_values().expect("a well-formed message");
             text += &format!("{port:?} {}\n", Value::from(values.to_vec()));
         }

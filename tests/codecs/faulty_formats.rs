@@ -11,6 +11,7 @@ use aemp::codec::{
 use bytes::BytesMut;
 
 use crate::codec_msgpack::MsgPack;
+use crate::limits::limits;
 use crate::support::*;
 
 /// MessagePack but for what is put in its place.
@@ -185,11 +186,16 @@ fn what_is_read_keeps_within_the_limits_whatever_the_heads_said() {
         let deep = (0..1_000_000).fold(Value::Null, |inner, _| Value::Tag(1, Box::new(inner)));
         Ok(vec!["port".into(), deep].into())
     };
-    assert_eq!(got(deep), Err(DecodeError::TooDeep { limit: 512 }));
+    assert_eq!(
+        got(deep),
+        Err(DecodeError::too_deep(&limits(|l| l.depth = 512)))
+    );
     let many = || Ok(vec!["port".into(), vec![Value::Null; 1_000_000].into()].into());
     assert_eq!(
         got(many),
-        Err(DecodeError::TooManyItems { limit: 1_000_000 })
+        Err(DecodeError::too_many_items(
+            &limits(|l| l.items = 1_000_000)
+        ))
     );
     let none = got(|| Ok(Value::Null)).unwrap_err().to_string();
     assert_eq!(none, "byte 0 of a faulty message: a message is an array");

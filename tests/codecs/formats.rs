@@ -163,14 +163,14 @@ fn the_limits_of_a_format_are_exact() {
         let less = limits(|l| l.message_size = limit);
         assert_eq!(
             outcome(codec, &less, &text),
-            Err(DecodeError::TooLarge { limit })
+            Err(DecodeError::too_large(&limits(|l| l.message_size = limit)))
         );
 
         let deep = wire(nested(511));
         assert_eq!(outcome(codec, &Limits::default(), &deep), Ok(1));
         let flat = limits(|l| l.depth = 100);
         assert_eq!(outcome(codec, &flat, &wire(nested(99))), Ok(1));
-        let error = Err(DecodeError::TooDeep { limit: 100 });
+        let error = Err(DecodeError::too_deep(&limits(|l| l.depth = 100)));
         assert_eq!(outcome(codec, &flat, &wire(nested(100))), error);
 
         // The port's name, an array, a map and its key and value, and three numbers.
@@ -178,7 +178,7 @@ fn the_limits_of_a_format_are_exact() {
         let values = [vec![1.into(), 2.into(), 3.into()].into(), map];
         let items = encode(codec, Outgoing::Values(&values)).unwrap();
         assert_eq!(outcome(codec, &limits(|l| l.items = 8), &items), Ok(1));
-        let error = Err(DecodeError::TooManyItems { limit: 7 });
+        let error = Err(DecodeError::too_many_items(&limits(|l| l.items = 7)));
         assert_eq!(outcome(codec, &limits(|l| l.items = 7), &items), error);
     }
 }
@@ -198,8 +198,8 @@ fn what_nests_deeper_than_peers_accept_is_not_written() {
 #[test]
 fn a_length_that_lies_fails_before_anything_is_kept() {
     let small = limits(|l| (l.message_size, l.items) = (1 << 20, 1000));
-    let too_large = || DecodeError::TooLarge { limit: 1 << 20 };
-    let too_many = || DecodeError::TooManyItems { limit: 1000 };
+    let too_large = || DecodeError::too_large(&limits(|l| l.message_size = 1 << 20));
+    let too_many = || DecodeError::too_many_items(&limits(|l| l.items = 1000));
     let (msgpack, notation) = (msgpack(), notation());
     let cases: [(&ValueCodec, &[u8], DecodeError); 6] = [
         (msgpack, b"\x92\xa1p\xc6\xff\xff\xff\xff", too_large()),
@@ -218,7 +218,7 @@ fn a_length_that_lies_fails_before_anything_is_kept() {
 fn nesting_without_end_is_refused_before_it_is_read() {
     let mut wire = b"\x92\xa1p".to_vec();
     wire.extend([0x91; 100_000]);
-    let error = Err(DecodeError::TooDeep { limit: 512 });
+    let error = Err(DecodeError::too_deep(&limits(|l| l.depth = 512)));
     assert_eq!(outcome(msgpack(), &Limits::default(), &wire), error);
     // Where the length is in front, the format itself refuses it.
     let text = "[".repeat(100_000);

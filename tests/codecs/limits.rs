@@ -53,7 +53,7 @@ fn a_message_of_exactly_the_limit_passes_and_one_byte_more_fails() {
         let limit = wire.len() - 1;
         assert_eq!(
             outcome(codec, &less, &wire),
-            Err(DecodeError::TooLarge { limit })
+            Err(DecodeError::too_large(&limits(|l| l.message_size = limit)))
         );
     }
 }
@@ -80,7 +80,7 @@ fn nesting_of_exactly_the_limit_passes_and_one_more_fails() {
             let expected = if passes {
                 Ok(1)
             } else {
-                Err(DecodeError::TooDeep { limit: 512 })
+                Err(DecodeError::too_deep(&limits(|l| l.depth = 512)))
             };
             assert_eq!(got, expected, "{} {depth}", codec.name());
         }
@@ -90,7 +90,7 @@ fn nesting_of_exactly_the_limit_passes_and_one_more_fails() {
     wire.extend([0xc1; 512]);
     assert_eq!(
         outcome(&Cbor, &Limits::default(), &wire),
-        Err(DecodeError::TooDeep { limit: 512 })
+        Err(DecodeError::too_deep(&limits(|l| l.depth = 512)))
     );
 }
 
@@ -103,7 +103,10 @@ fn so_many_values_pass_and_one_more_fails() {
         let wire = encode(codec, Outgoing::Values(&values)).unwrap();
         assert_eq!(outcome(codec, &limits(|l| l.items = 8), &wire), Ok(1));
         let error = outcome(codec, &limits(|l| l.items = 7), &wire);
-        assert_eq!(error, Err(DecodeError::TooManyItems { limit: 7 }));
+        assert_eq!(
+            error,
+            Err(DecodeError::too_many_items(&limits(|l| l.items = 7)))
+        );
     }
 }
 
@@ -113,23 +116,23 @@ fn a_head_that_promises_too_much_fails_before_anything_is_kept() {
     let cases: [(&[u8], DecodeError); 5] = [
         (
             b"\x82\x61p\x5a\x7f\xff\xff\xff",
-            DecodeError::TooLarge { limit: 1 << 20 },
+            DecodeError::too_large(&limits(|l| l.message_size = 1 << 20)),
         ),
         (
             b"\x82\x61p\x7b\xff\xff\xff\xff\xff\xff\xff\xff",
-            DecodeError::TooLarge { limit: 1 << 20 },
+            DecodeError::too_large(&limits(|l| l.message_size = 1 << 20)),
         ),
         (
             b"\x82\x61p\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
-            DecodeError::TooManyItems { limit: 1000 },
+            DecodeError::too_many_items(&limits(|l| l.items = 1000)),
         ),
         (
             b"\x82\x61p\xbb\xff\xff\xff\xff\xff\xff\xff\xff",
-            DecodeError::TooManyItems { limit: 1000 },
+            DecodeError::too_many_items(&limits(|l| l.items = 1000)),
         ),
         (
             b"\x9a\x00\x10\x00\x00",
-            DecodeError::TooManyItems { limit: 1000 },
+            DecodeError::too_many_items(&limits(|l| l.items = 1000)),
         ),
     ];
     for (wire, error) in cases {
@@ -311,7 +314,7 @@ fn a_message_that_begins_like_the_last_one_is_no_other_for_it() {
             assert_eq!(lengths(received), [0, 0, 3, 3, 3, 0, 2, 2, 3]);
         }
         // The limits hold for it as well.
-        let limit = Err(DecodeError::TooManyItems { limit: 4 });
+        let limit = Err(DecodeError::too_many_items(&limits(|l| l.items = 4)));
         for stream in [four.to_vec(), [&four[..], &four].concat()] {
             let all = decode_split(codec, &four_items, &peer(), &stream, []);
             assert_eq!(all.map(lengths), limit);
@@ -319,7 +322,10 @@ fn a_message_that_begins_like_the_last_one_is_no_other_for_it() {
         let short = limits(|l| l.message_size = three.len());
         let long = [&three[..], &wire(&[1.into(), "aaaaaa".into(), Value::Null])].concat();
         let error = decode_split(codec, &short, &peer(), &long, []).unwrap_err();
-        assert_eq!(error, DecodeError::TooLarge { limit: three.len() });
+        assert_eq!(
+            error,
+            DecodeError::too_large(&limits(|l| l.message_size = three.len()))
+        );
     }
 }
 

@@ -84,11 +84,7 @@ fn a_message_that_is_passed_on_as_it_came_is_to_another_perl_node_what_it_was() 
     let sent = |codec: &dyn Codec, to: &PeerInfo| {
         let (port, reply) = ("port", None);
         let mut out = BytesMut::new();
-        let frame = Frame {
-            port,
-            body: body(),
-            reply,
-        };
+        let frame = Frame::with_body(port, body()).with_reply(reply);
         aemp::codec::encode(codec, &frame, to, &mut out).unwrap();
         out
     };
@@ -383,7 +379,7 @@ fn tags_of_types_are_looked_at_as_well() {
         let body = Outgoing::Typed(body);
         aemp::codec::encode(
             &Cbor,
-            &Frame { port, body, reply },
+            &Frame::with_body(port, body).with_reply(reply),
             to,
             &mut BytesMut::new(),
         )

@@ -306,11 +306,7 @@ fn the_reply_follows_the_elements() {
             Outgoing::Values(&["add".into(), 1.into()]),
         ];
         for body in bodies {
-            let frame = aemp::codec::Frame {
-                port: "",
-                body,
-                reply: Some(&reply),
-            };
+            let frame = aemp::codec::Frame::with_body("", body).with_reply(Some(&reply));
             let mut out = bytes::BytesMut::new();
             aemp::codec::encode(codec, &frame, &peer(), &mut out).unwrap();
             let received = decode(codec, &peer(), &out).unwrap().remove(0);

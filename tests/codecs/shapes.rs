@@ -180,11 +180,7 @@ fn shape() -> impl Strategy<Value = Shape> {
 
 fn written(codec: &dyn Codec, to: &PeerInfo, body: Outgoing<'_>) -> Result<BytesMut, EncodeError> {
     let mut out = BytesMut::new();
-    let frame = Frame {
-        port: "port",
-        body,
-        reply: None,
-    };
+    let frame = Frame::with_body("port", body);
     aemp::codec::encode(codec, &frame, to, &mut out).map(|()| out)
 }
 

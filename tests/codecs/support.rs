@@ -20,11 +20,7 @@ pub(crate) fn perl() -> PeerInfo {
 
 pub(crate) fn encode(codec: &dyn Codec, body: Outgoing<'_>) -> Result<BytesMut, EncodeError> {
     let mut out = BytesMut::new();
-    let frame = Frame {
-        port: "port",
-        body,
-        reply: None,
-    };
+    let frame = Frame::with_body("port", body);
     aemp::codec::encode(codec, &frame, &peer(), &mut out)?;
     Ok(out)
 }

@@ -48,7 +48,7 @@ fn outcome(
     outcomes
 }
 
-fn shown(Envelope { port, message }: &Envelope) -> String {
+fn shown(Envelope { port, message, .. }: &Envelope) -> String {
     let text = elements(message);
     // The other way to the same values.
     let Spread(values) = message.clone().parse::<Spread<Value>>().unwrap();

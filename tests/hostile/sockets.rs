@@ -77,7 +77,7 @@ impl Pair {
         let why = loop {
             match soon(self.events.recv()).await.unwrap() {
                 NodeEvent::Up(link) => assert_eq!(link.peer(), id),
-                NodeEvent::Down { node, reason } => {
+                NodeEvent::Down { node, reason, .. } => {
                     assert_eq!(node.as_str(), id);
                     break reason;
                 }

@@ -13,19 +13,14 @@ pub(crate) struct Decrypted;
 #[async_trait]
 impl Secure for Decrypted {
     async fn secure(&self, stream: Box<dyn Stream>, _: SecureConfig) -> io::Result<Secured> {
-        let certificate = Certificate {
-            der: bytes::Bytes::new(),
-            subject: "CN=AnyEvent::MP".into(),
-            issuer: "CN=AnyEvent::MP".into(),
-            not_before: SystemTime::UNIX_EPOCH,
-            not_after: SystemTime::UNIX_EPOCH,
-            fingerprint: [0; 32],
-        };
-        let tls = TlsInfo {
-            version: "TLS 1.3".into(),
-            cipher_suite: "decrypted".into(),
-            certificate: Some(certificate),
-        };
-        Ok(Secured { stream, tls })
+        let certificate = Certificate::new(
+            bytes::Bytes::new(),
+            "CN=AnyEvent::MP",
+            "CN=AnyEvent::MP",
+            SystemTime::UNIX_EPOCH..SystemTime::UNIX_EPOCH,
+            [0; 32],
+        );
+        let tls = TlsInfo::new("TLS 1.3", "decrypted", Some(certificate));
+        Ok(Secured::new(stream, tls))
     }
 }

@@ -153,7 +153,7 @@ impl Cluster {
                     NodeEvent::Up(link) => {
                         model.event(process, link.peer().as_str(), Some(link.generation()));
                     }
-                    NodeEvent::Down { node, reason } => {
+                    NodeEvent::Down { node, reason, .. } => {
                         model.loses(process, node.as_str(), &reason);
                         if reason.to_string().contains("idle_timeout") {
                             world.network.count("an idle connection is closed");

@@ -33,14 +33,17 @@ async fn a_message_over_the_own_limits_is_an_error_for_its_sender_alone() {
         let mut inbox = scene.a.inbox();
 
         let error = refused(sender.try_send(inbox.id(), ("x".repeat(100_000),)));
-        let EncodeError::TooLarge { size, limit } = error else {
+        let EncodeError::TooLarge { size, limit, .. } = error else {
             panic!("{error}")
         };
         assert!(size > limit && limit == 100_000);
         // As many bytes as the limit of values, and not as many values.
         sender.try_send(inbox.id(), ("x".repeat(50_000),)).unwrap();
         let error = refused(sender.try_send(inbox.id(), vec![0; 10_000]));
-        assert_eq!(error, EncodeError::TooManyItems { limit: 10_000 });
+        assert!(
+            matches!(error, EncodeError::TooManyItems { limit: 10_000, .. }),
+            "{error}"
+        );
         let deep = (0..20).fold(aemp::Value::from(1), |inner, _| vec![inner].into());
         let error = refused(sender.try_send(inbox.id(), (deep,)));
         assert!(

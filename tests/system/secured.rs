@@ -33,20 +33,15 @@ impl Secure for Scripted {
             Does::Hang => std::future::pending().await,
             Does::Panic => panic!("secure panics"),
         }
-        let certificate = Certificate {
-            der: bytes::Bytes::new(),
-            subject: "CN=all".into(),
-            issuer: "CN=all".into(),
-            not_before: std::time::SystemTime::UNIX_EPOCH,
-            not_after: std::time::SystemTime::UNIX_EPOCH,
-            fingerprint: [7; 32],
-        };
-        let tls = TlsInfo {
-            version: "none".into(),
-            cipher_suite: "none".into(),
-            certificate: Some(certificate),
-        };
-        Ok(Secured { stream, tls })
+        let certificate = Certificate::new(
+            bytes::Bytes::new(),
+            "CN=all",
+            "CN=all",
+            std::time::SystemTime::UNIX_EPOCH..std::time::SystemTime::UNIX_EPOCH,
+            [7; 32],
+        );
+        let tls = TlsInfo::new("none", "none", Some(certificate));
+        Ok(Secured::new(stream, tls))
     }
 }
 

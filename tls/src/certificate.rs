@@ -1,6 +1,5 @@
 //! What is read of a certificate besides what rustls and webpki verify: its names, its validity, and whether it is a CA.
 
-use aemp_core::Text;
 use aemp_core::transport::Certificate;
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
@@ -29,14 +28,13 @@ impl Parsed {
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(digest(&SHA256, der).as_ref());
         Ok(Self {
-            certificate: Certificate {
-                der: der.to_vec().into(),
-                subject: Text::from(tbs.subject().to_string()),
-                issuer: Text::from(tbs.issuer().to_string()),
-                not_before: validity.not_before.to_system_time(),
-                not_after: validity.not_after.to_system_time(),
+            certificate: Certificate::new(
+                der.to_vec(),
+                tbs.subject().to_string(),
+                tbs.issuer().to_string(),
+                validity.not_before.to_system_time()..validity.not_after.to_system_time(),
                 fingerprint,
-            },
+            ),
             not_before: validity.not_before.to_string(),
             not_after: validity.not_after.to_string(),
             is_ca: constraints.is_some_and(|(_, constraints)| constraints.ca),

@@ -52,6 +52,7 @@ pub enum PemError {
     NoCertificate,
     /// A certificate cannot be read.
     #[error("certificate {number} of the PEM cannot be read: {why}")]
+    #[non_exhaustive]
     Certificate {
         /// Its number in the PEM, from 1 on.
         number: usize,

@@ -204,13 +204,9 @@ impl Secure for Tls {
         };
         let suite = session.negotiated_cipher_suite();
         let suite = suite.map_or_else(String::new, |suite| format!("{:?}", suite.suite()));
-        let tls = TlsInfo {
-            version: version.into(),
-            cipher_suite: suite.into(),
-            certificate,
-        };
+        let tls = TlsInfo::new(version, suite, certificate);
         let stream = Box::new(Encrypted::new(stream));
-        Ok(Secured { stream, tls })
+        Ok(Secured::new(stream, tls))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::identity::{Anchor, Identity};
 pub enum Refusal {
     /// It, or one between it and its CA, has expired.
     #[error("the peer's certificate {subject} has expired: it was valid until {not_after}")]
+    #[non_exhaustive]
     Expired {
         /// Whose it is.
         subject: String,
@@ -31,6 +32,7 @@ pub enum Refusal {
     #[error(
         "the peer's certificate {subject} is not valid yet: it is valid from {not_before}; is the clock of this host right?"
     )]
+    #[non_exhaustive]
     NotValidYet {
         /// Whose it is.
         subject: String,
@@ -42,6 +44,7 @@ pub enum Refusal {
         "the peer's certificate {subject}, issued by {issuer}, is not trusted: this node trusts {trusted}; give both the \
          same certificate, or certificates of the same CA and that CA"
     )]
+    #[non_exhaustive]
     Foreign {
         /// Whose it is.
         subject: String,
@@ -52,6 +55,7 @@ pub enum Refusal {
     },
     /// Something in it, or in the chain to its CA, forbids its use or is wrong.
     #[error("the peer's certificate {subject} is refused: {why}")]
+    #[non_exhaustive]
     Invalid {
         /// Whose it is.
         subject: String,

@@ -7,6 +7,7 @@ mod guarded;
 mod value_codec;
 mod value_decoder;
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -78,6 +79,12 @@ pub fn encode(
 /// The codecs of a node, best first.
 #[derive(Clone, Default)]
 pub struct Codecs(Vec<Arc<dyn Codec>>);
+
+impl fmt::Debug for Codecs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
 
 impl Codecs {
     /// Adds a codec at the end, or replaces the one with the same name.

@@ -281,6 +281,7 @@ fn describe(found: &Found<'_>) -> String {
 pub enum FormatError {
     /// A value that its capabilities allow is not written.
     #[error("the format {format} does not write {value}: {error}")]
+    #[non_exhaustive]
     Write {
         /// The format's name.
         format: Text,
@@ -291,6 +292,7 @@ pub enum FormatError {
     },
     /// The bytes that it has written are not found or not read.
     #[error("the format {format} does not read what it writes for {value}: {error}")]
+    #[non_exhaustive]
     Read {
         /// The format's name.
         format: Text,
@@ -301,6 +303,7 @@ pub enum FormatError {
     },
     /// A value that its capabilities allow is read as another value.
     #[error("the format {format} reads what it writes for {value} as {found}")]
+    #[non_exhaustive]
     Changed {
         /// The format's name.
         format: Text,

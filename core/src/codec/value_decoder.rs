@@ -58,8 +58,7 @@ impl ValueDecoder {
                     self.message_len = Some(len);
                 }
                 Some(Head::Message(_)) => {
-                    let limit = self.limits.message_size;
-                    return Err(DecodeError::TooLarge { limit });
+                    return Err(DecodeError::too_large(&self.limits));
                 }
                 // Refused by its head, since its end may be far away.
                 Some(_) => return Err(self.malformed("a message is an array".into())),
@@ -96,7 +95,7 @@ impl ValueDecoder {
             Some(_) => return Err(self.malformed("the name of the port is no text".into())),
         };
         let message = Message::from(elements.collect::<Values>());
-        Ok(Some(Envelope { port, message }))
+        Ok(Some(Envelope::new(port, message)))
     }
 
     /// Counts the values in `value`, which is at nesting level `depth`, and checks the limits: the format may read other
@@ -109,13 +108,11 @@ impl ValueDecoder {
     ) -> Result<(), DecodeError> {
         *items += 1;
         if *items > self.limits.items {
-            let limit = self.limits.items;
-            return Err(DecodeError::TooManyItems { limit });
+            return Err(DecodeError::too_many_items(&self.limits));
         }
         let nests = matches!(value, Value::Array(_) | Value::Map(_) | Value::Tag(..));
         if nests && depth >= self.limits.depth {
-            let limit = self.limits.depth;
-            return Err(DecodeError::TooDeep { limit });
+            return Err(DecodeError::too_deep(&self.limits));
         }
         match value {
             Value::Array(items_of) => {
@@ -137,11 +134,7 @@ impl ValueDecoder {
 
     #[cold]
     fn malformed(&self, what: String) -> DecodeError {
-        DecodeError::Malformed {
-            at: 0,
-            what,
-            codec: self.codec.clone(),
-        }
+        DecodeError::malformed(0, what, self.codec.clone())
     }
 }
 

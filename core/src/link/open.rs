@@ -125,11 +125,9 @@ pub(super) async fn open(
     let (state, greeting) = start(links, &stream, role, nonce)?;
     stream.write(&greeting).await?;
     let greeted = stream.drive(state).await.map_err(|error| match error {
-        OpenError::Handshake(HandshakeError::Myself { node: id, nonce })
-            if !links.nonces.contains(&nonce) =>
-        {
-            OpenError::IdTaken(id)
-        }
+        OpenError::Handshake(HandshakeError::Myself {
+            node: id, nonce, ..
+        }) if !links.nonces.contains(&nonce) => OpenError::IdTaken(id),
         error => error,
     })?;
     let ready = match greeted {

@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn take(&mut self, Envelope { port, message }: Envelope) -> Result<(), String> {
+    fn take(&mut self, Envelope { port, message, .. }: Envelope) -> Result<(), String> {
         match port.is_node_port() {
             true => self.request(message)?,
             false => self.batch.deliver(&port, message),

@@ -1,5 +1,6 @@
 //! `Action`: the action of a monitor.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,6 +21,12 @@ pub struct Action {
     /// The shard of the port that set the monitor, if a port did: a callback runs there, in the same queue as that port's
     /// messages.
     pub(crate) shard: Option<u32>,
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Action(..)")
+    }
 }
 
 pub(crate) enum ActionKind {
@@ -72,23 +79,30 @@ impl Armed {
     }
 }
 
-/// The types that [`monitor`](crate::LocalNode::monitor) accepts as actions.
+/// The actions of a [`monitor`](crate::LocalNode::monitor): a closure that takes the [`Reason`], [`Notify`], [`Kill`], and for a
+/// typed port [`Tell`](crate::Tell).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the action of a monitor",
     label = "not an action",
     note = "an action is a closure that takes the reason, `|why: Reason| ..`, and is `Send + 'static`, or `Notify(&port, message)`, \
             `Kill(&port)`, or for a typed port `Tell(&port, |reason| message)`"
 )]
-pub trait IntoAction {
-    /// Creates the action.
-    ///
-    /// # Errors
-    /// If a message to be sent cannot be built.
-    fn into_action(self) -> Result<Action, EncodeError>;
+pub trait IntoAction: sealed::IntoAction {}
+
+#[diagnostic::do_not_recommend]
+impl<T: sealed::IntoAction> IntoAction for T {}
+
+pub(crate) mod sealed {
+    use super::{Action, EncodeError};
+
+    pub trait IntoAction {
+        /// The action. An error if a message to be sent cannot be built.
+        fn into_action(self) -> Result<Action, EncodeError>;
+    }
 }
 
 #[diagnostic::do_not_recommend]
-impl<F: FnOnce(Reason) + Send + 'static> IntoAction for F {
+impl<F: FnOnce(Reason) + Send + 'static> sealed::IntoAction for F {
     fn into_action(self) -> Result<Action, EncodeError> {
         Ok(Action::new(ActionKind::Call(Box::new(self))))
     }
@@ -107,7 +121,7 @@ impl<F: FnOnce(Reason) + Send + 'static> IntoAction for F {
 #[derive(Debug, Clone, Copy)]
 pub struct Kill<'a>(pub &'a PortId);
 
-impl IntoAction for Kill<'_> {
+impl sealed::IntoAction for Kill<'_> {
     fn into_action(self) -> Result<Action, EncodeError> {
         Ok(Action::kill(self.0, false))
     }
@@ -127,7 +141,7 @@ impl IntoAction for Kill<'_> {
 #[doc(alias = "SendTo")]
 pub struct Notify<'a, M>(pub &'a PortId, pub M);
 
-impl<M: IntoMessage> IntoAction for Notify<'_, M> {
+impl<M: IntoMessage> sealed::IntoAction for Notify<'_, M> {
     fn into_action(self) -> Result<Action, EncodeError> {
         let values = values_to_send(self.1.into_message()?)?;
         Ok(Action::new(ActionKind::Notify(Box::new((

@@ -3,7 +3,7 @@
 mod action;
 mod guard;
 
-pub(crate) use action::ActionKind;
-pub use action::{Action, IntoAction, Kill, Notify};
+pub(crate) use action::{Action, ActionKind, sealed};
+pub use action::{IntoAction, Kill, Notify};
 pub use guard::Monitor;
 pub(crate) use guard::Monitored;

@@ -1,5 +1,6 @@
 //! `NodeBuilder`: the settings of a node before it starts.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +42,17 @@ pub struct NodeBuilder {
     clock: Clock,
     on_start: Vec<OnStart>,
     pub(super) configured: Configured,
+}
+
+impl fmt::Debug for NodeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeBuilder")
+            .field("id", &self.settings.id)
+            .field("binds", &self.settings.binds)
+            .field("seeds", &self.settings.seeds)
+            .field("codecs", &self.codecs)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Makes a [`Secure`] of a private key and certificates in PEM.

@@ -1,6 +1,7 @@
 //! `Call`: a request message with one answer.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,6 +28,15 @@ use crate::{Message, PortId, Reason};
 pub struct Call<'m, T> {
     request: Request<'m>,
     run: Run<'m, T>,
+}
+
+impl<T> fmt::Debug for Call<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("to", &self.request.to)
+            .field("limit", &self.request.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is known of a call before its message is sent.

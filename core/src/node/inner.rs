@@ -276,11 +276,7 @@ impl Inner {
             error,
         };
         if to.node() != &self.id {
-            let frame = Frame {
-                port: to.port().as_str(),
-                body: message.outgoing(),
-                reply,
-            };
+            let frame = Frame::with_body(to.port().as_str(), message.outgoing()).with_reply(reply);
             return self.with_peer(to.node(), |peer| peer.send(&frame));
         }
         let mut message = message.into_message().map_err(refused)?;

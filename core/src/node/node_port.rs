@@ -284,11 +284,7 @@ fn relay(node: &Arc<Inner>, from: Sender<'_>, to: &PortId, elements: Elements, b
     batch.flush();
     let sent = match node.network.known_peer(to.node()) {
         Some(peer) => {
-            let frame = Frame {
-                port: to.port().as_str(),
-                body: elements.outgoing(),
-                reply: None,
-            };
+            let frame = Frame::with_body(to.port().as_str(), elements.outgoing());
             peer.relay(&frame, node.config.high_water)
         }
         None => Err(PassError::NoLink),

@@ -89,11 +89,11 @@ impl Connection {
     fn check(&self, message: &[u8]) -> Result<(), EncodeError> {
         let (size, limit) = (message.len(), self.limits.message_size);
         if size > limit {
-            return Err(EncodeError::TooLarge { size, limit });
+            return Err(EncodeError::too_large(size, limit));
         }
         match self.codec.decoder(&self.limits, &self.facts).find(message) {
             Ok(Found::Message { .. } | Found::Decoded { .. } | Found::Keepalive { .. }) => Ok(()),
-            Err(DecodeError::TooManyItems { limit }) => Err(EncodeError::TooManyItems { limit }),
+            Err(DecodeError::TooManyItems { limit, .. }) => Err(EncodeError::too_many_items(limit)),
             Ok(Found::Need { .. }) => Err(EncodeError::serialize("it has no end")),
             Err(error) => Err(EncodeError::serialize(error.to_string())),
         }

@@ -11,16 +11,22 @@ use crate::{PortId, ReplyTo};
     label = "not a tuple of types that implement `Deserialize`",
     note = "`answer` takes a tuple of the elements between the tag and the reply port: `|cx, (n,): (i64,)| ..`, or `|cx, ()| ..` for none"
 )]
-pub trait Arguments: Sized {
+pub trait Arguments: sealed::Sealed + Sized {
     /// Parses the elements after the tag: the arguments, and the reply port.
     #[doc(hidden)]
     fn with_reply<R>(message: Message) -> Result<(Self, ReplyTo<R>), ParseError>;
+}
+
+mod sealed {
+    pub trait Sealed {}
 }
 
 macro_rules! arguments {
     () => {};
     ($first:ident $($rest:ident)*) => {
         arguments!($($rest)*);
+        impl<$first: DeserializeOwned, $($rest: DeserializeOwned),*> sealed::Sealed for ($first, $($rest,)*) {}
+
         impl<$first: DeserializeOwned, $($rest: DeserializeOwned),*> Arguments for ($first, $($rest,)*) {
             fn with_reply<R>(message: Message) -> Result<(Self, ReplyTo<R>), ParseError> {
                 #[allow(non_snake_case)]
@@ -32,6 +38,8 @@ macro_rules! arguments {
 }
 
 arguments!(A B C D E F G H I J K);
+
+impl sealed::Sealed for () {}
 
 impl Arguments for () {
     fn with_reply<R>(message: Message) -> Result<(Self, ReplyTo<R>), ParseError> {

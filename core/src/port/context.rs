@@ -1,5 +1,6 @@
 //! `Context`: the operations of a port while it handles a message.
 
+use std::fmt;
 use std::fmt::Display;
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
 
+use super::outcome::Outcome as _;
 use super::{Handler, Outcome, Port, PortRef, ReplyTo, SendFrom, ToPort, Unhandled, sealed};
 use crate::allowance::log_within;
 use crate::error::SendError;
@@ -50,6 +52,14 @@ pub struct Context<'a> {
     port: &'a PortName,
     owned: &'a mut Option<Box<Owned>>,
     stopped: Option<Reason>,
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The tasks, monitors and timers of a port, which end with it.

@@ -186,19 +186,28 @@ impl Port for Box<dyn Port> {
     note = "a handler whose value is the answer of a call is given to `Routes::answer`",
     note = "a handler is not `async`: run what waits by `cx.spawn(async move {{ .. }})`"
 )]
-pub trait Outcome {
-    /// Converts it to a `Result`.
-    fn into_result(self) -> Result<(), Reason>;
+pub trait Outcome: outcome::Outcome {}
+
+#[diagnostic::do_not_recommend]
+impl<T: outcome::Outcome> Outcome for T {}
+
+pub(crate) mod outcome {
+    use super::Reason;
+
+    pub trait Outcome {
+        /// Nothing, or the reason of the port's death.
+        fn into_result(self) -> Result<(), Reason>;
+    }
 }
 
-impl Outcome for () {
+impl outcome::Outcome for () {
     fn into_result(self) -> Result<(), Reason> {
         Ok(())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: IntoReason> Outcome for Result<(), E> {
+impl<E: IntoReason> outcome::Outcome for Result<(), E> {
     #[inline(always)]
     fn into_result(self) -> Result<(), Reason> {
         self.map_err(E::into_reason)

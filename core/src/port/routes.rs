@@ -1,6 +1,7 @@
 //! `Routes`: a port that selects a handler by the tag of the message.
 
 use serde::de::DeserializeOwned;
+use std::fmt;
 
 use super::{Arguments, Context, Mismatch, Outcome, Port, ReplyTo, Unhandled};
 use crate::guard;
@@ -68,6 +69,13 @@ pub struct Routes {
     otherwise: Option<Otherwise>,
     on_mismatch: Option<OnMismatch>,
     on_start: Option<Start>,
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tags = self.handlers.iter().map(|(tag, _)| tag);
+        f.debug_list().entries(tags).finish()
+    }
 }
 
 impl Routes {

@@ -1,12 +1,13 @@
 //! `Tell`: the monitor's action that makes a typed message from the reason.
 
 use aemp_proto::message::values_to_send;
+use std::fmt;
 
 use super::PortRef;
 use crate::Reason;
 use crate::codec::EncodeError;
 use crate::message::IntoMessage;
-use crate::monitor::{Action, ActionKind, IntoAction};
+use crate::monitor::{Action, ActionKind, sealed};
 
 /// Tells a typed port that a monitor has fired: with the message that the function makes of the [`Reason`].
 ///
@@ -32,7 +33,13 @@ use crate::monitor::{Action, ActionKind, IntoAction};
 /// ```
 pub struct Tell<'a, M, F: FnOnce(Reason) -> M>(pub &'a PortRef<M>, pub F);
 
-impl<M, F> IntoAction for Tell<'_, M, F>
+impl<M, F: FnOnce(Reason) -> M> fmt::Debug for Tell<'_, M, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tell").field(self.0).finish_non_exhaustive()
+    }
+}
+
+impl<M, F> sealed::IntoAction for Tell<'_, M, F>
 where
     M: IntoMessage,
     F: FnOnce(Reason) -> M + Send + 'static,

@@ -1,5 +1,6 @@
 //! `TypedPort`: a port whose messages are of one type.
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
@@ -109,6 +110,14 @@ pub struct TypedFn<M, F> {
     handler: F,
     unhandled: Unhandled,
     messages: PhantomData<fn(M)>,
+}
+
+impl<M, F> fmt::Debug for TypedFn<M, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TypedFn")
+            .field("unhandled", &self.unhandled)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A typed port of a closure, for what a closure alone cannot say.

@@ -8,6 +8,7 @@
 mod keeper;
 mod roster;
 
+use std::fmt;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,13 @@ use roster::Roster;
 pub struct Supervision {
     rules: Rules,
     children: Vec<Spec>,
+}
+
+impl fmt::Debug for Supervision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let children = self.children.iter().map(|child| &child.name);
+        f.debug_list().entries(children).finish()
+    }
 }
 
 struct Spec {
@@ -175,21 +183,27 @@ impl Spec {
     label = "its function returns `{Self}`",
     note = "return the ID of its port, `|node| node.port(..)`, or a `Result<PortId, E>`: `|node| node.spawn(\"server\", \"worker\", ())`"
 )]
-pub trait IntoChild {
-    /// Converts it to the ID.
-    ///
-    /// # Errors
-    /// The text of the error, if there is no port.
-    fn into_child(self) -> Result<PortId, String>;
+pub trait IntoChild: sealed::IntoChild {}
+
+#[diagnostic::do_not_recommend]
+impl<T: sealed::IntoChild> IntoChild for T {}
+
+mod sealed {
+    use super::PortId;
+
+    pub trait IntoChild {
+        /// The ID, or the text of the error.
+        fn into_child(self) -> Result<PortId, String>;
+    }
 }
 
-impl IntoChild for PortId {
+impl sealed::IntoChild for PortId {
     fn into_child(self) -> Result<PortId, String> {
         Ok(self)
     }
 }
 
-impl<E: Display> IntoChild for Result<PortId, E> {
+impl<E: Display> sealed::IntoChild for Result<PortId, E> {
     fn into_child(self) -> Result<PortId, String> {
         self.map_err(|error| error.to_string())
     }
@@ -214,6 +228,15 @@ pub struct Supervisor {
     node: Arc<Inner>,
     roster: Arc<Roster>,
     detached: bool,
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("id", &self.id)
+            .field("children", &self.children())
+            .finish_non_exhaustive()
+    }
 }
 
 impl LocalNode {

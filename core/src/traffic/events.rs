@@ -12,6 +12,7 @@ pub enum NodeEvent {
     /// A connection is authenticated and carries messages.
     Up(ConnectionInfo),
     /// The connection is lost, or was closed because it was idle. Monitors on ports of that node have fired.
+    #[non_exhaustive]
     Down {
         /// The node.
         node: NodeId,
@@ -21,6 +22,7 @@ pub enum NodeEvent {
 }
 
 /// The events of a node since the call of [`events`](crate::LocalNode::events).
+#[derive(Debug)]
 #[must_use = "events are lost when nobody receives them"]
 #[doc(alias = "Events")]
 pub struct NodeEvents(pub(crate) broadcast::Receiver<NodeEvent>);

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
@@ -47,8 +48,7 @@ use crate::handshake::TlsRole;
 ///         if options.certificate_required {
 ///             return Err(io::Error::new(io::ErrorKind::InvalidData, "the peer presented no certificate"));
 ///         }
-///         let tls = TlsInfo { version: "none".into(), cipher_suite: "none".into(), certificate: None };
-///         Ok(Secured { stream, tls })
+///         Ok(Secured::new(stream, TlsInfo::new("none", "none", None)))
 ///     }
 /// }
 /// ```
@@ -85,6 +85,7 @@ impl SecureConfig {
 }
 
 /// A secured connection.
+#[non_exhaustive]
 pub struct Secured {
     /// The stream that the node uses from now on.
     pub stream: Box<dyn Stream>,
@@ -92,8 +93,24 @@ pub struct Secured {
     pub tls: TlsInfo,
 }
 
+impl fmt::Debug for Secured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secured")
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Secured {
+    /// The secured `stream`, with the properties of the connection.
+    pub fn new(stream: Box<dyn Stream>, tls: TlsInfo) -> Self {
+        Self { stream, tls }
+    }
+}
+
 /// The properties of a secured connection, from [`ConnectionInfo::tls`](crate::ConnectionInfo::tls).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TlsInfo {
     /// The version of TLS, such as `TLS 1.3`.
     pub version: Text,
@@ -103,8 +120,24 @@ pub struct TlsInfo {
     pub certificate: Option<Certificate>,
 }
 
+impl TlsInfo {
+    /// A connection with this version of TLS and this cipher suite, whose peer has presented `certificate`.
+    pub fn new(
+        version: impl Into<Text>,
+        cipher_suite: impl Into<Text>,
+        certificate: Option<Certificate>,
+    ) -> Self {
+        Self {
+            version: version.into(),
+            cipher_suite: cipher_suite.into(),
+            certificate,
+        }
+    }
+}
+
 /// A certificate.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Certificate {
     /// The certificate, in DER.
     pub der: Bytes,
@@ -121,18 +154,30 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// The certificate `der`, with its owner, its issuer, its validity, and the SHA-256 hash of `der`.
+    pub fn new(
+        der: impl Into<Bytes>,
+        subject: impl Into<Text>,
+        issuer: impl Into<Text>,
+        validity: Range<SystemTime>,
+        fingerprint: [u8; 32],
+    ) -> Self {
+        Self {
+            der: der.into(),
+            subject: subject.into(),
+            issuer: issuer.into(),
+            not_before: validity.start,
+            not_after: validity.end,
+            fingerprint,
+        }
+    }
+
     /// The fingerprint as lower-case hexadecimal.
     ///
     /// ```
     /// # use std::time::SystemTime;
-    /// # let certificate = aemp::transport::Certificate {
-    /// #     der: Default::default(),
-    /// #     subject: "CN=a".into(),
-    /// #     issuer: "CN=a".into(),
-    /// #     not_before: SystemTime::UNIX_EPOCH,
-    /// #     not_after: SystemTime::UNIX_EPOCH,
-    /// #     fingerprint: [0xab; 32],
-    /// # };
+    /// # let day = SystemTime::UNIX_EPOCH..SystemTime::UNIX_EPOCH;
+    /// # let certificate = aemp::transport::Certificate::new(vec![], "CN=a", "CN=a", day, [0xab; 32]);
     /// assert_eq!(certificate.fingerprint_hex(), "ab".repeat(32));
     /// ```
     pub fn fingerprint_hex(&self) -> String {
@@ -158,6 +203,14 @@ impl fmt::Debug for Certificate {
 pub struct Prefixed {
     prefix: Bytes,
     stream: Box<dyn Stream>,
+}
+
+impl fmt::Debug for Prefixed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prefixed")
+            .field("prefix", &self.prefix.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Prefixed {

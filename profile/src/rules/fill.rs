@@ -11,10 +11,8 @@ const ONLY_TLS: &str = "all of its methods need TLS, and without cert there is n
 
 impl Fill for Profile {
     fn fill(self, settings: &mut Settings) {
-        settings.unsupported = unsupported(&self).map(|(key, why)| Unsupported {
-            key: key.name(),
-            why,
-        });
+        settings.unsupported =
+            unsupported(&self).map(|(key, why)| Unsupported::new(key.name(), why));
         settings.id = Some(self.node_id.to_string());
         settings.binds = self.binds;
         settings.seeds = self.seeds;

@@ -74,10 +74,7 @@ pub(super) fn methods(value: &Value) -> Option<Vec<AuthMethod>> {
 
 pub(super) fn services(value: &Value) -> Option<Vec<Service>> {
     let Value::Array(items) = value else {
-        let bare = |name| Service {
-            name,
-            arguments: Vec::new(),
-        };
+        let bare = |name| Service::new(name, Vec::new());
         return Some(names(value)?.into_iter().map(bare).collect());
     };
     let service = |item: &Value| {
@@ -85,10 +82,8 @@ pub(super) fn services(value: &Value) -> Option<Vec<Service>> {
             Value::Array(parts) => parts.split_first()?,
             name => (name, &[][..]),
         };
-        Some(Service {
-            name: text(name).filter(|name| !name.is_empty())?,
-            arguments: arguments.to_vec(),
-        })
+        let name = text(name).filter(|name| !name.is_empty())?;
+        Some(Service::new(name, arguments.to_vec()))
     };
     items.iter().map(service).collect()
 }

@@ -2,6 +2,7 @@
 //! complete decoder made from a codec's [`Tokenizer`] and its [`TokenReader`].
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::{Buf, BytesMut};
 use serde::de::DeserializeOwned;
@@ -304,11 +305,19 @@ const MIN_SHARED: usize = MAX_READ / 2;
 /// A received message and the port that it is for.
 #[derive(Debug)]
 #[doc(alias = "Received")]
+#[non_exhaustive]
 pub struct Envelope {
     /// The name of the port on this node.
     pub port: PortName,
     /// The message, without the port's name.
     pub message: Message,
+}
+
+impl Envelope {
+    /// A message for `port`.
+    pub fn new(port: PortName, message: Message) -> Self {
+        Self { port, message }
+    }
 }
 
 /// Removes the first `used` bytes of `src`, which end with a message of `len` bytes.
@@ -343,6 +352,15 @@ pub struct StreamDecoder<H, F: 'static> {
     front_bytes: Vec<u8>,
     /// Whether the message in the scanner has the front of the last message.
     same_front: bool,
+}
+
+impl<H, F> fmt::Debug for StreamDecoder<H, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamDecoder")
+            .field("codec", &self.codec)
+            .field("perl", &self.perl)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The longest front, in bytes, that is compared with the next one.

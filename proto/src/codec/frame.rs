@@ -2,6 +2,7 @@
 //! values.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -24,8 +25,18 @@ pub enum Encoder {
     Values(Arc<dyn ValueFormat>),
 }
 
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tokens(_) => "Tokens(..)",
+            Self::Values(_) => "Values(..)",
+        })
+    }
+}
+
 /// A message to encode.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Frame<'a> {
     /// The name of the port on the receiving node.
     pub port: &'a str,
@@ -36,13 +47,20 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// A frame of dynamic values.
+    /// A message of dynamic values, without a reply port.
     pub fn new(port: &'a str, values: &'a [Value]) -> Self {
-        Self {
-            port,
-            body: Outgoing::Values(values),
-            reply: None,
-        }
+        Self::with_body(port, Outgoing::Values(values))
+    }
+
+    /// A message in any form, without a reply port.
+    pub fn with_body(port: &'a str, body: Outgoing<'a>) -> Self {
+        let reply = None;
+        Self { port, body, reply }
+    }
+
+    /// The same message with this reply port.
+    pub fn with_reply(self, reply: Option<&'a PortId>) -> Self {
+        Self { reply, ..self }
     }
 
     /// The elements of the message as values, including the ID of the reply port.

@@ -7,6 +7,7 @@
 
 use super::{DecodeError, Limits};
 use crate::Text;
+use std::fmt;
 
 /// Reads the heads of a codec's messages. One instance per connection.
 #[doc(alias = "Heads")]
@@ -63,6 +64,7 @@ fn is_ascii(text: &[u8]) -> bool {
 
 /// The meaning of a byte between two messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Begins {
     /// White space, which is skipped.
     Space,
@@ -99,6 +101,7 @@ pub enum Position {
 
 /// The head that was read, with its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
     /// The head is not complete; the least number of missing bytes. Never 0.
     Need(usize),
@@ -137,6 +140,15 @@ pub struct Scanner<H> {
     items: usize,
     stack: Vec<Level>,
     steps: u64,
+}
+
+impl<H> fmt::Debug for Scanner<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scanner")
+            .field("codec", &self.codec)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! `Machine`: the connected peers, the role of this node, and the dispatch of requests.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::time::Duration;
 
 use super::backlog::Backlog;
@@ -50,6 +51,15 @@ pub struct Machine {
     pub(super) to_peers: VecDeque<Output>,
 }
 
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("own", &self.own)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The role of this node in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
@@ -97,7 +107,7 @@ pub(super) struct Settling {
 }
 
 /// The state of this node's seeds.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Seeds {
     /// Whether the node has seeds, connected or not.
     pub any: bool,
@@ -108,6 +118,7 @@ pub struct Seeds {
 }
 
 /// A new connection.
+#[derive(Debug)]
 pub struct Arrival {
     /// The peer.
     pub node: NodeId,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{AwaitAuth, AwaitGreeting, Greeted, HandshakeError, Progress, Verified};
 
 /// A state that waits for bytes of the peer. The methods forward to the methods of the state with the same names.
-pub trait Awaiting: Sized {
+pub trait Awaiting: sealed::Sealed + Sized {
     /// The next state.
     type Next;
 
@@ -22,8 +22,14 @@ pub trait Awaiting: Sized {
     fn on_deadline(self, limit: Duration) -> HandshakeError;
 }
 
+mod sealed {
+    pub trait Sealed {}
+}
+
 macro_rules! awaiting {
     ($($state:ty => $next:ty),*) => {$(
+        impl sealed::Sealed for $state {}
+
         impl Awaiting for $state {
             type Next = $next;
             fn receive(self, input: &[u8]) -> Result<(usize, Progress<Self, $next>), HandshakeError> {

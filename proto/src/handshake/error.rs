@@ -20,6 +20,7 @@ pub enum HandshakeError {
 
     /// A line exceeds [`MAX_LINE`].
     #[error("the peer's {line} is longer than {MAX_LINE} bytes: it is no AEMP node, or attacks")]
+    #[non_exhaustive]
     LineTooLong {
         /// The line.
         line: Line,
@@ -27,6 +28,7 @@ pub enum HandshakeError {
 
     /// The first field is not `aemp`.
     #[error("the peer does not speak AEMP: expected protocol \"aemp\", found {found}")]
+    #[non_exhaustive]
     Protocol {
         /// The field.
         found: String,
@@ -40,6 +42,7 @@ pub enum HandshakeError {
 
     /// The second field is not `1`.
     #[error("the peer speaks version {found} of AEMP, this node speaks version \"1\" only")]
+    #[non_exhaustive]
     Version {
         /// The field.
         found: String,
@@ -50,6 +53,7 @@ pub enum HandshakeError {
         "the peer's greeting has {found} fields, expected at least 5: \
          protocol, version, node ID, auth methods, framings"
     )]
+    #[non_exhaustive]
     Fields {
         /// The number of fields.
         found: usize,
@@ -61,6 +65,7 @@ pub enum HandshakeError {
 
     /// The third field is not UTF-8.
     #[error("the peer's greeting names no valid node: {found} is not UTF-8")]
+    #[non_exhaustive]
     NodeIdBytes {
         /// The field.
         found: String,
@@ -76,6 +81,7 @@ pub enum HandshakeError {
          this node dialled itself, or another node has the same ID",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     Myself {
         /// The ID.
         node: NodeId,
@@ -89,6 +95,7 @@ pub enum HandshakeError {
         "{node:?} sends role={found}, expected \"d\" (it dialled) or \"a\" (it accepted)",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     RoleValue {
         /// The peer.
         node: NodeId,
@@ -103,6 +110,7 @@ pub enum HandshakeError {
         did = .role.verb(),
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     SameRole {
         /// The peer.
         node: NodeId,
@@ -116,6 +124,7 @@ pub enum HandshakeError {
          between the two; if that is a known address translation or relay, switch check_peeraddr off",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     PeerAddress {
         /// The peer.
         node: NodeId,
@@ -131,6 +140,7 @@ pub enum HandshakeError {
          give it one too, or allow plain connections with tls_fallback",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     TlsMissing {
         /// The peer.
         node: NodeId,
@@ -141,6 +151,7 @@ pub enum HandshakeError {
         "no auth method in common: {node:?} accepts {theirs}, this node can produce {ours}{hint}",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     NoCommonAuth {
         /// The peer.
         node: NodeId,
@@ -157,6 +168,7 @@ pub enum HandshakeError {
         "no codec in common: {node:?} reads {theirs}, this node writes {ours}",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     NoCommonFraming {
         /// The peer.
         node: NodeId,
@@ -171,6 +183,7 @@ pub enum HandshakeError {
         "the auth line of {node:?} has {found} fields, expected at least 3: method, proof, framing",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     AuthFields {
         /// The peer.
         node: NodeId,
@@ -183,6 +196,7 @@ pub enum HandshakeError {
         "{node:?} authenticates with {found}, but this node accepts {offered} here",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     AuthNotOffered {
         /// The peer.
         node: NodeId,
@@ -197,6 +211,7 @@ pub enum HandshakeError {
         "{node:?} authenticates with {method}, which is no proof without a certificate, and it presented none",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     NoCertificate {
         /// The peer.
         node: NodeId,
@@ -210,6 +225,7 @@ pub enum HandshakeError {
          anonymous node begins with {ANONYMOUS:?}",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     AnonymousName {
         /// The peer.
         node: NodeId,
@@ -221,6 +237,7 @@ pub enum HandshakeError {
          who proves nothing: it has to accept tls_sha3_512",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     SecretForAnonymous {
         /// The peer.
         node: NodeId,
@@ -230,6 +247,7 @@ pub enum HandshakeError {
 
     /// The proof is not lower-case hexadecimal.
     #[error("the {method} proof of {node:?} is not lower-case hexadecimal", node = .node.as_str())]
+    #[non_exhaustive]
     ProofForm {
         /// The peer.
         node: NodeId,
@@ -243,6 +261,7 @@ pub enum HandshakeError {
         check = hint(.method),
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     ProofWrong {
         /// The peer.
         node: NodeId,
@@ -255,6 +274,7 @@ pub enum HandshakeError {
         "{node:?} wants to send in framing {found}, but this node reads {offered}",
         node = .node.as_str()
     )]
+    #[non_exhaustive]
     FramingNotOffered {
         /// The peer.
         node: NodeId,
@@ -270,6 +290,7 @@ pub enum HandshakeError {
 
     /// The opening exceeded its deadline.
     #[error("{} within {limit:?}", .stage.timed_out())]
+    #[non_exhaustive]
     TimedOut {
         /// The stage of the opening.
         stage: Stage,
@@ -283,6 +304,7 @@ pub enum HandshakeError {
 #[non_exhaustive]
 pub enum Stage {
     /// The peer's greeting was not complete.
+    #[non_exhaustive]
     Greeting {
         /// Received bytes.
         received: usize,

@@ -84,6 +84,7 @@ pub enum SecretError {
         "the secret has {length} bytes, at least {min} are needed (min_secret): \
          choose a longer one, the same on every node"
     )]
+    #[non_exhaustive]
     TooShort {
         /// The length of the secret, in bytes.
         length: usize,

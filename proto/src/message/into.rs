@@ -21,7 +21,7 @@ use crate::value::{EncodeError, ParseError, Values, to_values};
     label = "does not implement `Serialize`",
     note = "a message is a tuple such as `(\"add\", 41)`, or any type with `#[derive(serde::Serialize)]`"
 )]
-pub trait IntoMessage {
+pub trait IntoMessage: sealed::Sealed {
     /// The message as a codec takes it, without intermediate values.
     fn outgoing(&self) -> Outgoing<'_>;
 
@@ -31,6 +31,15 @@ pub trait IntoMessage {
     /// As for [`to_values`].
     fn into_message(self) -> Result<Message, EncodeError>;
 }
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> sealed::Sealed for T {}
+
+impl sealed::Sealed for Message {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> IntoMessage for T {

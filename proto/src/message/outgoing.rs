@@ -3,9 +3,11 @@
 use super::{RawMessage, or_encode_error};
 use crate::token::Emit;
 use crate::value::{EncodeError, Value, Values};
+use std::fmt;
 
 /// The elements of a message to be encoded.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub enum Outgoing<'a> {
     /// Dynamic values.
     Values(&'a [Value]),
@@ -13,6 +15,16 @@ pub enum Outgoing<'a> {
     Typed(&'a dyn Emit),
     /// A message in its received form.
     Wire(&'a RawMessage),
+}
+
+impl fmt::Debug for Outgoing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Values(values) => f.debug_tuple("Values").field(values).finish(),
+            Self::Typed(_) => f.write_str("Typed(..)"),
+            Self::Wire(wire) => f.debug_tuple("Wire").field(wire).finish(),
+        }
+    }
 }
 
 impl Outgoing<'_> {

@@ -89,6 +89,7 @@ impl<T> IntoIterator for Keyed<T> {
 }
 
 /// The values of a [`Keyed`] with their keys, in order.
+#[derive(Debug)]
 pub struct IntoIter<T>(smallvec::IntoIter<[(u64, Option<T>); 1]>);
 
 impl<T> Iterator for IntoIter<T> {

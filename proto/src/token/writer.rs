@@ -21,7 +21,7 @@ use crate::value::{EncodeError, Value, Values, is_simple, to_values};
 ///
 /// Every such type implements it. Only the core calls it; a codec passes it on. A message costs one dynamic call to it,
 /// and one to the [`TokenWriter`] for each token.
-pub trait Emit {
+pub trait Emit: sealed::Sealed {
     /// Writes the message that the value becomes; see [`to_values`].
     ///
     /// # Errors
@@ -33,6 +33,12 @@ pub trait Emit {
     #[doc(hidden)]
     fn to_values(&self) -> Result<Values, EncodeError>;
 }
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+impl<T: Serialize + ?Sized> sealed::Sealed for T {}
 
 impl<T: Serialize + ?Sized> Emit for T {
     fn emit(&self, to: &mut Writer<'_>) -> Result<(), Refused> {
@@ -78,6 +84,14 @@ pub struct Writer<'a> {
     pub(crate) reply: Option<&'a PortId>,
     /// The number of elements of the message's array, port and reply included, if it was announced.
     pub(crate) len: Option<usize>,
+}
+
+impl fmt::Debug for Writer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Writer<'_> {

@@ -8,6 +8,7 @@ use crate::Text;
 pub enum EncodeError {
     /// The codec cannot represent an element.
     #[error("element {path} holds {what}, and this connection speaks {codec}, which has none")]
+    #[non_exhaustive]
     Unfit {
         /// Where the element is, counted from the message's first: `2 at [1].payload`.
         path: String,
@@ -18,6 +19,7 @@ pub enum EncodeError {
     },
     /// The codec can represent an element, but the peer cannot read it, or reads it as another value.
     #[error("element {path} holds {what}, which the peer cannot read")]
+    #[non_exhaustive]
     Unreadable {
         /// Where the element is, counted from the message's first: `2 at [1].payload`.
         path: String,
@@ -26,6 +28,7 @@ pub enum EncodeError {
     },
     /// The library of a `ValueFormat` failed to write an element that the format's capabilities allow.
     #[error("element {path} cannot be written in {codec}: {why}")]
+    #[non_exhaustive]
     Refused {
         /// Where the element is, counted from the message's first: `2 at [1].payload`. The cause may be a part of it.
         path: String,
@@ -36,6 +39,7 @@ pub enum EncodeError {
     },
     /// Arrays, maps and tags are nested deeper than peers accept.
     #[error("element {path} nests deeper than the limit of {limit}")]
+    #[non_exhaustive]
     TooDeep {
         /// Where the limit is exceeded.
         path: String,
@@ -44,6 +48,7 @@ pub enum EncodeError {
     },
     /// The message is longer than peers accept.
     #[error("it takes {size} bytes, and the limit is {limit} (message_size)")]
+    #[non_exhaustive]
     TooLarge {
         /// Its length in bytes.
         size: usize,
@@ -52,6 +57,7 @@ pub enum EncodeError {
     },
     /// The message holds more values than peers accept.
     #[error("it holds more than the limit of {limit} values")]
+    #[non_exhaustive]
     TooManyItems {
         /// The limit.
         limit: usize,
@@ -59,6 +65,7 @@ pub enum EncodeError {
     /// A type's own `Serialize` failed, or what it made has no form in a message: an integer beyond 64 bits, a `Some` whose
     /// content is null.
     #[error("{} cannot be serialised: {what}", whole_or_element(path))]
+    #[non_exhaustive]
     Serialize {
         /// Where the element is, counted from the message's first: `2 at [1].payload`. Empty if it is not known.
         path: String,
@@ -83,6 +90,18 @@ impl EncodeError {
     pub fn serialize(what: impl Into<String>) -> Self {
         let (path, what) = (String::new(), what.into());
         Self::Serialize { path, what }
+    }
+
+    /// The error of a message of `size` bytes.
+    #[doc(hidden)]
+    pub fn too_large(size: usize, limit: usize) -> Self {
+        Self::TooLarge { size, limit }
+    }
+
+    /// The error of a message of too many values.
+    #[doc(hidden)]
+    pub fn too_many_items(limit: usize) -> Self {
+        Self::TooManyItems { limit }
     }
 
     /// The same error, which occurred in the part of an array or a map that `step` leads to.

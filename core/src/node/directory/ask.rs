@@ -1,6 +1,7 @@
 //! `Query`: a query to the directory.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,6 +28,15 @@ pub struct Query<T> {
     family: Text,
     limit: Duration,
     read: Read<T>,
+}
+
+impl<T> fmt::Debug for Query<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query")
+            .field("family", &self.family)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 type Read<T> = fn(Value) -> T;
