@@ -29,7 +29,7 @@ use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, 
 pub use convert::{from_ciborium, to_ciborium};
 pub use heads::CborHeads;
 
-/// The CBOR codec.
+/// The codec `cbor`: a message is a CBOR array (RFC 8949). It carries every [`Value`](aemp_core::Value).
 ///
 /// ```
 /// use aemp::Cbor;

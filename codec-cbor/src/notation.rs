@@ -55,7 +55,7 @@ pub fn read(text: &str, from: usize) -> Result<(Value, usize), NotationError> {
     Ok((value, reader.at))
 }
 
-/// Why a text is no value in diagnostic notation, with the column.
+/// Why a text is not a value in diagnostic notation, with the column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("column {column}: {problem}")]
 pub struct NotationError {

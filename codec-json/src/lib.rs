@@ -24,7 +24,7 @@ use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, 
 pub use convert::{from_json, to_json};
 pub use heads::JsonHeads;
 
-/// The JSON codec.
+/// The codec `json`: a message is a JSON array (RFC 8259). It carries what JSON has, and refuses the rest with the path to it.
 ///
 /// ```
 /// use aemp::Json;

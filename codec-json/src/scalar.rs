@@ -47,7 +47,7 @@ pub(crate) fn plain_number(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The integer at the beginning of `bytes` of a well-formed message, and its length; `None` if it has many digits or is
-/// no integer. `-0` is no integer.
+/// no integer. `-0` is not an integer.
 #[inline(always)]
 pub(crate) fn plain_integer(bytes: &[u8]) -> Option<(Token, usize)> {
     let start = usize::from(bytes.first() == Some(&b'-'));

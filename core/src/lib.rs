@@ -45,7 +45,7 @@ pub use error::{
     CallError, ChildError, DirectoryError, Error, JoinError, NameError, Result, SendError,
     StartError,
 };
-pub use lifecycle::ShutdownReport;
+pub use lifecycle::{ShutdownReport, Undelivered};
 pub use link::{SeedInfo, SeedState};
 pub use monitor::{IntoAction, Kill, Monitor, Notify};
 pub use nearest::nearest;
@@ -54,14 +54,14 @@ pub use node::{
     NodeStats, Pick, TimerGuard,
 };
 pub use port::{
-    Arguments, Context, Handler, Inbox, InboxConfig, Mismatch, Outcome, Port, PortRef, ReplyTo,
-    Routes, SendFrom, Tell, ToPort, TypedFn, TypedPort, Unhandled, routes, typed,
+    Arguments, Context, Handler, Inbox, InboxConfig, Mismatch, Outcome, Overflow, Port, PortRef,
+    ReplyTo, Routes, SendFrom, Tell, ToPort, TypedFn, TypedPort, Unhandled, routes, typed,
 };
 pub use shard::{PortStats, ShardStats};
 pub use supervisor::{IntoChild, Supervision, Supervisor};
 pub use traffic::{
-    ConnectionInfo, ConnectionStats, NodeEvent, NodeEvents, Tap, TapConfig, Tapped, TappedMessage,
-    Traffic,
+    ConnectionInfo, ConnectionStats, Direction, NodeEvent, NodeEvents, Tap, TapConfig, Tapped,
+    TappedMessage, Traffic,
 };
 
 #[doc(inline)]

@@ -481,7 +481,7 @@ async fn an_inbox_can_be_bounded_by_messages_and_may_drop_instead_of_die() {
     let mut strict = node.inbox_with(|bounds| bounds.messages = 3);
     let mut lossy = node.inbox_with(|bounds| {
         bounds.messages = 3;
-        bounds.lossy = true;
+        bounds.overflow = aemp_core::Overflow::DropNewest;
     });
     let (strict_gone, mut lossy_gone) = (node.gone(strict.id()), pin!(node.gone(lossy.id())));
     for n in 0..10 {

@@ -14,6 +14,19 @@ use crate::{Document, FileError, ProfileSource, Profiles, location, lock, replac
 const MAX_LENGTH: u64 = 16 << 20;
 
 /// A configuration file. It may not exist.
+///
+/// ```
+/// use aemp::{ConfigFile, Scope, Value};
+///
+/// let folder = std::env::temp_dir().join(format!("aemp-doc-{}", std::process::id()));
+/// std::fs::create_dir_all(&folder)?;
+/// let file = ConfigFile::from_path(folder.join("aemp.rc"));
+/// file.update(|document| document.set(Scope::Profile("seed"), "binds", Value::from("127.0.0.1:4041")))?;
+/// let document = file.read()?;
+/// # std::fs::remove_dir_all(&folder)?;
+/// # drop(document);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ConfigFile {
     path: PathBuf,

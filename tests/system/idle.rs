@@ -370,7 +370,7 @@ async fn a_node_that_stops_while_a_connection_closes_says_what_it_could_not_send
     let report = soon(a.shutdown()).await;
     let x: NodeId = "x".parse().unwrap();
     assert_eq!(report.undelivered.len(), 1, "{report:?}");
-    assert_eq!(report.undelivered[0].0, x);
+    assert_eq!(report.undelivered[0].node, x);
     let expected = reason!["transport_error", "x", "this node stopped"];
     assert_eq!(soon(gone).await, expected);
 }

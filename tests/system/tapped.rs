@@ -1,6 +1,6 @@
 //! Taps: what crosses a node's links is shown, within limits, and nothing waits for who looks.
 
-use aemp::{LocalNode, Message, NodeId, PortId, Tap, TapConfig, Tapped, TappedMessage};
+use aemp::{Direction, LocalNode, Message, NodeId, PortId, Tap, TapConfig, Tapped, TappedMessage};
 
 use crate::common::{Network, linked, node, soon};
 
@@ -42,8 +42,14 @@ async fn both_ends_see_the_same_bytes() {
     let (out, at) = (message(&mut out).await, message(&mut at).await);
     assert_eq!(out.bytes, at.bytes);
     assert_eq!(&out.bytes[..], br#"["jobs","job",7]"#);
-    assert_eq!((out.peer.as_str(), out.sent), ("seed", true));
-    assert_eq!((at.peer.as_str(), at.sent), ("worker", false));
+    assert_eq!(
+        (out.peer.as_str(), out.direction),
+        ("seed", Direction::Sent)
+    );
+    assert_eq!(
+        (at.peer.as_str(), at.direction),
+        ("worker", Direction::Received)
+    );
 }
 
 #[tokio::test]

@@ -30,6 +30,19 @@ use crate::verify::Verifier;
 ///
 /// # Memory
 /// Until the peer is verified, rustls buffers what it has received of one message of the handshake, at most 64 KiB.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use aemp::Tls;
+///
+/// let tls = Tls::from_pem(&std::fs::read_to_string("node.pem")?)?;
+/// let node = aemp::node().id("shop").secret("correct horse battery staple").bind("*:4040").tls(tls.clone()).start().await?;
+/// // Later, when the certificate has been renewed: new connections use it.
+/// tls.replace(&std::fs::read_to_string("node.pem")?)?;
+/// # drop(node);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Tls {
     // Locked for a clone of the `Arc`.

@@ -20,7 +20,8 @@ use std::time::{Duration, SystemTime};
 use aemp::handshake::Role;
 use aemp::message::Values;
 use aemp::{
-    ConnectionInfo, Excerpt, LocalNode, LogAllowance, Map, PortId, Reason, TapConfig, Tapped, Value,
+    ConnectionInfo, Direction, Excerpt, LocalNode, LogAllowance, Map, PortId, Reason, TapConfig,
+    Tapped, Value,
 };
 use tokio::sync::Semaphore;
 
@@ -130,7 +131,8 @@ async fn follow(node: &LocalNode, matching: &str, limits: Limits, to: &PortId) {
             }
             Tapped::Message(message) => {
                 let time = seconds(message.at);
-                let (bytes, sent) = (hex::encode(&message.bytes), message.sent);
+                let sent = message.direction == Direction::Sent;
+                let bytes = hex::encode(&message.bytes);
                 node.send(
                     to,
                     (

@@ -39,6 +39,36 @@ pub use value_codec::{FormatError, ValueCodec};
 ///
 /// The easy way to write one over a serde library is [`ValueCodec`]: implement [`ValueFormat`]. A codec that writes
 /// tokens into a [`TokenWriter`], and reads them by [`Tokenizer`] and a [`TokenReader`], is faster, and more work.
+///
+/// Here JSON under a name of its own, which peers without it do not take by mistake:
+///
+/// ```
+/// use aemp::Json;
+/// use aemp::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo};
+///
+/// struct OurJson;
+///
+/// impl Codec for OurJson {
+///     fn name(&self) -> &str {
+///         "our_json"
+///     }
+///     fn capabilities(&self, peer: &PeerInfo) -> Capabilities {
+///         Json.capabilities(peer)
+///     }
+///     fn encoder(&self) -> Encoder {
+///         Json.encoder()
+///     }
+///     fn keepalive(&self) -> &[u8] {
+///         Json.keepalive()
+///     }
+///     fn decoder(&self, limits: &Limits, peer: &PeerInfo) -> Box<dyn Decoder> {
+///         Json.decoder(limits, peer)
+///     }
+/// }
+///
+/// let builder = aemp::node().codec(OurJson);
+/// # drop(builder);
+/// ```
 pub trait Codec: Send + Sync {
     /// The token of this codec in the greeting, such as `json` (protocol.md section 2).
     fn name(&self) -> &str;

@@ -7,16 +7,35 @@ use crate::NodeId;
 use crate::deadline::Deadline;
 
 /// The report of a node's shutdown, from [`shutdown`](crate::LocalNode::shutdown).
+///
+/// ```
+/// # async fn example(node: aemp::LocalNode) {
+/// let report = node.shutdown().await;
+/// for lost in report.undelivered {
+///     eprintln!("{} has not taken {} bytes", lost.node, lost.bytes);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "Shutdown")]
 pub struct ShutdownReport {
     /// Queued bytes that are lost, for each node that did not accept them in time or could not be reached, sorted by
     /// node. Bytes that the transport has accepted are not included, although the peer may not have read them.
-    pub undelivered: Vec<(NodeId, usize)>,
+    pub undelivered: Vec<Undelivered>,
     /// The reason, if the node had stopped by itself: an essential task has panicked, or its runtime was dropped. It is
     /// also logged.
     pub failure: Option<String>,
+}
+
+/// What a node that has stopped could not deliver to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Undelivered {
+    /// The other node.
+    pub node: NodeId,
+    /// Queued bytes that are lost.
+    pub bytes: usize,
 }
 
 /// How long a node that stops writes its queues, unless the program sets another limit.
@@ -47,9 +66,12 @@ impl Ending {
         }
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         let nodes = &mut report.undelivered;
-        match nodes.binary_search_by(|(other, _)| other.cmp(node)) {
-            Ok(at) => nodes[at].1 += bytes,
-            Err(at) => nodes.insert(at, (node.clone(), bytes)),
+        match nodes.binary_search_by(|lost| lost.node.cmp(node)) {
+            Ok(at) => nodes[at].bytes += bytes,
+            Err(at) => {
+                let node = node.clone();
+                nodes.insert(at, Undelivered { node, bytes });
+            }
         }
     }
 

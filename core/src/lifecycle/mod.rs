@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::{NodeId, Reason};
 
 pub(crate) use ending::Ending;
-pub use ending::ShutdownReport;
+pub use ending::{ShutdownReport, Undelivered};
 pub(crate) use tasks::Essential;
 use tasks::Tasks;
 

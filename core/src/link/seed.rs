@@ -19,6 +19,14 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(1200);
 const MAX_BACKOFF: Duration = Duration::from_secs(3600);
 
 /// A snapshot of a seed, from [`seeds`](crate::LocalNode::seeds).
+///
+/// ```
+/// # fn example(node: aemp::LocalNode) {
+/// for seed in node.seeds() {
+///     println!("{}: {:?}", seed.address, seed.state);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SeedInfo {

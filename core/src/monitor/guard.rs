@@ -10,6 +10,21 @@ use super::action::Armed;
 use crate::PortName;
 
 /// Ends its monitor when dropped. After that its action does not begin.
+///
+/// ```
+/// # fn example(node: aemp::LocalNode, worker: aemp::PortId) {
+/// use aemp::Monitor;
+///
+/// struct Session {
+///     _watch: Monitor, // Ends with the session.
+/// }
+///
+/// let session = Session {
+///     _watch: node.monitor(&worker, |why| println!("the worker has died: {why}")),
+/// };
+/// # drop(session);
+/// # }
+/// ```
 #[must_use = "a monitor ends when its guard is dropped; keep it, or call `detach`"]
 pub struct Monitor {
     /// `None` after [`detach`](Self::detach), and if nobody keeps the monitor.

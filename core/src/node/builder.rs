@@ -27,6 +27,23 @@ use crate::{Address, NodeId, peer};
 
 /// The settings of a node that is about to start. A later call of a setter replaces an earlier one, except for methods
 /// that add something.
+///
+/// ```no_run
+/// # async fn example() -> aemp::Result<()> {
+/// use std::time::Duration;
+///
+/// let node = aemp::node()
+///     .id("worker7")                                 // Unique in the network; made up where it is left out.
+///     .secret("correct horse battery staple")        // The same in the whole network.
+///     .bind("192.0.2.7:4040")                        // Where other nodes reach this one.
+///     .seed("192.0.2.1:4040")                        // A node that is there already.
+///     .configure(|config| config.monitor_timeout = Duration::from_secs(10))
+///     .start()
+///     .await?;
+/// node.joined().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until it is started"]
 #[doc(alias = "configure")]
 pub struct NodeBuilder {
@@ -251,6 +268,9 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// If a setting is wrong or an address cannot be bound. Everything that was started is stopped then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future starts no node, and releases the addresses that were bound.
     pub async fn start(self) -> Result<LocalNode, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         // tokio has no call that tells whether timers are enabled: try one.

@@ -24,6 +24,26 @@ use crate::{Message, PortId, Reason};
 ///
 /// # Cancel safety
 /// Dropping the future cancels the call: a later answer is dropped. The message may have been sent.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> aemp::Result<()> {
+/// use std::time::Duration;
+/// use aemp::{CallError, routes};
+///
+/// let node = aemp::node().id("shop").start().await?;
+/// let prices = node.port_of(routes().answer("price", |_, (article,): (String,)| article.len() * 100));
+///
+/// let price: u64 = node.call(&prices, ("price", "pear")).await?;
+/// assert_eq!(price, 400);
+///
+/// // A dead port, and an answer of another type, are errors at once.
+/// let limit = Duration::from_secs(5);
+/// let wrong = node.call::<bool>(&prices, ("price", "pear")).within(limit).await;
+/// assert!(matches!(wrong, Err(CallError::Answer { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Call<'m, T> {
     request: Request<'m>,

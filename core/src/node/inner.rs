@@ -321,7 +321,7 @@ impl Inner {
         }
     }
 
-    /// Watches a port. A monitor on a text that is no port ID fires at once.
+    /// Watches a port. A monitor on a text that is not a port ID fires at once.
     fn watch_named(self: &Arc<Self>, target: impl ToPort, action: Action) -> Monitor {
         match self.with_port(&target, PortId::clone) {
             Ok(target) => self.watch(&target, action),

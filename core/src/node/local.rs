@@ -23,6 +23,23 @@ use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
 /// running; use [`Context::node`](crate::Context::node) inside a port instead.
 ///
 /// Created by [`builder`](Self::builder), or by the facade's `aemp::node()` with every enabled transport and codec.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> aemp::Result<()> {
+/// let node = aemp::node().id("shop").start().await?;
+/// let greeter = node.port(|cx, message| match message.parse::<(String,)>() {
+///     Ok((name,)) => println!("hello {name}"),
+///     Err(error) => cx.stop(aemp::reason!["greet", error.to_string()]),
+/// });
+/// let watch = node.monitor(&greeter, |why| println!("the greeter has died: {why}"));
+/// node.send(&greeter, ("Ada",));
+/// # drop(watch);
+/// let report = node.shutdown().await;
+/// assert!(report.undelivered.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct LocalNode {
     inner: Arc<Inner>,
@@ -207,7 +224,7 @@ impl LocalNode {
     /// Sends a message as [`send`](Self::send) does, and returns an error if it cannot be encoded.
     ///
     /// # Errors
-    /// If the codec of the connection cannot carry an element, or `to` is a text that is no port ID; nothing was sent and no
+    /// If the codec of the connection cannot carry an element, or `to` is a text that is not a port ID; nothing was sent and no
     /// monitor fires. A message that waits for a connection is encoded later, and then treated as by `send`.
     pub fn try_send(&self, to: impl ToPort, message: impl IntoMessage) -> Result<(), SendError> {
         self.inner.try_send_to(to, message)
@@ -215,6 +232,9 @@ impl LocalNode {
 
     /// Waits until the queue for `node` is below the high-water mark (`Config::high_water`). A fast producer awaits this
     /// between sends, so that a slow peer slows it down (backpressure).
+    ///
+    /// # Cancel safety
+    /// Dropping the future only ends the wait.
     pub async fn ready(&self, node: &NodeId) {
         if node != self.id() {
             self.inner
@@ -286,7 +306,7 @@ impl LocalNode {
     /// the port does not exist, and a monitor on it fires.
     ///
     /// # Errors
-    /// If the arguments cannot be serialised, or `node` is a text that is no ID.
+    /// If the arguments cannot be serialised, or `node` is a text that is not an ID.
     pub fn spawn(
         &self,
         node: impl ToPort,
@@ -325,7 +345,7 @@ impl LocalNode {
 
     /// Offers `make` to other nodes, which can spawn it as a new port of this node, by the name `function`, by convention
     /// `::`-separated. `make` receives this node and the arguments, and returns the port. It runs in the task that
-    /// reads the request, so it must not block. Work of the port itself, or work that can fail, belongs into
+    /// reads the request, so it must not block. Work of the port itself, or work that can fail, belongs in
     /// [`Port::start`] or [`Routes::on_start`](crate::Routes::on_start).
     ///
     /// ```
@@ -400,7 +420,7 @@ impl LocalNode {
         link::add_seed(&self.inner.links, address)
     }
 
-    /// Removes a seed: makes no more attempts to connect to `address`. Returns false if it is no seed.
+    /// Removes a seed: makes no more attempts to connect to `address`. Returns false if it is not a seed.
     ///
     /// An open connection stays, since the peer may be using it, and losing it would fire monitors. From now on it is an
     /// ordinary connection, and is not restored when it ends.
@@ -428,6 +448,9 @@ impl LocalNode {
     /// Stops the node: closes the listeners, writes the queues of peers for up to two seconds, closes the links, which
     /// fires the monitors of other nodes on ports here at once, and drops the ports. Returns what could not be
     /// delivered.
+    ///
+    /// # Cancel safety
+    /// Dropping the future, awaited before or not, stops the node all the same; only the report is lost.
     pub async fn shutdown(self) -> ShutdownReport {
         self.inner.life.stop(None).await
     }

@@ -37,6 +37,9 @@ impl LocalNode {
     /// All live ports of this node, sorted by name, including those of calls and inboxes. Messages sent before are
     /// processed first. The list has an entry for each port: do not request it every second from a node with a million
     /// ports.
+    ///
+    /// # Cancel safety
+    /// Dropping the future only ends the wait.
     pub async fn ports(&self) -> Vec<PortStats> {
         self.inner().shards.ports().await
     }
@@ -54,6 +57,9 @@ impl LocalNode {
     ///
     /// # Errors
     /// The failure at the last of the seeds. The node continues to try.
+    ///
+    /// # Cancel safety
+    /// Dropping the future only ends the wait.
     pub async fn joined(&self) -> Result<(), JoinError> {
         let joined = link::joined(&self.inner().links).await;
         joined.map_err(|(address, text)| JoinError {
@@ -75,11 +81,12 @@ impl LocalNode {
     ///
     /// ```
     /// # async fn example(node: aemp::LocalNode) {
-    /// use aemp::{TapConfig, Tapped};
+    /// use aemp::{Direction, TapConfig, Tapped};
     /// let mut tap = node.tap(TapConfig::new().matching("worker#jobs").rate(100));
     /// while let Some(tapped) = tap.recv().await {
     ///     if let Tapped::Message(message) = tapped {
-    ///         println!("{} bytes, {} {}", message.len, if message.sent { "to" } else { "from" }, message.peer);
+    ///         let to = if message.direction == Direction::Sent { "to" } else { "from" };
+    ///         println!("{} bytes, {to} {}", message.len, message.peer);
     ///     }
     /// }
     /// # }

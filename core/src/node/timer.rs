@@ -14,6 +14,16 @@ use crate::port::ToPort;
 use crate::{Excerpt, PortId, guard};
 
 /// Cancels its timer when dropped.
+///
+/// ```
+/// # fn example(node: aemp::LocalNode, door: aemp::PortId) {
+/// use std::time::Duration;
+///
+/// let closing = node.send_after(Duration::from_secs(30), &door, ("close",));
+/// // Someone comes through: the door stays open.
+/// drop(closing);
+/// # }
+/// ```
 #[must_use = "a timer is cancelled when its guard is dropped; keep it, or call `detach`"]
 #[doc(alias = "Timer")]
 #[derive(Debug)]

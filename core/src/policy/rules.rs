@@ -93,7 +93,7 @@ impl Rule {
         self
     }
 
-    /// For anonymous peers (`tls_anon`) in the place of members.
+    /// For anonymous peers (`tls_anon`) instead of members.
     pub fn anonymous(mut self) -> Self {
         self.is_anonymous = true;
         self

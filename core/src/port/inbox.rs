@@ -25,7 +25,7 @@ use crate::{Message, ParseError, PortId, Reason, reason};
 ///
 /// The waiting messages are limited by their size ([`Config::inbox_limit`](crate::Config::inbox_limit)) and by the bounds
 /// of [`inbox_with`](crate::LocalNode::inbox_with). Above a limit the port is killed with the reason `inbox_full
-/// LIMIT`, so that its monitors fire, unless it is lossy.
+/// LIMIT`, so that its monitors fire, unless it drops what has no room ([`Overflow`]).
 ///
 /// ```
 /// # async fn example(node: aemp::LocalNode) {
@@ -49,10 +49,11 @@ pub struct Inbox<M = Message> {
 ///
 /// ```
 /// # async fn example(node: aemp::LocalNode) {
+/// use aemp::Overflow;
 /// // Keep at most a hundred prices; drop later ones while the reader is behind.
 /// let prices = node.inbox_with(|bounds| {
 ///     bounds.messages = 100;
-///     bounds.lossy = true;
+///     bounds.overflow = Overflow::DropNewest;
 /// });
 /// # }
 /// ```
@@ -65,12 +66,23 @@ pub struct InboxConfig {
     /// Maximum bytes of waiting messages; [`Config::inbox_limit`](crate::Config::inbox_limit) by default. Of a message that
     /// a sender of this node has moved to a typed inbox, what it points to is not counted: bound their number.
     pub bytes: usize,
-    /// Drop messages for which there is no room instead of killing the port; off by default. Dropped messages are counted
-    /// ([`Inbox::dropped`]), but no monitor fires: this is an exception to the guarantee that no message is lost
-    /// silently.
-    pub lossy: bool,
+    /// What happens to a message for which there is no room; by default the port is killed.
+    #[doc(alias = "lossy")]
+    pub overflow: Overflow,
     /// What becomes of a message that does not fit the type of a typed inbox; by default the port is killed.
     pub unhandled: Unhandled,
+}
+
+/// What an inbox does with a message for which it has no room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The port is killed with `inbox_full LIMIT`, so its monitors fire.
+    #[default]
+    Kill,
+    /// The message is dropped and counted ([`Inbox::dropped`]). No monitor fires: this is an exception to the guarantee
+    /// that no message is lost silently.
+    DropNewest,
 }
 
 impl InboxConfig {
@@ -78,7 +90,7 @@ impl InboxConfig {
         Self {
             messages: usize::MAX,
             bytes,
-            lossy: false,
+            overflow: Overflow::Kill,
             unhandled: Unhandled::Kill,
         }
     }
@@ -203,7 +215,7 @@ impl<M> Inbox<M> {
         Poll::Pending
     }
 
-    /// The number of messages that a lossy inbox has dropped so far.
+    /// The number of messages that this inbox has dropped so far ([`Overflow::DropNewest`]).
     pub fn dropped(&self) -> u64 {
         self.shared.lock().dropped
     }
@@ -257,18 +269,20 @@ impl<M> Receiver<M> {
         let InboxConfig {
             messages,
             bytes,
-            lossy,
+            overflow,
             ..
         } = self.bounds;
         let mut state = self.shared.lock();
         let (count, size) = (state.waiting.len() + 1, state.bytes + cost);
         if count > messages || size > bytes {
-            if lossy {
-                state.dropped += 1;
-                return Ok(());
-            }
             let limit = if count > messages { messages } else { bytes };
-            return Err(reason!["inbox_full", limit as u64]);
+            return match overflow {
+                Overflow::Kill => Err(reason!["inbox_full", limit as u64]),
+                Overflow::DropNewest => {
+                    state.dropped += 1;
+                    Ok(())
+                }
+            };
         }
         state.bytes = size;
         state.waiting.push_back((message, cost));

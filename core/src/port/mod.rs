@@ -18,7 +18,7 @@ mod unhandled;
 pub use answer::Arguments;
 pub use context::Context;
 pub(crate) use context::Owned;
-pub use inbox::{Inbox, InboxConfig};
+pub use inbox::{Inbox, InboxConfig, Overflow};
 pub use mismatch::Mismatch;
 pub(crate) use pool::Pool;
 pub(crate) use port_ref::sealed;

@@ -10,7 +10,7 @@ use crate::{NodeId, PortId, Text};
 /// What names a port to send to, to monitor or to kill: a [`PortId`], a [`PortRef`], a text `node#port`, or a [`NodeId`],
 /// which names its node port; all of them by reference as well.
 ///
-/// A text is parsed at each call, and one that is no port ID names no port: [`try_send`](crate::LocalNode::try_send)
+/// A text is parsed at each call, and one that is not a port ID names no port: [`try_send`](crate::LocalNode::try_send)
 /// and [`call`](crate::LocalNode::call) return [`SendError::NoPortId`](crate::SendError::NoPortId), monitors fire with
 /// `no_such_port TEXT PORT`, and `send`, `kill` and timers do nothing but log and count it
 /// ([`NodeStats::misaddressed`](crate::NodeStats::misaddressed)). Where many messages go to one port, parse the text once.
@@ -36,7 +36,7 @@ pub trait ToPort: sealed::Sealed + Display {
     /// The port's ID.
     ///
     /// # Errors
-    /// If the text is no port ID.
+    /// If the text is not a port ID.
     fn to_port(&self) -> Result<Cow<'_, PortId>, ParseIdError>;
 }
 

@@ -169,7 +169,7 @@ impl Shard {
         count
     }
 
-    /// Finds the ports of the next messages, up to the first item that is no message.
+    /// Finds the ports of the next messages, up to the first item that is not a message.
     #[inline]
     fn look_ahead(&self, items: &[Item]) -> ([SlotIndex; LOOKAHEAD], usize) {
         let ahead = items.iter().take(LOOKAHEAD);

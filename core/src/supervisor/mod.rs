@@ -319,6 +319,9 @@ impl Supervisor {
     }
 
     /// Stops the children one after the other, in the reverse order, with the reason `shutdown`, and then the supervisor.
+    ///
+    /// # Cancel safety
+    /// Dropping the future, awaited before or not, stops them all the same.
     pub async fn stop(self) {
         let gone = self.node.gone(&self.id);
         drop(self);

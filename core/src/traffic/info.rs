@@ -11,6 +11,16 @@ use crate::{NodeId, Text};
 use aemp_proto::faulty;
 
 /// A connection to a peer that is authenticated and carries messages.
+///
+/// ```
+/// # fn example(node: aemp::LocalNode) {
+/// for connection in node.connections() {
+///     let (writes, reads) = (connection.send_codec(), connection.recv_codec());
+///     let encrypted = connection.tls().is_some();
+///     println!("{}: {writes} out, {reads} in, encrypted: {encrypted}", connection.peer());
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[doc(alias = "LinkInfo")]
 pub struct ConnectionInfo {

@@ -11,4 +11,4 @@ pub use info::ConnectionInfo;
 pub(crate) use pulse::Pulse;
 pub use stats::{ConnectionStats, Traffic};
 pub(crate) use tap::Taps;
-pub use tap::{Tap, TapConfig, Tapped, TappedMessage};
+pub use tap::{Direction, Tap, TapConfig, Tapped, TappedMessage};

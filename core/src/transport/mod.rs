@@ -19,6 +19,34 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::Address;
 
 /// A means of connecting to other processes, identified by the scheme of its addresses.
+///
+/// A transport around TCP that says where this node connects to. One of its own implements [`Stream`] and [`Listener`] too:
+///
+/// ```
+/// use std::io;
+/// use aemp::transport::{Listener, SocketConfig, Stream, Transport};
+/// use aemp::{Address, Tcp};
+///
+/// struct Told(Tcp);
+///
+/// #[async_trait::async_trait]
+/// impl Transport for Told {
+///     fn scheme(&self) -> &str {
+///         self.0.scheme()
+///     }
+///     async fn listen(&self, at: &Address, options: &SocketConfig) -> io::Result<Box<dyn Listener>> {
+///         self.0.listen(at, options).await
+///     }
+///     async fn connect(&self, to: &Address, options: &SocketConfig) -> io::Result<Box<dyn Stream>> {
+///         println!("connecting to {to}");
+///         self.0.connect(to, options).await
+///     }
+/// }
+///
+/// // It replaces the transport with the same scheme.
+/// let builder = aemp::node().transport(Told(Tcp::new()));
+/// # drop(builder);
+/// ```
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// The scheme of this transport's addresses, such as `tcp`.

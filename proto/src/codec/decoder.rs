@@ -17,6 +17,20 @@ use crate::{PortName, Text};
 const MIN_RESERVE: usize = 4 << 10;
 
 /// The receiving half of a codec, one per connection.
+///
+/// [`StreamDecoder`] is one for every codec with a [`Tokenizer`] and a [`TokenReader`]. [`decode`] takes messages out:
+///
+/// ```
+/// # use aemp::codec::{Codec, Limits, PeerInfo, decode};
+/// # use bytes::BytesMut;
+/// let peer = PeerInfo::new("peer".parse()?, "");
+/// let mut decoder = aemp::Json.decoder(&Limits::default(), &peer);
+/// let mut received = BytesMut::from(r#"[][ "counter","add",1]["counter","#);
+/// let first = decode(&mut *decoder, &mut received)?.expect("the first one is whole");
+/// assert_eq!((first.port.as_str(), first.message.tag().as_deref()), ("counter", Some("add")));
+/// assert!(decode(&mut *decoder, &mut received)?.is_none(), "the second one is not");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Decoder: Send {
     /// Finds the next message in `src`, which holds all received bytes of the connection that are not consumed. Nothing
     /// is copied.

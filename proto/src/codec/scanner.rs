@@ -10,6 +10,39 @@ use crate::Text;
 use std::fmt;
 
 /// Reads the heads of a codec's messages. One instance per connection.
+///
+/// The heads of a format of unsigned integers below 128 and arrays of known length, in the bytes of CBOR:
+///
+/// ```
+/// use aemp::codec::{Begins, Limits, Position, Scanned, Scanner, Step, Tokenizer};
+///
+/// struct Numbers;
+///
+/// impl Tokenizer for Numbers {
+///     fn begins(&self, byte: u8) -> Begins {
+///         match byte {
+///             0x80..=0x97 => Begins::Message,
+///             _ => Begins::Nothing,
+///         }
+///     }
+///
+///     fn head(&mut self, bytes: &[u8], _: Position) -> Result<Step, (usize, String)> {
+///         match bytes {
+///             [] => Ok(Step::Need(1)),
+///             [0..=0x17, ..] => Ok(Step::Scalar(1)),
+///             [0x18, _, ..] => Ok(Step::Scalar(2)),
+///             [0x18] => Ok(Step::Need(1)),
+///             [array @ 0x80..=0x97, ..] => Ok(Step::Array(1, Some(u64::from(array - 0x80)))),
+///             [other, ..] => Err((0, format!("byte {other:#x} begins no number"))),
+///         }
+///     }
+/// }
+///
+/// let mut scanner = Scanner::new(Numbers, &Limits::default(), "numbers");
+/// assert_eq!(scanner.scan(&[0x82, 0x01, 0x81])?, Scanned::Need(1));
+/// assert_eq!(scanner.scan(&[0x82, 0x01, 0x81, 0x18, 0x64])?, Scanned::Message(5));
+/// # Ok::<(), aemp::codec::DecodeError>(())
+/// ```
 #[doc(alias = "Heads")]
 pub trait Tokenizer: Send {
     /// Classifies a byte between messages.

@@ -230,7 +230,7 @@ pub(super) fn pairs(value: Value) -> Result<Vec<(Value, Value)>, String> {
     }
 }
 
-/// The addresses in a value: empty if the node does not listen, `None` if the value is no array.
+/// The addresses in a value: empty if the node does not listen, `None` if the value is not an array.
 pub(super) fn addresses(value: &Value) -> Option<Vec<Text>> {
     let texts = value.as_array()?.iter().filter_map(Value::as_str);
     Some(texts.map(Text::from).collect())

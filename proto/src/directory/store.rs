@@ -132,7 +132,7 @@ impl Store {
         outcome
     }
 
-    /// Sets the value that `id` holds for `key`. Does nothing if `id` is no owner.
+    /// Sets the value that `id` holds for `key`. Does nothing if `id` is not an owner.
     pub(super) fn set(&mut self, id: &NodeId, family: &Text, key: Text, value: Value) -> Affected {
         self.with_usage(id, |store| store.insert_held(id, family, key, value))
     }

@@ -119,7 +119,7 @@ fn choose_method(us: &Us, peer: &Peer, under_tls: bool) -> Result<AuthMethod, Ha
     })
 }
 
-/// What stands in the place of a method, for an error: a secret in the wrong field must not be shown. Secrets have 16 bytes or
+/// What stands instead of a method, for an error: a secret in the wrong field must not be shown. Secrets have 16 bytes or
 /// more.
 fn method_excerpt(name: &[u8]) -> String {
     let is_like = [&b"hmac_"[..], b"tls_", b"cleartext"];

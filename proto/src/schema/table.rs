@@ -78,7 +78,7 @@ fn fields(schema: &Value, all: &mut Vec<String>) {
     }
 }
 
-/// A schema in short, as JSON with types in the place of values.
+/// A schema in short, as JSON with types instead of values.
 fn shown(schema: &Value) -> String {
     let Some(schema) = schema.as_object() else {
         return String::from("anything");

@@ -10,6 +10,29 @@ use bytes::BytesMut;
 /// buffer.
 ///
 /// The buffer contains earlier messages. If a message turns out to be refused, the core truncates the buffer to them.
+///
+/// The parts of a writer of JSON that show its use of the buffer, in which it finds what came before:
+///
+/// ```
+/// use bytes::BytesMut;
+///
+/// /// A comma, unless this is the first element.
+/// fn comma(out: &mut BytesMut) {
+///     if !matches!(out.last(), None | Some(b'[' | b'{' | b':')) {
+///         out.extend_from_slice(b",");
+///     }
+/// }
+///
+/// fn unsigned(out: &mut BytesMut, n: u64) {
+///     comma(out);
+///     out.extend_from_slice(n.to_string().as_bytes());
+/// }
+///
+/// let mut out = BytesMut::from("[");
+/// unsigned(&mut out, 1);
+/// unsigned(&mut out, 2);
+/// assert_eq!(out, "[1,2");
+/// ```
 #[doc(alias = "Sink")]
 pub trait TokenWriter: Send + Sync {
     /// Begins a message: an array of `len` elements, or of an unknown number, at the top level. It ends with

@@ -47,6 +47,36 @@ pub enum Token {
 /// Reads the bytes of one complete message, which the codec's decoder has found to be well-formed.
 ///
 /// The core reads messages through it, into values and into types. It has no state: messages refer to a `static`.
+///
+/// A reader of the bytes of CBOR's small unsigned integers and arrays:
+///
+/// ```
+/// use aemp::codec::{Token, TokenReader};
+///
+/// struct Numbers;
+///
+/// impl TokenReader for Numbers {
+///     fn token(&self, bytes: &[u8], at: &mut usize) -> Option<Token> {
+///         let (token, len) = match bytes.get(*at..)? {
+///             [n @ 0..=0x17, ..] => (Token::Unsigned(u64::from(*n)), 1),
+///             [0x18, n, ..] => (Token::Unsigned(u64::from(*n)), 2),
+///             [array @ 0x80..=0x97, ..] => (Token::Array(usize::from(array - 0x80)), 1),
+///             _ => return None,
+///         };
+///         *at += len;
+///         Some(token)
+///     }
+///     fn join(&self, _: &[u8]) -> Option<Vec<u8>> {
+///         None // It has no strings.
+///     }
+/// }
+///
+/// let (bytes, mut at) = ([0x82, 0x01, 0x18, 0x64], 0);
+/// assert_eq!(Numbers.token(&bytes, &mut at), Some(Token::Array(2)));
+/// assert_eq!(Numbers.token(&bytes, &mut at), Some(Token::Unsigned(1)));
+/// assert_eq!(Numbers.token(&bytes, &mut at), Some(Token::Unsigned(100)));
+/// assert_eq!(at, 4);
+/// ```
 #[doc(alias = "WireFormat")]
 pub trait TokenReader: Send + Sync {
     /// Reads the token at `at`, and advances `at` past it.

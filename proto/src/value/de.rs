@@ -295,7 +295,7 @@ fn visit_list<'de, V: Visitor<'de>>(items: Vec<Value>, visitor: V) -> Result<V::
     }
 }
 
-/// The error for an integer in the place of the name of a variant or a field. serde would take it for an index.
+/// The error for an integer instead of the name of a variant or a field. serde would take it for an index.
 #[cold]
 pub(crate) fn no_name(n: Integer) -> ParseError {
     ParseError::invalid_type(unexpected_integer(n), &"the name of a variant or a field")

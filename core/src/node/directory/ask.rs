@@ -21,6 +21,18 @@ use crate::{Text, Value};
 ///
 /// # Cancel safety
 /// Dropping the future cancels the query.
+///
+/// ```no_run
+/// # async fn example(node: aemp::LocalNode) -> Result<(), aemp::DirectoryError> {
+/// use std::time::Duration;
+///
+/// let prices = node.directory().family("prices").within(Duration::from_secs(2)).await?;
+/// for (article, price) in prices {
+///     println!("{article}: {price}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a question is asked when it is awaited"]
 pub struct Query<T> {
     node: Arc<Inner>,

@@ -44,7 +44,7 @@ impl Group {
     /// Makes `port` a member until the guard is dropped or the port dies.
     ///
     /// # Errors
-    /// If the group's name is no valid name of a family.
+    /// If the group's name is not a valid name of a family.
     pub fn join(&self, port: &PortId) -> Result<Registration, DirectoryError> {
         self.directory.register(&self.family, port, ())
     }
@@ -53,7 +53,10 @@ impl Group {
     /// most `monitor_timeout`.
     ///
     /// # Errors
-    /// If the group's name is no valid name of a family, or the members did not arrive in time.
+    /// If the group's name is not a valid name of a family, or the members did not arrive in time.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the watch.
     #[doc(alias = "subscribe")]
     pub async fn live(&self) -> Result<Members, DirectoryError> {
         self.live_within(self.directory.node.config.monitor_timeout)
@@ -96,6 +99,17 @@ impl Group {
 ///
 /// A member is removed when its port dies, its guard is dropped, or its node leaves the network, as soon as this node
 /// learns of it. Messages sent to it shortly before may be lost; a monitor or a call detects that.
+///
+/// ```no_run
+/// # async fn example(node: aemp::LocalNode) -> Result<(), aemp::DirectoryError> {
+/// let workers = node.group("workers").live().await?;
+/// println!("{} workers are there", workers.ports().len());
+/// workers.any().send(("work", 41))?;           // In turn.
+/// let least = workers.least_loaded().lease()?; // Counts as its load until it is dropped.
+/// node.send(least.port(), ("work", 42));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Members {
     group: Group,
     state: Mutex<State>,
@@ -300,7 +314,8 @@ impl fmt::Debug for Members {
     }
 }
 
-/// A chosen member, or none.
+/// The member of a group that [`Members::any`] or a sibling has chosen, or none: [`send`](Self::send) and [`call`](Self::call)
+/// reach it.
 #[derive(Debug)]
 #[must_use = "nothing is sent to a member that is only chosen"]
 pub struct Pick<'m> {

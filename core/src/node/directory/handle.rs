@@ -43,7 +43,7 @@ pub struct Directory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DirectoryRole {
-    /// It has no seeds and is no seed of another node: it sees only its own entries.
+    /// It has no seeds and is not a seed of another node: it sees only its own entries.
     Alone,
     /// None of its seeds is connected.
     Searching,
@@ -82,7 +82,7 @@ impl Directory {
     /// logs it, and no other node sees it.
     ///
     /// # Errors
-    /// If `family` is no valid name, or the value cannot be serialised, cannot be carried by JSON, or is too large.
+    /// If `family` is not a valid name, or the value cannot be serialised, cannot be carried by JSON, or is too large.
     #[doc(alias = "db_set")]
     pub fn set(
         &self,
@@ -152,7 +152,7 @@ impl Directory {
     /// `Config::directory`); beyond the limit no change arrives here, and the global node logs a line.
     ///
     /// # Errors
-    /// If `family` is no valid name.
+    /// If `family` is not a valid name.
     #[doc(alias = "db_mon")]
     pub fn watch(&self, family: &str) -> Result<Watch, DirectoryError> {
         if is_known_family(family) {

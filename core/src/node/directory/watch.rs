@@ -17,6 +17,22 @@ use crate::node::Inner;
 /// Pending changes are merged, so a slow reader costs no more memory than the family's size, and always gets the current
 /// state. If the node loses its global node, no change arrives until it has one again; then one change holds all
 /// differences. The stream ends when the node stops.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = aemp::node().id("shop").start().await?;
+/// let printer = node.port(|_, _| ());
+/// let mut printers = node.directory().watch("printers")?;
+/// assert!(printers.recv().await.expect("the node runs").snapshot);
+///
+/// let entry = node.directory().register("printers", &printer, "on floor 2")?;
+/// let change = printers.recv().await.expect("the node runs");
+/// assert_eq!(change.set.len(), 1);
+/// # drop(entry);
+/// # Ok(())
+/// # }
+/// ```
 #[doc(alias = "FamilyWatch")]
 pub struct Watch {
     node: Arc<Inner>,

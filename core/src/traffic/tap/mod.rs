@@ -105,6 +105,15 @@ pub enum Tapped {
     Missed(u64),
 }
 
+/// The direction of a message, as this node sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From this node to the peer.
+    Sent,
+    /// From the peer to this node.
+    Received,
+}
+
 /// A message that crossed a link.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -113,8 +122,8 @@ pub struct TappedMessage {
     pub peer: NodeId,
     /// The link's [`ConnectionInfo::generation`].
     pub generation: u64,
-    /// True if it was sent to the peer, false if it was received from it.
-    pub sent: bool,
+    /// Whether it was sent to the peer or received from it.
+    pub direction: Direction,
     /// When it was encoded for the link, or read from it.
     pub at: SystemTime,
     /// Its whole length in bytes.
@@ -125,6 +134,21 @@ pub struct TappedMessage {
 }
 
 /// Messages that cross the links of a node; see [`LocalNode::tap`](crate::LocalNode::tap). Dropping it ends the tap.
+///
+/// ```no_run
+/// # async fn example(node: aemp::LocalNode) {
+/// use aemp::{TapConfig, Tapped};
+///
+/// let mut tap = node.tap(TapConfig::new());
+/// while let Some(item) = tap.recv().await {
+///     match item {
+///         Tapped::Message(message) => println!("{}: {} bytes", message.peer, message.len),
+///         Tapped::Missed(count) => println!("{count} messages were too many to show"),
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a tap ends when it is dropped"]
 pub struct Tap {

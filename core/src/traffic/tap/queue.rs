@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{TapConfig, Tapped, TappedMessage};
+use super::{Direction, TapConfig, Tapped, TappedMessage};
 use crate::NodeId;
 use crate::codec::{Codec, Limits, PeerInfo};
 use crate::traffic::ConnectionInfo;
@@ -110,16 +110,19 @@ impl TapQueue {
     }
 
     /// Whether a message matches the filter by its port's ID or its tag.
-    fn matches(&self, info: &ConnectionInfo, sent: bool, message: &Shown<'_>) -> bool {
+    fn matches(&self, info: &ConnectionInfo, direction: Direction, message: &Shown<'_>) -> bool {
         let part = &*self.options.matching;
-        let node = if sent { info.peer() } else { &self.node };
+        let node = match direction {
+            Direction::Sent => info.peer(),
+            Direction::Received => &self.node,
+        };
         let port = node.port(message.port.clone());
         let tag = message.tag.as_ref();
         port.to_string().contains(part) || tag.is_some_and(|tag| tag.contains(part))
     }
 
     /// Shows a message, if there is room for it.
-    fn show(&self, info: &ConnectionInfo, sent: bool, bytes: &[u8]) {
+    fn show(&self, info: &ConnectionInfo, direction: Direction, bytes: &[u8]) {
         let mut state = self.state();
         if state.since.elapsed() >= SECOND {
             (state.since, state.shown) = (Instant::now(), 0);
@@ -137,7 +140,7 @@ impl TapQueue {
         state.push(Tapped::Message(TappedMessage {
             peer: info.peer().clone(),
             generation: info.generation(),
-            sent,
+            direction,
             at: SystemTime::now(),
             len: bytes.len(),
             bytes: Bytes::copy_from_slice(shown),
@@ -254,15 +257,17 @@ impl Taps {
     /// Shows a message that was received over a link.
     #[cold]
     pub(crate) fn received(&self, info: &ConnectionInfo, message: &Shown<'_>) {
-        self.show(info, false, message.bytes, |tap| {
-            tap.matches(info, false, message)
+        let direction = Direction::Received;
+        self.show(info, direction, message.bytes, |tap| {
+            tap.matches(info, direction, message)
         });
     }
 
     /// Shows a message that is sent over a link; `bytes` were written by `codec`.
     #[cold]
     pub(crate) fn sent(&self, info: &ConnectionInfo, codec: &dyn Codec, bytes: &[u8]) {
-        self.show(info, true, bytes, |tap| {
+        let direction = Direction::Sent;
+        self.show(info, direction, bytes, |tap| {
             // The limits for messages of peers do not apply to messages of this node.
             let mut limits = Limits::default();
             (limits.message_size, limits.items) = (usize::MAX, usize::MAX);
@@ -273,14 +278,14 @@ impl Taps {
                 .as_ref()
                 .ok()
                 .and_then(|found| Shown::of(found, bytes));
-            shown.is_some_and(|shown| tap.matches(info, true, &shown))
+            shown.is_some_and(|shown| tap.matches(info, direction, &shown))
         });
     }
 
     fn show(
         &self,
         info: &ConnectionInfo,
-        sent: bool,
+        direction: Direction,
         bytes: &[u8],
         matches: impl Fn(&TapQueue) -> bool,
     ) {
@@ -291,7 +296,7 @@ impl Taps {
         }
         for tap in &list.queues {
             if tap.matches_link(info) || matches(tap) {
-                tap.show(info, sent, bytes);
+                tap.show(info, direction, bytes);
             }
         }
     }
