@@ -209,7 +209,7 @@ async fn child(seed: &str) {
     let _member = node.group("all").join(&port).expect("it is a group");
     let mut members = node.group("all").live().await.expect("the seed answers");
     while members.len() < PROCESSES {
-        members.changed().await;
+        members.changed().await.expect("it runs");
     }
     node.send(&tell, ("all",));
     std::future::pending().await

@@ -77,7 +77,7 @@ async fn send_all(hub: &LocalNode, ports: &[PortId], count: &AtomicUsize) {
         let port = &ports[n % ports.len()];
         hub.send(port, ("measure", n, TEXT));
         if n % 1000 == 0 {
-            hub.ready(port.node()).await;
+            hub.ready(port.node()).await.expect("it runs");
         }
     }
     while count.load(Ordering::Relaxed) < MESSAGES {
@@ -93,7 +93,7 @@ async fn flood(hub: LocalNode) {
         for n in 0..1000 {
             hub.send(&port, ("measure", n, TEXT));
         }
-        hub.ready(&node).await;
+        hub.ready(&node).await.expect("it runs");
     }
 }
 

@@ -80,7 +80,7 @@ async fn client(seed: &str) -> Outcome {
     for n in 0.. {
         while workers.is_empty() {
             println!("client: nobody is at work");
-            workers.changed().await;
+            workers.changed().await?;
         }
         let (name, square) = job(&workers, n).await?;
         println!(
@@ -169,7 +169,7 @@ async fn jobs(
 
 async fn wait_for(workers: &mut Members, count: usize) -> Outcome {
     while workers.len() != count {
-        tokio::time::timeout(LIMIT, workers.changed()).await?;
+        tokio::time::timeout(LIMIT, workers.changed()).await??;
     }
     println!("client: {:?} are at work", workers.ports());
     Ok(())

@@ -158,7 +158,7 @@ impl Nodes {
             for n in 0..SMALL {
                 node.send(&port, shape(n, text));
                 if n % ASK == 0 {
-                    node.ready(port.node()).await;
+                    node.ready(port.node()).await.expect("it runs");
                 }
             }
         });
@@ -171,7 +171,7 @@ impl Nodes {
         let producer = tokio::spawn(async move {
             for n in 0..LARGE {
                 node.send(&port, ("blob", n, payload.clone()));
-                node.ready(port.node()).await;
+                node.ready(port.node()).await.expect("it runs");
             }
         });
         self.outcome.of(1).await;

@@ -48,6 +48,9 @@ pub enum Error {
     /// A child was not added to a supervisor, or not removed from it.
     #[error(transparent)]
     Child(#[from] ChildError),
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// Why a port did not get the name that it was to have. The port was not created.
@@ -292,6 +295,26 @@ pub struct JoinError {
     pub text: String,
 }
 
+/// The node has stopped: it was shut down, a part of it failed, or its runtime was dropped. What waits for a change at
+/// a node returns it, so that a loop ends by `?` or `while let Ok(..)`.
+///
+/// ```
+/// # async fn example(node: aemp::LocalNode, meter: aemp::PortId) -> aemp::Result<()> {
+/// use aemp::Stopped;
+/// async fn produce(node: aemp::LocalNode, meter: aemp::PortId) -> Result<(), Stopped> {
+///     for n in 0.. {
+///         node.send(&meter, ("measured", n));
+///         node.ready(meter.node()).await?;
+///     }
+///     Ok(())
+/// }
+/// # Ok(produce(node, meter).await?)
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the node has stopped")]
+pub struct Stopped;
+
 /// Why an operation of the directory failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -351,8 +374,8 @@ pub enum DirectoryError {
         why: String,
     },
     /// The node has stopped.
-    #[error("the node has stopped")]
-    Stopped,
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// The group has no members.
     #[error("group {group:?} has no members")]
     Empty {

@@ -43,7 +43,7 @@ pub use allowance::LogAllowance;
 pub use config::Config;
 pub use error::{
     CallError, ChildError, DirectoryError, Error, JoinError, NameError, Result, SendError,
-    StartError,
+    StartError, Stopped,
 };
 pub use lifecycle::{ShutdownReport, Undelivered};
 pub use link::{SeedInfo, SeedState};

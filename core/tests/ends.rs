@@ -6,7 +6,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use aemp_core::{
-    CallError, Context, LocalNode, Message, Notify, PortId, Reason, TapConfig, reason, routes,
+    CallError, Context, LocalNode, Message, Notify, PortId, Reason, Stopped, TapConfig, reason,
+    routes,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -108,28 +109,30 @@ async fn what_is_sent_too_late_is_added_up_for_each_node() {
 #[test]
 fn what_waits_ends_when_the_runtime_does() {
     for runtime in runtimes() {
-        let (node, (port, inbox, mut events, mut tap, mut family, call, gone, told, supervisor)) =
-            orphan(runtime, |node| async move {
-                let port = idle_port(&node);
-                let call = node.call::<()>(&port, ()).into_future();
-                let (tell, told) = mpsc::channel();
-                let watch = node.monitor(&port, move |reason| tell.send(reason).unwrap());
-                watch.detach();
-                let child = |node: &LocalNode| node.port_of(routes());
-                let supervision = aemp_core::Supervision::one_for_one().child("c", child);
-                (
-                    port.clone(),
-                    node.inbox(),
-                    node.events(),
-                    node.tap(TapConfig::new()),
-                    node.directory().watch("family").unwrap(),
-                    call,
-                    node.gone(&port),
-                    told,
-                    node.supervise(supervision),
-                )
-            });
-        let mut inbox = inbox;
+        let (node, kept) = orphan(runtime, |node| async move {
+            let port = idle_port(&node);
+            let call = node.call::<()>(&port, ()).into_future();
+            let (tell, told) = mpsc::channel();
+            let watch = node.monitor(&port, move |reason| tell.send(reason).unwrap());
+            watch.detach();
+            let child = |node: &LocalNode| node.port_of(routes());
+            let supervision = aemp_core::Supervision::one_for_one().child("c", child);
+            let members = node.group("family").live().await.unwrap();
+            let watched = (node.directory().watch("family").unwrap(), members);
+            let supervisor = node.supervise(supervision);
+            let seen = (node.events(), node.tap(TapConfig::new()));
+            let awaited = (call, node.gone(&port), told);
+            (
+                port.clone(),
+                node.inbox(),
+                seen,
+                watched,
+                awaited,
+                supervisor,
+            )
+        });
+        let (port, mut inbox, (mut events, mut tap), watched, awaited, supervisor) = kept;
+        let ((mut family, mut members), (call, gone, told)) = (watched, awaited);
         let test = async move {
             assert!(is_stopped(&told.recv_timeout(LIMIT).unwrap()));
             assert!(is_stopped(&soon(gone).await));
@@ -140,7 +143,11 @@ fn what_waits_ends_when_the_runtime_does() {
             while soon(family.recv()).await.is_some() {}
             soon(supervisor.stop()).await;
             assert!(soon(node.ports()).await.is_empty());
-            soon(node.ready(&"m".parse().unwrap())).await;
+            for id in ["m", node.id().as_str()] {
+                assert_eq!(soon(node.ready(&id.parse().unwrap())).await, Err(Stopped));
+            }
+            while soon(members.changed()).await.is_ok() {}
+            assert_eq!(soon(members.changed()).await, Err(Stopped));
             assert!(soon(node.directory().keys("family")).await.is_err());
             let called = soon(node.call::<()>(&port, ())).await;
             assert!(matches!(called, Err(CallError::Gone { reason, .. }) if is_stopped(&reason)));

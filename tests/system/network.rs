@@ -274,7 +274,7 @@ async fn a_node_with_seeds_does_not_answer_before_it_has_a_master() {
     second.shutdown().await;
     assert_eq!(
         soon(directory.keys("f")).await,
-        Err(DirectoryError::Stopped)
+        Err(DirectoryError::Stopped(aemp::Stopped))
     );
     assert_eq!(soon(directory.watch("f").unwrap().recv()).await, None);
 }
@@ -312,7 +312,7 @@ async fn a_member_that_listens_nowhere_is_marked_and_chosen_only_where_it_can_be
     let client = start("client", &network, &["seed"]).await;
     let mut workers = soon(client.group("workers").live()).await.unwrap();
     while workers.is_empty() {
-        soon(workers.changed()).await;
+        soon(workers.changed()).await.unwrap();
     }
     assert_eq!(workers.ports(), std::slice::from_ref(&behind));
     assert_eq!(workers.unreachable(), std::slice::from_ref(&behind));

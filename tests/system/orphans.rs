@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use aemp::{Context, Message, NodeEvent, PortId};
+use aemp::{Context, Message, NodeEvent, PortId, Stopped};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::common::{Network, linked, node, soon};
@@ -53,7 +53,7 @@ fn what_waits_for_another_node_ends_with_the_runtime_and_that_node_is_told() {
         for port in [&far, &nowhere] {
             assert!(soon(b.call::<()>(port, ("late",))).await.is_err());
             (0..1000).for_each(|n| b.send(port, (n,)));
-            soon(b.ready(port.node())).await;
+            assert_eq!(soon(b.ready(port.node())).await, Err(Stopped));
         }
         assert!(b.connections().is_empty() && soon(b.joined()).await.is_err());
         assert!(soon(b.shutdown()).await.failure.is_some());

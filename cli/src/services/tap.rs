@@ -118,7 +118,9 @@ async fn follow(node: &LocalNode, matching: &str, limits: Limits, to: &PortId) {
     node.send(to, ("tapping", rate, size));
     while let Some(tapped) = tap.recv().await {
         // What comes meanwhile waits in the tap, or is missed there.
-        node.ready(to.node()).await;
+        if node.ready(to.node()).await.is_err() {
+            return;
+        }
         match tapped {
             Tapped::Up(link) if link.peer() == to.node() => {}
             Tapped::Down { peer, .. } if peer == *to.node() => {}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aemp_proto::directory::{QueryKind, is_known_family};
 
 use super::{Directory, DirectoryRole};
-use crate::error::DirectoryError;
+use crate::error::{DirectoryError, Stopped};
 use crate::node::Inner;
 use crate::{Text, Value};
 
@@ -90,7 +90,7 @@ impl<T: Send + 'static> Query<T> {
         drop(guard);
         match outcome {
             Some(Ok(answer)) => Ok(read(answer)),
-            Some(Err(_)) => Err(DirectoryError::Stopped),
+            Some(Err(_)) => Err(Stopped.into()),
             None => {
                 let why = match Directory::new(node.clone()).role() {
                     DirectoryRole::Client(master) => format!("{master} did not answer"),

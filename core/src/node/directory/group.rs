@@ -9,7 +9,7 @@ use aemp_proto::directory::{Change, LISTENERS};
 use serde::de::DeserializeOwned;
 
 use super::{Directory, Registration, Watch};
-use crate::error::DirectoryError;
+use crate::error::{DirectoryError, Stopped};
 use crate::node::{Call, Inner};
 use crate::{IntoMessage, PortId, Text, Value};
 
@@ -87,7 +87,7 @@ impl Group {
             leases: BTreeMap::new(),
             next: 0,
         };
-        state.apply(first.ok_or(DirectoryError::Stopped)?);
+        state.apply(first.ok_or(Stopped)?);
         Ok(Members {
             group: self.clone(),
             state: Mutex::new(state),
@@ -220,19 +220,28 @@ impl Members {
         self.len() == 0
     }
 
-    /// Waits until members have been added or removed since the last use. Returns false if the node has stopped.
+    /// Waits until members have been added or removed since the last use.
+    ///
+    /// ```
+    /// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
+    /// let mut workers = node.group("workers").live().await?;
+    /// while workers.is_empty() {
+    ///     workers.changed().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the node has stopped: the members do not change any more.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub async fn changed(&mut self) -> bool {
+    pub async fn changed(&mut self) -> Result<(), Stopped> {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        match state.watch.recv().await {
-            Some(change) => {
-                state.apply(change);
-                true
-            }
-            None => false,
-        }
+        let change = state.watch.recv().await.ok_or(Stopped)?;
+        state.apply(change);
+        Ok(())
     }
 
     /// Chooses the members in turn (round-robin).
