@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use aemp::{LocalNode, Map, PortId, Value, routes};
+use aemp::{LocalNode, Map, PortId, Report, Value, routes};
 use bytes::Bytes;
 
 const SECRET: &str = "correct horse battery staple";
@@ -64,18 +64,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("\nwhat JSON cannot carry is refused, with the path to it:");
     let order = (1, Map::from_iter([("payload", bytes)]));
     let refused = both.try_send(&at_legacy, ("store", order)).err();
-    println!("  error: {}", refused.ok_or("bytes went through JSON")?);
+    let refused = refused.ok_or("bytes went through JSON")?;
+    println!("  error: {}", Report(&refused));
 
     println!("\nlegacy and a node that speaks CBOR only have no codec in common:");
     let apart = start("apart", &["cbor"], Some(&legacy)).await?;
-    println!(
-        "  error: {}",
-        apart
-            .joined()
-            .await
-            .err()
-            .ok_or("joined without a common codec")?
-    );
+    let refused = apart.joined().await.err();
+    let refused = refused.ok_or("joined without a common codec")?;
+    println!("  error: {}", Report(&refused));
 
     println!("\na monitor fires when a node is dropped:");
     let gone = both.gone(&at_legacy);

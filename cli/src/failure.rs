@@ -25,7 +25,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Network(#[from] crate::network::Failure),
     /// One of the lines that the shell was given.
-    #[error("line {number}: {failure}")]
+    #[error("line {number}: {}", aemp::Report(&**failure))]
     Line {
         /// Counted from 1.
         number: usize,

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use aemp::Report;
+
 use crate::failure::Failure;
 use crate::{progress, terminal};
 
@@ -31,7 +33,11 @@ pub(crate) fn error(failure: &Failure) {
     } else {
         "error"
     };
-    let _ = writeln!(io::stderr(), "{label}: {}", harmless(&failure.to_string()));
+    let _ = writeln!(
+        io::stderr(),
+        "{label}: {}",
+        harmless(&Report(failure).to_string())
+    );
 }
 
 /// Says something that the user had better know, and that changes nothing.

@@ -1,6 +1,8 @@
 //! The errors of nodes.
 
-use std::fmt::Display;
+mod connect;
+
+use std::fmt::{self, Display};
 use std::io;
 use std::time::Duration;
 
@@ -9,7 +11,9 @@ use crate::codec::EncodeError;
 use crate::handshake::SecretError;
 use crate::id::ParseIdError;
 use crate::message::ParseError;
-use crate::{Excerpt, PortId, PortName, Reason, Text};
+use crate::{Address, Excerpt, PortId, PortName, Reason, Text};
+
+pub use connect::ConnectError;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -39,9 +43,9 @@ pub enum Error {
     /// An operation of the directory failed.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// The node could not connect.
+    /// The node could not connect to its seeds.
     #[error(transparent)]
-    Join(#[from] JoinError),
+    Seed(#[from] SeedError),
     /// A port did not get its name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -283,16 +287,32 @@ pub enum CallError {
     },
 }
 
-/// Why a node could not connect to any of its seeds.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("node {node:?} could not join through {address}: {text}")]
-pub struct JoinError {
+/// The failure at one of a node's seeds, none of which is connected; from
+/// [`joined`](crate::LocalNode::joined). [`ConnectError`] has an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[doc(alias = "JoinError")]
+#[non_exhaustive]
+pub struct SeedError {
     /// This node.
     pub node: Text,
-    /// The address that was tried.
-    pub address: String,
-    /// The reason of the failure.
-    pub text: String,
+    /// The address of the seed.
+    pub address: Address,
+    /// Why it is not connected. Boxed, so that a `Result` stays small.
+    pub error: Box<ConnectError>,
+}
+
+impl Display for SeedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, address, .. } = self;
+        write!(f, "node {node:?} could not join through {address}")
+    }
+}
+
+// By hand, since the source that thiserror returns would be the box.
+impl std::error::Error for SeedError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.error)
+    }
 }
 
 /// The node has stopped: it was shut down, a part of it failed, or its runtime was dropped. What waits for a change at

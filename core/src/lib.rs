@@ -42,8 +42,8 @@ mod watchdog;
 pub use allowance::LogAllowance;
 pub use config::Config;
 pub use error::{
-    CallError, ChildError, DirectoryError, Error, JoinError, NameError, Result, SendError,
-    StartError, Stopped,
+    CallError, ChildError, ConnectError, DirectoryError, Error, NameError, Result, SeedError,
+    SendError, StartError, Stopped,
 };
 pub use lifecycle::{ShutdownReport, Undelivered};
 pub use link::{SeedInfo, SeedState};
@@ -68,7 +68,7 @@ pub use traffic::{
 pub use aemp_proto::supervision::Restart;
 #[doc(inline)]
 pub use aemp_proto::{
-    Address, ConvertError, Excerpt, IntoReason, ParseAddressError, Reason, Text, reason,
+    Address, ConvertError, Excerpt, IntoReason, ParseAddressError, Reason, Report, Text, reason,
 };
 #[doc(no_inline)]
 pub use id::{NodeId, ParseIdError, PortId, PortName};

@@ -9,7 +9,7 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`text`], [`id`], [`address`], [`Excerpt`] | [`Text`]; [`NodeId`], [`PortName`], [`PortId`]; [`Address`]; untrusted text for logs and errors |
+//! | [`text`], [`id`], [`address`], [`Excerpt`], [`Report`] | [`Text`]; [`NodeId`], [`PortName`], [`PortId`]; [`Address`]; untrusted text for logs and errors; an error and its sources as one line |
 //! | [`map`] | hash maps with a random seed, since peers choose the keys |
 //! | [`value`] | [`Value`], the data model of messages, and [`Values`], the elements of a message; serde in both directions, diagnostic notation (`Display`) |
 //! | [`token`] | the tokens of one message: reading and writing them, and the capabilities of a codec |
@@ -79,6 +79,7 @@ pub mod monitor;
 pub mod node_protocol;
 pub mod peer;
 mod reason;
+mod report;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod supervision;
@@ -92,5 +93,6 @@ pub use excerpt::Excerpt;
 pub use id::{NodeId, ParseIdError, PortId, PortName};
 pub use message::{IntoMessage, Message};
 pub use reason::{IntoReason, Reason, abridged, not_encoded};
+pub use report::Report;
 pub use text::Text;
 pub use value::{Integer, Map, ParseError, Value, Values};

@@ -6,9 +6,9 @@ use std::{fmt, slice};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::NodeId;
 use crate::message::{cost_of, costs_at_most};
 use crate::value::{Value, Values, serialize_fields};
+use crate::{NodeId, Report};
 
 /// The largest size of a reason between nodes, as [`cost_of`] counts it. Each node that watches the port gets the
 /// reason, so one kill by a member is queued many times.
@@ -63,18 +63,9 @@ impl Reason {
         reason!["die", text.to_string()]
     }
 
-    /// `die TEXT` of an error and its sources. A source that the text ends with is not repeated.
+    /// `die TEXT` of an error and its sources.
     fn failed(error: &dyn Error) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            let cause = error.to_string();
-            if !text.ends_with(&cause) {
-                text = format!("{text}: {cause}");
-            }
-            source = error.source();
-        }
-        Self::die(text)
+        Self::die(Report(error))
     }
 
     /// The reason of monitors that fire because messages to `node` may be lost.

@@ -38,7 +38,7 @@ pub(crate) async fn run(id: String) {
     let node = node.start().await.unwrap();
     match node.joined().await {
         Ok(()) => println!("@ready {}", node.addresses()[0]),
-        Err(error) => println!("@failed {error}"),
+        Err(error) => println!("@failed {}", aemp::Report(&error)),
     }
     std::future::pending::<()>().await;
 }

@@ -1,10 +1,11 @@
 //! Two nodes over one connection: messages, requests, and what happens when the connection ends.
 
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aemp::{ConnectError, NodeEvent, ShutdownReport};
 use aemp::{Context, LocalNode, Message, NodeId, Notify, PortId, Reason, Value, reason, routes};
-use aemp::{NodeEvent, ShutdownReport};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -64,7 +65,7 @@ async fn a_call_crosses_the_network_with_every_pair_of_codecs() {
                     .map(|name| String::from(*name))
             };
             let Some(expected) = common(ours, theirs) else {
-                let error = soon(b.joined()).await.unwrap_err().to_string();
+                let error = aemp::Report(&soon(b.joined()).await.unwrap_err()).to_string();
                 assert!(error.contains("json") && error.contains("cbor"), "{error}");
                 continue;
             };
@@ -134,8 +135,23 @@ async fn an_address_where_nobody_listens_fails_with_what_happened() {
         .peer("a", "mem:a")
         .configure(|c| c.connect_timeout = Duration::from_millis(50));
     let b = b.start().await.unwrap();
+    let mut events = b.events();
     let why = soon(b.gone("a#x")).await.to_string();
     assert_eq!(why, "transport_error: a, mem:a: connection refused");
+    let Some(NodeEvent::Unreachable { node, error, .. }) = soon(events.recv()).await else {
+        panic!("an event tells it");
+    };
+    assert_eq!(
+        (node.as_str(), error.to_string()),
+        ("a", "mem:a: connection refused".into())
+    );
+    let ConnectError::Unreachable { addresses, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(
+        matches!(&addresses[..], [(at, ConnectError::Io(io))] if at.target() == "a" && io.kind() == ErrorKind::ConnectionRefused),
+        "{addresses:?}"
+    );
 }
 
 #[tokio::test]
@@ -146,11 +162,23 @@ async fn another_node_at_the_address_is_not_taken_for_the_one_wanted() {
         .peer("c", "mem:a")
         .configure(|c| c.connect_timeout = Duration::from_millis(50));
     let b = b.start().await.unwrap();
+    let mut events = b.events();
     let why = soon(b.gone("c#x")).await.to_string();
     assert_eq!(
         why,
         "transport_error: c, mem:a: \"a\" answers there, not \"c\""
     );
+    let Some(NodeEvent::Unreachable {
+        error: ConnectError::Unreachable { addresses, .. },
+        ..
+    }) = soon(events.recv()).await
+    else {
+        panic!("an event tells it");
+    };
+    assert!(matches!(
+        &addresses[..],
+        [(_, ConnectError::WrongNode { expected, found, .. })] if expected == "c" && found == "a"
+    ));
 }
 
 #[tokio::test]

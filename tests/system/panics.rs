@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use aemp::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, TokenWriter};
 use aemp::transport::{Listener, SocketConfig, Stream, Transport};
-use aemp::{Address, Json, LocalNode, PortId, SeedState, StartError, reason, routes};
+use aemp::{Address, ConnectError, Json, LocalNode, PortId, SeedState, StartError, reason, routes};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -140,8 +140,8 @@ async fn a_seed_is_tried_again_when_connecting_panics() {
         let b = b.seed("mem:a").start().await.unwrap();
         let error = soon(b.joined()).await.unwrap_err();
         assert!(
-            error.text.contains(&format!("{function} panics")),
-            "{error}"
+            matches!(&*error.error, ConnectError::Panicked { text, .. } if text.contains(&format!("{function} panics"))),
+            "{error:?}"
         );
         assert!(matches!(b.seeds()[0].state, SeedState::Failed(_)));
         arm(&fault, "");

@@ -1,8 +1,10 @@
 //! Seeds: the addresses that a node keeps a connection to, from the start or from some later time on.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use aemp::{Address, LocalNode, NodeId, SeedState};
+use aemp::handshake::{HandshakeError, Stage};
+use aemp::{Address, ConnectError, LocalNode, NodeId, SeedState};
 use tokio::time::Instant;
 
 use crate::common::{Network, linked, node, soon, unlinked, until};
@@ -77,9 +79,18 @@ async fn what_became_of_each_seed_is_told() {
     let Some(SeedState::Refused(why)) = state(&b, "mem:c") else {
         panic!("{:?}", state(&b, "mem:c"));
     };
-    assert!(why.contains("its secret differs"), "{why}");
-    let failed = SeedState::Failed("connection refused".into());
-    assert_eq!(state(&b, "mem:nobody"), Some(failed));
+    assert!(
+        matches!(
+            &why,
+            ConnectError::Handshake(HandshakeError::Closed(Stage::AuthSent(c))) if c == "c"
+        ),
+        "{why:?}"
+    );
+    assert!(why.to_string().contains("its secret differs"), "{why}");
+    let Some(SeedState::Failed(ConnectError::Io(error))) = state(&b, "mem:nobody") else {
+        panic!("{:?}", state(&b, "mem:nobody"));
+    };
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     assert_eq!(state(&b, "mem:silent"), Some(SeedState::Trying));
     let order: Vec<_> = b.seeds().iter().map(|s| s.address.to_string()).collect();
     assert_eq!(order, seeds);
@@ -162,6 +173,6 @@ async fn a_node_that_has_stopped_takes_seeds_and_connects_to_none() {
     let b = node("b", &network).start().await.unwrap();
     soon(b.clone().shutdown()).await;
     assert!(b.add_seed(address("mem:a")));
-    let failed = SeedState::Failed("this node stopped".into());
+    let failed = SeedState::Failed(ConnectError::Stopped);
     assert_eq!(state(&b, "mem:a"), Some(failed));
 }

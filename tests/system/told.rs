@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aemp::transport::{Listener, SocketConfig, Stream, Transport};
-use aemp::{Address, LocalNode, NodeBuilder, PortId, routes};
+use aemp::{Address, ConnectError, LocalNode, NodeBuilder, NodeEvent, PortId, routes};
 use async_trait::async_trait;
 
 use crate::common::{Network, linked, node, soon};
@@ -178,11 +178,21 @@ async fn a_dial_policy_chooses_among_the_addresses_that_others_name() {
     x.send(named(3, 2).as_bytes()).await;
     x.send(b"[\"\",\"snd\",\"x#me\",1]").await;
     x.until("[\"me\",1]").await;
+    let mut events = a.events();
     let gone = a.gone("n0#port");
     assert_eq!(
         soon(gone).await.to_string(),
         "transport_error: n0, this node's dial policy allows none of its addresses: silent:0-0,silent:0-1"
     );
+    let why = loop {
+        // Other nodes that were named are dialled as well.
+        match soon(events.recv()).await {
+            Some(NodeEvent::Unreachable { node, error, .. }) if node == *"n0" => break error,
+            Some(_) => {}
+            None => panic!("the node runs"),
+        }
+    };
+    assert!(matches!(why, ConnectError::DialPolicy { addresses, .. } if addresses.len() == 2));
     assert_eq!(silent.dialled(), 0);
     // What this node was told by its own program is not asked about.
     let gone = a.gone("known#port");

@@ -66,14 +66,14 @@ async fn a_node_without_tls_is_refused_in_either_direction() {
     let with = |id| node(id, &made.pem([])).secret(SECRET);
     let without = |id| aemp::node().id(id).secret(SECRET);
     let (_with, _without, joined) = start(without("without"), with("with")).await;
-    let error = joined.unwrap_err().to_string();
+    let error = aemp::Report(&joined.unwrap_err()).to_string();
     let expected = "\"without\" does not offer TLS, and this node has a certificate: give it one too, or allow plain \
                     connections with tls_fallback";
     assert!(error.contains(expected), "{error}");
 
     let (log, _guard) = Log::start();
     let (_with, _without, joined) = start(with("with"), without("without")).await;
-    let error = joined.unwrap_err().to_string();
+    let error = aemp::Report(&joined.unwrap_err()).to_string();
     let expected = "\"with\" closed the connection after the greetings: it has a certificate, and this node has none, so \
                     that it does not offer TLS; set cert here";
     assert!(error.contains(expected), "{error}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aemp::{JoinError, LocalNode, NodeBuilder, PortId, Value};
+use aemp::{LocalNode, NodeBuilder, PortId, SeedError, Value};
 
 use crate::nodes::soon;
 use crate::process::echo;
@@ -51,7 +51,7 @@ pub(crate) async fn listen(acceptor: NodeBuilder) -> (LocalNode, String) {
 pub(crate) async fn start(
     acceptor: NodeBuilder,
     dialler: NodeBuilder,
-) -> (LocalNode, LocalNode, Result<(), JoinError>) {
+) -> (LocalNode, LocalNode, Result<(), SeedError>) {
     let (acceptor, address) = listen(acceptor).await;
     let dialler = dialler.seed(address).start().await.unwrap();
     let joined = soon(dialler.joined()).await;

@@ -17,7 +17,10 @@ async fn connect(role: Dialler, a: &str, b: &str) -> Outcome {
     let (log, _guard) = Log::start();
     let (dialler, acceptor) = role.nonces(node("b", b), node("a", a));
     let (a, b, joined) = start(acceptor, dialler).await;
-    let dialler = joined.map_or_else(|error| error.text, |()| String::new());
+    let dialler = joined.map_or_else(
+        |error| aemp::Report(&*error.error).to_string(),
+        |()| String::new(),
+    );
     if dialler.is_empty() {
         link(&a, "b").await;
     } else {

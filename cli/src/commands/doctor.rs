@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aemp::profile::Profile;
 use aemp::transport::{SocketConfig, Transport};
-use aemp::{Address, PortId, Value};
+use aemp::{Address, PortId, Report, Value};
 
 use super::explain::{certificate, explained, stranger};
 use super::{Description, Step, Takes};
@@ -282,7 +282,7 @@ async fn clocks(session: &network::Session) -> Vec<Finding> {
         let asked = network::cal(session, &port, vec![Value::from("time")]).await;
         let half = before.elapsed().unwrap_or_default() / 2;
         let now = time::seconds(before + half);
-        let theirs = asked.map_err(|error| error.to_string());
+        let theirs = asked.map_err(|error| Report(&error).to_string());
         let well = theirs.and_then(|answer| {
             let told = answer.first().and_then(Value::as_f64);
             let told = told.ok_or_else(|| String::from("does not tell the time"))?;

@@ -1,7 +1,7 @@
 //! `showconfig [NAME] [key value]...`: what a node would be told that starts with this profile.
 
 use aemp::profile::{Key, Place, Profile};
-use aemp::{Map, Value};
+use aemp::{Map, Report, Value};
 
 use super::{Description, Step, Takes};
 use crate::arguments::text;
@@ -115,7 +115,10 @@ fn print(context: &mut Context, given: Given) -> Result<(), Failure> {
             .warnings
             .iter()
             .for_each(|warning| output::hint(&warning.to_string())),
-        Err(error) => output::hint(&format!("a node that is told this does not start: {error}")),
+        Err(error) => output::hint(&format!(
+            "a node that is told this does not start: {}",
+            Report(&error)
+        )),
     }
     let name = given.name.as_deref().unwrap_or(&layers.host);
     let all = Key::ALL.map(|key| {

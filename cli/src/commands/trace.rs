@@ -37,7 +37,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
                     let _ = output::write(&format!("{node} -> {}\n", names.join(" ")));
                 }
                 Err(failure) if node == first => failed = Some(failure),
-                Err(failure) => output::hint(&failure.to_string()),
+                Err(failure) => output::hint(&aemp::Report(&failure).to_string()),
             })
             .await;
             Ok(())

@@ -95,7 +95,7 @@ pub(crate) enum Failure {
     },
     /// No seed let it in.
     #[error(transparent)]
-    Join(#[from] aemp::JoinError),
+    Seed(#[from] aemp::SeedError),
     /// The message cannot be sent.
     #[error(transparent)]
     Send(#[from] aemp::SendError),
@@ -158,7 +158,7 @@ impl Failure {
             CallError::Gone { reason, .. } => Self::Gone { target, reason },
             other => Self::Answer {
                 target,
-                text: other.to_string(),
+                text: aemp::Report(&other).to_string(),
             },
         }
     }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use aemp_proto::address::listed;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::dial::{DialError, STOPPED, dial};
-use super::open::{OpenError, Opened};
+use super::dial::{DialError, dial};
+use super::open::Opened;
 use super::run::run;
 use super::schedule::{MAX_CONCURRENT, Schedule};
 use super::seed::SeedState;
 use super::{Host, Links};
 use crate::deadline::Deadline;
+use crate::error::ConnectError;
 use crate::peer::{Peer, Wait};
 use crate::{Address, Text};
 
@@ -28,8 +28,9 @@ const MAX_PAUSE_BASE: Duration = Duration::from_secs(20);
 pub(crate) fn connect_on_demand(links: &Arc<Links>, peer: Arc<Peer>, wait: Wait) {
     let Ok(permit) = links.connecting.clone().try_acquire_owned() else {
         let limit = links.network.config.connecting;
-        let why = format!("connections to {limit} nodes are being made already (connecting)");
-        return peer.unreachable(wait, &why);
+        let what = format!("connections to {limit} nodes are being made already");
+        let key = "connecting";
+        return peer.unreachable(wait, ConnectError::Busy { what, key });
     };
     let connector = Connector {
         links: links.clone(),
@@ -70,30 +71,36 @@ impl Connector {
             biased;
             outcome = attempt => outcome,
             () = peer.wait_settled(*wait) => return,
-            () = links.network.life.stop.cancelled() => Err(STOPPED.into()),
+            () = links.network.life.stop.cancelled() => Err(ConnectError::Stopped),
         };
         drop(permit);
         match outcome {
             Ok(opened) => {
                 run(links, opened, || {}).await;
             }
-            Err(text) => peer.unreachable(*wait, &text),
+            Err(error) => peer.unreachable(*wait, error),
         }
     }
 }
 
 impl Drop for Connector {
     fn drop(&mut self) {
-        let why = match self.links.network.life.stop.is_cancelled() {
-            true => STOPPED,
-            false => "the attempt to connect ended before its time",
+        let error = match self.links.network.life.stop.is_cancelled() {
+            true => ConnectError::Stopped,
+            false => ConnectError::Panicked {
+                text: String::from("the attempt to connect ended before its time"),
+            },
         };
-        self.peer.unreachable(self.wait, why);
+        self.peer.unreachable(self.wait, error);
     }
 }
 
 /// Dials the addresses of `peer`, best first, and repeats until `connect_timeout` is over.
-async fn try_addresses(links: &Arc<Links>, peer: &Arc<Peer>, wait: Wait) -> Result<Opened, String> {
+async fn try_addresses(
+    links: &Arc<Links>,
+    peer: &Arc<Peer>,
+    wait: Wait,
+) -> Result<Opened, ConnectError> {
     let known = peer.addresses();
     let outcome = if known.is_empty() {
         let mut published = peer.take_discovered();
@@ -104,24 +111,24 @@ async fn try_addresses(links: &Arc<Links>, peer: &Arc<Peer>, wait: Wait) -> Resu
     } else {
         match dial_all(links, peer, &known, MAX_CONCURRENT).await {
             // The peer may have new addresses.
-            Err(text) if links.can_look_up() => {
+            Err(error) if links.can_look_up() => {
                 let mut published = look_up(links, peer).await.unwrap_or_default();
                 published.retain(|address| !known.contains(address));
                 match published.is_empty() {
-                    true => Err(text),
+                    true => Err(error),
                     false => dial_published(links, peer, published).await,
                 }
             }
             outcome => outcome,
         }
     };
-    match outcome {
-        Ok(Some(opened)) => Ok(opened),
-        Ok(None) => {
+    match outcome? {
+        Some(opened) => Ok(opened),
+        None => {
             peer.wait_settled(wait).await;
-            Err("another connection was made".into())
+            let node = peer.id.clone();
+            Err(ConnectError::OtherConnection { node })
         }
-        Err(text) => Err(text),
     }
 }
 
@@ -131,15 +138,12 @@ async fn dial_published(
     links: &Arc<Links>,
     peer: &Arc<Peer>,
     published: Vec<Address>,
-) -> Result<Option<Opened>, String> {
+) -> Result<Option<Opened>, ConnectError> {
     let (allowed, refused): (Vec<_>, Vec<_>) = published
         .into_iter()
         .partition(|address| (links.dial_policy)(address));
     if allowed.is_empty() {
-        return Err(format!(
-            "this node's dial policy allows none of its addresses: {}",
-            listed(&refused)
-        ));
+        return Err(ConnectError::DialPolicy { addresses: refused });
     }
     let concurrent = allowed
         .len()
@@ -149,10 +153,13 @@ async fn dial_published(
     let wait = links.network.config.monitor_timeout;
     match Deadline::after(wait).timeout(permits).await {
         Some(Ok(_permits)) => dial_all(links, peer, &allowed, concurrent).await,
-        _ => Err(format!(
-            "{} dials to addresses that other nodes have named (dials) left no room within {wait:?}",
-            links.network.config.dials
-        )),
+        _ => Err(ConnectError::Busy {
+            what: format!(
+                "{} dials to addresses that other nodes have named left no room within {wait:?}",
+                links.network.config.dials
+            ),
+            key: "dials",
+        }),
     }
 }
 
@@ -165,7 +172,7 @@ async fn dial_all(
     peer: &Arc<Peer>,
     addresses: &[Address],
     concurrent: usize,
-) -> Result<Option<Opened>, String> {
+) -> Result<Option<Opened>, ConnectError> {
     let interval = links.network.config.connect_timeout;
     let until = Deadline::after(interval);
     let mut schedule = Schedule::new(addresses.len(), concurrent, Instant::now(), interval);
@@ -178,8 +185,10 @@ async fn dial_all(
         }
         let wake = schedule.next_wake(Instant::now());
         if running.is_empty() && wake.is_none() {
-            let errors: Vec<String> = errors.into_iter().flatten().collect();
-            return Err(errors.join("; "));
+            let errors = addresses.iter().cloned().zip(errors);
+            let failed = errors.filter_map(|(address, error)| Some((address, error?)));
+            let addresses = failed.collect();
+            return Err(ConnectError::Unreachable { addresses });
         }
         let (at, outcome) = tokio::select! {
             biased;
@@ -192,11 +201,11 @@ async fn dial_all(
                 return Ok(Some(opened));
             }
             Err(DialError {
-                error: OpenError::Refused(_),
+                error: ConnectError::OtherConnection { .. },
                 ..
             }) => return Ok(None),
             Err(DialError { error, .. }) => {
-                errors[at] = Some(format!("{}: {error}", addresses[at]));
+                errors[at] = Some(error);
                 let pause = interval.min(MAX_PAUSE_BASE);
                 let pause = pause.mul_f64(links.entropy.between(0.1, 0.2));
                 schedule.failed(at, Instant::now(), pause);
@@ -206,7 +215,7 @@ async fn dial_all(
 }
 
 /// Looks up the addresses of `peer` in the directory.
-async fn look_up(links: &Arc<Links>, peer: &Peer) -> Result<Vec<Address>, String> {
+async fn look_up(links: &Arc<Links>, peer: &Peer) -> Result<Vec<Address>, ConnectError> {
     let found = async {
         let host = links.host.upgrade()?;
         host.look_up(&peer.id).await
@@ -215,17 +224,15 @@ async fn look_up(links: &Arc<Links>, peer: &Peer) -> Result<Vec<Address>, String
     let found = tokio::select! {
         biased;
         found = found => found,
-        why = wait_for_seeds(links), if !links.can_look_up() => return Err(why),
+        error = wait_for_seeds(links), if !links.can_look_up() => return Err(error),
     };
     let found = found.flatten();
     if found.as_ref().is_some_and(Vec::is_empty) {
-        return Err(String::from(
-            "it listens nowhere, and has no connection to this node",
-        ));
+        return Err(ConnectError::NotListening);
     }
     let addresses = parse_addresses(&found.unwrap_or_default());
     if addresses.is_empty() {
-        return Err(String::from("no known address"));
+        return Err(ConnectError::NoAddress { seeds: Vec::new() });
     }
     peer.set_discoverable();
     Ok(addresses)
@@ -259,28 +266,28 @@ async fn first_ready<F: Future>(running: &mut Vec<(usize, Pin<Box<F>>)>) -> (usi
 }
 
 /// Waits while a seed may still connect, since the peer may be one of the seeds. Returns the error once none may.
-async fn wait_for_seeds(links: &Arc<Links>) -> String {
+async fn wait_for_seeds(links: &Arc<Links>) -> ConnectError {
     let deadline = Deadline::after(links.network.config.monitor_timeout);
     loop {
         let changed = links.seeds_changed.notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
-        let (mut tried, mut is_pending) = (String::new(), false);
+        let (mut seeds, mut is_pending) = (Vec::new(), false);
         for seed in links.seeds() {
             match seed.state() {
                 // Its directory is about to be asked.
                 SeedState::Connected(_) => is_pending = true,
                 SeedState::Itself => {}
                 SeedState::Trying => is_pending = true,
-                SeedState::Failed(why) => {
+                SeedState::Failed(error) => {
                     is_pending = true;
-                    tried += &format!("; seed {}: {why}", seed.address);
+                    seeds.push((seed.address.clone(), error));
                 }
-                SeedState::Refused(why) => tried += &format!("; seed {}: {why}", seed.address),
+                SeedState::Refused(error) => seeds.push((seed.address.clone(), error)),
             }
         }
         if !is_pending || deadline.timeout(changed).await.is_none() {
-            return format!("no known address{tried}");
+            return ConnectError::NoAddress { seeds };
         }
     }
 }

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use super::Links;
-use super::open::{OpenError, Opened, Side, open};
+use super::open::{Opened, Side, open};
 use crate::deadline::Deadline;
+use crate::error::ConnectError;
 use crate::guard;
 use crate::peer::Peer;
 use crate::{Address, Config, Excerpt, NodeId};
 
-/// The error of connecting after the node has stopped.
-pub(super) const STOPPED: &str = "this node stopped";
-
 /// The error of a dial.
 pub(super) struct DialError {
-    pub(super) error: OpenError,
+    pub(super) error: ConnectError,
     /// The node that answered, if its greeting was read.
     pub(super) peer: Option<Arc<Peer>>,
 }
@@ -32,7 +30,7 @@ pub(super) async fn dial(
     let attempt = guard::complete(try_dial(links, address, expected, until));
     attempt.await.unwrap_or_else(|panic| {
         tracing::error!(target: "aemp::link", %address, panic = %Excerpt(&panic), "an attempt to connect panicked");
-        let error = OpenError::Panicked(panic);
+        let error = panic.into();
         Err(DialError { error, peer: None })
     })
 }
@@ -47,29 +45,24 @@ async fn try_dial(
     let transport = links
         .transports
         .of(address)
-        .map_err(|error| failed(OpenError::Connect(error)))?;
+        .map_err(|known| failed(ConnectError::no_transport(address, known)))?;
     let Config {
         opening_timeout,
         connect_timeout,
         ..
     } = *links.network.config;
     let latest = Deadline::after(opening_timeout);
-    let (until, limit) = match until {
-        Some(until) if until < latest => (until, format!("{connect_timeout:?} (connect_interval)")),
-        _ => (latest, format!("{opening_timeout:?}")),
+    let (until, limit, key) = match until {
+        Some(until) if until < latest => (until, connect_timeout, "connect_interval"),
+        _ => (latest, opening_timeout, "opening_timeout"),
     };
     let connected = until
         .timeout(transport.connect(address, &links.options))
         .await;
-    let timed_out = || {
-        std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            format!("no connection within {limit}"),
-        )
+    let stream = match connected {
+        Some(connected) => connected.map_err(|error| failed(ConnectError::Io(error.into())))?,
+        None => return Err(failed(ConnectError::TimedOut { limit, key })),
     };
-    let stream = connected
-        .unwrap_or_else(|| Err(timed_out()))
-        .map_err(|error| failed(OpenError::Connect(error)))?;
     let mut found = None;
     let side = Side::Dialler {
         expected,

@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Links;
-use super::open::{OpenError, Side, open};
+use super::open::{Side, open};
 use super::run::run;
-use crate::Excerpt;
 use crate::allowance::log_within;
+use crate::error::ConnectError;
 use crate::guard;
 use crate::handshake::{AuthMethod, HandshakeError};
 use crate::transport::{Listener, Stream};
+use crate::{Excerpt, Report};
 
 /// Pause after an error of a listener, such as too many open files, so that the loop does not spin.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -50,8 +51,11 @@ async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
     let opened = tokio::select! {
         biased;
         opened = open(&links, stream, Side::Acceptor(&slot)) => opened,
-        () = slot.evicted.cancelled() => Err(OpenError::Evicted),
-        () = links.network.life.stop.cancelled() => Err(OpenError::Stopping),
+        () = slot.evicted.cancelled() => Err(ConnectError::Busy {
+            what: String::from("more than the allowed number of connections are being opened: this one was the oldest"),
+            key: "openings",
+        }),
+        () = links.network.life.stop.cancelled() => Err(ConnectError::Stopped),
     };
     drop(slot);
     match opened {
@@ -60,7 +64,7 @@ async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
         }
         Err(error) => {
             let cleartext = AuthMethod::Cleartext;
-            if matches!(&error, OpenError::Handshake(HandshakeError::ProofWrong { method, .. }) if *method == cleartext)
+            if matches!(&error, ConnectError::Handshake(HandshakeError::ProofWrong { method, .. }) if *method == cleartext)
             {
                 links.cleartext.consume();
             }
@@ -69,7 +73,7 @@ async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
                 || String::from("a stream without address"),
                 |address| address.to_string(),
             );
-            log_within!(links.network.logs.strangers, WARN, target: "aemp::link", %from, error = %Excerpt(&error), "a connection was refused");
+            log_within!(links.network.logs.strangers, WARN, target: "aemp::link", %from, error = %Excerpt(Report(&error)), "a connection was refused");
         }
     }
 }

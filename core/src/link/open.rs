@@ -14,12 +14,12 @@ use tokio::time::Instant;
 use super::Links;
 use super::backlog::Slot;
 use crate::deadline::Deadline;
-use crate::guard::Panicked;
+use crate::error::ConnectError;
 use crate::handshake::{
     AuthMethod, AwaitGreeting, AwaitTls, Awaiting, Established, Greeted, HandshakeError, Nonce,
     Opening, Progress, Ready, Role, Settings, Tls,
 };
-use crate::peer::{self, Peer, Refused, Stage};
+use crate::peer::{self, Peer, Stage};
 use crate::policy::Action;
 use crate::transport::{Prefixed, Secure, SecureConfig, Stream, TlsInfo};
 use crate::{ConnectionInfo, NodeId};
@@ -42,44 +42,6 @@ pub(super) struct Opened {
     pub(super) opening: peer::Opening,
     /// The permit of an accepted connection.
     pub(super) permit: Option<OwnedSemaphorePermit>,
-}
-
-/// Why a connection was not opened.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    #[error("{0}")]
-    Connect(io::Error),
-    #[error(transparent)]
-    Handshake(#[from] HandshakeError),
-    #[error("the connection failed during the opening: {0}")]
-    Io(io::Error),
-    #[error("TLS with {node:?} failed: {error}", node = .node.as_str())]
-    Tls { node: NodeId, error: io::Error },
-    #[error("a panic: {0}")]
-    Panicked(Panicked),
-    #[error("{0}")]
-    Refused(#[from] Refused),
-    #[error("{found:?} answers there, not {expected:?}", expected = expected.as_str(), found = found.as_str())]
-    OtherNode { expected: NodeId, found: NodeId },
-    #[error(
-        "the peer says that it is {node:?}, which is this node's own ID, and it is another node: give each an ID of \
-         its own",
-        node = .0.as_str()
-    )]
-    IdTaken(NodeId),
-    #[error(
-        "more than the allowed number of connections are being opened: this one was the oldest"
-    )]
-    Evicted,
-    #[error(
-        "{:?} is refused: this node has no more than {limit} connections that others have opened (links)",
-        .node.as_str()
-    )]
-    Full { node: NodeId, limit: usize },
-    #[error("the policy of this node does not permit {:?} to connect", .0.as_str())]
-    NotPermitted(NodeId),
-    #[error("this node is stopping")]
-    Stopping,
 }
 
 /// The role of this node in an opening, with the data of that role.
@@ -109,7 +71,7 @@ pub(super) async fn open(
     links: &Arc<Links>,
     stream: Box<dyn Stream>,
     side: Side<'_>,
-) -> Result<Opened, OpenError> {
+) -> Result<Opened, ConnectError> {
     let limit = links.network.config.opening_timeout;
     let mut stream = OpeningStream {
         stream,
@@ -125,9 +87,9 @@ pub(super) async fn open(
     let (state, greeting) = start(links, &stream, role, nonce)?;
     stream.write(&greeting).await?;
     let greeted = stream.drive(state).await.map_err(|error| match error {
-        OpenError::Handshake(HandshakeError::Myself {
+        ConnectError::Handshake(HandshakeError::Myself {
             node: id, nonce, ..
-        }) if !links.nonces.contains(&nonce) => OpenError::IdTaken(id),
+        }) if !links.nonces.contains(&nonce) => ConnectError::IdTaken { node: id },
         error => error,
     })?;
     let ready = match greeted {
@@ -151,7 +113,7 @@ pub(super) async fn open(
             expected: Some(expected),
             ..
         } if *expected != id => {
-            return Err(OpenError::OtherNode {
+            return Err(ConnectError::WrongNode {
                 expected: expected.clone(),
                 found: id,
             });
@@ -175,16 +137,19 @@ pub(super) async fn open(
     if let Some(slot) = slot {
         slot.release();
         let acquired = links.accepted.clone().try_acquire_owned();
-        permit = Some(acquired.map_err(|_| OpenError::Full {
-            node: id.clone(),
-            limit: links.network.config.max_accepted_connections,
+        permit = Some(acquired.map_err(|_| {
+            let limit = links.network.config.max_accepted_connections;
+            ConnectError::Busy {
+                what: format!("{:?} is refused: this node has no more than {limit} connections that others have opened", id.as_str()),
+                key: "links",
+            }
         })?);
     }
     // Before an older connection of this node ID is probed and perhaps ended.
     let tls = stream.tls.as_ref().map(|(_, tls)| tls.clone());
     let info = ConnectionInfo::new(verified.established(), stream.stream.peer(), tls);
     if !links.permits(&info, &Action::Connect) {
-        return Err(OpenError::NotPermitted(id));
+        return Err(ConnectError::NotPermitted { node: id });
     }
     let peer = links.network.peer(&id);
     let opening = opening.unwrap_or_else(|| peer.opening(role, verified.peer().says_role()));
@@ -273,7 +238,7 @@ impl OpeningStream {
         mut self,
         tls: Option<&dyn Secure>,
         state: AwaitTls,
-    ) -> Result<(Self, Ready), OpenError> {
+    ) -> Result<(Self, Ready), ConnectError> {
         // Cannot happen: without TLS the greeting does not offer it.
         let Some(tls) = tls else {
             return Err(state.on_eof().into());
@@ -295,21 +260,21 @@ impl OpeningStream {
                 Ok((self, state.secured(is_certified)))
             }
             Some(Err(error)) if is_end(&error) => Err(state.on_eof().into()),
-            Some(Err(error)) => Err(OpenError::Tls { node, error }),
+            Some(Err(error)) => Err(tls_failed(node, error)),
             None => Err(state.on_deadline(self.limit).into()),
         }
     }
 
     /// The error of the stream: of TLS, if that is in use.
-    fn failed(&self, error: io::Error) -> OpenError {
+    fn failed(&self, error: io::Error) -> ConnectError {
         match self.tls.clone() {
-            Some((node, _)) => OpenError::Tls { node, error },
-            None => OpenError::Io(error),
+            Some((node, _)) => tls_failed(node, error),
+            None => ConnectError::Broken(error.into()),
         }
     }
 
     /// Reads until `state` has made its transition.
-    async fn drive<S: Awaiting>(&mut self, mut state: S) -> Result<S::Next, OpenError> {
+    async fn drive<S: Awaiting>(&mut self, mut state: S) -> Result<S::Next, ConnectError> {
         loop {
             let (used, progress) = state.receive(&self.buffer)?;
             self.buffer.advance(used);
@@ -351,7 +316,7 @@ impl OpeningStream {
         }
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), OpenError> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), ConnectError> {
         let write = async {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
@@ -373,6 +338,11 @@ impl OpeningStream {
             Ok(()) => Ok(()),
         }
     }
+}
+
+fn tls_failed(node: NodeId, error: io::Error) -> ConnectError {
+    let error = error.into();
+    ConnectError::Tls { node, error }
 }
 
 /// Whether the peer has closed the connection. Some systems report that as a reset, TLS writes as well as it reads, and a

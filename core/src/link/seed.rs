@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Links;
-use super::dial::{DialError, STOPPED, dial};
-use super::open::OpenError;
+use super::dial::{DialError, dial};
 use super::run::run;
+use crate::error::ConnectError;
 use crate::handshake::HandshakeError;
-use crate::{Address, Excerpt, NodeId};
+use crate::{Address, Excerpt, NodeId, Report};
 
 /// First backoff between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
 const FIRST_BACKOFF: Duration = Duration::from_millis(1200);
@@ -47,11 +47,11 @@ pub enum SeedState {
     Connected(NodeId),
     /// The address is one of this node itself. No further attempt is made.
     Itself,
-    /// The last attempt failed or the connection was lost, with the reason. The node tries again.
-    Failed(String),
-    /// The last attempt failed in the handshake: a node answers there, and one of the two refuses the other, with the
-    /// reason. The node tries again, although that rarely helps.
-    Refused(String),
+    /// The last attempt failed or the connection was lost. The node tries again.
+    Failed(ConnectError),
+    /// The last attempt failed in the handshake or in TLS: a node answers there, and one of the two refuses the other. The
+    /// node tries again, although that rarely helps.
+    Refused(ConnectError),
 }
 
 /// The seeds of one node, in the order in which they were added.
@@ -151,7 +151,7 @@ impl Drop for SeedGuard {
     fn drop(&mut self) {
         if let SeedState::Trying | SeedState::Connected(_) = self.seed.state() {
             self.seed
-                .set(&self.links, SeedState::Failed(STOPPED.into()));
+                .set(&self.links, SeedState::Failed(ConnectError::Stopped));
         }
     }
 }
@@ -173,31 +173,31 @@ pub(crate) fn remove_seed(links: &Links, address: &Address) -> bool {
 ///
 /// # Errors
 /// The address of a seed that failed, and the reason.
-pub(crate) async fn joined(links: &Links) -> Result<(), (String, String)> {
+pub(crate) async fn joined(links: &Links) -> Result<(), (Address, ConnectError)> {
     loop {
         let changed = links.seeds_changed.notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
         let mut failed = None;
-        let mut trying = false;
+        let mut trying = None;
         for seed in links.seeds() {
             match seed.state() {
                 SeedState::Connected(_) => return Ok(()),
-                SeedState::Trying => trying = true,
+                SeedState::Trying => trying = Some(seed.address.clone()),
                 SeedState::Itself => {}
                 SeedState::Failed(why) | SeedState::Refused(why) => {
-                    failed = Some((seed.address.to_string(), why))
+                    failed = Some((seed.address.clone(), why))
                 }
             }
         }
-        match failed {
-            _ if trying => tokio::select! {
+        match (trying, failed) {
+            (Some(trying), _) => tokio::select! {
                 biased;
                 () = changed => {}
-                () = links.network.life.stop.cancelled() => return Err((String::from("its seeds"), STOPPED.into())),
+                () = links.network.life.stop.cancelled() => return Err((trying, ConnectError::Stopped)),
             },
-            Some(failed) => return Err(failed),
-            None => return Ok(()),
+            (None, Some(failed)) => return Err(failed),
+            (None, None) => return Ok(()),
         }
     }
 }
@@ -219,10 +219,10 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
                     seed.set(links, SeedState::Connected(peer));
                 })
                 .await;
-                SeedState::Failed(why)
+                SeedState::Failed(ConnectError::Lost { reason: why.into() })
             }
             Err(DialError {
-                error: OpenError::Handshake(HandshakeError::Myself { .. }),
+                error: ConnectError::Handshake(HandshakeError::Myself { .. }),
                 ..
             }) => {
                 // A node drops itself from its seeds (protocol.md section 6).
@@ -233,7 +233,9 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
             Err(DialError {
                 error,
                 peer: Some(peer),
-            }) if matches!(error, OpenError::Refused(_)) || peer.link().is_some() => {
+            }) if matches!(error, ConnectError::OtherConnection { .. })
+                || peer.link().is_some() =>
+            {
                 // Another connection to the same node is up and is used instead.
                 if peer.link().is_some() {
                     seed.set(links, SeedState::Connected(peer.id.clone()));
@@ -243,15 +245,13 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
                     () = peer.wait_down() => {}
                     () = seed.cancelled.cancelled() => return,
                 }
-                SeedState::Failed(error.to_string())
+                SeedState::Failed(error)
             }
             Err(DialError { error, .. }) => {
-                tracing::warn!(target: "aemp::link", address = %seed.address, error = %Excerpt(&error), "cannot connect to a seed");
-                match error {
-                    OpenError::Handshake(_) | OpenError::IdTaken(_) | OpenError::Tls { .. } => {
-                        SeedState::Refused(error.to_string())
-                    }
-                    _ => SeedState::Failed(error.to_string()),
+                tracing::warn!(target: "aemp::link", address = %seed.address, error = %Excerpt(Report(&error)), "cannot connect to a seed");
+                match error.is_refusal() {
+                    true => SeedState::Refused(error),
+                    false => SeedState::Failed(error),
                 }
             }
         };

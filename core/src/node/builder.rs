@@ -17,7 +17,7 @@ use super::{Inner, LocalNode, directory};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::entropy::Entropy;
-use crate::error::StartError;
+use crate::error::{ConnectError, StartError};
 use crate::guard;
 use crate::link::{self, Choices, DialPolicy};
 use crate::policy::{Policy, Rules};
@@ -348,7 +348,11 @@ impl NodeBuilder {
         let mut listeners = Vec::new();
         for address in binds {
             let bound = guard::complete(async {
-                let transport = inner.links.transports.of(&address)?;
+                let transport = inner.links.transports.of(&address);
+                let transport = transport.map_err(|known| {
+                    let error = ConnectError::no_transport(&address, known);
+                    io::Error::new(io::ErrorKind::Unsupported, error)
+                })?;
                 transport.listen(&address, &inner.links.options).await
             });
             let bound = bound.await.unwrap_or_else(|panic| {

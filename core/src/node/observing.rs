@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{LocalNode, NodeStats};
 use crate::Address;
-use crate::error::JoinError;
+use crate::error::SeedError;
 use crate::link;
 use crate::shard::PortStats;
 use crate::traffic::{ConnectionInfo, NodeEvents, Tap, TapConfig};
@@ -60,12 +60,12 @@ impl LocalNode {
     ///
     /// # Cancel safety
     /// Dropping the future only ends the wait.
-    pub async fn joined(&self) -> Result<(), JoinError> {
+    pub async fn joined(&self) -> Result<(), SeedError> {
         let joined = link::joined(&self.inner().links).await;
-        joined.map_err(|(address, text)| JoinError {
+        joined.map_err(|(address, error)| SeedError {
             node: self.inner().id.as_str().into(),
             address,
-            text,
+            error: error.into(),
         })
     }
 

@@ -29,14 +29,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::allowance::log_within;
 use crate::codec::{Codec, EncodeError, Frame, PeerInfo};
-use crate::error::SendError;
+use crate::error::{ConnectError, SendError};
 use crate::guard;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, Monitored};
 use crate::shard::{Item, Op, RemoteWatcher, UnwatchCount};
 use crate::traffic::{ConnectionInfo, NodeEvent};
 use crate::watchdog::{clear_lifo_slot, defer_wake};
-use crate::{Excerpt, LogAllowance, NodeId, PortName, Reason};
+use crate::{Excerpt, LogAllowance, NodeId, PortName, Reason, Report};
 
 use addresses::Addresses;
 use connection::Connection;
@@ -44,7 +44,7 @@ use spawned::Spawned;
 
 pub(crate) use aemp_proto::peer::{Answers, Chunk, Generation, PassError, Stage, Wait, Written};
 pub(crate) use network::{Host, Network, semaphore};
-pub(crate) use opening::{Opening, Refused};
+pub(crate) use opening::Opening;
 use peers::Peers;
 pub(crate) use peers::{cache_last, take_last};
 pub(crate) use pool::{Pool, evict_largest, is_recount_due};
@@ -386,8 +386,14 @@ impl Peer {
     }
 
     /// The connection that `wait` stands for could not be made: the messages that wait for it fail.
-    pub(crate) fn unreachable(self: &Arc<Self>, wait: Wait, why: &str) {
-        self.with_machine(|machine| machine.unreachable(wait, why));
+    pub(crate) fn unreachable(self: &Arc<Self>, wait: Wait, error: ConnectError) {
+        let why = Report(&error).to_string();
+        if self.with_machine(|machine| machine.unreachable(wait, &why))
+            && let Some((_, host)) = self.node()
+        {
+            let node = self.id.clone();
+            host.event(NodeEvent::Unreachable { node, error });
+        }
     }
 
     /// Fails the link of `generation`, if it is up, for the reason `why`.

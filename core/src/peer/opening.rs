@@ -9,7 +9,7 @@ use aemp_proto::peer::{Admitted, OpeningKey, Stage};
 use tokio::time::sleep_until;
 
 use super::{Generation, Peer};
-use crate::NodeId;
+use crate::error::ConnectError;
 use crate::handshake::Role;
 
 /// How long an open connection has for an answer before a new one to the same peer replaces it.
@@ -20,11 +20,6 @@ pub(crate) struct Opening {
     peer: Arc<Peer>,
     key: OpeningKey,
 }
-
-/// The opening is refused: another connection to the same node is open and alive.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{:?} has another connection that is open and alive: it connected twice, or two nodes have this ID", .0.as_str())]
-pub(crate) struct Refused(NodeId);
 
 impl Peer {
     /// Registers an opening to or from this peer.
@@ -56,7 +51,10 @@ impl Peer {
 
 impl Opening {
     /// Waits until the machine admits this opening to `stage`.
-    pub(crate) async fn permit(&self, stage: Stage) -> Result<(), Refused> {
+    ///
+    /// # Errors
+    /// If another connection to the same node is open and alive.
+    pub(crate) async fn permit(&self, stage: Stage) -> Result<(), ConnectError> {
         loop {
             let changed = self.peer.changed.notified();
             tokio::pin!(changed);
@@ -81,8 +79,9 @@ impl Opening {
         }
     }
 
-    fn refused(&self) -> Refused {
-        Refused(self.peer.id.clone())
+    fn refused(&self) -> ConnectError {
+        let node = self.peer.id.clone();
+        ConnectError::OtherConnection { node }
     }
 
     fn admit(&self, stage: Stage) -> Admitted {

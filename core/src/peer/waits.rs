@@ -40,6 +40,7 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
+    use crate::error::ConnectError;
     use crate::peer::tests::network;
 
     #[tokio::test]
@@ -55,10 +56,10 @@ mod tests {
             }
         };
         let first = begin();
-        peer.unreachable(first, "no connection");
+        peer.unreachable(first, ConnectError::NotListening);
         let second = begin();
         peer.wait_settled(first).await;
-        peer.unreachable(first, "too late");
+        peer.unreachable(first, ConnectError::Stopped);
         assert!(peer.lock().machine.is_waiting(second));
     }
 }

@@ -3,6 +3,7 @@
 use tokio::sync::broadcast;
 
 use super::ConnectionInfo;
+use crate::error::ConnectError;
 use crate::{NodeId, Reason};
 
 /// An event of a peer.
@@ -18,6 +19,15 @@ pub enum NodeEvent {
         node: NodeId,
         /// The reason, as monitors receive it: `transport_error NODE TEXT`.
         reason: Reason,
+    },
+    /// No connection was made to a node to which something was sent. The messages that waited for it are lost, and
+    /// monitors on ports of that node have fired.
+    #[non_exhaustive]
+    Unreachable {
+        /// The node.
+        node: NodeId,
+        /// Why not. [`ConnectError`] has an example.
+        error: ConnectError,
     },
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::Address;
+use crate::{Address, Text};
 
 /// A means of connecting to other processes, identified by the scheme of its addresses.
 ///
@@ -134,16 +134,11 @@ impl Transports {
         self.0.push(transport);
     }
 
-    /// The transport for `address`.
-    pub(crate) fn of(&self, address: &Address) -> io::Result<&dyn Transport> {
+    /// The transport for `address`; the schemes that there are if it has another one.
+    pub(crate) fn of(&self, address: &Address) -> Result<&dyn Transport, Vec<Text>> {
         let found = self.0.iter().find(|t| t.scheme() == address.scheme());
-        found.map(|t| &**t).ok_or_else(|| {
-            let known: Vec<_> = self.0.iter().map(|t| t.scheme()).collect();
-            let text = format!(
-                "no transport for scheme {:?}, this node has {known:?}",
-                address.scheme()
-            );
-            io::Error::new(io::ErrorKind::Unsupported, text)
-        })
+        found
+            .map(|t| &**t)
+            .ok_or_else(|| self.0.iter().map(|t| t.scheme().into()).collect())
     }
 }

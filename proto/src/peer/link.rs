@@ -148,11 +148,13 @@ impl<A, C: Connection> Machine<A, C> {
     }
 
     /// The connection that `wait` stands for cannot be made, for this reason. Pending messages are dropped and monitors
-    /// fire. Does nothing if this wait is over.
-    pub fn unreachable(&mut self, wait: Wait, reason: &str) {
-        if self.is_waiting(wait) {
+    /// fire. Does nothing if this wait is over, and returns whether it was not.
+    pub fn unreachable(&mut self, wait: Wait, reason: &str) -> bool {
+        let is_waiting = self.is_waiting(wait);
+        if is_waiting {
             self.drop_pending(reason);
         }
+        is_waiting
     }
 
     /// Releases the memory of this peer: fails the connection, or drops the pending messages.
