@@ -11,11 +11,7 @@ use crate::options::Options;
 /// What the words say to do, in order.
 pub(crate) fn parse(words: &[String], options: &Options) -> Result<Vec<Step>, Failure> {
     let mut words = values(words)?.into_iter();
-    let mut line = Line {
-        options,
-        profile: None,
-        open: false,
-    };
+    let mut line = Line::new(options);
     let mut steps = Vec::new();
     let mut names = Vec::new();
     while let Some(word) = words.next() {
@@ -51,10 +47,11 @@ pub(crate) fn parse(words: &[String], options: &Options) -> Result<Vec<Step>, Fa
                 .into(),
         ));
     }
-    for (option, command) in options.of_one_command() {
-        if !names.iter().any(|name| name == command) {
+    for (option, commands) in options.of_few_commands() {
+        if !names.iter().any(|name| commands.contains(&&**name)) {
             return Err(Failure::Usage(format!(
-                "{option} is for the command {command}, which the line does not have"
+                "{option} is for the command {}, which the line does not have",
+                commands.join(" or ")
             )));
         }
     }

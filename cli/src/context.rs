@@ -77,9 +77,12 @@ impl Context {
         let mut own = sources.resolve()?;
         own.seeds = seeds;
         if own.seeds.is_empty() {
+            let what = match self.file.no_file() {
+                Some(why) => format!("no configuration file was found: {why}"),
+                None => format!("profile {:?} has no seeds", own.name),
+            };
             return Err(Failure::Failed(format!(
-                "profile {:?} has no seeds, so there is no network to join; \"aemp addseed HOST:4040\" adds one",
-                own.name
+                "{what}; so there is no network to join; \"aemp addseed HOST:4040\" adds a seed"
             )));
         }
         let runtime = self.runtime()?;
@@ -103,6 +106,7 @@ fn ways_in(profile: &Profile) -> Vec<String> {
         Some(port) => port.to_owned(),
         None => bind.clone(),
     };
-    let known = profile.binds.iter().filter(|bind| *bind != "*");
+    let is_chosen = |bind: &&String| *bind == "*" || bind.ends_with(":*") || bind.ends_with(":0");
+    let known = profile.binds.iter().filter(|bind| !is_chosen(bind));
     known.map(here).collect()
 }

@@ -9,6 +9,7 @@ use crate::random::random;
 /// The file, the host's name, and what `%u` becomes.
 pub(crate) struct Layers {
     file: Value,
+    no_file: Option<String>,
     pub(crate) host: String,
     pub(crate) word: String,
 }
@@ -17,6 +18,7 @@ impl Layers {
     pub(crate) fn read(file: &ConfigFile) -> Result<Self, Failure> {
         Ok(Self {
             file: file.read()?.to_value(),
+            no_file: file.no_file(),
             host: aemp::host_name()?,
             word: random::<6>()?
                 .iter()
@@ -30,6 +32,7 @@ impl Layers {
         let mut sources = Sources::new(&self.host, &self.word);
         sources.name = profile;
         sources.file = Some(&self.file);
+        sources.no_file = self.no_file.as_deref();
         sources.program = Some(program);
         sources
     }

@@ -17,8 +17,8 @@
 //! | code | meaning |
 //! | --- | --- |
 //! | 0 | all commands did what they say; also where the reader of the output has gone |
-//! | 1 | a command failed: no such profile, a file that cannot be read, ... |
-//! | 2 | the command line is wrong: unknown command, key or option, missing argument, wrong value; nothing was done |
+//! | 1 | a command failed: a file that cannot be read, a node that does not start, ... |
+//! | 2 | the command line is wrong: unknown command, key, option or profile, missing argument, wrong value; nothing was done |
 //! | 3 | the configuration file is broken, or cannot be read or rewritten |
 //! | 4 | the network: no seed could be joined, a node or port is not there, or did not answer in time |
 //! | 130 | interrupted by Ctrl-C; what goes on until then, such as `run` or `tap`, ends with 0 |

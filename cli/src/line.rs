@@ -1,6 +1,11 @@
 //! `Line`: what one command line's commands know of it.
 
+use aemp::profile::Place;
+use aemp::{ConfigFile, Document, Scope};
+
+use crate::failure::Failure;
 use crate::options::Options;
+use crate::show;
 
 /// What the commands of a line share while it is read.
 pub(crate) struct Line<'a> {
@@ -9,4 +14,65 @@ pub(crate) struct Line<'a> {
     pub(crate) profile: Option<String>,
     /// Whether a command that is about it has still to come.
     pub(crate) open: bool,
+    draft: Option<Draft>,
+}
+
+/// The configuration as the commands that were read so far will leave it. A line that cannot be done as a whole is found
+/// out here, before anything of it is done.
+struct Draft {
+    file: ConfigFile,
+    document: Document,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Self {
+            options,
+            profile: None,
+            open: false,
+            draft: None,
+        }
+    }
+
+    /// The draft, read from the file when it is first asked for.
+    pub(crate) fn draft(&mut self) -> Result<&mut Document, Failure> {
+        let draft = match self.draft.take() {
+            Some(draft) => draft,
+            None => {
+                let file = ConfigFile::find()?;
+                let document = file.read()?;
+                Draft { file, document }
+            }
+        };
+        Ok(&mut self.draft.insert(draft).document)
+    }
+
+    /// Checks that there is a profile with this name, if one is named.
+    pub(crate) fn check_profile(&mut self, name: Option<&str>) -> Result<(), Failure> {
+        let Some(name) = name else { return Ok(()) };
+        let document = self.draft()?;
+        if document.keys(Scope::Profile(name)).is_some() {
+            return Ok(());
+        }
+        Err(self.no_profile(name))
+    }
+
+    /// The error of a profile that there is not.
+    pub(crate) fn no_profile(&mut self, name: &str) -> Failure {
+        match &self.draft {
+            Some(Draft { file, document }) => show::no_profile(document, name, file.no_file()),
+            None => show::no_profile(&Document::default(), name, None),
+        }
+    }
+
+    /// Where the commands change keys.
+    pub(crate) fn place(&self) -> Place {
+        let name = self.profile.clone();
+        name.map_or(Place::Global, Place::Profile)
+    }
+}
+
+/// The part of the file that a profile's name, or none, stands for.
+pub(crate) fn scope(profile: Option<&str>) -> Scope<'_> {
+    profile.map_or(Scope::Global, Scope::Profile)
 }

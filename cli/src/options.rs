@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
     /// What cannot be taken back is done all the same.
     pub(crate) yes: bool,
+    /// A secret or a certificate that is there is replaced by one that is made.
+    pub(crate) force: bool,
     /// `dot` draws.
     pub(crate) svg: bool,
     /// Into which file `tap` records.
@@ -37,18 +39,21 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The options that are given and are for one command only, and that command.
-    pub(crate) fn of_one_command(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let given = [
-            (self.watch, "--watch", "directory"),
-            (self.yes, "--yes", "restart"),
-            (self.svg, "--svg", "dot"),
-            (self.record.is_some(), "--record", "tap"),
-            (self.rate.is_some(), "--rate", "tap"),
-            (self.size.is_some(), "--size", "tap"),
+    /// The options that are given and are for few commands, and those commands.
+    pub(crate) fn of_few_commands(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+        let given: [(bool, &str, &'static [&str]); _] = [
+            (self.watch, "--watch", &["directory"]),
+            (self.yes, "--yes", &["restart"]),
+            (self.force, "--force", &["gensecret", "gencert"]),
+            (self.svg, "--svg", &["dot"]),
+            (self.record.is_some(), "--record", &["tap"]),
+            (self.rate.is_some(), "--rate", &["tap"]),
+            (self.size.is_some(), "--size", &["tap"]),
         ];
         let given = given.into_iter().filter(|(given, ..)| *given);
-        given.map(|(_, option, command)| (option, command))
+        given.map(|(_, option, commands)| (option, commands))
     }
 
     /// Reads a command line, the program's name in front.
@@ -61,6 +66,7 @@ impl Options {
             watch: found.get_flag("watch"),
             timeout: found.remove_one("timeout").unwrap_or(TIMEOUT),
             yes: found.get_flag("yes"),
+            force: found.get_flag("force"),
             svg: found.get_flag("svg"),
             record: found.remove_one("record"),
             rate: found.remove_one("rate"),
@@ -111,6 +117,7 @@ pub(crate) fn command() -> Command {
         .arg(flag("json", "Print data as JSON"))
         .arg(flag("watch", "Let directory show changes as they come, until it is interrupted"))
         .arg(flag("yes", "Let restart end an AnyEvent::MP node that nothing starts again"))
+        .arg(flag("force", "Let gensecret and gencert replace what is there"))
         .arg(flag("svg", "Let dot draw a picture"))
         .arg(flag("reveal", "Show secrets and keys instead of ***"))
         .arg(

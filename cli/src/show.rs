@@ -2,10 +2,10 @@
 
 use std::fmt::Display;
 
-use aemp::profile::{Key, nearest};
+use aemp::profile::{Key, ProfileError, nearest};
 use aemp::{Document, Map, Value};
 
-use crate::failure::{Failure, meant};
+use crate::failure::Failure;
 use crate::network::Port;
 use crate::output;
 
@@ -87,9 +87,13 @@ fn is_json(value: &Value) -> bool {
     }
 }
 
-pub(crate) fn no_profile(document: &Document, name: &str) -> Failure {
-    let nearest = meant(nearest(name, document.profile_names()));
-    Failure::Failed(format!("there is no profile {name:?}{nearest}"))
+/// The error of a profile that the file does not have; `no_file` says why there is no file, if there is none.
+pub(crate) fn no_profile(document: &Document, name: &str, no_file: Option<String>) -> Failure {
+    Failure::Value(ProfileError::NoProfile {
+        name: name.to_owned(),
+        nearest: nearest(name, document.profile_names()).map(str::to_owned),
+        no_file,
+    })
 }
 
 /// Prints a message's elements: for people, separated by commas and without brackets (protocol.md section 10), or as one

@@ -450,6 +450,7 @@ fn the_log_of_a_network_is_caught_by_a_service() {
 #[test]
 fn a_node_that_cannot_start_says_why() {
     let home = Home::new();
+    home.write("config", "{}");
     let no_secret = home
         .aemp(&["run", "nodeid", "a", "binds", "127.0.0.1:0"])
         .fails(1)

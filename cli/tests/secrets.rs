@@ -85,6 +85,7 @@ fn nothing_that_is_printed_shows_a_secret() {
     ]);
     say(&["--secret-file", &accepted, "setsecret_accept"]);
     say(&["profile", "other", "--secret-file", &wrong, "setsecret"]);
+    say(&["profile", "seed", "setnodeid", "seed"]);
     // Where none belongs, or too much of one.
     say(&["profile", "strict", "setmin_secret", "1000"]);
     say(&["showconfig", "strict"]);
@@ -130,7 +131,9 @@ fn nothing_that_is_printed_shows_a_private_key() {
         &(mixed + "-----END PRIVATE KEY-----" + certificates),
     );
     let cut = home.write("cut.pem", &pem[..pem.len() / 4]);
-    let seed = Node::start(&home, "seed", &["nodeid", "seed", "services", "aemp::echo"]);
+    home.aemp(&["profile", "seed", "setnodeid", "seed"])
+        .succeeds_in_silence();
+    let seed = Node::start(&home, "seed", &["services", "aemp::echo"]);
     let mut printed = String::new();
     for line in [
         &["setcert", &mixed][..],

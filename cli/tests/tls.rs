@@ -81,7 +81,7 @@ fn explain_and_doctor_say_whose_certificate_is_refused_and_why() {
     let (home, seed) = network();
     // The host has a certificate of its own instead.
     let other = copy(&home);
-    other.aemp(&["gencert"]).succeeds_in_silence();
+    other.aemp(&["--force", "gencert"]).succeeds();
     let told = other.aemp(&["explain", &seed.address]).succeeds_with(4).out;
     let ours = "FAILED  TLS: the peer's certificate \"CN=aemp\", issued by \"CN=aemp\", is not trusted: this node trusts \
                 \"CN=aemp\" (";

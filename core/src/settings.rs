@@ -79,6 +79,8 @@ pub struct Settings {
     pub id: Option<String>,
     /// Addresses to listen on.
     pub binds: Vec<String>,
+    /// Where to listen if `binds` is empty; `None` for nowhere.
+    pub default_binds: Option<DefaultBinds>,
     /// Addresses to which the node keeps a connection.
     pub seeds: Vec<String>,
     /// Names of the codecs to use, best first; `None` for all.
@@ -165,6 +167,26 @@ impl Service {
     pub fn new(name: impl Into<Text>, arguments: Vec<Value>) -> Self {
         let name = name.into();
         Self { name, arguments }
+    }
+}
+
+/// Where a node without `binds` listens. Which of the two holds is known only when the node starts, since its program can
+/// set a secret or TLS as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultBinds {
+    /// The address where a secret or a certificate guards the node.
+    pub guarded: &'static str,
+    /// The address, on loopback, where neither does. The starting node logs it.
+    pub unguarded: &'static str,
+}
+
+impl DefaultBinds {
+    /// The address for a node that a secret or a certificate guards, or for one that neither does.
+    pub const fn of(self, is_guarded: bool) -> &'static str {
+        match is_guarded {
+            true => self.guarded,
+            false => self.unguarded,
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 pub enum FileError {
     /// The location of the file is unknown.
     #[error(
-        "nothing says where the configuration file is: this user has no home directory; set AEMP_RC to its path"
+        "nothing says where the configuration file is: HOME is not set, and the system knows no home directory of this user; \
+         set AEMP_RC to the file's path"
     )]
     NoPlace,
     /// The file exists and cannot be read.

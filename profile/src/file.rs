@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use aemp_core::settings::{Asked, ConfigSource, Settings};
 use aemp_core::{StartError, Value};
 
+use crate::location::Origin;
 use crate::{Document, FileError, ProfileSource, Profiles, location, lock, replace};
 
 /// Maximum length of the file in bytes.
@@ -30,6 +31,7 @@ const MAX_LENGTH: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct ConfigFile {
     path: PathBuf,
+    origin: Origin,
 }
 
 impl ConfigFile {
@@ -39,18 +41,28 @@ impl ConfigFile {
     /// If neither is set and this user has no home directory.
     pub fn find() -> Result<Self, FileError> {
         location::locate(|name| std::env::var_os(name), std::env::home_dir())
-            .map(Self::from_path)
+            .map(|(path, origin)| Self { path, origin })
             .ok_or(FileError::NoPlace)
     }
 
     /// The file with this path.
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            path: path.into(),
+            origin: Origin::Given,
+        }
     }
 
     /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Why there is no file, if there is none: what has named its path, or that `HOME` is not set.
+    pub fn no_file(&self) -> Option<String> {
+        let found = fs::metadata(&self.path);
+        let missing = found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        missing.then(|| self.origin.no_file(&self.path))
     }
 
     /// Reads the content. A missing file has no keys.
@@ -176,6 +188,10 @@ impl ProfileSource for ConfigFile {
         Ok(self.read()?.to_value())
     }
 
+    fn no_file(&self) -> Option<String> {
+        Self::no_file(self)
+    }
+
     fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
         Ok(host_name()?)
     }
@@ -194,6 +210,10 @@ pub struct UsualFile;
 impl ProfileSource for UsualFile {
     fn load(&self) -> Result<Value, Box<dyn Error + Send + Sync>> {
         ConfigFile::find()?.load()
+    }
+
+    fn no_file(&self) -> Option<String> {
+        ConfigFile::find().ok()?.no_file()
     }
 
     fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>> {

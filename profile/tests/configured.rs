@@ -1,12 +1,30 @@
 //! Builders that are filled from a configuration.
 
 use std::error::Error;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp_core::{Context, LocalNode, Message, NodeBuilder, Reason, Value, reason};
+use aemp_core::transport::{Listener, SocketConfig, Stream, Transport};
+use aemp_core::{Address, Context, LocalNode, Message, NodeBuilder, Reason, Value, reason};
 use aemp_profile::{ProfileSource, Profiles, Sources};
 use tokio::sync::oneshot::error::TryRecvError;
+
+/// A transport that listens nowhere.
+struct Refusing;
+
+#[async_trait::async_trait]
+impl Transport for Refusing {
+    fn scheme(&self) -> &str {
+        "tcp"
+    }
+    async fn listen(&self, _: &Address, _: &SocketConfig) -> io::Result<Box<dyn Listener>> {
+        Err(io::Error::other("refused"))
+    }
+    async fn connect(&self, _: &Address, _: &SocketConfig) -> io::Result<Box<dyn Stream>> {
+        Err(io::Error::other("refused"))
+    }
+}
 
 struct Given(&'static str);
 
@@ -55,7 +73,7 @@ async fn the_profile_wins_over_the_program_unless_it_forces() {
     );
     let without = with(file)
         .id("of-the-program")
-        .profile("p")
+        .profile("q")
         .value("norc", true);
     assert_eq!(
         without.start().await.unwrap().id().as_str(),
@@ -73,6 +91,54 @@ async fn without_a_name_the_hosts_profile_holds() {
     assert_eq!(node.id().as_str(), "host-1");
     let node = with("{}").host_profile().start().await.unwrap();
     assert!(node.id().as_str().starts_with("host/"), "{}", node.id());
+}
+
+#[tokio::test]
+async fn a_profile_that_the_file_does_not_have_is_an_error() {
+    let error = failure(with(r#"{"profile": {"seed": {}}}"#).profile("sed")).await;
+    assert_eq!(error, "there is no profile \"sed\"; did you mean \"seed\"?");
+    struct Nowhere;
+    impl ProfileSource for Nowhere {
+        fn load(&self) -> Result<Value, Box<dyn Error + Send + Sync>> {
+            Ok(aemp_core::Map::new().into())
+        }
+        fn no_file(&self) -> Option<String> {
+            Some("there is no /etc/aemp".to_owned())
+        }
+        fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
+            Ok("host".to_owned())
+        }
+    }
+    let builder = LocalNode::builder().profiles(Profiles(Nowhere));
+    let error = failure(builder.profile("seed")).await;
+    assert_eq!(
+        error,
+        "there is no profile \"seed\", since no configuration file was found: there is no /etc/aemp"
+    );
+}
+
+#[tokio::test]
+async fn without_binds_what_guards_a_node_in_the_end_says_where_it_listens() {
+    let of = |file| {
+        let builder = of(file).transport(aemp::Tcp::new());
+        builder.codec(aemp::Json)
+    };
+    let at = |node: &LocalNode| node.addresses()[0].target().to_owned();
+    let alone = of("{}").host_profile().start().await.unwrap();
+    assert!(at(&alone).starts_with("127.0.0.1:"), "{}", at(&alone));
+    assert_eq!(alone.addresses().len(), 1);
+    // Of the program: nothing beyond loopback is bound in a test, but the address that is tried is known.
+    let settings = |builder: NodeBuilder| builder.transport(Refusing).start();
+    let guarded = of("{}").host_profile().secret("correct horse battery");
+    let error = settings(guarded).await.unwrap_err().to_string();
+    assert_eq!(error, "cannot listen on *: refused");
+    let written = r#"{"binds": "*:4040", "profile": {"p": {}}}"#;
+    let error = settings(of(written).profile("p")).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("binds and seeds need a secret")
+    );
 }
 
 #[tokio::test]
@@ -94,8 +160,13 @@ async fn settings_of_the_program_count_where_they_differ_from_the_defaults() {
             .secret("four")
             .configure(|config| config.min_secret = 4)
     };
-    short(with("{}")).profile("p").start().await.unwrap();
-    let error = failure(short(with(r#"{"min_secret": 5}"#)).profile("p")).await;
+    short(with(r#"{"profile": {"p": {}}}"#))
+        .profile("p")
+        .start()
+        .await
+        .unwrap();
+    let error =
+        failure(short(with(r#"{"min_secret": 5, "profile": {"p": {}}}"#)).profile("p")).await;
     assert!(error.contains("at least 5 are needed"), "{error}");
 }
 
@@ -103,11 +174,11 @@ async fn settings_of_the_program_count_where_they_differ_from_the_defaults() {
 async fn what_this_version_does_not_have_is_an_error_at_start() {
     let cases = [
         (
-            r#"{"cert": "-----BEGIN"}"#,
+            r#"{"cert": "-----BEGIN", "profile": {"p": {}}}"#,
             "cert is configured, and cannot be had: this program has no TLS",
         ),
         (
-            r#"{"auth_accept": ["tls_sha3_512"]}"#,
+            r#"{"auth_accept": ["tls_sha3_512"], "profile": {"p": {}}}"#,
             "auth_accept is configured, and cannot be had",
         ),
     ];
@@ -132,7 +203,7 @@ async fn a_profile_or_a_value_without_a_place_to_find_profiles_is_an_error() {
 #[tokio::test]
 async fn services_run_in_order_with_their_arguments() {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let file = r#"{"services": [["first", 1, "x"], "second"]}"#;
+    let file = r#"{"services": [["first", 1, "x"], "second"], "profile": {"p": {}}}"#;
     let services = |seen: &Arc<Mutex<Vec<String>>>| {
         let (first, second) = (seen.clone(), seen.clone());
         with(file)
@@ -152,7 +223,7 @@ async fn services_run_in_order_with_their_arguments() {
     assert_eq!(error, "the service \"second\" did not start: no_room");
     assert_eq!(*seen.lock().unwrap(), ["n 1 x", "second"]);
 
-    let unknown = with(r#"{"services": ["fist"]}"#)
+    let unknown = with(r#"{"services": ["fist"], "profile": {"p": {}}}"#)
         .profile("p")
         .service("first", |_, (): ()| {});
     let error = failure(unknown).await;
@@ -166,7 +237,7 @@ async fn services_run_in_order_with_their_arguments() {
 async fn nothing_is_left_of_a_node_whose_service_does_not_start() {
     let (left, mut gone) = tokio::sync::oneshot::channel::<()>();
     let left = Mutex::new(Some(left));
-    let builder = with(r#"{"services": ["first", "second"]}"#)
+    let builder = with(r#"{"services": ["first", "second"], "profile": {"p": {}}}"#)
         .profile("p")
         .service("first", move |node, (): ()| {
             let held = (node.clone(), left.lock().unwrap().take());

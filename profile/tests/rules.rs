@@ -28,7 +28,7 @@ const SECRET: &str = "correct horse battery staple";
 const CASES: &[Case] = &[
     // Built-in defaults.
     Case { says: "without anything every key has its default", name: None, program: "{}", file: "{}", then: Has(&[
-        ("nodeid", "host/WORD"), ("binds", "*"), ("seeds", ""), ("secret", "no"), ("cert", "no"), ("services", ""),
+        ("nodeid", "host/WORD"), ("binds", "127.0.0.1:*"), ("seeds", ""), ("secret", "no"), ("cert", "no"), ("services", ""),
         ("monitor_timeout", "30s"), ("connect_interval", "2s"), ("framing_format", "all"),
         ("auth_offer", "tls_sha3_512 hmac_sha3_512"), ("auth_accept", "tls_sha3_512 hmac_sha3_512"),
         ("autocork", "false"), ("nodelay", "true"), ("min_secret", "16"), ("tls_fallback", "false"),
@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
         file: r#"{"monitor_timeout": 6, "profile": {"p": 7}}"#, then: Has(&[("monitor_timeout", "5s"), ("nodeid", "p/WORD")]) },
     Case { says: "the host's name is the default profile", name: None, program: "{}",
         file: r#"{"profile": {"host": {"nodelay": false}}}"#, then: Has(&[("nodelay", "false"), ("name", "host")]) },
-    Case { says: "a profile that does not exist counts as empty", name: Some("new"), program: "{}", file: r#"{"nodelay": false}"#,
+    Case { says: "a profile that says nothing inherits all", name: Some("new"), program: "{}", file: r#"{"nodelay": false, "profile": {"new": {}}}"#,
         then: Has(&[("nodeid", "new/WORD"), ("nodelay", "false")]) },
     Case { says: "of a key that stands twice the last counts", name: None, program: "{}", file: r#"{"min_secret": 1, "min_secret": 2}"#,
         then: Has(&[("min_secret", "2")]) },
@@ -131,8 +131,15 @@ const CASES: &[Case] = &[
     Case { says: "a program's unknown key fails", name: None, program: r#"{"sede": "a:1"}"#, file: "{}", then: Fails("there is no key \"sede\"; did you mean \"seeds\"?") },
     Case { says: "a file's unknown key is told", name: None, program: "{}", file: r#"{"moniter_timeout": 3}"#,
         then: Warns("the key \"moniter_timeout\" in the file's global keys is unknown; did you mean \"monitor_timeout\"?") },
-    Case { says: "a missing profile is told", name: Some("sed"), program: "{}", file: r#"{"profile": {"seed": {}}}"#,
-        then: Warns("the file has no profile \"sed\", which is named in the program; did you mean \"seed\"?") },
+    Case { says: "a missing profile is an error", name: Some("sed"), program: "{}", file: r#"{"profile": {"seed": {}}}"#,
+        then: Fails("there is no profile \"sed\"; did you mean \"seed\"?") },
+    Case { says: "but the one of the host, and any where the file does not count", name: Some("sed"), program: r#"{"norc": true}"#,
+        file: r#"{"profile": {"seed": {}}}"#, then: Has(&[("name", "sed")]) },
+    Case { says: "a secret guards a node on all addresses", name: None, program: "{}", file: r#"{"secret": "correct horse battery"}"#,
+        then: Has(&[("binds", "*")]) },
+    Case { says: "and so does a certificate", name: None, program: r#"{"cert": "-----BEGIN"}"#, file: "{}", then: Has(&[("binds", "*")]) },
+    Case { says: "what is written is bound where nothing guards it as well", name: None, program: "{}", file: r#"{"binds": ["*"]}"#,
+        then: Has(&[("binds", "*")]) },
     Case { says: "a missing parent is told", name: Some("p"), program: "{}", file: r#"{"profile": {"p": {"parent": "q"}}}"#,
         then: Warns("the file has no profile \"q\", which is named in profile \"p\"") },
     Case { says: "a global parent is told", name: None, program: "{}", file: r#"{"parent": "q"}"#, then: Warns("only profiles inherit") },
@@ -242,7 +249,7 @@ fn every_key_has_a_name_of_its_own_and_an_example_that_it_takes() {
 fn a_default_value_is_what_holds_without_it() {
     let nothing = Sources::new("host", "WORD").resolve().unwrap();
     let defaults: Map = Key::ALL
-        .map(|key| (key.name(), key.default_value("host")))
+        .map(|key| (key.name(), key.default_value("host", false)))
         .into_iter()
         .collect();
     let mut sources = Sources::new("host", "WORD");
@@ -251,6 +258,8 @@ fn a_default_value_is_what_holds_without_it() {
     // Without a list all codecs are used, which are these two.
     assert_eq!(show(&written, "framing_format"), "cbor json");
     written.framing_format = None;
+    assert!(nothing.listens_by_default && !written.listens_by_default);
+    written.listens_by_default = true;
     assert_eq!(format!("{written:?}"), format!("{nothing:?}"));
 }
 

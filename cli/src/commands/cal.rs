@@ -25,7 +25,7 @@ pub(super) const CAL: Description = Description {
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let (to, elements) = (port(&arguments)?, arguments[1..].to_vec());
     let work = async move |session: &Session| network::cal(session, &to, elements).await;
-    Ok(in_network(line, work, |context, answer| {
+    in_network(line, work, |context, answer| {
         show::print_elements(&answer, context.options.json)
-    }))
+    })
 }

@@ -1,6 +1,6 @@
 //! `delprofile NAME`: a whole profile goes.
 
-use super::{Description, Takes};
+use super::{Description, Takes, change};
 use crate::arguments::text;
 use crate::show;
 
@@ -10,16 +10,15 @@ pub(super) const DEL_PROFILE: Description = Description {
     about: "Take a whole profile away",
     examples: &["delprofile seed"],
     takes: Takes::Exactly(1),
-    prepare: |_, arguments| {
+    prepare: |line, arguments| {
         let name = text(&arguments, 0, "a profile's name")?;
-        Ok(Some(Box::new(move |context| {
-            context.file.try_update(|document| {
-                if document.remove_profile(&name) {
-                    Ok(())
-                } else {
-                    Err(show::no_profile(document, &name))
-                }
-            })
-        })))
+        line.check_profile(Some(&name))?;
+        let step = change(line, move |document, _| {
+            match document.remove_profile(&name) {
+                true => Ok(None),
+                false => Err(show::no_profile(document, &name, None)),
+            }
+        })?;
+        Ok(Some(step))
     },
 };

@@ -30,16 +30,17 @@ pub(super) const DIRECTORY: Description = Description {
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     if arguments.is_empty() {
         let work = async |session: &Session| network::families(session).await;
-        return Ok(in_network(line, work, |context, families| {
+        return in_network(line, work, |context, families| {
             if context.options.json {
                 return show::print_json(&families.into_iter().collect());
             }
             pager::page(&show::pairs(&families))
-        }));
+        });
     }
     let family = text(&arguments, 0, "a family")?;
     if line.options.watch {
         let profile = line.profile.clone();
+        line.check_profile(profile.as_deref())?;
         return Ok(Some(Box::new(move |context| {
             let json = context.options.json;
             context.in_network(profile.as_deref(), async |session| {
@@ -48,14 +49,14 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
         })));
     }
     let work = async move |session: &Session| network::family(session, &family).await;
-    Ok(in_network(line, work, |context, set| {
+    in_network(line, work, |context, set| {
         if context.options.json {
             return show::print_json(&set.into_iter().collect());
         }
         let set = set.iter();
         let set = set.map(|(key, value)| (key, show::line(value)));
         pager::page(&show::pairs(set))
-    }))
+    })
 }
 
 /// A change, a line for each key; or as JSON in one line: what is set, and what is gone.

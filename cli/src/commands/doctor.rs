@@ -36,6 +36,7 @@ struct Finding {
 
 fn prepare(line: &mut Line<'_>, _: Vec<Value>) -> Result<Option<Step>, Failure> {
     let name = line.profile.clone();
+    line.check_profile(name.as_deref())?;
     Ok(Some(Box::new(move |context| {
         let profile = stranger(context, name.as_deref())?;
         let prefix = match &name {

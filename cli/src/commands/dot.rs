@@ -31,7 +31,7 @@ pub(super) const DOT: Description = Description {
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let first = node(&arguments)?;
     let work = async move |session: &Session| network::graph(session, &first).await;
-    Ok(in_network(line, work, print))
+    in_network(line, work, print)
 }
 
 fn print(context: &Context, graph: Graph) -> Result<(), Failure> {

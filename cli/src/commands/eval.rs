@@ -21,7 +21,7 @@ pub(super) const EVAL: Description = Description {
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let (to, expression) = (node(&arguments)?, text(&arguments, 1, "an expression")?);
     let work = async move |session: &Session| network::eval(session, &to, &expression).await;
-    Ok(in_network(line, work, |context, answer| {
+    in_network(line, work, |context, answer| {
         show::print_elements(&answer, context.options.json)
-    }))
+    })
 }

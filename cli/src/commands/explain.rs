@@ -31,6 +31,7 @@ pub(super) const EXPLAIN: Description = Description {
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let profile = line.profile.clone();
+    line.check_profile(profile.as_deref())?;
     let words = text(&arguments, 0, "an address")?;
     let address: Address = words
         .parse()

@@ -1,28 +1,26 @@
 //! `gencert`: a new private key with a certificate that it signs itself.
 
-use aemp::Value;
+use aemp::profile;
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{DerSignature, SigningKey};
 use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, KeyIdMethod};
 
-use super::{Description, Takes, change};
+use super::{Description, Takes, generate};
 use crate::failure::Failure;
 use crate::random::random;
 
 pub(super) const GEN_CERT: Description = Description {
     name: "gencert",
     arguments: "",
-    about: "Make a private key and a certificate of its own, and set them as cert",
+    about: "Make a private key and a certificate of its own, and set them as cert; over one that is there with --force, or \
+            where a terminal can be asked",
     examples: &["gencert", "profile seed gencert"],
     takes: Takes::Exactly(0),
     prepare: |line, _| {
         let pem = generate()
             .map_err(|what| Failure::Failed(format!("cannot make a certificate: {what}")))?;
-        Ok(Some(change(line, move |document, scope| {
-            document.set(scope, "cert", Value::from(pem));
-            Ok(())
-        })))
+        generate::set(line, profile::Key::Cert, pem.into())
     },
 };
 

@@ -107,36 +107,37 @@ fn present(key: Key, list: Option<&Value>) -> Vec<Value> {
     }
 }
 
-fn add(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
+fn add(line: &mut Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let more = elements(key, arguments)?;
-    Ok(Some(change(line, move |document, scope| {
+    let step = change(line, move |document, scope| {
         let mut list = present(key, document.get(scope, key.name()));
-        for element in more {
-            if !list.contains(&element) {
-                list.push(element);
+        for element in &more {
+            if !list.contains(element) {
+                list.push(element.clone());
             }
         }
         document.set(scope, key.name(), list.into());
-        Ok(())
-    })))
+        Ok(None)
+    })?;
+    Ok(Some(step))
 }
 
-fn delete(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
+fn delete(line: &mut Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let fewer = elements(key, arguments)?;
-    Ok(Some(change(line, move |document, scope| {
+    let step = change(line, move |document, scope| {
         let before = present(key, document.get(scope, key.name()));
         let mut list = before.clone();
         list.retain(|element| !fewer.contains(element));
         if list.len() < before.len() {
             document.set(scope, key.name(), list.into());
-        } else {
-            let name = key.name();
-            output::hint(&format!(
-                "nothing was taken away: {name} has no such element there"
-            ));
+            return Ok(None);
         }
-        Ok(())
-    })))
+        let name = key.name();
+        Ok(Some(format!(
+            "nothing was taken away: {name} has no such element there"
+        )))
+    })?;
+    Ok(Some(step))
 }
 
 /// Says so if a program with services of its own has not the one that is added.

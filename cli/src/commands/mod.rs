@@ -10,6 +10,7 @@ mod eval;
 mod explain;
 mod gen_cert;
 mod gen_secret;
+mod generate;
 pub(crate) mod help;
 mod list;
 mod man;
@@ -32,9 +33,10 @@ use aemp::{Document, Scope, Value};
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::line::Line;
+use crate::line::{Line, scope};
 use crate::network::{self, Session};
 use crate::options::Options;
+use crate::output;
 
 /// What one command does, once the whole line is understood.
 pub(crate) type Step = Box<dyn FnOnce(&mut Context) -> Result<(), Failure>>;
@@ -158,7 +160,7 @@ impl Command {
         match self {
             Self::Described(command) => (command.prepare)(line, arguments),
             Self::Set(key) => set::set(line, key, arguments).map(Some),
-            Self::Delete(key) => Ok(Some(set::delete(line, key))),
+            Self::Delete(key) => set::delete(line, key).map(Some),
         }
     }
 
@@ -168,28 +170,37 @@ impl Command {
     }
 }
 
-/// Changes the keys that the line's commands are about.
+/// Changes the keys that the line's commands are about: the draft at once, and the file when the line is done. `change`
+/// returns what the user is to be told of it.
 pub(crate) fn change(
-    line: &Line<'_>,
-    change: impl FnOnce(&mut Document, Scope<'_>) -> Result<(), Failure> + 'static,
-) -> Step {
+    line: &mut Line<'_>,
+    change: impl Fn(&mut Document, Scope<'_>) -> Result<Option<String>, Failure> + 'static,
+) -> Result<Step, Failure> {
     let profile = line.profile.clone();
-    Box::new(move |context| {
-        let scope = profile.as_deref().map_or(Scope::Global, Scope::Profile);
-        context.file.try_update(|document| change(document, scope))
-    })
+    change(line.draft()?, scope(profile.as_deref()))?;
+    Ok(Box::new(move |context| {
+        let scope = scope(profile.as_deref());
+        let told = context
+            .file
+            .try_update(|document| change(document, scope))?;
+        if let Some(told) = told {
+            output::hint(&told);
+        }
+        Ok(())
+    }))
 }
 
 /// A step that does `work` in the network of the line's profile, and hands what came of it to `then`.
 fn in_network<T>(
-    line: &Line<'_>,
+    line: &mut Line<'_>,
     work: impl AsyncFnOnce(&Session) -> Result<T, network::Failure> + 'static,
     then: impl FnOnce(&Context, T) -> Result<(), Failure> + 'static,
-) -> Option<Step> {
+) -> Result<Option<Step>, Failure> {
     let profile = line.profile.clone();
-    Some(Box::new(move |context| {
+    line.check_profile(profile.as_deref())?;
+    Ok(Some(Box::new(move |context| {
         let done =
             context.in_network(profile.as_deref(), async |session| Ok(work(session).await?))?;
         then(context, done)
-    }))
+    })))
 }

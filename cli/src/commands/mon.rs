@@ -21,7 +21,7 @@ pub(super) const MON: Description = Description {
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let to = port(&arguments)?;
     let work = async move |session: &Session| Ok(network::mon(session, &to).await);
-    Ok(in_network(line, work, |context, reason| {
+    in_network(line, work, |context, reason| {
         show::print_elements(reason.values(), context.options.json)
-    }))
+    })
 }

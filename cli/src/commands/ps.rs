@@ -23,7 +23,7 @@ pub(super) const PS: Description = Description {
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let to = node(&arguments)?;
     let work = async move |session: &Session| network::ports(session, &to).await;
-    Ok(in_network(line, work, print))
+    in_network(line, work, print)
 }
 
 fn print(context: &Context, ports: Vec<Port>) -> Result<(), Failure> {

@@ -21,5 +21,5 @@ pub(super) const RESTART: Description = Description {
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let (to, yes) = (node(&arguments)?, line.options.yes);
     let work = async move |session: &Session| network::restart(session, &to, yes).await;
-    Ok(in_network(line, work, |_, ()| Ok(())))
+    in_network(line, work, |_, ()| Ok(()))
 }

@@ -106,7 +106,7 @@ pub(super) fn example(key: Key) -> String {
     }
 }
 
-pub(super) fn set(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Step, Failure> {
+pub(super) fn set(line: &mut Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Step, Failure> {
     let value = match (key, arguments.into_iter().next()) {
         (key, None) if takes_secret(key) => of_kind(key, secret::read(line.options)?.into()),
         (key, Some(given)) if takes_secret(key) => {
@@ -128,10 +128,10 @@ pub(super) fn set(line: &Line<'_>, key: Key, arguments: Vec<Value>) -> Result<St
             "the secret is empty; \"aemp gensecret\" makes one".into(),
         ));
     }
-    Ok(change(line, move |document, scope| {
-        document.set(scope, key.name(), value);
-        Ok(())
-    }))
+    change(line, move |document, scope| {
+        document.set(scope, key.name(), value.clone());
+        Ok(None)
+    })
 }
 
 /// A text as a value of `key`: where that is a list, one of it.
@@ -142,10 +142,10 @@ fn of_kind(key: Key, given: Value) -> Value {
     }
 }
 
-pub(super) fn delete(line: &Line<'_>, key: Key) -> Step {
+pub(super) fn delete(line: &mut Line<'_>, key: Key) -> Result<Step, Failure> {
     change(line, move |document, scope| {
         document.remove(scope, key.name());
-        Ok(())
+        Ok(None)
     })
 }
 

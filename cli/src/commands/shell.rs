@@ -31,6 +31,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
         false => Some(node(&arguments)?),
     };
     let profile = line.profile.clone();
+    line.check_profile(profile.as_deref())?;
     Ok(Some(Box::new(move |context| {
         let json = context.options.json;
         let functions = context.registry.names().map(str::to_owned).collect();

@@ -41,7 +41,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
 
 impl Given {
     /// Reads `[NAME] [KEY VALUE]...`.
-    pub(super) fn read(line: &Line<'_>, mut arguments: &[Value]) -> Result<Self, Failure> {
+    pub(super) fn read(line: &mut Line<'_>, mut arguments: &[Value]) -> Result<Self, Failure> {
         let mut given = Self::default();
         // Pairs only leave no word for a name (protocol.md section 10, as run has it).
         if arguments.len() % 2 == 1 {
@@ -72,6 +72,9 @@ impl Given {
                     given.values.push((key.name().into(), value));
                 }
             }
+        }
+        if !given.norc {
+            line.check_profile(given.name.as_deref())?;
         }
         Ok(given)
     }
@@ -121,13 +124,17 @@ fn print(context: &mut Context, given: Given) -> Result<(), Failure> {
         )),
     }
     let name = given.name.as_deref().unwrap_or(&layers.host);
+    let found = |key| values.iter().find(|(known, ..)| *known == key);
+    let is_guarded = [Key::Secret, Key::Cert]
+        .into_iter()
+        .any(|key| found(key).is_some());
     let all = Key::ALL.map(|key| {
-        let found = values.iter().find(|(known, ..)| *known == key);
+        let found = found(key);
         let (value, place) = match found {
             // The program's values are those of the command line here.
             Some((_, value, Place::Program)) => (value.clone(), Place::CommandLine.to_string()),
             Some((_, value, place)) => (value.clone(), place.to_string()),
-            None => (key.default_value(name), "built in".to_owned()),
+            None => (key.default_value(name, is_guarded), "built in".to_owned()),
         };
         (
             key.name(),

@@ -23,5 +23,5 @@ pub(super) const SND: Description = Description {
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let (to, elements) = (port(&arguments)?, arguments[1..].to_vec());
     let work = async move |session: &Session| network::snd(session, &to, elements).await;
-    Ok(in_network(line, work, |_, ()| Ok(())))
+    in_network(line, work, |_, ()| Ok(()))
 }

@@ -41,6 +41,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
         size: line.options.size,
     };
     let profile = line.profile.clone();
+    line.check_profile(profile.as_deref())?;
     let record = line.options.record.clone();
     Ok(Some(Box::new(move |context| {
         let mut shown = Shown {

@@ -21,6 +21,7 @@ pub(super) const TOP: Description = Description {
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let node = node(&arguments)?;
     let profile = line.profile.clone();
+    line.check_profile(profile.as_deref())?;
     Ok(Some(Box::new(move |context| {
         if context.options.json {
             return context.in_network(profile.as_deref(), async |session| {

@@ -21,6 +21,7 @@ pub(super) const TRACE: Description = Description {
 
 fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
     let (profile, first) = (line.profile.clone(), node(&arguments)?);
+    line.check_profile(profile.as_deref())?;
     Ok(Some(Box::new(move |context| {
         let json = context.options.json;
         let mut all = Vec::new();

@@ -87,6 +87,11 @@ impl Home {
         ended(command.stdout(writer).output().expect("it ends"))
     }
 
+    /// Runs a command with nothing to read.
+    pub(crate) fn ended(command: &mut Command) -> Ended {
+        ended(command.stdin(Stdio::null()).output().expect("it starts"))
+    }
+
     pub(crate) fn command(&self, line: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aemp"));
         command

@@ -310,11 +310,15 @@ impl NodeBuilder {
                 return Err(StartError::Unsupported { key, why });
             }
         };
-        if connects && secret.is_none() && tls.is_none() {
+        let is_guarded = secret.is_some() || tls.is_some();
+        if connects && !is_guarded {
             return Err(StartError::NoSecret);
         }
         if connects && codecs.names().next().is_none() {
             return Err(StartError::NoCodec);
+        }
+        if let (true, Some(default)) = (settings.binds.is_empty(), settings.default_binds) {
+            settings.binds.push(default.of(is_guarded).to_owned());
         }
         let binds = parse_all(&settings.binds)?;
         let seeds = parse_all(&settings.seeds)?;
@@ -383,6 +387,9 @@ impl NodeBuilder {
             inner.network.peer(&id).add_address(address);
         }
 
+        if !is_guarded && !inner.addresses().is_empty() {
+            warn_about_no_guard(&inner.addresses());
+        }
         if is_plain {
             warn_about_plain_text(&inner.addresses(), has_tls);
         }
@@ -419,6 +426,15 @@ impl NodeBuilder {
 /// The error of a certificate without a loader.
 const NO_TLS: &str = "this program has no TLS, so that the node would talk in plain text; \
     enable the feature tls of aemp, or take cert out";
+
+/// Logs where a node listens that has no `binds` and nothing by which it could let anybody in.
+fn warn_about_no_guard(addresses: &[Address]) {
+    tracing::warn!(
+        target: "aemp::node",
+        addresses = listed(addresses),
+        "this node has no binds, and neither a secret nor a certificate: it listens on loopback only, and lets nobody in until it has one"
+    );
+}
 
 /// Logs a warning about plain connections, which can be read and changed in transit (protocol.md section 2): in every case
 /// if the node has TLS, otherwise if it has addresses beyond loopback.

@@ -42,7 +42,8 @@ impl NodeBuilder {
     /// file is not read. Both are set by [`value`](Self::value).
     ///
     /// Settings made by [`configure`](Self::configure) count as the builder's if they differ from the defaults. Unless
-    /// the profile sets them, the ID is the name, `/` and a random word, and the node listens on `*`.
+    /// the profile sets them, the ID is the name, `/` and a random word, and the node listens on `*`; on loopback only where
+    /// neither a secret nor a certificate guards it. A profile that the file does not have is an error, unless `norc` is on.
     ///
     /// The node then starts in these steps: it loads the configuration, binds every address, runs
     /// [`on_start`](Self::on_start) and the services, and then accepts connections and connects to the seeds.

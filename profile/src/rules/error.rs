@@ -56,6 +56,16 @@ pub enum ProfileError {
         /// The most similar known key.
         nearest: Option<String>,
     },
+    /// The program or a command line names a profile that the file does not have.
+    #[error("there is no profile {name:?}{}", lacks(nearest, no_file))]
+    NoProfile {
+        /// The name.
+        name: String,
+        /// The most similar profile in the file.
+        nearest: Option<String>,
+        /// Why there is no file, if there is none; see [`Sources::no_file`](super::Sources::no_file).
+        no_file: Option<String>,
+    },
     /// Profiles inherit in a cycle.
     #[error("the profiles {} inherit from each other in a circle: change the parent of one", chain.join(" -> "))]
     Cycle {
@@ -99,8 +109,13 @@ pub enum Warning {
         /// The most similar known key.
         nearest: Option<String>,
     },
-    /// The program or a profile names a profile that the file does not have. It counts as empty.
-    NoProfile {
+    /// There is no file. It counts as empty.
+    NoFile {
+        /// Why; see [`Sources::no_file`](super::Sources::no_file).
+        why: String,
+    },
+    /// A profile names a parent that the file does not have. It counts as empty.
+    NoParent {
         /// The name.
         name: String,
         /// The place where it is named.
@@ -132,7 +147,8 @@ impl fmt::Display for Warning {
                 place,
                 nearest,
             } => write!(f, "the key {key:?} {place} is unknown{}", meant(nearest)),
-            Self::NoProfile {
+            Self::NoFile { why } => write!(f, "no configuration file was found: {why}"),
+            Self::NoParent {
                 name,
                 place,
                 nearest,
@@ -150,6 +166,13 @@ impl fmt::Display for Warning {
             ),
             Self::NoEffect { key, why } => write!(f, "{key} changes nothing here: {why}"),
         }
+    }
+}
+
+fn lacks(nearest: &Option<String>, no_file: &Option<String>) -> String {
+    match no_file {
+        Some(why) => format!(", since no configuration file was found: {why}"),
+        None => meant(nearest),
     }
 }
 

@@ -4,7 +4,7 @@ use aemp_core::Text;
 use aemp_core::handshake::AuthMethod;
 use aemp_core::settings::{Fill, Settings, Unsupported};
 
-use super::{Key, Profile};
+use super::{DEFAULT_BINDS, Key, Profile};
 
 const ONLY_TLS: &str = "all of its methods need TLS, and without cert there is none, so that nobody could connect; \
     set cert, or add hmac_sha3_512";
@@ -14,7 +14,10 @@ impl Fill for Profile {
         settings.unsupported =
             unsupported(&self).map(|(key, why)| Unsupported::new(key.name(), why));
         settings.id = Some(self.node_id.to_string());
-        settings.binds = self.binds;
+        (settings.binds, settings.default_binds) = match self.listens_by_default {
+            true => (Vec::new(), Some(DEFAULT_BINDS)),
+            false => (self.binds, None),
+        };
         settings.seeds = self.seeds;
         settings.set_secret(self.secret);
         settings.set_certificate(self.cert.map(|cert| cert.as_pem().to_owned()));

@@ -4,7 +4,7 @@ use aemp_core::handshake::AuthMethod;
 use aemp_core::{Config, Value, nearest};
 
 use super::read;
-use super::{Place, ProfileError};
+use super::{DEFAULT_BINDS, Place, ProfileError};
 
 /// A key of a configuration file, or of the values of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -203,8 +203,9 @@ impl Key {
         }
     }
 
-    /// The built-in default; `null` if there is none. The default of the node's ID depends on the profile `name`.
-    pub fn default_value(self, name: &str) -> Value {
+    /// The built-in default; `null` if there is none. The default of the node's ID depends on the profile `name`, and that of
+    /// `binds` on whether a secret or a certificate guards the node.
+    pub fn default_value(self, name: &str, is_guarded: bool) -> Value {
         let config = Config::default();
         let methods = |methods: &[AuthMethod]| -> Value {
             let names = methods.iter().map(|method| Value::from(method.name()));
@@ -212,7 +213,7 @@ impl Key {
         };
         match self {
             Self::NodeId => format!("{name}/").into(),
-            Self::Binds => vec![Value::from("*")].into(),
+            Self::Binds => vec![Value::from(DEFAULT_BINDS.of(is_guarded))].into(),
             Self::Seeds | Self::Services => Vec::new().into(),
             Self::Secret | Self::SecretAccept | Self::Cert | Self::Parent | Self::Allow => {
                 Value::Null

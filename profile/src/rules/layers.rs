@@ -26,6 +26,8 @@ pub struct Sources<'a> {
     pub name: Option<&'a str>,
     /// The file's content. With `None` or an empty map only built-in defaults and the program's values apply.
     pub file: Option<&'a Value>,
+    /// Why there is no file, if none was found: an error or a warning tells it.
+    pub no_file: Option<&'a str>,
     /// The program's values by key.
     pub program: Option<&'a Map>,
     /// Whether the program's values take precedence over the file's.
@@ -43,6 +45,7 @@ impl<'a> Sources<'a> {
         Self {
             name: None,
             file: None,
+            no_file: None,
             program: None,
             force: false,
             norc: false,
@@ -54,8 +57,8 @@ impl<'a> Sources<'a> {
     /// The effective configuration, with every key checked.
     ///
     /// # Errors
-    /// If the file is no configuration, profiles inherit in a cycle, the program has set an unknown key, or an
-    /// effective value is not valid for its key. Overridden values are not checked.
+    /// If the file is no configuration or does not have the named profile, profiles inherit in a cycle, the program has set
+    /// an unknown key, or an effective value is not valid for its key. Overridden values are not checked.
     pub fn resolve(&self) -> Result<Profile, ProfileError> {
         Profile::read(self.profile_name(), self.host, self.word, self.layers()?)
     }
@@ -64,7 +67,8 @@ impl<'a> Sources<'a> {
     /// their built-in default are not included. Values of keys with [`Key::is_secret`] must not be shown.
     ///
     /// # Errors
-    /// If the file is no configuration, profiles inherit in a cycle, or the program has set an unknown key.
+    /// If the file is no configuration or does not have the named profile, profiles inherit in a cycle, or the program has set
+    /// an unknown key.
     pub fn values(&self) -> Result<Vec<(Key, Value, Place)>, ProfileError> {
         let mut values = self.layers()?.values;
         values.retain(|(_, value, _)| !value.is_null());
@@ -90,6 +94,10 @@ impl<'a> Sources<'a> {
             self.add_program(&mut effective)?;
         }
         effective.add_global(file.global);
+        if let (Some(why), false) = (self.no_file, self.norc) {
+            let why = why.to_owned();
+            effective.warnings.push(Warning::NoFile { why });
+        }
         let chain = self.chain(name, &file, &mut effective.warnings)?;
         for (name, keys) in chain.into_iter().rev() {
             effective.add(keys, &Place::Profile(name.to_owned()));
@@ -120,8 +128,7 @@ impl<'a> Sources<'a> {
         warnings: &mut Vec<Warning>,
     ) -> Result<Vec<(&'f str, &'f Map)>, ProfileError> {
         let mut chain: Vec<(&str, &Map)> = Vec::new();
-        // A missing profile is normal only for the host's name; a named one causes a warning.
-        let mut named = self.name.map(|_| Place::Program);
+        let mut named: Option<Place> = None;
         let mut next = Some(name);
         while let Some(name) = next {
             if let Some(start) = chain.iter().position(|(passed, _)| *passed == name) {
@@ -130,14 +137,23 @@ impl<'a> Sources<'a> {
                 return Err(ProfileError::Cycle { chain });
             }
             let Some(keys) = file.profile(name)? else {
-                if let Some(place) = named
-                    && !self.norc
-                {
-                    warnings.push(Warning::NoProfile {
-                        name: name.to_owned(),
+                let nearest = nearest(name, file.names()).map(str::to_owned);
+                let (name, no_file) = (name.to_owned(), self.no_file.map(str::to_owned));
+                match named {
+                    Some(place) => warnings.push(Warning::NoParent {
+                        name,
                         place,
-                        nearest: nearest(name, file.names()).map(str::to_owned),
-                    });
+                        nearest,
+                    }),
+                    // One with the host's name is not needed, and without the file there is none.
+                    None if self.name.is_none() || self.norc => {}
+                    None => {
+                        return Err(ProfileError::NoProfile {
+                            name,
+                            nearest,
+                            no_file,
+                        });
+                    }
                 }
                 break;
             };

@@ -17,5 +17,5 @@ mod source;
 pub use error::{Place, ProfileError, Warning};
 pub use key::{Key, Kind};
 pub use layers::Sources;
-pub use resolved::{Certificate, Profile};
+pub use resolved::{Certificate, DEFAULT_BINDS, Profile};
 pub use source::{ProfileSource, Profiles};

@@ -21,7 +21,8 @@ pub(super) fn as_values(settings: &Settings, has_profile: bool) -> Vec<(Text, Va
         None if !has_profile => set(Key::NodeId, "anon/%u".into()),
         None => {}
     }
-    if !settings.binds.is_empty() || !has_profile {
+    // A profile that was filled in before, without binds, still has its default.
+    if !settings.binds.is_empty() || (!has_profile && settings.default_binds.is_none()) {
         set(Key::Binds, list(&settings.binds));
     }
     if !settings.seeds.is_empty() {

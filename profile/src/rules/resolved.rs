@@ -5,11 +5,18 @@ use std::time::Duration;
 
 use aemp_core::handshake::{AuthMethod, Secret};
 use aemp_core::policy::Rules;
-use aemp_core::settings::Service;
+use aemp_core::settings::{DefaultBinds, Service};
 use aemp_core::{Config, NodeId, Text};
 
 use super::layers::Effective;
 use super::{Key, ProfileError, Warning, node_id, read};
+
+/// Where a node without `binds` listens: on every address but loopback (protocol.md section 9), and where neither a secret
+/// nor a certificate guards it on loopback only.
+pub const DEFAULT_BINDS: DefaultBinds = DefaultBinds {
+    guarded: "*",
+    unguarded: "127.0.0.1:*",
+};
 
 /// The resolved configuration of a node (protocol.md section 9). Created by
 /// [`Sources::resolve`](super::Sources::resolve), applied by [`NodeBuilder::fill`](aemp_core::NodeBuilder::fill).
@@ -20,8 +27,10 @@ pub struct Profile {
     pub name: String,
     /// The node's ID, with `%n` and `%u` replaced.
     pub node_id: NodeId,
-    /// Addresses to listen on; by default `*`.
+    /// Addresses to listen on; without `binds` [`DEFAULT_BINDS`].
     pub binds: Vec<String>,
+    /// Whether `binds` is not set, so that what guards the node when it starts decides.
+    pub listens_by_default: bool,
     /// Seeds: addresses to which the node keeps a connection.
     pub seeds: Vec<String>,
     /// The shared secret, of at least `min_secret` bytes.
@@ -106,13 +115,17 @@ impl Profile {
         let secret_accept = accepted
             .map(|text| Secret::from_text(&text, min_secret))
             .collect::<Result<_, _>>()?;
+        let cert = from.get(Key::Cert, read::text)?.map(Certificate);
+        let binds = list(Key::Binds)?;
+        let is_guarded = secret.is_some() || cert.is_some();
         let mut profile = Self {
             name: name.to_owned(),
-            binds: list(Key::Binds)?.unwrap_or_else(|| vec!["*".to_owned()]),
+            listens_by_default: binds.is_none(),
+            binds: binds.unwrap_or_else(|| vec![DEFAULT_BINDS.of(is_guarded).to_owned()]),
             seeds: list(Key::Seeds)?.unwrap_or_default(),
             secret,
             secret_accept,
-            cert: from.get(Key::Cert, read::text)?.map(Certificate),
+            cert,
             services: from.get(Key::Services, read::services)?.unwrap_or_default(),
             monitor_timeout: time(Key::MonitorTimeout, config.monitor_timeout)?,
             connect_interval: time(Key::ConnectInterval, config.connect_timeout)?,

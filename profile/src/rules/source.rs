@@ -33,6 +33,11 @@ pub trait ProfileSource: Send + Sync {
     /// If there is a file and it cannot be used. The error should name the file, the position and what to do.
     fn load(&self) -> Result<Value, Box<dyn Error + Send + Sync>>;
 
+    /// Why `load` finds nothing, for errors and warnings; `None` if it finds something.
+    fn no_file(&self) -> Option<String> {
+        None
+    }
+
     /// The host's name: it replaces `%n` in node IDs, and is the default name of the profile.
     ///
     /// # Errors
@@ -43,6 +48,10 @@ pub trait ProfileSource: Send + Sync {
 impl<S: ProfileSource + ?Sized> ProfileSource for &S {
     fn load(&self) -> Result<Value, Box<dyn Error + Send + Sync>> {
         (**self).load()
+    }
+
+    fn no_file(&self) -> Option<String> {
+        (**self).no_file()
     }
 
     fn host_name(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
@@ -60,9 +69,12 @@ impl<S: ProfileSource> ConfigSource for Profiles<S> {
         let force = take_flag(&mut values, "force").map_err(wrong)?;
         // With values only, no profile is selected.
         let norc = take_flag(&mut values, "norc").map_err(wrong)? || asked.profile.is_none();
-        let file = match norc {
-            true => Map::new().into(),
-            false => self.0.load().map_err(StartError::ReadProfile)?,
+        let (file, no_file) = match norc {
+            true => (Map::new().into(), None),
+            false => {
+                let file = self.0.load().map_err(StartError::ReadProfile)?;
+                (file, self.0.no_file())
+            }
         };
         let host = self.0.host_name().map_err(StartError::ReadProfile)?;
         let mut program = program::as_values(settings, asked.profile.is_some());
@@ -73,6 +85,7 @@ impl<S: ProfileSource> ConfigSource for Profiles<S> {
             sources.name = Some(name);
         }
         sources.file = Some(&file);
+        sources.no_file = no_file.as_deref();
         sources.program = Some(&program);
         sources.force = force;
         sources.norc = norc;
