@@ -50,6 +50,7 @@
 //! | start a node, with a secret, addresses and seeds | [`node()`], [`NodeBuilder`], [`Config`] |
 //! | write a port: a closure, handlers by tag, a type, or one that is awaited | [`LocalNode::port`], [`routes`], [`Port`], [`Inbox`]; [`Context`] is what a handler has |
 //! | send a program's own types, checked by the compiler | [`LocalNode::typed_port`], [`PortRef`], [`ReplyTo`], [`TypedPort`] |
+//! | know what goes over the wire | [`protocol`] |
 //! | know what a type becomes on the wire | [`message::to_values`], the feature `schema` |
 //! | call and be answered | [`LocalNode::call`], [`LocalNode::ask`], [`Routes::answer`], [`CallError`] |
 //! | learn of a death, and start again what died | [`LocalNode::monitor`], [`Reason`], [`Supervision`] |

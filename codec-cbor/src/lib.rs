@@ -1,5 +1,5 @@
-//! The `cbor` framing of aemp: [`Cbor`], a [`Codec`] whose messages are one CBOR array each (RFC 8949; protocol.md
-//! section 3).
+//! The `cbor` framing of aemp: [`Cbor`], a [`Codec`] whose messages are one CBOR array each (RFC 8949; [protocol.md
+//! section 3]).
 //!
 //! It can carry all values ([`Capabilities::ALL`]). To AnyEvent::MP nodes it refuses values that they cannot read or
 //! read as other values: simple values, integers below -2^63, and most tags. Allowed tags are dates and times (0, 1),
@@ -13,6 +13,8 @@
 //!
 //! The writer is a `TokenWriter`, to which the core passes the tokens of a message. The reader consists of [`CborHeads`],
 //! which the core's scanner drives over the stream, and a `TokenReader`, which returns the tokens of a complete message.
+//!
+//! [protocol.md section 3]: aemp_core::protocol#3-framings
 
 #[cfg(feature = "ciborium")]
 mod convert;

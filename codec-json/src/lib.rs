@@ -1,5 +1,5 @@
 //! The `json` framing of aemp: [`Json`], a [`Codec`] whose messages are one JSON array each, in UTF-8, with white space
-//! between messages allowed (protocol.md section 3).
+//! between messages allowed ([protocol.md section 3]).
 //!
 //! JSON can carry only a part of all values ([`Capabilities::JSON`]). Byte strings (except to Perl nodes), tags, map keys
 //! that are not texts, NaN and infinities, and integers outside -2^63 to 2^64-1 are refused when a message is encoded,
@@ -12,6 +12,8 @@
 //! The writer is a `TokenWriter`, to which the core passes the tokens of a message; serde_json writes floats and texts with
 //! escapes. The reader consists of [`JsonHeads`], which the core's scanner drives over the stream, and a `TokenReader`,
 //! which returns the tokens of a complete message.
+//!
+//! [protocol.md section 3]: aemp_core::protocol#3-framings
 
 mod convert;
 mod heads;
@@ -24,7 +26,8 @@ use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, 
 pub use convert::{from_json, to_json};
 pub use heads::JsonHeads;
 
-/// The codec `json`: a message is a JSON array (RFC 8259). It carries what JSON has, and refuses the rest with the path to it.
+/// The codec `json`: a message is a JSON array (RFC 8259). It carries what JSON has, and refuses the rest with the path to
+/// it.
 ///
 /// ```
 /// use aemp::Json;

@@ -21,10 +21,14 @@ use crate::handshake::AuthMethod;
 #[non_exhaustive]
 pub struct Config {
     /// Time without a sign of life after which a node counts as dead. Also the longest backoff between attempts at a
-    /// seed, and the time that messages wait for unreachable seeds. 30 s (protocol.md section 9).
+    /// seed, and the time that messages wait for unreachable seeds. 30 s ([protocol.md section 9]).
+    ///
+    /// [protocol.md section 9]: crate::protocol#9-configuration
     pub monitor_timeout: Duration,
     /// Total time in which the addresses of a node are dialled before the messages that wait for it fail; 2 s
-    /// (protocol.md section 9). If a connection is made in that time, its opening may take another `opening_timeout`.
+    /// ([protocol.md section 9]). If a connection is made in that time, its opening may take another `opening_timeout`.
+    ///
+    /// [protocol.md section 9]: crate::protocol#9-configuration
     #[doc(alias = "connect_interval")]
     pub connect_timeout: Duration,
     /// Limit of the opening of a connection, from its first byte to the last byte of both auth lines; 10 s.
@@ -43,7 +47,9 @@ pub struct Config {
     pub idle_timeout: Option<Duration>,
     /// Treat a peer as dead if its program gives no sign of life within `monitor_timeout`, although its host does; on. A
     /// silent peer is pinged by a `time` request, which a minimal implementation may not answer. If off, dead hosts are
-    /// still detected, and peers that accept no bytes for that time (protocol.md section 9).
+    /// still detected, and peers that accept no bytes for that time ([protocol.md section 9]).
+    ///
+    /// [protocol.md section 9]: crate::protocol#9-configuration
     #[doc(alias = "hung_check")]
     pub liveness_check: bool,
     /// Limits of the messages of a peer.
@@ -80,7 +86,9 @@ pub struct Config {
     /// Concurrent dials to addresses that other nodes have published; 32. Further ones wait, at most for
     /// `monitor_timeout`. Addresses from this node's own program or configuration do not count.
     pub dials: usize,
-    /// Minimum length of the secret in bytes; 16 (protocol.md section 2).
+    /// Minimum length of the secret in bytes; 16 ([protocol.md section 2]).
+    ///
+    /// [protocol.md section 2]: crate::protocol#2-opening-a-connection
     pub min_secret: usize,
     /// Allow connections without TLS although the node has a certificate, to peers that do not offer TLS; off. Such a
     /// connection needs the secret, and nothing on it is encrypted.
@@ -98,7 +106,9 @@ pub struct Config {
     /// Send small writes at once, on transports that could delay them (as `TCP_NODELAY`); on.
     pub nodelay: bool,
     /// Refuse a peer that sees this node under another address than that of its socket; on. Must be off behind address
-    /// translation (protocol.md section 2, the bridge).
+    /// translation ([protocol.md section 2], the bridge).
+    ///
+    /// [protocol.md section 2]: crate::protocol#2-opening-a-connection
     pub check_peeraddr: bool,
     /// Shards: tasks that run ports; by default as many as the machine has cores.
     pub shards: usize,

@@ -12,7 +12,7 @@
 //! The crate `aemp-proto` is the protocol without I/O: names, values, messages, the encoding and decoding of tokens,
 //! and the state machines. This crate re-exports the parts that programs and codecs use.
 //!
-//! Comments refer to the wire protocol by sections of `docs/protocol.md` in the repository.
+//! Comments refer to the wire protocol by sections of protocol.md, which is the module [`protocol`].
 
 mod allowance;
 mod budget;
@@ -95,8 +95,10 @@ pub mod directory {
     pub use aemp_proto::directory::{Change, DirectoryLimits};
 }
 
-/// The opening of a connection as a state machine (protocol.md section 2). Its first state is
+/// The opening of a connection as a state machine ([protocol.md section 2]). Its first state is
 /// [`Opening`](handshake::Opening). The states and their order are in the documentation of `aemp_proto::handshake`.
+///
+/// [protocol.md section 2]: crate::protocol#2-opening-a-connection
 pub mod handshake {
     #[doc(inline)]
     pub use aemp_proto::handshake::{
@@ -106,14 +108,18 @@ pub mod handshake {
     };
 }
 
-/// Names on the network: [`NodeId`], [`PortName`], and [`PortId`], both joined by `#` (protocol.md section 1).
+/// Names on the network: [`NodeId`], [`PortName`], and [`PortId`], both joined by `#` ([protocol.md section 1]).
+///
+/// [protocol.md section 1]: crate::protocol#1-names
 pub mod id {
     #[doc(inline)]
     pub use aemp_proto::id::{NodeId, ParseIdError, PortId, PortName};
 }
 
 /// [`Message`]: the content of one `send`: a list of elements. By convention the first element is a text, the tag
-/// (protocol.md section 4).
+/// ([protocol.md section 4]).
+///
+/// [protocol.md section 4]: crate::protocol#4-messages
 pub mod message {
     #[doc(inline)]
     pub use aemp_proto::message::{IntoMessage, Message, RawMessage};
@@ -127,6 +133,9 @@ pub mod schema {
     #[doc(inline)]
     pub use aemp_proto::schema::{message_schema, message_table, schemars};
 }
+
+#[doc(inline)]
+pub use aemp_proto::protocol;
 
 /// [`Value`]: the dynamic data model of messages: all of CBOR (RFC 8949). JSON covers a part of it; a value that JSON
 /// cannot carry exactly is refused when a message is encoded, and never changed.

@@ -1,4 +1,4 @@
-//! The configuration of aemp, which is the one of AnyEvent::MP (protocol.md section 9): its rules, and the file, which
+//! The configuration of aemp, which is the one of AnyEvent::MP ([protocol.md section 9]): its rules, and the file, which
 //! this crate finds, reads and rewrites.
 //!
 //! [`Sources`] are the inputs of a configuration: values of the program, the content of a file, the names of a profile
@@ -36,6 +36,8 @@
 //! # std::fs::remove_dir_all(&folder)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [protocol.md section 9]: aemp_core::protocol#9-configuration
 
 mod document;
 mod error;

@@ -10,8 +10,8 @@ use crate::excerpt::is_unsafe;
 /// The longest address, in bytes. For comparison: a DNS name has at most 255, the path of a Unix socket 108.
 const MAX_ADDRESS: usize = 1024;
 
-/// The address at which a node listens or can be reached: `tcp:host:port`, or `host:port`, which means TCP (protocol.md
-/// section 1). Only the transport interprets the part after the scheme.
+/// The address at which a node listens or can be reached: `tcp:host:port`, or `host:port`, which means TCP ([protocol.md
+/// section 1]). Only the transport interprets the part after the scheme.
 ///
 /// A text is parsed as `scheme:rest` if it begins with a lower-case name and a colon, and the rest is more than a port
 /// (digits or `*`).
@@ -25,6 +25,8 @@ const MAX_ADDRESS: usize = 1024;
 /// assert_eq!((other.scheme(), other.target()), ("pipe", "/run/app"));
 /// # Ok::<(), aemp::ParseAddressError>(())
 /// ```
+///
+/// [protocol.md section 1]: crate::protocol#1-names
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     scheme: Text,

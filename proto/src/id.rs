@@ -1,5 +1,7 @@
-//! Names on the network: `NodeId`, `PortName`, and `PortId`, which is both of them joined by `#` (protocol.md section
-//! 1).
+//! Names on the network: `NodeId`, `PortName`, and `PortId`, which is both of them joined by `#` ([protocol.md section
+//! 1]).
+//!
+//! [protocol.md section 1]: crate::protocol#1-names
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -136,8 +138,10 @@ impl<'de> Deserialize<'de> for NodeId {
     }
 }
 
-/// The name of a port within its node. The empty name is the node port (protocol.md section 5).
+/// The name of a port within its node. The empty name is the node port ([protocol.md section 5]).
 /// Generated names are short and stored inline, so a clone does not allocate.
+///
+/// [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortName(Text);
 

@@ -48,7 +48,7 @@
 //! the program (`Serialize`, a [`codec::ValueFormat`]) propagate to the caller, which has to catch them, except for
 //! messages that a [`peer::Machine`] sends by itself.
 //!
-//! Comments refer to facts of the wire protocol by section of `docs/protocol.md` in the repository.
+//! Comments refer to facts of the wire protocol by section of protocol.md, which is the module [`protocol`].
 
 /// Whether one of these faults of the module `faults` is chosen. Always false but in builds with `--cfg aemp_faults`.
 #[doc(hidden)]
@@ -78,6 +78,7 @@ pub mod message;
 pub mod monitor;
 pub mod node_protocol;
 pub mod peer;
+pub mod protocol;
 mod reason;
 mod report;
 #[cfg(feature = "schema")]

@@ -27,11 +27,11 @@ const MAX_TEXT: usize = 1000;
 ///
 /// | reason | meaning | whose |
 /// | --- | --- | --- |
-/// | (empty) | a normal end | protocol.md section 5 |
-/// | `die TEXT` | a handler failed or panicked | protocol.md section 5 |
-/// | `unhandled_message TEXT` | no handler takes the message | protocol.md section 5 |
-/// | `no_such_port TEXT PORT` | it was never there, or has ended before | protocol.md section 5 |
-/// | `transport_error NODE TEXT` | messages to the node may be lost; the port may live | protocol.md section 5 |
+/// | (empty) | a normal end | [protocol.md section 5] |
+/// | `die TEXT` | a handler failed or panicked | [protocol.md section 5] |
+/// | `unhandled_message TEXT` | no handler takes the message | [protocol.md section 5] |
+/// | `no_such_port TEXT PORT` | it was never there, or has ended before | [protocol.md section 5] |
+/// | `transport_error NODE TEXT` | messages to the node may be lost; the port may live | [protocol.md section 5] |
 /// | `encode_error NODE TEXT` | a message to the port could not be encoded | ours |
 /// | `refused TEXT` | the node's policy does not permit a monitor or a call | ours |
 /// | `inbox_full LIMIT` | an inbox was over its limit | ours |
@@ -49,6 +49,8 @@ const MAX_TEXT: usize = 1000;
 /// assert_eq!(why.kind(), Some("out_of_paper"));
 /// assert_eq!(why.to_string(), r#"out_of_paper: 2"#);
 /// ```
+///
+/// [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
 #[derive(Clone, PartialEq, Default)]
 pub struct Reason(Option<Arc<[Value]>>);
 

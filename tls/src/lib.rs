@@ -2,7 +2,7 @@
 //! transport. It knows certificates and nothing of greetings, auth lines and messages.
 //!
 //! TLS 1.2 and 1.3, both ends present a certificate. Which end of TLS a node is depends on the nonces of the connection
-//! (protocol.md section 2), so every node has to be ready for both.
+//! ([protocol.md section 2]), so every node has to be ready for both.
 //!
 //! # Certificates
 //!
@@ -33,6 +33,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [protocol.md section 2]: aemp_core::protocol#2-opening-a-connection
 
 mod alert;
 mod certificate;

@@ -1,7 +1,9 @@
 //! Codecs encode and decode messages: the traits [`Codec`] and [`Decoder`], and the parts that all codecs share.
 //!
-//! A codec handles one message at a time. The first element of a message is the name of its port (protocol.md section
-//! 4). A codec does not know the sender and does not decide whether a message is accepted.
+//! A codec handles one message at a time. The first element of a message is the name of its port ([protocol.md section
+//! 4]). A codec does not know the sender and does not decide whether a message is accepted.
+//!
+//! [protocol.md section 4]: crate::protocol#4-messages
 
 mod guarded;
 mod value_codec;
@@ -70,7 +72,9 @@ pub use value_codec::{FormatError, ValueCodec};
 /// # drop(builder);
 /// ```
 pub trait Codec: Send + Sync {
-    /// The token of this codec in the greeting, such as `json` (protocol.md section 2).
+    /// The token of this codec in the greeting, such as `json` ([protocol.md section 2]).
+    ///
+    /// [protocol.md section 2]: crate::protocol#2-opening-a-connection
     fn name(&self) -> &str;
 
     /// The values that this codec can carry to `peer`.
@@ -79,7 +83,9 @@ pub trait Codec: Send + Sync {
     /// The encoder of this codec.
     fn encoder(&self) -> Encoder;
 
-    /// The keepalive: the bytes of an empty array, which peers ignore (protocol.md section 4).
+    /// The keepalive: the bytes of an empty array, which peers ignore ([protocol.md section 4]).
+    ///
+    /// [protocol.md section 4]: crate::protocol#4-messages
     fn keepalive(&self) -> &[u8];
 
     /// A decoder for one connection, for messages of `peer` within `limits`.

@@ -132,8 +132,10 @@ impl<'m, T: DeserializeOwned + 'm> Call<'m, T> {
     /// Fails after `limit` with [`CallError::TimedOut`].
     ///
     /// A call monitors the port, with a limit or without one, and fails at once when the port is dead: to another node
-    /// this costs two short requests (protocol.md section 5), where Perl's `cal` with a time-out has none. A peer whose
+    /// this costs two short requests ([protocol.md section 5]), where Perl's `cal` with a time-out has none. A peer whose
     /// policy permits to send to its ports and not to monitor them can be called with a limit alone.
+    ///
+    /// [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
     #[doc(alias = "timeout")]
     pub fn within(mut self, limit: Duration) -> Self {
         self.request.limit = Some(limit);

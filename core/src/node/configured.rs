@@ -66,13 +66,15 @@ impl NodeBuilder {
         self
     }
 
-    /// Sets a key of protocol.md section 9. The profile takes precedence unless `value("force", true)` is also set. With
+    /// Sets a key of [protocol.md section 9]. The profile takes precedence unless `value("force", true)` is also set. With
     /// `value("norc", true)` the file is not read. A wrong key or value is an error when the node starts. Any value is an
     /// error without a source of [`profiles`](Self::profiles), because the source defines the keys.
     ///
     /// ```
     /// let builder = aemp::LocalNode::builder().value("monitor_timeout", 10).value("seeds", "192.0.2.1:4040");
     /// ```
+    ///
+    /// [protocol.md section 9]: crate::protocol#9-configuration
     pub fn value(mut self, key: impl Into<Text>, value: impl Into<Value>) -> Self {
         self.configured.values.push((key.into(), value.into()));
         self

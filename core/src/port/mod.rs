@@ -87,7 +87,9 @@ pub trait Port: Send {
     ///
     /// # Errors
     /// The reason with which this port is killed. Later messages are dropped, and later monitors fire with
-    /// `no_such_port`, as when an init function fails in AnyEvent::MP (protocol.md section 5).
+    /// `no_such_port`, as when an init function fails in AnyEvent::MP ([protocol.md section 5]).
+    ///
+    /// [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
     fn start(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
         let _ = cx;
         Ok(())

@@ -5,8 +5,10 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unhandled {
-    /// The port is killed with `unhandled_message TEXT`, as a port of AnyEvent::MP is (protocol.md section 4), so that its
+    /// The port is killed with `unhandled_message TEXT`, as a port of AnyEvent::MP is ([protocol.md section 4]), so that its
     /// monitors fire: nothing is lost silently.
+    ///
+    /// [protocol.md section 4]: crate::protocol#4-messages
     #[default]
     Kill,
     /// The message is dropped and counted in [`PortStats::unhandled`](crate::PortStats::unhandled). Its sender is not told.

@@ -78,8 +78,10 @@ impl ConnectionInfo {
         self.peer.is_perl()
     }
 
-    /// The codec of sent messages: the first one in the peer's list that this node has (protocol.md section 2). The peer
+    /// The codec of sent messages: the first one in the peer's list that this node has ([protocol.md section 2]). The peer
     /// orders the list, this node chooses.
+    ///
+    /// [protocol.md section 2]: crate::protocol#2-opening-a-connection
     pub fn send_codec(&self) -> &str {
         &self.sends
     }

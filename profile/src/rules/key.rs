@@ -79,7 +79,9 @@ pub enum Kind {
 }
 
 impl Key {
-    /// All keys, in the order of protocol.md section 9.
+    /// All keys, in the order of [protocol.md section 9].
+    ///
+    /// [protocol.md section 9]: aemp_core::protocol#9-configuration
     pub const ALL: [Self; 20] = [
         Self::NodeId,
         Self::Binds,

@@ -63,12 +63,14 @@ impl<'a> Sources<'a> {
         Profile::read(self.profile_name(), self.host, self.word, self.layers()?)
     }
 
-    /// The effective values with their places, unchecked, in the order of protocol.md section 9, for display. Keys with
+    /// The effective values with their places, unchecked, in the order of [protocol.md section 9], for display. Keys with
     /// their built-in default are not included. Values of keys with [`Key::is_secret`] must not be shown.
     ///
     /// # Errors
     /// If the file is no configuration or does not have the named profile, profiles inherit in a cycle, or the program has set
     /// an unknown key.
+    ///
+    /// [protocol.md section 9]: aemp_core::protocol#9-configuration
     pub fn values(&self) -> Result<Vec<(Key, Value, Place)>, ProfileError> {
         let mut values = self.layers()?.values;
         values.retain(|(_, value, _)| !value.is_null());

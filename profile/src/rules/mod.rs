@@ -1,8 +1,10 @@
-//! The rules of configurations from a file, its profiles and the program (protocol.md section 9).
+//! The rules of configurations from a file, its profiles and the program ([protocol.md section 9]).
 //!
 //! These modules read no file, no environment variable and no host name: those are inputs of [`Sources`], whose
 //! [`resolve`](Sources::resolve) returns a [`Profile`] with every key checked, for a [`NodeBuilder`](aemp_core::NodeBuilder).
 //! If a program names a profile, [`Profiles`] resolves it from a [`ProfileSource`].
+//!
+//! [protocol.md section 9]: aemp_core::protocol#9-configuration
 
 mod error;
 mod fill;

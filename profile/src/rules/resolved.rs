@@ -11,15 +11,19 @@ use aemp_core::{Config, NodeId, Text};
 use super::layers::Effective;
 use super::{Key, ProfileError, Warning, node_id, read};
 
-/// Where a node without `binds` listens: on every address but loopback (protocol.md section 9), and where neither a secret
+/// Where a node without `binds` listens: on every address but loopback ([protocol.md section 9]), and where neither a secret
 /// nor a certificate guards it on loopback only.
+///
+/// [protocol.md section 9]: aemp_core::protocol#9-configuration
 pub const DEFAULT_BINDS: DefaultBinds = DefaultBinds {
     guarded: "*",
     unguarded: "127.0.0.1:*",
 };
 
-/// The resolved configuration of a node (protocol.md section 9). Created by
+/// The resolved configuration of a node ([protocol.md section 9]). Created by
 /// [`Sources::resolve`](super::Sources::resolve), applied by [`NodeBuilder::fill`](aemp_core::NodeBuilder::fill).
+///
+/// [protocol.md section 9]: aemp_core::protocol#9-configuration
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Profile {

@@ -158,10 +158,12 @@ pub struct Header {
 impl Header {
     /// Reads the front of the message in `bytes`, one complete array in `format` whose first element is the port's
     /// name. `None`: the array is empty, a keepalive. `perl`: the message comes from an AnyEvent::MP node, so byte
-    /// strings can stand for text, among other things (protocol.md section 3).
+    /// strings can stand for text, among other things ([protocol.md section 3]).
     ///
     /// # Errors
     /// If the first element is not a text.
+    ///
+    /// [protocol.md section 3]: crate::protocol#3-framings
     pub fn read<F: TokenReader>(
         bytes: &[u8],
         format: &'static F,

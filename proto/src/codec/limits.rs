@@ -10,7 +10,9 @@ pub struct Limits {
     /// The longest message, in bytes. Default: 16 MiB.
     pub message_size: usize,
     /// The deepest nesting of arrays, maps and tags, including the array of the message itself. Default: 512, as in
-    /// AnyEvent::MP (protocol.md section 3).
+    /// AnyEvent::MP ([protocol.md section 3]).
+    ///
+    /// [protocol.md section 3]: crate::protocol#3-framings
     pub depth: usize,
     /// The most values in a message, on all levels together. Default: 1,000,000.
     pub items: usize,
@@ -46,7 +48,9 @@ impl PeerInfo {
     }
 
     /// Whether the peer is an AnyEvent::MP node. Such nodes sometimes send text as byte strings and numbers as strings
-    /// (protocol.md section 3).
+    /// ([protocol.md section 3]).
+    ///
+    /// [protocol.md section 3]: crate::protocol#3-framings
     pub fn is_perl(&self) -> bool {
         self.agent.starts_with("AE-")
     }

@@ -1,8 +1,10 @@
 //! Streams of messages: [`encode`] appends a message to the bytes of a connection, and a [`Decoder`] finds the next
 //! message, within the [`Limits`]. Codecs implement the trait `aemp_core::codec::Codec`.
 //!
-//! A codec handles one message at a time. The first element is the name of the receiving port (protocol.md section 4).
+//! A codec handles one message at a time. The first element is the name of the receiving port ([protocol.md section 4]).
 //! A codec knows neither the sender nor whether the message is allowed.
+//!
+//! [protocol.md section 4]: crate::protocol#4-messages
 
 mod decoder;
 mod error;

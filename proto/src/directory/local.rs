@@ -55,7 +55,9 @@ impl Machine {
     }
 
     /// This node listens at these addresses. A node that does not listen has no entry, because a log catcher of
-    /// AnyEvent::MP would try to connect to it for ever (protocol.md section 5).
+    /// AnyEvent::MP would try to connect to it for ever ([protocol.md section 5]).
+    ///
+    /// [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
     pub fn listens(&mut self, now: Duration, addresses: Vec<Text>) {
         let (family, key) = (Text::from_static(LISTENERS), self.own.as_str().into());
         let addresses: Vec<Value> = addresses.into_iter().map(Value::from).collect();

@@ -1,4 +1,4 @@
-//! The distributed directory (protocol.md section 6) as a state machine: families of keys and values that all nodes of a
+//! The distributed directory ([protocol.md section 6]) as a state machine: families of keys and values that all nodes of a
 //! network see, and the roles that nodes have in it.
 //!
 //! The machine does no I/O, starts no task and reads no clock. The driver passes events and the time to a [`Machine`] and
@@ -30,6 +30,8 @@
 //! | `watched` | the content of a family as the programs on this node know it |
 //! | `request`, `name`, `limits` | requests on the wire, valid names and values, how much a peer may hold |
 //! | `rejected` | entries of a request that are rejected one by one |
+//!
+//! [protocol.md section 6]: crate::protocol#6-seeds-global-nodes-the-directory
 
 mod backlog;
 mod batch;

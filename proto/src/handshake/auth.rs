@@ -32,7 +32,9 @@ impl AuthMethod {
         Self::TlsAnon,
     ];
 
-    /// The default methods to produce and to accept, best first (protocol.md section 9).
+    /// The default methods to produce and to accept, best first ([protocol.md section 9]).
+    ///
+    /// [protocol.md section 9]: crate::protocol#9-configuration
     pub const DEFAULT: [Self; 2] = [Self::TlsSha3_512, Self::HmacSha3_512];
 
     /// The name of the method in greetings, auth lines and the configuration.

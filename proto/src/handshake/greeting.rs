@@ -82,7 +82,9 @@ impl Peer {
         self.key("provider").unwrap_or_default()
     }
 
-    /// Whether the peer is an AnyEvent::MP node, whose strings need conversion (protocol.md section 3).
+    /// Whether the peer is an AnyEvent::MP node, whose strings need conversion ([protocol.md section 3]).
+    ///
+    /// [protocol.md section 3]: crate::protocol#3-framings
     pub fn is_perl(&self) -> bool {
         self.provider().starts_with("AE-")
     }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-/// The longest line of an opening, in bytes, including its terminator (protocol.md section 2).
+/// The longest line of an opening, in bytes, including its terminator ([protocol.md section 2]).
+///
+/// [protocol.md section 2]: crate::protocol#2-opening-a-connection
 pub const MAX_LINE: usize = 4096;
 
 /// A line of the opening.

@@ -1,4 +1,4 @@
-//! The handshake of a connection, its *opening*, as a state machine (protocol.md section 2): it takes the peer's bytes,
+//! The handshake of a connection, its *opening*, as a state machine ([protocol.md section 2]): it takes the peer's bytes,
 //! and returns bytes to write and a result.
 //!
 //! It has no socket, no task, no clock and no source of randomness. The driver passes a nonce and the received bytes,
@@ -55,6 +55,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [protocol.md section 2]: crate::protocol#2-opening-a-connection
 
 mod auth;
 mod awaiting;

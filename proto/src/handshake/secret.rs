@@ -12,7 +12,7 @@ use crate::text::latin1;
 /// Clones share one copy of the bytes, which is overwritten with zeros when the last of them is dropped. Copies that the
 /// program has made of them before are its own.
 ///
-/// The constructors check its length against the configured `min_secret` (protocol.md section 9).
+/// The constructors check its length against the configured `min_secret` ([protocol.md section 9]).
 ///
 /// ```
 /// use aemp::handshake::Secret;
@@ -22,6 +22,8 @@ use crate::text::latin1;
 /// assert_eq!(format!("{secret:?}"), "Secret(..)");
 /// # Ok::<(), aemp::handshake::SecretError>(())
 /// ```
+///
+/// [protocol.md section 9]: crate::protocol#9-configuration
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
 
@@ -42,11 +44,13 @@ impl Secret {
         Ok(Self(Arc::new(bytes)))
     }
 
-    /// A secret from the text of a configuration. Each character is one byte, as in a Perl node (protocol.md section
-    /// 2).
+    /// A secret from the text of a configuration. Each character is one byte, as in a Perl node ([protocol.md section
+    /// 2]).
     ///
     /// # Errors
     /// As for [`new`](Self::new), and if a character is beyond U+00FF.
+    ///
+    /// [protocol.md section 2]: crate::protocol#2-opening-a-connection
     pub fn from_text(text: &str, min: usize) -> Result<Self, SecretError> {
         // Of the right capacity from the start: memory that a growing vector leaves behind is not overwritten.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));

@@ -49,12 +49,14 @@ impl AwaitGreeting {
 
     /// Consumes bytes of the peer, up to the end of its nonce line and not beyond.
     ///
-    /// Makes the checks of protocol.md section 2 in their order, except (4), an existing connection to the same node,
+    /// Makes the checks of [protocol.md section 2] in their order, except (4), an existing connection to the same node,
     /// which the driver checks ([`rivals`](super::rivals)). Then it checks role, `peeraddr` and TLS, and chooses the
     /// auth method and framing of our direction.
     ///
     /// # Errors
     /// If a check fails.
+    ///
+    /// [protocol.md section 2]: crate::protocol#2-opening-a-connection
     pub fn receive(mut self, input: &[u8]) -> Received<Self, Greeted> {
         let mut total = 0;
         loop {

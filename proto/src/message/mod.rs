@@ -1,4 +1,6 @@
-//! `Message`: a list of elements. By convention the first one is a text, the tag (protocol.md section 4).
+//! `Message`: a list of elements. By convention the first one is a text, the tag ([protocol.md section 4]).
+//!
+//! [protocol.md section 4]: crate::protocol#4-messages
 
 mod cost;
 mod into;

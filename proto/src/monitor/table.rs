@@ -8,7 +8,9 @@ use crate::map::HashMap;
 /// The monitors on the ports of one peer, each with an action.
 ///
 /// A node sends one `mon1` for a port, however many monitors it has on the port, and `mon0` when the last of them is
-/// removed (protocol.md section 5).
+/// removed ([protocol.md section 5]).
+///
+/// [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
 #[derive(Debug)]
 pub struct MonitorTable<A> {
     ports: HashMap<PortName, Keyed<A>>,

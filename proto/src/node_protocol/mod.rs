@@ -1,5 +1,7 @@
-//! The node protocol: writing and parsing the requests that nodes send to each other's node port (protocol.md section
-//! 5). Requests whose names begin with `g_` belong to the [`directory`](crate::directory).
+//! The node protocol: writing and parsing the requests that nodes send to each other's node port ([protocol.md section
+//! 5]). Requests whose names begin with `g_` belong to the [`directory`](crate::directory).
+//!
+//! [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
 
 mod parse;
 mod words;

@@ -134,8 +134,10 @@ impl<A, C: Connection> Machine<A, C> {
         self.inject_at_kill(before);
     }
 
-    /// Monitors a port of the peer. The empty name monitors the connection to the peer, without a request (protocol.md
-    /// section 5).
+    /// Monitors a port of the peer. The empty name monitors the connection to the peer, without a request ([protocol.md
+    /// section 5]).
+    ///
+    /// [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
     pub fn monitor(&mut self, port: &PortName, key: MonitorKey, action: A) {
         let is_first = self.monitors.add(port, key, action);
         if is_first && !port.is_node_port() {

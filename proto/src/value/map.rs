@@ -4,13 +4,15 @@ use super::Value;
 
 /// The pairs of key and value of a map, in the order in which they were added or received. A key can be any value.
 /// Duplicate keys are kept, and [`get`](Map::get) returns the value of the last one, as AnyEvent::MP does
-/// (protocol.md section 3).
+/// ([protocol.md section 3]).
 ///
 /// ```
 /// use aemp::{Map, Value};
 /// let map: Map = [("a", 1), ("b", 2)].into_iter().collect();
 /// assert_eq!(map.get("b"), Some(&Value::from(2)));
 /// ```
+///
+/// [protocol.md section 3]: crate::protocol#3-framings
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Map(Box<[(Value, Value)]>);
 

@@ -45,7 +45,9 @@ pub(crate) use spread::serialize_fields;
 pub use values::{IntoIter, Values, append, next_of};
 
 /// The maximum nesting of a message that is sent, the message's own array included. Beyond it an AnyEvent::MP node
-/// drops everything that follows on the connection (protocol.md section 2).
+/// drops everything that follows on the connection ([protocol.md section 2]).
+///
+/// [protocol.md section 2]: crate::protocol#2-opening-a-connection
 pub const MAX_DEPTH: usize = 512;
 
 /// The maximum number of values for which memory is reserved before they have arrived: 24 KiB.

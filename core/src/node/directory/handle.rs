@@ -39,7 +39,9 @@ pub struct Directory {
     pub(super) node: Arc<Inner>,
 }
 
-/// The role of a node in the directory (protocol.md section 6).
+/// The role of a node in the directory ([protocol.md section 6]).
+///
+/// [protocol.md section 6]: crate::protocol#6-seeds-global-nodes-the-directory
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DirectoryRole {
