@@ -17,7 +17,7 @@ use crate::handshake::AuthMethod;
 ///     config.monitor_timeout = Duration::from_secs(10);
 /// });
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Config {
     /// Time without a sign of life after which a node counts as dead. Also the longest backoff between attempts at a

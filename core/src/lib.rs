@@ -48,6 +48,7 @@ pub use error::{
 pub use lifecycle::{ShutdownReport, Undelivered};
 pub use link::{SeedInfo, SeedState};
 pub use monitor::{IntoAction, Kill, Monitor, Notify};
+#[doc(hidden)]
 pub use nearest::nearest;
 pub use node::{
     Call, Directory, DirectoryRole, Gone, Group, Lease, LocalNode, Members, Node, NodeBuilder,
@@ -103,8 +104,8 @@ pub mod handshake {
     #[doc(inline)]
     pub use aemp_proto::handshake::{
         AuthMethod, AwaitAuth, AwaitGreeting, AwaitTls, Awaiting, Established, Greeted,
-        HandshakeError, Line, MAX_LINE, Nonce, Opening, Peer, Progress, Ready, Role, Secret,
-        SecretError, Settings, Stage, Tls, TlsRole, Verified, rivals,
+        HandshakeError, Line, MAX_LINE, Nonce, Opening, ParseAuthMethodError, Peer, Progress,
+        Ready, Role, Secret, SecretError, Settings, Stage, Tls, TlsRole, Verified, rivals,
     };
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::Text;
 use crate::excerpt::is_unsafe;
 
@@ -35,7 +37,19 @@ pub struct Address {
 
 impl Address {
     /// The address `target` of the transport with this scheme.
-    pub fn new(scheme: &str, target: &str) -> Self {
+    ///
+    /// # Errors
+    /// If the scheme is not a lower-case name, or the target is empty, has white space or invisible characters, or is too
+    /// long.
+    pub fn new(scheme: &str, target: &str) -> Result<Self, ParseAddressError> {
+        let text = format!("{scheme}:{target}");
+        match is_scheme(scheme) && !target.is_empty() && is_allowed(&text) {
+            true => Ok(Self::parsed(scheme, target)),
+            false => Err(ParseAddressError::new(&text)),
+        }
+    }
+
+    fn parsed(scheme: &str, target: &str) -> Self {
         Self {
             scheme: scheme.into(),
             target: target.into(),
@@ -75,14 +89,41 @@ pub fn rank(address: &Address) -> u8 {
 impl FromStr for Address {
     type Err = ParseAddressError;
     fn from_str(text: &str) -> Result<Self, ParseAddressError> {
-        let refused = |c: char| c.is_whitespace() || is_unsafe(c);
-        if text.is_empty() || text.len() > MAX_ADDRESS || text.contains(refused) {
-            return Err(ParseAddressError(text.chars().take(60).collect()));
+        if text.is_empty() || !is_allowed(text) {
+            return Err(ParseAddressError::new(text));
         }
         Ok(match text.split_once(':') {
-            Some((scheme, rest)) if is_scheme(scheme) && !is_port(rest) => Self::new(scheme, rest),
-            _ => Self::new("tcp", text),
+            Some((scheme, rest)) if is_scheme(scheme) && !is_port(rest) => {
+                Self::parsed(scheme, rest)
+            }
+            _ => Self::parsed("tcp", text),
         })
+    }
+}
+
+/// The TCP address of a socket.
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::parsed("tcp", &address.to_string())
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.to_string()
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -91,6 +132,12 @@ impl TryFrom<&str> for Address {
     fn try_from(text: &str) -> Result<Self, ParseAddressError> {
         text.parse()
     }
+}
+
+/// Whether an address may consist of these characters.
+fn is_allowed(text: &str) -> bool {
+    let refused = |c: char| c.is_whitespace() || is_unsafe(c);
+    text.len() <= MAX_ADDRESS && !text.contains(refused)
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -122,6 +169,12 @@ impl fmt::Debug for Address {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no address: write host:port, or scheme:... for another transport than TCP")]
 pub struct ParseAddressError(String);
+
+impl ParseAddressError {
+    fn new(text: &str) -> Self {
+        Self(text.chars().take(60).collect())
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -37,7 +37,10 @@ impl From<Panicked> for Reason {
     }
 }
 
-/// Runs `code`, and returns a panic as an error.
+/// Runs `code`.
+///
+/// # Errors
+/// If it panics.
 #[inline]
 pub fn run<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(code)).map_err(Panicked::with)

@@ -99,6 +99,12 @@ impl PartialEq<str> for NodeId {
     }
 }
 
+impl PartialEq<&str> for NodeId {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
 impl FromStr for NodeId {
     type Err = ParseIdError;
     fn from_str(id: &str) -> Result<Self, ParseIdError> {
@@ -172,6 +178,18 @@ pub fn is_reply(name: &PortName) -> bool {
 impl<T: Into<Text>> From<T> for PortName {
     fn from(name: T) -> Self {
         Self(name.into())
+    }
+}
+
+impl PartialEq<str> for PortName {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for PortName {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
     }
 }
 

@@ -157,9 +157,9 @@ impl From<Values> for Reason {
     }
 }
 
-impl FromIterator<Value> for Reason {
-    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
-        let values: Arc<[Value]> = values.into_iter().collect();
+impl<T: Into<Value>> FromIterator<T> for Reason {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        let values: Arc<[Value]> = values.into_iter().map(Into::into).collect();
         Self((!values.is_empty()).then_some(values))
     }
 }

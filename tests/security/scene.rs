@@ -145,7 +145,7 @@ impl Scene {
     pub(crate) async fn gone(&mut self, peer: &str) -> String {
         assert!(matches!(self.event().await, NodeEvent::Up(link) if link.peer() == peer));
         match self.event().await {
-            NodeEvent::Down { node, reason, .. } if &node == peer => reason.to_string(),
+            NodeEvent::Down { node, reason, .. } if node == peer => reason.to_string(),
             other => panic!("{other:?}"),
         }
     }

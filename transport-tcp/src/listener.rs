@@ -129,10 +129,7 @@ impl TcpListener {
             reached.extend(published_for(socket.local_addr()?)?);
         }
         reached.sort_by_key(|address| resolve::rank(&address.ip()));
-        let addresses = reached
-            .iter()
-            .map(|address| Address::new("tcp", &address.to_string()))
-            .collect();
+        let addresses = reached.into_iter().map(Address::from).collect();
         Ok(Self {
             sockets,
             addresses,

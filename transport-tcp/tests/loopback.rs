@@ -115,7 +115,7 @@ async fn connecting_goes_on_to_the_next_address_of_a_name() {
     // If the name also resolves to ::1, that address refuses.
     let mut listener = listen("127.0.0.1:*").await.unwrap();
     let port = port(&listener.addresses()[0]);
-    let dialled = connect(&Address::new("tcp", &format!("localhost:{port}")))
+    let dialled = connect(&format!("localhost:{port}").parse().unwrap())
         .await
         .unwrap();
     let accepted = soon(listener.accept()).await.unwrap();

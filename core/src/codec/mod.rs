@@ -114,7 +114,7 @@ pub fn encode(
 
 /// The codecs of a node, best first.
 #[derive(Clone, Default)]
-pub struct Codecs(Vec<Arc<dyn Codec>>);
+pub(crate) struct Codecs(Vec<Arc<dyn Codec>>);
 
 impl fmt::Debug for Codecs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,7 +124,7 @@ impl fmt::Debug for Codecs {
 
 impl Codecs {
     /// Adds a codec at the end, or replaces the one with the same name.
-    pub fn add(&mut self, codec: Arc<dyn Codec>) {
+    pub(crate) fn add(&mut self, codec: Arc<dyn Codec>) {
         match self.0.iter_mut().find(|c| c.name() == codec.name()) {
             Some(same) => *same = codec,
             None => self.0.push(codec),
@@ -132,17 +132,20 @@ impl Codecs {
     }
 
     /// The codec called `name`.
-    pub fn get(&self, name: &str) -> Option<&Arc<dyn Codec>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn Codec>> {
         self.0.iter().find(|codec| codec.name() == name)
     }
 
     /// Their names, best first.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|codec| codec.name())
     }
 
-    /// Selects the codecs called `names`, in that order. A name without a codec is returned as the error.
-    pub fn select<'n>(&self, names: &[&'n str]) -> Result<Self, &'n str> {
+    /// Selects the codecs called `names`, in that order.
+    ///
+    /// # Errors
+    /// The name without a codec.
+    pub(crate) fn select<'n>(&self, names: &[&'n str]) -> Result<Self, &'n str> {
         let chosen = names
             .iter()
             .map(|name| self.get(name).cloned().ok_or(*name));

@@ -403,6 +403,7 @@ impl<H: Tokenizer, F: TokenReader> StreamDecoder<H, F> {
     }
 
     /// The scanner, for tests that count its steps.
+    #[doc(hidden)]
     pub fn scanner(&self) -> &Scanner<H> {
         &self.scanner
     }

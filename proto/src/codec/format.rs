@@ -87,6 +87,9 @@ impl Head {
 }
 
 /// Appends `value` to `out` in `format`. On an error the caller removes the written bytes.
+///
+/// # Errors
+/// The text of the format's own error.
 pub fn write(format: &dyn ValueFormat, value: &Value, out: &mut BytesMut) -> Result<(), String> {
     let written = format.write(value, &mut Out(out));
     written.map_err(|error| error.to_string())

@@ -29,7 +29,7 @@ impl Default for Limits {
 }
 
 /// The properties of a peer that codecs can depend on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerInfo {
     /// The peer's node ID.

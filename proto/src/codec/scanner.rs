@@ -236,6 +236,7 @@ impl<H: Tokenizer> Scanner<H> {
     }
 
     /// The number of calls of the codec's [`Tokenizer`] so far.
+    #[doc(hidden)]
     pub fn steps(&self) -> u64 {
         self.steps
     }

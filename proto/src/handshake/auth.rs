@@ -1,6 +1,7 @@
 //! Auth methods, and the proofs in auth lines (protocol.md section 2, "Auth line").
 
 use std::fmt;
+use std::str::FromStr;
 
 use ctutils::CtEq;
 use hmac::{KeyInit, Mac, SimpleHmac};
@@ -60,6 +61,18 @@ impl AuthMethod {
     /// Whether the method needs the shared secret.
     pub fn needs_secret(self) -> bool {
         matches!(self, Self::HmacSha3_512 | Self::Cleartext)
+    }
+}
+
+/// Why a text is not the name of an [`AuthMethod`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no authentication method {0:?}")]
+pub struct ParseAuthMethodError(String);
+
+impl FromStr for AuthMethod {
+    type Err = ParseAuthMethodError;
+    fn from_str(name: &str) -> Result<Self, ParseAuthMethodError> {
+        Self::from_name(name).ok_or_else(|| ParseAuthMethodError(name.chars().take(60).collect()))
     }
 }
 

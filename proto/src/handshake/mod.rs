@@ -69,7 +69,7 @@ mod secret;
 mod settings;
 mod states;
 
-pub use auth::AuthMethod;
+pub use auth::{AuthMethod, ParseAuthMethodError};
 pub use awaiting::Awaiting;
 pub use error::{HandshakeError, Stage};
 pub use greeting::Peer;

@@ -39,7 +39,10 @@ impl Integer {
         }
     }
 
-    /// `Ok(n)` for the number n, `Err(n)` for the number -1 - n: CBOR's major types 0 and 1.
+    /// The number in CBOR's major types 0 and 1: `Ok(n)` for the number n.
+    ///
+    /// # Errors
+    /// `Err(n)` for the number -1 - n.
     pub const fn parts(self) -> Result<u64, u64> {
         if self.negative {
             Err(self.rest)
@@ -79,7 +82,7 @@ macro_rules! unsigned {
     ($($t:ty),*) => {$(
         impl From<$t> for Integer {
             fn from(n: $t) -> Self {
-                Self { negative: false, rest: u64::from(n) }
+                Self { negative: false, rest: n as u64 }
             }
         }
     )*};
@@ -89,7 +92,7 @@ macro_rules! signed {
     ($($t:ty),*) => {$(
         impl From<$t> for Integer {
             fn from(n: $t) -> Self {
-                let n = i64::from(n);
+                let n = n as i64;
                 // `!n` is -1 - n, which is not negative for a negative n.
                 if n < 0 { Self::negative(!n as u64) } else { Self::from(n as u64) }
             }
@@ -108,8 +111,8 @@ macro_rules! narrow {
     )*};
 }
 
-unsigned!(u8, u16, u32, u64);
-signed!(i8, i16, i32, i64);
+unsigned!(u8, u16, u32, u64, usize);
+signed!(i8, i16, i32, i64, isize);
 narrow!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
 impl From<Integer> for i128 {

@@ -1,6 +1,9 @@
 //! `Map`: the pairs of a map in their original order.
 
+use std::ops::Index;
+
 use super::Value;
+use crate::Text;
 
 /// The pairs of key and value of a map, in the order in which they were added or received. A key can be any value.
 /// Duplicate keys are kept, and [`get`](Map::get) returns the value of the last one, as AnyEvent::MP does
@@ -8,8 +11,11 @@ use super::Value;
 ///
 /// ```
 /// use aemp::{Map, Value};
-/// let map: Map = [("a", 1), ("b", 2)].into_iter().collect();
-/// assert_eq!(map.get("b"), Some(&Value::from(2)));
+/// let mut map: Map = [("a", 1), ("b", 2)].into_iter().collect();
+/// assert_eq!(map["b"], Value::from(2));
+/// map.insert("b", 3);
+/// map.extend([("c", 4)]);
+/// assert_eq!(map.values().filter_map(Value::as_i64).sum::<i64>(), 8);
 /// ```
 ///
 /// [protocol.md section 3]: crate::protocol#3-framings
@@ -29,6 +35,30 @@ impl Map {
             .rev()
             .find(|(k, _)| k.as_str() == Some(key))
             .map(|(_, v)| v)
+    }
+
+    /// Sets the value of a text key, and returns the one that it replaces. A new key comes last. Takes time in proportion
+    /// to the map: to make a large one, collect it.
+    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) -> Option<Value> {
+        let (key, value) = (key.into(), value.into());
+        let mut pairs = self.0.iter_mut().rev();
+        match pairs.find(|(k, _)| k.as_str() == Some(&*key)) {
+            Some((_, old)) => Some(std::mem::replace(old, value)),
+            None => {
+                self.extend([(key, value)]);
+                None
+            }
+        }
+    }
+
+    /// The keys in order.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Value> + ExactSizeIterator {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    /// The values in the order of their keys.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &Value> + ExactSizeIterator {
+        self.0.iter().map(|(_, value)| value)
     }
 
     /// The pairs in order.
@@ -61,6 +91,23 @@ impl<K: Into<Value>, V: Into<Value>> FromIterator<(K, V)> for Map {
                 .map(|(k, v)| (k.into(), v.into()))
                 .collect(),
         )
+    }
+}
+
+/// Appends pairs; keys that are there are kept, as duplicates.
+impl<K: Into<Value>, V: Into<Value>> Extend<(K, V)> for Map {
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
+        let mut all = std::mem::take(&mut self.0).into_vec();
+        all.extend(pairs.into_iter().map(|(k, v)| (k.into(), v.into())));
+        self.0 = all.into();
+    }
+}
+
+/// The value of a text key, or `Null` if there is none.
+impl Index<&str> for Map {
+    type Output = Value;
+    fn index(&self, key: &str) -> &Value {
+        self.get(key).unwrap_or(&Value::Null)
     }
 }
 

@@ -99,6 +99,22 @@ impl Value {
         }
     }
 
+    /// The truth value, if this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(is_true) => Some(*is_true),
+            _ => None,
+        }
+    }
+
+    /// The byte string, if this is one.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// The integer as `i64`, if this is one and it fits.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
@@ -178,8 +194,8 @@ macro_rules! from {
 
 from! {
     bool => Bool,
-    i8 => Integer, i16 => Integer, i32 => Integer, i64 => Integer,
-    u8 => Integer, u16 => Integer, u32 => Integer, u64 => Integer,
+    i8 => Integer, i16 => Integer, i32 => Integer, i64 => Integer, isize => Integer,
+    u8 => Integer, u16 => Integer, u32 => Integer, u64 => Integer, usize => Integer,
     Integer => Integer,
     f32 => Float, f64 => Float,
     Text => Text, &str => Text, String => Text,
