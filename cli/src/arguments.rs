@@ -1,5 +1,7 @@
 //! Arguments of commands, on the command line and in the shell, as what they stand for.
 
+use std::net::Ipv6Addr;
+
 use aemp::{NodeId, PortId, Text, Value};
 
 use crate::failure::Failure;
@@ -13,6 +15,15 @@ pub(crate) fn text(arguments: &[Value], at: usize, what: &str) -> Result<Text, F
         ))),
         None => Err(Failure::Usage(format!("{what} is missing"))),
     }
+}
+
+/// Whether a word begins with an IPv6 address in brackets, which is no JSON.
+pub(crate) fn is_address(word: &str) -> bool {
+    let inside = word.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    inside.is_some_and(|(inside, rest)| {
+        let ip = inside.split_once('%').map_or(inside, |(ip, _)| ip);
+        ip.parse::<Ipv6Addr>().is_ok() && (rest.is_empty() || rest.starts_with([':', ',']))
+    })
 }
 
 /// The first argument as a port ID, or as a node ID, which is its node port.

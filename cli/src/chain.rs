@@ -2,7 +2,9 @@
 //! (protocol.md section 10).
 
 use aemp::Value;
+use serde::de::IgnoredAny;
 
+use crate::arguments::is_address;
 use crate::commands::{self, Step, Takes};
 use crate::failure::{Failure, meant};
 use crate::line::Line;
@@ -67,7 +69,8 @@ fn unknown(name: &str) -> Failure {
 
 /// The words as values: what begins like JSON is JSON, and a first one that begins with `[` is all of them.
 fn values(words: &[String]) -> Result<Vec<Value>, Failure> {
-    if let Some(first) = words.first().filter(|first| first.starts_with('[')) {
+    let is_list = |word: &&String| word.starts_with('[') && !is_address(word);
+    if let Some(first) = words.first().filter(is_list) {
         let Value::Array(all) = json(first, true)? else {
             return Err(Failure::Usage("a JSON list was begun, and is none".into()));
         };
@@ -90,7 +93,7 @@ fn values(words: &[String]) -> Result<Vec<Value>, Failure> {
 }
 
 fn value(word: &str, show: bool) -> Result<Value, Failure> {
-    if word.starts_with(['[', '{', '"']) {
+    if word.starts_with(['[', '{', '"']) && !is_address(word) {
         json(word, show)
     } else {
         Ok(word.into())
@@ -99,13 +102,21 @@ fn value(word: &str, show: bool) -> Result<Value, Failure> {
 
 /// The value that `word` is in JSON. Errors repeat it only if it is one to `show`.
 fn json(word: &str, show: bool) -> Result<Value, Failure> {
-    serde_json::from_str(word).map_err(|error| {
+    let parsed: Result<IgnoredAny, _> = serde_json::from_str(word);
+    parsed.map_err(|error| {
         let written = "a text that begins so is written as JSON, in quotation marks";
         Failure::Usage(if show {
             let quoted = serde_json::to_string(word).unwrap_or_default();
             format!("{word} begins like JSON and is none: {error}; {written}: '{quoted}'")
         } else {
             format!("the secret begins like JSON and is none: {error}; {written}")
+        })
+    })?;
+    // JSON is a part of diagnostic notation, and numbers are exact in that, or errors.
+    aemp::notation::parse(word).map_err(|error| {
+        Failure::Usage(match show {
+            true => format!("{word}: {error}"),
+            false => "the secret cannot be read".to_owned(),
         })
     })
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use aemp::FileError;
-use aemp::profile::ProfileError;
+use aemp::profile::{Place, ProfileError};
 
 /// Why a command line came to an end before its own.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub(crate) enum Failure {
     /// A value in it is none for its key.
     #[error(transparent)]
     Value(#[from] ProfileError),
+    /// A value in it is one that no node can start with.
+    #[error(transparent)]
+    Refused(#[from] aemp::StartError),
     /// A command did not do what it says.
     #[error("{0}")]
     Failed(String),
@@ -49,7 +52,8 @@ impl Failure {
             Self::Stopped => 0,
             Self::Interrupted => 130,
             Self::Failed(_) | Self::Output(_) => 1,
-            Self::Usage(_) | Self::Value(_) => 2,
+            Self::Value(error) if is_of_file(error) => 3,
+            Self::Usage(_) | Self::Value(_) | Self::Refused(_) => 2,
             Self::File(_) => 3,
             Self::Network(_) => 4,
             Self::Line { failure, .. } => return failure.exit_code(),
@@ -59,6 +63,17 @@ impl Failure {
     /// Whether only nobody reads any more.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// Whether the file is wrong, and not the command line.
+fn is_of_file(error: &ProfileError) -> bool {
+    match error {
+        ProfileError::Value { place, .. } => matches!(place, Place::Global | Place::Profile(_)),
+        ProfileError::Cycle { .. } | ProfileError::Shape { .. } | ProfileError::Version { .. } => {
+            true
+        }
+        _ => false,
     }
 }
 

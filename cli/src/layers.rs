@@ -1,10 +1,29 @@
 //! `Layers`: what a configuration on this host is made of, besides what a command line says.
 
-use aemp::profile::Sources;
-use aemp::{ConfigFile, Map, Value};
+use aemp::profile::{Key, Sources};
+use aemp::{ConfigFile, Document, Map, Scope, Value};
 
 use crate::failure::Failure;
 use crate::random::random;
+
+/// What holds for `key` in a profile, whether or not there is one with this name yet, or in the global keys.
+pub(crate) fn effective(
+    document: &Document,
+    profile: Option<&str>,
+    key: Key,
+) -> Result<Option<Value>, Failure> {
+    let known = profile.filter(|name| document.keys(Scope::Profile(name)).is_some());
+    let Some(name) = known else {
+        return Ok(document.get(Scope::Global, key.name()).cloned());
+    };
+    let file = document.to_value();
+    let mut sources = Sources::new("", "");
+    sources.name = Some(name);
+    sources.file = Some(&file);
+    let values = sources.values()?;
+    let found = values.into_iter().find(|(known, ..)| *known == key);
+    Ok(found.map(|(_, value, _)| value))
+}
 
 /// The file, the host's name, and what `%u` becomes.
 pub(crate) struct Layers {

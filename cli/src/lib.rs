@@ -28,6 +28,7 @@
 mod arguments;
 mod certificates;
 mod chain;
+mod checking;
 mod commands;
 mod context;
 mod failure;

@@ -1,9 +1,10 @@
 //! `Line`: what one command line's commands know of it.
 
-use aemp::profile::Place;
-use aemp::{ConfigFile, Document, Scope};
+use aemp::profile::{Key, Place};
+use aemp::{ConfigFile, Document, Scope, Value};
 
 use crate::failure::Failure;
+use crate::layers::effective;
 use crate::options::Options;
 use crate::show;
 
@@ -22,6 +23,8 @@ pub(crate) struct Line<'a> {
 struct Draft {
     file: ConfigFile,
     document: Document,
+    /// Whether the file is one that can be rewritten.
+    is_to_change: bool,
 }
 
 impl<'a> Line<'a> {
@@ -36,15 +39,39 @@ impl<'a> Line<'a> {
 
     /// The draft, read from the file when it is first asked for.
     pub(crate) fn draft(&mut self) -> Result<&mut Document, Failure> {
+        Ok(&mut self.whole_draft()?.document)
+    }
+
+    /// The draft, to be changed.
+    pub(crate) fn draft_to_change(&mut self) -> Result<&mut Document, Failure> {
+        let draft = self.whole_draft()?;
+        if !draft.is_to_change {
+            draft.file.read_for_update()?;
+            draft.is_to_change = true;
+        }
+        Ok(&mut draft.document)
+    }
+
+    fn whole_draft(&mut self) -> Result<&mut Draft, Failure> {
         let draft = match self.draft.take() {
             Some(draft) => draft,
             None => {
                 let file = ConfigFile::find()?;
                 let document = file.read()?;
-                Draft { file, document }
+                Draft {
+                    file,
+                    document,
+                    is_to_change: false,
+                }
             }
         };
-        Ok(&mut self.draft.insert(draft).document)
+        Ok(self.draft.insert(draft))
+    }
+
+    /// The value of `key` that holds for the profile that the commands are about, or in the global keys.
+    pub(crate) fn effective(&mut self, key: Key) -> Result<Option<Value>, Failure> {
+        let profile = self.profile.clone();
+        effective(self.draft()?, profile.as_deref(), key)
     }
 
     /// Checks that there is a profile with this name, if one is named.
@@ -60,7 +87,7 @@ impl<'a> Line<'a> {
     /// The error of a profile that there is not.
     pub(crate) fn no_profile(&mut self, name: &str) -> Failure {
         match &self.draft {
-            Some(Draft { file, document }) => show::no_profile(document, name, file.no_file()),
+            Some(Draft { file, document, .. }) => show::no_profile(document, name, file.no_file()),
             None => show::no_profile(&Document::default(), name, None),
         }
     }

@@ -507,8 +507,8 @@ fn a_wrong_line_changes_nothing() {
             "secure on the command line takes true or false, and \"maybe\" is none; for example true",
         ),
         (
-            &["nodeid", "a", "addseed", "[::1]:4040"],
-            "a text that begins so is written as JSON, in quotation marks: '\"[::1]:4040\"'",
+            &["nodeid", "a", "addseed", "[b:1]"],
+            "a text that begins so is written as JSON, in quotation marks: '\"[b:1]\"'",
         ),
         (
             &["nodeid", "a", "--colour"],

@@ -132,11 +132,14 @@ pub enum StartError {
     Address(#[from] ParseAddressError),
     /// A selected codec does not exist in this node.
     #[error(
-        "there is no codec {name:?}: this node has {known:?}; enable the feature, or add the codec"
+        "there is no codec {name:?}: this node has {known:?}; {}",
+        nearest.as_ref().map_or_else(|| "enable the feature, or add the codec".into(), |name| format!("did you mean {name:?}?"))
     )]
     UnknownCodec {
         /// The selected name.
         name: String,
+        /// The most similar of the existing names.
+        nearest: Option<String>,
         /// The names of the existing codecs.
         known: Vec<String>,
     },
@@ -161,6 +164,15 @@ pub enum StartError {
         /// The address as given.
         address: String,
         /// The error of the transport.
+        #[source]
+        error: io::Error,
+    },
+    /// Nothing can be connected to at the address of a seed.
+    #[error("no seed can be at {address}: {error}")]
+    Seed {
+        /// The address as given.
+        address: String,
+        /// The error of the transport, or that there is none.
         #[source]
         error: io::Error,
     },

@@ -2,6 +2,8 @@
 
 use aemp_core::{Map, Value};
 
+use crate::rules::is_version;
+
 /// The key that holds the profiles.
 const PROFILES: &str = "profile";
 
@@ -18,7 +20,7 @@ pub enum Scope<'a> {
 }
 
 /// The content of a configuration file: global keys, and profiles with the same keys. The order of keys and unknown
-/// keys are preserved. Integers beyond 64 bits become floats.
+/// keys are preserved. Integers beyond 64 bits are read as floats, and a file that has one is not rewritten.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Document(Map);
 
@@ -102,6 +104,12 @@ impl Document {
         let found = less.is_some();
         self.put_profiles(less);
         found
+    }
+
+    /// The version of the file's format, if it is not the one that this program writes.
+    pub(crate) fn other_version(&self) -> Option<&Value> {
+        let version = self.0.get(VERSION).filter(|version| !version.is_null())?;
+        (!is_version(version)).then_some(version)
     }
 
     /// Puts the version first, for a new file.

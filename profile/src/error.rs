@@ -46,6 +46,33 @@ pub enum FileError {
         /// The wrong part of the file.
         what: String,
     },
+    /// The file has a later version, or one that does not exist.
+    #[error(
+        "{} has version {found}, and this program writes version 1 only; the file is left as it is: change it with the program that \
+         wrote it",
+        path.display()
+    )]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Its version, as it stands there.
+        found: String,
+    },
+    /// The file has an integer that would be another one after the file is rewritten.
+    #[error(
+        "{}:{line}:{column}: {number} is beyond 64 bits and would be rewritten as another number; the file is left as it is",
+        path.display()
+    )]
+    Inexact {
+        /// Which file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// The integer.
+        number: String,
+    },
     /// The file is far longer than any configuration.
     #[error("{} has more than {limit} bytes, which no configuration has", path.display())]
     TooLong {

@@ -9,10 +9,23 @@ use aemp_core::settings::{Asked, ConfigSource, Settings};
 use aemp_core::{StartError, Value};
 
 use crate::location::Origin;
-use crate::{Document, FileError, ProfileSource, Profiles, location, lock, replace};
+use crate::{Document, FileError, ProfileSource, Profiles, integers, location, lock, replace};
 
 /// Maximum length of the file in bytes.
 const MAX_LENGTH: u64 = 16 << 20;
+
+/// Byte order marks, which some editors put first, and what is wrong about them.
+const MARKS: [(&[u8], &str); 3] = [
+    (
+        b"\xef\xbb\xbf",
+        "the file begins with a byte order mark (BOM), which JSON does not have: save it as UTF-8 without one",
+    ),
+    (b"\xff\xfe", UTF_16),
+    (b"\xfe\xff", UTF_16),
+];
+
+const UTF_16: &str =
+    "the file begins with a byte order mark (BOM) of UTF-16: save it as UTF-8 without one";
 
 /// A configuration file. It may not exist.
 ///
@@ -73,16 +86,54 @@ impl ConfigFile {
         let Some(text) = self.text()? else {
             return Ok(Document::default());
         };
-        let content: Value = serde_json::from_slice(&text).map_err(|error| FileError::Broken {
+        self.parse(&text)
+    }
+
+    fn parse(&self, text: &[u8]) -> Result<Document, FileError> {
+        let broken = |line, column, what| FileError::Broken {
             path: self.path.clone(),
-            line: error.line(),
-            column: error.column(),
-            what: without_position(&error),
-        })?;
+            line,
+            column,
+            what,
+        };
+        if let Some((_, what)) = MARKS.iter().find(|(mark, _)| text.starts_with(mark)) {
+            return Err(broken(1, 1, (*what).to_owned()));
+        }
+        let parsed = serde_json::from_slice(text);
+        let content: Value = parsed
+            .map_err(|error| broken(error.line(), error.column(), without_position(&error)))?;
         Document::new(content).map_err(|what| FileError::Shape {
             path: self.path.clone(),
             what,
         })
+    }
+
+    /// Reads the content of a file that is about to be changed; see [`update`](Self::update).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and if the file has another version or an integer beyond 64 bits: what this program would write
+    /// in its place could mean something else.
+    pub fn read_for_update(&self) -> Result<Document, FileError> {
+        let Some(text) = self.text()? else {
+            return Ok(Document::default());
+        };
+        let document = self.parse(&text)?;
+        let path = || self.path.clone();
+        if let Some(version) = document.other_version() {
+            return Err(FileError::Version {
+                path: path(),
+                found: version.to_string(),
+            });
+        }
+        if let Some(found) = integers::beyond_64_bits(&text) {
+            return Err(FileError::Inexact {
+                path: path(),
+                line: found.line,
+                column: found.column,
+                number: found.number,
+            });
+        }
+        Ok(document)
     }
 
     /// Changes the content atomically: no concurrent update of another program is lost. Without a change the file is not
@@ -91,7 +142,7 @@ impl ConfigFile {
     /// Blocks while another program rewrites the file, at most 10 s.
     ///
     /// # Errors
-    /// As [`read`](Self::read), and if the file cannot be rewritten. The file is unchanged then.
+    /// As [`read_for_update`](Self::read_for_update), and if the file cannot be rewritten. The file is unchanged then.
     pub fn update<T>(&self, change: impl FnOnce(&mut Document) -> T) -> Result<T, FileError> {
         self.try_update(|document| Ok(change(document)))
     }
@@ -106,7 +157,7 @@ impl ConfigFile {
     ) -> Result<T, E> {
         let path = self.target()?;
         let _lock = lock::lock(&path)?;
-        let before = self.read()?;
+        let before = self.read_for_update()?;
         let mut after = before.clone();
         let result = change(&mut after)?;
         if after == before {
@@ -171,15 +222,16 @@ fn without_position(error: &serde_json::Error) -> String {
     }
 }
 
-/// The name of this host. It is the default name of the profile.
+/// The name of this host. It is the default name of the profile. Bytes that are not UTF-8 become U+FFFD, and an empty name
+/// `localhost`.
 ///
 /// # Errors
-/// If the system does not return it, or not as text.
+/// If the system does not return it.
 pub fn host_name() -> Result<String, FileError> {
     let name = hostname::get().map_err(FileError::HostName)?;
-    name.into_string().map_err(|name| {
-        let text = format!("{name:?} is no text");
-        FileError::HostName(io::Error::new(io::ErrorKind::InvalidData, text))
+    Ok(match name.to_string_lossy() {
+        name if name.is_empty() => "localhost".to_owned(),
+        name => name.into_owned(),
     })
 }
 

@@ -42,6 +42,7 @@
 mod document;
 mod error;
 mod file;
+mod integers;
 mod location;
 mod lock;
 mod replace;

@@ -27,6 +27,10 @@ fn a_broken_file_is_named_with_line_and_column_and_never_overwritten() {
         ("", ":1:0: EOF while parsing a value"),
         ("{} x", ":1:4: trailing characters"),
         ("{\"a\": \"\u{1}\"}", "control character"),
+        (
+            "\u{feff}{}",
+            ":1:1: the file begins with a byte order mark (BOM)",
+        ),
         ("[]", "the whole has to be an object"),
         (
             r#"{"profile": {"p": 1}}"#,
@@ -104,6 +108,35 @@ fn without_a_change_nothing_is_written() {
     });
     assert!(refused.is_err());
     assert_eq!(fs::read_to_string(&path).unwrap(), "{ }");
+}
+
+#[test]
+fn what_would_mean_something_else_is_read_and_not_rewritten() {
+    let folder = Folder::new("later");
+    let path = folder.path().join("config");
+    let file = ConfigFile::from_path(&path);
+    for (text, expected) in [
+        (
+            r#"{"version": 2}"#,
+            "config has version 2, and this program writes version 1 only",
+        ),
+        (r#"{"version": "x"}"#, "config has version \"x\""),
+        (
+            r#"{"version": 1, "a": [-9223372036854775809]}"#,
+            "config:1:22: -9223372036854775809 is beyond 64 bits",
+        ),
+    ] {
+        fs::write(&path, text).unwrap();
+        file.read().unwrap();
+        let update = file.update(|document| document.set(GLOBAL, "nodeid", "x".into()));
+        let error = update.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(file.read_for_update().unwrap_err().to_string(), error);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+    fs::write(&path, r#"{"version": "1", "a": 18446744073709551615}"#).unwrap();
+    file.update(|document| document.set(GLOBAL, "nodeid", "x".into()))
+        .unwrap();
 }
 
 #[test]

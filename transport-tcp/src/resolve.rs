@@ -28,19 +28,27 @@ pub(crate) async fn to_listen(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>
 
 /// The addresses to connect to, in the order of the attempts.
 pub(crate) async fn to_connect(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+    let port = check_connect(endpoint)?;
+    look_up(&endpoint.host, port).await
+}
+
+/// The port of an endpoint to connect to.
+///
+/// # Errors
+/// If it is one to listen on only.
+pub(crate) fn check_connect(endpoint: &Endpoint) -> io::Result<u16> {
     let wrong = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
-    let Some(port) = endpoint.port else {
-        return Err(wrong(format!(
+    if endpoint.host == Host::Every {
+        return Err(wrong(String::from(
+            "* is a place to listen on, not one to connect to: name the peer's host",
+        )));
+    }
+    endpoint.port.ok_or_else(|| {
+        wrong(format!(
             "{:?} has no port: write the one that the peer listens on",
             endpoint.to_string()
-        )));
-    };
-    match &endpoint.host {
-        Host::Every => Err(wrong(String::from(
-            "* is a place to listen on, not one to connect to: name the peer's host",
-        ))),
-        host => look_up(host, port).await,
-    }
+        ))
+    })
 }
 
 /// The addresses of this machine that others can use, best first ([`rank`]). IPv6 link-local addresses are left out,

@@ -113,6 +113,14 @@ impl Transport for Tcp {
         "tcp"
     }
 
+    fn check_listen(&self, at: &Address) -> io::Result<()> {
+        at.target().parse::<Endpoint>().map(drop)
+    }
+
+    fn check_connect(&self, to: &Address) -> io::Result<()> {
+        resolve::check_connect(&to.target().parse()?).map(drop)
+    }
+
     async fn listen(&self, at: &Address, options: &SocketConfig) -> io::Result<Box<dyn Listener>> {
         let endpoint: Endpoint = at.target().parse()?;
         let addresses = resolve::to_listen(&endpoint).await?;

@@ -2,11 +2,12 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use aemp::profile::{Key, Sources};
+use aemp::profile::Key;
 use aemp::{Document, Value};
 
 use super::{Step, change};
 use crate::failure::Failure;
+use crate::layers::effective;
 use crate::line::{Line, scope};
 
 /// Sets `key` to `value`, and says which profiles have another value by it.
@@ -62,15 +63,7 @@ fn told(key: Key, is_there: bool, changed: &[&str]) -> Option<String> {
 
 /// The value of `key` that holds for each profile.
 fn values(document: &Document, key: Key) -> Vec<(String, Option<Value>)> {
-    let file = document.to_value();
-    let value = |name: &str| {
-        let mut sources = Sources::new("", "");
-        sources.name = Some(name);
-        sources.file = Some(&file);
-        let values = sources.values().unwrap_or_default();
-        let found = values.into_iter().find(|(known, ..)| *known == key);
-        found.map(|(_, value, _)| value)
-    };
+    let value = |name| effective(document, Some(name), key).unwrap_or_default();
     let names = document.profile_names();
     names.map(|name| (name.to_owned(), value(name))).collect()
 }

@@ -1,10 +1,12 @@
 //! `addseed`, `delseed` and the like: one element of a list more or fewer.
 
-use aemp::Value;
-use aemp::profile::{Key, Place, nearest};
+use aemp::profile::{Key, nearest};
+use aemp::{Document, Scope, Value};
 
 use super::{Description, Step, Takes, change};
+use crate::checking::check;
 use crate::failure::{Failure, meant};
+use crate::layers::effective;
 use crate::line::Line;
 use crate::output;
 
@@ -28,10 +30,10 @@ const fn command(
 pub(super) const ADD_SEED: Description = command(
     "addseed",
     "HOST:PORT",
-    "Add a seed behind those there are",
+    "Add a seed behind those there are, in a profile behind those that it inherits",
     &[
         "addseed 192.0.2.1:4040",
-        r#"profile worker addseed '"[2001:db8::1]:4040"'"#,
+        "profile worker addseed '[2001:db8::1]:4040'",
     ],
     |line, arguments| add(line, Key::Seeds, arguments),
 );
@@ -45,7 +47,7 @@ pub(super) const DEL_SEED: Description = command(
 pub(super) const ADD_BIND: Description = command(
     "addbind",
     "HOST:PORT",
-    "Add an address to listen on",
+    "Add an address to listen on, in a profile behind those that it inherits",
     &["addbind '*:4040'", "profile local addbind 127.0.0.1:4041"],
     |line, arguments| add(line, Key::Binds, arguments),
 );
@@ -59,7 +61,7 @@ pub(super) const DEL_BIND: Description = command(
 pub(super) const ADD_SERVICE: Description = command(
     "addservice",
     "NAME|JSON",
-    "Add a service, with arguments as a JSON list",
+    "Add a service, with arguments as a JSON list, in a profile behind those that it inherits",
     &[
         "addservice app::hello",
         r#"profile seed addservice '["app::hello","arg",2]'"#,
@@ -78,7 +80,7 @@ pub(super) const DEL_SERVICE: Description = command(
 );
 
 /// The elements that one argument stands for.
-fn elements(key: Key, arguments: Vec<Value>) -> Result<Vec<Value>, Failure> {
+fn elements(key: Key, arguments: Vec<Value>) -> Vec<Value> {
     let mut elements = Vec::new();
     for argument in arguments {
         match argument {
@@ -90,27 +92,31 @@ fn elements(key: Key, arguments: Vec<Value>) -> Result<Vec<Value>, Failure> {
             one => elements.push(one),
         }
     }
-    key.check(&elements.clone().into(), &Place::CommandLine)?;
-    Ok(elements)
+    elements
 }
 
-/// The elements that the list has now.
-fn present(key: Key, list: Option<&Value>) -> Vec<Value> {
-    match list {
-        Some(Value::Array(items)) => items.to_vec(),
-        Some(Value::Text(text)) => match key.word(text) {
+/// The elements that the list has now, in a profile those that it inherits if it has no list of its own.
+fn present(document: &Document, scope: Scope<'_>, key: Key) -> Result<Vec<Value>, Failure> {
+    let profile = match scope {
+        Scope::Global => None,
+        Scope::Profile(name) => Some(name),
+    };
+    Ok(match effective(document, profile, key)? {
+        Some(Value::Array(items)) => items.into_vec(),
+        Some(Value::Text(text)) => match key.word(&text) {
             Value::Array(items) => items.into_vec(),
             one => vec![one],
         },
         None | Some(Value::Null) => Vec::new(),
-        Some(other) => vec![other.clone()],
-    }
+        Some(other) => vec![other],
+    })
 }
 
 fn add(line: &mut Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let more = elements(key, arguments)?;
+    let more = elements(key, arguments);
+    check(key, &more.clone().into(), None)?;
     let step = change(line, move |document, scope| {
-        let mut list = present(key, document.get(scope, key.name()));
+        let mut list = present(document, scope, key)?;
         for element in &more {
             if !list.contains(element) {
                 list.push(element.clone());
@@ -123,9 +129,9 @@ fn add(line: &mut Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Option<St
 }
 
 fn delete(line: &mut Line<'_>, key: Key, arguments: Vec<Value>) -> Result<Option<Step>, Failure> {
-    let fewer = elements(key, arguments)?;
+    let fewer = elements(key, arguments);
     let step = change(line, move |document, scope| {
-        let before = present(key, document.get(scope, key.name()));
+        let before = present(document, scope, key)?;
         let mut list = before.clone();
         list.retain(|element| !fewer.contains(element));
         if list.len() < before.len() {

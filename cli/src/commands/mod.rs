@@ -177,7 +177,7 @@ pub(crate) fn change(
     change: impl Fn(&mut Document, Scope<'_>) -> Result<Option<String>, Failure> + 'static,
 ) -> Result<Step, Failure> {
     let profile = line.profile.clone();
-    change(line.draft()?, scope(profile.as_deref()))?;
+    change(line.draft_to_change()?, scope(profile.as_deref()))?;
     Ok(Box::new(move |context| {
         let scope = scope(profile.as_deref());
         let told = context

@@ -1,9 +1,10 @@
 //! `setKEY VALUE`, `KEY VALUE` and `delKEY`, for every key of protocol.md section 9.
 
 use aemp::Value;
-use aemp::profile::{Key, Kind, Place};
+use aemp::profile::{Key, Kind};
 
 use super::{Step, change};
+use crate::checking::check;
 use crate::failure::Failure;
 use crate::line::Line;
 use crate::{output, secret};
@@ -122,12 +123,13 @@ pub(super) fn set(line: &mut Line<'_>, key: Key, arguments: Vec<Value>) -> Resul
         (_, Some(value)) => value,
         (_, None) => Value::Null,
     };
-    key.check(&value, &Place::CommandLine)?;
     if takes_secret(key) && [Value::from(""), of_kind(key, "".into())].contains(&value) {
         return Err(Failure::Usage(
             "the secret is empty; \"aemp gensecret\" makes one".into(),
         ));
     }
+    let min_secret = line.effective(Key::MinSecret)?;
+    check(key, &value, min_secret)?;
     change(line, move |document, scope| {
         document.set(scope, key.name(), value.clone());
         Ok(None)

@@ -5,9 +5,10 @@ use aemp::{Map, Report, Value};
 
 use super::{Description, Step, Takes};
 use crate::arguments::text;
+use crate::checking::check;
 use crate::context::Context;
 use crate::failure::{Failure, meant};
-use crate::layers::Layers;
+use crate::layers::{Layers, effective};
 use crate::line::Line;
 use crate::show;
 use crate::{output, pager};
@@ -68,15 +69,29 @@ impl Given {
                         Value::Text(word) => key.word(word),
                         other => other.clone(),
                     };
-                    key.check(&value, &Place::CommandLine)?;
                     given.values.push((key.name().into(), value));
                 }
             }
         }
+        let mut min_secret = given.value(Key::MinSecret);
         if !given.norc {
-            line.check_profile(given.name.as_deref())?;
+            let name = given.name.as_deref();
+            line.check_profile(name)?;
+            let of_file = effective(line.draft()?, name, Key::MinSecret)?;
+            min_secret = min_secret.or(of_file);
+        }
+        for (name, value) in &given.values {
+            if let Some(key) = name.as_str().and_then(Key::from_name) {
+                check(key, value, min_secret.clone())?;
+            }
         }
         Ok(given)
+    }
+
+    fn value(&self, key: Key) -> Option<Value> {
+        let mut values = self.values.iter().rev();
+        let found = values.find(|(name, _)| name.as_str() == Some(key.name()));
+        found.map(|(_, value)| value.clone())
     }
 
     /// The configuration that holds for a node that is to start.

@@ -3,7 +3,7 @@
 use aemp::message::Values;
 use aemp::{Message, PortId, Value};
 
-use super::{Failure, Session};
+use super::{Failure, Session, check_request};
 
 /// Calls a port, and gives the elements of its answer.
 pub(crate) async fn cal(
@@ -11,6 +11,7 @@ pub(crate) async fn cal(
     port: &PortId,
     elements: Vec<Value>,
 ) -> Result<Vec<Value>, Failure> {
+    check_request(session, port, &elements).await?;
     let message = elements.into_iter().collect::<Message>();
     // Without a limit of its own the call watches the port, so that one which does not exist is told at once.
     let call = session.node.call::<Values>(port, message);

@@ -32,7 +32,7 @@ pub(crate) use trace::{Heard, trace};
 use std::fmt::Display;
 use std::time::Duration;
 
-use aemp::{CallError, LocalNode, NodeBuilder, NodeId, PortId, Reason};
+use aemp::{CallError, LocalNode, NodeBuilder, NodeId, PortId, Reason, Text, Value};
 
 use crate::progress;
 
@@ -107,6 +107,16 @@ pub(crate) enum Failure {
         /// What a monitor was told.
         reason: Reason,
     },
+    /// A node port does not know the request, which is more likely to be the name of a port.
+    #[error("{node} has no request or function {word:?} for us; did you mean {meant}?")]
+    NoRequest {
+        /// Who was asked.
+        node: NodeId,
+        /// The first element of the message.
+        word: Text,
+        /// The port of that name.
+        meant: PortId,
+    },
     /// Nothing came in time.
     #[error("{target} did not answer within {limit:?}; --timeout SECONDS waits longer")]
     TimedOut {
@@ -162,6 +172,33 @@ impl Failure {
             },
         }
     }
+}
+
+/// Requests that every node knows (protocol.md section 5), but for those that are no text or have no effect.
+const REQUESTS: [&str; 9] = [
+    "snd", "can", "time", "devnull", "eval", "mon0", "mon1", "kil0", "kil1",
+];
+
+/// Checks that a node knows what is to be sent to its node port: it says nothing of a request that it does not know, and
+/// `NODE NAME` is easily typed for `NODE#NAME`. No port's name looks like that of a function in a package, or like a question to
+/// the directory.
+async fn check_request(
+    session: &Session,
+    port: &PortId,
+    elements: &[Value],
+) -> Result<(), Failure> {
+    let Some(Value::Text(word)) = elements.first().filter(|_| port.port().is_node_port()) else {
+        return Ok(());
+    };
+    let is_known = word.is_empty() || word.contains("::") || word.starts_with("g_");
+    if is_known || REQUESTS.contains(&word.as_str()) || can(session, port.node(), word).await? {
+        return Ok(());
+    }
+    Err(Failure::NoRequest {
+        node: port.node().clone(),
+        word: word.clone(),
+        meant: port.node().port(word.clone()),
+    })
 }
 
 /// The node port of a node.

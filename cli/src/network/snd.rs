@@ -2,7 +2,7 @@
 
 use aemp::{Message, PortId, Value};
 
-use super::{Failure, Session, node_port};
+use super::{Failure, Session, check_request, node_port};
 
 /// Sends a message, and waits until the port's node has got it. That the port exists is not known then.
 pub(crate) async fn snd(
@@ -10,6 +10,7 @@ pub(crate) async fn snd(
     port: &PortId,
     elements: Vec<Value>,
 ) -> Result<(), Failure> {
+    check_request(session, port, &elements).await?;
     let message = elements.into_iter().collect::<Message>();
     session.node.try_send(port, message)?;
     reached(session, port).await

@@ -4,6 +4,7 @@
 use aemp::Value;
 use aemp::notation::read;
 
+use crate::arguments::is_address;
 use crate::failure::Failure;
 
 /// A word, and the column at which it begins, counted from 1.
@@ -40,7 +41,7 @@ fn value(line: &str, begin: usize, bare_end: usize) -> Result<(Value, usize), Fa
     let bare = &line[begin..bare_end];
     match read(line, begin) {
         Ok((value, end)) if next_is_space(line, end) => Ok((value, end)),
-        _ if !is_notation(bare) => Ok((bare.into(), bare_end)),
+        _ if !is_notation(bare) || is_address(bare) => Ok((bare.into(), bare_end)),
         Ok((_, end)) => {
             let found = line[end..].chars().next().unwrap_or_default();
             Err(wrong(
@@ -60,7 +61,26 @@ fn is_notation(bare: &str) -> bool {
     // One that is too large is a mistake. With a 0 in front it is something else than a number.
     let integer = behind.is_empty() && !digits.is_empty() && !digits.starts_with('0');
     let begins = ["[", "{", "\"", "h'", "b64'", "simple("];
-    tag || integer || begins.iter().any(|begin| bare.starts_with(begin))
+    tag || integer || is_float(digits) || begins.iter().any(|begin| bare.starts_with(begin))
+}
+
+/// Whether a word without its sign is a number of JSON with a point or an exponent.
+fn is_float(word: &str) -> bool {
+    let (mantissa, exponent) = match word.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (word, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = |text: &str| digits(text.strip_prefix(['+', '-']).unwrap_or(text));
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(unsigned)
+        && (fraction.is_some() || exponent.is_some())
 }
 
 /// An error at a column.

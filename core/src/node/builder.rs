@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
+use super::checked::Checked;
 use super::configured::{Configured, Prepared};
 use super::inner::{Clock, Parts};
 use super::{Inner, LocalNode, directory};
@@ -48,11 +49,11 @@ use crate::{Address, NodeId, peer};
 #[doc(alias = "configure")]
 pub struct NodeBuilder {
     pub(super) settings: Settings,
-    peers: Vec<(String, String)>,
-    codecs: Codecs,
-    transports: Transports,
-    tls: Option<Arc<dyn Secure>>,
-    tls_loader: Option<TlsLoader>,
+    pub(super) peers: Vec<(String, String)>,
+    pub(super) codecs: Codecs,
+    pub(super) transports: Transports,
+    pub(super) tls: Option<Arc<dyn Secure>>,
+    pub(super) tls_loader: Option<TlsLoader>,
     dial_policy: DialPolicy,
     policy: Option<Arc<dyn Policy>>,
     entropy: Option<Entropy>,
@@ -286,47 +287,28 @@ impl NodeBuilder {
     }
 
     async fn start_configured(
-        self,
+        mut self,
         runtime: Handle,
         entropy: Entropy,
         services: Vec<Prepared>,
     ) -> Result<LocalNode, StartError> {
-        let mut settings = self.settings;
-        settings.config.check()?;
-        let id = match &settings.id {
-            Some(id) => NodeId::new(id)?,
+        let checked = self.take_checked()?;
+        let id = match &checked.id {
+            Some(id) => id.clone(),
             None => NodeId::new(&format!("anon/{}", entropy.alphanumeric::<12>()))?,
         };
-        let codecs = select_codecs(self.codecs, settings.codecs.take())?;
-        let connects =
-            !(settings.binds.is_empty() && settings.seeds.is_empty() && self.peers.is_empty());
-        let (secret, secret_accept) = settings.take_secrets()?;
-        let tls = match (self.tls, settings.certificate_text(), &self.tls_loader) {
-            (Some(tls), ..) => Some(tls),
-            (None, None, _) => None,
-            (None, Some(pem), Some(load)) => Some(load(pem).map_err(StartError::Certificate)?),
-            (None, Some(_), None) => {
-                let (key, why) = ("cert", NO_TLS);
-                return Err(StartError::Unsupported { key, why });
-            }
-        };
-        let is_guarded = secret.is_some() || tls.is_some();
-        if connects && !is_guarded {
-            return Err(StartError::NoSecret);
-        }
-        if connects && codecs.names().next().is_none() {
-            return Err(StartError::NoCodec);
-        }
-        if let (true, Some(default)) = (settings.binds.is_empty(), settings.default_binds) {
-            settings.binds.push(default.of(is_guarded).to_owned());
-        }
-        let binds = parse_all(&settings.binds)?;
-        let seeds = parse_all(&settings.seeds)?;
-        let mut peers = Vec::new();
-        for (id, address) in &self.peers {
-            peers.push((NodeId::new(id)?, address.parse::<Address>()?));
-        }
-
+        let is_guarded = checked.is_guarded();
+        let Checked {
+            codecs,
+            secret,
+            secret_accept,
+            tls,
+            binds,
+            seeds,
+            peers,
+            ..
+        } = checked;
+        let settings = self.settings;
         if self.policy.is_some() && settings.rules != Rules::default() {
             tracing::warn!(target: "aemp::policy", "the program has a policy of its own: secure and allow of the configuration have no effect");
         }
@@ -423,10 +405,6 @@ impl NodeBuilder {
     }
 }
 
-/// The error of a certificate without a loader.
-const NO_TLS: &str = "this program has no TLS, so that the node would talk in plain text; \
-    enable the feature tls of aemp, or take cert out";
-
 /// Logs where a node listens that has no `binds` and nothing by which it could let anybody in.
 fn warn_about_no_guard(addresses: &[Address]) {
     tracing::warn!(
@@ -454,26 +432,4 @@ fn warn_about_plain_text(addresses: &[Address], has_tls: bool) {
     if !open.is_empty() {
         tracing::warn!(target: "aemp::node", addresses = listed(&open), "after authentication nothing is encrypted or signed here");
     }
-}
-
-/// Selects the codecs called `chosen`, or all of them.
-fn select_codecs(codecs: Codecs, chosen: Option<Vec<String>>) -> Result<Codecs, StartError> {
-    let known: Vec<String> = codecs.names().map(String::from).collect();
-    let names = chosen.unwrap_or_else(|| known.clone());
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    codecs
-        .select(&names)
-        .map_err(|name| StartError::UnknownCodec {
-            name: name.into(),
-            known,
-        })
-}
-
-fn parse_all(addresses: &[String]) -> Result<Vec<Address>, StartError> {
-    // One string may hold several addresses, separated by commas (protocol.md section 1).
-    let each = addresses
-        .iter()
-        .flat_map(|text| text.split(','))
-        .map(str::trim);
-    Ok(each.map(str::parse).collect::<Result<_, _>>()?)
 }

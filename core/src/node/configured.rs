@@ -144,6 +144,11 @@ impl NodeBuilder {
         for warning in &self.settings.warnings {
             tracing::warn!(target: "aemp::node", "{warning}");
         }
+        self.check_support()
+    }
+
+    /// Fails if the configuration needs an unsupported feature.
+    pub(super) fn check_support(&self) -> Result<(), StartError> {
         match self.settings.unsupported {
             None => Ok(()),
             Some(Unsupported { key, why }) => Err(StartError::Unsupported { key, why }),

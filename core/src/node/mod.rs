@@ -2,6 +2,7 @@
 
 mod builder;
 mod call;
+mod checked;
 mod configured;
 mod directory;
 mod end;

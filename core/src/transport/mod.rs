@@ -52,6 +52,24 @@ pub trait Transport: Send + Sync {
     /// The scheme of this transport's addresses, such as `tcp`.
     fn scheme(&self) -> &str;
 
+    /// Checks the form of an address to listen on, without the system: it is called when a node is configured.
+    ///
+    /// # Errors
+    /// The error that [`listen`](Self::listen) would return for this address on every machine. By default there is none.
+    fn check_listen(&self, at: &Address) -> io::Result<()> {
+        let _ = at;
+        Ok(())
+    }
+
+    /// Checks the form of an address to connect to, as [`check_listen`](Self::check_listen) does of one to listen on.
+    ///
+    /// # Errors
+    /// The error that [`connect`](Self::connect) would return for this address on every machine. By default there is none.
+    fn check_connect(&self, to: &Address) -> io::Result<()> {
+        let _ = to;
+        Ok(())
+    }
+
     /// Binds `at`. The node starts to accept later; until then connections wait in the listener's queue.
     ///
     /// # Errors

@@ -184,7 +184,7 @@ impl<'a> File<'a> {
         let global = object(file, || "the whole".into())?;
         match &file["version"] {
             Value::Null => {}
-            version if read::count(version) == Some(1) => {}
+            version if is_version(version) => {}
             other => {
                 let found = read::shown(other);
                 return Err(ProfileError::Version { found });
@@ -211,6 +211,11 @@ impl<'a> File<'a> {
         let pairs = self.profiles.into_iter().flatten();
         pairs.filter_map(|(name, _)| name.as_str())
     }
+}
+
+/// Whether this is the version that this program reads and writes.
+pub(crate) fn is_version(version: &Value) -> bool {
+    read::count(version) == Some(1)
 }
 
 fn object(value: &Value, what: impl Fn() -> String) -> Result<&Map, ProfileError> {

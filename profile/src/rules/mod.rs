@@ -19,5 +19,6 @@ mod source;
 pub use error::{Place, ProfileError, Warning};
 pub use key::{Key, Kind};
 pub use layers::Sources;
+pub(crate) use layers::is_version;
 pub use resolved::{Certificate, DEFAULT_BINDS, Profile};
 pub use source::{ProfileSource, Profiles};

@@ -106,6 +106,8 @@ impl Profile {
 
         let node_id = match from.get(Key::NodeId, read::text)? {
             Some(id) => node_id::expand(&id, host, word)?,
+            // The host's name, if no profile is named.
+            None if name == host => node_id::expand("%n/", host, word)?,
             None => node_id::expand(&format!("{name}/"), host, word)?,
         };
         let min_secret = from.get(Key::MinSecret, read::count)?;
