@@ -129,7 +129,7 @@ async fn an_opening_is_explained_step_by_step() {
     };
     let good = run(settings(SECRET, &["json"]), &at).await;
     assert!(good.is_good());
-    let names: Vec<_> = good.0.iter().map(|step| step.name).collect();
+    let names: Vec<_> = good.steps.iter().map(|step| step.name).collect();
     assert_eq!(
         names,
         [
@@ -145,14 +145,14 @@ async fn an_opening_is_explained_step_by_step() {
     assert!(!text.contains(SECRET) && text.contains("json: chosen by it"));
 
     let wrong = run(settings("another secret of 16 bytes", &["json"]), &at).await;
-    let last = wrong.0.last().unwrap();
+    let last = wrong.steps.last().unwrap();
     assert_eq!(last.name, "authentication");
     assert!(
         last.outcome.as_ref().unwrap_err().contains("secret"),
         "{last:?}"
     );
     let none = run(settings(SECRET, &["msgpack"]), &at).await;
-    assert_eq!(none.0.last().unwrap().name, "its greeting");
+    assert_eq!(none.steps.last().unwrap().name, "its greeting");
     let nobody = run(settings(SECRET, &["json"]), &"127.0.0.1:1".parse().unwrap()).await;
-    assert_eq!((nobody.0.len(), nobody.0[0].name), (1, "connect"));
+    assert_eq!((nobody.steps.len(), nobody.steps[0].name), (1, "connect"));
 }

@@ -7,15 +7,13 @@
 mod common;
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
 use common::Home;
 use common::lines::Lines;
-use common::running::LIMIT;
+use common::running::{LIMIT, free_port};
 
 /// What the shell says behind each command.
 const END: &str = "-- end of output --";
@@ -107,18 +105,6 @@ fn are_like(lines: &[String], shown: &[&str]) -> bool {
         ([], []) => true,
         ([line, lines @ ..], [first, shown @ ..]) => is_like(line, first) && are_like(lines, shown),
         _ => false,
-    }
-}
-
-/// A port that nobody listens at, and that is given to nobody who asks for any port.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + (std::process::id() % 10_000) as u16;
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 

@@ -173,17 +173,6 @@ fn the_doctor_finds_what_is_wrong_and_says_what_to_type() {
     assert!(more.contains(line), "{more}");
     home.aemp(&["profile", "json", "delsecret_accept"])
         .succeeds();
-    let used = out(&[
-        "profile",
-        "json",
-        "binds",
-        &seed.address,
-        "profile",
-        "json",
-        "doctor",
-    ]);
-    assert!(used.contains("is in use, by node seed"), "{used}");
-
     let wrong = [
         "profile",
         "bad",

@@ -55,7 +55,11 @@ pub(crate) fn connect(to: SocketAddr, error: &io::Error) -> io::Error {
     let (ip, port) = (to.ip(), to.port());
     let text = match error.kind() {
         ErrorKind::ConnectionRefused => {
-            format!("connection refused: nothing listens on port {port} of {ip}")
+            let what = format!("connection refused: nothing listens on port {port} of {ip}");
+            match ip.to_canonical().is_loopback() {
+                true => format!("{what}; binds to * leave out loopback"),
+                false => what,
+            }
         }
         ErrorKind::TimedOut => {
             format!(
@@ -123,13 +127,13 @@ mod tests {
     #[test]
     fn the_errors_of_several_addresses_stand_side_by_side() {
         let refused = io::Error::from(ErrorKind::ConnectionRefused);
-        let errors = ["[::1]:1", "127.0.0.1:1"].map(|at| connect(at.parse().unwrap(), &refused));
+        let errors = ["[::1]:1", "192.0.2.1:1"].map(|at| connect(at.parse().unwrap(), &refused));
         let error = all(&errors);
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         assert_eq!(
             error.to_string(),
-            "connection refused: nothing listens on port 1 of ::1; \
-             connection refused: nothing listens on port 1 of 127.0.0.1"
+            "connection refused: nothing listens on port 1 of ::1; binds to * leave out loopback; \
+             connection refused: nothing listens on port 1 of 192.0.2.1"
         );
     }
 }

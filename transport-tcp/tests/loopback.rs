@@ -170,7 +170,9 @@ async fn a_refused_connection_is_said() {
     let port = port(&address);
     assert_eq!(
         error.to_string(),
-        format!("connection refused: nothing listens on port {port} of 127.0.0.1")
+        format!(
+            "connection refused: nothing listens on port {port} of 127.0.0.1; binds to * leave out loopback"
+        )
     );
 }
 

@@ -133,7 +133,7 @@ fn a_socket_does_not_connect_with_itself() {
     let error = lab.start(At::A, "reach 127.0.0.1:40000").hear("failed:");
     assert_eq!(
         error,
-        "connection refused: nothing listens on port 40000 of 127.0.0.1"
+        "connection refused: nothing listens on port 40000 of 127.0.0.1; binds to * leave out loopback"
     );
 }
 

@@ -41,7 +41,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
         let runtime = context.runtime()?;
         let report = runtime.block_on(explained(&profile, &address, context.options.timeout))?;
         if context.options.json {
-            let steps = report.0.iter().map(|step| {
+            let steps = report.steps.iter().map(|step| {
                 let (state, text) = match &step.outcome {
                     Ok(text) => ("ok", text),
                     Err(text) => ("failed", text),
@@ -51,7 +51,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
             });
             show::print_elements(&steps.collect::<Vec<_>>(), true)?;
         } else {
-            let lines = report.0.iter().map(|step| match &step.outcome {
+            let lines = report.steps.iter().map(|step| match &step.outcome {
                 Ok(text) => format!("ok      {}: {text}\n", step.name),
                 Err(text) => format!("FAILED  {}: {text}\n", step.name),
             });

@@ -64,7 +64,9 @@ pub(super) fn arguments(key: Key) -> &'static str {
 pub(super) fn about(key: Key) -> &'static str {
     match key {
         Key::NodeId => "The node's ID; %n is the host's name, %u or a / at the end a random word",
-        Key::Binds => "Addresses to listen on; * is every interface",
+        Key::Binds => {
+            "Addresses to listen on, * for every interface; binds to * leave out loopback"
+        }
         Key::Seeds => "Addresses to keep a connection to",
         Key::Secret => "The secret that all nodes of the network share",
         Key::SecretAccept => "A further secret that is accepted, while the secret is exchanged",

@@ -7,13 +7,12 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aemp::Address;
-use aemp::Tls;
 use aemp::handshake::{
-    AuthMethod, AwaitTls, Awaiting, Greeted, Nonce, Opening, Peer, Progress, Ready, Role, Settings,
-    TlsRole,
+    AuthMethod, AwaitTls, Awaiting, Greeted, HandshakeError, Nonce, Opening, Peer, Progress, Ready,
+    Role, Settings, Stage, TlsRole,
 };
 use aemp::transport::{Prefixed, Secure, SecureConfig, SocketConfig, Stream, Transport};
+use aemp::{Address, NodeId, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -27,24 +26,62 @@ pub(crate) struct Step {
     pub(crate) outcome: Result<String, String>,
 }
 
+/// What is wrong, where more is known than the step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Something between the two ends passes the connection on.
+    Between,
+    /// The two have no codec in common.
+    Codecs,
+    /// No AEMP node answers.
+    NoNode,
+    /// The other end has this end's ID.
+    Own,
+}
+
+impl Trouble {
+    fn of(error: &HandshakeError) -> Option<Self> {
+        Some(match error {
+            HandshakeError::PeerAddress { .. }
+            | HandshakeError::SameRole { .. }
+            | HandshakeError::Echo => Self::Between,
+            HandshakeError::NoCommonFraming { .. } | HandshakeError::FramingNotOffered { .. } => {
+                Self::Codecs
+            }
+            HandshakeError::Protocol { .. }
+            | HandshakeError::Version { .. }
+            | HandshakeError::Fields { .. }
+            | HandshakeError::LineTooLong { .. }
+            | HandshakeError::Closed(Stage::Greeting { .. }) => Self::NoNode,
+            HandshakeError::Myself { .. } => Self::Own,
+            _ => return None,
+        })
+    }
+}
+
 /// The steps up to the first that failed.
 #[derive(Debug, Default)]
-pub(crate) struct Report(pub(crate) Vec<Step>);
+pub(crate) struct Report {
+    pub(crate) steps: Vec<Step>,
+    /// The node that answers.
+    pub(crate) node: Option<NodeId>,
+    pub(crate) trouble: Option<Trouble>,
+}
 
 impl Report {
     fn done(&mut self, name: &'static str, text: impl Into<String>) {
         let outcome = Ok(text.into());
-        self.0.push(Step { name, outcome });
+        self.steps.push(Step { name, outcome });
     }
 
     fn failed(&mut self, name: &'static str, why: impl ToString) {
         let outcome = Err(why.to_string());
-        self.0.push(Step { name, outcome });
+        self.steps.push(Step { name, outcome });
     }
 
     /// Whether every step succeeded.
     pub(crate) fn is_good(&self) -> bool {
-        self.0.iter().all(|step| step.outcome.is_ok())
+        self.steps.iter().all(|step| step.outcome.is_ok())
     }
 }
 
@@ -112,6 +149,7 @@ async fn open(
 
     const THEIRS: &str = "its greeting";
     let greeted = wire.drive(report, THEIRS, state).await?;
+    report.node = Some(greeted.peer().node().clone());
     report.done(THEIRS, shown(greeted.peer()));
     let ready = match greeted {
         Greeted::Plain(ready) => ready,
@@ -165,6 +203,11 @@ async fn open(
 fn stop<T>(report: &mut Report, name: &'static str, why: impl ToString) -> Result<T, Stopped> {
     report.failed(name, why);
     Err(Stopped)
+}
+
+fn refuse<T>(report: &mut Report, name: &'static str, why: &HandshakeError) -> Result<T, Stopped> {
+    report.trouble = Trouble::of(why);
+    stop(report, name, why)
 }
 
 /// What a greeting says.
@@ -282,7 +325,7 @@ impl Wire {
         loop {
             let (used, progress) = match state.receive(&self.buffer) {
                 Ok(received) => received,
-                Err(error) => return stop(report, step, error),
+                Err(error) => return refuse(report, step, &error),
             };
             self.buffer.drain(..used);
             state = match progress {
@@ -296,7 +339,7 @@ impl Wire {
                 Ok(Err(error)) if self.is_secured && error.kind() == ErrorKind::InvalidData => {
                     return stop(report, TLS, error);
                 }
-                Ok(_) => return stop(report, step, state.on_eof()),
+                Ok(_) => return refuse(report, step, &state.on_eof()),
                 Err(_) => {
                     return stop(
                         report,

@@ -16,7 +16,7 @@ mod trace;
 
 pub(crate) use cal::cal;
 pub(crate) use eval::eval;
-pub(crate) use explain::{Report, explain};
+pub(crate) use explain::{Report, Trouble, explain};
 pub(crate) use family::{families, family, follow};
 pub(crate) use graph::{Graph, graph};
 #[cfg(test)]

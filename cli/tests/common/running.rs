@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Home;
@@ -12,6 +14,18 @@ use super::lines::Lines;
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) const SECRET: &str = "correct horse battery staple";
+
+/// A port that nobody listens at, and that is given to nobody who asks for any port.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 /// A command that goes on.
 pub(crate) struct Running {

@@ -62,6 +62,10 @@ async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
         Ok(opened) => {
             run(&links, opened, || {}).await;
         }
+        // The other end of it tells: a node drops itself from its seeds (protocol.md section 6).
+        Err(ConnectError::Handshake(HandshakeError::Myself { .. })) => {
+            tracing::debug!(target: "aemp::link", "this node has dialled itself");
+        }
         Err(error) => {
             let cleartext = AuthMethod::Cleartext;
             if matches!(&error, ConnectError::Handshake(HandshakeError::ProofWrong { method, .. }) if *method == cleartext)

@@ -11,14 +11,14 @@ use tokio::runtime::Handle;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
-use super::checked::Checked;
+use super::checked::{Checked, transport_of};
 use super::configured::{Configured, Prepared};
 use super::inner::{Clock, Parts};
 use super::{Inner, LocalNode, directory};
 use crate::codec::{Codec, Codecs};
 use crate::config::Config;
 use crate::entropy::Entropy;
-use crate::error::{ConnectError, StartError};
+use crate::error::StartError;
 use crate::guard;
 use crate::link::{self, Choices, DialPolicy};
 use crate::policy::{Policy, Rules};
@@ -133,6 +133,7 @@ impl NodeBuilder {
     }
 
     /// Adds an address to listen on: `host:port`, `[v6]:port`, `*:port` for every interface, or with a scheme.
+    /// Binds to `*` leave out loopback.
     #[doc(alias = "binds")]
     pub fn bind(mut self, address: impl Into<String>) -> Self {
         self.settings.binds.push(address.into());
@@ -334,11 +335,7 @@ impl NodeBuilder {
         let mut listeners = Vec::new();
         for address in binds {
             let bound = guard::complete(async {
-                let transport = inner.links.transports.of(&address);
-                let transport = transport.map_err(|known| {
-                    let error = ConnectError::no_transport(&address, known);
-                    io::Error::new(io::ErrorKind::Unsupported, error)
-                })?;
+                let transport = transport_of(&inner.links.transports, &address)?;
                 transport.listen(&address, &inner.links.options).await
             });
             let bound = bound.await.unwrap_or_else(|panic| {

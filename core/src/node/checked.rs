@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::NodeBuilder;
 use crate::codec::Codecs;
-use crate::error::StartError;
+use crate::error::{ConnectError, StartError};
 use crate::handshake::Secret;
-use crate::transport::Secure;
+use crate::transport::{Secure, Transport, Transports};
 use crate::{Address, NodeId, guard, nearest};
 
 /// The settings that a node starts with.
@@ -89,14 +89,14 @@ impl NodeBuilder {
         let seeds = parse_all(&settings.seeds)?;
         let transports = &self.transports;
         for address in &binds {
-            let checked = guarded(|| transports.of(address)?.check_listen(address));
+            let checked = guarded(|| transport_of(transports, address)?.check_listen(address));
             checked.map_err(|error| StartError::Listen {
                 address: address.to_string(),
                 error,
             })?;
         }
         for address in &seeds {
-            let checked = guarded(|| transports.of(address)?.check_connect(address));
+            let checked = guarded(|| transport_of(transports, address)?.check_connect(address));
             checked.map_err(|error| StartError::Seed {
                 address: address.to_string(),
                 error,
@@ -122,6 +122,17 @@ impl NodeBuilder {
 /// The error of a certificate without a loader.
 const NO_TLS: &str = "this program has no TLS, so that the node would talk in plain text; \
     enable the feature tls of aemp, or take cert out";
+
+/// The transport of an address, for what listens there or connects.
+pub(super) fn transport_of<'t>(
+    transports: &'t Transports,
+    address: &Address,
+) -> io::Result<&'t dyn Transport> {
+    transports.of(address).map_err(|known| {
+        let error = ConnectError::no_transport(address, known);
+        io::Error::new(io::ErrorKind::Unsupported, error)
+    })
+}
 
 /// Calls a transport.
 fn guarded(check: impl FnOnce() -> io::Result<()>) -> io::Result<()> {

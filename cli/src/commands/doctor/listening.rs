@@ -1,0 +1,94 @@
+//! An address to listen on: whether a node can, or does.
+
+use std::io;
+use std::time::Duration;
+
+use aemp::profile::Profile;
+use aemp::transport::{SocketConfig, Transport};
+use aemp::{Address, NodeId};
+
+use super::super::explain::explained;
+use super::{Finding, OwnId};
+use crate::failure::Failure;
+
+/// Whether a node can listen at `bind`, as one of the profile does that starts.
+pub(super) async fn look(
+    profile: &Profile,
+    bind: &str,
+    own: &OwnId,
+    limit: Duration,
+) -> Result<Finding, Failure> {
+    let what = format!("bind {bind}");
+    let address: Address = match bind.parse() {
+        Ok(address) => address,
+        Err(error) => {
+            let advice = String::from("write HOST:PORT, or *:PORT");
+            return Ok(Finding::wrong(what, format!("{error}"), advice));
+        }
+    };
+    let tcp = aemp::Tcp::new();
+    let listening = tcp.listen(&address, &SocketConfig::new(limit)).await;
+    let error = match listening {
+        Ok(listener) => {
+            let at: Vec<String> = listener
+                .addresses()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            let text = format!("is free; others would reach it at {}", at.join(", "));
+            return Ok(Finding::ok(what, text));
+        }
+        Err(error) => error,
+    };
+    let advice =
+        String::from("choose another port with \"setbinds HOST:PORT\", or stop what listens there");
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return Ok(match listener(profile, &address, limit).await? {
+            Some(node) if own.is_of(&node) => Finding::ok(
+                what,
+                format!("is in use, by {node}, a node of this profile"),
+            ),
+            Some(node) => Finding::wrong(what, format!("{error}; it is the node {node}"), advice),
+            None => Finding::wrong(what, error.to_string(), advice),
+        });
+    }
+    Ok(Finding::wrong(what, error.to_string(), advice))
+}
+
+/// The node that listens at a bind, if it is one.
+async fn listener(
+    profile: &Profile,
+    bind: &Address,
+    limit: Duration,
+) -> Result<Option<NodeId>, Failure> {
+    let each = match bind.target().strip_prefix("*:") {
+        Some(port) => own_addresses(port, limit).await,
+        None => vec![bind.clone()],
+    };
+    for address in each {
+        let report = explained(profile, &address, limit).await?;
+        if report.node.is_some() {
+            return Ok(report.node);
+        }
+    }
+    Ok(None)
+}
+
+/// The addresses that a bind to `*` stands for, with this port.
+async fn own_addresses(port: &str, limit: Duration) -> Vec<Address> {
+    let Ok(every) = "*".parse() else {
+        return Vec::new();
+    };
+    let listening = aemp::Tcp::new()
+        .listen(&every, &SocketConfig::new(limit))
+        .await;
+    let Ok(listener) = listening else {
+        return Vec::new();
+    };
+    let with_port = |address: Address| {
+        let (host, _) = address.target().rsplit_once(':')?;
+        format!("{host}:{port}").parse().ok()
+    };
+    let addresses = listener.addresses().into_iter();
+    addresses.filter_map(with_port).collect()
+}
