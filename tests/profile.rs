@@ -62,3 +62,64 @@ async fn auth_methods_are_those_of_the_configuration() {
     let joined = tokio::time::timeout(Duration::from_secs(20), alike.joined());
     joined.await.unwrap().unwrap();
 }
+
+#[test]
+fn errors_of_all_parts_become_one_of_the_library_by_a_question_mark() {
+    type Try = fn() -> aemp::Result<()>;
+    let tries: [(Try, &str); 7] = [
+        (
+            || {
+                aemp::message::to_values(&(Some(()),))?;
+                Ok(())
+            },
+            "element 0 cannot be serialised",
+        ),
+        (
+            || {
+                aemp::notation::parse("[1,")?;
+                Ok(())
+            },
+            "column 4",
+        ),
+        (
+            || {
+                let _: u8 = aemp::Integer::from(300).try_into()?;
+                Ok(())
+            },
+            "300",
+        ),
+        (
+            || {
+                ConfigFile::from_path(env::temp_dir()).read()?;
+                Ok(())
+            },
+            "cannot read the configuration file ",
+        ),
+        (
+            || {
+                aemp::handshake::Secret::from_text("short", 16)?;
+                Ok(())
+            },
+            "secret",
+        ),
+        (
+            || {
+                "a b".parse::<aemp::PortId>()?;
+                Ok(())
+            },
+            "no node ID",
+        ),
+        (
+            || {
+                let seven: Result<u8, _> = "seven".parse();
+                seven.map(drop).map_err(aemp::Error::other)
+            },
+            "invalid digit",
+        ),
+    ];
+    for (fails, expected) in tries {
+        let error = fails().unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(format!("{error:?}").starts_with(&error.to_string()));
+    }
+}

@@ -42,7 +42,7 @@ pub(crate) enum Failure {
     #[error("interrupted")]
     Interrupted,
     /// The output.
-    #[error("cannot write the output: {0}")]
+    #[error("cannot write the output")]
     Output(#[from] io::Error),
 }
 

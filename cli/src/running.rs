@@ -27,7 +27,7 @@ pub(crate) enum RunError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// The system does not tell of signals.
-    #[error("this process cannot wait for signals: {0}")]
+    #[error("this process cannot wait for signals")]
     Signals(#[from] io::Error),
 }
 

@@ -180,7 +180,7 @@ impl Transport for Elsewhere {
 impl Listener for There {
     fn addresses(&self) -> Vec<Address> {
         // TEST-NET-2: no machine has it.
-        vec![Address::new("tcp", "198.51.100.77:4040")]
+        vec!["198.51.100.77:4040".parse().unwrap()]
     }
     async fn accept(&mut self) -> io::Result<Box<dyn Stream>> {
         self.0.accept().await

@@ -70,6 +70,12 @@ impl NotationError {
     }
 }
 
+impl From<NotationError> for aemp_core::Error {
+    fn from(error: NotationError) -> Self {
+        Self::other(error)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Problem {
     Expected(&'static str, Option<char>),

@@ -11,15 +11,29 @@ use crate::codec::EncodeError;
 use crate::handshake::SecretError;
 use crate::id::ParseIdError;
 use crate::message::ParseError;
-use crate::{Address, Excerpt, PortId, PortName, Reason, Text};
+use crate::value::IntegerRangeError;
+use crate::{Address, ConvertError, Excerpt, PortId, PortName, Reason, Report, Text};
 
 pub use connect::ConnectError;
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// Any error of this crate, for programs that only propagate it.
-#[derive(Debug, thiserror::Error)]
+/// Any error of this library, for programs that only propagate it. `?` makes it of every error of the library, and
+/// [`Error::other`] of any other.
+///
+/// `Debug` shows the text and its sources, as [`Report`] does, since that is what Rust prints of an error that `main`
+/// returns:
+///
+/// ```no_run
+/// #[tokio::main]
+/// async fn main() -> aemp::Result<()> {
+///     // Error: cannot listen on pigeon:loft: no transport for scheme "pigeon", this node has ["tcp"]
+///     let node = aemp::LocalNode::builder().bind("pigeon:loft").start().await?;
+///     Ok(())
+/// }
+/// ```
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A node did not start.
@@ -55,6 +69,45 @@ pub enum Error {
     /// The node has stopped.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    /// This node has no connection to another one.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A message cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// A value cannot be converted to the type of another library.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// An integer does not fit the type.
+    #[error(transparent)]
+    IntegerRange(#[from] IntegerRangeError),
+    /// A secret is not valid.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// An error of another crate, such as one of the configuration file or of a codec, or of the program itself.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Makes an `Error` of any other one, or of a text.
+    ///
+    /// ```
+    /// fn limit() -> aemp::Result<u32> {
+    ///     let text = std::fs::read_to_string("/proc/sys/kernel/pid_max").map_err(aemp::Error::other)?;
+    ///     text.trim().parse().map_err(aemp::Error::other)
+    /// }
+    /// # limit().ok();
+    /// ```
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&Report(self), f)
+    }
 }
 
 /// Why a port did not get the name that it was to have. The port was not created.
@@ -153,13 +206,13 @@ pub enum StartError {
     )]
     NoSecret,
     /// The certificate cannot be used. Holds the error of its reader; that of `aemp-tls` is a `PemError`.
-    #[error("the certificate cannot be used: {0}")]
+    #[error("the certificate cannot be used")]
     Certificate(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The secret is too short.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// An address could not be bound.
-    #[error("cannot listen on {address}: {error}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address as given.
         address: String,
@@ -177,13 +230,13 @@ pub enum StartError {
         error: io::Error,
     },
     /// The system has no source of random bytes.
-    #[error("the system has no source of random bytes: {0}")]
-    Entropy(String),
+    #[error("the system has no source of random bytes")]
+    Entropy(#[source] io::Error),
     /// The configuration is wrong. Holds the error of its source; that of `aemp-profile` is a `ProfileError`.
     #[error(transparent)]
     Profile(Box<dyn std::error::Error + Send + Sync>),
     /// The configuration cannot be read.
-    #[error("the configuration cannot be had: {0}")]
+    #[error("the configuration cannot be had")]
     ReadProfile(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A profile or a value of a configuration was set, but the node has no source of profiles.
     #[error(
@@ -238,7 +291,7 @@ pub enum StartError {
 #[non_exhaustive]
 pub enum SendError {
     /// The message cannot be encoded.
-    #[error("message to {:?} not sent: {error}", Excerpt(to))]
+    #[error("message to {:?} not sent", Excerpt(to))]
     Encode {
         /// The receiver.
         to: PortId,
@@ -247,7 +300,7 @@ pub enum SendError {
         error: EncodeError,
     },
     /// The text that names the port is no port ID.
-    #[error("message to {:?} not sent: {error}", Excerpt(to))]
+    #[error("message to {:?} not sent", Excerpt(to))]
     #[non_exhaustive]
     NoPortId {
         /// The text.
@@ -289,7 +342,7 @@ pub enum CallError {
         reason: Reason,
     },
     /// The answer does not have the requested type.
-    #[error("the answer of {:?} does not fit: {error}", Excerpt(to))]
+    #[error("the answer of {:?} does not fit", Excerpt(to))]
     Answer {
         /// The called port.
         to: PortId,
@@ -386,13 +439,14 @@ pub enum DirectoryError {
         limit: usize,
     },
     /// The value cannot be serialised.
-    #[error("{key:?} of family {family:?} not set: {error}")]
+    #[error("{key:?} of family {family:?} not set")]
     Serialize {
         /// The family.
         family: Text,
         /// The key.
         key: Text,
-        /// The error of serde.
+        /// The error, with the path to the element.
+        #[source]
         error: EncodeError,
     },
     /// No answer came in time.
@@ -427,4 +481,66 @@ pub enum DirectoryError {
     /// A message to a member was not sent.
     #[error(transparent)]
     Send(#[from] SendError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_repeats_its_source_and_a_report_has_both_once() {
+        let io = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let to = || "n#p".parse::<PortId>().unwrap();
+        let no_id = || "a b#p".parse::<PortId>().unwrap_err();
+        let encode = || EncodeError::serialize("no");
+        let parse = crate::message::to_values(&("tag", 1)).unwrap();
+        let parse = crate::Message::from(parse).parse::<(u8, u8)>().unwrap_err();
+        let encode_error = SendError::Encode {
+            to: to(),
+            error: encode(),
+        };
+        let address = || "carrier:pigeon".parse::<Address>().unwrap();
+        let errors: [Error; 11] = [
+            encode_error.into(),
+            SendError::no_port_id(&"a b#p", no_id()).into(),
+            CallError::Answer {
+                to: to(),
+                error: parse,
+            }
+            .into(),
+            DirectoryError::Serialize {
+                family: "f".into(),
+                key: "k".into(),
+                error: encode(),
+            }
+            .into(),
+            StartError::Certificate(io().into()).into(),
+            StartError::Listen {
+                address: "here".into(),
+                error: io(),
+            }
+            .into(),
+            StartError::Entropy(io()).into(),
+            StartError::ReadProfile(io().into()).into(),
+            SeedError {
+                node: "n".into(),
+                address: address(),
+                error: ConnectError::no_transport(&address(), vec!["tcp".into()]).into(),
+            }
+            .into(),
+            ConnectError::Broken(io().into()).into(),
+            ConnectError::Tls {
+                node: "n".parse().unwrap(),
+                error: io().into(),
+            }
+            .into(),
+        ];
+        for error in errors {
+            let source = std::error::Error::source(&error).expect("it has a source");
+            let (text, source) = (error.to_string(), source.to_string());
+            assert!(!text.contains(&source), "{text}");
+            assert_eq!(Report(&error).to_string(), format!("{text}: {source}"));
+            assert_eq!(format!("{error:?}"), format!("{text}: {source}"));
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use aemp_core::{
-    Kill, LocalNode, Notify, Outcome, PortId, PortRef, Reason, SendError, reason, routes,
+    Kill, LocalNode, Notify, Outcome, PortId, PortRef, Reason, Report, SendError, reason, routes,
 };
 
 async fn node() -> LocalNode {
@@ -97,9 +97,11 @@ async fn a_text_that_is_no_port_id_is_in_the_error() {
         r#"message to "no spaces#shelf" not sent: "no spaces" is no node ID: it has white space"#;
     let error = node.try_send(wrong, ("put", 1)).unwrap_err();
     assert!(matches!(&error, SendError::NoPortId { to, .. } if to == wrong));
-    assert!(error.to_string().starts_with(why), "{error}");
+    let error = Report(&error).to_string();
+    assert!(error.starts_with(why), "{error}");
     let error = soon(node.call::<()>(wrong, ("get",))).await.unwrap_err();
-    assert!(error.to_string().starts_with(why), "{error}");
+    let error = Report(&error).to_string();
+    assert!(error.starts_with(why), "{error}");
     let error = node.spawn("no spaces", "made", ()).unwrap_err();
     assert!(matches!(error, SendError::NoPortId { .. }), "{error}");
     assert_eq!(node.stats().misaddressed, 3);

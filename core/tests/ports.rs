@@ -371,8 +371,8 @@ async fn an_answer_of_another_type_is_an_error_that_says_so() {
         node.port_of(routes().on("get", |cx, (reply,): (PortId,)| cx.send(&reply, ("text",))));
     let error = soon(node.call::<(i64,)>(&echo, ("get",)))
         .await
-        .unwrap_err()
-        .to_string();
+        .unwrap_err();
+    let error = aemp_core::Report(&error).to_string();
     assert!(
         error.contains("does not fit") && error.contains("text"),
         "{error}"

@@ -4,6 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+impl From<FileError> for aemp_core::Error {
+    fn from(error: FileError) -> Self {
+        Self::other(error)
+    }
+}
+
 /// Why the configuration file could not be read or rewritten. The file is unchanged then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -15,7 +21,7 @@ pub enum FileError {
     )]
     NoPlace,
     /// The file exists and cannot be read.
-    #[error("cannot read the configuration file {}: {error}", path.display())]
+    #[error("cannot read the configuration file {}", path.display())]
     Read {
         /// Which file.
         path: PathBuf,
@@ -93,7 +99,7 @@ pub enum FileError {
         limit: Duration,
     },
     /// The file cannot be rewritten.
-    #[error("cannot rewrite the configuration: {step} {}: {error}; it is left as it is", path.display())]
+    #[error("cannot rewrite the configuration, which is left as it is: {step} {}", path.display())]
     Write {
         /// The step that failed.
         step: &'static str,
@@ -104,6 +110,41 @@ pub enum FileError {
         error: io::Error,
     },
     /// The name of the host is not available.
-    #[error("the system does not tell this host's name: {0}")]
+    #[error("the system does not tell this host's name")]
     HostName(#[source] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use aemp_core::Report;
+
+    use super::*;
+
+    #[test]
+    fn no_error_repeats_its_source_and_all_become_an_error_of_the_library() {
+        let io = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let path = PathBuf::from("config");
+        let errors = [
+            FileError::Read {
+                path: path.clone(),
+                error: io(),
+            },
+            FileError::Write {
+                step: "syncing",
+                path,
+                error: io(),
+            },
+            FileError::HostName(io()),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert!(!text.contains("permission denied"), "{text}");
+            assert!(error.source().is_some(), "{text}");
+            let line = Report(&error).to_string();
+            assert_eq!(line, format!("{text}: permission denied"));
+            assert_eq!(format!("{:?}", aemp_core::Error::from(error)), line);
+        }
+    }
 }

@@ -46,11 +46,8 @@ fn with(file: &'static str) -> NodeBuilder {
 }
 
 async fn failure(builder: NodeBuilder) -> String {
-    builder
-        .start()
-        .await
-        .expect_err("does not start")
-        .to_string()
+    let error = builder.start().await.expect_err("does not start");
+    aemp_core::Report(&error).to_string()
 }
 
 #[tokio::test]

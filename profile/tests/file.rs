@@ -204,7 +204,9 @@ fn a_folder_that_cannot_be_written_leaves_the_file_as_it_is() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.starts_with("cannot rewrite the configuration: opening the lock"),
+        error.starts_with(
+            "cannot rewrite the configuration, which is left as it is: opening the lock"
+        ),
         "{error}"
     );
 }

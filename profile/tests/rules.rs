@@ -215,7 +215,7 @@ fn what_holds_is_what_the_protocol_page_says() {
                 }
             }
             (Fails(text), Err(error)) => {
-                let error = error.to_string();
+                let error = aemp_core::Report(&error).to_string();
                 assert!(error.contains(text), "{says}: {error}");
             }
             (Warns(text), Ok(profile)) => {

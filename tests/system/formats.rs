@@ -259,10 +259,8 @@ async fn a_faulty_format_ends_its_connection_with_a_reason_and_no_other() {
     // A message that is not written is left out of what goes out.
     linked(&b, "a").await;
     *fault.lock().unwrap() = "write panics";
-    let error = b
-        .try_send(&at_a, ("echo", 1, "b#"))
-        .unwrap_err()
-        .to_string();
+    let error = b.try_send(&at_a, ("echo", 1, "b#")).unwrap_err();
+    let error = aemp::Report(&error).to_string();
     assert!(error.contains("msgpack: a panic: write panics"), "{error}");
     *fault.lock().unwrap() = "";
     answers(&b, &at_a).await;

@@ -398,10 +398,8 @@ async fn what_json_cannot_carry_is_refused_with_its_path() {
     let (a, b) = pair(&network, [&["json"], EITHER]).await;
     let inbox = a.inbox();
     let payload = aemp::Map::from_iter([("payload", bytes::Bytes::from_static(b"\0"))]);
-    let error = b
-        .try_send(inbox.id(), ("store", (0, payload.clone())))
-        .unwrap_err()
-        .to_string();
+    let error = b.try_send(inbox.id(), ("store", (0, payload.clone())));
+    let error = aemp::Report(&error.unwrap_err()).to_string();
     let expected = format!(
         "message to \"{}\" not sent: element 1 at [1].payload holds bytes, and this connection speaks json, which has none",
         inbox.id()

@@ -277,5 +277,6 @@ async fn a_node_does_not_start_when_listening_panics() {
     arm(&fault, "listen");
     let error = b.bind("mem:b").start().await.unwrap_err();
     assert!(matches!(&error, StartError::Listen { .. }), "{error}");
-    assert!(error.to_string().contains("listen panics"), "{error}");
+    let error = aemp::Report(&error).to_string();
+    assert!(error.contains("listen panics"), "{error}");
 }

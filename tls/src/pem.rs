@@ -64,6 +64,12 @@ pub enum PemError {
     Mismatch(usize),
 }
 
+impl From<PemError> for aemp_core::Error {
+    fn from(error: PemError) -> Self {
+        Self::other(error)
+    }
+}
+
 /// What is wrong with a section. The text of the error itself could hold a part of a private key.
 fn damage(error: &pem::Error) -> &'static str {
     match error {

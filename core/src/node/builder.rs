@@ -279,7 +279,9 @@ impl NodeBuilder {
         guard::run(|| drop(sleep(Duration::ZERO))).map_err(|_| StartError::NoTimers)?;
         let entropy = match &self.entropy {
             Some(entropy) => entropy.clone(),
-            None => Entropy::system().map_err(|error| StartError::Entropy(error.to_string()))?,
+            None => {
+                Entropy::system().map_err(|error| StartError::Entropy(io::Error::other(error)))?
+            }
         };
         let mut builder = self.load_configuration(&runtime, &entropy).await?;
         builder.check_configuration()?;

@@ -29,7 +29,7 @@ use crate::peer::{Network, Peer, SpawnPermit, cache_last, take_last};
 use crate::port::{ShardPort, ToPort};
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::traffic::NodeEvent;
-use crate::{Address, Excerpt, NodeId, PortId, PortName, Reason, reason};
+use crate::{Address, Excerpt, NodeId, PortId, PortName, Reason, Report, reason};
 
 pub(crate) struct Inner {
     pub(crate) id: NodeId,
@@ -207,14 +207,14 @@ impl Inner {
             return;
         };
         if to.node() == &self.id {
-            log_within!(self.network.logs.members, WARN, target: "aemp::link", "{}", Excerpt(&error));
+            log_within!(self.network.logs.members, WARN, target: "aemp::link", "{}", Excerpt(Report(&error)));
             if is_reply(to.port()) {
                 self.kill(to, not_encoded(&self.id, refused));
             }
             return;
         }
         let peer = self.network.peer(to.node());
-        log_within!(peer, WARN, target: "aemp::link", "{}", Excerpt(&error));
+        log_within!(peer, WARN, target: "aemp::link", "{}", Excerpt(Report(&error)));
         peer.report_not_sent(to.port(), refused);
     }
 

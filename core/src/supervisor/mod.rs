@@ -8,14 +8,14 @@
 mod keeper;
 mod roster;
 
+use std::error::Error;
 use std::fmt;
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::ChildError;
 use crate::node::{Inner, LocalNode};
-use crate::{PortId, Text};
+use crate::{PortId, Report, Text};
 
 use aemp_proto::supervision::{Restart, Rules, Strategy};
 use keeper::Keeper;
@@ -203,9 +203,9 @@ impl sealed::IntoChild for PortId {
     }
 }
 
-impl<E: Display> sealed::IntoChild for Result<PortId, E> {
+impl<E: Into<Box<dyn Error + Send + Sync>>> sealed::IntoChild for Result<PortId, E> {
     fn into_child(self) -> Result<PortId, String> {
-        self.map_err(|error| error.to_string())
+        self.map_err(|error| Report(&*error.into()).to_string())
     }
 }
 

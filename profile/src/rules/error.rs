@@ -89,11 +89,17 @@ pub enum ProfileError {
         found: String,
     },
     /// The node ID is not valid after `%n` and `%u` are replaced.
-    #[error("nodeid: {0}")]
+    #[error("nodeid is not valid")]
     NodeId(#[from] ParseIdError),
     /// The secret is not valid.
     #[error(transparent)]
     Secret(#[from] SecretError),
+}
+
+impl From<ProfileError> for aemp_core::Error {
+    fn from(error: ProfileError) -> Self {
+        Self::other(error)
+    }
 }
 
 /// A problem of a configuration that does not prevent a node from starting.

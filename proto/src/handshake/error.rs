@@ -60,7 +60,7 @@ pub enum HandshakeError {
     },
 
     /// The third field is not a valid node ID.
-    #[error("the peer's greeting names no valid node: {0}")]
+    #[error("the peer's greeting names no valid node")]
     NodeId(#[from] ParseIdError),
 
     /// The third field is not UTF-8.

@@ -14,7 +14,7 @@ fn refusal(bytes: &[u8]) -> String {
     let mut server = End::new(opening);
     server.receive(bytes);
     server.eof();
-    server.error().to_string()
+    crate::Report(server.error()).to_string()
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl End {
             Some(State::Greeting(_)) => "waits for a greeting".into(),
             Some(State::Auth(_)) => "waits for an auth line".into(),
             Some(State::Open(established)) => format!("open: {established}"),
-            Some(State::Failed(error)) => format!("failed: {error}"),
+            Some(State::Failed(error)) => format!("failed: {}", crate::Report(error)),
             None => unreachable!(),
         }
     }
