@@ -1,6 +1,6 @@
 //! The first program: two nodes, a port that counts, and a call to it.
 
-use aemp::{PortId, routes};
+use aemp::routes;
 
 #[tokio::main]
 async fn main() -> aemp::Result<()> {
@@ -8,14 +8,13 @@ async fn main() -> aemp::Result<()> {
 
     let server = node("server").bind("127.0.0.1:4040").start().await?;
     let mut total = 0;
-    let add = move |cx: &mut aemp::Context<'_>, (n, reply): (i64, PortId)| {
+    let counter = server.port_of(routes().answer("add", move |_, (n,): (i64,)| {
         total += n;
-        cx.send(&reply, ("total", total));
-    };
-    let counter = server.port_of(routes().on("add", add));
+        total
+    }));
 
     let client = node("client").seed("127.0.0.1:4040").start().await?;
-    let (_, total): (String, i64) = client.call(&counter, ("add", 41)).await?;
+    let total: i64 = client.call(&counter, ("add", 41)).await?;
     println!("total {total}");
     Ok(())
 }

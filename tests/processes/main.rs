@@ -12,6 +12,7 @@ mod lines;
 mod nodes;
 #[path = "../common/process.rs"]
 mod process;
+mod python;
 #[path = "../common/stranger.rs"]
 mod stranger;
 
