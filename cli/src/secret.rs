@@ -1,11 +1,18 @@
 //! Where a secret comes from that no list of processes is to show.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+
+use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use tokio::runtime::Builder;
 
 use crate::failure::Failure;
 use crate::options::Options;
+use crate::running;
 
 /// The environment variable that may hold it.
 pub(crate) const VARIABLE: &str = "AEMP_SECRET";
@@ -26,8 +33,67 @@ pub(crate) fn read(options: &Options) -> Result<String, Failure> {
     if !io::stdin().is_terminal() {
         return first_line(io::stdin(), "the standard input");
     }
-    let failed = |error| Failure::Failed(format!("cannot ask for the secret: {error}"));
-    rpassword::prompt_password("secret: ").map_err(failed)
+    match ask() {
+        Err(Failure::Output(error)) => Err(Failure::Failed(format!(
+            "cannot ask for the secret: {error}"
+        ))),
+        asked => asked,
+    }
+}
+
+/// How often it is looked whether this process is to end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The terminal without echo and without signals from its keys, as long as this lives.
+struct Raw;
+
+impl Raw {
+    fn new() -> io::Result<Self> {
+        enable_raw_mode()?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let _ = disable_raw_mode();
+        let _ = writeln!(io::stderr());
+    }
+}
+
+/// Asks on the terminal, and shows nothing of what is typed. A signal that would end the process ends this first, so that the
+/// terminal is as it was.
+fn ask() -> Result<String, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let inside = runtime.enter();
+    let mut stop = pin!(running::told_to_stop()?);
+    drop(inside);
+    let _raw = Raw::new()?;
+    write!(io::stderr(), "secret: ")?;
+    let mut secret = String::new();
+    loop {
+        let told = async { tokio::time::timeout(Duration::ZERO, stop.as_mut()).await };
+        if runtime.block_on(told).is_ok() {
+            return Err(Failure::Interrupted);
+        }
+        if !event::poll(LOOK)? {
+            continue;
+        }
+        let Event::Key(key) = event::read()? else {
+            continue;
+        };
+        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            _ if key.kind == KeyEventKind::Release => {}
+            KeyCode::Char('c') if is_control => return Err(Failure::Interrupted),
+            KeyCode::Char('d') if is_control => return Ok(secret),
+            KeyCode::Char('u') if is_control => secret.clear(),
+            KeyCode::Char(c) if !is_control => secret.push(c),
+            KeyCode::Backspace => drop(secret.pop()),
+            KeyCode::Enter => return Ok(secret),
+            _ => {}
+        }
+    }
 }
 
 fn from_file(file: &Path) -> Result<String, Failure> {

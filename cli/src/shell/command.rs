@@ -38,7 +38,7 @@ pub(super) enum Expects {
 /// A command for people.
 pub(super) struct Entry {
     pub(super) name: &'static str,
-    /// What AnyEvent::MP calls it, or the command line.
+    /// What AnyEvent::MP calls it, or the command line, or other shells.
     pub(super) alias: Option<&'static str>,
     pub(super) arguments: &'static str,
     pub(super) about: &'static str,
@@ -145,7 +145,7 @@ pub(super) const TABLE: &[Entry] = &[
     },
     Entry {
         name: "quit",
-        alias: None,
+        alias: Some("exit"),
         arguments: "",
         about: "Leave, as Ctrl-D does",
         expects: &[],
@@ -300,6 +300,9 @@ mod tests {
                 vec![aemp::Map::new().into()]
             ))
         );
+        for name in ["quit", "exit"] {
+            assert_eq!(parse(name, None).unwrap(), Some(Command::Quit));
+        }
         assert_eq!(parse("families", None).unwrap(), Some(Command::Families));
         assert_eq!(
             parse("directory 'l", None).unwrap(),
@@ -343,9 +346,11 @@ mod tests {
             error("watch a b"),
             "column 9: watch takes no more than FAMILY"
         );
-        assert_eq!(
-            error("quit now"),
-            "column 6: quit takes no more than its name"
-        );
+        for name in ["quit", "exit"] {
+            assert_eq!(
+                error(&format!("{name} now")),
+                format!("column 6: {name} takes no more than its name")
+            );
+        }
     }
 }

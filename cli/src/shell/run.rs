@@ -46,7 +46,7 @@ pub(crate) async fn run(
     if input.is_edited && !json {
         let id = session.node.id();
         output::write(&format!(
-            "{id} has joined; \"help\" lists the commands, Ctrl-D leaves\n"
+            "{id} has joined; \"help\" lists the commands, \"exit\" or Ctrl-D leaves\n"
         ))?;
     }
     for number in 1.. {
@@ -163,6 +163,7 @@ async fn page(text: String) -> Result<(), Failure> {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -170,6 +171,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 }
@@ -187,6 +189,7 @@ async fn told(signals: &mut Option<Signals>) -> Told {
     tokio::select! {
         biased;
         _ = signals.terminate.recv() => Told::End,
+        _ = signals.hangup.recv() => Told::End,
         _ = signals.interrupt.recv() => Told::Abandon,
     }
 }

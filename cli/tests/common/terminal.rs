@@ -118,6 +118,13 @@ impl Terminal {
         self.tmux(["capture-pane", "-p", "-e"])
     }
 
+    /// What tmux knows of it, in one of its formats.
+    pub(crate) fn flags(&self, format: &str) -> String {
+        self.tmux(["display-message", "-p", format])
+            .trim()
+            .to_owned()
+    }
+
     /// Waits until the screen is as it should be, and gives it.
     #[track_caller]
     pub(crate) fn wait(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {

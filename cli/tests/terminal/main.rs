@@ -7,6 +7,7 @@ mod common;
 
 mod asking;
 mod errors;
+mod leaving;
 mod paging;
 mod progress;
 mod shell;
