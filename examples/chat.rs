@@ -1,8 +1,8 @@
 //! A chat in the terminal. A room is a family of the directory: who is in it has an entry with a name in it.
 //!
 //! ```sh
-//! cargo run --example chat ann --listen 127.0.0.1:4040      # the first, which others find each other through
-//! cargo run --example chat bob --seed 127.0.0.1:4040        # the next, in another terminal
+//! cargo run --example chat ann --listen 127.0.0.1:4060      # the first, which others find each other through
+//! cargo run --example chat bob --seed 127.0.0.1:4060        # the next, in another terminal
 //! ```
 //!
 //! A line goes to all in the room. `/who` shows them, `/join ROOM` changes the room; `/quit`, the end of the input and

@@ -4,10 +4,10 @@
 //! only), kills one in the middle of its work, starts another, and counts who did how much. In several terminals:
 //!
 //! ```sh
-//! cargo run --example worker_pool seed 127.0.0.1:4040
-//! cargo run --example worker_pool worker 127.0.0.1:4040 ann json
-//! cargo run --example worker_pool worker 127.0.0.1:4040 bob cbor
-//! cargo run --example worker_pool client 127.0.0.1:4040
+//! cargo run --example worker_pool seed 127.0.0.1:4070
+//! cargo run --example worker_pool worker 127.0.0.1:4070 ann json
+//! cargo run --example worker_pool worker 127.0.0.1:4070 bob cbor
+//! cargo run --example worker_pool client 127.0.0.1:4070
 //! ```
 
 use std::collections::BTreeMap;

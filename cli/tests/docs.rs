@@ -151,3 +151,21 @@ fn the_guide_shows_what_its_commands_print() {
 fn the_page_about_operating_shows_what_its_commands_print() {
     assert_eq!(follow("operating.md"), 29);
 }
+
+#[test]
+fn no_example_takes_the_port_of_the_commands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    assert!(readme.contains("aemp profile seed nodeid seed binds 127.0.0.1:4040"));
+    for entry in std::fs::read_dir(root.join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let example = std::fs::read_to_string(&path).unwrap();
+        assert!(!example.contains(":4040"), "{}", path.display());
+        if path.ends_with("ping_pong.rs") {
+            assert!(
+                readme.contains(&example),
+                "the README has the first program"
+            );
+        }
+    }
+}

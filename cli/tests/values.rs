@@ -204,6 +204,32 @@ fn in_a_profile_add_adds_to_what_is_inherited_and_del_takes_from_it() {
 }
 
 #[test]
+fn a_parent_is_looked_for_when_it_is_written() {
+    let home = Home::new();
+    home.aemp(&[
+        "profile", "base", "nodeid", "b/", "profile", "p", "parent", "base",
+    ])
+    .succeeds_in_silence();
+    let hint = home
+        .aemp(&["profile", "p", "parent", "bsae"])
+        .succeeds()
+        .err;
+    assert_eq!(
+        hint,
+        "hint: there is no profile \"bsae\" yet; did you mean \"base\"?\n"
+    );
+    home.aemp(&["profile", "p", "parent", "base"])
+        .succeeds_in_silence();
+    let before = home.read("config");
+    let error = home.aemp(&["profile", "base", "parent", "p"]).fails(2).err;
+    assert_eq!(
+        error,
+        "error: the profiles base -> p -> base inherit from each other in a circle: change the parent of one\n"
+    );
+    assert_eq!(home.read("config"), before);
+}
+
+#[test]
 fn a_file_of_a_later_version_is_read_only() {
     let home = Home::new();
     let path = home.write(

@@ -1,11 +1,11 @@
 //! `setKEY VALUE`, `KEY VALUE` and `delKEY`, for every key of protocol.md section 9.
 
-use aemp::Value;
-use aemp::profile::{Key, Kind};
+use aemp::profile::{Key, Kind, nearest};
+use aemp::{Scope, Value};
 
 use super::{Step, change};
 use crate::checking::check;
-use crate::failure::Failure;
+use crate::failure::{Failure, meant};
 use crate::line::Line;
 use crate::{output, secret};
 
@@ -132,10 +132,30 @@ pub(super) fn set(line: &mut Line<'_>, key: Key, arguments: Vec<Value>) -> Resul
     }
     let min_secret = line.effective(Key::MinSecret)?;
     check(key, &value, min_secret)?;
-    change(line, move |document, scope| {
+    let parent = value
+        .as_str()
+        .filter(|_| key == Key::Parent)
+        .map(str::to_owned);
+    let step = change(line, move |document, scope| {
         document.set(scope, key.name(), value.clone());
         Ok(None)
-    })
+    })?;
+    if let Some(parent) = parent {
+        check_parent(line, &parent)?;
+    }
+    Ok(step)
+}
+
+/// Checks that profiles do not inherit in a circle now. A parent that is not there yet may come.
+fn check_parent(line: &mut Line<'_>, parent: &str) -> Result<(), Failure> {
+    line.effective(Key::Parent)
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let document = line.draft()?;
+    if document.keys(Scope::Profile(parent)).is_none() {
+        let nearest = meant(nearest(parent, document.profile_names()));
+        output::hint(&format!("there is no profile {parent:?} yet{nearest}"));
+    }
+    Ok(())
 }
 
 /// A text as a value of `key`: where that is a list, one of it.

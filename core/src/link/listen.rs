@@ -10,7 +10,7 @@ use super::run::run;
 use crate::allowance::log_within;
 use crate::error::ConnectError;
 use crate::guard;
-use crate::handshake::{AuthMethod, HandshakeError};
+use crate::handshake::{AuthMethod, HandshakeError, Role};
 use crate::transport::{Listener, Stream};
 use crate::{Excerpt, Report};
 
@@ -62,9 +62,11 @@ async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
         Ok(opened) => {
             run(&links, opened, || {}).await;
         }
-        // The other end of it tells: a node drops itself from its seeds (protocol.md section 6).
-        Err(ConnectError::Handshake(HandshakeError::Myself { .. })) => {
-            tracing::debug!(target: "aemp::link", "this node has dialled itself");
+        // The end that has dialled drops the seed (protocol.md section 6). Any other nonce of this node is a replay.
+        Err(ConnectError::Handshake(HandshakeError::Myself { nonce, .. }))
+            if links.nonces.role(&nonce) == Some(Role::Dialler) =>
+        {
+            log_within!(links.network.logs.strangers, INFO, target: "aemp::link", "this node has dialled itself");
         }
         Err(error) => {
             let cleartext = AuthMethod::Cleartext;

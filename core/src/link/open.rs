@@ -82,14 +82,14 @@ pub(super) async fn open(
     };
 
     let nonce = Nonce::new(links.entropy.bytes());
-    links.nonces.remember(nonce.clone());
     let role = side.role();
+    links.nonces.remember(nonce.clone(), role);
     let (state, greeting) = start(links, &stream, role, nonce)?;
     stream.write(&greeting).await?;
     let greeted = stream.drive(state).await.map_err(|error| match error {
         ConnectError::Handshake(HandshakeError::Myself {
             node: id, nonce, ..
-        }) if !links.nonces.contains(&nonce) => ConnectError::IdTaken { node: id },
+        }) if links.nonces.role(&nonce).is_none() => ConnectError::IdTaken { node: id },
         error => error,
     })?;
     let ready = match greeted {
