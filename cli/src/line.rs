@@ -1,12 +1,11 @@
 //! `Line`: what one command line's commands know of it.
 
-use aemp::profile::{Key, Place};
+use aemp::profile::{Key, Place, Sources};
 use aemp::{ConfigFile, Document, Scope, Value};
 
 use crate::failure::Failure;
 use crate::layers::effective;
 use crate::options::Options;
-use crate::show;
 
 /// What the commands of a line share while it is read.
 pub(crate) struct Line<'a> {
@@ -77,19 +76,18 @@ impl<'a> Line<'a> {
     /// Checks that there is a profile with this name, if one is named.
     pub(crate) fn check_profile(&mut self, name: Option<&str>) -> Result<(), Failure> {
         let Some(name) = name else { return Ok(()) };
-        let document = self.draft()?;
+        let Draft { file, document, .. } = self.whole_draft()?;
         if document.keys(Scope::Profile(name)).is_some() {
             return Ok(());
         }
-        Err(self.no_profile(name))
-    }
-
-    /// The error of a profile that there is not.
-    pub(crate) fn no_profile(&mut self, name: &str) -> Failure {
-        match &self.draft {
-            Some(Draft { file, document, .. }) => show::no_profile(document, name, file.no_file()),
-            None => show::no_profile(&Document::default(), name, None),
-        }
+        // A file of another version is named as such, and a file that there is not.
+        let (content, no_file) = (document.to_value(), file.no_file());
+        let mut sources = Sources::new("", "");
+        sources.name = Some(name);
+        sources.file = Some(&content);
+        sources.no_file = no_file.as_deref();
+        sources.values()?;
+        Ok(())
     }
 
     /// Where the commands change keys.

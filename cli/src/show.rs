@@ -87,12 +87,12 @@ fn is_json(value: &Value) -> bool {
     }
 }
 
-/// The error of a profile that the file does not have; `no_file` says why there is no file, if there is none.
-pub(crate) fn no_profile(document: &Document, name: &str, no_file: Option<String>) -> Failure {
+/// The error of a profile that the file does not have.
+pub(crate) fn no_profile(document: &Document, name: &str) -> Failure {
     Failure::Value(ProfileError::NoProfile {
         name: name.to_owned(),
         nearest: nearest(name, document.profile_names()).map(str::to_owned),
-        no_file,
+        no_file: None,
     })
 }
 

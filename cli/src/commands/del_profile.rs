@@ -16,7 +16,7 @@ pub(super) const DEL_PROFILE: Description = Description {
         let step = change(line, move |document, _| {
             match document.remove_profile(&name) {
                 true => Ok(None),
-                false => Err(show::no_profile(document, &name, None)),
+                false => Err(show::no_profile(document, &name)),
             }
         })?;
         Ok(Some(step))

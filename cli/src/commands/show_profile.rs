@@ -18,7 +18,7 @@ pub(super) const SHOW_PROFILE: Description = Description {
         Ok(Some(Box::new(move |context| {
             let document = context.file.read()?;
             let Some(keys) = document.keys(Scope::Profile(&name)) else {
-                return Err(show::no_profile(&document, &name, None));
+                return Err(show::no_profile(&document, &name));
             };
             show::print_json(&show::veiled_map(keys, context.options.reveal))
         })))
