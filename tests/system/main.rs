@@ -25,6 +25,7 @@ mod log;
 mod logged;
 mod misfits;
 mod moved;
+mod nested;
 mod network;
 #[path = "../common/nodes.rs"]
 mod nodes;

@@ -212,7 +212,11 @@ impl LocalNode {
     /// the connection, that is logged, and this node's monitors on the port fire with `encode_error NODE PATH`;
     /// [`try_send`](Self::try_send) returns the error instead.
     ///
-    /// The message's `Serialize` runs inside this call and must not send to the same node itself.
+    /// The message's `Serialize` runs inside this call. Towards another node it runs under the lock of a connection, so it must
+    /// not call the node again: what it sends to other nodes is not sent ([`EncodeError::Nested`]), its kills and monitors
+    /// follow behind the message, and what needs such a lock for its result, like [`stats`](Self::stats), panics.
+    ///
+    /// [`EncodeError::Nested`]: crate::codec::EncodeError::Nested
     #[doc(alias = "snd")]
     #[inline]
     #[doc(alias = "cast")]

@@ -30,6 +30,9 @@ impl LocalNode {
     }
 
     /// Statistics of the node: traffic, queues and liveness of its connections, work of its shards.
+    ///
+    /// # Panics
+    /// Within the `Serialize` of a message to another node, and in a codec: both run under the lock of a connection.
     pub fn stats(&self) -> NodeStats {
         self.inner().stats()
     }

@@ -1,6 +1,6 @@
 //! `Addresses`: the addresses of a peer.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::Peer;
 use crate::Address;
@@ -29,44 +29,48 @@ impl Addresses {
 }
 
 impl Peer {
+    pub(super) fn addresses_lock(&self) -> MutexGuard<'_, Addresses> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Connects to the peer at `addresses`, unless it is connected or connecting.
     pub(crate) fn connect_to(self: &Arc<Self>, addresses: Vec<Address>) {
-        let mut state = self.lock();
-        state.addresses.discovered = addresses;
-        state.machine.want_connection();
-        self.settle(state);
+        self.addresses_lock().discovered = addresses;
+        self.with_machine(|machine| machine.want_connection());
     }
 
     /// Records that the directory knows the addresses of this peer and can be asked again.
     pub(crate) fn set_discoverable(&self) {
-        self.lock().addresses.is_discoverable = true;
+        self.addresses_lock().is_discoverable = true;
     }
 
     /// Takes the addresses from the directory. They are used once, because they may have changed by the next attempt.
     pub(crate) fn take_discovered(&self) -> Vec<Address> {
-        std::mem::take(&mut self.lock().addresses.discovered)
+        std::mem::take(&mut self.addresses_lock().discovered)
     }
 
     /// The addresses to connect to: first the one of the last connection, then the others in the order in which they were
     /// given.
     pub(crate) fn addresses(&self) -> Vec<Address> {
-        let state = self.lock();
-        let mut known = state.addresses.known.clone();
+        let addresses = self.addresses_lock();
+        let mut known = addresses.known.clone();
         // Stable; `false` sorts first.
-        known.sort_by_key(|address| Some(address) != state.addresses.reached_at.as_ref());
+        known.sort_by_key(|address| Some(address) != addresses.reached_at.as_ref());
         known
     }
 
     /// Records that a connection was made to `address`.
     pub(crate) fn reached_at(&self, address: &Address) {
-        self.lock().addresses.reached_at = Some(address.clone());
+        self.addresses_lock().reached_at = Some(address.clone());
     }
 
     pub(crate) fn add_address(&self, address: Address) {
-        self.lock().addresses.known.push(address);
+        self.addresses_lock().known.push(address);
     }
 
     pub(crate) fn set_addresses(&self, addresses: Vec<Address>) {
-        self.lock().addresses.known = addresses;
+        self.addresses_lock().known = addresses;
     }
 }

@@ -2,10 +2,11 @@
 //! it, so that all effects of a lost connection are complete before the next one carries a message.
 //!
 //! The lock is held during a call of the machine and never across an `.await`. Only the locks of shard queues, event
-//! senders and taps are taken while it is held.
+//! senders and taps are taken while it is held. Code of the program that runs under it is kept from taking others (`locked`).
 
 mod addresses;
 mod connection;
+mod locked;
 mod network;
 mod opening;
 mod peers;
@@ -16,7 +17,7 @@ mod waits;
 mod writer;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -40,9 +41,11 @@ use crate::{Excerpt, LogAllowance, NodeId, PortName, Reason, Report};
 
 use addresses::Addresses;
 use connection::Connection;
+use locked::Locked;
 use spawned::Spawned;
 
 pub(crate) use aemp_proto::peer::{Answers, Chunk, Generation, PassError, Stage, Wait, Written};
+pub(crate) use locked::{assert_not_held, is_held, when_released};
 pub(crate) use network::{Host, Network, semaphore};
 pub(crate) use opening::Opening;
 use peers::Peers;
@@ -54,6 +57,10 @@ pub(crate) struct Peer {
     pub(crate) id: NodeId,
     network: Weak<Network>,
     state: Mutex<State>,
+    /// Locked for one look at a time, under the lock of the state too.
+    addresses: Mutex<Addresses>,
+    /// The connection that came up last and is not lost.
+    last_link: Mutex<Option<ConnectionInfo>>,
     /// Notified when the link comes up or goes down, an opening ends, or the queue falls below its high-water mark.
     changed: Notify,
     spawned: Spawned,
@@ -66,7 +73,6 @@ struct State {
     machine: Machine<Action, Connection>,
     /// The waker of the writer's task while it waits for bytes.
     writer: Option<Waker>,
-    addresses: Addresses,
     /// The connection is kept open although no message may be sent over it.
     is_persistent: bool,
 }
@@ -90,7 +96,6 @@ impl Peer {
         let state = State {
             machine,
             writer: None,
-            addresses: Addresses::default(),
             is_persistent: false,
         };
         let log = LogAllowance::new(id.as_str(), 50, Duration::from_secs(1));
@@ -98,6 +103,8 @@ impl Peer {
             id,
             network: Arc::downgrade(network),
             state: Mutex::new(state),
+            addresses: Mutex::default(),
+            last_link: Mutex::default(),
             changed: Notify::new(),
             spawned: Spawned::new(config.peer_ports),
             log,
@@ -119,9 +126,9 @@ impl Peer {
     }
 
     #[inline]
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> Locked<'_> {
         // Only the `Serialize` of a message can panic under the lock, and that step is rolled back.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Locked::new(|| self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Calls the machine under the lock and performs its effects.
@@ -138,14 +145,14 @@ impl Peer {
 
     /// Performs the machine's effects and releases the lock.
     #[inline]
-    fn settle(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+    fn settle(self: &Arc<Self>, state: Locked<'_>) {
         if state.machine.has_effects() {
             self.perform(state);
         }
     }
 
     #[cold]
-    fn perform(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    fn perform(self: &Arc<Self>, mut state: Locked<'_>) {
         let mut deferred = Deferred::default();
         // Looked up for the effects that need it: a wake-up alone touches nothing that other peers share.
         let mut node = None;
@@ -254,7 +261,10 @@ impl Peer {
 
     /// Sends a message, or queues it until there is a connection.
     pub(crate) fn send(self: &Arc<Self>, frame: &Frame<'_>) -> Result<(), SendError> {
-        let sent = self.with_machine(|machine| machine.send(frame));
+        let sent = match is_held() {
+            true => Err(EncodeError::Nested),
+            false => self.with_machine(|machine| machine.send(frame)),
+        };
         sent.map_err(|error| SendError::Encode {
             to: self.id.port(frame.port),
             error,
@@ -272,6 +282,10 @@ impl Peer {
 
     /// Reports that a message to `port` could not be encoded and that its sender got no error.
     pub(crate) fn report_not_sent(self: &Arc<Self>, port: &PortName, error: &EncodeError) {
+        if is_held() {
+            let (peer, port, error) = (self.clone(), port.clone(), error.clone());
+            return when_released(move || peer.report_not_sent(&port, &error));
+        }
         self.with_machine(|machine| machine.not_sent(port, error));
     }
 
@@ -283,12 +297,24 @@ impl Peer {
         then: Action,
     ) -> Monitor {
         let armed = then.armed();
-        self.with_machine(|machine| machine.monitor(port, key, then));
+        self.set_monitor(port, key, then);
         Monitor::new(self.clone(), port, key, armed)
+    }
+
+    fn set_monitor(self: &Arc<Self>, port: &PortName, key: MonitorKey, then: Action) {
+        if is_held() {
+            let (peer, port) = (self.clone(), port.clone());
+            return when_released(move || peer.set_monitor(&port, key, then));
+        }
+        self.with_machine(|machine| machine.monitor(port, key, then));
     }
 
     /// Kills a port of this peer.
     pub(crate) fn kill(self: &Arc<Self>, port: &PortName, reason: &Reason) {
+        if is_held() {
+            let (peer, port, reason) = (self.clone(), port.clone(), reason.clone());
+            return when_released(move || peer.kill(&port, &reason));
+        }
         self.with_machine(|machine| machine.kill(port, reason));
     }
 
@@ -361,6 +387,7 @@ impl Peer {
             .as_ref()
             .map_or(next, |network| network.next_generation());
         let info = info.numbered(generation);
+        *self.last_link() = Some(info.clone());
         let connection = Connection::new(network.as_ref(), codec, facts, info, cancel);
         state.machine.up(generation, connection);
         self.settle(state);
@@ -372,6 +399,7 @@ impl Peer {
         let mut state = self.lock();
         let ended = state.machine.down(generation, why);
         if let Some((connection, why)) = &ended {
+            *self.last_link() = None;
             connection.down(why);
             state.writer = None;
         }
@@ -416,9 +444,14 @@ impl Peer {
 
     /// Whether this peer has no state and no waiting messages, so that it can be dropped.
     pub(crate) fn is_idle(&self) -> bool {
-        let state = self.lock();
+        // Not `lock`: peers are swept under the lock of another one as well.
+        let state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(state)) => state.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
         state.machine.is_idle()
-            && state.addresses.is_empty()
+            && self.addresses_lock().is_empty()
             && !state.is_persistent
             // Ports spawned by the peer still count for it if it connects again.
             && self.spawned.is_unused()
@@ -427,6 +460,10 @@ impl Peer {
 
 impl Monitored for Peer {
     fn unmonitor(self: Arc<Self>, port: &PortName, key: MonitorKey) {
+        if is_held() {
+            let port = port.clone();
+            return when_released(move || self.unmonitor(&port, key));
+        }
         let action = self.with_machine(|machine| machine.unmonitor(port, key));
         // Not under the lock: dropping an action may run user code, which may drop another monitor of this peer.
         guard::dispose(action);

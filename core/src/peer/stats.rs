@@ -1,8 +1,8 @@
 //! Statistics and counters of a peer's connection, and whether it is idle.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::{Generation, Peer};
+use super::{Generation, Peer, is_held};
 use crate::traffic::{ConnectionInfo, ConnectionStats, Pulse, Traffic};
 
 /// The number of messages that have crossed a connection in both directions. Two equal marks mean that none crossed it in
@@ -12,7 +12,7 @@ pub(crate) struct ActivityMark(u64);
 
 impl super::State {
     fn idle_mark(&mut self, generation: Generation, is_seed: bool) -> Option<ActivityMark> {
-        let is_in_use = is_seed || self.is_persistent || !self.addresses.can_reconnect();
+        let is_in_use = is_seed || self.is_persistent;
         if is_in_use || !self.machine.is_unused(generation) {
             return None;
         }
@@ -34,7 +34,9 @@ impl Peer {
     /// The mark of the connection `generation`; `None` while it is in use. `is_seed` says whether the peer is a connected
     /// seed of this node.
     pub(crate) fn idle_mark(&self, generation: Generation, is_seed: bool) -> Option<ActivityMark> {
-        self.lock().idle_mark(generation, is_seed)
+        let can_reconnect = self.addresses_lock().can_reconnect();
+        let mark = || self.lock().idle_mark(generation, is_seed);
+        can_reconnect.then(mark).flatten()
     }
 
     /// Begins to close the connection `generation` for the reason `why`, if no message has crossed it since `mark` and
@@ -47,7 +49,8 @@ impl Peer {
         why: &str,
     ) -> bool {
         let mut state = self.lock();
-        let is_idle = state.idle_mark(generation, is_seed) == Some(mark)
+        let is_idle = self.addresses_lock().can_reconnect()
+            && state.idle_mark(generation, is_seed) == Some(mark)
             && state.machine.close_idle(generation, why);
         self.settle(state);
         is_idle
@@ -103,8 +106,17 @@ impl Peer {
         })
     }
 
+    pub(super) fn last_link(&self) -> MutexGuard<'_, Option<ConnectionInfo>> {
+        self.last_link
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The link, if it is up.
     pub(crate) fn link(&self) -> Option<ConnectionInfo> {
+        if is_held() {
+            return self.last_link().clone();
+        }
         let state = self.lock();
         let connection = state.machine.connection()?;
         Some(connection.info.clone())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::{Answers, Chunk, Generation, Peer, Written};
+use super::{Answers, Chunk, Generation, Locked, Peer, Written};
 
 impl Peer {
     /// Whether a request that came over `generation` can be answered now.
@@ -36,7 +36,7 @@ impl Peer {
         seen: &mut usize,
     ) -> Option<Chunk> {
         // A poisoned lock is handled by `poll_chunk`.
-        let mut state = self.state.try_lock().ok()?;
+        let mut state = Locked::try_new(|| self.state.try_lock().ok())?;
         let chunk = state.machine.try_chunk(generation, written, seen);
         self.settle(state);
         chunk

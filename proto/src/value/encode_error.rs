@@ -62,6 +62,12 @@ pub enum EncodeError {
         /// The limit.
         limit: usize,
     },
+    /// The message is sent from the `Serialize` of another one, which runs under the lock of a connection.
+    #[error(
+        "it is sent from the Serialize of another message, which runs under the lock of a connection: send it before or \
+         after that one"
+    )]
+    Nested,
     /// A type's own `Serialize` failed, or what it made has no form in a message: an integer beyond 64 bits, a `Some` whose
     /// content is null.
     #[error("{} cannot be serialised: {what}", whole_or_element(path))]

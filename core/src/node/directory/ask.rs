@@ -139,13 +139,13 @@ fn text(value: Value) -> Option<Text> {
 
 /// Cancels the query when dropped, if it is not answered.
 struct QueryGuard<'a> {
-    node: &'a Inner,
+    node: &'a Arc<Inner>,
     id: u64,
 }
 
 impl Drop for QueryGuard<'_> {
     fn drop(&mut self) {
-        self.node.directory.cancel_query(self.id);
+        self.node.directory.cancel_query(self.node, self.id);
     }
 }
 

@@ -21,7 +21,7 @@ use super::watch::Feed;
 use crate::link::SeedState;
 use crate::message::IntoIter;
 use crate::node::Inner;
-use crate::peer::{Generation, Peer};
+use crate::peer::{Generation, Peer, assert_not_held};
 use crate::runtime::yield_to_runtime;
 use crate::{Address, NodeId, Text, Value};
 
@@ -90,6 +90,7 @@ impl Driver {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        assert_not_held();
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.waiting.fetch_sub(1, Ordering::Relaxed);

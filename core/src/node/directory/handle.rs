@@ -25,6 +25,8 @@ use crate::{NodeId, PortId, Text, Value};
 /// was set, otherwise the one of the global node with the lowest ID. Keys that contain their owner avoid such
 /// conflicts.
 ///
+/// Its methods panic within the `Serialize` of a message to another node, and in a codec: both run under the lock of a connection.
+///
 /// ```
 /// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
 /// let directory = node.directory();

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::driver::Driver;
 use super::watch::Feed;
 use crate::node::Inner;
+use crate::peer::{is_held, when_released};
 use crate::{NodeId, Text, Value};
 
 impl Driver {
@@ -43,6 +44,10 @@ impl Driver {
     }
 
     pub(super) fn unregister(&self, node: &Arc<Inner>, family: &Text, key: &Text) {
+        if is_held() {
+            let (node, family, key) = (node.clone(), family.clone(), key.clone());
+            return when_released(move || node.directory.unregister(&node, &family, &key));
+        }
         self.step(node, |state, now| {
             let entry = (family.clone(), key.clone());
             if let Some(guards) = state.registered.get_mut(&entry) {
@@ -74,7 +79,11 @@ impl Driver {
         })
     }
 
-    pub(super) fn cancel_query(&self, id: u64) {
+    pub(super) fn cancel_query(&self, node: &Arc<Inner>, id: u64) {
+        if is_held() {
+            let node = node.clone();
+            return when_released(move || node.directory.cancel_query(&node, id));
+        }
         let mut state = self.lock();
         state.queries.remove(&id);
         state.machine.cancel_ask(id);
@@ -110,6 +119,10 @@ impl Driver {
 
     /// A feed of this family was dropped.
     pub(super) fn unwatch(&self, node: &Arc<Inner>, family: &Text) {
+        if is_held() {
+            let (node, family) = (node.clone(), family.clone());
+            return when_released(move || node.directory.unwatch(&node, &family));
+        }
         self.step(node, |state, _| {
             let Some(feeds) = state.feeds.get_mut(family) else {
                 return;
