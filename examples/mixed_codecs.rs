@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use aemp::{LocalNode, Map, PortId, Report, Value, routes};
+use aemp::error::Report;
+use aemp::{LocalNode, Map, PortId, Value, routes};
 use bytes::Bytes;
 
 const SECRET: &str = "correct horse battery staple";

@@ -3,7 +3,8 @@
 //!
 //! With `--serve` it stays, for the command: it prints what to type.
 
-use aemp::{LocalNode, NameError, PortRef, ReplyTo};
+use aemp::error::NameError;
+use aemp::{LocalNode, PortRef, ReplyTo};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

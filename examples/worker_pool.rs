@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
-use aemp::{LocalNode, Members, PortId, routes};
+use aemp::directory::Members;
+use aemp::{LocalNode, PortId, routes};
 use tokio::process::{Child, Command};
 
 const SECRET: &str = "correct horse battery staple";

@@ -86,30 +86,120 @@
 ))]
 pub mod guide;
 
-pub use aemp_core::*;
+#[doc(inline)]
+pub use aemp_core::{
+    Address, Call, CallError, Config, ConnectError, Context, Error, Gone, Inbox, InboxConfig,
+    Integer, Kill, LocalNode, Map, Message, Mismatch, Monitor, Node, NodeBuilder, NodeEvent,
+    NodeEvents, NodeId, Notify, Overflow, Port, PortId, PortName, PortRef, Reason, ReplyTo,
+    Restart, Result, Routes, SendError, ShutdownReport, StartError, Supervision, Supervisor, Tell,
+    Text, TimerGuard, TypedPort, Unhandled, Value, Values, reason, routes, typed,
+};
+#[doc(inline)]
+pub use aemp_core::{codec, handshake, policy, protocol, settings, transport};
 
 #[cfg(feature = "cbor")]
-#[doc(no_inline)]
+#[doc(inline)]
 pub use aemp_codec_cbor::{Cbor, notation};
-#[cfg(feature = "ciborium")]
-#[doc(no_inline)]
-pub use aemp_codec_cbor::{from_ciborium, to_ciborium};
 #[cfg(feature = "json")]
-#[doc(no_inline)]
-pub use aemp_codec_json::{Json, from_json, to_json};
+#[doc(inline)]
+pub use aemp_codec_json::Json;
+#[cfg(feature = "schema")]
+#[doc(inline)]
+pub use aemp_core::schema;
 #[cfg(feature = "profile")]
-#[doc(no_inline)]
+#[doc(inline)]
 pub use aemp_profile as profile;
-#[cfg(feature = "profile")]
-#[doc(no_inline)]
-pub use aemp_profile::{ConfigFile, Document, FileError, Scope, UsualFile, host_name};
+#[cfg(feature = "tls")]
+#[doc(inline)]
+pub use aemp_tls::Tls;
 #[cfg(feature = "tcp")]
-#[doc(no_inline)]
+#[doc(inline)]
 pub use aemp_transport_tcp::Tcp;
 
+/// Values to and from those of other libraries, exactly or with an error.
+pub mod convert {
+    #[cfg(feature = "ciborium")]
+    #[doc(inline)]
+    pub use aemp_codec_cbor::{from_ciborium, to_ciborium};
+    #[cfg(feature = "json")]
+    #[doc(inline)]
+    pub use aemp_codec_json::{from_json, to_json};
+    #[doc(inline)]
+    pub use aemp_core::ConvertError;
+}
+
+/// The [`Directory`](directory::Directory) that all nodes of a network share, and groups of ports in it.
+pub mod directory {
+    #[doc(inline)]
+    pub use aemp_core::directory::*;
+    #[doc(inline)]
+    pub use aemp_core::{Directory, DirectoryError, DirectoryRole, Group, Lease, Members, Pick};
+}
+
+/// Errors beside those at the root, and [`Report`](error::Report), which shows an error and its sources as one line.
+pub mod error {
+    #[doc(inline)]
+    pub use aemp_core::{
+        ChildError, NameError, ParseAddressError, ParseError, ParseIdError, Report, SeedError,
+        Stopped,
+    };
+}
+
+/// What a program needs that logs what peers have written: text that is safe to show, and a limit on the lines.
+pub mod logs {
+    #[doc(inline)]
+    pub use aemp_core::{Excerpt, LogAllowance};
+}
+
+/// The parts of a [`Message`]: what a type becomes ([`to_values`](message::to_values)), and messages as they came.
+pub mod message {
+    #[doc(inline)]
+    pub use aemp_core::message::{IntoIter, RawMessage, Spread, to_values};
+}
+
+/// What a node tells of itself and its connections, from [`LocalNode::stats`], [`connections`](LocalNode::connections),
+/// [`ports`](LocalNode::ports) and [`seeds`](LocalNode::seeds).
+pub mod stats {
+    #[doc(inline)]
+    pub use aemp_core::{
+        ConnectionInfo, ConnectionStats, NodeStats, PortStats, SeedInfo, SeedState, ShardStats,
+        Traffic, Undelivered,
+    };
+}
+
+/// Following the messages that cross a node's connections, by [`LocalNode::tap`].
+pub mod tap {
+    #[doc(inline)]
+    pub use aemp_core::{Direction, Tap, TapConfig, Tapped, TappedMessage};
+}
+
+/// Certificates: what [`Tls`] refuses, and the versions that it speaks.
 #[cfg(feature = "tls")]
-#[doc(no_inline)]
-pub use aemp_tls::{PemError, Refusal, Tls, Version as TlsVersion};
+pub mod tls {
+    #[doc(inline)]
+    pub use aemp_tls::{PemError, Refusal, Version};
+}
+
+/// The traits of arguments. Programs rarely name them, and most cannot be implemented outside of this library.
+pub mod traits {
+    #[doc(inline)]
+    pub use aemp_core::{
+        Arguments, Handler, IntoAction, IntoChild, IntoMessage, IntoReason, Outcome, SendFrom,
+        ToPort, TypedFn,
+    };
+}
+
+/// Values beside [`Value`], [`Map`] and [`Integer`]: from types and to types.
+pub mod value {
+    #[doc(inline)]
+    pub use aemp_core::value::{IntegerRangeError, from_value, perl_float, to_value};
+}
+
+/// Deliberate faults, with which the simulation is tested.
+#[cfg(aemp_faults)]
+pub use aemp_core::faults;
+#[doc(hidden)]
+pub use aemp_core::{faulty, nearest};
 
 /// A builder of a node with every transport and codec that a feature has enabled, CBOR before JSON, and the
 /// configuration file that AnyEvent::MP has, too: `aemp::node().profile("seed")`.
@@ -130,7 +220,7 @@ pub fn node() -> NodeBuilder {
     #[cfg(feature = "tcp")]
     let builder = builder.transport(Tcp::new());
     #[cfg(feature = "profile")]
-    let builder = builder.profiles(UsualFile);
+    let builder = builder.profiles(profile::UsualFile);
     #[cfg(feature = "tls")]
     let builder = builder.tls_loader(Tls::from_pem);
     builder

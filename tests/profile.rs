@@ -3,7 +3,8 @@
 use std::time::Duration;
 use std::{env, fs, process};
 
-use aemp::{ConfigFile, Scope, Value};
+use aemp::Value;
+use aemp::profile::{ConfigFile, Scope};
 
 #[tokio::test]
 async fn two_profiles_of_one_file_make_a_network() {
@@ -56,7 +57,7 @@ async fn auth_methods_are_those_of_the_configuration() {
     // The same secret, and no method in common.
     let apart = node("hmac_sha3_512").seed(&address).start().await.unwrap();
     let joined = tokio::time::timeout(Duration::from_secs(20), apart.joined());
-    let error = aemp::Report(&joined.await.unwrap().unwrap_err()).to_string();
+    let error = aemp::error::Report(&joined.await.unwrap().unwrap_err()).to_string();
     assert!(error.contains("no auth method in common"), "{error}");
     let alike = node("cleartext").seed(&address).start().await.unwrap();
     let joined = tokio::time::timeout(Duration::from_secs(20), alike.joined());

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use aemp::Map;
+use aemp::logs::Excerpt;
 use aemp::transport::{Certificate, TlsInfo};
-use aemp::{Excerpt, Map};
 
 /// A certificate whose validity ends within this time is worth a word.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);

@@ -1,7 +1,8 @@
 //! `Context`: what commands work with while they run.
 
+use aemp::profile::ConfigFile;
 use aemp::profile::{Key, Profile};
-use aemp::{ConfigFile, Map, Value};
+use aemp::{Map, Value};
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;

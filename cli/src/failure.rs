@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use aemp::FileError;
+use aemp::profile::FileError;
 use aemp::profile::{Place, ProfileError};
 
 /// Why a command line came to an end before its own.
@@ -28,7 +28,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Network(#[from] crate::network::Failure),
     /// One of the lines that the shell was given.
-    #[error("line {number}: {}", aemp::Report(&**failure))]
+    #[error("line {number}: {}", aemp::error::Report(&**failure))]
     Line {
         /// Counted from 1.
         number: usize,

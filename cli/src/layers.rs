@@ -1,7 +1,8 @@
 //! `Layers`: what a configuration on this host is made of, besides what a command line says.
 
+use aemp::profile::{ConfigFile, Document, Scope};
 use aemp::profile::{Key, Sources};
-use aemp::{ConfigFile, Document, Map, Scope, Value};
+use aemp::{Map, Value};
 
 use crate::failure::Failure;
 use crate::random::random;
@@ -38,7 +39,7 @@ impl Layers {
         Ok(Self {
             file: file.read()?.to_value(),
             no_file: file.no_file(),
-            host: aemp::host_name()?,
+            host: aemp::profile::host_name()?,
             word: random::<6>()?
                 .iter()
                 .map(|byte| format!("{byte:02x}"))

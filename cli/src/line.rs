@@ -1,7 +1,8 @@
 //! `Line`: what one command line's commands know of it.
 
+use aemp::Value;
+use aemp::profile::{ConfigFile, Document, Scope};
 use aemp::profile::{Key, Place, Sources};
-use aemp::{ConfigFile, Document, Scope, Value};
 
 use crate::failure::Failure;
 use crate::layers::effective;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use aemp::Report;
+use aemp::error::Report;
 
 use crate::failure::Failure;
 use crate::{progress, terminal};

@@ -232,7 +232,8 @@ fn element(value: &Value) -> Json {
                 .map(|(key, value)| (name(key), element(value)))
                 .collect()
         }
-        other => aemp::to_json(other).unwrap_or_else(|_| json!({"$diagnostic": other.to_string()})),
+        other => aemp::convert::to_json(other)
+            .unwrap_or_else(|_| json!({"$diagnostic": other.to_string()})),
     }
 }
 

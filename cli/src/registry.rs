@@ -1,6 +1,7 @@
 //! `Registry`: the services that an `aemp` command has.
 
-use aemp::{LocalNode, NodeBuilder, Outcome, Text};
+use aemp::traits::Outcome;
+use aemp::{LocalNode, NodeBuilder, Text};
 use std::fmt;
 
 /// Services by name, for configurations to name. A service is a function that a starting node calls with itself and the

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use aemp::message::Values;
+use aemp::Values;
 use aemp::{LocalNode, NodeBuilder, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;

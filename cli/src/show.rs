@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 
+use aemp::profile::Document;
 use aemp::profile::{Key, ProfileError, nearest};
-use aemp::{Document, Map, Value};
+use aemp::{Map, Value};
 
 use crate::failure::Failure;
 use crate::network::Port;

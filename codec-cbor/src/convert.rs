@@ -11,11 +11,11 @@ use ciborium::Value as Cbor;
 /// use aemp::Value;
 /// let value = Value::from(vec!["add".into(), Value::Tag(32, Box::new("a:b".into()))]);
 /// let uri = ciborium::Value::Tag(32, Box::new("a:b".into()));
-/// assert_eq!(aemp::to_ciborium(&value)?, ciborium::Value::Array(vec!["add".into(), uri]));
+/// assert_eq!(aemp::convert::to_ciborium(&value)?, ciborium::Value::Array(vec!["add".into(), uri]));
 ///
-/// let error = aemp::to_ciborium(&Value::Simple(99)).unwrap_err();
+/// let error = aemp::convert::to_ciborium(&Value::Simple(99)).unwrap_err();
 /// assert_eq!(error.to_string(), "the value holds simple(99), which ciborium has no form for");
-/// # Ok::<(), aemp::ConvertError>(())
+/// # Ok::<(), aemp::convert::ConvertError>(())
 /// ```
 ///
 /// # Errors
@@ -30,8 +30,8 @@ pub fn to_ciborium(value: &Value) -> Result<Cbor, ConvertError> {
 /// ```
 /// use aemp::Value;
 /// let cbor = ciborium::Value::Map(vec![(1.into(), ciborium::Value::Bytes(vec![0xff]))]);
-/// assert_eq!(aemp::from_ciborium(cbor)?.to_string(), "{1: h'ff'}");
-/// # Ok::<(), aemp::ConvertError>(())
+/// assert_eq!(aemp::convert::from_ciborium(cbor)?.to_string(), "{1: h'ff'}");
+/// # Ok::<(), aemp::convert::ConvertError>(())
 /// ```
 ///
 /// # Errors

@@ -10,12 +10,12 @@ use serde_json::{Number, Value as Json};
 /// ```
 /// use aemp::Value;
 /// let value = Value::from(vec!["add".into(), 41.into(), Value::from(0.5)]);
-/// assert_eq!(aemp::to_json(&value)?, serde_json::json!(["add", 41, 0.5]));
+/// assert_eq!(aemp::convert::to_json(&value)?, serde_json::json!(["add", 41, 0.5]));
 ///
 /// let bytes = Value::from(vec![1.into(), bytes::Bytes::from_static(b"\xff").into()]);
-/// let error = aemp::to_json(&bytes).unwrap_err();
+/// let error = aemp::convert::to_json(&bytes).unwrap_err();
 /// assert_eq!(error.to_string(), "the value at [1] holds bytes, which JSON has no form for");
-/// # Ok::<(), aemp::ConvertError>(())
+/// # Ok::<(), aemp::convert::ConvertError>(())
 /// ```
 ///
 /// # Errors
@@ -30,10 +30,10 @@ pub fn to_json(value: &Value) -> Result<Json, ConvertError> {
 ///
 /// ```
 /// use aemp::Value;
-/// let value = aemp::from_json(serde_json::json!({"pi": 3.14, "n": [1, null]}))?;
+/// let value = aemp::convert::from_json(serde_json::json!({"pi": 3.14, "n": [1, null]}))?;
 /// assert_eq!(value["pi"], Value::from(3.14));
 /// assert_eq!(value["n"][0], Value::from(1));
-/// # Ok::<(), aemp::ConvertError>(())
+/// # Ok::<(), aemp::convert::ConvertError>(())
 /// ```
 ///
 /// # Errors

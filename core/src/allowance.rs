@@ -15,7 +15,7 @@ use crate::rate_limiter::RateLimiter;
 ///
 /// ```
 /// # use std::time::Duration;
-/// let lines = aemp::LogAllowance::new("requests to the till", 2, Duration::from_secs(60));
+/// let lines = aemp::logs::LogAllowance::new("requests to the till", 2, Duration::from_secs(60));
 /// let mut said = 0;
 /// for request in 0..10 {
 ///     if lines.admits() {

@@ -114,7 +114,7 @@ impl fmt::Debug for Error {
 ///
 /// ```
 /// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
-/// use aemp::NameError;
+/// use aemp::error::NameError;
 /// match node.port_named("log", |_, message| println!("{message:?}")) {
 ///     Ok(port) => println!("{port} is new"),
 ///     Err(NameError::Taken { .. }) => println!("somebody logs already"),
@@ -142,7 +142,7 @@ pub enum NameError {
 ///
 /// ```
 /// # async fn example(pool: aemp::Supervisor) -> aemp::Result<()> {
-/// use aemp::ChildError;
+/// use aemp::error::ChildError;
 /// match pool.remove("worker 7").await {
 ///     Ok(()) => println!("it has ended"),
 ///     Err(ChildError::Unknown { name, .. }) => println!("there is no {name}"),
@@ -385,7 +385,7 @@ impl std::error::Error for SeedError {
 ///
 /// ```
 /// # async fn example(node: aemp::LocalNode, meter: aemp::PortId) -> aemp::Result<()> {
-/// use aemp::Stopped;
+/// use aemp::error::Stopped;
 /// async fn produce(node: aemp::LocalNode, meter: aemp::PortId) -> Result<(), Stopped> {
 ///     for n in 0.. {
 ///         node.send(&meter, ("measured", n));

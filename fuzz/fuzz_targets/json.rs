@@ -1,8 +1,9 @@
 //! The JSON decoder: the same in any pieces, and what `serde_json` reads in the same bytes.
 #![no_main]
 
+use aemp::Json;
 use aemp::codec::{DecodeError, Envelope};
-use aemp::{Json, to_json};
+use aemp::convert::to_json;
 use aemp_fuzz::decode_both_ways;
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;

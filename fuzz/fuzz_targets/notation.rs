@@ -1,7 +1,8 @@
 //! Diagnostic notation: what is read is written as it was, and JSON is read as JSON.
 #![no_main]
 
-use aemp::{from_json, notation};
+use aemp::convert::from_json;
+use aemp::notation;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -28,10 +29,10 @@ fuzz_target!(|data: &[u8]| {
             }
         };
         // Where a key stands twice, serde_json keeps the last; integers beyond its range are floats.
-        if let Ok(theirs) = aemp::to_json(&value) {
+        if let Ok(theirs) = aemp::convert::to_json(&value) {
             assert_eq!(theirs, json);
             assert_eq!(
-                from_json(json).map(|value| aemp::to_json(&value)),
+                from_json(json).map(|value| aemp::convert::to_json(&value)),
                 Ok(Ok(theirs))
             );
         }

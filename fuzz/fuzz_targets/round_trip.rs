@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use aemp::Values;
 use aemp::codec::{Codec, Frame, Outgoing, PeerInfo};
-use aemp::message::Values;
 use aemp::{Cbor, Json, Value, notation};
 use aemp_fuzz::{PERL, decode};
 use bytes::BytesMut;

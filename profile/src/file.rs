@@ -30,7 +30,8 @@ const UTF_16: &str =
 /// A configuration file. It may not exist.
 ///
 /// ```
-/// use aemp::{ConfigFile, Scope, Value};
+/// use aemp::Value;
+/// use aemp::profile::{ConfigFile, Scope};
 ///
 /// let folder = std::env::temp_dir().join(format!("aemp-doc-{}", std::process::id()));
 /// std::fs::create_dir_all(&folder)?;

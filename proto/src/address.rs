@@ -25,7 +25,7 @@ const MAX_ADDRESS: usize = 1024;
 /// assert_eq!(plain, "tcp:127.0.0.1:4040".parse()?);
 /// let other: Address = "pipe:/run/app".parse()?;
 /// assert_eq!((other.scheme(), other.target()), ("pipe", "/run/app"));
-/// # Ok::<(), aemp::ParseAddressError>(())
+/// # Ok::<(), aemp::error::ParseAddressError>(())
 /// ```
 ///
 /// [protocol.md section 1]: crate::protocol#1-names

@@ -12,7 +12,7 @@ use crate::{Excerpt, Value};
 /// A conversion makes the error at the element, and adds a step for each array and map on the way out:
 ///
 /// ```
-/// use aemp::ConvertError;
+/// use aemp::convert::ConvertError;
 /// let error = ConvertError::lacking("bytes", "JSON").below_index(1).below_key(&"payload".into());
 /// assert_eq!(error.to_string(), "the value at .payload[1] holds bytes, which JSON has no form for");
 /// assert_eq!(error.path(), ".payload[1]");

@@ -10,7 +10,8 @@ use std::fmt::{self, Write};
 /// bytes. Longer text ends in three dots; the rest is not formatted at all.
 ///
 /// ```
-/// use aemp::{Excerpt, reason};
+/// use aemp::reason;
+/// use aemp::logs::Excerpt;
 /// let why = reason!["die", "\x1b[2Jall is well\n2031-01-01 INFO up"];
 /// assert_eq!(Excerpt(&why).to_string(), r"die: \u{1b}[2Jall is well\n2031-01-01 INFO up");
 /// assert_eq!(format!("{:.6?}", Excerpt("too long")), r#""too lo"..."#);

@@ -26,7 +26,7 @@ const MAX_NODE_ID: usize = 255;
 /// let id: NodeId = "server".parse()?;
 /// assert_eq!(id.as_str(), "server");
 /// assert!("no spaces".parse::<NodeId>().is_err());
-/// # Ok::<(), aemp::id::ParseIdError>(())
+/// # Ok::<(), aemp::error::ParseIdError>(())
 /// ```
 #[derive(Clone)]
 pub struct NodeId(Arc<str>);
@@ -227,7 +227,7 @@ impl<'de> Deserialize<'de> for PortName {
 /// assert_eq!(id.node().as_str(), "server");
 /// assert_eq!(id.port().as_str(), "echo");
 /// assert_eq!(id.to_string(), "server#echo");
-/// # Ok::<(), aemp::id::ParseIdError>(())
+/// # Ok::<(), aemp::error::ParseIdError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortId {

@@ -177,7 +177,8 @@ impl<E: Error> From<E> for Reason {
 /// `Box<dyn Error>` without `Send + Sync` does not: Rust has no conversion for it.
 ///
 /// ```
-/// use aemp::{IntoReason, reason};
+/// use aemp::reason;
+/// use aemp::traits::IntoReason;
 /// assert_eq!("no paper".into_reason(), reason!["die", "no paper"]);
 /// assert_eq!(reason!["no_paper", 2].into_reason(), reason!["no_paper", 2]);
 /// ```

@@ -10,7 +10,7 @@ use std::fmt;
 ///
 /// ```
 /// # fn example(node: aemp::LocalNode, port: aemp::PortId) {
-/// use aemp::Report;
+/// use aemp::error::Report;
 /// if let Err(error) = node.try_send(&port, ("limit", f64::NAN)) {
 ///     println!("{}", Report(&error));
 /// }

@@ -1,7 +1,8 @@
 //! Conversions to the values of serde_json and ciborium and back: exact, or an error that names the place.
 
 use aemp::codec::{Capabilities, MAX_DEPTH};
-use aemp::{ConvertError, Integer, Map, Value};
+use aemp::convert::ConvertError;
+use aemp::{Integer, Map, Value};
 use aemp_codec_cbor::{from_ciborium, to_ciborium};
 use aemp_codec_json::{from_json, to_json};
 use bytes::Bytes;

@@ -1,7 +1,8 @@
 //! What holds for every value, every split and every input.
 
+use aemp::Values;
 use aemp::codec::{Codec, DecodeError, Outgoing};
-use aemp::message::{Spread, Values, to_values};
+use aemp::message::{Spread, to_values};
 use aemp::value::{from_value, to_value};
 use aemp::{Integer, Map, Value};
 use aemp_codec_cbor::{Cbor, to_ciborium};
@@ -37,7 +38,7 @@ pub(crate) fn there_and_back(codec: &dyn Codec, values: &[Value], seeds: &[prop:
                 values[1..]
             );
         }
-        let wire_body = aemp::IntoMessage::outgoing(message);
+        let wire_body = aemp::traits::IntoMessage::outgoing(message);
         assert_eq!(encode(codec, wire_body).unwrap(), wire);
     }
 }

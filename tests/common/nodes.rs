@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aemp::{ConnectionInfo, LocalNode, PortId};
+use aemp::stats::ConnectionInfo;
+use aemp::{LocalNode, PortId};
 
 pub(crate) const SECRET: &str = "correct horse battery staple";
 

@@ -206,7 +206,7 @@ async fn inside(how: &str) {
     let node: LocalNode = node("inside", how).seed(ROUTER).start().await.unwrap();
     println!("@ here");
     if let Err(error) = soon(node.joined()).await {
-        println!("@ not joined: {}", aemp::Report(&*error.error));
+        println!("@ not joined: {}", aemp::error::Report(&*error.error));
     } else {
         let asked = node.call(port("outside#heard"), ("echo", "confidential"));
         let (text,): (String,) = soon(asked).await.unwrap();

@@ -38,7 +38,7 @@ pub(crate) async fn run(id: String) {
     let node = node.start().await.unwrap();
     match node.joined().await {
         Ok(()) => println!("@ready {}", node.addresses()[0]),
-        Err(error) => println!("@failed {}", aemp::Report(&error)),
+        Err(error) => println!("@failed {}", aemp::error::Report(&error)),
     }
     std::future::pending::<()>().await;
 }

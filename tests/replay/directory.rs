@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aemp::{DirectoryError, DirectoryRole, PortId, Reason, Text, Value};
+use aemp::directory::{DirectoryError, DirectoryRole};
+use aemp::{PortId, Reason, Text, Value};
 use tokio::task::JoinHandle;
 
 use crate::recording::What;

@@ -59,7 +59,10 @@ async fn a_node_that_is_its_own_seed_drops_it_as_recorded() {
         (Vec::new(), Vec::new())
     );
     node.joined().await.unwrap();
-    assert_eq!(node.directory().role(), aemp::DirectoryRole::Global);
+    assert_eq!(
+        node.directory().role(),
+        aemp::directory::DirectoryRole::Global
+    );
     let again = relay.accept(&connection.relay, None);
     assert!(
         tokio::time::timeout(Duration::from_secs(300), again)

@@ -1,7 +1,7 @@
 //! The second half of a replay: what the recorded program did on its own account, done through our API, and what
 //! our program gets to see.
 
-use aemp::message::Values;
+use aemp::Values;
 use aemp::{CallError, LocalNode, Message, PortId, Reason, Value};
 use tokio::task::JoinHandle;
 

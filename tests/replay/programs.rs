@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use aemp::message::Values;
+use aemp::Values;
 use aemp::{Context, LocalNode, Message, PortId, Reason, Value, reason, routes};
 use tokio::sync::mpsc::UnboundedSender;
 

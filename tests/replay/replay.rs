@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
-use aemp::message::Values;
+use aemp::Values;
 use aemp::{CallError, LocalNode, Monitor, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;

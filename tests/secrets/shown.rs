@@ -48,7 +48,11 @@ async fn no_line_of_the_log_shows_a_secret() {
             node.connections(),
             node.seeds()
         ));
-        texts.extend(joined.err().map(|error| aemp::Report(&error).to_string()));
+        texts.extend(
+            joined
+                .err()
+                .map(|error| aemp::error::Report(&error).to_string()),
+        );
         node.shutdown().await;
     }
     // In clear text: right, accepted, wrong, and where something else should be.

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aemp::policy::{Permission, Rule, Rules};
-use aemp::{ConnectionStats, Context, LocalNode, Message, NodeBuilder, PortId};
+use aemp::stats::ConnectionStats;
+use aemp::{Context, LocalNode, Message, NodeBuilder, PortId};
 
 use crate::nodes::{link, soon};
 use crate::scene::{Scene, Socket, takes_cleartext, until};

@@ -183,7 +183,7 @@ pub(crate) fn contains(bytes: &[u8], part: &[u8]) -> bool {
 
 /// Why `node` could not join.
 pub(crate) async fn failure(node: &LocalNode) -> String {
-    aemp::Report(&*soon(node.joined()).await.unwrap_err().error).to_string()
+    aemp::error::Report(&*soon(node.joined()).await.unwrap_err().error).to_string()
 }
 
 /// Waits until `condition` holds, at most 60 seconds.

@@ -52,7 +52,7 @@ async fn no_connection_comes_up_if_a_byte_of_either_greeting_is_changed() {
                 assert!(matches!(scene.event().await, NodeEvent::Down { .. }));
                 break;
             }
-            let why = aemp::Report(&*joined.unwrap_err().error).to_string();
+            let why = aemp::error::Report(&*joined.unwrap_err().error).to_string();
             assert!(d.connections().is_empty(), "{end} {at}: {why}");
             soon(said).await.unwrap();
             at += 1;
@@ -86,7 +86,7 @@ async fn mangled(scene: &Scene, end: usize, number: usize, (what, mangle): (&str
         false => bytes,
     });
     let (d, said) = scene.between(quick, PLAIN, change).await;
-    let why = aemp::Report(&*soon(d.joined()).await.expect_err(what).error).to_string();
+    let why = aemp::error::Report(&*soon(d.joined()).await.expect_err(what).error).to_string();
     assert!(d.connections().is_empty(), "{end} {number} {what}: {why}");
     soon(said).await.unwrap();
 }

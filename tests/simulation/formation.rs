@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aemp::directory::DirectoryRole;
 use aemp::directory::Watch;
-use aemp::{DirectoryRole, LocalNode, PortId, Text, Value, routes};
+use aemp::{LocalNode, PortId, Text, Value, routes};
 use tokio::time::Instant;
 
 use crate::cluster::SECRET;

@@ -269,7 +269,7 @@ async fn a_name_is_looked_up_anew_at_each_attempt_at_a_seed() {
         .start()
         .await
         .unwrap();
-    let why = aemp::Report(&soon(b.joined()).await.unwrap_err()).to_string();
+    let why = aemp::error::Report(&soon(b.joined()).await.unwrap_err()).to_string();
     assert!(why.contains("no such name"), "{why}");
     let (a, _) = listening(&network, "a", "first").await;
     names.set("seed", "first");

@@ -162,7 +162,7 @@ async fn a_node_whose_id_is_taken_and_who_refuses_it_say_so() {
     let scene = Scene::new(|_| ()).await;
     let twin = |seed: &str| node("b", &scene.network).seed(seed).start();
     let second = twin("mem:a").await.unwrap();
-    let error = aemp::Report(&soon(second.joined()).await.unwrap_err()).to_string();
+    let error = aemp::error::Report(&soon(second.joined()).await.unwrap_err()).to_string();
     let said = "\"a\" closed the connection before it said anything (AEMP nodes never say why): it ended, its secret \
                 differs, or another node has this node's ID; its log may say more";
     assert!(error.contains(said), "{error}");
@@ -182,7 +182,7 @@ async fn a_node_whose_id_is_taken_and_who_refuses_it_say_so() {
         .await
         .unwrap();
     let third = twin("mem:twin").await.unwrap();
-    let error = aemp::Report(&soon(third.joined()).await.unwrap_err()).to_string();
+    let error = aemp::error::Report(&soon(third.joined()).await.unwrap_err()).to_string();
     let said = "says that it is \"b\", which is this node's own ID, and it is another node: give each an ID of its own";
     assert!(error.contains(said), "{error}");
     drop(first);

@@ -199,7 +199,7 @@ async fn a_wrong_secret_is_told_to_who_dials_as_well() {
         .secret("another secret of enough bytes")
         .seed("mem:a");
     let dialler = dialler.start().await.unwrap();
-    let error = aemp::Report(&soon(dialler.joined()).await.unwrap_err()).to_string();
+    let error = aemp::error::Report(&soon(dialler.joined()).await.unwrap_err()).to_string();
     let expected = [
         "node \"wrong\" could not join through mem:a",
         "\"a\" closed the connection before it said anything",

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 
+use aemp::stats::ConnectionStats;
 use aemp::transport::{Listener, SocketConfig, Stream, Transport};
-use aemp::{Address, ConnectionStats, LocalNode, PortId, routes};
+use aemp::{Address, LocalNode, PortId, routes};
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::consume_budget;

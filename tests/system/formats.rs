@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aemp::codec::{BoxError, Capabilities, Head, Out, ValueCodec, ValueFormat};
-use aemp::{
-    LocalNode, Message, NodeBuilder, Notify, PortId, TapConfig, Tapped, Value, reason, routes,
-};
+use aemp::tap::{TapConfig, Tapped};
+use aemp::{LocalNode, Message, NodeBuilder, Notify, PortId, Value, reason, routes};
 use bytes::Bytes;
 
 use crate::codec_msgpack::MsgPack;
@@ -260,7 +259,7 @@ async fn a_faulty_format_ends_its_connection_with_a_reason_and_no_other() {
     linked(&b, "a").await;
     *fault.lock().unwrap() = "write panics";
     let error = b.try_send(&at_a, ("echo", 1, "b#")).unwrap_err();
-    let error = aemp::Report(&error).to_string();
+    let error = aemp::error::Report(&error).to_string();
     assert!(error.contains("msgpack: a panic: write panics"), "{error}");
     *fault.lock().unwrap() = "";
     answers(&b, &at_a).await;

@@ -65,7 +65,7 @@ async fn a_call_crosses_the_network_with_every_pair_of_codecs() {
                     .map(|name| String::from(*name))
             };
             let Some(expected) = common(ours, theirs) else {
-                let error = aemp::Report(&soon(b.joined()).await.unwrap_err()).to_string();
+                let error = aemp::error::Report(&soon(b.joined()).await.unwrap_err()).to_string();
                 assert!(error.contains("json") && error.contains("cbor"), "{error}");
                 continue;
             };
@@ -399,7 +399,7 @@ async fn what_json_cannot_carry_is_refused_with_its_path() {
     let inbox = a.inbox();
     let payload = aemp::Map::from_iter([("payload", bytes::Bytes::from_static(b"\0"))]);
     let error = b.try_send(inbox.id(), ("store", (0, payload.clone())));
-    let error = aemp::Report(&error.unwrap_err()).to_string();
+    let error = aemp::error::Report(&error.unwrap_err()).to_string();
     let expected = format!(
         "message to \"{}\" not sent: element 1 at [1].payload holds bytes, and this connection speaks json, which has none",
         inbox.id()

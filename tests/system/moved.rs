@@ -46,7 +46,7 @@ async fn a_message_and_an_answer_between_typed_ports_are_not_serialised() {
     assert!(Arc::ptr_eq(&back, &content));
     // A sender that does not know the type is told.
     let error = node.try_send(shelf.id(), Parcel::Of(content)).unwrap_err();
-    let error = aemp::Report(&error).to_string();
+    let error = aemp::error::Report(&error).to_string();
     assert!(error.contains("it stays here"), "{error}");
 }
 
@@ -135,7 +135,7 @@ async fn a_port_of_another_type_gets_the_message_serialised_or_lives_on_without_
         reply.send(cx, Parcel::Of("lost".into()));
     });
     let error = soon(node.call::<u64>(&open, ("open",))).await.unwrap_err();
-    let error = aemp::Report(&error).to_string();
+    let error = aemp::error::Report(&error).to_string();
     assert!(error.contains("it stays here"), "{error}");
 }
 
@@ -214,7 +214,7 @@ async fn a_typed_port_has_a_beginning_and_an_end() {
     drop(watch);
 }
 
-fn values(message: impl Serialize) -> aemp::message::Values {
+fn values(message: impl Serialize) -> aemp::Values {
     to_values(&message).unwrap()
 }
 
@@ -245,6 +245,6 @@ async fn a_message_to_the_node_itself_is_serialised() {
     let error = node
         .try_tell(&there, Parcel::Of("lost".into()))
         .unwrap_err();
-    let error = aemp::Report(&error).to_string();
+    let error = aemp::error::Report(&error).to_string();
     assert!(error.contains("it stays here"), "{error}");
 }

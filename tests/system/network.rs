@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aemp::{
-    DirectoryError, DirectoryRole, LocalNode, Members, NodeId, PortId, Text, Value, routes,
-};
+use aemp::directory::{DirectoryError, DirectoryRole, Members};
+use aemp::{LocalNode, NodeId, PortId, Text, Value, routes};
 
 use crate::common::{Network, linked, node, soon, unlinked, until};
 
@@ -274,7 +273,7 @@ async fn a_node_with_seeds_does_not_answer_before_it_has_a_master() {
     second.shutdown().await;
     assert_eq!(
         soon(directory.keys("f")).await,
-        Err(DirectoryError::Stopped(aemp::Stopped))
+        Err(DirectoryError::Stopped(aemp::error::Stopped))
     );
     assert_eq!(soon(directory.watch("f").unwrap().recv()).await, None);
 }

@@ -3,7 +3,8 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use aemp::{Context, Message, NodeEvent, PortId, Stopped};
+use aemp::error::Stopped;
+use aemp::{Context, Message, NodeEvent, PortId};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::common::{Network, linked, node, soon};

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use aemp::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, TokenWriter};
+use aemp::stats::SeedState;
 use aemp::transport::{Listener, SocketConfig, Stream, Transport};
-use aemp::{Address, ConnectError, Json, LocalNode, PortId, SeedState, StartError, reason, routes};
+use aemp::{Address, ConnectError, Json, LocalNode, PortId, StartError, reason, routes};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -277,6 +278,6 @@ async fn a_node_does_not_start_when_listening_panics() {
     arm(&fault, "listen");
     let error = b.bind("mem:b").start().await.unwrap_err();
     assert!(matches!(&error, StartError::Listen { .. }), "{error}");
-    let error = aemp::Report(&error).to_string();
+    let error = aemp::error::Report(&error).to_string();
     assert!(error.contains("listen panics"), "{error}");
 }

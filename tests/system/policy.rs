@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aemp::policy::{Action, Permission, Policy, Rule, Rules};
-use aemp::{ConnectionInfo, LocalNode, NodeEvent, PortId, Reason, routes};
+use aemp::stats::ConnectionInfo;
+use aemp::{LocalNode, NodeEvent, PortId, Reason, routes};
 use tokio::time::Instant;
 
 use crate::common::{Network, linked, node, soon, until};

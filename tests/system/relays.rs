@@ -1,6 +1,7 @@
 //! Relays: a message that a peer has passed on arrives as it is or not at all, and asks for nothing in another's name.
 
-use aemp::{ConnectionStats, PortId, Value};
+use aemp::stats::ConnectionStats;
+use aemp::{PortId, Value};
 
 use crate::common::{Network, linked, node, soon, until};
 use crate::failures::Scene;

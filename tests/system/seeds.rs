@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use aemp::handshake::{HandshakeError, Stage};
-use aemp::{Address, ConnectError, LocalNode, NodeId, SeedState};
+use aemp::stats::SeedState;
+use aemp::{Address, ConnectError, LocalNode, NodeId};
 use tokio::time::Instant;
 
 use crate::common::{Network, linked, node, soon, unlinked, until};

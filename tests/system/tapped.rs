@@ -1,6 +1,7 @@
 //! Taps: what crosses a node's links is shown, within limits, and nothing waits for who looks.
 
-use aemp::{Direction, LocalNode, Message, NodeId, PortId, Tap, TapConfig, Tapped, TappedMessage};
+use aemp::tap::{Direction, Tap, TapConfig, Tapped, TappedMessage};
+use aemp::{LocalNode, Message, NodeId, PortId};
 
 use crate::common::{Network, linked, node, soon};
 

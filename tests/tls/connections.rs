@@ -1,7 +1,8 @@
 //! Connections that come up, what is known of them, and how they end.
 
 use aemp::handshake::AuthMethod;
-use aemp::{Tls, TlsVersion, Value};
+use aemp::tls::Version as TlsVersion;
+use aemp::{Tls, Value};
 
 use crate::certificates::{own, plain};
 use crate::log::Log;
@@ -66,14 +67,14 @@ async fn a_node_without_tls_is_refused_in_either_direction() {
     let with = |id| node(id, &made.pem([])).secret(SECRET);
     let without = |id| aemp::node().id(id).secret(SECRET);
     let (_with, _without, joined) = start(without("without"), with("with")).await;
-    let error = aemp::Report(&joined.unwrap_err()).to_string();
+    let error = aemp::error::Report(&joined.unwrap_err()).to_string();
     let expected = "\"without\" does not offer TLS, and this node has a certificate: give it one too, or allow plain \
                     connections with tls_fallback";
     assert!(error.contains(expected), "{error}");
 
     let (log, _guard) = Log::start();
     let (_with, _without, joined) = start(with("with"), without("without")).await;
-    let error = aemp::Report(&joined.unwrap_err()).to_string();
+    let error = aemp::error::Report(&joined.unwrap_err()).to_string();
     let expected = "\"with\" closed the connection after the greetings: it has a certificate, and this node has none, so \
                     that it does not offer TLS; set cert here";
     assert!(error.contains(expected), "{error}");

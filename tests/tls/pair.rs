@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aemp::{LocalNode, NodeBuilder, PortId, SeedError, Value};
+use aemp::error::SeedError;
+use aemp::{LocalNode, NodeBuilder, PortId, Value};
 
 use crate::nodes::soon;
 use crate::process::echo;

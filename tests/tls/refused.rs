@@ -18,7 +18,7 @@ async fn connect(role: Dialler, a: &str, b: &str) -> Outcome {
     let (dialler, acceptor) = role.nonces(node("b", b), node("a", a));
     let (a, b, joined) = start(acceptor, dialler).await;
     let dialler = joined.map_or_else(
-        |error| aemp::Report(&*error.error).to_string(),
+        |error| aemp::error::Report(&*error.error).to_string(),
         |()| String::new(),
     );
     if dialler.is_empty() {

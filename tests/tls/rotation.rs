@@ -158,7 +158,7 @@ async fn a_pem_that_cannot_be_used_changes_nothing() {
         assert_eq!(tls.certificate().subject, "CN=old");
         // The same at start.
         let refused = aemp::node().certificate(pem).start().await.unwrap_err();
-        let refused = aemp::Report(&refused).to_string();
+        let refused = aemp::error::Report(&refused).to_string();
         assert!(
             refused.contains("the certificate cannot be used: ") && refused.contains(expected),
             "{refused}"

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use aemp::Tls;
 use aemp::handshake::TlsRole;
+use aemp::tls::Version as TlsVersion;
 use aemp::transport::{Secure, SecureConfig};
-use aemp::{Tls, TlsVersion};
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::ring::{self, sign::any_supported_type};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};

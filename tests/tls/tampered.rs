@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aemp::{LocalNode, NodeBuilder, SeedState, Value};
+use aemp::stats::SeedState;
+use aemp::{LocalNode, NodeBuilder, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -221,7 +222,7 @@ async fn what_is_no_tls_is_refused_with_words() {
     let (mut stranger, _) = soon(listener.accept()).await.unwrap();
     let lines = b"aemp;1;x;tls_sha3_512;cbor;tls=1.0\n~\nHTTP/1.1 400 Bad Request\r\n\r\n";
     stranger.write_all(lines).await.unwrap();
-    let error = aemp::Report(&*soon(b.joined()).await.unwrap_err().error).to_string();
+    let error = aemp::error::Report(&*soon(b.joined()).await.unwrap_err().error).to_string();
     assert!(error.contains(expected), "{error}");
     // And one that closes at once.
     let (mut stranger, _) = soon(listener.accept()).await.unwrap();

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aemp::handshake::{self, Nonce, Settings};
 use aemp::profile::{Key, Profile};
-use aemp::{Address, Map, PemError, Tls, Value};
+use aemp::tls::PemError;
+use aemp::{Address, Map, Tls, Value};
 
 use super::{Description, Step, Takes};
 use crate::arguments::text;

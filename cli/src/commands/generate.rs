@@ -2,8 +2,9 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use aemp::Value;
+use aemp::profile::Document;
 use aemp::profile::Key;
-use aemp::{Document, Value};
 
 use super::{Step, change};
 use crate::failure::Failure;

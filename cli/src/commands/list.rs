@@ -1,7 +1,8 @@
 //! `addseed`, `delseed` and the like: one element of a list more or fewer.
 
+use aemp::Value;
+use aemp::profile::{Document, Scope};
 use aemp::profile::{Key, nearest};
-use aemp::{Document, Scope, Value};
 
 use super::{Description, Step, Takes, change};
 use crate::checking::check;

@@ -28,8 +28,9 @@ mod tap;
 mod top;
 mod trace;
 
+use aemp::Value;
+use aemp::profile::{Document, Scope};
 use aemp::profile::{Key, nearest as nearest_of};
-use aemp::{Document, Scope, Value};
 
 use crate::context::Context;
 use crate::failure::Failure;

@@ -48,7 +48,7 @@ fn start(context: &mut Context, given: Given) -> Result<(), Failure> {
     match ended {
         Ok(Ended::Stopped) => Ok(()),
         Ok(Ended::Restart) => Err(again()),
-        Err(error) => Err(Failure::Failed(aemp::Report(&error).to_string())),
+        Err(error) => Err(Failure::Failed(aemp::error::Report(&error).to_string())),
     }
 }
 

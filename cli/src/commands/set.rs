@@ -1,7 +1,8 @@
 //! `setKEY VALUE`, `KEY VALUE` and `delKEY`, for every key of protocol.md section 9.
 
+use aemp::Value;
+use aemp::profile::Scope;
 use aemp::profile::{Key, Kind, nearest};
-use aemp::{Scope, Value};
 
 use super::{Step, change};
 use crate::checking::check;

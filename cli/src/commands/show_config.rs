@@ -1,7 +1,8 @@
 //! `showconfig [NAME] [key value]...`: what a node would be told that starts with this profile.
 
+use aemp::error::Report;
 use aemp::profile::{Key, Place, Profile};
-use aemp::{Map, Report, Value};
+use aemp::{Map, Value};
 
 use super::{Description, Step, Takes};
 use crate::arguments::text;

@@ -1,6 +1,6 @@
 //! `showprofile NAME`: what a profile itself says.
 
-use aemp::Scope;
+use aemp::profile::Scope;
 
 use super::{Description, Takes};
 use crate::arguments::text;

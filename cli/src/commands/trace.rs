@@ -38,7 +38,7 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
                     let _ = output::write(&format!("{node} -> {}\n", names.join(" ")));
                 }
                 Err(failure) if node == first => failed = Some(failure),
-                Err(failure) => output::hint(&aemp::Report(&failure).to_string()),
+                Err(failure) => output::hint(&aemp::error::Report(&failure).to_string()),
             })
             .await;
             Ok(())

@@ -1,6 +1,6 @@
 //! `cal`: a message to a port, and its answer.
 
-use aemp::message::Values;
+use aemp::Values;
 use aemp::{Message, PortId, Value};
 
 use super::{Failure, Session, check_request};

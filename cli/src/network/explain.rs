@@ -138,7 +138,7 @@ async fn open(
     };
     let (state, lines) = match opening.start() {
         Ok(started) => started,
-        Err(error) => return stop(report, GREETING, aemp::Report(&error)),
+        Err(error) => return stop(report, GREETING, aemp::error::Report(&error)),
     };
     let first = lines
         .split(|byte| *byte == b'\n')
@@ -207,7 +207,7 @@ fn stop<T>(report: &mut Report, name: &'static str, why: impl ToString) -> Resul
 
 fn refuse<T>(report: &mut Report, name: &'static str, why: &HandshakeError) -> Result<T, Stopped> {
     report.trouble = Trouble::of(why);
-    stop(report, name, aemp::Report(why))
+    stop(report, name, aemp::error::Report(why))
 }
 
 /// What a greeting says.

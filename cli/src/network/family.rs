@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aemp::directory::Change;
-use aemp::{ConnectionInfo, DirectoryRole, Text, Value};
+use aemp::directory::DirectoryRole;
+use aemp::stats::ConnectionInfo;
+use aemp::{Text, Value};
 
 use super::{Failure, Session, stats};
 use crate::progress;

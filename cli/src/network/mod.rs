@@ -86,7 +86,7 @@ pub(crate) enum Failure {
     Start(#[from] aemp::StartError),
     /// The directory did not say.
     #[error(transparent)]
-    Directory(#[from] aemp::DirectoryError),
+    Directory(#[from] aemp::directory::DirectoryError),
     /// An opening that was explained failed.
     #[error("no connection to {address} comes up")]
     NotUp {
@@ -95,7 +95,7 @@ pub(crate) enum Failure {
     },
     /// No seed let it in.
     #[error(transparent)]
-    Seed(#[from] aemp::SeedError),
+    Seed(#[from] aemp::error::SeedError),
     /// The message cannot be sent.
     #[error(transparent)]
     Send(#[from] aemp::SendError),
@@ -168,7 +168,7 @@ impl Failure {
             CallError::Gone { reason, .. } => Self::Gone { target, reason },
             other => Self::Answer {
                 target,
-                text: aemp::Report(&other).to_string(),
+                text: aemp::error::Report(&other).to_string(),
             },
         }
     }

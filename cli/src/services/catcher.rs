@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use aemp::{Excerpt, LocalNode, NodeId, PortId, Reason, Value, routes};
+use aemp::logs::Excerpt;
+use aemp::{LocalNode, NodeId, PortId, Reason, Value, routes};
 use tokio::task::AbortHandle;
 
 use super::logs::{CAUGHT, CONNECT, name};

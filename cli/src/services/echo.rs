@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aemp::message::Values;
-use aemp::{Context, LocalNode, LogAllowance, Message, PortId, Reason};
+use aemp::Values;
+use aemp::logs::LogAllowance;
+use aemp::{Context, LocalNode, Message, PortId, Reason};
 
 /// The family in which echo ports are found.
 const FAMILY: &str = "aemp_echo";

@@ -11,7 +11,9 @@
 //! false), and `tls` (null, or a map of `version`, `cipher_suite`, and of the peer's certificate `subject`, `fingerprint`
 //! and `until`).
 
-use aemp::{ConnectionStats, DirectoryRole, LocalNode, Map, PortId, PortStats, Traffic, Value};
+use aemp::directory::DirectoryRole;
+use aemp::stats::{ConnectionStats, PortStats, Traffic};
+use aemp::{LocalNode, Map, PortId, Value};
 
 use crate::certificates;
 

@@ -7,7 +7,7 @@ mod logs;
 mod tap;
 
 use aemp::LocalNode;
-use aemp::message::Values;
+use aemp::Values;
 
 pub(crate) use logs::{LogLayer, Logs};
 

@@ -17,12 +17,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aemp::Values;
 use aemp::handshake::Role;
-use aemp::message::Values;
-use aemp::{
-    ConnectionInfo, Direction, Excerpt, LocalNode, LogAllowance, Map, PortId, Reason, TapConfig,
-    Tapped, Value,
-};
+use aemp::logs::{Excerpt, LogAllowance};
+use aemp::stats::ConnectionInfo;
+use aemp::tap::{Direction, TapConfig, Tapped};
+use aemp::{LocalNode, Map, PortId, Reason, Value};
 use tokio::sync::Semaphore;
 
 use crate::time::seconds;

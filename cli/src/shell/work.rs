@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aemp::profile::nearest;
-use aemp::{ConnectionInfo, Map, NodeId, PortId, Reason, Text, Value};
+use aemp::stats::ConnectionInfo;
+use aemp::{Map, NodeId, PortId, Reason, Text, Value};
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 

@@ -115,7 +115,7 @@ fn ask(session: &Session, node: NodeId) -> (watch::Sender<NodeId>, mpsc::Receive
                     continue;
                 }
             };
-            let answer = answer.map_err(|failure| aemp::Report(&failure).to_string());
+            let answer = answer.map_err(|failure| aemp::error::Report(&failure).to_string());
             if answers.send((asked, answer)).await.is_err() {
                 return;
             }

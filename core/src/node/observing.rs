@@ -84,7 +84,7 @@ impl LocalNode {
     ///
     /// ```
     /// # async fn example(node: aemp::LocalNode) {
-    /// use aemp::{Direction, TapConfig, Tapped};
+    /// use aemp::tap::{Direction, TapConfig, Tapped};
     /// let mut tap = node.tap(TapConfig::new().matching("worker#jobs").rate(100));
     /// while let Some(tapped) = tap.recv().await {
     ///     if let Tapped::Message(message) = tapped {

@@ -29,7 +29,7 @@ pub use rules::{Pattern, Permission, Rule, Rules};
 ///
 /// ```
 /// use aemp::{LocalNode, policy::Action};
-/// let builder = LocalNode::builder().policy(|peer: &aemp::ConnectionInfo, action: &Action<'_>| match action {
+/// let builder = LocalNode::builder().policy(|peer: &aemp::stats::ConnectionInfo, action: &Action<'_>| match action {
 ///     Action::Connect => !peer.is_anonymous(),
 ///     Action::Call(function) => function.starts_with("shop::"),
 ///     Action::Kill(_) | Action::Spawn(_) => peer.peer().as_str().starts_with("admin/"),

@@ -212,7 +212,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> sealed::IntoChild for Result<PortId,
 /// The handle of a supervisor, which also adds and removes children. Dropping it stops the supervisor and its children.
 ///
 /// ```
-/// # async fn example(node: aemp::LocalNode) -> Result<(), aemp::ChildError> {
+/// # async fn example(node: aemp::LocalNode) -> Result<(), aemp::error::ChildError> {
 /// use aemp::{Restart, Supervision, routes};
 /// let pool = node.supervise(Supervision::one_for_one().child("first", |node| node.port_of(routes())));
 /// pool.add("second", |node| node.port_of(routes()))?;

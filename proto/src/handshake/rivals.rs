@@ -54,7 +54,7 @@ pub enum Verdict {
 /// let at_a = decide(&a, &b, true, Role::Dialler, First::AuthSent, Role::Acceptor);
 /// let at_b = decide(&b, &a, true, Role::Dialler, First::AuthSent, Role::Acceptor);
 /// assert_eq!((at_a, at_b), (Verdict::HoldSecond, Verdict::HoldFirst));
-/// # Ok::<(), aemp::id::ParseIdError>(())
+/// # Ok::<(), aemp::error::ParseIdError>(())
 /// ```
 pub fn decide(
     us: &NodeId,

@@ -11,7 +11,8 @@ use crate::value::{EncodeError, ParseError, Values, to_values};
 /// message of one element. [`to_values`] has the table.
 ///
 /// ```
-/// use aemp::message::{IntoMessage, Message};
+/// use aemp::Message;
+/// use aemp::traits::IntoMessage;
 /// let message = ("add", 41).into_message()?;
 /// assert_eq!(message.tag().as_deref(), Some("add"));
 /// # Ok::<(), aemp::codec::EncodeError>(())

@@ -31,7 +31,7 @@ pub use wire::{RawMessage, skip_elements};
 /// assert_eq!(message.tag().as_deref(), Some("greet"));
 /// let (tag, whom): (String, String) = message.parse()?;
 /// assert_eq!(whom, "world");
-/// # Ok::<(), aemp::ParseError>(())
+/// # Ok::<(), aemp::error::ParseError>(())
 /// ```
 #[derive(Clone)]
 pub struct Message(Body);
@@ -68,7 +68,7 @@ impl Message {
     /// enum Request { Greet(String), Stop }
     /// let message = Message::from_iter(["Greet", "world"]);
     /// assert_eq!(message.parse::<Request>()?, Request::Greet("world".into()));
-    /// # Ok::<(), aemp::ParseError>(())
+    /// # Ok::<(), aemp::error::ParseError>(())
     /// ```
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ParseError> {
         match self.0 {

@@ -26,7 +26,7 @@ use crate::Text;
 /// use aemp::{Value, value::from_value};
 /// let pair: (String, i64) = from_value(Value::from(vec!["a".into(), 1.into()]))?;
 /// assert_eq!(pair, ("a".to_owned(), 1));
-/// # Ok::<(), aemp::ParseError>(())
+/// # Ok::<(), aemp::error::ParseError>(())
 /// ```
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ParseError> {
     T::deserialize(FromValue(value))

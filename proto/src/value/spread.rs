@@ -14,7 +14,7 @@ use super::MAX_RESERVE;
 /// An AnyEvent::MP node sends such messages with `snd $port, "sum", @numbers`.
 ///
 /// ```
-/// use aemp::message::IntoMessage;
+/// use aemp::traits::IntoMessage;
 /// use aemp::message::Spread;
 /// let message = Spread(vec!["a", "b"]).into_message()?;
 /// assert_eq!(message.to_values()?.len(), 2);

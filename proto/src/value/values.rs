@@ -12,7 +12,7 @@ use super::spread::{Spread, serialize_fields};
 /// The elements of a message as dynamic values. One needs no allocation.
 ///
 /// ```
-/// use aemp::message::Values;
+/// use aemp::Values;
 /// let mut values: Values = ["add", "one"].into_iter().collect();
 /// values.push(41);
 /// assert_eq!(values.len(), 3);

@@ -11,7 +11,8 @@ mod structs;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aemp::codec::{Codec, Outgoing};
-use aemp::message::{IntoMessage, to_values};
+use aemp::message::to_values;
+use aemp::traits::IntoMessage;
 use aemp::{LocalNode, Message, PortRef};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -133,7 +134,7 @@ impl Matrix {
         self.read_as(name, &value, &value);
         match to_values(&value) {
             Ok(values) => {
-                let mut all = aemp::message::Values::from_iter(["t"]);
+                let mut all = aemp::Values::from_iter(["t"]);
                 all.extend(values);
                 self.arguments(name, &all, &value);
             }
@@ -209,7 +210,7 @@ impl Matrix {
         name: &'static str,
         at: At,
         sent: &S,
-        read: impl Fn(Message) -> Result<bool, aemp::ParseError>,
+        read: impl Fn(Message) -> Result<bool, aemp::error::ParseError>,
     ) {
         let outcome = |message: Message| match read(message.clone()) {
             Ok(true) => Outcome::Equal,

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aemp::{NodeId, NodeStats, PortId, PortStats};
+use aemp::stats::{NodeStats, PortStats};
+use aemp::{NodeId, PortId};
 
 use super::{Model, Process, StreamId};
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use aemp::message::Values;
+use aemp::Values;
 use aemp::profile::Profile;
 use aemp::{LocalNode, StartError};
 

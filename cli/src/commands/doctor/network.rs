@@ -3,7 +3,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::SystemTime;
 
-use aemp::{NodeId, PortId, Report, Value};
+use aemp::error::Report;
+use aemp::{NodeId, PortId, Value};
 
 use super::{Finding, OwnId};
 use crate::network::{self, Session};

@@ -23,7 +23,7 @@ use crate::{Text, Value};
 /// Dropping the future cancels the query.
 ///
 /// ```no_run
-/// # async fn example(node: aemp::LocalNode) -> Result<(), aemp::DirectoryError> {
+/// # async fn example(node: aemp::LocalNode) -> Result<(), aemp::directory::DirectoryError> {
 /// use std::time::Duration;
 ///
 /// let prices = node.directory().family("prices").within(Duration::from_secs(2)).await?;

@@ -101,7 +101,7 @@ impl Group {
 /// learns of it. Messages sent to it shortly before may be lost; a monitor or a call detects that.
 ///
 /// ```no_run
-/// # async fn example(node: aemp::LocalNode) -> Result<(), aemp::DirectoryError> {
+/// # async fn example(node: aemp::LocalNode) -> Result<(), aemp::directory::DirectoryError> {
 /// let workers = node.group("workers").live().await?;
 /// println!("{} workers are there", workers.ports().len());
 /// workers.any().send(("work", 41))?;           // In turn.

@@ -26,7 +26,7 @@ const MISSED_INTERVAL: Duration = Duration::from_secs(1);
 /// The filter and the limits of a [`Tap`].
 ///
 /// ```
-/// let options = aemp::TapConfig::new().matching("seed#echo").rate(10).size(1000);
+/// let options = aemp::tap::TapConfig::new().matching("seed#echo").rate(10).size(1000);
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "options do nothing until they are given to `LocalNode::tap`"]
@@ -137,7 +137,7 @@ pub struct TappedMessage {
 ///
 /// ```no_run
 /// # async fn example(node: aemp::LocalNode) {
-/// use aemp::{TapConfig, Tapped};
+/// use aemp::tap::{TapConfig, Tapped};
 ///
 /// let mut tap = node.tap(TapConfig::new());
 /// while let Some(item) = tap.recv().await {
