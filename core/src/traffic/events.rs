@@ -1,6 +1,6 @@
 //! `NodeEvent`: peers that come up and go down.
 
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::ConnectionInfo;
 use crate::error::ConnectError;
@@ -29,6 +29,9 @@ pub enum NodeEvent {
         /// Why not. [`ConnectError`] has an example.
         error: ConnectError,
     },
+    /// So many events are missing here: the reader was more than 1024 events behind, and these were the oldest. What is up
+    /// now, [`connections`](crate::LocalNode::connections) tells.
+    Missed(u64),
 }
 
 /// The events of a node since the call of [`events`](crate::LocalNode::events).
@@ -38,19 +41,31 @@ pub enum NodeEvent {
 pub struct NodeEvents(pub(crate) broadcast::Receiver<NodeEvent>);
 
 impl NodeEvents {
-    /// The next event; `None` when the node has stopped. A reader that is more than 1024 events behind misses the oldest.
+    /// The next event; `None` when the node has stopped. A reader that is more than 1024 events behind misses the oldest, and
+    /// gets [`NodeEvent::Missed`] in their place.
+    ///
+    /// ```
+    /// # async fn example(node: aemp::LocalNode) {
+    /// use aemp::NodeEvent;
+    /// let mut events = node.events();
+    /// while let Some(event) = events.recv().await {
+    ///     match event {
+    ///         NodeEvent::Up(connection) => println!("{} is up", connection.peer()),
+    ///         NodeEvent::Down { node, reason, .. } => println!("{node} is down: {reason}"),
+    ///         NodeEvent::Missed(_) => println!("up are {:?}", node.connections()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Cancel safety
     /// Dropping the future loses no event.
     pub async fn recv(&mut self) -> Option<NodeEvent> {
-        loop {
-            match self.0.recv().await {
-                Ok(event) => return Some(event),
-                Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    tracing::warn!(target: "aemp::node", missed, "a listener fell behind and misses node events");
-                }
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
+        match self.0.recv().await {
+            Ok(event) => Some(event),
+            Err(RecvError::Lagged(missed)) => Some(NodeEvent::Missed(missed)),
+            Err(RecvError::Closed) => None,
         }
     }
 }
