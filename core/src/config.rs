@@ -45,6 +45,9 @@ pub struct Config {
     /// peer signals its own use of the connection (calls, monitors, or this node as its seed) by its keepalives, so its
     /// `keepalive_interval` should not be longer than the one of this node.
     pub idle_timeout: Option<Duration>,
+    /// Limit of a call that sets none itself by [`within`](crate::Call::within) or [`unlimited`](crate::Call::unlimited);
+    /// `None` (the default): none, so it ends with the answer, the death of the port, or the connection.
+    pub call_timeout: Option<Duration>,
     /// Treat a peer as dead if its program gives no sign of life within `monitor_timeout`, although its host does; on. A
     /// silent peer is pinged by a `time` request, which a minimal implementation may not answer. If off, dead hosts are
     /// still detected, and peers that accept no bytes for that time ([protocol.md section 9]).
@@ -152,6 +155,7 @@ impl Default for Config {
             opening_timeout: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(10),
             idle_timeout: None,
+            call_timeout: None,
             liveness_check: true,
             limits: Limits::default(),
             high_water: 1 << 20,

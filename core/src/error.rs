@@ -325,7 +325,7 @@ pub enum CallError {
     /// The message was not sent.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// No answer came in time.
+    /// No answer came within the limit of the call, or within [`Config::call_timeout`](crate::Config::call_timeout).
     #[error("{:?} did not answer within {limit:?}", Excerpt(to))]
     TimedOut {
         /// The called port.

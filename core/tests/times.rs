@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use aemp_core::{
-    Config, Context, LocalNode, Message, PortId, StartError, Supervision, reason, routes,
+    Call, CallError, Config, Context, LocalNode, Message, PortId, PortRef, ReplyTo, StartError,
+    Supervision, reason, routes,
 };
 
 #[tokio::test]
@@ -100,4 +101,68 @@ async fn the_longest_time_means_never() {
     );
     assert!(inbox.try_recv().is_none() && supervisor.child("mortal").is_none());
     node.clone().shutdown_within(NEVER).await;
+}
+
+/// A node whose calls have this limit, and a port of it that never answers.
+async fn silent(limit: Option<Duration>) -> (LocalNode, PortId) {
+    let node = LocalNode::builder().id("n");
+    let node = node.configure(|config| config.call_timeout = limit);
+    let node = node.start().await.unwrap();
+    let silent = node.port(|_: &mut Context<'_>, _: Message| ());
+    (node, silent)
+}
+
+async fn limit_of<T: std::fmt::Debug>(call: Call<'_, T>) -> Duration {
+    match call.await {
+        Err(CallError::TimedOut { limit, .. }) => limit,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn waits<T>(call: Call<'_, T>) -> bool {
+    let hour = Duration::from_secs(3600);
+    tokio::time::timeout(hour, call).await.is_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_have_the_limit_of_the_node_unless_they_have_their_own_or_none() {
+    let (five, one) = (Duration::from_secs(5), Duration::from_secs(1));
+    let (node, port) = silent(Some(five)).await;
+    let call = || node.call::<()>(&port, ("get",));
+    let begun = tokio::time::Instant::now();
+    assert_eq!(limit_of(call()).await, five);
+    assert_eq!(begun.elapsed().as_secs(), 5);
+    assert_eq!(limit_of(call().within(one)).await, one);
+    assert!(waits(call().unlimited()).await);
+    assert_eq!(limit_of(call().unlimited().within(one)).await, one);
+    assert_eq!(limit_of(call()).await, five);
+    // Whoever calls, and however.
+    let typed: PortRef<(String, ReplyTo<()>)> = PortRef::unchecked(port.clone());
+    let asked = node.ask(&typed, |reply: ReplyTo<()>| ("get".to_owned(), reply));
+    assert_eq!(limit_of(asked).await, five);
+    node.group("silent").join(&port).unwrap().detach();
+    let members = node.group("silent").live().await.unwrap();
+    let called = members.any().call::<()>(("get",)).unwrap();
+    assert_eq!(limit_of(called).await, five);
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let mut tell = Some(tell);
+    let target = port.clone();
+    let caller = node.port(move |cx: &mut Context<'_>, _: Message| {
+        let (call, tell) = (cx.call::<()>(&target, ("get",)), tell.take().unwrap());
+        cx.spawn(async move {
+            let _ = tell.send(limit_of(call).await);
+        });
+    });
+    node.send(&caller, ("go",));
+    assert_eq!(told.await.unwrap(), five);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_a_call_waits_for_as_long_as_its_port_lives() {
+    assert_eq!(Config::default().call_timeout, None);
+    let (node, port) = silent(None).await;
+    assert!(waits(node.call::<()>(&port, ("get",))).await);
+    let call = node.call::<()>(&port, ("get",));
+    let (called, ()) = tokio::join!(call, async { node.kill(&port, reason!["done"]) });
+    assert!(matches!(called, Err(CallError::Gone { .. })), "{called:?}");
 }

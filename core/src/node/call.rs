@@ -74,9 +74,9 @@ type Answering<'m, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send
 impl<'m, T: DeserializeOwned + 'm> Call<'m, T> {
     fn with(node: Arc<Inner>, to: Result<PortId, SendError>, run: Run<'m, T>) -> Self {
         let request = Request {
+            limit: node.config.call_timeout,
             node,
             to,
-            limit: None,
             guard: None,
         };
         Self { request, run }
@@ -129,16 +129,31 @@ impl<'m, T: DeserializeOwned + 'm> Call<'m, T> {
         Self::with(node, Ok(to), Box::new(run))
     }
 
-    /// Fails after `limit` with [`CallError::TimedOut`].
+    /// Fails after `limit` with [`CallError::TimedOut`], in place of
+    /// [`Config::call_timeout`](crate::Config::call_timeout). Whether the port has carried out the call is not known then.
     ///
     /// A call monitors the port, with a limit or without one, and fails at once when the port is dead: to another node
     /// this costs two short requests ([protocol.md section 5]), where Perl's `cal` with a time-out has none. A peer whose
-    /// policy permits to send to its ports and not to monitor them can be called with a limit alone.
+    /// policy permits to send to its ports and not to monitor them can be called with a limit alone. Beside that a limit costs
+    /// a timer of tokio.
     ///
     /// [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
     #[doc(alias = "timeout")]
     pub fn within(mut self, limit: Duration) -> Self {
         self.request.limit = Some(limit);
+        self
+    }
+
+    /// Waits for as long as the port lives, whatever [`Config::call_timeout`](crate::Config::call_timeout) says.
+    ///
+    /// ```
+    /// # async fn example(node: aemp::LocalNode, renderer: aemp::PortId) -> aemp::Result<()> {
+    /// let (film,): (String,) = node.call(&renderer, ("render", "intro")).unlimited().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn unlimited(mut self) -> Self {
+        self.request.limit = None;
         self
     }
 
