@@ -43,7 +43,7 @@ fn a_value_with_which_no_node_could_start_is_not_written() {
         ),
         (
             &["nodeid", "a#b"],
-            "nodeid: \"a#b\" is no node ID: it has white space, a control or invisible character, or one of # ; ,",
+            "nodeid is not valid: \"a#b\" is no node ID: it has white space, a control or invisible character, or one of # ; ,",
         ),
         (
             &["seeds", "seed.example.net"],

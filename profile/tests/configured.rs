@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aemp_core::transport::{Listener, SocketConfig, Stream, Transport};
-use aemp_core::{Address, Context, LocalNode, Message, NodeBuilder, Reason, Value, reason};
+use aemp_core::{Address, Context, LocalNode, Message, NodeBuilder, Reason, Report, Value, reason};
 use aemp_profile::{ProfileSource, Profiles, Sources};
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -127,8 +127,8 @@ async fn without_binds_what_guards_a_node_in_the_end_says_where_it_listens() {
     // Of the program: nothing beyond loopback is bound in a test, but the address that is tried is known.
     let settings = |builder: NodeBuilder| builder.transport(Refusing).start();
     let guarded = of("{}").host_profile().secret("correct horse battery");
-    let error = settings(guarded).await.unwrap_err().to_string();
-    assert_eq!(error, "cannot listen on *: refused");
+    let error = settings(guarded).await.unwrap_err();
+    assert_eq!(Report(&error).to_string(), "cannot listen on *: refused");
     let written = r#"{"binds": "*:4040", "profile": {"p": {}}}"#;
     let error = settings(of(written).profile("p")).await.unwrap_err();
     assert!(
