@@ -47,7 +47,7 @@ fn with(file: &'static str) -> NodeBuilder {
 
 async fn failure(builder: NodeBuilder) -> String {
     let error = builder.start().await.expect_err("does not start");
-    aemp_core::Report(&error).to_string()
+    Report(&error).to_string()
 }
 
 #[tokio::test]
