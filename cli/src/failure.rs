@@ -38,7 +38,7 @@ pub(crate) enum Failure {
     /// Somebody told the process to stop, as what goes on until then expects: the rest of the line is not done.
     #[error("told to stop")]
     Stopped,
-    /// Ctrl-C while a pager was shown or a secret asked for.
+    /// Ctrl-C or another signal while a pager was shown or a secret asked for.
     #[error("interrupted")]
     Interrupted,
     /// The output.

@@ -21,7 +21,7 @@
 //! | 2 | the command line is wrong: unknown command, key, option or profile, missing argument, wrong value; nothing was done |
 //! | 3 | the configuration file is broken, or cannot be read or rewritten |
 //! | 4 | the network: no seed could be joined, a node or port is not there, or did not answer in time |
-//! | 130 | interrupted by Ctrl-C, or by a signal while a secret is asked for; what goes on until then, such as `run` or `tap`, ends with 0 |
+//! | 130 | interrupted by Ctrl-C, or by a signal while a pager is shown or a secret asked for; what goes on until then, such as `run` or `tap`, ends with 0 |
 //!
 //! A shell whose lines come from no terminal ends with the code of the first line that fails.
 

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -25,43 +25,95 @@ pub(crate) fn page(text: &str) -> Result<(), Failure> {
     };
     progress::clear();
     // Ctrl-C is for the pager: were this process to end by it, the pager would be left at a terminal that others use.
-    let interrupts = Interrupts::new()?;
+    let mut signals = Signals::new()?;
     let Ok(mut running) = pager.stdin(Stdio::piped()).spawn() else {
         return output::write(text);
     };
-    if let Some(mut input) = running.stdin.take() {
-        match input.write_all(output::harmless(text).as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
-            _ => {}
+    let input = running.stdin.take();
+    let harmless = output::harmless(text).into_owned();
+    // It waits for who reads, and this process for signals meanwhile.
+    let writing = std::thread::spawn(move || match input {
+        Some(mut input) => input.write_all(harmless.as_bytes()),
+        None => Ok(()),
+    });
+    let ended = loop {
+        match running.try_wait()? {
+            Some(ended) => break ended,
+            None if signals.told_to_end() => {
+                end(&mut running)?;
+                return Err(Failure::Interrupted);
+            }
+            None => {}
         }
+    };
+    match writing.join() {
+        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
     }
-    let ended = running.wait()?;
     match NO_PAGER.contains(&ended.code()) {
         true => output::write(text),
-        false if interrupts.any() => Err(Failure::Interrupted),
+        false if signals.interrupted() => Err(Failure::Interrupted),
         false => Ok(()),
     }
 }
 
-/// Takes SIGINT, which then no longer ends this process.
-struct Interrupts(Runtime, Signal);
+/// Ends the pager as a signal does, so that it leaves the terminal as it was.
+fn end(pager: &mut Child) -> io::Result<()> {
+    Command::new("kill").arg(pager.id().to_string()).status()?;
+    pager.wait().map(drop)
+}
 
-impl Interrupts {
+/// Takes the signals that would end this process, which they no longer do.
+struct Signals {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+/// How often it is looked whether the pager has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Signals {
     fn new() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let signal = {
-            let _inside = runtime.enter();
-            signal(SignalKind::interrupt())?
-        };
-        Ok(Self(runtime, signal))
+        let inside = runtime.enter();
+        let [interrupt, terminate, hangup] = [
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ];
+        drop(inside);
+        Ok(Self {
+            runtime,
+            interrupt,
+            terminate,
+            hangup,
+        })
     }
 
-    /// Whether there was one.
-    fn any(mut self) -> bool {
+    /// Waits a moment for a signal to end.
+    fn told_to_end(&mut self) -> bool {
+        let (terminate, hangup) = (&mut self.terminate, &mut self.hangup);
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => true,
+                _ = hangup.recv() => true,
+                () = tokio::time::sleep(LOOK) => false,
+            }
+        })
+    }
+
+    /// Whether there was a Ctrl-C.
+    fn interrupted(mut self) -> bool {
         // It has come, or it does not come.
         let moment = Duration::from_millis(5);
-        let came = async { tokio::time::timeout(moment, self.1.recv()).await.is_ok() };
-        self.0.block_on(came)
+        let came = async {
+            tokio::time::timeout(moment, self.interrupt.recv())
+                .await
+                .is_ok()
+        };
+        self.runtime.block_on(came)
     }
 }
 

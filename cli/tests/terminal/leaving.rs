@@ -14,6 +14,10 @@ struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     fn run(home: &'a Home, line: &[&str]) -> Self {
+        Self::sized(home, line, 24)
+    }
+
+    fn sized(home: &'a Home, line: &[&str], rows: u16) -> Self {
         let aemp = home.command(line);
         let mut command = Command::new("sh");
         // Ctrl-C is for the command alone.
@@ -27,7 +31,7 @@ impl<'a> Kept<'a> {
             };
         }
         command.current_dir(home.path("."));
-        let terminal = Terminal::run(home, &command, (100, 24));
+        let terminal = Terminal::run(home, &command, (100, rows));
         Self { home, terminal }
     }
 
@@ -52,6 +56,11 @@ impl<'a> Kept<'a> {
 
 const JOINED: &str = "\"help\" lists the commands, \"exit\" or Ctrl-D leaves";
 const PROMPT: &str = "\naemp>";
+
+/// Whether an empty line is edited. Keys that come before that may be lost with the line of before.
+fn is_empty(screen: &str) -> bool {
+    screen.trim_end().ends_with(PROMPT)
+}
 
 #[test]
 #[ignore = "needs tmux"]
@@ -93,11 +102,14 @@ fn signals_end_the_shell_and_leave_the_terminal_as_it_was() {
     let shell = Kept::run(&home, &["--timeout", "3600", "shell"]);
     shell.terminal.shows(PROMPT);
     shell.terminal.write("call wor");
+    shell.terminal.shows("aemp> call wor");
     shell.terminal.press(&["C-c"]);
+    shell.terminal.wait("an empty line", is_empty);
     shell.terminal.enter("call worker devnull");
     shell.terminal.shows("\nwaiting up to ");
     shell.terminal.press(&["C-c"]);
     shell.terminal.shows("hint: given up\n");
+    shell.terminal.wait("an empty line", is_empty);
     shell.terminal.enter("exit");
     assert_eq!(shell.ended(), 0);
 }
@@ -148,4 +160,24 @@ fn a_secret_that_is_asked_for_is_not_shown_and_the_terminal_is_as_it_was() {
         home.file()["secret"].as_str(),
         Some("correct horse battery staple")
     );
+}
+
+#[test]
+#[ignore = "needs tmux and less"]
+fn signals_end_the_pager_with_the_command_and_leave_the_terminal_as_it_was() {
+    let (home, _nodes) = network();
+    let first_page = |screen: &str| screen.trim_end().ends_with(':');
+    for signal in ["-TERM", "-HUP"] {
+        let help = Kept::run(&home, &["help"]);
+        help.terminal.wait("the first page", first_page);
+        help.signal(signal);
+        assert_eq!(help.ended(), 130, "{signal}");
+
+        let shell = Kept::sized(&home, &["shell"], 10);
+        shell.terminal.shows(PROMPT);
+        shell.terminal.enter("help");
+        shell.terminal.wait("the first page", first_page);
+        shell.signal(signal);
+        assert_eq!(shell.ended(), 0, "{signal}");
+    }
 }
