@@ -38,16 +38,21 @@ async fn main() {
         encode(&mut one, 0, text);
         assert_eq!(one.len(), 92);
         let nodes = Nodes::new(codec, text, |node| node).await;
-        let mut bench = Bench::new(["by hand", "nodes"]);
+        let mut bench = Bench::new(["by hand", "nodes", "nodes, a typed port"]);
         for _ in 0..ROUNDS {
             let by_hand = async { small_by_hand(connection().await, text, encode, decode).await };
             bench.time(0, by_hand).await;
             bench.time(1, nodes.small()).await;
+            bench.time(2, nodes.typed()).await;
         }
         report(&format!("remote one-way, {codec}, 92 bytes"), &bench, SMALL);
         println!(
             "  {:.2}x the rate of the loop by hand (goal: at least 0.6)\n",
             bench.ratio(0, 1)
+        );
+        println!(
+            "  {:.2}x the rate of the tuple with a typed port (goal: at least 1.0)\n",
+            bench.ratio(1, 2)
         );
         if codec == "cbor" {
             let payload = payload();

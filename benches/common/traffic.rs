@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use aemp::{Context, LocalNode, Message, NodeBuilder, PortId};
+use aemp::{Context, LocalNode, Message, NodeBuilder, PortId, PortRef};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -37,6 +37,13 @@ pub(crate) type Shape = (String, u64, i64, f64, String);
 /// The small message number `n`.
 pub(crate) fn shape(n: u64, text: &str) -> (&'static str, u64, i64, f64, &str) {
     (TAG, FIRST + n, -42, 0.1, text)
+}
+
+/// The small message as a type of its own, with the same bytes.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) enum Told<T> {
+    #[serde(rename = "measure")]
+    Measure(u64, i64, f64, T),
 }
 
 /// So that all numbers are of one length.
@@ -101,6 +108,7 @@ pub(crate) struct Nodes {
     _to: LocalNode,
     text: &'static str,
     small: PortId,
+    typed: PortRef<Told<&'static str>>,
     large: PortId,
     outcome: Arc<Outcome>,
 }
@@ -133,6 +141,10 @@ impl Nodes {
         let small = to.port_named(PORT, move |_: &mut Context<'_>, message: Message| {
             message.parse::<Shape>().map(|shape| check.small(&shape))
         });
+        let mut check = Check::new(SMALL, text, &outcome);
+        let typed = to.typed_port(move |_, Told::Measure(n, second, third, text)| {
+            check.small(&(TAG.into(), n, second, third, text));
+        });
         let mut check = Check::new(LARGE, "", &outcome);
         let large = to.port_named("large", move |_: &mut Context<'_>, message: Message| {
             message.into_values().map(|values| match &*values {
@@ -147,6 +159,7 @@ impl Nodes {
             _to: to,
             text,
             small: small.expect("the name is free"),
+            typed: PortRef::unchecked(typed.into()),
             large: large.expect("the name is free"),
             outcome,
         }
@@ -159,6 +172,21 @@ impl Nodes {
                 node.send(&port, shape(n, text));
                 if n % ASK == 0 {
                     node.ready(port.node()).await.expect("it runs");
+                }
+            }
+        });
+        self.outcome.of(1).await;
+        producer.await.expect("no panic");
+    }
+
+    /// The same messages to a typed port.
+    pub(crate) async fn typed(&self) {
+        let (node, port, text) = (self.from.clone(), self.typed.clone(), self.text);
+        let producer = tokio::spawn(async move {
+            for n in 0..SMALL {
+                node.tell(&port, Told::Measure(FIRST + n, -42, 0.1, text));
+                if n % ASK == 0 {
+                    node.ready(port.id().node()).await.expect("it runs");
                 }
             }
         });
