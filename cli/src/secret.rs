@@ -3,16 +3,14 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
-use std::pin::pin;
-use std::time::Duration;
 
-use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use tokio::runtime::Builder;
 
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::running;
+use crate::{running, terminal};
 
 /// The environment variable that may hold it.
 pub(crate) const VARIABLE: &str = "AEMP_SECRET";
@@ -41,9 +39,6 @@ pub(crate) fn read(options: &Options) -> Result<String, Failure> {
     }
 }
 
-/// How often it is looked whether this process is to end.
-const LOOK: Duration = Duration::from_millis(50);
-
 /// The terminal without echo and without signals from its keys, as long as this lives.
 struct Raw;
 
@@ -65,21 +60,27 @@ impl Drop for Raw {
 /// terminal is as it was.
 fn ask() -> Result<String, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let inside = runtime.enter();
-    let mut stop = pin!(running::told_to_stop()?);
-    drop(inside);
-    let _raw = Raw::new()?;
-    write!(io::stderr(), "secret: ")?;
+    runtime.block_on(async {
+        let stop = running::told_to_stop()?;
+        let _raw = Raw::new()?;
+        write!(io::stderr(), "secret: ")?;
+        tokio::select! {
+            secret = typed() => secret,
+            () = stop => Err(Failure::Interrupted),
+            () = terminal::gone() => Err(Failure::Interrupted),
+        }
+    })
+}
+
+/// A line of keys.
+async fn typed() -> Result<String, Failure> {
+    let mut events = terminal::events();
     let mut secret = String::new();
     loop {
-        let told = async { tokio::time::timeout(Duration::ZERO, stop.as_mut()).await };
-        if runtime.block_on(told).is_ok() {
-            return Err(Failure::Interrupted);
-        }
-        if !event::poll(LOOK)? {
-            continue;
-        }
-        let Event::Key(key) = event::read()? else {
+        let Some(event) = events.recv().await.transpose()? else {
+            return Ok(secret);
+        };
+        let Event::Key(key) = event else {
             continue;
         };
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aemp::NodeId;
 use reedline::{
@@ -31,6 +31,9 @@ const SIGN: &str = "> ";
 /// How often the editor looks for something to print, or whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long the editor has to stop. It needs some [`LOOK`]s at most.
+const LEAVE: Duration = Duration::from_secs(2);
+
 /// How many lines may wait to be printed above the one that is being edited.
 const WAITING: usize = 100;
 
@@ -48,7 +51,7 @@ pub(super) struct Input {
     ask: Option<Sender<()>>,
     /// As many as were asked for.
     lines: UnboundedReceiver<Typed>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
     /// Set to end the editor.
     stop: Arc<AtomicBool>,
     /// Where the editor takes what it prints above its line.
@@ -81,7 +84,7 @@ impl Input {
         Self {
             ask: Some(ask),
             lines,
-            thread: Some(thread),
+            thread,
             stop,
             above,
             is_edited,
@@ -120,9 +123,11 @@ impl Drop for Input {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.ask = None;
-        // The editor leaves the terminal as it was, and has the history written. Who reads a pipe may never end.
-        if self.is_edited {
-            let _ = self.thread.take().map(JoinHandle::join);
+        // The editor leaves the terminal as it was, and has the history written. Who reads a pipe may never end, nor an editor
+        // whose terminal is gone.
+        let end = Instant::now() + LEAVE;
+        while self.is_edited && !self.thread.is_finished() && Instant::now() < end {
+            std::thread::sleep(LOOK / 5);
         }
     }
 }

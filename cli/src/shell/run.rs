@@ -15,7 +15,7 @@ use super::say::{Answer, Event, Say};
 use super::work::Shell;
 use crate::failure::Failure;
 use crate::network::Session;
-use crate::{output, pager};
+use crate::{output, pager, terminal};
 
 /// How many events may wait to be printed. Who makes more waits.
 const EVENTS: usize = 64;
@@ -191,5 +191,6 @@ async fn told(signals: &mut Option<Signals>) -> Told {
         _ = signals.terminate.recv() => Told::End,
         _ = signals.hangup.recv() => Told::End,
         _ = signals.interrupt.recv() => Told::Abandon,
+        () = terminal::gone() => Told::End,
     }
 }

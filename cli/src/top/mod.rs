@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use aemp::{Map, NodeId, Value};
 use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::sync::{mpsc, watch};
 
 use crate::failure::Failure;
 use crate::network::{self, NodeStats, Session};
 use crate::progress;
-use crate::running;
+use crate::{running, terminal::events};
 use model::{Key, LinkRow, Model, View};
 
 /// How often the node is asked.
@@ -51,7 +51,7 @@ async fn follow(
     terminal: &mut DefaultTerminal,
 ) -> Result<(), Failure> {
     let (looked, mut answers) = ask(session, node.clone());
-    let mut keys = keys();
+    let mut keys = events();
     let directory = session.node.directory();
     let family = |name: &str| directory.watch(name).map_err(network::Failure::from);
     let (mut listens, mut globals) = (family("'l")?, family("'g")?);
@@ -62,7 +62,7 @@ async fn follow(
         // What changes nothing in sight waits for the next that does.
         loop {
             tokio::select! {
-                event = keys.recv() => match event {
+                event = keys.recv() => match event.transpose()? {
                     Some(Event::Key(key)) if is_quit(&key) => return Ok(()),
                     Some(Event::Key(key)) => {
                         if let Some(key) = meaning(&key) && model.press(key) {
@@ -122,19 +122,6 @@ fn ask(session: &Session, node: NodeId) -> (watch::Sender<NodeId>, mpsc::Receive
         }
     }));
     (looked, receiver)
-}
-
-/// What happens at the terminal. The thread that waits for it ends with the process.
-fn keys() -> mpsc::Receiver<Event> {
-    let (sender, receiver) = mpsc::channel(16);
-    std::thread::spawn(move || {
-        while let Ok(event) = event::read() {
-            if sender.blocking_send(event).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 fn is_quit(key: &KeyEvent) -> bool {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::common::running::network;
 use crate::common::{Home, Terminal};
@@ -35,11 +36,16 @@ impl<'a> Kept<'a> {
         Self { home, terminal }
     }
 
-    /// Sends the command a signal.
-    fn signal(&self, name: &str) {
+    /// The command's process.
+    fn process(&self) -> String {
         let shell = self.terminal.process();
         let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
-        let id = children.unwrap().trim().to_owned();
+        children.unwrap().trim().to_owned()
+    }
+
+    /// Sends the command a signal.
+    fn signal(&self, name: &str) {
+        let id = self.process();
         let sent = Command::new("kill").args([name, &id]).status();
         assert!(sent.unwrap().success());
     }
@@ -126,6 +132,30 @@ fn signals_end_the_live_view_and_leave_the_terminal_as_it_was() {
             signal => top.signal(signal),
         }
         assert_eq!(top.ended(), 0, "{signal}");
+    }
+}
+
+#[test]
+#[ignore = "needs tmux"]
+fn what_loses_its_terminal_ends() {
+    let (home, _nodes) = network();
+    let lines: [(&[&str], &str); 3] = [
+        (&["shell"], PROMPT),
+        (&["top", "seed"], "q quit"),
+        (&["setsecret"], "secret:"),
+    ];
+    for (line, shown) in lines {
+        let kept = Kept::run(&home, line);
+        kept.terminal.shows(shown);
+        let state = format!("/proc/{}/stat", kept.process());
+        drop(kept);
+        // What has ended may still have to be waited for by whoever has it now.
+        let runs = || fs::read_to_string(&state).is_ok_and(|state| !state.contains(") Z "));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while runs() {
+            assert!(Instant::now() < deadline, "{line:?} goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
