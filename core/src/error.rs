@@ -94,13 +94,20 @@ impl Error {
     ///
     /// ```
     /// fn limit() -> aemp::Result<u32> {
-    ///     let text = std::fs::read_to_string("/proc/sys/kernel/pid_max").map_err(aemp::Error::other)?;
+    ///     let text = std::fs::read_to_string("/proc/sys/kernel/pid_max")?;
     ///     text.trim().parse().map_err(aemp::Error::other)
     /// }
     /// # limit().ok();
     /// ```
     pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Other(error.into())
+    }
+}
+
+/// The one error of others that most programs have in their `main` as well.
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::other(error)
     }
 }
 
