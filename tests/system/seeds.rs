@@ -177,3 +177,36 @@ async fn a_node_that_has_stopped_takes_seeds_and_connects_to_none() {
     let failed = SeedState::Failed(ConnectError::Stopped);
     assert_eq!(state(&b, "mem:a"), Some(failed));
 }
+
+/// As a program waits for its network: each round of attempts is told once, and a seed that was there is waited for.
+#[tokio::test(start_paused = true)]
+async fn joined_in_a_loop_tells_each_failure_once_and_no_old_one() {
+    let network = Network::default();
+    let b = node("b", &network).seed("mem:a").start().await.unwrap();
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        soon(b.joined()).await.unwrap_err();
+        told.push(Instant::now());
+    }
+    // Each is of an attempt of its own, which a pause came before.
+    for pair in told.windows(2) {
+        assert!(pair[1] - pair[0] >= Duration::from_millis(500), "{told:?}");
+    }
+    // Two that wait at a time hear of the same attempt.
+    let (one, other) = tokio::join!(soon(b.joined()), soon(b.joined()));
+    assert_eq!(one.unwrap_err().error, other.unwrap_err().error);
+
+    let a = node("a", &network).bind("mem:a").start().await.unwrap();
+    let waited = async { while b.joined().await.is_err() {} };
+    soon(waited).await;
+    a.shutdown().await;
+    unlinked(&b, "a").await;
+    // However many attempts fail meanwhile.
+    let mut joined = Box::pin(b.joined());
+    let early = tokio::time::timeout(Duration::from_secs(20), &mut joined).await;
+    assert!(early.is_err(), "{early:?}");
+    assert!(matches!(state(&b, "mem:a"), Some(SeedState::Failed(_))));
+    let _a = node("a", &network).bind("mem:a").start().await.unwrap();
+    soon(joined).await.unwrap();
+    assert_eq!(state(&b, "mem:a"), connected("a"));
+}

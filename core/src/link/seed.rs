@@ -61,9 +61,20 @@ pub(crate) struct Seeds(Mutex<Vec<Arc<Seed>>>);
 /// An address to which the node keeps a connection.
 pub(crate) struct Seed {
     pub(crate) address: Address,
-    state: Mutex<SeedState>,
+    record: Mutex<Record>,
     /// Cancelled when no further attempt is made: the seed was removed, or the node stops.
     cancelled: CancellationToken,
+}
+
+/// How the attempts at a seed went.
+#[derive(Default)]
+struct Record {
+    state: SeedState,
+    /// Whether it was connected before.
+    was_up: bool,
+    /// Attempts that failed, and how many of them an error of [`joined`] has told.
+    failures: u64,
+    told: u64,
 }
 
 impl Seeds {
@@ -90,11 +101,12 @@ impl Seeds {
 }
 
 impl Seed {
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn state(&self) -> SeedState {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.record().state.clone()
     }
 
     pub(crate) fn info(&self) -> SeedInfo {
@@ -105,8 +117,34 @@ impl Seed {
     }
 
     fn set(&self, links: &Links, state: SeedState) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        let mut record = self.record();
+        match &state {
+            SeedState::Connected(_) => record.was_up = true,
+            SeedState::Failed(_) | SeedState::Refused(_) => record.failures += 1,
+            SeedState::Trying | SeedState::Itself => {}
+        }
+        record.state = state;
+        drop(record);
         links.seeds_changed.notify_waiters();
+    }
+
+    /// The state, as one that waits since `told` failures sees it: a failure that was told before is followed by another attempt,
+    /// and a seed that was there before is waited for.
+    fn state_since(&self, told: u64) -> SeedState {
+        let record = self.record();
+        match &record.state {
+            SeedState::Failed(_) | SeedState::Refused(_)
+                if record.was_up || record.failures <= told =>
+            {
+                SeedState::Trying
+            }
+            state => state.clone(),
+        }
+    }
+
+    fn set_told(&self) {
+        let mut record = self.record();
+        record.told = record.failures;
     }
 }
 
@@ -119,7 +157,7 @@ pub(crate) fn add_seed(links: &Arc<Links>, address: Address) -> bool {
         }
         let seed = Arc::new(Seed {
             address,
-            state: Mutex::default(),
+            record: Mutex::default(),
             cancelled: links.network.life.stop.child_token(),
         });
         seeds.push(seed.clone());
@@ -169,11 +207,22 @@ pub(crate) fn remove_seed(links: &Links, address: &Address) -> bool {
     true
 }
 
-/// Waits until one of the seeds is connected, or all have failed. Returns at once if there are no seeds.
+/// Waits until one of the seeds is connected, or all have failed that were never connected, each since the last error that was
+/// told. Returns at once if there are no seeds.
 ///
 /// # Errors
 /// The address of a seed that failed, and the reason.
 pub(crate) async fn joined(links: &Links) -> Result<(), (Address, ConnectError)> {
+    // As of now: two that wait at a time hear of the same failure.
+    let at_start: Vec<(Arc<Seed>, u64)> = links
+        .seeds()
+        .into_iter()
+        .map(|seed| (seed.clone(), seed.record().told))
+        .collect();
+    let told = |seed: &Arc<Seed>| {
+        let known = at_start.iter().find(|(known, _)| Arc::ptr_eq(known, seed));
+        known.map_or(0, |(_, told)| *told)
+    };
     loop {
         let changed = links.seeds_changed.notified();
         tokio::pin!(changed);
@@ -181,7 +230,7 @@ pub(crate) async fn joined(links: &Links) -> Result<(), (Address, ConnectError)>
         let mut failed = None;
         let mut trying = None;
         for seed in links.seeds() {
-            match seed.state() {
+            match seed.state_since(told(&seed)) {
                 SeedState::Connected(_) => return Ok(()),
                 SeedState::Trying => trying = Some(seed.address.clone()),
                 SeedState::Itself => {}
@@ -196,7 +245,10 @@ pub(crate) async fn joined(links: &Links) -> Result<(), (Address, ConnectError)>
                 () = changed => {}
                 () = links.network.life.stop.cancelled() => return Err((trying, ConnectError::Stopped)),
             },
-            (None, Some(failed)) => return Err(failed),
+            (None, Some(failed)) => {
+                links.seeds().iter().for_each(|seed| seed.set_told());
+                return Err(failed);
+            }
             (None, None) => return Ok(()),
         }
     }

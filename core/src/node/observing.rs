@@ -55,8 +55,18 @@ impl LocalNode {
         self.inner().life.spawn(export);
     }
 
-    /// Waits until the node is connected to one of its seeds, or has failed to connect to each of them once. Returns at
-    /// once for a node without seeds.
+    /// Waits until the node is connected to one of its seeds. Returns at once for a node without seeds.
+    ///
+    /// As long as no seed was reached, it returns as well when the node has failed to connect to each of them. Called again, it waits
+    /// for the next attempts, so a loop tells each failure once; after a connection that was lost it waits for the next success.
+    ///
+    /// ```no_run
+    /// # async fn example(node: aemp::LocalNode) {
+    /// while let Err(error) = node.joined().await {
+    ///     eprintln!("{}", aemp::error::Report(&error)); // Until it has joined.
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The failure at the last of the seeds. The node continues to try.
