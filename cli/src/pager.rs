@@ -3,7 +3,8 @@
 use std::env;
 use std::io::{self, Write};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,7 +33,7 @@ pub(crate) fn page(text: &str) -> Result<(), Failure> {
     let input = running.stdin.take();
     let harmless = output::harmless(text).into_owned();
     // It waits for who reads, and this process for signals meanwhile.
-    let writing = std::thread::spawn(move || match input {
+    let writing = thread::spawn(move || match input {
         Some(mut input) => input.write_all(harmless.as_bytes()),
         None => Ok(()),
     });
@@ -57,9 +58,20 @@ pub(crate) fn page(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Ends the pager as a signal does, so that it leaves the terminal as it was.
+/// How long the pager has to leave the terminal as it was.
+const LEAVE: Duration = Duration::from_secs(1);
+
+/// Ends the pager as a signal does, so that it leaves the terminal as it was; one that does not end by it is killed.
 fn end(pager: &mut Child) -> io::Result<()> {
-    Command::new("kill").arg(pager.id().to_string()).status()?;
+    let told = Command::new("kill").arg(pager.id().to_string()).status();
+    let end = Instant::now() + LEAVE;
+    while told.is_ok() && Instant::now() < end {
+        if pager.try_wait()?.is_some() {
+            return Ok(());
+        }
+        thread::sleep(LOOK);
+    }
+    pager.kill()?;
     pager.wait().map(drop)
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use aemp::profile::Document;
-use aemp::profile::{Key, ProfileError, nearest};
+use aemp::profile::{Key, ProfileError};
 use aemp::{Map, Value};
 
 use crate::failure::Failure;
@@ -90,11 +90,7 @@ fn is_json(value: &Value) -> bool {
 
 /// The error of a profile that the file does not have.
 pub(crate) fn no_profile(document: &Document, name: &str) -> Failure {
-    Failure::Value(ProfileError::NoProfile {
-        name: name.to_owned(),
-        nearest: nearest(name, document.profile_names()).map(str::to_owned),
-        no_file: None,
-    })
+    Failure::Value(ProfileError::no_profile(name, document.profile_names()))
 }
 
 /// Prints a message's elements: for people, separated by commas and without brackets (protocol.md section 10), or as one

@@ -29,6 +29,7 @@ use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, 
 
 #[cfg(feature = "ciborium")]
 pub use convert::{from_ciborium, to_ciborium};
+#[doc(hidden)]
 pub use heads::CborHeads;
 
 /// The codec `cbor`: a message is a CBOR array (RFC 8949). It carries every [`Value`](aemp_core::Value).

@@ -24,6 +24,7 @@ mod write;
 use aemp_core::codec::{Capabilities, Codec, Decoder, Encoder, Limits, PeerInfo, StreamDecoder};
 
 pub use convert::{from_json, to_json};
+#[doc(hidden)]
 pub use heads::JsonHeads;
 
 /// The codec `json`: a message is a JSON array (RFC 8259). It carries what JSON has, and refuses the rest with the path to

@@ -195,6 +195,7 @@ pub enum StartError {
         "there is no codec {name:?}: this node has {known:?}; {}",
         nearest.as_ref().map_or_else(|| "enable the feature, or add the codec".into(), |name| format!("did you mean {name:?}?"))
     )]
+    #[non_exhaustive]
     UnknownCodec {
         /// The selected name.
         name: String,
@@ -220,6 +221,7 @@ pub enum StartError {
     Secret(#[from] SecretError),
     /// An address could not be bound.
     #[error("cannot listen on {address}")]
+    #[non_exhaustive]
     Listen {
         /// The address as given.
         address: String,
@@ -228,7 +230,8 @@ pub enum StartError {
         error: io::Error,
     },
     /// Nothing can be connected to at the address of a seed.
-    #[error("no seed can be at {address}: {error}")]
+    #[error("no seed can be at {address}")]
+    #[non_exhaustive]
     Seed {
         /// The address as given.
         address: String,
@@ -253,6 +256,7 @@ pub enum StartError {
     NoProfiles,
     /// The configuration needs a feature that this version does not have.
     #[error("{key} is configured, and cannot be had: {why}")]
+    #[non_exhaustive]
     Unsupported {
         /// The key.
         key: &'static str,
@@ -261,6 +265,7 @@ pub enum StartError {
     },
     /// The configuration names a service that this program does not have.
     #[error("this program has no service {name:?}{}; services are what it registers", nearest.as_ref().map(|name| format!(", did you mean {name:?}")).unwrap_or_default())]
+    #[non_exhaustive]
     UnknownService {
         /// Its name.
         name: String,
@@ -269,6 +274,7 @@ pub enum StartError {
     },
     /// A service did not start.
     #[error("the service {name:?} did not start: {reason}")]
+    #[non_exhaustive]
     Service {
         /// Its name.
         name: String,
@@ -277,6 +283,7 @@ pub enum StartError {
     },
     /// A time of the configuration is too short.
     #[error("{key} is {time:?}, and has to be {least:?} at least")]
+    #[non_exhaustive]
     TooShort {
         /// The setting.
         key: &'static str,
@@ -299,6 +306,7 @@ pub enum StartError {
 pub enum SendError {
     /// The message cannot be encoded.
     #[error("message to {:?} not sent", Excerpt(to))]
+    #[non_exhaustive]
     Encode {
         /// The receiver.
         to: PortId,
@@ -334,6 +342,7 @@ pub enum CallError {
     Send(#[from] SendError),
     /// No answer came within the limit of the call, or within [`Config::call_timeout`](crate::Config::call_timeout).
     #[error("{:?} did not answer within {limit:?}", Excerpt(to))]
+    #[non_exhaustive]
     TimedOut {
         /// The called port.
         to: PortId,
@@ -342,6 +351,7 @@ pub enum CallError {
     },
     /// The port died, or messages to it or from it may have been lost.
     #[error("{:?} cannot answer: {}", Excerpt(to), Excerpt(reason))]
+    #[non_exhaustive]
     Gone {
         /// The called port.
         to: PortId,
@@ -350,6 +360,7 @@ pub enum CallError {
     },
     /// The answer does not have the requested type.
     #[error("the answer of {:?} does not fit", Excerpt(to))]
+    #[non_exhaustive]
     Answer {
         /// The called port.
         to: PortId,
@@ -415,6 +426,7 @@ pub enum DirectoryError {
     #[error(
         "{family:?} is no family: its name has letters, digits, _ and :, and begins with a letter"
     )]
+    #[non_exhaustive]
     Family {
         /// The name.
         family: String,
@@ -423,6 +435,7 @@ pub enum DirectoryError {
     #[error(
         "{key:?} of family {family:?} not set: the directory holds what JSON can carry, and this has {what}"
     )]
+    #[non_exhaustive]
     Value {
         /// The family.
         family: Text,
@@ -435,6 +448,7 @@ pub enum DirectoryError {
     #[error(
         "{key:?} of family {family:?} not set: it has {bytes} bytes, of at most {limit} (directory.entry)"
     )]
+    #[non_exhaustive]
     TooLarge {
         /// The family.
         family: Text,
@@ -447,6 +461,7 @@ pub enum DirectoryError {
     },
     /// The value cannot be serialised.
     #[error("{key:?} of family {family:?} not set")]
+    #[non_exhaustive]
     Serialize {
         /// The family.
         family: Text,
@@ -458,6 +473,7 @@ pub enum DirectoryError {
     },
     /// No answer came in time.
     #[error("no answer about family {family:?} within {limit:?}: {why}")]
+    #[non_exhaustive]
     TimedOut {
         /// The family.
         family: Text,
@@ -471,6 +487,7 @@ pub enum DirectoryError {
     Stopped(#[from] Stopped),
     /// The group has no members.
     #[error("group {group:?} has no members")]
+    #[non_exhaustive]
     Empty {
         /// The group.
         group: Text,
@@ -479,6 +496,7 @@ pub enum DirectoryError {
     #[error(
         "no member of group {group:?} can be reached: {members} listen nowhere and have no connection to this node"
     )]
+    #[non_exhaustive]
     Unreachable {
         /// The group.
         group: Text,

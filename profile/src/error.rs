@@ -22,6 +22,7 @@ pub enum FileError {
     NoPlace,
     /// The file exists and cannot be read.
     #[error("cannot read the configuration file {}", path.display())]
+    #[non_exhaustive]
     Read {
         /// Which file.
         path: PathBuf,
@@ -34,6 +35,7 @@ pub enum FileError {
         "{}:{line}:{column}: {what}; the file is left as it is: mend it there, or take it away to begin anew",
         path.display()
     )]
+    #[non_exhaustive]
     Broken {
         /// Which file.
         path: PathBuf,
@@ -46,6 +48,7 @@ pub enum FileError {
     },
     /// The file is valid JSON, but no configuration.
     #[error("{}: {what} has to be an object; the file is left as it is", path.display())]
+    #[non_exhaustive]
     Shape {
         /// Which file.
         path: PathBuf,
@@ -58,6 +61,7 @@ pub enum FileError {
          wrote it",
         path.display()
     )]
+    #[non_exhaustive]
     Version {
         /// Which file.
         path: PathBuf,
@@ -69,6 +73,7 @@ pub enum FileError {
         "{}:{line}:{column}: {number} is beyond 64 bits and would be rewritten as another number; the file is left as it is",
         path.display()
     )]
+    #[non_exhaustive]
     Inexact {
         /// Which file.
         path: PathBuf,
@@ -81,6 +86,7 @@ pub enum FileError {
     },
     /// The file is far longer than any configuration.
     #[error("{} has more than {limit} bytes, which no configuration has", path.display())]
+    #[non_exhaustive]
     TooLong {
         /// Which file.
         path: PathBuf,
@@ -92,6 +98,7 @@ pub enum FileError {
         "{} has been locked for {limit:?} by another program that rewrites the configuration; end that one, and try again",
         path.display()
     )]
+    #[non_exhaustive]
     Locked {
         /// The lock file.
         path: PathBuf,
@@ -100,6 +107,7 @@ pub enum FileError {
     },
     /// The file cannot be rewritten.
     #[error("cannot rewrite the configuration, which is left as it is: {step} {}", path.display())]
+    #[non_exhaustive]
     Write {
         /// The step that failed.
         step: &'static str,

@@ -206,7 +206,24 @@ async fn joined_in_a_loop_tells_each_failure_once_and_no_old_one() {
     let early = tokio::time::timeout(Duration::from_secs(20), &mut joined).await;
     assert!(early.is_err(), "{early:?}");
     assert!(matches!(state(&b, "mem:a"), Some(SeedState::Failed(_))));
-    let _a = node("a", &network).bind("mem:a").start().await.unwrap();
+    let a = node("a", &network).bind("mem:a").start().await.unwrap();
     soon(joined).await.unwrap();
     assert_eq!(state(&b, "mem:a"), connected("a"));
+
+    // A seed that comes back and refuses this node is no loss that passes by itself.
+    a.shutdown().await;
+    unlinked(&b, "a").await;
+    let a = node("a", &network).secret("another secret of enough bytes");
+    let _a = a.bind("mem:a").start().await.unwrap();
+    let error = soon(b.joined()).await.unwrap_err().error;
+    assert!(matches!(*error, ConnectError::Handshake(_)), "{error:?}");
+
+    // Nor does a node that has stopped join, and a loop around it holds up nobody.
+    b.clone().shutdown().await;
+    let other = tokio::spawn(async {});
+    for _ in 0..3 {
+        let error = soon(b.joined()).await.unwrap_err().error;
+        assert!(matches!(*error, ConnectError::Stopped), "{error:?}");
+    }
+    assert!(other.is_finished());
 }

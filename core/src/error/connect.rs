@@ -59,7 +59,7 @@ pub enum ConnectError {
     TimedOut {
         /// The limit.
         limit: Duration,
-        /// The setting that it comes from, by its name in the configuration file.
+        /// The field of [`Config`](crate::Config) that sets it, or the key of the configuration file.
         key: &'static str,
     },
     /// The node has no transport for the scheme of the address.
@@ -186,6 +186,11 @@ fn failed(before: &str, errors: &[(Address, ConnectError)]) -> String {
 }
 
 impl ConnectError {
+    pub(crate) fn panicked(panic: Panicked) -> Self {
+        let text = panic.to_string();
+        Self::Panicked { text }
+    }
+
     pub(crate) fn no_transport(address: &Address, known: Vec<Text>) -> Self {
         let scheme = address.scheme().into();
         Self::NoTransport { scheme, known }
@@ -197,13 +202,6 @@ impl ConnectError {
             self,
             Self::Handshake(_) | Self::IdTaken { .. } | Self::Tls { .. }
         )
-    }
-}
-
-impl From<Panicked> for ConnectError {
-    fn from(panic: Panicked) -> Self {
-        let text = panic.to_string();
-        Self::Panicked { text }
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn dial(
     let attempt = guard::complete(try_dial(links, address, expected, until));
     attempt.await.unwrap_or_else(|panic| {
         tracing::error!(target: "aemp::link", %address, panic = %Excerpt(&panic), "an attempt to connect panicked");
-        let error = panic.into();
+        let error = ConnectError::panicked(panic);
         Err(DialError { error, peer: None })
     })
 }

@@ -53,7 +53,7 @@ async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
         opened = open(&links, stream, Side::Acceptor(&slot)) => opened,
         () = slot.evicted.cancelled() => Err(ConnectError::Busy {
             what: String::from("more than the allowed number of connections are being opened: this one was the oldest"),
-            key: "openings",
+            key: "max_pending_handshakes",
         }),
         () = links.network.life.stop.cancelled() => Err(ConnectError::Stopped),
     };

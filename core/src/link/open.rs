@@ -141,7 +141,7 @@ pub(super) async fn open(
             let limit = links.network.config.max_accepted_connections;
             ConnectError::Busy {
                 what: format!("{:?} is refused: this node has no more than {limit} connections that others have opened", id.as_str()),
-                key: "links",
+                key: "max_accepted_connections",
             }
         })?);
     }

@@ -129,15 +129,12 @@ impl Seed {
     }
 
     /// The state, as one that waits since `told` failures sees it: a failure that was told before is followed by another attempt,
-    /// and a seed that was there before is waited for.
+    /// and a seed that was there before is waited for, but where one of the two refuses the other now.
     fn state_since(&self, told: u64) -> SeedState {
         let record = self.record();
         match &record.state {
-            SeedState::Failed(_) | SeedState::Refused(_)
-                if record.was_up || record.failures <= told =>
-            {
-                SeedState::Trying
-            }
+            SeedState::Failed(_) if record.was_up || record.failures <= told => SeedState::Trying,
+            SeedState::Refused(_) if record.failures <= told => SeedState::Trying,
             state => state.clone(),
         }
     }
@@ -211,7 +208,7 @@ pub(crate) fn remove_seed(links: &Links, address: &Address) -> bool {
 /// told. Returns at once if there are no seeds.
 ///
 /// # Errors
-/// The address of a seed that failed, and the reason.
+/// The address of a seed that failed, and the reason; [`ConnectError::Stopped`] at each call once the node stops.
 pub(crate) async fn joined(links: &Links) -> Result<(), (Address, ConnectError)> {
     // As of now: two that wait at a time hear of the same failure.
     let at_start: Vec<(Arc<Seed>, u64)> = links
@@ -243,7 +240,11 @@ pub(crate) async fn joined(links: &Links) -> Result<(), (Address, ConnectError)>
             (Some(trying), _) => tokio::select! {
                 biased;
                 () = changed => {}
-                () = links.network.life.stop.cancelled() => return Err((trying, ConnectError::Stopped)),
+                () = links.network.life.stop.cancelled() => {
+                    // A loop that goes on all the same leaves room for others.
+                    tokio::task::yield_now().await;
+                    return Err((trying, ConnectError::Stopped));
+                }
             },
             (None, Some(failed)) => {
                 links.seeds().iter().for_each(|seed| seed.set_told());

@@ -38,9 +38,9 @@ impl NodeBuilder {
     /// ```
     /// let error = aemp::node().seed("seed.example.net").check().unwrap_err().to_string();
     /// assert!(error.starts_with("binds and seeds need a secret or a certificate"));
-    /// let error = aemp::node().secret("correct horse battery").seed("seed.example.net").check().unwrap_err().to_string();
+    /// let error = aemp::node().secret("correct horse battery").seed("seed.example.net").check().unwrap_err();
     /// assert_eq!(
-    ///     error,
+    ///     aemp::error::Report(&error).to_string(),
     ///     "no seed can be at seed.example.net: \"seed.example.net\" has no port: write the one that the peer listens on"
     /// );
     /// ```

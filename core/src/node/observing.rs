@@ -58,18 +58,28 @@ impl LocalNode {
     /// Waits until the node is connected to one of its seeds. Returns at once for a node without seeds.
     ///
     /// As long as no seed was reached, it returns as well when the node has failed to connect to each of them. Called again, it waits
-    /// for the next attempts, so a loop tells each failure once; after a connection that was lost it waits for the next success.
+    /// for the next attempts, so a loop tells each failure once; after a connection that was lost it waits for the next success, or
+    /// until a seed refuses this node.
     ///
     /// ```no_run
-    /// # async fn example(node: aemp::LocalNode) {
+    /// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
+    /// use aemp::ConnectError;
+    /// use aemp::error::Report;
+    ///
     /// while let Err(error) = node.joined().await {
-    ///     eprintln!("{}", aemp::error::Report(&error)); // Until it has joined.
+    ///     if matches!(*error.error, ConnectError::Stopped) {
+    ///         return Err(error.into());
+    ///     }
+    ///     eprintln!("{}", Report(&error)); // Until it has joined.
     /// }
+    /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// The failure at the last of the seeds. The node continues to try.
+    /// The failure at the last of the seeds. The node continues to try, unless it has stopped: [`ConnectError::Stopped`].
+    ///
+    /// [`ConnectError::Stopped`]: crate::ConnectError::Stopped
     ///
     /// # Cancel safety
     /// Dropping the future only ends the wait.

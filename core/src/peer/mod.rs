@@ -416,7 +416,10 @@ impl Peer {
     /// The connection that `wait` stands for could not be made: the messages that wait for it fail.
     pub(crate) fn unreachable(self: &Arc<Self>, wait: Wait, error: ConnectError) {
         let why = Report(&error).to_string();
-        if self.with_machine(|machine| machine.unreachable(wait, &why))
+        let failed = self.with_machine(|machine| machine.unreachable(wait, &why));
+        // A node that stops gives up, which says nothing of the other one.
+        if failed
+            && !matches!(error, ConnectError::Stopped)
             && let Some((_, host)) = self.node()
         {
             let node = self.id.clone();

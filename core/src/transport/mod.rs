@@ -13,7 +13,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
+/// What the traits of this module are written with: implementations need it.
+#[doc(no_inline)]
+pub use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{Address, Text};
@@ -24,12 +26,12 @@ use crate::{Address, Text};
 ///
 /// ```
 /// use std::io;
-/// use aemp::transport::{Listener, SocketConfig, Stream, Transport};
+/// use aemp::transport::{Listener, SocketConfig, Stream, Transport, async_trait};
 /// use aemp::{Address, Tcp};
 ///
 /// struct Told(Tcp);
 ///
-/// #[async_trait::async_trait]
+/// #[async_trait]
 /// impl Transport for Told {
 ///     fn scheme(&self) -> &str {
 ///         self.0.scheme()

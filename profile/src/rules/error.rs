@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use aemp_core::ParseIdError;
 use aemp_core::handshake::SecretError;
+use aemp_core::{ParseIdError, nearest};
 
 /// The place where a value was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,7 @@ impl fmt::Display for Place {
 pub enum ProfileError {
     /// A value is not valid for its key.
     #[error("{key} {place} takes {expected}, and {found} is none; for example {example}")]
+    #[non_exhaustive]
     Value {
         /// The key.
         key: &'static str,
@@ -50,6 +51,7 @@ pub enum ProfileError {
     },
     /// A program has set a key that does not exist.
     #[error("there is no key {key:?}{}", meant(nearest))]
+    #[non_exhaustive]
     UnknownKey {
         /// The key.
         key: String,
@@ -58,6 +60,7 @@ pub enum ProfileError {
     },
     /// The program or a command line names a profile that the file does not have.
     #[error("there is no profile {name:?}{}", lacks(nearest, no_file))]
+    #[non_exhaustive]
     NoProfile {
         /// The name.
         name: String,
@@ -68,6 +71,7 @@ pub enum ProfileError {
     },
     /// Profiles inherit in a cycle.
     #[error("the profiles {} inherit from each other in a circle: change the parent of one", chain.join(" -> "))]
+    #[non_exhaustive]
     Cycle {
         /// The profiles of the cycle; the first one is repeated at the end.
         chain: Vec<String>,
@@ -76,6 +80,7 @@ pub enum ProfileError {
     #[error(
         "{what} of the configuration file has to be an object such as {{\"seeds\": [\"host:4040\"]}}, and {found} is none"
     )]
+    #[non_exhaustive]
     Shape {
         /// The wrong part of the file.
         what: String,
@@ -84,6 +89,7 @@ pub enum ProfileError {
     },
     /// The file has another version.
     #[error("the configuration file has version {found}, and this program reads version 1 only")]
+    #[non_exhaustive]
     Version {
         /// The version that was found.
         found: String,
@@ -94,6 +100,17 @@ pub enum ProfileError {
     /// The secret is not valid.
     #[error(transparent)]
     Secret(#[from] SecretError),
+}
+
+impl ProfileError {
+    /// The file has no profile `name`, and has the profiles `known`.
+    pub fn no_profile<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Self {
+        Self::NoProfile {
+            name: name.to_owned(),
+            nearest: nearest(name, known).map(str::to_owned),
+            no_file: None,
+        }
+    }
 }
 
 impl From<ProfileError> for aemp_core::Error {
@@ -107,6 +124,7 @@ impl From<ProfileError> for aemp_core::Error {
 #[non_exhaustive]
 pub enum Warning {
     /// A key of the file is unknown.
+    #[non_exhaustive]
     UnknownKey {
         /// The key.
         key: String,
@@ -116,11 +134,13 @@ pub enum Warning {
         nearest: Option<String>,
     },
     /// There is no file. It counts as empty.
+    #[non_exhaustive]
     NoFile {
         /// Why; see [`Sources::no_file`](super::Sources::no_file).
         why: String,
     },
     /// A profile names a parent that the file does not have. It counts as empty.
+    #[non_exhaustive]
     NoParent {
         /// The name.
         name: String,
@@ -132,11 +152,13 @@ pub enum Warning {
     /// `parent` at top level has no effect: global keys do not inherit.
     GlobalParent,
     /// A framing that exists only in Perl was removed from `framing_format`.
+    #[non_exhaustive]
     Framing {
         /// Its name.
         name: String,
     },
     /// A key has no effect in aemp.
+    #[non_exhaustive]
     NoEffect {
         /// The key.
         key: &'static str,

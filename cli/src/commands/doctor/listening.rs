@@ -8,14 +8,15 @@ use aemp::transport::{SocketConfig, Transport};
 use aemp::{Address, NodeId};
 
 use super::super::explain::explained;
-use super::{Finding, OwnId};
+use super::Finding;
 use crate::failure::Failure;
 
 /// Whether a node can listen at `bind`, as one of the profile does that starts.
 pub(super) async fn look(
     profile: &Profile,
     bind: &str,
-    own: &OwnId,
+    own: Option<&NodeId>,
+    prefix: &str,
     limit: Duration,
 ) -> Result<Finding, Failure> {
     let what = format!("bind {bind}");
@@ -40,11 +41,13 @@ pub(super) async fn look(
         }
         Err(error) => error,
     };
-    let advice =
-        String::from("choose another port with \"setbinds HOST:PORT\", or stop what listens there");
+    let advice = format!(
+        "choose another port with \"{prefix} setbinds HOST:PORT\", or stop what listens there"
+    );
     if error.kind() == io::ErrorKind::AddrInUse {
         return Ok(match listener(profile, &address, limit).await? {
-            Some(node) if own.is_of(&node) => Finding::ok(
+            // Where each node of the profile has an ID of its own, the next one fails.
+            Some(node) if own == Some(&node) => Finding::ok(
                 what,
                 format!("is in use, by {node}, a node of this profile"),
             ),

@@ -58,47 +58,12 @@ impl Finding {
     }
 }
 
-/// The ID that nodes of the profile have, before and behind the random word that may be in it.
-struct OwnId {
-    before: String,
-    behind: Option<String>,
-}
-
-impl OwnId {
-    fn read(context: &Context, profile: Option<&str>) -> Result<Self, Failure> {
-        let layers = Layers::read(&context.file)?;
-        let profile = layers.sources(profile, &Map::new()).resolve()?;
-        let id = profile.node_id.as_str();
-        Ok(match id.split_once(&layers.word) {
-            Some((before, behind)) => Self {
-                before: before.to_owned(),
-                behind: Some(behind.to_owned()),
-            },
-            None => Self {
-                before: id.to_owned(),
-                behind: None,
-            },
-        })
-    }
-
-    /// The whole of it, if all nodes of the profile have the same.
-    fn fixed(&self) -> Option<NodeId> {
-        match self.behind {
-            None => self.before.parse().ok(),
-            Some(_) => None,
-        }
-    }
-
-    /// Whether a node with this ID can be one of the profile.
-    fn is_of(&self, node: &NodeId) -> bool {
-        let id = node.as_str();
-        match &self.behind {
-            None => id == self.before,
-            Some(behind) => id
-                .strip_prefix(&self.before)
-                .is_some_and(|rest| rest.len() > behind.len() && rest.ends_with(behind)),
-        }
-    }
+/// The ID of the profile's node; `None` if a random word in it gives each of its nodes another.
+fn own_id(context: &Context, profile: Option<&str>) -> Result<Option<NodeId>, Failure> {
+    let layers = Layers::read(&context.file)?;
+    let profile = layers.sources(profile, &Map::new()).resolve()?;
+    let is_random = profile.node_id.as_str().contains(&layers.word);
+    Ok((!is_random).then_some(profile.node_id))
 }
 
 fn prepare(line: &mut Line<'_>, _: Vec<Value>) -> Result<Option<Step>, Failure> {
@@ -106,7 +71,7 @@ fn prepare(line: &mut Line<'_>, _: Vec<Value>) -> Result<Option<Step>, Failure> 
     line.check_profile(name.as_deref())?;
     Ok(Some(Box::new(move |context| {
         let profile = stranger(context, name.as_deref())?;
-        let own = OwnId::read(context, name.as_deref())?;
+        let own = own_id(context, name.as_deref())?;
         let prefix = match &name {
             Some(name) => format!("aemp profile {name}"),
             None => String::from("aemp"),
@@ -115,7 +80,13 @@ fn prepare(line: &mut Line<'_>, _: Vec<Value>) -> Result<Option<Step>, Failure> 
         let limit = context.options.timeout;
         let runtime = context.runtime()?;
         for bind in &profile.binds {
-            findings.push(runtime.block_on(listening::look(&profile, bind, &own, limit))?);
+            findings.push(runtime.block_on(listening::look(
+                &profile,
+                bind,
+                own.as_ref(),
+                &prefix,
+                limit,
+            ))?);
         }
         let mut joined = false;
         for seed in reached(&profile) {
@@ -126,7 +97,7 @@ fn prepare(line: &mut Line<'_>, _: Vec<Value>) -> Result<Option<Step>, Failure> 
         if joined {
             let work = async |session: &crate::network::Session| {
                 let mut found = network::clocks(session).await;
-                found.extend(network::living(session, &own, &prefix).await);
+                found.extend(network::living(session, own.as_ref(), &prefix).await);
                 Ok(found)
             };
             findings.extend(context.in_network(name.as_deref(), work)?);

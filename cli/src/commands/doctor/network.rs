@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aemp::error::Report;
 use aemp::{NodeId, PortId, Value};
 
-use super::{Finding, OwnId};
+use super::Finding;
 use crate::network::{self, Session};
 use crate::time;
 
@@ -47,13 +47,17 @@ pub(super) async fn clocks(session: &Session) -> Vec<Finding> {
 }
 
 /// A node that lives and has the ID of the profile: the network refuses a second one.
-pub(super) async fn living(session: &Session, own: &OwnId, prefix: &str) -> Option<Finding> {
-    let id = own.fixed()?;
+pub(super) async fn living(
+    session: &Session,
+    own: Option<&NodeId>,
+    prefix: &str,
+) -> Option<Finding> {
+    let id = own?;
     let asked = vec![Value::from("time")];
     network::cal(session, &PortId::from(id.clone()), asked)
         .await
         .ok()?;
-    let listens = addresses(session, &id).await;
+    let listens = addresses(session, id).await;
     let at = match listens.is_empty() {
         true => String::from("listening nowhere"),
         false => format!("at {}", listens.join(", ")),
