@@ -183,10 +183,10 @@ impl Listener for TcpListener {
 }
 
 /// The addresses at which others reach a socket that is bound to `at`. The unspecified address stands for all addresses
-/// of this machine.
+/// of this machine. The zone of a link-local address is left out: it is the index of an interface of this machine.
 fn published_for(at: SocketAddr) -> io::Result<Vec<SocketAddr>> {
     if !at.ip().is_unspecified() {
-        return Ok(vec![at]);
+        return Ok(vec![(at.ip(), at.port()).into()]);
     }
     let same = |ip: &IpAddr| ip.is_ipv4() == at.is_ipv4();
     let mut found: Vec<_> = resolve::interfaces()?.into_iter().filter(same).collect();
@@ -230,6 +230,7 @@ fn is_connection_error(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddrV6;
     use std::time::Duration;
 
     use socket2::SockRef;
@@ -315,6 +316,13 @@ mod tests {
         let listener = bind(&addresses(&["127.0.0.1:0"]), settings()).unwrap();
         let socket = SockRef::from(&listener.sockets[0]);
         assert!(socket.reuse_address().unwrap());
+    }
+
+    #[test]
+    fn a_link_local_address_is_published_without_the_index_of_an_interface() {
+        let at = SocketAddr::V6(SocketAddrV6::new("fe80::1".parse().unwrap(), 4040, 7, 2));
+        let published = published_for(at).unwrap();
+        assert_eq!(published, addresses(&["[fe80::1]:4040"]));
     }
 
     #[test]
