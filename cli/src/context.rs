@@ -64,12 +64,14 @@ impl Context {
     fn join(&self, profile: Option<&str>) -> Result<Joined, Failure> {
         let layers = Layers::read(&self.file)?;
         // Whom the network is reached through, without the values below.
-        let seeds = ways_in(&layers.sources(profile, &Map::new()).resolve()?);
+        let listening = layers.sources(profile, &Map::new()).resolve()?;
+        let seeds = ways_in(&listening);
         let nothing = || Value::from(Vec::new());
         let values: Map = [
             (Key::NodeId.name(), Value::from(NODE_ID)),
             (Key::Binds.name(), nothing()),
             (Key::Services.name(), nothing()),
+            (Key::Advertise.name(), nothing()),
         ]
         .into_iter()
         .collect();
@@ -88,7 +90,11 @@ impl Context {
         }
         let runtime = self.runtime()?;
         let limit = self.options.timeout;
-        let session = runtime.block_on(network::join(aemp::node().fill(own), limit))?;
+        // A command is behind the same translation as the node of its profile, and publishes nothing.
+        let builder = aemp::node()
+            .fill(own)
+            .configure(|config| config.own_addresses = listening.own_addresses());
+        let session = runtime.block_on(network::join(builder, limit))?;
         Ok(Joined {
             profile: profile.map(str::to_owned),
             runtime,

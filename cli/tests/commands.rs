@@ -68,6 +68,12 @@ fn every_key_can_be_set_and_deleted() {
         ("min_secret", "20", "20"),
         ("tls_fallback", "off", "false"),
         ("hung_check", "true", "true"),
+        ("check_peeraddr", "off", "false"),
+        (
+            "advertise",
+            "binds,198.51.100.7:4140",
+            r#"["binds", "198.51.100.7:4140"]"#,
+        ),
         ("secure", "1", "true"),
         (
             "allow",
@@ -343,6 +349,8 @@ nodelay           false  (in profile "q")
 min_secret        16  (built in)
 tls_fallback      false  (built in)
 hung_check        true  (built in)
+check_peeraddr    true  (built in)
+advertise         []  (built in)
 secure            false  (built in)
 allow             null  (built in)
 "#

@@ -203,6 +203,12 @@ fn afar() -> (String, (tokio::runtime::Runtime, aemp::LocalNode)) {
 fn proxy(to: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap().to_string();
+    pass_on(listener, to);
+    at
+}
+
+/// Passes what comes to `listener` on to `to`.
+fn pass_on(listener: TcpListener, to: String) {
     thread::spawn(move || {
         for accepted in listener.incoming().map_while(Result::ok) {
             let onward = TcpStream::connect(&to).unwrap();
@@ -216,7 +222,45 @@ fn proxy(to: String) -> String {
             pass(onward, accepted);
         }
     });
-    at
+}
+
+#[test]
+fn through_a_proxy_that_is_advertised_commands_reach_a_node_and_without_the_check_they_do_as_well()
+{
+    let home = Home::new();
+    let secret = home.write("secret", SECRET);
+    home.aemp(&["--secret-file", &secret, "setsecret"])
+        .succeeds_in_silence();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    home.aemp(&["profile", "seed", "nodeid", "seed", "binds", "127.0.0.1:0"])
+        .succeeds_in_silence();
+    home.aemp(&["profile", "seed", "services", r#"["aemp::echo"]"#])
+        .succeeds_in_silence();
+    home.aemp(&["profile", "seed", "advertise", &at])
+        .succeeds_in_silence();
+    home.aemp(&["profile", "p", "nodeid", "p", "binds", "[]", "seeds", &at])
+        .succeeds_in_silence();
+    let seed = Running::start(&home, &["seed"]);
+    pass_on(listener, seed.address.clone());
+    for words in [["advertise", "127.0.0.1:1"], ["check_peeraddr", "off"]] {
+        let refused = home.aemp(&["profile", "p", "doctor"]).succeeds_with(1).out;
+        assert!(refused.contains("something stands between"), "{refused}");
+        home.aemp(&[&["profile", "p"][..], &words].concat())
+            .succeeds_in_silence();
+        let found = home.aemp(&["profile", "p", "doctor"]).succeeds().out;
+        assert!(found.contains("lets us in: node seed"), "{found}");
+        let echoed = home.aemp(&["profile", "p", "cal", "seed#echo", "hi"]);
+        assert_eq!(echoed.succeeds().out, "\"hi\"\n");
+        let set = format!("del{}", words[0]);
+        home.aemp(&["profile", "p", &set]).succeeds_in_silence();
+    }
+    let listed = home.aemp(&["profile", "p", "check_peeraddr", "off", "directory", "'l"]);
+    let listed = listed.succeeds().out;
+    assert!(
+        listed.contains(&at) && !listed.contains(&seed.address),
+        "{listed}"
+    );
 }
 
 #[test]
@@ -237,8 +281,9 @@ fn what_is_said_of_a_seed_is_about_what_is_wrong_with_it() {
     );
     assert_eq!(
         then,
-        "       a proxy, a tunnel or a router that translates addresses passes the connection on: use the seed's own address; a \
-         program that has to go through it has check_peeraddr off, at both ends"
+        "       a proxy, a tunnel or a router that translates addresses passes the connection on: use the seed's own address; \
+         where it has to go through it, both ends name the address outside, \"aemp profile p advertise HOST:PORT\", or compare \
+         none, \"aemp profile p check_peeraddr off\""
     );
     let web = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = web.local_addr().unwrap().to_string();

@@ -54,6 +54,22 @@ fn a_value_with_which_no_node_could_start_is_not_written() {
             "no seed can be at *:4040: * is a place to listen on, not one to connect to: name the peer's host",
         ),
         (
+            &["advertise", "*:4040"],
+            "no peer can reach this node at *:4040: * is a place to listen on, not one to connect to: name the peer's host",
+        ),
+        (
+            &["advertise", "binds,4140"],
+            "no peer can reach this node at 4140: a port alone is at each peer's own host: write host:port",
+        ),
+        (
+            &["advertise", "outside.example.net"],
+            "no peer can reach this node at outside.example.net: \"outside.example.net\" has no port: write the one that the peer listens on",
+        ),
+        (
+            &["check_peeraddr", "maybe"],
+            "check_peeraddr on the command line takes true or false, and \"maybe\" is none; for example true",
+        ),
+        (
             &["seeds", "pipe:/run/aemp"],
             "no seed can be at pipe:/run/aemp: no transport for scheme \"pipe\", this node has [\"tcp\"]",
         ),

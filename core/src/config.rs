@@ -1,5 +1,6 @@
 //! `Config`: the settings of a node with their defaults.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::codec::Limits;
@@ -108,11 +109,15 @@ pub struct Config {
     pub auth_accept: Vec<AuthMethod>,
     /// Send small writes at once, on transports that could delay them (as `TCP_NODELAY`); on.
     pub nodelay: bool,
-    /// Refuse a peer that sees this node under another address than that of its socket; on. Must be off behind address
-    /// translation ([protocol.md section 2], the bridge).
+    /// Refuse a peer that sees this node under another address than that of its socket, or one that it advertises
+    /// ([`advertise`](crate::NodeBuilder::advertise)); on. Must be off behind an address translation whose outside address
+    /// is not known ([protocol.md section 2], the bridge).
     ///
     /// [protocol.md section 2]: crate::protocol#2-opening-a-connection
     pub check_peeraddr: bool,
+    /// Addresses that are this node's own in the check of `peeraddr`, besides that of the connection: those outside of an
+    /// address translation. The addresses that it advertises are added at start. None.
+    pub own_addresses: Vec<SocketAddr>,
     /// Shards: tasks that run ports; by default as many as the machine has cores.
     pub shards: usize,
 }
@@ -178,6 +183,7 @@ impl Default for Config {
             auth_accept: AuthMethod::DEFAULT.to_vec(),
             nodelay: true,
             check_peeraddr: true,
+            own_addresses: Vec::new(),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }

@@ -239,6 +239,15 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
+    /// No peer can connect to an address that the node is to advertise.
+    #[error("no peer can reach this node at {address}: {error}")]
+    Advertise {
+        /// The address as given.
+        address: String,
+        /// The error of the transport, or that there is none.
+        #[source]
+        error: io::Error,
+    },
     /// The system has no source of random bytes.
     #[error("the system has no source of random bytes")]
     Entropy(#[source] io::Error),

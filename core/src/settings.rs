@@ -83,6 +83,8 @@ pub struct Settings {
     pub default_binds: Option<DefaultBinds>,
     /// Addresses to which the node keeps a connection.
     pub seeds: Vec<String>,
+    /// Addresses to publish in place of those bound; see [`NodeBuilder::advertise`](crate::NodeBuilder::advertise).
+    pub advertise: Vec<String>,
     /// Names of the codecs to use, best first; `None` for all.
     pub codecs: Option<Vec<String>>,
     /// The settings that have defaults.

@@ -79,6 +79,24 @@ async fn the_profile_wins_over_the_program_unless_it_forces() {
 }
 
 #[tokio::test]
+async fn what_the_profile_advertises_replaces_what_the_program_does_unless_it_forces() {
+    // A port alone is refused, and named.
+    let refused = async |file, force| {
+        let builder = with(file).profile("p").advertise("1");
+        failure(builder.value("force", force)).await
+    };
+    let of = |port: &str| {
+        format!(
+            "no peer can reach this node at {port}: a port alone is at each peer's own host: write host:port"
+        )
+    };
+    let file = r#"{"profile": {"p": {"advertise": "binds,2"}}}"#;
+    assert_eq!(refused(file, false).await, of("2"));
+    assert_eq!(refused(file, true).await, of("1"));
+    assert_eq!(refused(r#"{"profile": {"p": {}}}"#, false).await, of("1"));
+}
+
+#[tokio::test]
 async fn without_a_name_the_hosts_profile_holds() {
     let node = with(r#"{"profile": {"host": {"nodeid": "%n-1"}}}"#)
         .host_profile()

@@ -27,6 +27,9 @@ fn at(host: &str) -> String {
 /// Where the host within dials: the router.
 const ROUTER: &str = "10.79.1.1:4040";
 
+/// Where the host within is published: the router's other side.
+const PUBLISHED: &str = "10.79.2.1:4040";
+
 /// The hosts around the router, which leads to `to` who dials it from within.
 fn router(to: &str) -> Namespaces {
     let mut hosts = Namespaces::new("aempr");
@@ -50,9 +53,11 @@ fn router(to: &str) -> Namespaces {
         "add table ip nat\n\
          add chain ip nat before {{ type nat hook prerouting priority -100 ; }}\n\
          add rule ip nat before iifname \"inside\" tcp dport 4040 dnat to {}\n\
+         add rule ip nat before iifname \"outside\" tcp dport 4040 dnat to {}\n\
          add chain ip nat after {{ type nat hook postrouting priority 100 ; }}\n\
          add rule ip nat after masquerade\n",
-        at(to)
+        at(to),
+        at("inside")
     );
     hosts.run("router", "nft -f -", &rules);
     hosts
@@ -101,6 +106,15 @@ fn a_connection_through_a_router_comes_up_without_the_comparison() {
         let inside = start(&hosts, "inside", how);
         inside.hear_until(|line| line == "answered confidential");
     }
+}
+
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn nodes_with_published_ports_connect_where_they_advertise_them_and_addresses_are_compared() {
+    let hosts = router("outside");
+    let _outside = start(&hosts, "outside", "advertised");
+    let inside = start(&hosts, "inside", "advertised");
+    inside.hear_until(|line| line == "answered confidential");
 }
 
 /// What stays open without TLS: the router leads to the attacker, who reads, and writes in the name of a node.
@@ -168,6 +182,8 @@ fn node(id: &str, how: &str) -> NodeBuilder {
     let unchecked = |node: NodeBuilder| node.configure(|config| config.check_peeraddr = false);
     match how {
         "checked" => node,
+        "advertised" if id == "inside" => node.bind(at(id)).advertise(PUBLISHED),
+        "advertised" => node.advertise(ROUTER),
         "unchecked" => unchecked(node),
         _ => unchecked(node).certificate(std::env::var(CERTIFICATE).unwrap()),
     }

@@ -1,15 +1,18 @@
 //! Nodes with several addresses: which of them is published first and tried first, and that a silent one costs little.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use aemp::transport::{Listener, SocketConfig, Stream, Transport};
 use aemp::{Address, LocalNode, NodeId, PortId, routes};
 use async_trait::async_trait;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use crate::common::{Network, linked, node, soon, unlinked, until};
+use crate::nodes::port;
 use crate::stranger::Stranger;
 
 /// A network, the transport `name`, whose addresses are looked up at each attempt. Clones are the same.
@@ -306,4 +309,95 @@ async fn addresses_are_published_best_first_whatever_the_order_of_the_binds() {
         ["mem:a", "mem:10.0.0.1:4", "mem:169.254.1.1:4"]
     );
     assert!(loopback.starts_with("127.0.0.1:"));
+}
+
+/// Passes what comes to the returned address on to the one that is set then, as a port that a host publishes does.
+async fn relay() -> (String, Arc<OnceLock<Address>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let inside = Arc::new(OnceLock::<Address>::new());
+    let to = inside.clone();
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            let mut to = TcpStream::connect(to.get().unwrap().target())
+                .await
+                .unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut from, &mut to).await });
+        }
+    });
+    (at, inside)
+}
+
+#[tokio::test]
+async fn through_a_relay_those_connect_that_advertise_its_address_and_no_others() {
+    let network = Network::default();
+    let (outside, inside) = relay().await;
+    let a = node("a", &network).bind("127.0.0.1:*").advertise(&outside);
+    let a = a.start().await.unwrap();
+    let bound = a.addresses().remove(0);
+    assert_ne!(bound.to_string(), outside);
+    inside.set(bound).unwrap();
+    // The relay dials from its own host, at a port that nobody knows before.
+    let b = node("b", &network).seed(&outside).advertise("127.0.0.1:1");
+    let b = b.start().await.unwrap();
+    soon(b.joined()).await.unwrap();
+    assert_eq!(b.connections()[0].peer(), "a");
+
+    let other = node("other", &network).seed(&outside).start().await;
+    let other = other.unwrap();
+    let error = soon(other.joined()).await.unwrap_err();
+    let error = aemp::error::Report(&*error.error).to_string();
+    assert!(
+        error.contains("add the address outside of it to advertise, or switch check_peeraddr off"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn others_learn_what_is_advertised_in_place_of_what_is_bound_and_connect_there() {
+    let network = Network::default();
+    let seed = node("seed", &network).bind("mem:seed").start().await;
+    let seed = seed.unwrap();
+    seed.directory().serve_directory();
+    let joined = async |id: &str, binds: &[&str], advertise: &[&str]| {
+        let builder = node(id, &network).seed("mem:seed");
+        let builder = binds.iter().fold(builder, |builder, at| builder.bind(*at));
+        let builder = advertise.iter().fold(builder, |b, at| b.advertise(*at));
+        let node = builder.start().await.unwrap();
+        soon(node.joined()).await.unwrap();
+        node
+    };
+    let _bound = joined("bound", &["mem:b"], &[]).await;
+    let _replaced = joined("replaced", &["mem:inside"], &["mem:outside"]).await;
+    let _besides = joined("besides", &["mem:i", "mem:j"], &["mem:o,binds", "mem:p"]).await;
+    let _relayed = joined("relayed", &[], &["mem:relay"]).await;
+    let reader = joined("reader", &[], &[]).await;
+    let expected = [
+        ("besides", "mem:o mem:i mem:j mem:p"),
+        ("bound", "mem:b"),
+        ("relayed", "mem:relay"),
+        ("replaced", "mem:outside"),
+        ("seed", "mem:seed"),
+    ];
+    let all = async || loop {
+        let family = reader.directory().family("'l").await.unwrap();
+        let found = family.iter().map(|(id, addresses)| {
+            let addresses = addresses.as_array().unwrap().iter();
+            let texts: Vec<_> = addresses.map(|at| at.as_str().unwrap()).collect();
+            (id.to_string(), texts.join(" "))
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort();
+        if found.len() == expected.len() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let found = soon(all()).await;
+    let found: Vec<_> = found.iter().map(|(id, at)| (&**id, &**at)).collect();
+    assert_eq!(found, expected);
+    // What listens outside passes it on, here by being another listener of the network.
+    let mut dialled = network.accept_at("outside");
+    reader.send(port("replaced#any"), ("x",));
+    soon(dialled.recv()).await.unwrap();
 }

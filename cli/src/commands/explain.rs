@@ -89,6 +89,8 @@ pub(super) async fn explained(
     settings.framings = profile.framing_format.clone().unwrap_or_else(all);
     settings.auth_offer.clone_from(&profile.auth_offer);
     settings.auth_accept.clone_from(&profile.auth_accept);
+    settings.check_peeraddr = profile.check_peeraddr;
+    settings.own_addresses = profile.own_addresses();
     let tls = certificate(profile).transpose();
     let tls = tls.map_err(|error| Failure::Failed(format!("cert cannot be used: {error}")))?;
     settings.tls = match (&tls, profile.tls_fallback) {

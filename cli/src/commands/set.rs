@@ -35,7 +35,8 @@ fn names(key: Key) -> (&'static str, &'static str) {
         key, NodeId "nodeid", Binds "binds", Seeds "seeds", Secret "secret", SecretAccept "secret_accept", Cert "cert", Services "services",
         Parent "parent", MonitorTimeout "monitor_timeout", ConnectInterval "connect_interval",
         FramingFormat "framing_format", AuthOffer "auth_offer", AuthAccept "auth_accept", Autocork "autocork",
-        Nodelay "nodelay", MinSecret "min_secret", TlsFallback "tls_fallback", HungCheck "hung_check", Secure "secure",
+        Nodelay "nodelay", MinSecret "min_secret", TlsFallback "tls_fallback", HungCheck "hung_check", CheckPeeraddr "check_peeraddr",
+        Advertise "advertise", Secure "secure",
         Allow "allow",
     )
 }
@@ -84,6 +85,12 @@ pub(super) fn about(key: Key) -> &'static str {
         Key::MinSecret => "The shortest secret in bytes",
         Key::TlsFallback => "Allow plain connections although there is a certificate",
         Key::HungCheck => "Treat silent peers as dead",
+        Key::CheckPeeraddr => {
+            "Refuse peers that see the node under an address that is neither its own nor advertised"
+        }
+        Key::Advertise => {
+            "Addresses to publish in place of those bound; binds among them stands for those bound"
+        }
         Key::Secure => "Allow no function calls from peers",
         Key::Allow => "What peers may do: rules, of which the first that fits a peer decides",
         _ => "A key of the configuration",

@@ -202,6 +202,7 @@ pub(crate) fn settings(
     settings.secret = secret;
     settings.framings = codecs.names().map(crate::Text::from).collect();
     settings.check_peeraddr = config.check_peeraddr;
+    settings.own_addresses.clone_from(&config.own_addresses);
     settings.tls = match (has_tls, config.tls_fallback) {
         (false, _) => Tls::Off,
         (true, true) => Tls::Fallback,

@@ -148,6 +148,24 @@ impl NodeBuilder {
         self
     }
 
+    /// Adds an address to publish in place of those bound, for a node that others reach at an address that is not its own:
+    /// behind an address translation or a relay, in a container with a published port. Once or more: the addresses are
+    /// published in the order of the calls, and `binds` among them stands for the bound ones. Each must be one that peers
+    /// can connect to, as for a seed. A node that binds nothing can advertise as well.
+    ///
+    /// The check of [`check_peeraddr`](Config::check_peeraddr) takes an IP address and port that is advertised for the
+    /// node's own where a peer dials it. Where this node dials, the port is not compared, since a translator chooses it. A
+    /// host name is published, and not compared.
+    ///
+    /// ```
+    /// // In a container whose port 4040 the host publishes at 198.51.100.7:4140.
+    /// let builder = aemp::node().bind("*:4040").advertise("198.51.100.7:4140");
+    /// ```
+    pub fn advertise(mut self, address: impl Into<String>) -> Self {
+        self.settings.advertise.push(address.into());
+        self
+    }
+
     /// Adds an address of the node `id`. This node connects to it when a message is sent there.
     pub fn peer(mut self, id: impl Into<String>, address: impl Into<String>) -> Self {
         self.peers.push((id.into(), address.into()));
@@ -308,6 +326,7 @@ impl NodeBuilder {
             tls,
             binds,
             seeds,
+            advertised,
             peers,
             ..
         } = checked;
@@ -356,10 +375,9 @@ impl NodeBuilder {
         // Each listener returns its best address first. The merged list is sorted as well, because an AnyEvent::MP node
         // tries one address every 2 s.
         addresses.sort_by_key(rank);
+        let published = advertised.published(&addresses);
         inner.set_addresses(addresses);
-        inner
-            .directory
-            .publish_addresses(&inner, &inner.addresses());
+        inner.directory.publish_addresses(&inner, &published);
         if !seeds.is_empty() {
             // Before `on_start` and the services: they must not see the directory as that of a node without seeds.
             inner.directory.expect_seeds(&inner);
@@ -400,6 +418,9 @@ impl NodeBuilder {
             .life
             .spawn_essential("the limit on what is held for all peers", evict);
         tracing::info!(target: "aemp::node", node = %inner.id, addresses = listed(&inner.addresses()), "node started");
+        if !advertised.is_empty() {
+            tracing::info!(target: "aemp::node", addresses = listed(&published), "other nodes learn the advertised addresses");
+        }
         Ok(node)
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::NodeBuilder;
+use super::advertised::{self, Advertised};
 use crate::codec::Codecs;
 use crate::error::{ConnectError, StartError};
 use crate::handshake::Secret;
@@ -20,6 +21,7 @@ pub(super) struct Checked {
     pub(super) tls: Option<Arc<dyn Secure>>,
     pub(super) binds: Vec<Address>,
     pub(super) seeds: Vec<Address>,
+    pub(super) advertised: Advertised,
     pub(super) peers: Vec<(NodeId, Address)>,
 }
 
@@ -87,6 +89,7 @@ impl NodeBuilder {
         }
         let binds = parse_all(&settings.binds)?;
         let seeds = parse_all(&settings.seeds)?;
+        let advertised = Advertised::parse(&settings.advertise)?;
         let transports = &self.transports;
         for address in &binds {
             let checked = guarded(|| transport_of(transports, address)?.check_listen(address));
@@ -98,6 +101,16 @@ impl NodeBuilder {
         for address in &seeds {
             let checked = guarded(|| transport_of(transports, address)?.check_connect(address));
             checked.map_err(|error| StartError::Seed {
+                address: address.to_string(),
+                error,
+            })?;
+        }
+        settings.config.own_addresses.extend(advertised.sockets());
+        for address in advertised.addresses() {
+            let checked = advertised::check(address).and_then(|()| {
+                guarded(|| transport_of(transports, address)?.check_connect(address))
+            });
+            checked.map_err(|error| StartError::Advertise {
                 address: address.to_string(),
                 error,
             })?;
@@ -114,6 +127,7 @@ impl NodeBuilder {
             tls,
             binds,
             seeds,
+            advertised,
             peers,
         })
     }
@@ -156,7 +170,7 @@ fn select_codecs(codecs: Codecs, chosen: Option<Vec<String>>) -> Result<Codecs, 
         })
 }
 
-fn parse_all(addresses: &[String]) -> Result<Vec<Address>, StartError> {
+pub(super) fn parse_all(addresses: &[String]) -> Result<Vec<Address>, StartError> {
     // One string may hold several addresses, separated by commas (protocol.md section 1).
     let each = addresses
         .iter()

@@ -1,5 +1,6 @@
 //! Nodes: the trait [`Node`], and [`LocalNode`], which is this process.
 
+mod advertised;
 mod builder;
 mod call;
 mod checked;

@@ -12,7 +12,8 @@ use crate::traffic::{ConnectionInfo, NodeEvents, Tap, TapConfig};
 
 impl LocalNode {
     /// The addresses at which others reach this node, best first: in the order of the binds, and for each bind in the
-    /// order of its transport; but link-local addresses after all others, and loopback addresses last.
+    /// order of its transport; but link-local addresses after all others, and loopback addresses last. Other nodes learn
+    /// them, unless the node advertises others ([`advertise`](crate::NodeBuilder::advertise)).
     #[doc(alias = "binds")]
     pub fn addresses(&self) -> Vec<Address> {
         self.inner().addresses()

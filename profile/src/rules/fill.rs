@@ -19,6 +19,7 @@ impl Fill for Profile {
             false => (self.binds, None),
         };
         settings.seeds = self.seeds;
+        settings.advertise = self.advertise;
         settings.set_secret(self.secret);
         settings.set_certificate(self.cert.map(|cert| cert.as_pem().to_owned()));
         settings.set_secret_accept(self.secret_accept);
@@ -35,6 +36,7 @@ impl Fill for Profile {
         config.nodelay = self.nodelay;
         config.min_secret = self.min_secret;
         config.liveness_check = self.hung_check;
+        config.check_peeraddr = self.check_peeraddr;
         let rules = self.allow.unwrap_or_default();
         settings.rules = match self.secure {
             true => rules.secure(),

@@ -46,6 +46,10 @@ pub enum Key {
     TlsFallback,
     /// Whether silent peers count as dead.
     HungCheck,
+    /// Whether peers that see the node under another address are refused.
+    CheckPeeraddr,
+    /// Addresses to publish in place of those bound.
+    Advertise,
     /// Whether peers are prevented from calling functions.
     Secure,
     /// Rules about what peers may do.
@@ -82,7 +86,7 @@ impl Key {
     /// All keys, in the order of [protocol.md section 9].
     ///
     /// [protocol.md section 9]: aemp_core::protocol#9-configuration
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::NodeId,
         Self::Binds,
         Self::Seeds,
@@ -101,6 +105,8 @@ impl Key {
         Self::MinSecret,
         Self::TlsFallback,
         Self::HungCheck,
+        Self::CheckPeeraddr,
+        Self::Advertise,
         Self::Secure,
         Self::Allow,
     ];
@@ -126,6 +132,8 @@ impl Key {
             Self::MinSecret => "min_secret",
             Self::TlsFallback => "tls_fallback",
             Self::HungCheck => "hung_check",
+            Self::CheckPeeraddr => "check_peeraddr",
+            Self::Advertise => "advertise",
             Self::Secure => "secure",
             Self::Allow => "allow",
         }
@@ -145,7 +153,7 @@ impl Key {
     pub const fn kind(self) -> Kind {
         match self {
             Self::NodeId | Self::Secret | Self::Cert | Self::Parent => Kind::Text,
-            Self::Binds | Self::Seeds => Kind::Addresses,
+            Self::Binds | Self::Seeds | Self::Advertise => Kind::Addresses,
             Self::SecretAccept => Kind::Texts,
             Self::Services => Kind::Services,
             Self::MonitorTimeout | Self::ConnectInterval => Kind::Seconds,
@@ -153,9 +161,12 @@ impl Key {
             Self::AuthOffer | Self::AuthAccept => Kind::Methods,
             Self::MinSecret => Kind::Count,
             Self::Allow => Kind::Rules,
-            Self::Autocork | Self::Nodelay | Self::TlsFallback | Self::HungCheck | Self::Secure => {
-                Kind::Flag
-            }
+            Self::Autocork
+            | Self::Nodelay
+            | Self::TlsFallback
+            | Self::HungCheck
+            | Self::CheckPeeraddr
+            | Self::Secure => Kind::Flag,
         }
     }
 
@@ -186,6 +197,7 @@ impl Key {
             Self::NodeId => r#""%n/%u""#,
             Self::Binds => r#"["*:4040"]"#,
             Self::Seeds => r#"["192.0.2.1:4040","[2001:db8::1]:4040"]"#,
+            Self::Advertise => r#"["198.51.100.7:4140"]"#,
             Self::Secret => r#"what "aemp gensecret" makes"#,
             Self::SecretAccept => r#"["the secret of before"]"#,
             Self::Cert => r#"what "aemp gencert" makes"#,
@@ -199,9 +211,12 @@ impl Key {
             Self::Allow => {
                 r#"[{"node":"admin/*","may":["all"]},{"may":["monitor","call shop::*"]}]"#
             }
-            Self::Autocork | Self::Nodelay | Self::TlsFallback | Self::HungCheck | Self::Secure => {
-                "true"
-            }
+            Self::Autocork
+            | Self::Nodelay
+            | Self::TlsFallback
+            | Self::HungCheck
+            | Self::CheckPeeraddr
+            | Self::Secure => "true",
         }
     }
 
@@ -216,7 +231,7 @@ impl Key {
         match self {
             Self::NodeId => format!("{name}/").into(),
             Self::Binds => vec![Value::from(DEFAULT_BINDS.of(is_guarded))].into(),
-            Self::Seeds | Self::Services => Vec::new().into(),
+            Self::Seeds | Self::Services | Self::Advertise => Vec::new().into(),
             Self::Secret | Self::SecretAccept | Self::Cert | Self::Parent | Self::Allow => {
                 Value::Null
             }
@@ -228,6 +243,7 @@ impl Key {
             Self::MinSecret => (config.min_secret as u64).into(),
             Self::Nodelay => config.nodelay.into(),
             Self::HungCheck => config.liveness_check.into(),
+            Self::CheckPeeraddr => config.check_peeraddr.into(),
             Self::TlsFallback => config.tls_fallback.into(),
             Self::Autocork | Self::Secure => false.into(),
         }

@@ -83,5 +83,11 @@ pub(super) fn as_values(settings: &Settings, has_profile: bool) -> Vec<(Text, Va
     if config.liveness_check != default.liveness_check {
         set(Key::HungCheck, config.liveness_check.into());
     }
+    if config.check_peeraddr != default.check_peeraddr {
+        set(Key::CheckPeeraddr, config.check_peeraddr.into());
+    }
+    if !settings.advertise.is_empty() {
+        set(Key::Advertise, list(&settings.advertise));
+    }
     values
 }

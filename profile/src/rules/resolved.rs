@@ -1,12 +1,13 @@
 //! `Profile`: a resolved configuration, with a type for each key.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use aemp_core::handshake::{AuthMethod, Secret};
 use aemp_core::policy::Rules;
 use aemp_core::settings::{DefaultBinds, Service};
-use aemp_core::{Config, NodeId, Text};
+use aemp_core::{Address, Config, NodeId, Text};
 
 use super::layers::Effective;
 use super::{Key, ProfileError, Warning, node_id, read};
@@ -65,6 +66,10 @@ pub struct Profile {
     pub tls_fallback: bool,
     /// Whether silent peers count as dead.
     pub hung_check: bool,
+    /// Whether peers that see the node under another address than its own or an advertised one are refused.
+    pub check_peeraddr: bool,
+    /// Addresses to publish in place of those bound, for which `binds` among them stands.
+    pub advertise: Vec<String>,
     /// Whether peers are prevented from calling functions.
     pub secure: bool,
     /// What peers may do, if the configuration says so.
@@ -91,6 +96,15 @@ impl fmt::Debug for Certificate {
 }
 
 impl Profile {
+    /// The addresses of `advertise` that are socket addresses, which are the node's own in the check of `peeraddr`.
+    pub fn own_addresses(&self) -> Vec<SocketAddr> {
+        let advertise = self.advertise.iter();
+        let addresses = advertise.filter_map(|text| text.parse::<Address>().ok());
+        addresses
+            .filter_map(|address| address.target().parse().ok())
+            .collect()
+    }
+
     pub(super) fn read(
         name: &str,
         host: &str,
@@ -147,6 +161,8 @@ impl Profile {
             min_secret,
             tls_fallback: flag(Key::TlsFallback, config.tls_fallback)?,
             hung_check: flag(Key::HungCheck, config.liveness_check)?,
+            check_peeraddr: flag(Key::CheckPeeraddr, config.check_peeraddr)?,
+            advertise: list(Key::Advertise)?.unwrap_or_default(),
             secure: flag(Key::Secure, false)?,
             allow: from.get(Key::Allow, |value| read::rules(value).ok())?,
             warnings: from.warnings,

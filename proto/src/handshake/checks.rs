@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::auth::{self, Lines};
 use super::error::excerpt;
-use super::greeting::join;
+use super::greeting::{canonical, join};
 use super::{AuthMethod, HandshakeError, Peer, Role, Secret, Settings, Tls};
 use crate::{NodeId, Text};
 
@@ -38,6 +38,16 @@ impl Us {
             "{:?}",
             join(self.settings.framings.iter().map(Text::as_str))
         )
+    }
+
+    /// Whether `seen`, our address as the peer sees it, is one of our addresses besides that of the connection.
+    fn has_address(&self, seen: SocketAddr) -> bool {
+        let own = &self.settings.own_addresses;
+        let mut own = own.iter().copied().map(canonical);
+        match self.role {
+            Role::Acceptor => own.any(|own| own == seen),
+            Role::Dialler => own.any(|own| own.ip() == seen.ip()),
+        }
     }
 
     /// The methods that our greeting offers to the peer and that are valid with or without TLS.
@@ -79,7 +89,7 @@ pub(super) fn check_greeting(us: Us, peer: Peer, nonce: Box<[u8]>) -> Result<Bot
     }
     peer.check_role(us.role)?;
     if let (Some(local), true) = (us.local, us.settings.check_peeraddr) {
-        peer.check_address(local)?;
+        peer.check_address(local, |seen| us.has_address(seen))?;
     }
     let under_tls = us.settings.tls != Tls::Off && peer.offers_tls();
     if us.settings.tls == Tls::Required && !under_tls && !faulty!(TlsOptional) {

@@ -121,7 +121,8 @@ pub enum HandshakeError {
     /// The peer sees another address for this node than its own: something between them relays the connection.
     #[error(
         "{node:?} sees this node as {found}, but its own address in this connection is {ours}: something stands \
-         between the two; if that is a known address translation or relay, switch check_peeraddr off",
+         between the two; if that is a known address translation or relay, add the address outside of it to advertise, or switch \
+         check_peeraddr off",
         node = .node.as_str()
     )]
     #[non_exhaustive]

@@ -32,8 +32,13 @@ pub struct Settings {
     pub framings: Vec<Text>,
     /// Whether to use TLS. Off by default.
     pub tls: Tls,
-    /// Whether the peer's `peeraddr` must be our own address. Switch it off only behind NAT.
+    /// Whether the peer's `peeraddr` must be our own address. Switch it off only behind NAT whose outside address is not
+    /// known.
     pub check_peeraddr: bool,
+    /// Addresses outside of an address translation that are our own in the check of `peeraddr`, besides that of the
+    /// connection. A peer that we have accepted must have dialled one of them. A peer that we have dialled must see one of
+    /// their IP addresses, at any port: the translator chooses the port of a connection from within. Empty by default.
+    pub own_addresses: Vec<SocketAddr>,
 }
 
 impl Settings {
@@ -49,6 +54,7 @@ impl Settings {
             framings: Vec::new(),
             tls: Tls::Off,
             check_peeraddr: true,
+            own_addresses: Vec::new(),
         }
     }
 }

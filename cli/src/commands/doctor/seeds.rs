@@ -62,9 +62,11 @@ pub(super) async fn look(
     };
     let advice = match (report.trouble, step) {
         (Some(Trouble::Between), _) => {
-            "a proxy, a tunnel or a router that translates addresses passes the connection on: use the seed's own address; a \
-             program that has to go through it has check_peeraddr off, at both ends"
-                .to_owned()
+            format!(
+                "a proxy, a tunnel or a router that translates addresses passes the connection on: use the seed's own address; \
+                 where it has to go through it, both ends name the address outside, \"{prefix} advertise HOST:PORT\", or \
+                 compare none, \"{prefix} check_peeraddr off\""
+            )
         }
         (Some(Trouble::Codecs), _) => {
             format!("let both have a codec in common: \"{prefix} framing_format cbor,json\"")

@@ -90,7 +90,7 @@ fn what_is_wrong_with_a_peers_lines_is_said_in_full() {
         ),
         (
             "aemp;1;n;m;f;peeraddr=127.0.0.1:4041\n\n".into(),
-            "\"n\" sees this node as \"127.0.0.1:4041\", but its own address in this connection is 127.0.0.1:4040: something stands between the two; if that is a known address translation or relay, switch check_peeraddr off",
+            "\"n\" sees this node as \"127.0.0.1:4041\", but its own address in this connection is 127.0.0.1:4040: something stands between the two; if that is a known address translation or relay, add the address outside of it to advertise, or switch check_peeraddr off",
         ),
         (
             "aemp;1;n;foo,tls_sha3_512;json\n\n".into(),

@@ -353,6 +353,41 @@ fn addresses_are_compared_whole_unless_the_check_is_off() {
 }
 
 #[test]
+fn a_further_address_is_ones_own_at_its_port_where_it_is_dialled_and_at_any_port_where_it_dials() {
+    let seen = |role: Role, own: &[&str], said: &str| {
+        let mut settings = settings("us", &["cbor"]);
+        settings.own_addresses = own.iter().map(|at| at.parse().unwrap()).collect();
+        let mut us = match role {
+            Role::Acceptor => acceptor(settings),
+            Role::Dialler => dialler(settings),
+        };
+        us.local = Some("10.0.0.1:4040".parse().unwrap());
+        let (state, _) = us.start().unwrap();
+        let greeting = format!("aemp;1;peer;hmac_sha3_512;cbor;peeraddr={said}\nnonce\n");
+        match state.receive(greeting.as_bytes()) {
+            Err(HandshakeError::PeerAddress { .. }) => false,
+            Err(error) => panic!("{error}"),
+            Ok(_) => true,
+        }
+    };
+    let outside: &[&str] = &["198.51.100.9:1", "192.0.2.1:4140", "[::ffff:192.0.2.2]:1"];
+    for (said, dialled, dials) in [
+        ("10.0.0.1:4040", true, true),
+        ("192.0.2.1:4140", true, true),
+        ("192.0.2.2:1", true, true),
+        ("192.0.2.1:50123", false, true),
+        ("192.0.2.3:4140", false, false),
+        ("10.0.0.1:4140", false, false),
+        ("192.0.2.1", false, false),
+    ] {
+        assert_eq!(seen(Role::Acceptor, outside, said), dialled, "{said}");
+        assert_eq!(seen(Role::Dialler, outside, said), dials, "{said}");
+        let is_local = said == "10.0.0.1:4040";
+        assert_eq!(seen(Role::Dialler, &[], said), is_local, "{said}");
+    }
+}
+
+#[test]
 fn a_stranger_cannot_connect_two_listeners_or_two_diallers_to_each_other() {
     let named = |opening: fn(Settings) -> Opening, node, nonce| {
         let mut opening = opening(settings(node, &["cbor"]));
