@@ -83,18 +83,18 @@ impl Record {
                 writeln!(self.units, "{started}")?;
             }
         }
-        let [dialler, acceptor] = link.ends(&self.node, link.dialled);
+        let [dialer, acceptor] = link.ends(&self.node, link.dialled);
         let port = |greeting: &str| -> Option<u16> {
             let address = key(greeting, "peeraddr")?;
             address.rsplit_once(':')?.1.parse().ok()
         };
         let listens = port(if link.dialled { ours } else { theirs });
-        let ends = json!({"listen": listens, "target": listens, "a": dialler, "b": acceptor});
+        let ends = json!({"listen": listens, "target": listens, "a": dialer, "b": acceptor});
         let accept =
             json!({"link": self.name(link), "conn": link.number, "t": t, "event": "accept"});
         self.links.insert(self.name(link), ends);
         writeln!(self.units, "{accept}")?;
-        // The dialler speaks first, and the acceptor proves itself last.
+        // The dialer speaks first, and the acceptor proves itself last.
         let order = [link.dialled, !link.dialled];
         for sent in order {
             let greeting = if sent { ours } else { theirs };
@@ -181,8 +181,8 @@ impl Record {
     }
 
     fn name(&self, link: &TappedLink) -> String {
-        let [dialler, acceptor] = link.ends(&self.node, link.dialled);
-        format!("{dialler}-{acceptor}")
+        let [dialer, acceptor] = link.ends(&self.node, link.dialled);
+        format!("{dialer}-{acceptor}")
     }
 
     /// Seconds since the beginning, to the microsecond. Units are told of in their order, and clocks may be set back.

@@ -468,7 +468,7 @@ pub enum DirectoryError {
         /// The limit.
         limit: usize,
     },
-    /// The value cannot be serialised.
+    /// The value cannot be serialized.
     #[error("{key:?} of family {family:?} not set")]
     #[non_exhaustive]
     Serialize {

@@ -4,7 +4,7 @@
 //! * A node of this process is a [`LocalNode`], created by a [`NodeBuilder`]; its settings are its [`Config`].
 //! * A port is anything that implements [`Port`]: a closure, [`routes`], a type, or an [`Inbox`]. While it handles a
 //!   message it has a [`Context`]. Its address is a [`PortId`].
-//! * A [`Message`] is a list of [`Value`]s, or any value that serialises to one.
+//! * A [`Message`] is a list of [`Value`]s, or any value that serializes to one.
 //! * A [`Monitor`] reports a port's death with a [`Reason`].
 //! * To add a codec, implement [`codec::Codec`]; to add a transport, implement [`transport::Transport`]. The opening of a
 //!   connection is a separate state machine, [`handshake`]. To encrypt connections, [`transport::Secure`].

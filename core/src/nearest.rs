@@ -8,7 +8,7 @@
 /// use aemp::nearest;
 /// assert_eq!(nearest("sede", ["seeds", "secret"]), Some("seeds"));
 /// assert_eq!(nearest("monitor", ["monitor_timeout", "binds"]), Some("monitor_timeout"));
-/// assert_eq!(nearest("colour", ["seeds", "secret"]), None);
+/// assert_eq!(nearest("color", ["seeds", "secret"]), None);
 /// ```
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let names: Vec<&str> = names.into_iter().collect();

@@ -54,7 +54,7 @@ fn start(setting: u8) -> AwaitGreeting {
     let role = if setting & 2 == 0 {
         Role::Acceptor
     } else {
-        Role::Dialler
+        Role::Dialer
     };
     let mut opening = Opening::new(Arc::new(settings), role, Nonce::new([3; 32]));
     opening.cleartext = true;

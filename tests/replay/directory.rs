@@ -253,7 +253,7 @@ impl Replay<'_> {
     /// Our program wants to reach a node that it does not know: as the recorded one did, if that came to a connection.
     fn want(&mut self, number: u64, node: &str) {
         let next = self.session.connections.iter().find(|(next, connection)| {
-            **next > number && connection.dialler == self.side && connection.acceptor == node
+            **next > number && connection.dialer == self.side && connection.acceptor == node
         });
         if let Some(next) = next.map(|(next, _)| *next) {
             return self.act_first(next);

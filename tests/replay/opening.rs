@@ -154,13 +154,13 @@ impl Replay<'_> {
         shown
     }
 
-    /// The dialler of connection `number` connects.
+    /// The dialer of connection `number` connects.
     pub(crate) async fn open(&mut self, number: u64) {
         let connection = self.connection(number).clone();
         let relay: Option<SocketAddr> = connection.relay.parse().ok();
         let nobody = connection.greetings.is_empty();
         let key = self.key(number);
-        let stream = if connection.dialler == self.side {
+        let stream = if connection.dialer == self.side {
             if self.side == "py" {
                 self.start(number, Some(number)).await;
             }
@@ -287,7 +287,7 @@ impl Replay<'_> {
             }
         }
         let (mut ours, mut recorded) = (keys(&line), keys(expected));
-        let role = match self.connection(number).dialler == self.side {
+        let role = match self.connection(number).dialer == self.side {
             true => "d",
             false => "a",
         };

@@ -40,22 +40,19 @@ async fn a_node_that_is_its_own_seed_drops_it_as_recorded() {
         .start()
         .await
         .unwrap();
-    let mut dialler = Script::new(relay.accept(&connection.relay, at).await);
+    let mut dialer = Script::new(relay.accept(&connection.relay, at).await);
     let seen = relay.dial(&connection.target, connection.relay.parse().ok(), at);
     let mut acceptor = Script::new(seen);
     for _ in 0..2 {
-        let (from, back) = (
-            dialler.line().await.unwrap(),
-            acceptor.line().await.unwrap(),
-        );
+        let (from, back) = (dialer.line().await.unwrap(), acceptor.line().await.unwrap());
         acceptor.say(&from).await;
-        dialler.say(&back).await;
+        dialer.say(&back).await;
     }
-    let greetings = [gist(&dialler.ours[0]), gist(&acceptor.ours[0])];
+    let greetings = [gist(&dialer.ours[0]), gist(&acceptor.ours[0])];
     assert_eq!(greetings[..], recorded[..]);
     // No auth line, on either end.
     assert_eq!(
-        (dialler.end().await, acceptor.end().await),
+        (dialer.end().await, acceptor.end().await),
         (Vec::new(), Vec::new())
     );
     node.joined().await.unwrap();

@@ -16,9 +16,9 @@ pub(crate) struct Session {
 /// A recorded connection: who dialled whom through which relay, and what each end said first.
 #[derive(Clone, Default)]
 pub(crate) struct Connection {
-    pub(crate) dialler: String,
+    pub(crate) dialer: String,
     pub(crate) acceptor: String,
-    /// Where the relay listened: what the dialler took for the acceptor's address.
+    /// Where the relay listened: what the dialer took for the acceptor's address.
     pub(crate) relay: String,
     /// Where the acceptor really listened.
     pub(crate) target: String,
@@ -40,7 +40,7 @@ pub(crate) enum What {
     Start,
     /// A node's process was ended by the recorder.
     Stop,
-    /// The dialler connected to the relay.
+    /// The dialer connected to the relay.
     Accept,
     /// The acceptor did not listen.
     Refused,
@@ -106,7 +106,7 @@ impl Session {
             if let Some(number) = connection {
                 let link = &header["links"][unit["link"].as_str().unwrap()];
                 connections.entry(number).or_insert_with(|| Connection {
-                    dialler: text(&link["a"]),
+                    dialer: text(&link["a"]),
                     acceptor: text(&link["b"]),
                     relay: format!("127.0.0.1:{}", link["listen"]),
                     target: format!("127.0.0.1:{}", link["target"]),
@@ -145,7 +145,7 @@ impl Session {
     pub(crate) fn sides(&self) -> Vec<String> {
         let mut sides = Vec::new();
         for connection in self.connections.values() {
-            for side in [&connection.dialler, &connection.acceptor] {
+            for side in [&connection.dialer, &connection.acceptor] {
                 if !sides.contains(side) {
                     sides.push(side.clone());
                 }

@@ -150,9 +150,9 @@ impl Replay<'_> {
     /// The other end's name in the recording.
     pub(crate) fn other(&self, number: u64) -> &str {
         let connection = self.connection(number);
-        match connection.dialler == self.side {
+        match connection.dialer == self.side {
             true => &connection.acceptor,
-            false => &connection.dialler,
+            false => &connection.dialer,
         }
     }
 
@@ -191,7 +191,7 @@ impl Replay<'_> {
             return;
         };
         let connection = self.connection(number);
-        if connection.dialler != self.side && connection.acceptor != self.side {
+        if connection.dialer != self.side && connection.acceptor != self.side {
             return;
         }
         match &event.what {
@@ -466,7 +466,7 @@ impl Replay<'_> {
         // Where our node does not start, there is nothing to replay.
         let opened = self.links.len() + tally.outcomes.get("nobody there").unwrap_or(&0);
         let connections = self.session.connections.values();
-        let own = connections.filter(|c| c.dialler == self.side || c.acceptor == self.side);
+        let own = connections.filter(|c| c.dialer == self.side || c.acceptor == self.side);
         let own = own.count();
         let nobody = self.session.connections.values().filter(|connection| {
             connection.acceptor == self.side && connection.greetings.is_empty()

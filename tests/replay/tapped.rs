@@ -13,10 +13,7 @@ use crate::replay::replay;
 fn session() -> (Session, String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/replay/taps");
     let mut session = Session::read_in(&folder, "echo");
-    let (seed, caller) = (
-        String::from("seed"),
-        session.connections[&2].dialler.clone(),
-    );
+    let (seed, caller) = (String::from("seed"), session.connections[&2].dialer.clone());
     let at = session.connections[&2].relay.clone();
     for side in [&seed, &caller] {
         session.configure(side, "secret", json!("a secret for the replay"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aemp::handshake::Role::{self, Acceptor, Dialler};
+use aemp::handshake::Role::{self, Acceptor, Dialer};
 use aemp::{LocalNode, NodeEvent};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -14,12 +14,12 @@ use crate::scene::{
     Kind, Scene, as_it_is, baited, certified, contains, encrypted, failure, member, translated,
 };
 
-/// Two nodes that the attacker joins: he dials an acceptor, and a dialler dials him.
+/// Two nodes that the attacker joins: he dials an acceptor, and a dialer dials him.
 type Ends = [(&'static str, Role); 2];
 
 pub(crate) const HE_DIALS_BOTH: Ends = [("a", Acceptor), ("b", Acceptor)];
-pub(crate) const BOTH_DIAL_HIM: Ends = [("c", Dialler), ("d", Dialler)];
-pub(crate) const ONE_OF_EACH: Ends = [("a", Acceptor), ("d", Dialler)];
+pub(crate) const BOTH_DIAL_HIM: Ends = [("c", Dialer), ("d", Dialer)];
+pub(crate) const ONE_OF_EACH: Ends = [("a", Acceptor), ("d", Dialer)];
 
 /// The nodes, and what the attacker hears of them.
 pub(crate) struct Bridge {
@@ -52,7 +52,7 @@ impl Bridge {
             let why = why(other);
             match self.ends[at].1 {
                 Acceptor => scene.refused(&[&why]).await,
-                Dialler => {
+                Dialer => {
                     let failure = failure(node).await;
                     assert!(failure.contains(&why), "{failure}");
                 }
@@ -76,7 +76,7 @@ impl Bridge {
 /// A node, and the attacker's connection to it.
 async fn end(scene: &Scene, kind: Kind, (name, role): (&str, Role)) -> (LocalNode, TcpStream) {
     match role {
-        Dialler => baited(kind(member(name))).await,
+        Dialer => baited(kind(member(name))).await,
         Acceptor if name == "a" => (scene.a.clone(), scene.connect().await),
         Acceptor => {
             let node = kind(member(name)).bind("127.0.0.1:0");

@@ -50,7 +50,7 @@ async fn without_the_check_of_addresses_the_bridge_of_one_each_opens() {
 }
 
 #[tokio::test]
-async fn without_the_check_of_roles_the_bridge_of_two_diallers_opens_and_tls_leaves_him_nothing() {
+async fn without_the_check_of_roles_the_bridge_of_two_dialers_opens_and_tls_leaves_him_nothing() {
     let _lacking = Lacking::new(Fault::RoleUnchecked);
     for (kind, reads) in [
         ((translated as Kind, PLAIN), true),

@@ -10,7 +10,7 @@ use crate::scene::{Scene, Socket, as_it_is, baited, failure, member, translated}
 /// Replaces the role in a greeting.
 fn as_role(greeting: &str, role: Role) -> String {
     let (from, to) = match role {
-        Role::Dialler => ("role=a", "role=d"),
+        Role::Dialer => ("role=a", "role=d"),
         Role::Acceptor => ("role=d", "role=a"),
     };
     greeting.replace(from, to)
@@ -70,7 +70,7 @@ async fn a_node_knows_its_own_lines_again() {
     scene.undisturbed(as_it_is).await;
 }
 
-/// Answers a dialler `d` as node `x`, with its own greeting and its own proof. Returns the dialler, the connection, greeting and
+/// Answers a dialer `d` as node `x`, with its own greeting and its own proof. Returns the dialer, the connection, greeting and
 /// proof.
 pub(crate) async fn reflect() -> (LocalNode, Socket, String, String) {
     let (d, socket) = baited(translated(member("d"))).await;
@@ -87,7 +87,7 @@ pub(crate) async fn reflect() -> (LocalNode, Socket, String, String) {
 }
 
 #[tokio::test]
-async fn the_proof_of_a_dialler_that_is_sent_back_to_it_proves_nothing() {
+async fn the_proof_of_a_dialer_that_is_sent_back_to_it_proves_nothing() {
     let scene = Scene::new(translated).await;
     let (d, _stranger, greeting, proof) = reflect().await;
     let why = failure(&d).await;
@@ -96,7 +96,7 @@ async fn the_proof_of_a_dialler_that_is_sent_back_to_it_proves_nothing() {
 
     // Nor is it one for a node that has not heard the same lines.
     let mut stranger = scene.dial().await;
-    let lines = as_role(&greeting, Role::Dialler).replacen(";x;", ";d;", 1);
+    let lines = as_role(&greeting, Role::Dialer).replacen(";x;", ";d;", 1);
     stranger
         .send(format!("{lines}nonce\n{proof}").as_bytes())
         .await;

@@ -102,17 +102,17 @@ async fn no_connection_comes_up_if_a_line_is_empty_longer_swapped_dropped_double
     for (end, number) in [(0, 0), (1, 0), (1, 1)] {
         mangled(&scene, end, number, DOUBLED).await;
     }
-    // The auth line of the dialler. What follows it is no part of the opening.
+    // The auth line of the dialer. What follows it is no part of the opening.
     for how in &MANGLED[..3] {
         mangled(&scene, 1, 2, *how).await;
     }
     scene.undisturbed(quick).await;
 }
 
-/// It comes last, so that the node that is dialled takes the connection for open until the dialler closes it. A second nonce line
+/// It comes last, so that the node that is dialled takes the connection for open until the dialer closes it. A second nonce line
 /// is taken for it.
 #[tokio::test]
-async fn a_dialler_refuses_a_mangled_auth_line_and_the_other_end_hears_of_it() {
+async fn a_dialer_refuses_a_mangled_auth_line_and_the_other_end_hears_of_it() {
     let mut scene = Scene::new(translated).await;
     let auth = MANGLED[..3].iter().map(|how| (2, *how));
     for (number, (what, mangle)) in auth.chain([(1, DOUBLED)]) {

@@ -195,11 +195,11 @@ async fn clear_text_is_refused_where_it_is_not_switched_on() {
 #[tokio::test]
 async fn a_wrong_secret_is_told_to_who_dials_as_well() {
     let scene = Scene::new(|_| ()).await;
-    let dialler = node("wrong", &scene.network)
+    let dialer = node("wrong", &scene.network)
         .secret("another secret of enough bytes")
         .seed("mem:a");
-    let dialler = dialler.start().await.unwrap();
-    let error = aemp::error::Report(&soon(dialler.joined()).await.unwrap_err()).to_string();
+    let dialer = dialer.start().await.unwrap();
+    let error = aemp::error::Report(&soon(dialer.joined()).await.unwrap_err()).to_string();
     let expected = [
         "node \"wrong\" could not join through mem:a",
         "\"a\" closed the connection before it said anything",
@@ -208,7 +208,7 @@ async fn a_wrong_secret_is_told_to_who_dials_as_well() {
     assert!(expected.iter().all(|part| error.contains(part)), "{error}");
     scene.refused(&["\"wrong\"", "secret"]);
     // A call to the node behind the seed fails with the same text, and not only when it has waited long enough.
-    let error = soon(dialler.call::<()>(&scene.echo, ("echo", 1)))
+    let error = soon(dialer.call::<()>(&scene.echo, ("echo", 1)))
         .await
         .unwrap_err()
         .to_string();

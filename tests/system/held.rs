@@ -103,7 +103,7 @@ async fn connections_that_others_have_opened_have_a_limit() {
         "a connection was refused",
         "\"z\"",
         "more than 3",
-        "(links)",
+        "(max_accepted_connections)",
     ]);
     assert_eq!(refused.len(), 1);
     // One that ends makes room, and what this node dials does not count.

@@ -6,7 +6,7 @@ use aemp::{LocalNode, PortId};
 
 use crate::certificates::{own, plain};
 use crate::nodes::{link, soon};
-use crate::pair::{Dialler, listen, node};
+use crate::pair::{Dialer, listen, node};
 use crate::process::Child;
 use crate::stranger::Stranger;
 
@@ -59,7 +59,7 @@ async fn a_slow_reader_stays_connected() {
     let limit = Duration::from_secs(3);
     let made = own("aemp", plain);
     let seed = node("seed", &made.pem([])).configure(|config| config.monitor_timeout = limit);
-    let (_, seed) = Dialler::Client.nonces(aemp::node(), seed);
+    let (_, seed) = Dialer::Client.nonces(aemp::node(), seed);
     let (seed, address) = listen(seed).await;
     let mut slow = Stranger::dial(&address, "slow", Some(&made)).await.unwrap();
     slow.hash().await;

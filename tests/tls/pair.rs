@@ -8,20 +8,20 @@ use aemp::{LocalNode, NodeBuilder, PortId, Value};
 use crate::nodes::soon;
 use crate::process::echo;
 
-/// Which end of TLS the dialler is: the one with the lower nonce line is the client.
+/// Which end of TLS the dialer is: the one with the lower nonce line is the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialler {
+pub(crate) enum Dialer {
     Client,
     Server,
 }
 
-pub(crate) const ROLES: [Dialler; 2] = [Dialler::Client, Dialler::Server];
+pub(crate) const ROLES: [Dialer; 2] = [Dialer::Client, Dialer::Server];
 
-impl Dialler {
+impl Dialer {
     /// Gives the two ends their nonces.
     pub(crate) fn nonces(
         self,
-        dialler: NodeBuilder,
+        dialer: NodeBuilder,
         acceptor: NodeBuilder,
     ) -> (NodeBuilder, NodeBuilder) {
         let (dials, accepts) = match self {
@@ -29,7 +29,7 @@ impl Dialler {
             Self::Server => (2, 1),
         };
         let with = |builder: NodeBuilder, byte| builder.random(move |bytes| bytes.fill(byte));
-        (with(dialler, dials), with(acceptor, accepts))
+        (with(dialer, dials), with(acceptor, accepts))
     }
 }
 
@@ -51,12 +51,12 @@ pub(crate) async fn listen(acceptor: NodeBuilder) -> (LocalNode, String) {
 /// Starts both; the second dials the first.
 pub(crate) async fn start(
     acceptor: NodeBuilder,
-    dialler: NodeBuilder,
+    dialer: NodeBuilder,
 ) -> (LocalNode, LocalNode, Result<(), SeedError>) {
     let (acceptor, address) = listen(acceptor).await;
-    let dialler = dialler.seed(address).start().await.unwrap();
-    let joined = soon(dialler.joined()).await;
-    (acceptor, dialler, joined)
+    let dialer = dialer.seed(address).start().await.unwrap();
+    let joined = soon(dialer.joined()).await;
+    (acceptor, dialer, joined)
 }
 
 /// Asks the port `echo` of node `to` for `what`.

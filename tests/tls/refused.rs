@@ -3,25 +3,25 @@
 use crate::certificates::{Made, ca, expired, for_clients, for_code, future, own, plain};
 use crate::log::Log;
 use crate::nodes::{link, soon};
-use crate::pair::{Dialler, ROLES, node, start};
+use crate::pair::{Dialer, ROLES, node, start};
 
 /// A connection from `b` to `a`, and what each end says where it does not come up.
 struct Outcome {
     /// The reason at `b`; empty where the link is up.
-    dialler: String,
+    dialer: String,
     /// The line of the log of `a`; empty likewise.
     acceptor: String,
 }
 
-async fn connect(role: Dialler, a: &str, b: &str) -> Outcome {
+async fn connect(role: Dialer, a: &str, b: &str) -> Outcome {
     let (log, _guard) = Log::start();
-    let (dialler, acceptor) = role.nonces(node("b", b), node("a", a));
-    let (a, b, joined) = start(acceptor, dialler).await;
-    let dialler = joined.map_or_else(
+    let (dialer, acceptor) = role.nonces(node("b", b), node("a", a));
+    let (a, b, joined) = start(acceptor, dialer).await;
+    let dialer = joined.map_or_else(
         |error| aemp::error::Report(&*error.error).to_string(),
         |()| String::new(),
     );
-    if dialler.is_empty() {
+    if dialer.is_empty() {
         link(&a, "b").await;
     } else {
         let refused = || !log.with(&["a connection was refused"]).is_empty();
@@ -33,7 +33,7 @@ async fn connect(role: Dialler, a: &str, b: &str) -> Outcome {
         soon(node.shutdown()).await;
     }
     Outcome {
-        dialler,
+        dialer,
         acceptor: refused.concat(),
     }
 }
@@ -50,14 +50,14 @@ async fn refuses(a: &str, b: &str, why: &str, heard: &str) {
         );
         let expected = format!("TLS with \"a\" failed: {heard}");
         assert!(
-            outcome.dialler.contains(&expected),
+            outcome.dialer.contains(&expected),
             "{role:?}: {} is not {expected}",
-            outcome.dialler
+            outcome.dialer
         );
         // And where `b` accepts the connection.
         let outcome = connect(role, b, a).await;
         let expected = format!("TLS with \"a\" failed: {why}");
-        assert!(outcome.dialler.contains(&expected), "{}", outcome.dialler);
+        assert!(outcome.dialer.contains(&expected), "{}", outcome.dialer);
         let expected = format!("TLS with \"b\" failed: {heard}");
         assert!(outcome.acceptor.contains(&expected), "{}", outcome.acceptor);
     }
@@ -67,7 +67,7 @@ async fn accepts(a: &str, b: &str) {
     for role in ROLES {
         for (a, b) in [(a, b), (b, a)] {
             let outcome = connect(role, a, b).await;
-            assert_eq!((&*outcome.dialler, &*outcome.acceptor), ("", ""));
+            assert_eq!((&*outcome.dialer, &*outcome.acceptor), ("", ""));
         }
     }
 }
@@ -88,7 +88,7 @@ async fn an_expired_certificate_is_refused_also_if_it_is_the_own_one() {
     for role in ROLES {
         let outcome = connect(role, &a, &b).await;
         let why = "the peer's certificate \"CN=shared\" has expired: it was valid until 2021-02-03T00:00:00Z";
-        let both = outcome.dialler + &outcome.acceptor;
+        let both = outcome.dialer + &outcome.acceptor;
         assert!(both.contains(why), "{both}");
     }
     let ca = own("the CA", ca);
@@ -177,7 +177,7 @@ async fn a_certificate_that_is_listed_is_accepted_whatever_it_says_it_is_for() {
 async fn the_name_in_a_certificate_cannot_disturb_a_log() {
     let ours = own("ours", plain);
     let theirs = own("\x1b[2J\n2031-01-01 all is well", plain);
-    let outcome = connect(Dialler::Client, &ours.pem([]), &theirs.pem([&ours])).await;
+    let outcome = connect(Dialer::Client, &ours.pem([]), &theirs.pem([&ours])).await;
     let name = outcome.acceptor;
     assert!(!name.contains('\x1b') && !name.contains('\n'), "{name}");
     assert!(name.contains("all is well"), "{name}");

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// From whom bytes come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum From {
-    Dialler,
+    Dialer,
     Acceptor,
 }
 
@@ -18,18 +18,18 @@ pub(crate) enum From {
 /// both directions.
 pub(crate) type Pass = Arc<dyn Fn(From, usize, Vec<u8>) -> Option<Vec<u8>> + Send + Sync>;
 
-/// Listens for diallers of the node at `to`. Its address.
+/// Listens for dialers of the node at `to`. Its address.
 pub(crate) async fn relay(to: &str, pass: Pass) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let to = to.to_owned();
     tokio::spawn(async move {
-        while let Ok((dialler, _)) = listener.accept().await {
+        while let Ok((dialer, _)) = listener.accept().await {
             let acceptor = TcpStream::connect(&to).await.unwrap();
-            let (from_dialler, to_dialler) = dialler.into_split();
+            let (from_dialer, to_dialer) = dialer.into_split();
             let (from_acceptor, to_acceptor) = acceptor.into_split();
-            let there = copy(from_dialler, to_acceptor, From::Dialler, pass.clone());
-            let back = copy(from_acceptor, to_dialler, From::Acceptor, pass.clone());
+            let there = copy(from_dialer, to_acceptor, From::Dialer, pass.clone());
+            let back = copy(from_acceptor, to_dialer, From::Acceptor, pass.clone());
             // The end of one by `None` ends the other, whose halves are dropped with it.
             tokio::spawn(async move {
                 tokio::select! {

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::certificates::{own, plain};
 use crate::log::Log;
 use crate::nodes::{link, soon};
-use crate::pair::{Dialler, ROLES, ask, listen, node, until};
+use crate::pair::{Dialer, ROLES, ask, listen, node, until};
 use crate::relay::{From, Pass, relay};
 
 fn relayed(node: NodeBuilder) -> NodeBuilder {
@@ -20,7 +20,7 @@ fn relayed(node: NodeBuilder) -> NodeBuilder {
 }
 
 /// Two nodes with a relay between them; the second dials.
-async fn start(role: Dialler, pass: Pass) -> (LocalNode, LocalNode) {
+async fn start(role: Dialer, pass: Pass) -> (LocalNode, LocalNode) {
     let pem = own("aemp", plain).pem([]);
     let (b, a) = role.nonces(node("b", &pem), node("a", &pem));
     let (a, address) = listen(relayed(a)).await;
@@ -40,8 +40,8 @@ async fn bytes_that_are_glued_to_the_nonce_line_belong_to_tls() {
     for role in ROLES {
         // What the client sends is held until its first bytes of TLS are there as well.
         let client = match role {
-            Dialler::Client => From::Dialler,
-            Dialler::Server => From::Acceptor,
+            Dialer::Client => From::Dialer,
+            Dialer::Server => From::Acceptor,
         };
         let held = Mutex::new(Vec::new());
         let glued = Arc::new(AtomicUsize::new(0));
@@ -72,7 +72,7 @@ async fn bytes_that_are_glued_to_the_nonce_line_belong_to_tls() {
 async fn no_connection_comes_up_if_a_byte_of_the_tls_handshake_is_changed() {
     let mut tried = 0;
     for role in ROLES {
-        for from in [From::Dialler, From::Acceptor] {
+        for from in [From::Dialer, From::Acceptor] {
             for at in (0..600).step_by(37) {
                 let changed = Arc::new(AtomicBool::new(false));
                 let set = changed.clone();
@@ -124,7 +124,7 @@ async fn a_byte_that_is_changed_later_ends_the_link_and_monitors_fire() {
         let armed = Arc::new(AtomicUsize::new(0));
         let now = armed.clone();
         let pass: Pass = Arc::new(move |who, _, mut piece| {
-            if who == From::Dialler && now.swap(0, Ordering::Relaxed) == 1 {
+            if who == From::Dialer && now.swap(0, Ordering::Relaxed) == 1 {
                 *piece.last_mut().unwrap() ^= 1;
             }
             Some(piece)
@@ -173,7 +173,7 @@ async fn a_slow_handshake_is_closed_at_the_deadline() {
     let quick = node("a", &pem).configure(|config| {
         config.opening_timeout = Duration::from_millis(300);
     });
-    let (_, quick) = Dialler::Client.nonces(aemp::node(), quick);
+    let (_, quick) = Dialer::Client.nonces(aemp::node(), quick);
     let (_a, address) = listen(quick).await;
     // A stranger that is the client, whose bytes of TLS come one by one.
     let mut stranger = TcpStream::connect(&address).await.unwrap();

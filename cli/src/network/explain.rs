@@ -126,7 +126,7 @@ async fn open(
 
     const GREETING: &str = "our greeting";
     let ours: Vec<String> = settings.framings.iter().map(ToString::to_string).collect();
-    let mut opening = Opening::new(Arc::new(settings), Role::Dialler, nonce);
+    let mut opening = Opening::new(Arc::new(settings), Role::Dialer, nonce);
     opening.local = stream.local();
     opening.peer = stream.peer();
     let mut wire = Wire {

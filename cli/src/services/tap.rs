@@ -166,7 +166,7 @@ fn facts(link: &ConnectionInfo) -> Value {
         ("provider", link.agent().into()),
         ("sends", link.send_codec().into()),
         ("receives", link.recv_codec().into()),
-        ("dialled", (link.role() == Role::Dialler).into()),
+        ("dialled", (link.role() == Role::Dialer).into()),
         (
             "auths",
             pair([link.auth_sent().name(), link.peer_auth().name()]),

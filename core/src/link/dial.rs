@@ -64,7 +64,7 @@ async fn try_dial(
         None => return Err(failed(ConnectError::TimedOut { limit, key })),
     };
     let mut found = None;
-    let side = Side::Dialler {
+    let side = Side::Dialer {
         expected,
         found: &mut found,
     };

@@ -64,7 +64,7 @@ async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
         }
         // The end that has dialled drops the seed (protocol.md section 6). Any other nonce of this node is a replay.
         Err(ConnectError::Handshake(HandshakeError::Myself { nonce, .. }))
-            if links.nonces.role(&nonce) == Some(Role::Dialler) =>
+            if links.nonces.role(&nonce) == Some(Role::Dialer) =>
         {
             log_within!(links.network.logs.strangers, INFO, target: "aemp::link", "this node has dialled itself");
         }

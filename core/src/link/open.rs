@@ -47,7 +47,7 @@ pub(super) struct Opened {
 /// The role of this node in an opening, with the data of that role.
 pub(super) enum Side<'a> {
     /// It dialled.
-    Dialler {
+    Dialer {
         /// The node that has to answer.
         expected: Option<&'a NodeId>,
         /// Set to the node that answers, even if the opening fails later.
@@ -60,7 +60,7 @@ pub(super) enum Side<'a> {
 impl Side<'_> {
     fn role(&self) -> Role {
         match self {
-            Self::Dialler { .. } => Role::Dialler,
+            Self::Dialer { .. } => Role::Dialer,
             Self::Acceptor(_) => Role::Acceptor,
         }
     }
@@ -109,7 +109,7 @@ pub(super) async fn open(
     }
     match side {
         Side::Acceptor(occupied) => slot = Some(occupied),
-        Side::Dialler {
+        Side::Dialer {
             expected: Some(expected),
             ..
         } if *expected != id => {
@@ -118,7 +118,7 @@ pub(super) async fn open(
                 found: id,
             });
         }
-        Side::Dialler { found, .. } => {
+        Side::Dialer { found, .. } => {
             let peer = links.network.peer(&id);
             *found = Some(peer.clone());
             let registered = peer.opening(role, ready.peer().says_role());

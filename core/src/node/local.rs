@@ -304,7 +304,7 @@ impl LocalNode {
     }
 
     /// Sends `message` with the ID of a reply port appended, and waits for the answer, which may be of any type that a
-    /// message's elements deserialise to. The call starts when it is awaited.
+    /// message's elements deserialize to. The call starts when it is awaited.
     ///
     /// ```
     /// # async fn example(client: aemp::LocalNode, counter: aemp::PortId) -> aemp::Result<()> {
@@ -330,7 +330,7 @@ impl LocalNode {
     /// the port does not exist, and a monitor on it fires.
     ///
     /// # Errors
-    /// If the arguments cannot be serialised, or `node` is a text that is not an ID.
+    /// If the arguments cannot be serialized, or `node` is a text that is not an ID.
     pub fn spawn(
         &self,
         node: impl ToPort,

@@ -316,7 +316,7 @@ fn refuse(from: Sender<'_>, to: &PortId, why: impl std::fmt::Display) {
     }
 }
 
-/// Evaluates no code: the source that `aemp trace` sends is recognised, any other is answered with an error text. The
+/// Evaluates no code: the source that `aemp trace` sends is recognized, any other is answered with an error text. The
 /// first element of the answer is the error, empty if there is none.
 ///
 /// AnyEvent::MP's `trace` queries all nodes in the answer, and waits 15 s for one to which it cannot connect. So nodes

@@ -86,9 +86,9 @@ impl LocalNode {
     }
 
     /// Sends a message of the port's type, as [`send`](Self::send) does. To a port of this node the message moves as it is:
-    /// nothing is serialised, and fields that serde skips stay what they are.
+    /// nothing is serialized, and fields that serde skips stay what they are.
     ///
-    /// A port of this node that is not of that type gets the message serialised. If that fails, it is logged, as by `send`.
+    /// A port of this node that is not of that type gets the message serialized. If that fails, it is logged, as by `send`.
     pub fn tell<M>(&self, to: &PortRef<M>, message: M)
     where
         M: IntoMessage + Send + 'static,

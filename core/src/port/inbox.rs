@@ -45,7 +45,7 @@ pub struct Inbox<M = Message> {
     shared: Arc<Shared<M>>,
 }
 
-/// The bounds of an inbox, and its behaviour when it is full.
+/// The bounds of an inbox, and its behavior when it is full.
 ///
 /// ```
 /// # async fn example(node: aemp::LocalNode) {

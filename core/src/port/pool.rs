@@ -15,7 +15,7 @@ pub(crate) trait Pool: Any + Send {
     /// Bytes of memory that the pool holds, without what its values point to.
     fn memory(&self) -> usize;
 
-    /// Serialises the first value for a port of untyped messages, and removes it. `None` if the pool is empty.
+    /// Serializes the first value for a port of untyped messages, and removes it. `None` if the pool is empty.
     fn next_message(&mut self) -> Option<Result<Message, EncodeError>>;
 
     /// Drops the first `count` values, whose destructors may be the program's code.

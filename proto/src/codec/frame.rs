@@ -19,7 +19,7 @@ use crate::value::{EncodeError, Value, Values};
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Encoder {
-    /// Token by token. Fast: a type is serialised into bytes without an intermediate [`Value`].
+    /// Token by token. Fast: a type is serialized into bytes without an intermediate [`Value`].
     Tokens(&'static dyn TokenWriter),
     /// From values, as `aemp_core::codec::ValueCodec` does.
     Values(Arc<dyn ValueFormat>),

@@ -60,7 +60,7 @@ pub trait Tokenizer: Send {
 
     /// Skips complete, well-formed scalars at the start of `bytes`, at most `most` of them, and returns the number of
     /// bytes and of scalars. It stops before anything else, which [`head`](Self::head) then reads. This is an
-    /// optimisation: skipping nothing is always correct.
+    /// optimization: skipping nothing is always correct.
     fn scalars(&mut self, bytes: &[u8], inside: Position, most: usize) -> (usize, usize) {
         let _ = (bytes, inside, most);
         (0, 0)

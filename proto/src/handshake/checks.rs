@@ -46,7 +46,7 @@ impl Us {
         let mut own = own.iter().copied().map(canonical);
         match self.role {
             Role::Acceptor => own.any(|own| own == seen),
-            Role::Dialler => own.any(|own| own.ip() == seen.ip()),
+            Role::Dialer => own.any(|own| own.ip() == seen.ip()),
         }
     }
 

@@ -103,7 +103,7 @@ pub enum HandshakeError {
         found: String,
     },
 
-    /// Both ends dialled, or both accepted: something between them connects two diallers or two listeners.
+    /// Both ends dialled, or both accepted: something between them connects two dialers or two listeners.
     #[error(
         "{node:?} says that it {did} this connection, and so did this node: \
          something between the two connects them to each other",

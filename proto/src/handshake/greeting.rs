@@ -129,7 +129,7 @@ impl Peer {
         let node = || self.node.clone();
         let role = match self.key("role").as_deref() {
             None => return Ok(()),
-            Some("d") => Role::Dialler,
+            Some("d") => Role::Dialer,
             Some("a") => Role::Acceptor,
             Some(other) => {
                 let found = excerpt(other.as_bytes());

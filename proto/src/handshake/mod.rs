@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Both ends go through the same states. They differ in when they send their auth line, which proves the secret: a
-//! dialler gets it from `authenticate`, an acceptor from `finish`, after it has verified the peer. A driver that holds
+//! dialer gets it from `authenticate`, an acceptor from `finish`, after it has verified the peer. A driver that holds
 //! a connection back (see [`rivals`]) waits before that call, and keeps the peer's bytes in its buffer.
 //!
 //! `receive` returns the number of bytes that it has consumed, and never consumes more than its lines: TLS may follow
@@ -29,7 +29,7 @@
 //!     settings.framings = framings.iter().map(|&name| name.into()).collect();
 //!     Ok(std::sync::Arc::new(settings))
 //! };
-//! let client = Opening::new(settings("client", &["cbor", "json"])?, Role::Dialler, Nonce::new([1; 32]));
+//! let client = Opening::new(settings("client", &["cbor", "json"])?, Role::Dialer, Nonce::new([1; 32]));
 //! let server = Opening::new(settings("server", &["json"])?, Role::Acceptor, Nonce::new([2; 32]));
 //!
 //! // Both ends write their greeting at once.
@@ -40,7 +40,7 @@
 //! let (_, Progress::Done(Greeted::Plain(server))) = server.receive(&from_client)? else { panic!() };
 //! assert_eq!(server.peer().node().as_str(), "client");
 //!
-//! // The dialler sends its auth line first.
+//! // The dialer sends its auth line first.
 //! let (client, from_client) = client.authenticate();
 //! let (server, from_server) = server.authenticate();
 //! assert!(from_server.is_empty());

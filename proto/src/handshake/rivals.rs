@@ -6,7 +6,7 @@
 //! ends must hold back the same one of two openings, or each would wait for the other: they hold back the opening that
 //! the node with the higher node ID has dialled.
 //!
-//! To hold a connection back is not to call [`Ready::authenticate`](super::Ready::authenticate) (a dialler) or
+//! To hold a connection back is not to call [`Ready::authenticate`](super::Ready::authenticate) (a dialer) or
 //! [`Verified::finish`](super::Verified::finish) (an acceptor); if our auth line is already sent, it is to leave the
 //! peer's in the buffer. The driver must still notice when a held connection closes, and its deadline still applies.
 //! When the other connection is up, the held one is closed; when the other one fails, the held one continues. With more
@@ -51,8 +51,8 @@ pub enum Verdict {
 /// use aemp::handshake::{Role, rivals::{First, Verdict, decide}};
 /// let (a, b) = ("a".parse()?, "b".parse()?);
 /// // Both dialled at the same time. At each end its own connection is the first.
-/// let at_a = decide(&a, &b, true, Role::Dialler, First::AuthSent, Role::Acceptor);
-/// let at_b = decide(&b, &a, true, Role::Dialler, First::AuthSent, Role::Acceptor);
+/// let at_a = decide(&a, &b, true, Role::Dialer, First::AuthSent, Role::Acceptor);
+/// let at_b = decide(&b, &a, true, Role::Dialer, First::AuthSent, Role::Acceptor);
 /// assert_eq!((at_a, at_b), (Verdict::HoldSecond, Verdict::HoldFirst));
 /// # Ok::<(), aemp::error::ParseIdError>(())
 /// ```
@@ -82,7 +82,7 @@ pub fn decide(
 /// The role of this node in the connection that the node with the lower ID dialled.
 fn dialled_by_lower(us: &NodeId, peer: &NodeId) -> Role {
     match us < peer {
-        true => Role::Dialler,
+        true => Role::Dialer,
         false => Role::Acceptor,
     }
 }
@@ -90,7 +90,7 @@ fn dialled_by_lower(us: &NodeId, peer: &NodeId) -> Role {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Role::{Acceptor, Dialler};
+    use Role::{Acceptor, Dialer};
 
     fn at(us: &str, peer: &str, holds: bool, first: Role, stage: First, second: Role) -> Verdict {
         let (us, peer) = (us.parse().unwrap(), peer.parse().unwrap());
@@ -101,37 +101,37 @@ mod tests {
     fn both_ends_hold_the_same_one_of_two_openings() {
         // At `low`, its own dial continues, in every order and stage of the two connections.
         for stage in [First::Greeted, First::AuthSent] {
-            let own_first = at("low", "top", true, Dialler, stage, Acceptor);
+            let own_first = at("low", "top", true, Dialer, stage, Acceptor);
             assert_eq!(own_first, Verdict::HoldSecond);
-            let own_first = at("top", "low", true, Dialler, stage, Acceptor);
+            let own_first = at("top", "low", true, Dialer, stage, Acceptor);
             assert_eq!(own_first, Verdict::HoldFirst);
         }
-        let own_second = at("low", "top", true, Acceptor, First::Greeted, Dialler);
+        let own_second = at("low", "top", true, Acceptor, First::Greeted, Dialer);
         assert_eq!(own_second, Verdict::HoldFirst);
-        let own_second = at("top", "low", true, Acceptor, First::Greeted, Dialler);
+        let own_second = at("top", "low", true, Acceptor, First::Greeted, Dialer);
         assert_eq!(own_second, Verdict::HoldSecond);
     }
 
     #[test]
     fn node_ids_are_compared_as_bytes() {
-        let verdict = at("B", "a", true, Dialler, First::Greeted, Acceptor);
+        let verdict = at("B", "a", true, Dialer, First::Greeted, Acceptor);
         assert_eq!(verdict, Verdict::HoldSecond);
     }
 
     #[test]
     fn a_perl_peer_keeps_the_one_that_has_our_auth_line() {
         for (us, peer) in [("low", "top"), ("top", "low")] {
-            let verdict = at(us, peer, false, Dialler, First::AuthSent, Acceptor);
+            let verdict = at(us, peer, false, Dialer, First::AuthSent, Acceptor);
             assert_eq!(verdict, Verdict::HoldSecond);
         }
-        let undecided = at("top", "low", false, Dialler, First::Greeted, Acceptor);
+        let undecided = at("top", "low", false, Dialer, First::Greeted, Acceptor);
         assert_eq!(undecided, Verdict::HoldFirst);
     }
 
     #[test]
     fn of_two_dialled_by_the_same_end_the_earlier_goes_on() {
         for holds in [true, false] {
-            for role in [Dialler, Acceptor] {
+            for role in [Dialer, Acceptor] {
                 for (us, peer) in [("low", "top"), ("top", "low")] {
                     let verdict = at(us, peer, holds, role, First::Greeted, role);
                     assert_eq!(verdict, Verdict::HoldSecond);
@@ -142,11 +142,11 @@ mod tests {
 
     #[test]
     fn an_open_connection_is_probed_before_the_peers_new_one_replaces_it() {
-        for first in [Dialler, Acceptor] {
+        for first in [Dialer, Acceptor] {
             for (us, peer) in [("low", "top"), ("top", "low")] {
                 let theirs = at(us, peer, true, first, First::Open, Acceptor);
                 assert_eq!(theirs, Verdict::ProbeFirst);
-                let ours = at(us, peer, true, first, First::Open, Dialler);
+                let ours = at(us, peer, true, first, First::Open, Dialer);
                 assert_eq!(ours, Verdict::CloseSecond);
             }
         }

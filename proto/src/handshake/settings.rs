@@ -19,8 +19,8 @@ pub struct Settings {
     pub provider: Text,
     /// The shared secret. Without one, `hmac_sha3_512` and `cleartext` are neither accepted nor produced.
     pub secret: Option<Secret>,
-    /// Further secrets that are accepted while the secret of a network is exchanged. A dialler proves itself with
-    /// [`secret`](Self::secret); an acceptor with the one with which the dialler has proved itself, so that a node that
+    /// Further secrets that are accepted while the secret of a network is exchanged. A dialer proves itself with
+    /// [`secret`](Self::secret); an acceptor with the one with which the dialer has proved itself, so that a node that
     /// has only one of the secrets can connect. Empty by default.
     pub secret_accept: Vec<Secret>,
     /// The auth methods that we accept, best first. `cleartext` also needs [`Opening::cleartext`]; `tls_anon` is accepted
@@ -74,7 +74,7 @@ pub enum Tls {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The node dialled (`role=d`).
-    Dialler,
+    Dialer,
     /// The node accepted (`role=a`).
     Acceptor,
 }
@@ -83,7 +83,7 @@ impl Role {
     /// The value of the greeting key.
     pub(super) fn letter(self) -> &'static str {
         match self {
-            Self::Dialler => "d",
+            Self::Dialer => "d",
             Self::Acceptor => "a",
         }
     }
@@ -91,7 +91,7 @@ impl Role {
     /// The role as a verb, for errors.
     pub(super) fn verb(self) -> &'static str {
         match self {
-            Self::Dialler => "dialled",
+            Self::Dialer => "dialled",
             Self::Acceptor => "accepted",
         }
     }
@@ -150,7 +150,7 @@ impl Opening {
     /// [`HandshakeError::Settings`] if the settings do not make a valid greeting or leave no auth method.
     pub fn start(self) -> Result<(AwaitGreeting, Vec<u8>), HandshakeError> {
         let mut accepted = self.usable(&self.settings.auth_accept);
-        if self.role == Role::Dialler {
+        if self.role == Role::Dialer {
             // Whoever answers at an address could pass for the node that was meant.
             accepted.retain(|method| *method != AuthMethod::TlsAnon);
         }

@@ -214,11 +214,11 @@ impl Ready {
         self.0.method
     }
 
-    /// Continues with the auth lines. Write the returned bytes: the auth line of a dialler, nothing for an acceptor,
+    /// Continues with the auth lines. Write the returned bytes: the auth line of a dialer, nothing for an acceptor,
     /// which sends its auth line last.
     pub fn authenticate(self) -> (AwaitAuth, Vec<u8>) {
         let line = match self.role() {
-            Role::Dialler => self.0.auth_line(),
+            Role::Dialer => self.0.auth_line(),
             Role::Acceptor if faulty!(ProofUnasked) => self.0.auth_line(),
             Role::Acceptor => Vec::new(),
         };
@@ -285,8 +285,8 @@ impl AwaitAuth {
         match self.role() {
             _ if self.peer().offers_tls() && !self.0.under_tls => Stage::WithoutTls(node),
             // A Perl node sends its auth line before it has verified ours.
-            Role::Dialler if !self.peer().is_perl() => Stage::AuthSent(node),
-            Role::Dialler | Role::Acceptor => Stage::BeforeAuth(node),
+            Role::Dialer if !self.peer().is_perl() => Stage::AuthSent(node),
+            Role::Dialer | Role::Acceptor => Stage::BeforeAuth(node),
         }
     }
 }
@@ -296,7 +296,7 @@ impl AwaitAuth {
 #[derive(Debug)]
 pub struct Verified {
     established: Established,
-    /// The auth line of an acceptor; empty for a dialler, which has sent its auth line.
+    /// The auth line of an acceptor; empty for a dialer, which has sent its auth line.
     line: Vec<u8>,
 }
 
@@ -304,7 +304,7 @@ impl Verified {
     fn new(both: Both, auth_received: AuthMethod, receives: Text) -> Self {
         let role = both.us.role;
         let line = match role {
-            Role::Dialler => Vec::new(),
+            Role::Dialer => Vec::new(),
             Role::Acceptor => both.auth_line(),
         };
         let established = Established {
@@ -337,7 +337,7 @@ impl Verified {
     }
 
     /// Ends the opening. Write the returned bytes before any message: the auth line of an acceptor, nothing for a
-    /// dialler.
+    /// dialer.
     pub fn finish(self) -> (Established, Vec<u8>) {
         (self.established, self.line)
     }
@@ -356,7 +356,7 @@ impl Verified {
     fn stage(&self) -> Stage {
         let node = self.peer().node().clone();
         match self.role() {
-            Role::Dialler => Stage::Opened(node),
+            Role::Dialer => Stage::Opened(node),
             Role::Acceptor => Stage::Verified(node),
         }
     }

@@ -11,7 +11,7 @@ use std::fmt;
 pub enum Outgoing<'a> {
     /// Dynamic values.
     Values(&'a [Value]),
-    /// A Rust value that is serialised to elements, like [`to_values`](crate::value::to_values).
+    /// A Rust value that is serialized to elements, like [`to_values`](crate::value::to_values).
     Typed(&'a dyn Emit),
     /// A message in its received form.
     Wire(&'a RawMessage),

@@ -1,4 +1,4 @@
-//! Serialising to and parsing from messages, for every kind of type in serde's data model, and the errors.
+//! Serializing to and parsing from messages, for every kind of type in serde's data model, and the errors.
 
 use bytes::Bytes;
 use std::collections::BTreeMap;

@@ -91,7 +91,7 @@ fn whole_or_element(path: &str) -> String {
 const MAX_PATH: usize = 200;
 
 impl EncodeError {
-    /// The error of a type that cannot be serialised.
+    /// The error of a type that cannot be serialized.
     #[doc(hidden)]
     pub fn serialize(what: impl Into<String>) -> Self {
         let (path, what) = (String::new(), what.into());

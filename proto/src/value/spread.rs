@@ -32,7 +32,7 @@ impl<T: Serialize> Serialize for Spread<T> {
     }
 }
 
-/// Serialises a list as a tuple: its items are the elements of a message.
+/// Serializes a list as a tuple: its items are the elements of a message.
 pub(crate) fn serialize_fields<T, S>(items: &[T], serializer: S) -> Result<S::Ok, S::Error>
 where
     T: Serialize,

@@ -86,7 +86,7 @@ impl Directory {
     /// logs it, and no other node sees it.
     ///
     /// # Errors
-    /// If `family` is not a valid name, or the value cannot be serialised, cannot be carried by JSON, or is too large.
+    /// If `family` is not a valid name, or the value cannot be serialized, cannot be carried by JSON, or is too large.
     #[doc(alias = "db_set")]
     pub fn set(
         &self,
@@ -167,7 +167,7 @@ impl Directory {
         })
     }
 
-    /// Serialises `value` and sets the entry by `hold`.
+    /// Serializes `value` and sets the entry by `hold`.
     fn put(
         &self,
         family: &Text,

@@ -52,7 +52,7 @@ pub fn run(input: &[u8]) {
     let setting = input.byte();
     let is_direct = setting & 1 == 0;
     let roles = [0, 1].map(|end| match setting >> (1 + end) & 1 {
-        0 => Role::Dialler,
+        0 => Role::Dialer,
         _ => Role::Acceptor,
     });
     let checks = setting & 8 == 0;
@@ -197,8 +197,8 @@ mod tests {
     /// The driver of the attack can open a connection: without an attack it does.
     #[test]
     fn who_only_forwards_lets_both_ends_open() {
-        let mut ends = [Role::Dialler, Role::Acceptor].map(|role| {
-            let node = if role == Role::Dialler { "one" } else { "two" };
+        let mut ends = [Role::Dialer, Role::Acceptor].map(|role| {
+            let node = if role == Role::Dialer { "one" } else { "two" };
             let settings = Arc::new(settings(node, &["cbor", "json"]));
             let nonce = Nonce::new([role as u8; 32]);
             Attacked::new(Opening::new(settings, role, nonce))

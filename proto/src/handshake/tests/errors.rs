@@ -176,7 +176,7 @@ fn what_a_peer_sent_cannot_play_tricks_in_a_log() {
 #[test]
 fn a_node_that_dials_itself_can_know_the_nonce_again() {
     let mut server = End::new(acceptor(settings("server", &["json"])));
-    let client = End::new(dialler(settings("server", &["json"])));
+    let client = End::new(dialer(settings("server", &["json"])));
     server.receive(&client.written);
     let HandshakeError::Myself { node, nonce } = server.error() else {
         panic!("{}", server.outcome());
@@ -189,11 +189,11 @@ fn a_node_that_dials_itself_can_know_the_nonce_again() {
 fn two_secrets_that_differ_are_named_at_both_ends() {
     let mut wrong = settings("client", &["json"]);
     wrong.secret = Some(Secret::from_text("quite another secret", 16).unwrap());
-    let (mut client, server) = pair(dialler(wrong), acceptor(settings("server", &["json"])));
+    let (mut client, server) = pair(dialer(wrong), acceptor(settings("server", &["json"])));
     let expected = "\"client\" did not prove itself (its hmac_sha3_512 proof does not match): \
         check that both have the same secret";
     assert_eq!(server.error().to_string(), expected);
-    // The acceptor would send its auth line last, so the dialler only sees that the connection closes.
+    // The acceptor would send its auth line last, so the dialer only sees that the connection closes.
     client.eof();
     let expected = "\"server\" closed the connection before it said anything (AEMP nodes never say why): it ended, \
         its secret differs, or another node has this node's ID; its log may say more";
@@ -210,7 +210,7 @@ fn a_node_without_a_secret_is_told_so() {
     assert_eq!(error, expected);
 
     none.tls = Tls::Fallback;
-    let (_, server) = pair(dialler(settings("client", &["json"])), acceptor(none));
+    let (_, server) = pair(dialer(settings("client", &["json"])), acceptor(none));
     let expected = "no auth method in common: \"client\" accepts \"hmac_sha3_512\", this node can produce \"\" \
         (it has no secret)";
     assert_eq!(server.error().to_string(), expected);
@@ -220,7 +220,7 @@ fn a_node_without_a_secret_is_told_so() {
 fn a_certificate_does_not_fall_back_to_plain_text_by_itself() {
     let mut secure = settings("server", &["json"]);
     secure.tls = Tls::Required;
-    let (_, server) = pair(dialler(settings("client", &["json"])), acceptor(secure));
+    let (_, server) = pair(dialer(settings("client", &["json"])), acceptor(secure));
     let expected = "\"client\" does not offer TLS, and this node has a certificate: \
         give it one too, or allow plain connections with tls_fallback";
     assert_eq!(server.error().to_string(), expected);
@@ -276,7 +276,7 @@ fn a_changed_greeting_under_tls_is_not_blamed_on_the_secret() {
         settings.tls = Tls::Required;
         settings
     };
-    let mut client = End::new(dialler(tls("client")));
+    let mut client = End::new(dialer(tls("client")));
     let mut server = End::new(acceptor(tls("server")));
     client.written[10] ^= 1;
     talk(&mut client, &mut server, |there| there);
@@ -299,7 +299,7 @@ fn every_state_says_what_was_missing_when_the_stream_ends_or_time_is_up() {
     let tls = || {
         let mut settings = node();
         settings.tls = Tls::Fallback;
-        match greeting(dialler(settings)).receive(secure).unwrap() {
+        match greeting(dialer(settings)).receive(secure).unwrap() {
             (_, Progress::Done(Greeted::Tls(tls))) => tls,
             _ => panic!("no TLS"),
         }
@@ -321,8 +321,7 @@ fn every_state_says_what_was_missing_when_the_stream_ends_or_time_is_up() {
         }
     };
     let perl = b"aemp;1;peer;hmac_sha3_512;json;provider=AE-2.02\nnonce\n";
-    let (_, Progress::Done(Greeted::Plain(perl))) =
-        greeting(dialler(node())).receive(perl).unwrap()
+    let (_, Progress::Done(Greeted::Plain(perl))) = greeting(dialer(node())).receive(perl).unwrap()
     else {
         panic!("not ready");
     };
@@ -334,11 +333,11 @@ fn every_state_says_what_was_missing_when_the_stream_ends_or_time_is_up() {
         AEMP nodes never say why): see its log, and compare auth methods and codecs; or it has another connection to this node ID";
     let cases = [
         (
-            greeting(dialler(node())).on_eof(),
+            greeting(dialer(node())).on_eof(),
             "the peer closed the connection without a greeting",
         ),
         (
-            greeting(dialler(node())).on_deadline(limit),
+            greeting(dialer(node())).on_deadline(limit),
             "the peer sent no greeting within 10s",
         ),
         (
@@ -349,37 +348,37 @@ fn every_state_says_what_was_missing_when_the_stream_ends_or_time_is_up() {
             tls().on_deadline(limit),
             "TLS with \"peer\" did not come up within 10s",
         ),
-        (ready(dialler(node())).on_eof(), early),
+        (ready(dialer(node())).on_eof(), early),
         (
             ready(acceptor(node())).on_deadline(limit),
             "\"peer\" sent no auth line within 10s",
         ),
-        (ready(dialler(node())).authenticate().0.on_eof(), refused),
+        (ready(dialer(node())).authenticate().0.on_eof(), refused),
         (perl.authenticate().0.on_eof(), early),
         (
-            ready_for(dialler(node()), secure).authenticate().0.on_eof(),
+            ready_for(dialer(node()), secure).authenticate().0.on_eof(),
             "\"peer\" closed the connection after the greetings: it has a certificate, and this node has none, so that it \
              does not offer TLS; set cert here, the same as there or one of the same CA",
         ),
         (ready(acceptor(node())).authenticate().0.on_eof(), early),
         (
-            ready(dialler(node())).authenticate().0.on_deadline(limit),
+            ready(dialer(node())).authenticate().0.on_deadline(limit),
             "\"peer\" sent no auth line within 10s",
         ),
         (
-            verified(acceptor, dialler).on_eof(),
+            verified(acceptor, dialer).on_eof(),
             "\"peer\" closed the connection before this node's auth line was out",
         ),
         (
-            verified(acceptor, dialler).on_deadline(limit),
+            verified(acceptor, dialer).on_deadline(limit),
             "the connection with \"peer\" was not decided within 10s",
         ),
-        (verified(acceptor, dialler).finish().0.on_early_eof(), ended),
+        (verified(acceptor, dialer).finish().0.on_early_eof(), ended),
     ];
     for (error, expected) in cases {
         assert_eq!(error.to_string(), expected);
     }
-    let (_, Progress::More(state)) = greeting(dialler(node())).receive(b"aemp;").unwrap() else {
+    let (_, Progress::More(state)) = greeting(dialer(node())).receive(b"aemp;").unwrap() else {
         panic!("done");
     };
     let expected = "the peer sent 5 bytes of its greeting and not the rest within 10s";

@@ -32,9 +32,9 @@ fn settings(node: &str, framings: &[&str]) -> Settings {
     settings
 }
 
-/// A dialler, whose nonce is the lower one.
-fn dialler(settings: Settings) -> Opening {
-    Opening::new(Arc::new(settings), Role::Dialler, Nonce::new([1; 32]))
+/// A dialer, whose nonce is the lower one.
+fn dialer(settings: Settings) -> Opening {
+    Opening::new(Arc::new(settings), Role::Dialer, Nonce::new([1; 32]))
 }
 
 /// An acceptor, whose nonce is the higher one.
@@ -166,8 +166,8 @@ fn talk(one: &mut End, other: &mut End, mut cut: impl FnMut(usize) -> usize) {
 }
 
 /// Two ends after their opening.
-fn pair(dialler: Opening, acceptor: Opening) -> (End, End) {
-    let (mut dialler, mut acceptor) = (End::new(dialler), End::new(acceptor));
-    talk(&mut dialler, &mut acceptor, |there| there);
-    (dialler, acceptor)
+fn pair(dialer: Opening, acceptor: Opening) -> (End, End) {
+    let (mut dialer, mut acceptor) = (End::new(dialer), End::new(acceptor));
+    talk(&mut dialer, &mut acceptor, |there| there);
+    (dialer, acceptor)
 }

@@ -55,7 +55,7 @@ fn cleartext_and_tls_are_offered_only_where_they_count() {
     let mut settings = settings("server", &["json"]);
     settings.auth_accept.push(AuthMethod::Cleartext);
     settings.tls = Tls::Fallback;
-    let mut opening = dialler(settings);
+    let mut opening = dialer(settings);
     opening.cleartext = true;
     let (_, written) = opening.start().unwrap();
     let written = String::from_utf8(written).unwrap();
@@ -66,7 +66,7 @@ fn cleartext_and_tls_are_offered_only_where_they_count() {
 #[test]
 fn each_direction_has_the_codec_that_its_sender_can_write_and_its_receiver_likes_best() {
     let (one, other) = pair(
-        dialler(settings("one", &["json", "cbor"])),
+        dialer(settings("one", &["json", "cbor"])),
         acceptor(settings("other", &["cbor", "xml", "json"])),
     );
     let (one, other) = (one.open(), other.open());
@@ -86,23 +86,23 @@ fn each_direction_has_the_codec_that_its_sender_can_write_and_its_receiver_likes
 }
 
 #[test]
-fn an_acceptor_says_nothing_of_the_secret_until_the_dialler_has_proved_itself() {
-    let (dialler, greeting) = dialler(settings("client", &["json"])).start().unwrap();
+fn an_acceptor_says_nothing_of_the_secret_until_the_dialer_has_proved_itself() {
+    let (dialer, greeting) = dialer(settings("client", &["json"])).start().unwrap();
     let (acceptor, answer) = acceptor(settings("server", &["json"])).start().unwrap();
     let acceptor = plain(done(acceptor.receive(&greeting)));
     let (acceptor, line) = acceptor.authenticate();
     assert!(line.is_empty());
-    let (dialler, line) = plain(done(dialler.receive(&answer))).authenticate();
+    let (dialer, line) = plain(done(dialer.receive(&answer))).authenticate();
     let verified = done(acceptor.receive(&line));
     assert_eq!(verified.peer().node().as_str(), "client");
     let (_, line) = verified.finish();
     assert!(line.starts_with(b"hmac_sha3_512;"));
-    let (_, nothing) = done(dialler.receive(&line)).finish();
+    let (_, nothing) = done(dialer.receive(&line)).finish();
     assert!(nothing.is_empty());
 }
 
 #[test]
-fn a_perl_dialler_that_sends_its_auth_line_unasked_is_accepted() {
+fn a_perl_dialer_that_sends_its_auth_line_unasked_is_accepted() {
     let mut opening = acceptor(settings("server", &["cbor"]));
     opening.local = Some("127.0.0.1:4040".parse().unwrap());
     let (state, written) = opening.start().unwrap();
@@ -122,14 +122,14 @@ fn a_perl_dialler_that_sends_its_auth_line_unasked_is_accepted() {
 }
 
 #[test]
-fn a_dialler_that_holds_its_auth_line_loses_nothing_of_a_perl_acceptor_that_does_not() {
-    let (state, written) = dialler(settings("client", &["cbor"])).start().unwrap();
+fn a_dialer_that_holds_its_auth_line_loses_nothing_of_a_perl_acceptor_that_does_not() {
+    let (state, written) = dialer(settings("client", &["cbor"])).start().unwrap();
     let glued = [PERL, &perl_auth(&written)].concat();
     let (used, Progress::Done(greeted)) = state.receive(&glued).unwrap() else {
         panic!("more is needed");
     };
     let held = plain(greeted);
-    assert_eq!((held.sends(), held.role()), ("cbor", Role::Dialler));
+    assert_eq!((held.sends(), held.role()), ("cbor", Role::Dialer));
     let (state, line) = held.authenticate();
     assert!(line.starts_with(b"hmac_sha3_512;"));
     done(state.receive(&glued[used..]));
@@ -162,7 +162,7 @@ fn two_nodes_may_authenticate_by_cleartext_where_both_allow_it() {
         settings.auth_offer = vec![AuthMethod::HmacSha3_512, AuthMethod::Cleartext];
         settings
     };
-    let (mut one, mut other) = (dialler(cleartext("one")), acceptor(cleartext("other")));
+    let (mut one, mut other) = (dialer(cleartext("one")), acceptor(cleartext("other")));
     (one.cleartext, other.cleartext) = (true, true);
     let (one, _) = pair(one, other);
     assert_eq!(one.open().auth_sent(), AuthMethod::Cleartext);
@@ -175,7 +175,7 @@ fn under_tls_the_lower_nonce_is_the_client_and_the_bytes_after_it_are_left_alone
         settings.tls = Tls::Required;
         settings
     };
-    let (one, mut from_one) = dialler(tls("one")).start().unwrap();
+    let (one, mut from_one) = dialer(tls("one")).start().unwrap();
     let (other, mut from_other) = acceptor(tls("other")).start().unwrap();
     let greeting = from_one.len();
     from_one.extend(b"\x16\x03\x01");
@@ -206,7 +206,7 @@ fn under_tls_the_lower_nonce_is_the_client_and_the_bytes_after_it_are_left_alone
 fn without_tls_on_both_sides_tls_methods_do_not_count() {
     let mut with = settings("with", &["cbor"]);
     with.tls = Tls::Fallback;
-    let (with, _) = pair(dialler(with), acceptor(settings("without", &["cbor"])));
+    let (with, _) = pair(dialer(with), acceptor(settings("without", &["cbor"])));
     assert_eq!(with.open().auth_sent(), AuthMethod::HmacSha3_512);
     assert_eq!(with.open().auth_received(), AuthMethod::HmacSha3_512);
 }
@@ -253,7 +253,7 @@ fn anonymous(node: &str, method: AuthMethod) -> Settings {
 #[test]
 fn an_anonymous_peer_is_marked() {
     let (client, server) = pair(
-        dialler(anonymous("anonymous/client", AuthMethod::TlsAnon)),
+        dialer(anonymous("anonymous/client", AuthMethod::TlsAnon)),
         acceptor(anonymous("server", AuthMethod::TlsSha3_512)),
     );
     assert!(server.open().is_anonymous());
@@ -266,7 +266,7 @@ fn nobody_gets_a_proof_of_the_secret_who_proves_nothing() {
     client.auth_accept = vec![AuthMethod::HmacSha3_512];
     let mut node = anonymous("server", AuthMethod::TlsSha3_512);
     node.auth_offer = AuthMethod::DEFAULT.to_vec();
-    let (client, server) = pair(dialler(client), acceptor(node));
+    let (client, server) = pair(dialer(client), acceptor(node));
     assert_eq!(
         server.error().to_string(),
         "\"anonymous/client\" authenticates with tls_anon and accepts only hmac_sha3_512 from this node, which proves the \
@@ -279,7 +279,7 @@ fn nobody_gets_a_proof_of_the_secret_who_proves_nothing() {
 fn an_anonymous_peer_does_not_take_the_place_of_a_member() {
     for id in ["member", "anonymous", "member/anonymous/"] {
         let (_, server) = pair(
-            dialler(anonymous(id, AuthMethod::TlsAnon)),
+            dialer(anonymous(id, AuthMethod::TlsAnon)),
             acceptor(anonymous("server", AuthMethod::TlsSha3_512)),
         );
         let expected = format!(
@@ -292,7 +292,7 @@ fn an_anonymous_peer_does_not_take_the_place_of_a_member() {
 
 #[test]
 fn a_node_that_was_dialled_is_never_anonymous() {
-    let mut client = End::new(dialler(anonymous("client", AuthMethod::TlsSha3_512)));
+    let mut client = End::new(dialer(anonymous("client", AuthMethod::TlsSha3_512)));
     client.receive(b"aemp;1;peer;tls_sha3_512;cbor;tls=1.0\nnonce\ntls_anon;;cbor\n");
     let error = client.error().to_string();
     let expected = "but this node accepts \"tls_sha3_512,hmac_sha3_512\" here";
@@ -304,7 +304,7 @@ fn without_a_certificate_a_peer_proves_the_secret_or_is_anonymous() {
     let uncertified = |method| {
         let mut server = End::new(acceptor(anonymous("server", AuthMethod::TlsSha3_512)));
         server.is_certified = false;
-        let mut client = End::new(dialler(anonymous("anonymous/client", method)));
+        let mut client = End::new(dialer(anonymous("anonymous/client", method)));
         talk(&mut client, &mut server, |there| there);
         server
     };
@@ -328,7 +328,7 @@ fn tls_insists_on_a_certificate_unless_an_accepted_peer_may_be_anonymous() {
     };
     let allowing = || anonymous("us", AuthMethod::TlsSha3_512);
     assert!(greeted(acceptor(allowing())));
-    assert!(!greeted(dialler(allowing())));
+    assert!(!greeted(dialer(allowing())));
     let mut strict = allowing();
     strict.auth_accept = AuthMethod::DEFAULT.to_vec();
     assert!(!greeted(acceptor(strict)));
@@ -341,7 +341,7 @@ fn addresses_are_compared_whole_unless_the_check_is_off() {
         settings.check_peeraddr = check;
         let mut server = acceptor(settings);
         server.local = Some("10.0.0.1:4040".parse().unwrap());
-        let mut client = dialler(self::settings("client", &["cbor"]));
+        let mut client = dialer(self::settings("client", &["cbor"]));
         client.peer = Some("192.0.2.1:4040".parse().unwrap());
         pair(client, server).1
     };
@@ -359,7 +359,7 @@ fn a_further_address_is_ones_own_at_its_port_where_it_is_dialled_and_at_any_port
         settings.own_addresses = own.iter().map(|at| at.parse().unwrap()).collect();
         let mut us = match role {
             Role::Acceptor => acceptor(settings),
-            Role::Dialler => dialler(settings),
+            Role::Dialer => dialer(settings),
         };
         us.local = Some("10.0.0.1:4040".parse().unwrap());
         let (state, _) = us.start().unwrap();
@@ -381,20 +381,20 @@ fn a_further_address_is_ones_own_at_its_port_where_it_is_dialled_and_at_any_port
         ("192.0.2.1", false, false),
     ] {
         assert_eq!(seen(Role::Acceptor, outside, said), dialled, "{said}");
-        assert_eq!(seen(Role::Dialler, outside, said), dials, "{said}");
+        assert_eq!(seen(Role::Dialer, outside, said), dials, "{said}");
         let is_local = said == "10.0.0.1:4040";
-        assert_eq!(seen(Role::Dialler, &[], said), is_local, "{said}");
+        assert_eq!(seen(Role::Dialer, &[], said), is_local, "{said}");
     }
 }
 
 #[test]
-fn a_stranger_cannot_connect_two_listeners_or_two_diallers_to_each_other() {
+fn a_stranger_cannot_connect_two_listeners_or_two_dialers_to_each_other() {
     let named = |opening: fn(Settings) -> Opening, node, nonce| {
         let mut opening = opening(settings(node, &["cbor"]));
         opening.nonce = Nonce::new([nonce; 32]);
         opening
     };
-    for opening in [acceptor, dialler] {
+    for opening in [acceptor, dialer] {
         let (mut one, mut other) = (
             End::new(named(opening, "one", 1)),
             End::new(named(opening, "other", 2)),
@@ -407,9 +407,9 @@ fn a_stranger_cannot_connect_two_listeners_or_two_diallers_to_each_other() {
 }
 
 #[test]
-fn a_stranger_who_passes_on_the_lines_of_a_dialler_and_a_listener_is_seen_by_the_addresses() {
+fn a_stranger_who_passes_on_the_lines_of_a_dialer_and_a_listener_is_seen_by_the_addresses() {
     let address = |text: &str| Some(text.parse().unwrap());
-    let mut client = dialler(settings("client", &["cbor"]));
+    let mut client = dialer(settings("client", &["cbor"]));
     let mut server = acceptor(settings("server", &["cbor"]));
     (client.local, client.peer) = (address("127.0.0.1:5001"), address("127.0.0.1:6666"));
     (server.local, server.peer) = (address("127.0.0.1:4040"), address("127.0.0.1:5002"));
@@ -422,7 +422,7 @@ fn a_stranger_who_passes_on_the_lines_of_a_dialler_and_a_listener_is_seen_by_the
 #[test]
 fn a_changed_byte_in_either_greeting_keeps_the_connection_down() {
     let open = |flip: Option<(usize, usize)>| {
-        let mut one = End::new(dialler(settings("one", &["cbor"])));
+        let mut one = End::new(dialer(settings("one", &["cbor"])));
         let mut other = End::new(acceptor(settings("other", &["cbor"])));
         if let Some((end, at)) = flip {
             let written = [&mut one.written, &mut other.written];
@@ -443,7 +443,7 @@ fn a_changed_byte_in_either_greeting_keeps_the_connection_down() {
 
 #[test]
 fn nothing_printed_for_debugging_has_the_secret() {
-    let (state, _) = dialler(settings("client", &["json"])).start().unwrap();
+    let (state, _) = dialer(settings("client", &["json"])).start().unwrap();
     assert!(!format!("{state:?}").contains("maybe"));
 }
 
@@ -465,8 +465,8 @@ fn a_secret_is_exchanged_node_by_node() {
     let mut outcomes = Vec::new();
     for from in steps {
         for to in steps {
-            let (dialler, acceptor) = pair(dialler(with("a", from)), acceptor(with("b", to)));
-            let is_open = matches!(dialler.state, Some(State::Open(_)));
+            let (dialer, acceptor) = pair(dialer(with("a", from)), acceptor(with("b", to)));
+            let is_open = matches!(dialer.state, Some(State::Open(_)));
             assert_eq!(is_open, matches!(acceptor.state, Some(State::Open(_))));
             if !is_open {
                 assert!(matches!(
@@ -477,7 +477,7 @@ fn a_secret_is_exchanged_node_by_node() {
             outcomes.push(is_open);
         }
     }
-    // A dialler proves its own secret, and the acceptor answers with the same, whatever its own is.
+    // A dialer proves its own secret, and the acceptor answers with the same, whatever its own is.
     let expected = [
         [true, true, true, false],
         [true, true, true, false],

@@ -15,9 +15,9 @@ enum At {
     /// Our greeting is sent.
     Dialled,
     Greeted,
-    /// The dialler has sent its auth line.
+    /// The dialer has sent its auth line.
     AuthSent,
-    /// The acceptor has verified the dialler.
+    /// The acceptor has verified the dialer.
     Verified,
     Open,
     Closed,
@@ -69,7 +69,7 @@ enum Event {
 
 fn role(connection: usize, node: usize) -> Role {
     match connection == node {
-        true => Role::Dialler,
+        true => Role::Dialer,
         false => Role::Acceptor,
     }
 }
@@ -105,10 +105,10 @@ impl World {
             }
             for to in 0..2 {
                 let (end, queue) = (self.ends[connection][to], &self.on_the_way[connection][to]);
-                // A dialler that holds the connection back leaves the acceptor's auth line in its buffer, but still
+                // A dialer that holds the connection back leaves the acceptor's auth line in its buffer, but still
                 // notices when the connection closes.
                 let unread = end.held
-                    && role(connection, to) == Role::Dialler
+                    && role(connection, to) == Role::Dialer
                     && end.at >= At::Greeted
                     && !queue.contains(&Sent::Close);
                 if !queue.is_empty() && !unread {
@@ -153,8 +153,8 @@ impl World {
                 end.at = At::Greeted;
                 self.meet_rival(connection, node);
             }
-            (Sent::Auth, Role::Dialler) if end.held => {}
-            (Sent::Auth, Role::Dialler) => self.open(connection, node),
+            (Sent::Auth, Role::Dialer) if end.held => {}
+            (Sent::Auth, Role::Dialer) => self.open(connection, node),
             (Sent::Auth, Role::Acceptor) => {
                 end.at = At::Verified;
                 if end.probing {
@@ -175,7 +175,7 @@ impl World {
         }
     }
 
-    /// The behaviour of AnyEvent::MP: it refuses a greeting while it has a connection to the node, otherwise it sends
+    /// The behavior of AnyEvent::MP: it refuses a greeting while it has a connection to the node, otherwise it sends
     /// its auth line at once, and it loses both connections when a second one is authenticated (session s09e).
     fn receive_as_perl(&mut self, connection: usize, node: usize, what: Sent) {
         let other_is_open = self.ends[1 - connection][node].at == At::Open;
@@ -231,7 +231,7 @@ impl World {
             let end = &mut self.ends[connection][node];
             let role = role(connection, node);
             match end.at {
-                At::Greeted if role == Role::Dialler && !end.held => {
+                At::Greeted if role == Role::Dialer && !end.held => {
                     end.at = At::AuthSent;
                     self.send(connection, node, Sent::Auth);
                 }

@@ -78,7 +78,7 @@ proptest! {
             if !same_secret {
                 one.secret = Some(Secret::from_text("quite another secret", 16).unwrap());
             }
-            (dialler(one), acceptor(settings("other", &theirs)))
+            (dialer(one), acceptor(settings("other", &theirs)))
         };
         let (one, other) = openings();
         let (whole_one, whole_other) = pair(one, other);

@@ -33,9 +33,9 @@ struct Sent {
 struct Connection {
     session: String,
     number: u64,
-    /// The address of the recording relay, which the dialler took for the acceptor's address.
+    /// The address of the recording relay, which the dialer took for the acceptor's address.
     relay: String,
-    dialler: Sent,
+    dialer: Sent,
     acceptor: Sent,
 }
 
@@ -111,11 +111,11 @@ fn session(file: &PathBuf) -> Vec<Connection> {
             session: session.clone(),
             number,
             relay: format!("127.0.0.1:{}", link["listen"]),
-            dialler: sent(a),
+            dialer: sent(a),
             acceptor: sent(b),
         });
         let end = match unit["dir"].as_str().unwrap() == format!("{a}>{b}") {
-            true => &mut connection.dialler,
+            true => &mut connection.dialer,
             false => &mut connection.acceptor,
         };
         let line = unit["line"].as_str().map(str::to_owned);
@@ -200,18 +200,18 @@ fn every_recorded_proof_is_the_one_that_we_compute() {
     for Connection {
         session,
         number,
-        dialler,
+        dialer,
         acceptor,
         ..
     } in &connections()
     {
         let odd = session == "s06-malformed" && NO_PROOFS.iter().any(|(case, _)| case == number);
-        for (sender, receiver) in [(dialler, acceptor), (acceptor, dialler)] {
+        for (sender, receiver) in [(dialer, acceptor), (acceptor, dialer)] {
             let by_hand = sender
                 .greeting
                 .as_ref()
                 .is_some_and(|line| !line.contains("provider=AE-"));
-            let odd = odd && (by_hand || *number == 34 && std::ptr::eq(sender, dialler));
+            let odd = odd && (by_hand || *number == 34 && std::ptr::eq(sender, dialer));
             let (Some(auth), false) = (&sender.auth, odd || session == "s09b-self-seed") else {
                 continue;
             };
@@ -248,7 +248,7 @@ fn every_recorded_proof_is_the_one_that_we_compute() {
 }
 
 /// Openings that failed, except those of s06: session, connections, and a part of our machine's error in place of the
-/// dialler and of the acceptor. `""`: the machine does not start, or there is no input for it.
+/// dialer and of the acceptor. `""`: the machine does not start, or there is no input for it.
 const DOWN: [(&str, &[u64], &str, &str); 10] = [
     (
         "s03d",
@@ -262,7 +262,7 @@ const DOWN: [(&str, &[u64], &str, &str); 10] = [
         "proof does not match",
         "proof does not match",
     ),
-    // The dialler has no secret, so our machine sends no greeting.
+    // The dialer has no secret, so our machine sends no greeting.
     ("s05b", &[1, 2], "", "\"nodeA\" refused our greeting"),
     ("s06b", &[1], "", "closed the connection without a greeting"),
     (
@@ -304,21 +304,21 @@ fn recorded_openings_come_up_or_fail_as_they_did() {
             session,
             number,
             relay,
-            dialler,
+            dialer,
             acceptor,
         } = connection;
         let data_connection = session == "s11c-dataconn" && *number == 2;
         if skipped.contains(&session.as_str()) || data_connection {
             continue;
         }
-        // The dialler's own address was not recorded.
-        let at_dialler = replay(dialler, acceptor, Role::Dialler, None);
-        let at_acceptor = replay(acceptor, dialler, Role::Acceptor, Some(relay));
+        // The dialer's own address was not recorded.
+        let at_dialer = replay(dialer, acceptor, Role::Dialer, None);
+        let at_acceptor = replay(acceptor, dialer, Role::Acceptor, Some(relay));
         let expected = DOWN
             .iter()
             .find(|(name, numbers, ..)| session.starts_with(name) && numbers.contains(number));
-        if let Some((_, _, dialler, acceptor)) = expected {
-            for (end, expected) in [(at_dialler, dialler), (at_acceptor, acceptor)] {
+        if let Some((_, _, dialer, acceptor)) = expected {
+            for (end, expected) in [(at_dialer, dialer), (at_acceptor, acceptor)] {
                 let outcome = end.map(|end| end.outcome()).unwrap_or_default();
                 let nothing = expected.is_empty()
                     && (outcome.is_empty() || outcome.contains("without a greeting"));
@@ -331,8 +331,8 @@ fn recorded_openings_come_up_or_fail_as_they_did() {
             continue;
         }
         for (end, us, them) in [
-            (at_dialler, dialler, acceptor),
-            (at_acceptor, acceptor, dialler),
+            (at_dialer, dialer, acceptor),
+            (at_acceptor, acceptor, dialer),
         ] {
             let end = end.unwrap();
             let open = end.open();
@@ -409,11 +409,11 @@ fn malformed_openings_get_the_refusal_that_fits() {
         let Connection {
             number,
             relay,
-            dialler,
+            dialer,
             acceptor,
             ..
         } = connection;
-        let end = replay(acceptor, dialler, Role::Acceptor, Some(relay)).unwrap();
+        let end = replay(acceptor, dialer, Role::Acceptor, Some(relay)).unwrap();
         let (outcome, expected) = (end.outcome(), MALFORMED[*number as usize - 1]);
         match expected {
             "" => {
@@ -460,9 +460,9 @@ fn a_recorded_data_connection_is_recognised() {
         .iter()
         .filter(|connection| connection.session == "s11c-dataconn");
     let Connection {
-        dialler, acceptor, ..
+        dialer, acceptor, ..
     } = of_session.nth(1).unwrap();
-    let end = replay(acceptor, dialler, Role::Acceptor, None).unwrap();
+    let end = replay(acceptor, dialer, Role::Acceptor, None).unwrap();
     assert_eq!(*end.error(), HandshakeError::DataConnection);
 }
 
@@ -473,11 +473,11 @@ fn recorded_greetings_before_tls_lead_to_tls_with_the_recorded_client() {
         .filter(|connection| ENCRYPTED.contains(&connection.session.as_str()))
     {
         let Connection {
-            dialler, acceptor, ..
+            dialer, acceptor, ..
         } = connection;
-        let (client, other) = match dialler.nonce < acceptor.nonce {
-            true => (dialler, acceptor),
-            false => (acceptor, dialler),
+        let (client, other) = match dialer.nonce < acceptor.nonce {
+            true => (dialer, acceptor),
+            false => (acceptor, dialer),
         };
         // The client sends the first record.
         assert!(client.tls_at < other.tls_at, "{}", connection.session);
@@ -485,7 +485,7 @@ fn recorded_greetings_before_tls_lead_to_tls_with_the_recorded_client() {
             (client, other, TlsRole::Client),
             (other, client, TlsRole::Server),
         ] {
-            let end = replay(us, them, Role::Dialler, None).unwrap();
+            let end = replay(us, them, Role::Dialer, None).unwrap();
             let (session, number) = (&connection.session, connection.number);
             assert_eq!(end.tls, Some(role), "{session} {number}");
         }
@@ -499,7 +499,7 @@ fn a_recorded_node_that_is_its_own_seed_is_told_so() {
         .iter()
         .filter(|connection| connection.session == "s09b-self-seed");
     // Both ends have the same node ID, so the recorder attributed both greetings to one end.
-    let mixed = &of_session.next().unwrap().dialler;
+    let mixed = &of_session.next().unwrap().dialer;
     let nonce = String::from_utf8(mixed.rest.clone()).unwrap();
     let other = Sent {
         greeting: mixed.auth.clone(),
@@ -508,7 +508,7 @@ fn a_recorded_node_that_is_its_own_seed_is_told_so() {
         ..Sent::default()
     };
     for (us, them) in [(mixed, &other), (&other, mixed)] {
-        let end = replay(us, them, Role::Dialler, None).unwrap();
+        let end = replay(us, them, Role::Dialer, None).unwrap();
         assert!(
             matches!(end.error(), HandshakeError::Myself { .. }),
             "{}",

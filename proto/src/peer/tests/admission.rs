@@ -40,7 +40,7 @@ fn machine(us: &str, peer: &str) -> Machine<(), Nowhere> {
 /// The stages of an opening, in order.
 fn stages(role: Role) -> &'static [Stage] {
     match role {
-        Role::Dialler => &[Stage::Greeted, Stage::AuthSent, Stage::Completing],
+        Role::Dialer => &[Stage::Greeted, Stage::AuthSent, Stage::Completing],
         Role::Acceptor => &[Stage::Completing],
     }
 }
@@ -71,7 +71,7 @@ proptest! {
         for (what, which) in steps {
             match what {
                 0 | 1 => {
-                    let role = if what == 0 { Role::Dialler } else { Role::Acceptor };
+                    let role = if what == 0 { Role::Dialer } else { Role::Acceptor };
                     let key = machine.open(role, peer_holds, now);
                     tried.push(Tried { key, role, gone: 0 });
                 }
@@ -135,7 +135,7 @@ fn an_older_connection_is_asked_for_a_sign_of_life_when_the_peer_dials_anew() {
         machine.admit(opening, Stage::Completing, Duration::ZERO),
         Admitted::Go
     );
-    let ours = machine.open(Role::Dialler, true, Duration::ZERO);
+    let ours = machine.open(Role::Dialer, true, Duration::ZERO);
     assert!(matches!(
         machine.admit(ours, Stage::AuthSent, Duration::ZERO),
         Admitted::Wait(_)
