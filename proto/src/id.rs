@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Text;
 use crate::excerpt::is_unsafe;
+use crate::text::compares_with_text;
 
 /// The longest node ID, in bytes. A greeting line, which contains one, has at most 4096 bytes.
 const MAX_NODE_ID: usize = 255;
@@ -93,17 +94,7 @@ impl Ord for NodeId {
     }
 }
 
-impl PartialEq<str> for NodeId {
-    fn eq(&self, other: &str) -> bool {
-        self.as_str() == other
-    }
-}
-
-impl PartialEq<&str> for NodeId {
-    fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
-    }
-}
+compares_with_text!(NodeId, PortName);
 
 impl FromStr for NodeId {
     type Err = ParseIdError;
@@ -178,18 +169,6 @@ pub fn is_reply(name: &PortName) -> bool {
 impl<T: Into<Text>> From<T> for PortName {
     fn from(name: T) -> Self {
         Self(name.into())
-    }
-}
-
-impl PartialEq<str> for PortName {
-    fn eq(&self, other: &str) -> bool {
-        self.as_str() == other
-    }
-}
-
-impl PartialEq<&str> for PortName {
-    fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
     }
 }
 
