@@ -313,13 +313,9 @@ impl NodeBuilder {
         entropy: Entropy,
         services: Vec<Prepared>,
     ) -> Result<LocalNode, StartError> {
-        let checked = self.take_checked()?;
-        let id = match &checked.id {
-            Some(id) => id.clone(),
-            None => NodeId::new(&format!("anon/{}", entropy.alphanumeric::<12>()))?,
-        };
-        let is_guarded = checked.is_guarded();
         let Checked {
+            id,
+            is_guarded,
             codecs,
             secret,
             secret_accept,
@@ -328,8 +324,11 @@ impl NodeBuilder {
             seeds,
             advertised,
             peers,
-            ..
-        } = checked;
+        } = self.take_checked()?;
+        let id = match id {
+            Some(id) => id,
+            None => NodeId::new(&format!("anon/{}", entropy.alphanumeric::<12>()))?,
+        };
         let settings = self.settings;
         if self.policy.is_some() && settings.rules != Rules::default() {
             tracing::warn!(target: "aemp::policy", "the program has a policy of its own: secure and allow of the configuration have no effect");

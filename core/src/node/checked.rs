@@ -15,6 +15,8 @@ use crate::{Address, NodeId, guard, nearest};
 pub(super) struct Checked {
     /// `None`: one is generated.
     pub(super) id: Option<NodeId>,
+    /// Whether peers have to prove something.
+    pub(super) is_guarded: bool,
     pub(super) codecs: Codecs,
     pub(super) secret: Option<Secret>,
     pub(super) secret_accept: Vec<Secret>,
@@ -23,13 +25,6 @@ pub(super) struct Checked {
     pub(super) seeds: Vec<Address>,
     pub(super) advertised: Advertised,
     pub(super) peers: Vec<(NodeId, Address)>,
-}
-
-impl Checked {
-    /// Whether peers have to prove something.
-    pub(super) fn is_guarded(&self) -> bool {
-        self.secret.is_some() || self.tls.is_some()
-    }
 }
 
 impl NodeBuilder {
@@ -91,6 +86,9 @@ impl NodeBuilder {
         let seeds = parse_all(&settings.seeds)?;
         let advertised = Advertised::parse(&settings.advertise)?;
         let transports = &self.transports;
+        let connects_to = |address: &Address| {
+            guarded(|| transport_of(transports, address)?.check_connect(address))
+        };
         for address in &binds {
             let checked = guarded(|| transport_of(transports, address)?.check_listen(address));
             checked.map_err(|error| StartError::Listen {
@@ -99,17 +97,14 @@ impl NodeBuilder {
             })?;
         }
         for address in &seeds {
-            let checked = guarded(|| transport_of(transports, address)?.check_connect(address));
-            checked.map_err(|error| StartError::Seed {
+            connects_to(address).map_err(|error| StartError::Seed {
                 address: address.to_string(),
                 error,
             })?;
         }
         settings.config.own_addresses.extend(advertised.sockets());
         for address in advertised.addresses() {
-            let checked = advertised::check(address).and_then(|()| {
-                guarded(|| transport_of(transports, address)?.check_connect(address))
-            });
+            let checked = advertised::check(address).and_then(|()| connects_to(address));
             checked.map_err(|error| StartError::Advertise {
                 address: address.to_string(),
                 error,
@@ -121,6 +116,7 @@ impl NodeBuilder {
         }
         Ok(Checked {
             id,
+            is_guarded,
             codecs,
             secret,
             secret_accept,
