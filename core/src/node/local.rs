@@ -12,11 +12,10 @@ use super::{Call, Directory, Gone, Group, Inner, Node, NodeBuilder, TimerGuard, 
 use crate::codec::Frame;
 use crate::error::{NameError, SendError, Stopped};
 use crate::lifecycle::ShutdownReport;
-use crate::link::{self, SeedInfo};
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
 use crate::port::{Handler, Inbox, InboxConfig, Outcome, Port, ToPort};
-use crate::{Address, NodeId, PortId, PortName, Reason, Text, Value};
+use crate::{NodeId, PortId, PortName, Reason, Text, Value};
 
 /// A handle of a node in this process. Clones refer to the same node. The node stops when the last clone is dropped or
 /// when [`shutdown`](Self::shutdown) is called. A clone that is held by a port of the node itself keeps the node
@@ -424,38 +423,6 @@ impl LocalNode {
         message: impl IntoMessage,
     ) -> TimerGuard {
         self.inner.send_every(period, to, message)
-    }
-
-    /// Sets the addresses of `node`, best first, so that sending to it connects on demand. Replaces earlier addresses.
-    /// The address of the last connection is still tried first.
-    #[doc(alias = "add_peer")]
-    pub fn set_peer_addresses(&self, node: &NodeId, addresses: impl IntoIterator<Item = Address>) {
-        self.inner
-            .network
-            .peer(node)
-            .set_addresses(addresses.into_iter().collect());
-    }
-
-    /// Adds a seed: keeps a connection to `address`, whichever node answers there. The backoff between attempts doubles
-    /// from 1.2 s to `monitor_timeout`. A host name is resolved again at each attempt. Returns false if it is a seed
-    /// already.
-    #[doc(alias = "seeds")]
-    pub fn add_seed(&self, address: Address) -> bool {
-        link::add_seed(&self.inner.links, address)
-    }
-
-    /// Removes a seed: makes no more attempts to connect to `address`. Returns false if it is not a seed.
-    ///
-    /// An open connection stays, since the peer may be using it, and losing it would fire monitors. From now on it is an
-    /// ordinary connection, and is not restored when it ends.
-    pub fn remove_seed(&self, address: &Address) -> bool {
-        link::remove_seed(&self.inner.links, address)
-    }
-
-    /// The seeds of this node and their states, in the order in which they were added.
-    pub fn seeds(&self) -> Vec<SeedInfo> {
-        let seeds = self.inner.links.seeds();
-        seeds.iter().map(|seed| seed.info()).collect()
     }
 
     /// The directory that the nodes of the network share.

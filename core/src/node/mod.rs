@@ -19,6 +19,7 @@ mod node_port;
 mod observing;
 mod permit;
 mod rejected;
+mod seeds;
 mod stats;
 mod timer;
 mod typed;

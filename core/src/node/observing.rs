@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use super::{LocalNode, NodeStats};
 use crate::Address;
-use crate::error::SeedError;
-use crate::link;
 use crate::shard::PortStats;
 use crate::traffic::{ConnectionInfo, NodeEvents, Tap, TapConfig};
 
@@ -54,43 +52,6 @@ impl LocalNode {
     pub fn export_metrics(&self, period: Duration) {
         let export = super::metrics::export(self.inner().clone(), period);
         self.inner().life.spawn(export);
-    }
-
-    /// Waits until the node is connected to one of its seeds. Returns at once for a node without seeds.
-    ///
-    /// As long as no seed was reached, it returns as well when the node has failed to connect to each of them. Called again, it waits
-    /// for the next attempts, so a loop tells each failure once; after a connection that was lost it waits for the next success, or
-    /// until a seed refuses this node.
-    ///
-    /// ```no_run
-    /// # async fn example(node: aemp::LocalNode) -> aemp::Result<()> {
-    /// use aemp::ConnectError;
-    /// use aemp::error::Report;
-    ///
-    /// while let Err(error) = node.joined().await {
-    ///     if matches!(*error.error, ConnectError::Stopped) {
-    ///         return Err(error.into());
-    ///     }
-    ///     eprintln!("{}", Report(&error)); // Until it has joined.
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// The failure at the last of the seeds. The node continues to try, unless it has stopped: [`ConnectError::Stopped`].
-    ///
-    /// [`ConnectError::Stopped`]: crate::ConnectError::Stopped
-    ///
-    /// # Cancel safety
-    /// Dropping the future only ends the wait.
-    pub async fn joined(&self) -> Result<(), SeedError> {
-        let joined = link::joined(&self.inner().links).await;
-        joined.map_err(|(address, error)| SeedError {
-            node: self.inner().id.as_str().into(),
-            address,
-            error: error.into(),
-        })
     }
 
     /// The events of peers that come up and go down from now on.
