@@ -25,6 +25,9 @@ const BATCH: usize = 64 << 10;
 const ASK: u64 = 100;
 
 pub(crate) const PORT: &str = "dBjvXzl0aSf1";
+
+/// The name of the typed port, which is as long.
+const TYPED: &str = "dBjvXzl0aSf2";
 const TAG: &str = "measure";
 
 /// The texts that make a message 92 bytes long.
@@ -142,7 +145,7 @@ impl Nodes {
             message.parse::<Shape>().map(|shape| check.small(&shape))
         });
         let mut check = Check::new(SMALL, text, &outcome);
-        let typed = to.typed_port(move |_, Told::Measure(n, second, third, text)| {
+        let typed = to.typed_port_named(TYPED, move |_, Told::Measure(n, second, third, text)| {
             check.small(&(TAG.into(), n, second, third, text));
         });
         let mut check = Check::new(LARGE, "", &outcome);
@@ -159,7 +162,7 @@ impl Nodes {
             _to: to,
             text,
             small: small.expect("the name is free"),
-            typed: PortRef::unchecked(typed.into()),
+            typed: PortRef::unchecked(typed.expect("the name is free").into()),
             large: large.expect("the name is free"),
             outcome,
         }

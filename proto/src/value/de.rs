@@ -467,10 +467,13 @@ impl<'de> Countable<'de> for Items<IntoIter> {
     fn up_to_two(&self) -> usize {
         self.0.len().min(2)
     }
-    fn next_integer(&self) -> Option<Integer> {
+    fn next_name_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ParseError> {
         match self.0.as_slice().first().map(bare) {
-            Some(Value::Integer(n)) => Some(*n),
-            _ => None,
+            Some(Value::Integer(n)) => Err(no_name(*n)),
+            _ => de::SeqAccess::next_element_seed(self, seed),
         }
     }
 }

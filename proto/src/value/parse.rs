@@ -6,9 +6,8 @@ use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor,
 };
 
-use super::de::no_name;
 use super::mark::TAG;
-use super::{Integer, Names, ParseError, too_long};
+use super::{Names, ParseError, too_long};
 
 /// Parses the remaining elements of `seq` as a `T`, all of them. The next one is element `at` of the message.
 pub(crate) fn parse<'de, T, A>(seq: A, at: usize) -> Result<T, ParseError>
@@ -29,8 +28,11 @@ where
 pub(crate) trait Countable<'de>: SeqAccess<'de, Error = ParseError> + Names {
     /// The number of elements, or 2 for more.
     fn up_to_two(&self) -> usize;
-    /// The next element, if it is an integer and could be nothing else.
-    fn next_integer(&self) -> Option<Integer>;
+    /// The next element as the name of a variant. An integer is none, although serde would take it for an index.
+    fn next_name_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ParseError>;
 }
 
 /// The index of the element after the tag. An enum among the arguments is one of them: the tag is no variant's name.
@@ -53,12 +55,7 @@ impl<'de, A: Countable<'de>> SeqAccess<'de> for &mut Elements<A> {
         seed: T,
     ) -> Result<Option<T::Value>, ParseError> {
         let element = self.seq.next_element_seed(seed);
-        match &element {
-            Ok(Some(_)) => self.at += 1,
-            Ok(None) => {}
-            Err(_) => return element.map_err(|e| e.in_element(self.at)),
-        }
-        element
+        self.counted(element)
     }
     // Inlined: otherwise its result is stored in parts and loaded with wider loads, which have to wait for the stores.
     #[inline(always)]
@@ -85,16 +82,36 @@ impl<'de, A: Countable<'de>> Elements<A> {
         }
     }
 
+    /// Counts `element`, the next one. An error gets its place.
+    #[inline(always)]
+    fn counted<T>(
+        &mut self,
+        element: Result<Option<T>, ParseError>,
+    ) -> Result<Option<T>, ParseError> {
+        match &element {
+            Ok(Some(_)) => self.at += 1,
+            Ok(None) => {}
+            Err(_) => return element.map_err(|error| error.in_element(self.at)),
+        }
+        element
+    }
+
+    /// The error for a next element that is missing.
+    #[cold]
+    fn missing(&self, expected: &dyn de::Expected) -> ParseError {
+        ParseError::invalid_length(self.at - self.first, expected).in_element(self.at)
+    }
+
     /// Parses the next element with `seed`. It is an error if there is none.
     fn one<T: DeserializeSeed<'de>>(
         mut self: &mut Self,
         seed: T,
         expected: &dyn de::Expected,
     ) -> Result<T::Value, ParseError> {
-        let at = self.at;
-        (&mut self)
-            .next_element_seed(seed)?
-            .ok_or_else(|| ParseError::invalid_length(at - self.first, expected).in_element(at))
+        match (&mut self).next_element_seed(seed)? {
+            Some(element) => Ok(element),
+            None => Err(self.missing(expected)),
+        }
     }
 }
 
@@ -272,11 +289,11 @@ impl<'de, A: Countable<'de>> de::EnumAccess<'de> for Variant<'_, A> {
         seed: T,
     ) -> Result<(T::Value, Self), ParseError> {
         let elements = &mut *self.elements;
-        if let Some(n) = elements.seq.next_integer() {
-            return Err(no_name(n).in_element(elements.at));
+        let tag = elements.seq.next_name_seed(seed);
+        match elements.counted(tag)? {
+            Some(tag) => Ok((tag, self)),
+            None => Err(elements.missing(&"a tag")),
         }
-        let tag = elements.one(seed, &"a tag")?;
-        Ok((tag, self))
     }
 }
 

@@ -3,9 +3,9 @@
 
 use serde::de::{self, DeserializeSeed};
 
-use super::{Left, Reader, Seq, stray_end, untagged};
+use super::{Left, Reader, Seq, Token, stray_end, untagged};
 use crate::value::de::no_name;
-use crate::value::{Countable, Integer, Names, ParseError};
+use crate::value::{Countable, Names, ParseError};
 
 impl<'de> Countable<'de> for Seq<'_, '_> {
     fn up_to_two(&self) -> usize {
@@ -27,10 +27,15 @@ impl<'de> Countable<'de> for Seq<'_, '_> {
         }
         count
     }
-    fn next_integer(&self) -> Option<Integer> {
-        let (mut reader, mut left) = (*self.reader, self.left);
-        let token = left.next(&mut reader).ok()??;
-        reader.integer(token)
+    #[inline(always)]
+    fn next_name_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ParseError> {
+        match self.left.next(self.reader)? {
+            Some(token) => self.reader.name(token, seed).map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -58,6 +63,19 @@ impl Names for &mut Pairs<'_, '_> {
 }
 
 impl Reader<'_> {
+    /// Parses the value that begins with `token` as the name of a variant or a field. An integer is none.
+    #[inline(always)]
+    fn name<'de, T: DeserializeSeed<'de>>(
+        &mut self,
+        token: Token,
+        seed: T,
+    ) -> Result<T::Value, ParseError> {
+        match self.integer(token) {
+            Some(n) => Err(no_name(n)),
+            None => seed.deserialize(self.item(token)),
+        }
+    }
+
     /// Whether the text at `at`, which was read before, is one of `names`.
     #[cold]
     fn is_one_of(&self, at: usize, names: &[&str]) -> bool {
@@ -104,14 +122,8 @@ impl<'de> de::MapAccess<'de> for Pairs<'_, '_> {
         seed: K,
     ) -> Result<Option<K::Value>, ParseError> {
         match self.left.next(self.reader)? {
-            Some(token) => {
-                if self.are_names
-                    && let Some(n) = self.reader.integer(token)
-                {
-                    return Err(no_name(n));
-                }
-                seed.deserialize(self.reader.item(token)).map(Some)
-            }
+            Some(token) if self.are_names => self.reader.name(token, seed).map(Some),
+            Some(token) => seed.deserialize(self.reader.item(token)).map(Some),
             None => Ok(None),
         }
     }
