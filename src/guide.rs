@@ -6,6 +6,7 @@
 //! [network]: self::network
 //! [production]: self::production
 //! [coming-back]: self::coming_back
+//! [looking-inside]: self::looking_inside
 #![doc = include_str!("../docs/guide/README.md")]
 
 /// A chapter. The first definition of a link counts: here the ones of this documentation, in the repository its files.
@@ -17,6 +18,7 @@ macro_rules! chapter {
         #[doc = "[network]: self::network"]
         #[doc = "[production]: self::production"]
         #[doc = "[coming-back]: self::coming_back"]
+        #[doc = "[looking-inside]: self::looking_inside"]
         #[doc = "[guarantee.md]: https://docs.rs/crate/aemp/latest/source/docs/guarantee.md"]
         #[doc = "[network.md]: https://docs.rs/crate/aemp/latest/source/docs/network.md"]
         #[doc = "[operating.md]: https://docs.rs/crate/aemp/latest/source/docs/operating.md"]
@@ -37,3 +39,4 @@ chapter!(failure, "3-failure.md");
 chapter!(network, "4-network.md");
 chapter!(production, "5-production.md");
 chapter!(coming_back, "6-coming-back.md");
+chapter!(looking_inside, "7-looking-inside.md");

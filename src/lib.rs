@@ -89,10 +89,10 @@ pub mod guide;
 #[doc(inline)]
 pub use aemp_core::{
     Address, Call, CallError, Config, ConnectError, Context, Error, Gone, Inbox, InboxConfig,
-    Integer, Kill, LocalNode, Map, Message, Mismatch, Monitor, Node, NodeBuilder, NodeEvent,
-    NodeEvents, NodeId, Notify, Overflow, Port, PortId, PortName, PortRef, Reason, ReplyTo,
-    Restart, Result, Routes, SendError, ShutdownReport, StartError, Supervision, Supervisor, Tell,
-    Text, TimerGuard, TypedPort, Unhandled, Value, Values, reason, routes, typed,
+    Inspection, Integer, Kill, LocalNode, Map, Message, Mismatch, Monitor, Node, NodeBuilder,
+    NodeEvent, NodeEvents, NodeId, Notify, Overflow, Port, PortId, PortName, PortRef, Reason,
+    ReplyTo, Restart, Result, Routes, SendError, ShutdownReport, StartError, Supervision,
+    Supervisor, Tell, Text, TimerGuard, TypedPort, Unhandled, Value, Values, reason, routes, typed,
 };
 #[doc(inline)]
 pub use aemp_core::{codec, handshake, policy, protocol, settings, transport};

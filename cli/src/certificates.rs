@@ -2,9 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use aemp::Map;
 use aemp::logs::Excerpt;
-use aemp::transport::{Certificate, TlsInfo};
+use aemp::transport::Certificate;
 
 /// A certificate whose validity ends within this time is worth a word.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -41,23 +40,6 @@ pub(crate) fn trouble(certificate: &Certificate, now: SystemTime) -> Option<Stri
 /// A date and time of day, to the second.
 pub(crate) fn date(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
-}
-
-/// The properties of TLS as other commands read them: `version`, `cipher_suite`, and of the peer's certificate, if it has
-/// one, `subject`, `fingerprint` and `until`.
-pub(crate) fn map(tls: &TlsInfo) -> Map {
-    let mut pairs = vec![
-        ("version", tls.version.to_string()),
-        ("cipher_suite", tls.cipher_suite.to_string()),
-    ];
-    if let Some(certificate) = &tls.certificate {
-        pairs.extend([
-            ("subject", certificate.subject.to_string()),
-            ("fingerprint", certificate.fingerprint_hex()),
-            ("until", date(certificate.not_after)),
-        ]);
-    }
-    pairs.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use aemp::Values;
-use aemp::{LocalNode, NodeBuilder, StartError};
+use aemp::{Inspection, LocalNode, NodeBuilder, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::failure::Failure;
-use crate::services::{Logs, inspect};
+use crate::services::Logs;
 
 /// How a node came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) async fn run(
     let asked = restart.clone();
     let node = builder.on_start(move |node| {
         logs.serve(node);
-        inspect::offer(node);
+        node.allow_inspection(Inspection::new());
         // A stored permit: who asks before anybody waits is heard as well.
         node.offer_function("aemp::restart", move |_, _: Values| asked.notify_one());
     });

@@ -78,7 +78,7 @@ async fn commands_reach_nodes_that_the_seed_knows() {
     heard.sort();
     assert_eq!(heard, [("seed".to_owned(), 2), ("worker".to_owned(), 2)]);
 
-    crate::services::inspect::offer(&worker);
+    worker.allow_inspection(aemp::Inspection::new());
     let told = stats(&session, &node).await.unwrap();
     assert!(
         told.links

@@ -11,6 +11,8 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
+use aemp::profile::{ConfigFile, Profiles};
+use aemp::{Context, Inspection, routes};
 use common::Home;
 use common::lines::Lines;
 use common::running::{LIMIT, free_port};
@@ -108,43 +110,86 @@ fn are_like(lines: &[String], shown: &[&str]) -> bool {
     }
 }
 
+/// A page whose commands are typed into one shell.
+struct Page {
+    /// What it shows as typed, with what that prints, and the port of its seed free on this machine.
+    sessions: Vec<String>,
+    home: Home,
+    shell: Shell,
+}
+
+impl Page {
+    fn open(page: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs")
+            .join(page);
+        let page = std::fs::read_to_string(path).unwrap();
+        let page = page.replace("4040", &free_port().to_string());
+        let sessions = page.split("```console\n").skip(1);
+        let home = Home::new();
+        Self {
+            sessions: sessions
+                .map(|session| session.split("```").next().unwrap().to_owned())
+                .collect(),
+            shell: Shell::new(&home),
+            home,
+        }
+    }
+
+    /// Types the commands of one session, and compares. How many that were.
+    fn follow(&mut self, session: usize) -> usize {
+        let mut commands = 0;
+        let session = &self.sessions[session];
+        for step in session.split("$ ").filter(|step| !step.is_empty()) {
+            let mut lines = step.lines();
+            let command = lines.next().unwrap();
+            let shown: Vec<&str> = lines.collect();
+            let until = Instant::now() + LIMIT;
+            loop {
+                let printed = self.shell.run(command);
+                if are_like(&printed, &shown) {
+                    break;
+                }
+                // Nodes that have just started need a moment to find each other.
+                let again = !command.ends_with('&') && Instant::now() < until;
+                assert!(again, "{command}\nprints {printed:#?}\nand not {shown:#?}");
+            }
+            commands += 1;
+        }
+        commands
+    }
+}
+
 /// Types all that a page shows as typed, and compares. How many commands that were.
 fn follow(page: &str) -> usize {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../docs")
-        .join(page);
-    let page = std::fs::read_to_string(path).unwrap();
-    let sessions = page.split("```console\n").skip(1);
-    let sessions: String = sessions
-        .map(|session| session.split("```").next().unwrap())
-        .collect();
-    let sessions = sessions.replace("4040", &free_port().to_string());
-
-    let home = Home::new();
-    let mut shell = Shell::new(&home);
-    let mut commands = 0;
-    for step in sessions.split("$ ").filter(|step| !step.is_empty()) {
-        let mut lines = step.lines();
-        let command = lines.next().unwrap();
-        let shown: Vec<&str> = lines.collect();
-        let until = Instant::now() + LIMIT;
-        loop {
-            let printed = shell.run(command);
-            if are_like(&printed, &shown) {
-                break;
-            }
-            // Nodes that have just started need a moment to find each other.
-            let again = !command.ends_with('&') && Instant::now() < until;
-            assert!(again, "{command}\nprints {printed:#?}\nand not {shown:#?}");
-        }
-        commands += 1;
-    }
-    commands
+    let mut page = Page::open(page);
+    (0..page.sessions.len())
+        .map(|session| page.follow(session))
+        .sum()
 }
 
 #[test]
 fn the_guide_shows_what_its_commands_print() {
     assert_eq!(follow("guide/5-production.md"), 12);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_guide_shows_what_the_command_sees_of_a_program() {
+    let mut page = Page::open("guide/7-looking-inside.md");
+    let mut commands = page.follow(0);
+    // The program of the page.
+    let file = ConfigFile::from_path(page.home.path("config"));
+    let node = aemp::node().profiles(Profiles(file)).profile("shop");
+    let node = node.start().await.unwrap();
+    let mut sold = 0;
+    let till = routes().answer("sell", move |_: &mut Context<'_>, (what,): (String,)| {
+        sold += 1;
+        (what, sold)
+    });
+    node.port_of_named("till", till).unwrap();
+    node.allow_inspection(Inspection::new().taps().tap_size(1024));
+    commands += page.follow(1);
+    assert_eq!(commands, 7);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod deadline;
 mod entropy;
 mod error;
 mod guard;
+mod inspection;
 mod lifecycle;
 mod link;
 mod monitor;
@@ -45,6 +46,7 @@ pub use error::{
     CallError, ChildError, ConnectError, DirectoryError, Error, NameError, Result, SeedError,
     SendError, StartError, Stopped,
 };
+pub use inspection::Inspection;
 pub use lifecycle::{ShutdownReport, Undelivered};
 pub use link::{SeedInfo, SeedState};
 pub use monitor::{IntoAction, Kill, Monitor, Notify};

@@ -26,6 +26,22 @@ pub fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
+/// Lower-case hexadecimal.
+///
+/// ```
+/// assert_eq!(aemp_proto::text::hex(b"\x00\xafgeheim"), "00af67656865696d");
+/// ```
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
+    // Bytes of a secret leave no copy behind in memory that was too short.
+    let mut text = String::with_capacity(2 * bytes.len());
+    for &byte in bytes {
+        text.extend([digit(byte >> 4), digit(byte)]);
+    }
+    text
+}
+
 impl Text {
     /// A text that refers to a static string. Neither this nor a clone allocates, whatever the length.
     pub const fn from_static(text: &'static str) -> Self {

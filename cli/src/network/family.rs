@@ -27,7 +27,7 @@ pub(crate) async fn family(
     Ok(progress::during(DIRECTORY, session.limit, asked).await?)
 }
 
-/// The families that the global node knows which works for us, with how many keys. Only nodes that `run` has started
+/// The families that the global node knows which works for us, with how many keys. Only nodes that allow inspection
 /// tell: the protocol has no request for it.
 pub(crate) async fn families(session: &Session) -> Result<BTreeMap<String, u64>, Failure> {
     let master = async {

@@ -1,4 +1,4 @@
-//! What a node of ours tells of itself (`services/inspect.rs`): what `ps`, `top`, `dot` and `directory` show.
+//! What a node of ours tells of itself (`LocalNode::allow_inspection`): what `ps`, `top`, `dot` and `directory` show.
 
 use std::collections::BTreeMap;
 
@@ -85,8 +85,8 @@ async fn ask<T: serde::de::DeserializeOwned>(
 ) -> Result<T, Failure> {
     if !can(session, node, function).await? {
         let text = format!(
-            "{function} is not offered there, or not to us: nodes that \"aemp run\" has started offer it, where their secure \
-             and allow permit it"
+            "{function} is not offered there, or not to us: a program offers it by node.allow_inspection(..), \"aemp run\" always, \
+             and its secure and allow have to permit it"
         );
         return Err(Failure::answer(node, text));
     }

@@ -1,4 +1,4 @@
-//! `tap`: follows what crosses a node's links (`services/tap.rs` has the words).
+//! `tap`: follows what crosses a node's links (`core/src/inspection/taps.rs` has the words).
 
 use std::collections::HashMap;
 
@@ -98,7 +98,8 @@ pub(crate) async fn tap(
 ) -> Result<(), crate::failure::Failure> {
     if !can(session, node, "aemp::tap").await? {
         let text = "it lets nobody follow its messages; where that is to be allowed, \
-                    \"aemp profile NAME addservice aemp::tap\" and a restart do it";
+                    \"aemp profile NAME addservice aemp::tap\" and a restart do it, in a program \
+                    node.allow_inspection(Inspection::new().taps())";
         return Err(Failure::answer(node, text).into());
     }
     let there = node_port(node);

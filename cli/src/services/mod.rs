@@ -2,7 +2,6 @@
 
 mod catcher;
 mod echo;
-pub(crate) mod inspect;
 mod logs;
 mod tap;
 

@@ -86,6 +86,14 @@ impl LocalNode {
         }
     }
 
+    /// A handle that does not keep the node running.
+    pub(crate) fn without_guard(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            _stop_guard: None,
+        }
+    }
+
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }

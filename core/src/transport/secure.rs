@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
+use aemp_proto::text::hex;
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -181,8 +182,7 @@ impl Certificate {
     /// assert_eq!(certificate.fingerprint_hex(), "ab".repeat(32));
     /// ```
     pub fn fingerprint_hex(&self) -> String {
-        let digits = self.fingerprint.iter();
-        digits.map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.fingerprint)
     }
 }
 

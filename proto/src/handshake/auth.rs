@@ -9,6 +9,7 @@ use sha3::{Digest, Sha3_512};
 use zeroize::Zeroizing;
 
 use super::Secret;
+use crate::text::hex;
 
 /// How a node proves that it belongs to the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,18 +137,6 @@ fn update_transcript(sender: Lines<'_>, receiver: Lines<'_>, mut update: impl Fn
     }
 }
 
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
-    // Bytes of a secret leave no copy behind in memory that was too short.
-    let mut text = String::with_capacity(2 * bytes.len());
-    for &byte in bytes {
-        text.extend([digit(byte >> 4), digit(byte)]);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,11 +148,6 @@ mod tests {
         }
         assert_eq!(AuthMethod::from_name("hmac_md6_64_256"), None);
         assert_eq!(AuthMethod::from_name(""), None);
-    }
-
-    #[test]
-    fn hex_is_lower_case() {
-        assert_eq!(hex(b"\x00\xafgeheim"), "00af67656865696d");
     }
 
     #[test]

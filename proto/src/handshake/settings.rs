@@ -4,9 +4,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::auth::hex;
 use super::checks::Us;
 use super::{AuthMethod, AwaitGreeting, HandshakeError, MAX_LINE, Secret, greeting};
+use crate::text::hex;
 use crate::{NodeId, Text};
 
 /// The settings of all openings of a node (protocol.md sections 2 and 9). The defaults of [`Settings::new`] are secure.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::text::hex;
 
 /// The error of an acceptor that receives `bytes` and then the end of the stream.
 fn refusal(bytes: &[u8]) -> String {
@@ -138,7 +139,7 @@ fn what_is_wrong_with_a_peers_lines_is_said_in_full() {
             "\"client\" did not prove itself (its cleartext proof does not match): check that both have the same secret",
         ),
         (
-            after(&format!("cleartext;{};yaml", auth::hex(SECRET.as_bytes()))),
+            after(&format!("cleartext;{};yaml", hex(SECRET.as_bytes()))),
             "\"client\" wants to send in framing \"yaml\", but this node reads \"cbor,json\"",
         ),
         (

@@ -1,6 +1,7 @@
 //! Openings that complete.
 
 use super::*;
+use crate::text::hex;
 
 /// The next state of `receive`, which must be complete.
 fn done<S, T>(received: Result<(usize, Progress<S, T>), HandshakeError>) -> T {
@@ -143,7 +144,7 @@ fn the_three_line_peer_gets_in_where_cleartext_is_allowed() {
     opening.cleartext = true;
     opening.local = Some("127.0.0.1:4040".parse().unwrap());
     let mut server = End::new(opening);
-    let secret = auth::hex(SECRET.as_bytes());
+    let secret = hex(SECRET.as_bytes());
     server.receive(
         format!("aemp;1;NAME;hmac_sha3_512;json\r\n\r\ncleartext;{secret};json\r\n[\"\"]")
             .as_bytes(),
@@ -231,7 +232,7 @@ fn clear_text_proves_nothing_where_it_is_not_allowed() {
     let mut settings = settings("server", &["cbor"]);
     settings.auth_accept.push(AuthMethod::Cleartext);
     let mut server = End::new(acceptor(settings));
-    let secret = auth::hex(SECRET.as_bytes());
+    let secret = hex(SECRET.as_bytes());
     server
         .receive(format!("aemp;1;peer;hmac_sha3_512;cbor\n\ncleartext;{secret};cbor\n").as_bytes());
     let text = server.error().to_string();

@@ -5,6 +5,7 @@ use proptest::sample::{Index, subsequence};
 use proptest::test_runner::RngSeed;
 
 use super::*;
+use crate::text::hex;
 
 /// A few framings in any order. Two such lists may have none in common.
 fn framings() -> impl Strategy<Value = Vec<&'static str>> {
@@ -31,10 +32,7 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
         "x{4080,4100}"
     ];
     let auth = prop_oneof![
-        Just(format!(
-            "cleartext;{};json;a=b",
-            auth::hex(SECRET.as_bytes())
-        )),
+        Just(format!("cleartext;{};json;a=b", hex(SECRET.as_bytes()))),
         Just("hmac_sha3_512;00;json".to_owned()),
         Just(String::new()),
         "x{4080,4100}",

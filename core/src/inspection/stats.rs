@@ -1,31 +1,28 @@
-//! What a node that `run` has started tells of itself: functions that other nodes call, with the port for the answer as
-//! their last argument, as in every request (protocol.md section 5).
-//!
-//! | function | answer |
-//! | --- | --- |
-//! | `aemp::stats` | one map: `role`, `addresses`, `links` (see below), `shards`, `families` (with how many keys) |
-//! | `aemp::ports` | one array of maps: `name`, `messages`, `queued`, `watchers`, `tasks`, `monitors` |
+//! The statistics of a node and its ports as values: functions that other nodes call, with the port for the answer as
+//! their last argument, as in every request ([protocol.md section 5]).
 //!
 //! A link is a map of `peer`, `generation` (which link of the node it is), `provider`, `sends` and `receives` (codecs), `address`, `sent` and `received` (arrays of
 //! messages and bytes), `queued` (bytes), `round_trip` (seconds or null), `monitors`, `watches`, `odd`, `anonymous` (true or
 //! false), and `tls` (null, or a map of `version`, `cipher_suite`, and of the peer's certificate `subject`, `fingerprint`
-//! and `until`).
+//! and `until`, in seconds since 1970).
+//!
+//! [protocol.md section 5]: crate::protocol#5-the-node-protocol
 
-use aemp::directory::DirectoryRole;
-use aemp::stats::{ConnectionStats, PortStats, Traffic};
-use aemp::{LocalNode, Map, PortId, Value};
+use super::{map, seconds, spawn};
+use crate::node::DirectoryRole;
+use crate::shard::PortStats;
+use crate::traffic::{ConnectionStats, Traffic};
+use crate::transport::TlsInfo;
+use crate::{LocalNode, PortId, Value};
 
-use crate::certificates;
-
-/// Offers them.
-pub(crate) fn offer(node: &LocalNode) {
+/// Offers `aemp::stats` and `aemp::ports`.
+pub(super) fn offer(node: &LocalNode) {
     node.offer_function("aemp::stats", |node, (reply,): (PortId,)| {
         node.send(&reply, (stats(node),));
     });
     node.offer_function("aemp::ports", |node, (reply,): (PortId,)| {
         // It waits for the shards, so it cannot be done at once.
-        let node = node.clone();
-        tokio::spawn(async move {
+        spawn(node, async move |node| {
             let ports: Vec<Value> = node.ports().await.iter().map(port).collect();
             node.send(&reply, (Value::from(ports),));
         });
@@ -38,7 +35,6 @@ fn stats(node: &LocalNode) -> Value {
         DirectoryRole::Searching => "searching".into(),
         DirectoryRole::Client(master) => vec!["slave".into(), Value::from(&master)].into(),
         DirectoryRole::Global => "global".into(),
-        _ => Value::Null,
     };
     let addresses = node.addresses().into_iter();
     let addresses: Vec<Value> = addresses
@@ -101,7 +97,7 @@ fn link(stats: &ConnectionStats) -> Value {
         ("watches", size(stats.watches)),
         ("odd", stats.unknown_requests.into()),
         ("anonymous", link.is_anonymous().into()),
-        ("tls", link.tls().map(certificates::map).into()),
+        ("tls", link.tls().map(tls).into()),
     ])
 }
 
@@ -116,8 +112,19 @@ fn port(stats: &PortStats) -> Value {
     ])
 }
 
-fn map<const N: usize>(pairs: [(&str, Value); N]) -> Value {
-    Value::Map(pairs.into_iter().collect::<Map>())
+fn tls(tls: &TlsInfo) -> Value {
+    let mut pairs = vec![
+        ("version", Value::from(tls.version.clone())),
+        ("cipher_suite", tls.cipher_suite.clone().into()),
+    ];
+    if let Some(certificate) = &tls.certificate {
+        pairs.extend([
+            ("subject", Value::from(certificate.subject.clone())),
+            ("fingerprint", certificate.fingerprint_hex().into()),
+            ("until", (seconds(certificate.not_after) as u64).into()),
+        ]);
+    }
+    Value::Map(pairs.into_iter().collect())
 }
 
 fn size(count: usize) -> Value {
