@@ -89,6 +89,33 @@ async fn a_monitor_on_a_port_that_lives_at_the_end_fires() {
     assert!(is_stopped(&told.recv_timeout(LIMIT).unwrap()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_turns_when_what_was_queued_before_is_done_and_not_while_a_handler_blocks() {
+    let mut builder = LocalNode::builder().id("n");
+    builder = builder.configure(|config| config.shards = 1);
+    let node = builder.start().await.unwrap();
+    soon(node.shard_turn(0)).await.unwrap();
+    assert_eq!(soon(node.shard_turn(1)).await, Err(Stopped));
+    let (begun, begins) = mpsc::channel();
+    let (end, ends) = mpsc::channel::<()>();
+    let port = node.port(move |_: &mut Context<'_>, _: Message| {
+        begun.send(()).unwrap();
+        ends.recv().unwrap();
+    });
+    node.send(&port, ());
+    tokio::task::spawn_blocking(move || begins.recv_timeout(LIMIT).unwrap())
+        .await
+        .unwrap();
+    let blocked = Duration::from_millis(50);
+    assert!(
+        tokio::time::timeout(blocked, node.shard_turn(0))
+            .await
+            .is_err()
+    );
+    end.send(()).unwrap();
+    soon(node.shard_turn(0)).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_is_sent_too_late_is_added_up_for_each_node() {
     let node = node().await;
@@ -143,6 +170,7 @@ fn what_waits_ends_when_the_runtime_does() {
             while soon(family.recv()).await.is_some() {}
             soon(supervisor.stop()).await;
             assert!(soon(node.ports()).await.is_empty());
+            assert_eq!(soon(node.shard_turn(0)).await, Err(Stopped));
             for id in ["m", node.id().as_str()] {
                 assert_eq!(soon(node.ready(&id.parse().unwrap())).await, Err(Stopped));
             }

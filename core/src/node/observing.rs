@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{LocalNode, NodeStats};
 use crate::Address;
+use crate::error::Stopped;
 use crate::shard::PortStats;
 use crate::traffic::{ConnectionInfo, NodeEvents, Tap, TapConfig};
 
@@ -44,6 +45,36 @@ impl LocalNode {
     /// Dropping the future only ends the wait.
     pub async fn ports(&self) -> Vec<PortStats> {
         self.inner().shards.ports().await
+    }
+
+    /// Waits until the shard with the index `shard` of [`NodeStats::shards`] has processed what is queued for it now. One that
+    /// does not come to that is blocked by a handler, or has more to do than it gets done: then `processed` in its statistics
+    /// grows.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> aemp::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let node = aemp::node().id("shop").start().await?;
+    /// for shard in 0..node.stats().shards.len() {
+    ///     let turn = tokio::time::timeout(Duration::from_secs(10), node.shard_turn(shard));
+    ///     assert!(turn.await.is_ok(), "shard {shard} is blocked, or very busy");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the node has stopped, or has no such shard.
+    ///
+    /// # Cancel safety
+    /// Dropping the future only ends the wait.
+    pub async fn shard_turn(&self, shard: usize) -> Result<(), Stopped> {
+        match self.inner().shards.turn(shard).await {
+            true => Ok(()),
+            false => Err(Stopped),
+        }
     }
 
     /// Copies [`stats`](Self::stats) to the recorder of the `metrics` facade every `period`, until the node stops. Names

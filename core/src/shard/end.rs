@@ -48,6 +48,7 @@ impl Running {
             }
             Op::Run(run) => guard::dispose(run),
             Op::Report(to) => drop(to),
+            Op::Turn(to) => drop(to),
             _ => self.shard.handle(item),
         }
     }

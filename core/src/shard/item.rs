@@ -99,6 +99,8 @@ pub(crate) enum Op {
     Run(Box<Run>),
     /// Reports all ports of the shard.
     Report(Box<oneshot::Sender<Vec<PortStats>>>),
+    /// Tells that the shard has come to this item.
+    Turn(oneshot::Sender<()>),
 }
 
 /// How many of a peer's monitors on a port are removed; a peer may set several on one port (protocol.md section 5).

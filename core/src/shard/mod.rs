@@ -147,6 +147,17 @@ impl Shards {
         ports
     }
 
+    /// Waits until the shard has processed what is queued for it now. Returns false if the node has stopped, or has no such shard.
+    pub(crate) async fn turn(&self, shard: usize) -> bool {
+        if shard >= self.count() {
+            return false;
+        }
+        let (to, turn) = oneshot::channel();
+        let item = Item::new(PortName::NODE_PORT, Op::Turn(to));
+        drop(self.try_push(item, Some(shard as u32)));
+        turn.await.is_ok()
+    }
+
     /// Ends the shards after they have processed all queued items.
     pub(crate) fn close(&self) {
         self.queues.iter().for_each(Queue::close);

@@ -251,6 +251,7 @@ impl Shard {
             Op::Run(run) => self.run(&port, *run),
             // The receiver may have been dropped.
             Op::Report(to) => drop(to.send(self.report())),
+            Op::Turn(to) => drop(to.send(())),
         }
     }
 
