@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use aemp::Values;
-use aemp::{Inspection, LocalNode, NodeBuilder, StartError};
+use aemp::{Inspection, LocalNode, NodeBuilder, NodeEvents, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -18,6 +18,8 @@ pub(crate) enum Ended {
     Stopped,
     /// Somebody asked for a new start, as `aemp restart` does.
     Restart,
+    /// By itself: a part of it failed.
+    Failed,
 }
 
 /// Why a node did not run.
@@ -26,6 +28,9 @@ pub(crate) enum RunError {
     /// It did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A part of it failed, and it stopped.
+    #[error("the node has stopped by itself: {0}")]
+    Failed(String),
     /// The system does not tell of signals.
     #[error("this process cannot wait for signals")]
     Signals(#[from] io::Error),
@@ -33,6 +38,9 @@ pub(crate) enum RunError {
 
 /// Runs the node that `builder` makes until it is told to stop; when it is ready it is given to `ready`. Peers are let
 /// in when the synchronous part of every service is over, so the first message finds its port.
+///
+/// # Errors
+/// If it does not start, or stops by itself: whoever has started the process has to start it again.
 pub(crate) async fn run(
     builder: NodeBuilder,
     logs: Logs,
@@ -48,14 +56,24 @@ pub(crate) async fn run(
         node.offer_function("aemp::restart", move |_, _: Values| asked.notify_one());
     });
     let node = node.start().await?;
+    let stopped = until_stopped(node.events());
     ready(&node);
     let ended = tokio::select! {
         () = stop => Ended::Stopped,
         () = restart.notified() => Ended::Restart,
+        () = stopped => Ended::Failed,
     };
     tracing::info!(target: "aemp::run", node = %node.id(), ?ended, "stopping");
-    node.shutdown().await;
-    Ok(ended)
+    let report = node.shutdown().await;
+    match ended {
+        Ended::Failed => Err(RunError::Failed(report.failure.unwrap_or_default())),
+        ended => Ok(ended),
+    }
+}
+
+/// Waits until the node has stopped.
+async fn until_stopped(mut events: NodeEvents) {
+    while events.recv().await.is_some() {}
 }
 
 /// Waits until this process is told to stop, by SIGTERM, SIGINT, or SIGHUP, which the end of a terminal sends. From the
@@ -93,5 +111,50 @@ pub(crate) fn say_ready(node: &LocalNode) {
     let _ = crate::output::write(&format!("ready {} {}\n", node.id(), addresses.join(",")));
     if let Err(error) = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]) {
         tracing::warn!(target: "aemp::run", %error, "the supervisor cannot be told that the node is ready");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use aemp::{reason, routes};
+
+    use super::{RunError, run};
+    use crate::services::Logs;
+
+    /// A log whose disk is full once something is logged of a port, which ends the shard that logs it.
+    struct Full(AtomicBool);
+
+    impl tracing::Subscriber for Full {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            metadata.target() == "aemp::port"
+        }
+        fn event(&self, _: &tracing::Event<'_>) {
+            assert!(!self.0.swap(false, Ordering::Relaxed), "the disk is full");
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+            tracing::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+        fn enter(&self, _: &tracing::Id) {}
+        fn exit(&self, _: &tracing::Id) {}
+    }
+
+    #[tokio::test]
+    async fn a_node_that_stops_by_itself_is_not_run_any_longer() {
+        let _log = tracing::subscriber::set_default(Full(AtomicBool::new(true)));
+        let node = aemp::node().id("n");
+        let ended = run(node, Logs::new().1, |node| {
+            node.port_of(routes().on_start(|_| Err(reason!["no"])));
+        });
+        let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
+        let why = match ended.expect("it ends") {
+            Err(RunError::Failed(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(why.ends_with(" panicked: the disk is full"), "{why}");
     }
 }

@@ -46,7 +46,7 @@ fn start(context: &mut Context, given: Given) -> Result<(), Failure> {
     ));
     drop(runtime);
     match ended {
-        Ok(Ended::Stopped) => Ok(()),
+        Ok(Ended::Stopped | Ended::Failed) => Ok(()),
         Ok(Ended::Restart) => Err(again()),
         Err(error) => Err(Failure::Failed(aemp::error::Report(&error).to_string())),
     }
