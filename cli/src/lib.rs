@@ -32,6 +32,7 @@ mod checking;
 mod commands;
 mod context;
 mod failure;
+mod health;
 mod layers;
 mod line;
 mod network;
@@ -47,6 +48,7 @@ mod secret;
 mod services;
 mod shell;
 mod show;
+mod supervisor;
 mod terminal;
 #[cfg(test)]
 mod tests;

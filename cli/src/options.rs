@@ -24,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) yes: bool,
     /// A secret or a certificate that is there is replaced by one that is made.
     pub(crate) force: bool,
+    /// `health` asks only whether the node is live.
+    pub(crate) live: bool,
     /// `dot` draws.
     pub(crate) svg: bool,
     /// Into which file `tap` records.
@@ -47,6 +49,7 @@ impl Options {
             (self.watch, "--watch", &["directory"]),
             (self.yes, "--yes", &["restart"]),
             (self.force, "--force", &["gensecret", "gencert"]),
+            (self.live, "--live", &["health"]),
             (self.svg, "--svg", &["dot"]),
             (self.record.is_some(), "--record", &["tap"]),
             (self.rate.is_some(), "--rate", &["tap"]),
@@ -67,6 +70,7 @@ impl Options {
             timeout: found.remove_one("timeout").unwrap_or(TIMEOUT),
             yes: found.get_flag("yes"),
             force: found.get_flag("force"),
+            live: found.get_flag("live"),
             svg: found.get_flag("svg"),
             record: found.remove_one("record"),
             rate: found.remove_one("rate"),
@@ -118,6 +122,7 @@ pub(crate) fn command() -> Command {
         .arg(flag("watch", "Let directory show changes as they come, until it is interrupted"))
         .arg(flag("yes", "Let restart end an AnyEvent::MP node that nothing starts again"))
         .arg(flag("force", "Let gensecret and gencert replace what is there"))
+        .arg(flag("live", "Let health ask only whether the node is live"))
         .arg(flag("svg", "Let dot draw a picture"))
         .arg(flag("reveal", "Show secrets and keys instead of ***"))
         .arg(

@@ -1,15 +1,21 @@
 //! A node that runs until it is told to stop: its readiness, its signals, and what it offers to other commands.
 
+use std::future::pending;
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aemp::Values;
+use aemp::profile::{Endpoint, ReadyWhen};
 use aemp::{Inspection, LocalNode, NodeBuilder, NodeEvents, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::failure::Failure;
+use crate::health::{self, Watcher};
 use crate::services::Logs;
+use crate::supervisor;
 
 /// How a node came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,15 +28,35 @@ pub(crate) enum Ended {
     Failed,
 }
 
+/// What is told of a node while it runs, besides what the node itself needs to know.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    /// Where HTTP is answered.
+    pub(crate) health: Option<Endpoint>,
+    /// When it is ready.
+    pub(crate) ready_when: ReadyWhen,
+}
+
 /// Why a node did not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     /// It did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Its endpoint cannot listen.
+    #[error("health cannot be answered at {at}: {error}")]
+    Health {
+        /// Where.
+        at: Endpoint,
+        /// What the system says.
+        error: io::Error,
+    },
     /// A part of it failed, and it stopped.
     #[error("the node has stopped by itself: {0}")]
     Failed(String),
+    /// There is no thread to look at it.
+    #[error("nothing can look at the node's health")]
+    Watcher(#[source] io::Error),
     /// The system does not tell of signals.
     #[error("this process cannot wait for signals")]
     Signals(#[from] io::Error),
@@ -43,10 +69,12 @@ pub(crate) enum RunError {
 /// If it does not start, or stops by itself: whoever has started the process has to start it again.
 pub(crate) async fn run(
     builder: NodeBuilder,
+    told: Told,
     logs: Logs,
     ready: impl FnOnce(&LocalNode),
 ) -> Result<Ended, RunError> {
     let stop = told_to_stop()?;
+    let listener = listen(told.health)?;
     let restart = Arc::new(Notify::new());
     let asked = restart.clone();
     let node = builder.on_start(move |node| {
@@ -57,17 +85,66 @@ pub(crate) async fn run(
     });
     let node = node.start().await?;
     let stopped = until_stopped(node.events());
-    ready(&node);
+    let watcher = watch(&node, listener)?;
+    let told_ready = async {
+        if told.ready_when == ReadyWhen::Joined {
+            until_joined(&node).await;
+        }
+        ready(&node);
+        pending().await
+    };
     let ended = tokio::select! {
+        biased;
+        ended = told_ready => ended,
         () = stop => Ended::Stopped,
         () = restart.notified() => Ended::Restart,
         () = stopped => Ended::Failed,
     };
     tracing::info!(target: "aemp::run", node = %node.id(), ?ended, "stopping");
+    // One that starts anew is the same process: what a supervisor believes to stop it kills after a time.
+    if ended != Ended::Restart {
+        supervisor::tell_stopping();
+    }
+    if let Some(watcher) = &watcher {
+        watcher.set_stopping();
+    }
     let report = node.shutdown().await;
+    drop(watcher);
     match ended {
         Ended::Failed => Err(RunError::Failed(report.failure.unwrap_or_default())),
         ended => Ok(ended),
+    }
+}
+
+/// Binds the address at which health is to be answered, before the node starts: a mistake in it is found at once.
+fn listen(at: Option<Endpoint>) -> Result<Option<TcpListener>, RunError> {
+    let Some(at) = at else { return Ok(None) };
+    match health::listen(&at) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) => Err(RunError::Health { at, error }),
+    }
+}
+
+/// Looks at the node's health, if anybody wants to know of it.
+fn watch(node: &LocalNode, listener: Option<TcpListener>) -> Result<Option<Watcher>, RunError> {
+    let period = supervisor::live_period();
+    if listener.is_none() && period.is_none() {
+        return Ok(None);
+    }
+    let watcher = Watcher::start(node, listener, period, health::INTERVAL);
+    watcher.map(Some).map_err(RunError::Watcher)
+}
+
+/// How often it is looked whether the node has joined while nothing is heard of its seeds.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Waits until the node is in its network. It goes on trying, as the node does.
+async fn until_joined(node: &LocalNode) {
+    while !health::has_joined(node) {
+        // An error tells of one attempt; the node makes others. One that has stopped is no case for this.
+        if let Ok(Err(_)) = tokio::time::timeout(LOOK, node.joined()).await {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -109,9 +186,7 @@ pub(crate) fn say_ready(node: &LocalNode) {
     let addresses: Vec<String> = node.addresses().iter().map(ToString::to_string).collect();
     // Where nobody reads it, nobody waits for it.
     let _ = crate::output::write(&format!("ready {} {}\n", node.id(), addresses.join(",")));
-    if let Err(error) = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]) {
-        tracing::warn!(target: "aemp::run", %error, "the supervisor cannot be told that the node is ready");
-    }
+    supervisor::tell_ready();
 }
 
 #[cfg(test)]
@@ -121,7 +196,7 @@ mod tests {
 
     use aemp::{reason, routes};
 
-    use super::{RunError, run};
+    use super::{RunError, Told, run};
     use crate::services::Logs;
 
     /// A log whose disk is full once something is logged of a port, which ends the shard that logs it.
@@ -147,7 +222,7 @@ mod tests {
     async fn a_node_that_stops_by_itself_is_not_run_any_longer() {
         let _log = tracing::subscriber::set_default(Full(AtomicBool::new(true)));
         let node = aemp::node().id("n");
-        let ended = run(node, Logs::new().1, |node| {
+        let ended = run(node, Told::default(), Logs::new().1, |node| {
             node.port_of(routes().on_start(|_| Err(reason!["no"])));
         });
         let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;

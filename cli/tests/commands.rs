@@ -74,6 +74,8 @@ fn every_key_can_be_set_and_deleted() {
             "binds,198.51.100.7:4140",
             r#"["binds", "198.51.100.7:4140"]"#,
         ),
+        ("health", "127.0.0.1:8080", r#""127.0.0.1:8080""#),
+        ("ready_when", "joined", r#""joined""#),
         ("secure", "1", "true"),
         (
             "allow",
@@ -351,6 +353,8 @@ tls_fallback      false  (built in)
 hung_check        true  (built in)
 check_peeraddr    true  (built in)
 advertise         []  (built in)
+health            null  (built in)
+ready_when        "listening"  (built in)
 secure            false  (built in)
 allow             null  (built in)
 "#

@@ -112,7 +112,7 @@ fn are_like(lines: &[String], shown: &[&str]) -> bool {
 
 /// A page whose commands are typed into one shell.
 struct Page {
-    /// What it shows as typed, with what that prints, and the port of its seed free on this machine.
+    /// What it shows as typed, with what that prints, at ports that are free on this machine.
     sessions: Vec<String>,
     home: Home,
     shell: Shell,
@@ -125,6 +125,7 @@ impl Page {
             .join(page);
         let page = std::fs::read_to_string(path).unwrap();
         let page = page.replace("4040", &free_port().to_string());
+        let page = page.replace("8080", &free_port().to_string());
         let sessions = page.split("```console\n").skip(1);
         let home = Home::new();
         Self {
@@ -194,7 +195,7 @@ async fn the_guide_shows_what_the_command_sees_of_a_program() {
 
 #[test]
 fn the_page_about_operating_shows_what_its_commands_print() {
-    assert_eq!(follow("operating.md"), 29);
+    assert_eq!(follow("operating.md"), 34);
 }
 
 #[test]

@@ -66,6 +66,15 @@ fn a_value_with_which_no_node_could_start_is_not_written() {
             "no peer can reach this node at outside.example.net: \"outside.example.net\" has no port: write the one that the peer listens on",
         ),
         (
+            &["health", "127.0.0.1:80800"],
+            "health on the command line takes an address HOST:PORT, with * as host for every one of the machine, and \
+             \"127.0.0.1:80800\" is none; for example \"127.0.0.1:8080\"",
+        ),
+        (
+            &["ready_when", "seeds"],
+            "ready_when on the command line takes listening or joined, and \"seeds\" is none; for example \"joined\"",
+        ),
+        (
             &["check_peeraddr", "maybe"],
             "check_peeraddr on the command line takes true or false, and \"maybe\" is none; for example true",
         ),

@@ -52,8 +52,8 @@ pub use document::{Document, Scope};
 pub use error::FileError;
 pub use file::{ConfigFile, UsualFile, host_name};
 pub use rules::{
-    Certificate, DEFAULT_BINDS, Key, Kind, Place, Profile, ProfileError, ProfileSource, Profiles,
-    Sources, Warning,
+    Certificate, DEFAULT_BINDS, Endpoint, Key, Kind, Place, Profile, ProfileError, ProfileSource,
+    Profiles, ReadyWhen, Sources, Warning,
 };
 
 #[doc(no_inline)]

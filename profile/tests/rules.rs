@@ -32,7 +32,7 @@ const CASES: &[Case] = &[
         ("monitor_timeout", "30s"), ("connect_interval", "2s"), ("framing_format", "all"),
         ("auth_offer", "tls_sha3_512 hmac_sha3_512"), ("auth_accept", "tls_sha3_512 hmac_sha3_512"),
         ("autocork", "false"), ("nodelay", "true"), ("min_secret", "16"), ("tls_fallback", "false"),
-        ("hung_check", "true"), ("check_peeraddr", "true"), ("advertise", ""), ("secure", "false"),
+        ("hung_check", "true"), ("check_peeraddr", "true"), ("advertise", ""), ("health", "none"), ("ready_when", "listening"), ("secure", "false"),
     ]) },
     Case { says: "null stands for the default, whatever lower layers say", name: Some("p"), program: "{}",
         file: r#"{"monitor_timeout": 5, "profile": {"p": {"monitor_timeout": null}}}"#, then: Has(&[("monitor_timeout", "30s")]) },
@@ -91,7 +91,17 @@ const CASES: &[Case] = &[
     Case { says: "what is advertised is a list of addresses, in which binds stands for those bound", name: Some("p"),
         program: r#"{"advertise": "a:1"}"#, file: r#"{"check_peeraddr": "0", "profile": {"p": {"advertise": ["binds, 198.51.100.7:4140"]}}}"#,
         then: Has(&[("advertise", "binds 198.51.100.7:4140"), ("check_peeraddr", "false")]) },
+    Case { says: "where health is answered, and when a node is ready", name: None,
+        program: r#"{"health": "*:8080", "ready_when": "joined"}"#, file: "{}", then: Has(&[("health", "*:8080"), ("ready_when", "joined")]) },
     // Wrong values.
+    Case { says: "health without a host", name: None, program: r#"{"health": "8080"}"#, file: "{}",
+        then: Fails("health in the program takes an address HOST:PORT, with * as host for every one of the machine, and \"8080\" is none; \
+            for example \"127.0.0.1:8080\"") },
+    Case { says: "health at a port that nobody can know", name: None, program: r#"{"health": "127.0.0.1:0"}"#, file: "{}",
+        then: Fails("health in the program takes an address HOST:PORT, with * as host for every one of the machine, and \"127.0.0.1:0\" \
+            is none; for example \"127.0.0.1:8080\"") },
+    Case { says: "ready_when", name: None, program: r#"{"ready_when": "soon"}"#, file: "{}",
+        then: Fails("ready_when in the program takes listening or joined, and \"soon\" is none; for example \"joined\"") },
     Case { says: "advertise", name: None, program: r#"{"advertise": ["a b"]}"#, file: "{}",
         then: Fails("advertise in the program takes a list of addresses, and [\"a b\"] is none; for example [\"198.51.100.7:4140\"]") },
     Case { says: "check_peeraddr", name: None, program: "{}", file: r#"{"check_peeraddr": "off"}"#,
@@ -208,6 +218,11 @@ fn show(profile: &Profile, field: &str) -> String {
         "hung_check" => profile.hung_check.to_string(),
         "check_peeraddr" => profile.check_peeraddr.to_string(),
         "advertise" => profile.advertise.join(" "),
+        "health" => match &profile.health {
+            Some(endpoint) => endpoint.to_string(),
+            None => "none".into(),
+        },
+        "ready_when" => profile.ready_when.name().into(),
         "secure" => profile.secure.to_string(),
         other => panic!("no field {other}"),
     }

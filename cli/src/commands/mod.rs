@@ -11,6 +11,7 @@ mod explain;
 mod gen_cert;
 mod gen_secret;
 mod generate;
+mod health;
 pub(crate) mod help;
 mod list;
 mod man;
@@ -82,6 +83,7 @@ pub(crate) const TABLE: &[&Description] = &[
     &list::ADD_SERVICE,
     &list::DEL_SERVICE,
     &run::RUN,
+    &health::HEALTH,
     &snd::SND,
     &cal::CAL,
     &mon::MON,

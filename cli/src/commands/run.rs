@@ -10,13 +10,14 @@ use super::{Description, Step, Takes};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::line::Line;
-use crate::running::{self, Ended};
+use crate::running::{self, Ended, Told};
 use crate::services::{LogLayer, Logs};
 
 pub(super) const RUN: Description = Description {
     name: "run",
     arguments: "[PROFILE] [KEY VALUE]...",
-    about: "Run a node with its services until SIGTERM or SIGINT; says \"ready NODE ADDRESSES\" once it listens",
+    about: "Run a node with its services until SIGTERM or SIGINT; says \"ready NODE ADDRESSES\" once it listens, or has \
+            joined where ready_when says so",
     examples: &[
         "run seed",
         "run profile seed",
@@ -35,12 +36,17 @@ fn start(context: &mut Context, given: Given) -> Result<(), Failure> {
     let (layer, logs) = Logs::new();
     log(layer, context.options.json);
     let profile = given.resolve(context)?;
+    let told = Told {
+        health: profile.health.clone(),
+        ready_when: profile.ready_when,
+    };
     let builder = std::mem::take(&mut context.registry).fill(aemp::node());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let ended = runtime.block_on(running::run(
         builder.fill(profile),
+        told,
         logs,
         running::say_ready,
     ));

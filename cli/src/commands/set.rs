@@ -36,7 +36,7 @@ fn names(key: Key) -> (&'static str, &'static str) {
         Parent "parent", MonitorTimeout "monitor_timeout", ConnectInterval "connect_interval",
         FramingFormat "framing_format", AuthOffer "auth_offer", AuthAccept "auth_accept", Autocork "autocork",
         Nodelay "nodelay", MinSecret "min_secret", TlsFallback "tls_fallback", HungCheck "hung_check", CheckPeeraddr "check_peeraddr",
-        Advertise "advertise", Secure "secure",
+        Advertise "advertise", Health "health", ReadyWhen "ready_when", Secure "secure",
         Allow "allow",
     )
 }
@@ -58,6 +58,8 @@ pub(super) fn arguments(key: Key) -> &'static str {
         (_, Kind::Count) => "NUMBER",
         (_, Kind::Text) => "TEXT",
         (_, Kind::Rules) => "RULE",
+        (_, Kind::Endpoint) => "HOST:PORT",
+        (_, Kind::ReadyWhen) => "listening|joined",
         _ => "NAME,...",
     }
 }
@@ -90,6 +92,12 @@ pub(super) fn about(key: Key) -> &'static str {
         }
         Key::Advertise => {
             "Addresses to publish in place of those bound; binds among them stands for those bound"
+        }
+        Key::Health => {
+            "Where run answers HTTP: /ready, /live and /metrics; * as host is every address, loopback included"
+        }
+        Key::ReadyWhen => {
+            "When run says that the node is ready: listening, or joined, with a connection to a seed"
         }
         Key::Secure => "Allow no function calls from peers",
         Key::Allow => "What peers may do: rules, of which the first that fits a peer decides",

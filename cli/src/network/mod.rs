@@ -93,6 +93,14 @@ pub(crate) enum Failure {
         /// Where.
         address: String,
     },
+    /// No health was told of.
+    #[error("{at} does not say how the node is: {why}")]
+    NoHealth {
+        /// Where it was asked.
+        at: String,
+        /// Why it did not say.
+        why: String,
+    },
     /// No seed let it in.
     #[error(transparent)]
     Seed(#[from] aemp::error::SeedError),

@@ -4,7 +4,7 @@ use aemp_core::handshake::AuthMethod;
 use aemp_core::{Config, Value, nearest};
 
 use super::read;
-use super::{DEFAULT_BINDS, Place, ProfileError};
+use super::{DEFAULT_BINDS, Place, ProfileError, ReadyWhen};
 
 /// A key of a configuration file, or of the values of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +50,10 @@ pub enum Key {
     CheckPeeraddr,
     /// Addresses to publish in place of those bound.
     Advertise,
+    /// Where the command answers HTTP for a node that it runs: health and metrics.
+    Health,
+    /// When the command says that a node that it runs is ready.
+    ReadyWhen,
     /// Whether peers are prevented from calling functions.
     Secure,
     /// Rules about what peers may do.
@@ -80,13 +84,17 @@ pub enum Kind {
     Count,
     /// A list of rules.
     Rules,
+    /// The address of an HTTP endpoint.
+    Endpoint,
+    /// When a node counts as ready.
+    ReadyWhen,
 }
 
 impl Key {
     /// All keys, in the order of [protocol.md section 9].
     ///
     /// [protocol.md section 9]: aemp_core::protocol#9-configuration
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::NodeId,
         Self::Binds,
         Self::Seeds,
@@ -107,6 +115,8 @@ impl Key {
         Self::HungCheck,
         Self::CheckPeeraddr,
         Self::Advertise,
+        Self::Health,
+        Self::ReadyWhen,
         Self::Secure,
         Self::Allow,
     ];
@@ -134,6 +144,8 @@ impl Key {
             Self::HungCheck => "hung_check",
             Self::CheckPeeraddr => "check_peeraddr",
             Self::Advertise => "advertise",
+            Self::Health => "health",
+            Self::ReadyWhen => "ready_when",
             Self::Secure => "secure",
             Self::Allow => "allow",
         }
@@ -161,6 +173,8 @@ impl Key {
             Self::AuthOffer | Self::AuthAccept => Kind::Methods,
             Self::MinSecret => Kind::Count,
             Self::Allow => Kind::Rules,
+            Self::Health => Kind::Endpoint,
+            Self::ReadyWhen => Kind::ReadyWhen,
             Self::Autocork
             | Self::Nodelay
             | Self::TlsFallback
@@ -188,6 +202,8 @@ impl Key {
                 "a list of rules with may (all, monitor, kill, relay, call, spawn, directory, write, publish, global) \
                     and, if they are not for every member, node, cert or anonymous"
             }
+            Kind::Endpoint => "an address HOST:PORT, with * as host for every one of the machine",
+            Kind::ReadyWhen => "listening or joined",
         }
     }
 
@@ -198,6 +214,8 @@ impl Key {
             Self::Binds => r#"["*:4040"]"#,
             Self::Seeds => r#"["192.0.2.1:4040","[2001:db8::1]:4040"]"#,
             Self::Advertise => r#"["198.51.100.7:4140"]"#,
+            Self::Health => r#""127.0.0.1:8080""#,
+            Self::ReadyWhen => r#""joined""#,
             Self::Secret => r#"what "aemp gensecret" makes"#,
             Self::SecretAccept => r#"["the secret of before"]"#,
             Self::Cert => r#"what "aemp gencert" makes"#,
@@ -232,9 +250,13 @@ impl Key {
             Self::NodeId => format!("{name}/").into(),
             Self::Binds => vec![Value::from(DEFAULT_BINDS.of(is_guarded))].into(),
             Self::Seeds | Self::Services | Self::Advertise => Vec::new().into(),
-            Self::Secret | Self::SecretAccept | Self::Cert | Self::Parent | Self::Allow => {
-                Value::Null
-            }
+            Self::Secret
+            | Self::SecretAccept
+            | Self::Cert
+            | Self::Parent
+            | Self::Health
+            | Self::Allow => Value::Null,
+            Self::ReadyWhen => ReadyWhen::default().name().into(),
             Self::MonitorTimeout => config.monitor_timeout.as_secs().into(),
             Self::ConnectInterval => config.connect_timeout.as_secs().into(),
             Self::FramingFormat => vec![Value::from("cbor"), "json".into()].into(),
@@ -282,6 +304,8 @@ impl Key {
             Kind::Flag => read::flag(value).is_some(),
             Kind::Count => read::count(value).is_some(),
             Kind::Rules => read::rules(value).is_ok(),
+            Kind::Endpoint => read::endpoint(value).is_some(),
+            Kind::ReadyWhen => read::ready_when(value).is_some(),
         };
         fits.then_some(()).ok_or_else(|| self.wrong(value, place))
     }
@@ -324,7 +348,7 @@ impl Key {
     pub fn word(self, word: &str) -> Value {
         let text = Value::from(word);
         match self.kind() {
-            Kind::Text | Kind::Rules => text,
+            Kind::Text | Kind::Rules | Kind::Endpoint | Kind::ReadyWhen => text,
             Kind::Texts => vec![text].into(),
             Kind::Addresses | Kind::Services | Kind::Names | Kind::Methods => read::split(word)
                 .map(Value::from)

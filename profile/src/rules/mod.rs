@@ -6,6 +6,7 @@
 //!
 //! [protocol.md section 9]: aemp_core::protocol#9-configuration
 
+mod endpoint;
 mod error;
 mod fill;
 mod key;
@@ -16,6 +17,7 @@ mod read;
 mod resolved;
 mod source;
 
+pub use endpoint::{Endpoint, ReadyWhen};
 pub use error::{Place, ProfileError, Warning};
 pub use key::{Key, Kind};
 pub use layers::Sources;

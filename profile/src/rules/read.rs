@@ -10,6 +10,8 @@ use aemp_core::policy::{Rule, Rules};
 use aemp_core::settings::Service;
 use aemp_core::{Address, Config, Text, Value};
 
+use super::{Endpoint, ReadyWhen};
+
 /// Maximum of times: a billion seconds, 30 years. Longer times are mistakes, and would overflow clocks.
 const MAX_SECONDS: f64 = 1e9;
 
@@ -62,6 +64,14 @@ pub(super) fn addresses(value: &Value) -> Option<Vec<String>> {
     }
     let valid = addresses.iter().all(|a| a.parse::<Address>().is_ok());
     valid.then_some(addresses)
+}
+
+pub(super) fn endpoint(value: &Value) -> Option<Endpoint> {
+    Endpoint::parse(&text(value)?)
+}
+
+pub(super) fn ready_when(value: &Value) -> Option<ReadyWhen> {
+    ReadyWhen::from_name(&text(value)?)
 }
 
 pub(super) fn methods(value: &Value) -> Option<Vec<AuthMethod>> {

@@ -10,7 +10,7 @@ use aemp_core::settings::{DefaultBinds, Service};
 use aemp_core::{Address, Config, NodeId, Text};
 
 use super::layers::Effective;
-use super::{Key, ProfileError, Warning, node_id, read};
+use super::{Endpoint, Key, ProfileError, ReadyWhen, Warning, node_id, read};
 
 /// Where a node without `binds` listens: on every address but loopback ([protocol.md section 9]), and where neither a secret
 /// nor a certificate guards it on loopback only.
@@ -70,6 +70,10 @@ pub struct Profile {
     pub check_peeraddr: bool,
     /// Addresses to publish in place of those bound, for which `binds` among them stands.
     pub advertise: Vec<String>,
+    /// Where the command answers HTTP for the node, if it runs it.
+    pub health: Option<Endpoint>,
+    /// When the command says that the node is ready, if it runs it.
+    pub ready_when: ReadyWhen,
     /// Whether peers are prevented from calling functions.
     pub secure: bool,
     /// What peers may do, if the configuration says so.
@@ -163,6 +167,10 @@ impl Profile {
             hung_check: flag(Key::HungCheck, config.liveness_check)?,
             check_peeraddr: flag(Key::CheckPeeraddr, config.check_peeraddr)?,
             advertise: list(Key::Advertise)?.unwrap_or_default(),
+            health: from.get(Key::Health, read::endpoint)?,
+            ready_when: from
+                .get(Key::ReadyWhen, read::ready_when)?
+                .unwrap_or_default(),
             secure: flag(Key::Secure, false)?,
             allow: from.get(Key::Allow, |value| read::rules(value).ok())?,
             warnings: from.warnings,

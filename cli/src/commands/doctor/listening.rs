@@ -3,13 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use aemp::profile::Profile;
+use aemp::profile::{Endpoint, Profile};
 use aemp::transport::{SocketConfig, Transport};
 use aemp::{Address, NodeId};
 
 use super::super::explain::explained;
 use super::Finding;
 use crate::failure::Failure;
+use crate::health;
 
 /// Whether a node can listen at `bind`, as one of the profile does that starts.
 pub(super) async fn look(
@@ -56,6 +57,38 @@ pub(super) async fn look(
         });
     }
     Ok(Finding::wrong(what, error.to_string(), advice))
+}
+
+/// Whether a node of the profile can answer for its health, where the profile says so.
+pub(super) async fn answering(
+    profile: &Profile,
+    own: Option<&NodeId>,
+    prefix: &str,
+    limit: Duration,
+) -> Option<Finding> {
+    let at = profile.health.as_ref()?;
+    let what = format!("health {at}");
+    let Err(error) = health::listen(at) else {
+        return Some(Finding::ok(what, "is free"));
+    };
+    if error.kind() == io::ErrorKind::AddrInUse
+        && let Some(own) = own
+        && is_answered_by(own, at, limit).await
+    {
+        let text = format!("is in use, by {own}, a node of this profile");
+        return Some(Finding::ok(what, text));
+    }
+    let advice = format!(
+        "choose another address with \"{prefix} sethealth HOST:PORT\", or stop what listens there"
+    );
+    Some(Finding::wrong(what, error.to_string(), advice))
+}
+
+/// Whether the endpoint at `at` is that of the node `own`.
+async fn is_answered_by(own: &NodeId, at: &Endpoint, limit: Duration) -> bool {
+    let asked = tokio::time::timeout(limit, health::ask(at, health::LIVE)).await;
+    let checks = asked.unwrap_or_else(|_| Ok(Vec::new())).unwrap_or_default();
+    checks.contains(&health::Check::of_running(own))
 }
 
 /// The node that listens at a bind, if it is one.

@@ -88,6 +88,8 @@ fn prepare(line: &mut Line<'_>, _: Vec<Value>) -> Result<Option<Step>, Failure> 
                 limit,
             ))?);
         }
+        let answering = listening::answering(&profile, own.as_ref(), &prefix, limit);
+        findings.extend(runtime.block_on(answering));
         let mut joined = false;
         for seed in reached(&profile) {
             let finding = runtime.block_on(seeds::look(&profile, seed, &prefix, limit))?;
