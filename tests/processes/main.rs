@@ -8,6 +8,7 @@ mod child;
 mod hung;
 #[path = "../common/lines.rs"]
 mod lines;
+mod names;
 #[path = "../common/nodes.rs"]
 mod nodes;
 #[path = "../common/process.rs"]

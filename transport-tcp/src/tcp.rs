@@ -130,7 +130,12 @@ impl Transport for Tcp {
 
     async fn connect(&self, to: &Address, options: &SocketConfig) -> io::Result<Box<dyn Stream>> {
         let endpoint: Endpoint = to.target().parse()?;
-        let addresses = resolve::to_connect(&endpoint).await?;
+        let mut addresses = resolve::to_connect(&endpoint).await?;
+        addresses.retain(|address| !options.avoid.contains(address));
+        if addresses.is_empty() {
+            let text = "there is no address but those to be avoided";
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
+        }
         let stream = connect::connect(&addresses, self.settings(options)).await?;
         Ok(Box::new(stream))
     }

@@ -227,6 +227,23 @@ async fn several_slices_go_out_in_one_write() {
 }
 
 #[tokio::test]
+async fn an_address_to_be_avoided_is_not_connected_to() {
+    let listener = listen("127.0.0.1:*").await.unwrap();
+    let address = listener.addresses().remove(0);
+    let mut options = options();
+    options.avoid.push(address.target().parse().unwrap());
+    let connected = Tcp::new().connect(&address, &options).await;
+    let Err(error) = connected else {
+        panic!("connected")
+    };
+    assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    assert_eq!(
+        error.to_string(),
+        "there is no address but those to be avoided"
+    );
+}
+
+#[tokio::test]
 async fn a_dropped_accept_loses_no_connection() {
     let mut listener = listen("127.0.0.1:*").await.unwrap();
     let address = listener.addresses().remove(0);

@@ -180,7 +180,7 @@ async fn dial_all(
     let mut running = Vec::new();
     loop {
         while let Some(at) = schedule.start(Instant::now()) {
-            let attempt = dial(links, &addresses[at], Some(&peer.id), Some(until));
+            let attempt = dial(links, &addresses[at], Some(&peer.id), Some(until), &[]);
             running.push((at, Box::pin(attempt)));
         }
         let wake = schedule.next_wake(Instant::now());

@@ -66,7 +66,7 @@ async fn serve(links: Arc<Links>, stream: Box<dyn Stream>) {
         Err(ConnectError::Handshake(HandshakeError::Myself { nonce, .. }))
             if links.nonces.role(&nonce) == Some(Role::Dialer) =>
         {
-            log_within!(links.network.logs.strangers, INFO, target: "aemp::link", "this node has dialled itself");
+            log_within!(links.network.logs.strangers, DEBUG, target: "aemp::link", "this node has dialled itself");
         }
         Err(error) => {
             let cleartext = AuthMethod::Cleartext;

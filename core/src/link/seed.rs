@@ -1,5 +1,6 @@
 //! Seeds: addresses to which a node keeps a connection, whichever node answers there (protocol.md section 6).
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Links;
 use super::dial::{DialError, dial};
+use super::open::Opened;
 use super::run::run;
 use crate::error::ConnectError;
 use crate::handshake::HandshakeError;
@@ -45,7 +47,8 @@ pub enum SeedState {
     Trying,
     /// This node is connected to the node that answers there, over this connection or another one.
     Connected(NodeId),
-    /// The address is one of this node itself. No further attempt is made.
+    /// The address is one of this node itself. No further attempt is made, but where a name can stand for other nodes as well: none
+    /// of those answers, and the name is resolved again from time to time.
     Itself,
     /// The last attempt failed or the connection was lost. The node tries again.
     Failed(ConnectError),
@@ -255,13 +258,47 @@ pub(crate) async fn joined(links: &Links) -> Result<(), (Address, ConnectError)>
     }
 }
 
+/// Addresses of one name that may be this node's own, of which each costs a greeting.
+const MAX_OWN: usize = 8;
+
+/// Connects to a seed. Where this node itself answers at one of the addresses that a name stands for, as at the name of all nodes of
+/// a cluster, another one is connected to. The error is that of this node itself only if no other node answers.
+async fn dial_other(links: &Arc<Links>, address: &Address) -> Result<Opened, DialError> {
+    let mut own = Vec::new();
+    let mut itself = None;
+    loop {
+        let error = match dial(links, address, None, None, &own).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => error,
+        };
+        match (&error.error, error.at) {
+            (ConnectError::Handshake(HandshakeError::Myself { .. }), Some(at))
+                if own.len() < MAX_OWN && !own.contains(&at) =>
+            {
+                own.push(at);
+                itself = Some(error);
+            }
+            (ConnectError::Io(_) | ConnectError::TimedOut { .. }, _) => {
+                return Err(itself.unwrap_or(error));
+            }
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Whether other nodes than the one at the socket address `at` can answer at an address: it is a name, or that of a transport with
+/// names of its own.
+fn can_change(address: &Address, at: Option<SocketAddr>) -> bool {
+    at.is_some() && address.target().parse::<SocketAddr>().is_err()
+}
+
 /// Keeps a connection to `seed` until that is cancelled. An open connection then stays until it ends.
 async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
     let mut backoff = FIRST_BACKOFF;
     loop {
         let outcome = tokio::select! {
             biased;
-            outcome = dial(links, &seed.address, None, None) => outcome,
+            outcome = dial_other(links, &seed.address) => outcome,
             () = seed.cancelled.cancelled() => return,
         };
         let state = match outcome {
@@ -276,16 +313,23 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
             }
             Err(DialError {
                 error: ConnectError::Handshake(HandshakeError::Myself { .. }),
+                at,
                 ..
             }) => {
-                // A node drops itself from its seeds (protocol.md section 6).
-                tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
-                seed.set(links, SeedState::Itself);
-                return;
+                if seed.state() != SeedState::Itself {
+                    tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
+                }
+                if !can_change(&seed.address, at) {
+                    // A node drops itself from its seeds (protocol.md section 6).
+                    seed.set(links, SeedState::Itself);
+                    return;
+                }
+                SeedState::Itself
             }
             Err(DialError {
                 error,
                 peer: Some(peer),
+                ..
             }) if matches!(error, ConnectError::OtherConnection { .. })
                 || peer.link().is_some() =>
             {

@@ -79,7 +79,8 @@ pub trait Transport: Send + Sync {
     async fn listen(&self, at: &Address, options: &SocketConfig) -> io::Result<Box<dyn Listener>>;
 
     /// Connects to `to`. Called for each attempt, so a host name in `to` is resolved here each time. The node limits the
-    /// time; dropping the future must release all resources.
+    /// time; dropping the future must release all resources. If a name stands for several socket addresses, those in
+    /// `options.avoid` are left out; it is an error if no other is left.
     async fn connect(&self, to: &Address, options: &SocketConfig) -> io::Result<Box<dyn Stream>>;
 }
 
@@ -93,6 +94,8 @@ pub struct SocketConfig {
     pub dead_after: Duration,
     /// Whether to send small writes at once, if the transport could delay them.
     pub nodelay: bool,
+    /// Socket addresses not to connect to, if the address stands for several: this node itself answers there.
+    pub avoid: Vec<SocketAddr>,
 }
 
 impl SocketConfig {
@@ -101,6 +104,7 @@ impl SocketConfig {
         Self {
             dead_after,
             nodelay: true,
+            avoid: Vec::new(),
         }
     }
 }
