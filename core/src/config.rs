@@ -58,8 +58,12 @@ pub struct Config {
     pub liveness_check: bool,
     /// Limits of the messages of a peer.
     pub limits: Limits,
-    /// High-water mark: bytes queued for a peer above which [`ready`](crate::LocalNode::ready) waits; 1 MiB.
+    /// High-water mark: bytes queued for a peer, or for the ports of this node, above which
+    /// [`ready`](crate::LocalNode::ready) waits; 1 MiB.
     pub high_water: usize,
+    /// Bytes of messages from this node's own senders that may wait for its ports; 1 GiB. Past it the port that misses a
+    /// message is killed with `queue_full LIMIT`. Of a typed message its own size counts, and not what it points to.
+    pub local_limit: usize,
     /// Bytes queued for a peer at which its connection fails; 64 MiB.
     pub queue_limit: usize,
     /// Bytes held for all peers together, above which the connection with the most bytes is evicted; 1 GiB. Queued bytes
@@ -164,6 +168,7 @@ impl Default for Config {
             liveness_check: true,
             limits: Limits::default(),
             high_water: 1 << 20,
+            local_limit: 1 << 30,
             queue_limit: 64 << 20,
             peers_limit: 1 << 30,
             inbox_limit: 64 << 20,

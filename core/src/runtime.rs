@@ -11,12 +11,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Notify;
 use tokio::task::yield_now;
 
 /// Whether the current runtime is multi-threaded.
 pub(crate) fn is_multi_thread() -> bool {
     Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+}
+
+/// Waits until `is_so`, which may change when `changed` is notified (by `notify_waiters`).
+pub(crate) async fn wait_until(changed: &Notify, mut is_so: impl FnMut() -> bool) {
+    loop {
+        let change = changed.notified();
+        let mut change = pin!(change);
+        // Enabled before the look, so that a change in between is not missed.
+        change.as_mut().enable();
+        if is_so() {
+            return;
+        }
+        change.await;
+    }
 }
 
 /// Yields to all other ready tasks, and to the runtime's I/O and timer drivers.

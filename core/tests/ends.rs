@@ -172,7 +172,7 @@ fn what_waits_ends_when_the_runtime_does() {
             assert!(soon(node.ports()).await.is_empty());
             assert_eq!(soon(node.shard_turn(0)).await, Err(Stopped));
             for id in ["m", node.id().as_str()] {
-                assert_eq!(soon(node.ready(&id.parse().unwrap())).await, Err(Stopped));
+                assert_eq!(soon(node.ready(id)).await, Err(Stopped));
             }
             while soon(members.changed()).await.is_ok() {}
             assert_eq!(soon(members.changed()).await, Err(Stopped));

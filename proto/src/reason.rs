@@ -35,6 +35,7 @@ const MAX_TEXT: usize = 1000;
 /// | `encode_error NODE TEXT` | a message to the port could not be encoded | ours |
 /// | `refused TEXT` | the node's policy does not permit a monitor or a call | ours |
 /// | `inbox_full LIMIT` | an inbox was over its limit | ours |
+/// | `queue_full LIMIT` | a message of the port's own node found no room in the queues of its ports | ours |
 ///
 /// In a message a reason is the list of its values: `enum Job { Lost { worker: PortId, reason: Reason } }`. Clones share
 /// the values.

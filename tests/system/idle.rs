@@ -355,7 +355,7 @@ async fn what_waits_for_the_end_of_a_closing_connection_keeps_no_memory_once_it_
         a.send("x#back", ("a hundred bytes".repeat(7),));
     }
     // Before the link's task has its turn.
-    let node = "x".parse().unwrap();
+    let node: NodeId = "x".parse().unwrap();
     let ready = std::pin::pin!(a.ready(&node));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(ready.poll(&mut cx).is_ready());

@@ -33,6 +33,12 @@ const OF_NODE: &[Metric<NodeStats>] = &[
         COUNTER,
         |node| count(node.refused_connections),
     ),
+    (
+        "aemp_local_refused_total",
+        "Messages of this node's own senders that found no room.",
+        COUNTER,
+        |node| count(node.local_refused),
+    ),
 ];
 
 const OF_PEER: &[Metric<ConnectionStats>] = &[
@@ -116,6 +122,12 @@ const OF_SHARD: &[Metric<ShardStats>] = &[
         "Bytes from peers that were read and that the shard has not worked off.",
         GAUGE,
         |shard| some(shard.backlog),
+    ),
+    (
+        "aemp_shard_local_backlog_bytes",
+        "Bytes from senders of this node that the shard has not worked off.",
+        GAUGE,
+        |shard| some(shard.local_backlog),
     ),
 ];
 

@@ -45,6 +45,8 @@ fn stats(node: &LocalNode) -> Value {
         map([
             ("done", shard.processed.into()),
             ("queued", size(shard.queued)),
+            ("backlog", size(shard.backlog)),
+            ("local_backlog", size(shard.local_backlog)),
         ])
     });
     let families = node.directory().sizes().into_iter();

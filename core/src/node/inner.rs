@@ -26,7 +26,7 @@ use crate::link::{Choices, Links};
 use crate::message::{IntoMessage, Values};
 use crate::monitor::{Action, ActionKind, IntoAction, Monitor};
 use crate::peer::{Network, Peer, SpawnPermit, cache_last, take_last};
-use crate::port::{ShardPort, ToPort};
+use crate::port::{Inboxes, ShardPort, ToPort};
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
 use crate::traffic::NodeEvent;
 use crate::{Address, Excerpt, NodeId, PortId, PortName, Reason, Report, reason};
@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     addresses: Mutex<Vec<Address>>,
     pub(super) stop_guard: Mutex<Weak<StopGuard>>,
     pub(crate) directory: Driver,
+    pub(crate) inboxes: Inboxes,
     pub(super) names: Names,
     /// See [`NodeStats::misaddressed`].
     misaddressed: AtomicU64,
@@ -80,7 +81,7 @@ impl Inner {
         let config = Arc::new(config);
         let life = Lifecycle::new(id.clone(), runtime);
         let seed = u64::from_le_bytes(choices.entropy.bytes());
-        let shards = Arc::new(Shards::new(config.shards, seed));
+        let shards = Arc::new(Shards::new(config.shards, seed, config.local_limit));
         let names = Names::new(&id, &choices.entropy);
         Arc::new_cyclic(|node: &Weak<Self>| {
             let host = node.clone();
@@ -101,6 +102,7 @@ impl Inner {
                 shards,
                 clock,
                 functions: Functions::default(),
+                inboxes: Inboxes::default(),
                 events: Mutex::new(Some(broadcast::channel(EVENT_CAPACITY).0)),
                 addresses: Mutex::default(),
                 stop_guard: Mutex::default(),
@@ -177,6 +179,7 @@ impl Inner {
             shards: self.shards.stats(),
             refused_connections: self.links.refused.load(Ordering::Relaxed),
             misaddressed: self.misaddressed.load(Ordering::Relaxed),
+            local_refused: self.shards.refused(),
         }
     }
 

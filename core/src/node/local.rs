@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Call, Directory, Gone, Group, Inner, Node, NodeBuilder, TimerGuard, node_port};
 use crate::codec::Frame;
-use crate::error::{NameError, SendError, Stopped};
+use crate::error::{NameError, SendError};
 use crate::lifecycle::ShutdownReport;
 use crate::message::{IntoMessage, Message};
 use crate::monitor::{Action, IntoAction, Monitor};
@@ -239,41 +239,6 @@ impl LocalNode {
     /// monitor fires. A message that waits for a connection is encoded later, and then treated as by `send`.
     pub fn try_send(&self, to: impl ToPort, message: impl IntoMessage) -> Result<(), SendError> {
         self.inner.try_send_to(to, message)
-    }
-
-    /// Waits until the queue for `node` is below the high-water mark (`Config::high_water`). A fast producer awaits this
-    /// between sends, so that a slow peer slows it down (backpressure).
-    ///
-    /// ```
-    /// # async fn example(node: aemp::LocalNode, store: aemp::PortId, rows: Vec<u64>) -> aemp::Result<()> {
-    /// for row in rows {
-    ///     node.send(&store, ("row", row));
-    ///     node.ready(store.node()).await?;
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// If this node is stopping or has stopped: what is sent is dropped.
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses nothing.
-    pub async fn ready(&self, node: &NodeId) -> Result<(), Stopped> {
-        let stop = &self.inner.life.stop;
-        if node != self.id() {
-            let peer = self.inner.network.peer(node);
-            tokio::select! {
-                // A queue with room is the ordinary case, and needs no place in the list of those who await the stop.
-                biased;
-                () = peer.ready(self.inner.config.high_water) => {}
-                () = stop.cancelled() => {}
-            }
-        }
-        match stop.is_cancelled() {
-            true => Err(Stopped),
-            false => Ok(()),
-        }
     }
 
     /// Kills a port with a reason, which may hold any values. Does nothing if no port has that ID.

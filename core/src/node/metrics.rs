@@ -20,6 +20,7 @@ pub(super) async fn export(node: Arc<Inner>, period: Duration) {
         links: HashMap::default(),
         shards: Vec::new(),
         refused: 0,
+        local_refused: 0,
     };
     let mut ticks = Ticks::every(period.max(Duration::from_millis(10)));
     loop {
@@ -38,6 +39,7 @@ struct Exporter {
     links: HashMap<NodeId, (u64, [u64; 6])>,
     shards: Vec<u64>,
     refused: u64,
+    local_refused: u64,
 }
 
 impl Exporter {
@@ -47,6 +49,9 @@ impl Exporter {
         self.refused = stats.refused_connections;
         counter!("aemp_refused_connections_total", "node" => self.node.to_string())
             .increment(refused);
+        let refused = stats.local_refused - self.local_refused;
+        self.local_refused = stats.local_refused;
+        counter!("aemp_local_refused_total", "node" => self.node.to_string()).increment(refused);
         self.links.retain(|peer, _| {
             stats
                 .connections
@@ -111,5 +116,6 @@ impl Exporter {
         counter!("aemp_shard_done_total", &labels).increment(stats.processed - last);
         gauge!("aemp_shard_queued", &labels).set(stats.queued as f64);
         gauge!("aemp_shard_backlog_bytes", &labels).set(stats.backlog as f64);
+        gauge!("aemp_shard_local_backlog_bytes", &labels).set(stats.local_backlog as f64);
     }
 }

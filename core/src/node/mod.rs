@@ -18,6 +18,7 @@ mod names;
 mod node_port;
 mod observing;
 mod permit;
+mod ready;
 mod rejected;
 mod seeds;
 mod stats;

@@ -1,6 +1,7 @@
 //! The conditions of a peer that tasks wait for.
 
 use super::{Peer, State, Wait};
+use crate::runtime::wait_until;
 
 impl Peer {
     /// Waits until fewer bytes than `high_water` are queued for this peer.
@@ -26,15 +27,7 @@ impl Peer {
     }
 
     pub(super) async fn wait_until(&self, mut condition: impl FnMut(&mut State) -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if condition(&mut self.lock()) {
-                return;
-            }
-            changed.await;
-        }
+        wait_until(&self.changed, || condition(&mut self.lock())).await;
     }
 }
 

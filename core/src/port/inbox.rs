@@ -7,15 +7,19 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use aemp_proto::map::HashMap;
 use aemp_proto::message::cost_of_message;
+use async_trait::async_trait;
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 
 use super::{Context, Pool, PortRef, ShardPort, Unhandled};
 use crate::guard;
 use crate::node::Inner;
+use crate::runtime::wait_until;
 use crate::watchdog::defer_wake;
-use crate::{Message, ParseError, PortId, Reason, reason};
+use crate::{Message, ParseError, PortId, PortName, Reason, reason};
 
 /// A port whose messages are awaited. Dropping it ends the port.
 ///
@@ -96,7 +100,19 @@ impl InboxConfig {
     }
 }
 
-struct Shared<M>(Mutex<State<M>>);
+struct Shared<M> {
+    state: Mutex<State<M>>,
+    marks: Marks,
+    /// Notified when what waits has fallen below the marks, and when the port has died.
+    lowered: Notify,
+}
+
+/// How much may wait for who awaits that there is room.
+#[derive(Clone, Copy)]
+struct Marks {
+    messages: usize,
+    bytes: usize,
+}
 
 struct State<M> {
     /// The messages, each with its cost in bytes.
@@ -110,25 +126,47 @@ struct State<M> {
 
 impl<M> Drop for Shared<M> {
     fn drop(&mut self) {
-        let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
         // Values of the program: each destructor may panic.
         guard::dispose_all(state.waiting.drain(..));
     }
 }
 
 impl<M> Shared<M> {
-    fn new() -> Self {
-        Self(Mutex::new(State {
+    fn new(marks: Marks) -> Self {
+        let state = State {
             waiting: VecDeque::new(),
             bytes: 0,
             dropped: 0,
             dead: false,
             waker: None,
-        }))
+        };
+        Self {
+            state: Mutex::new(state),
+            marks,
+            lowered: Notify::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<M>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next message, if one is waiting.
+    fn take(&self) -> Option<M> {
+        let mut state = self.lock();
+        self.take_of(&mut state)
+    }
+
+    fn take_of(&self, state: &mut State<M>) -> Option<M> {
+        let was_below = state.is_below(self.marks);
+        let (message, cost) = state.waiting.pop_front()?;
+        state.bytes -= cost;
+        if !was_below && state.is_below(self.marks) {
+            self.lowered.notify_waiters();
+        }
+        Some(message)
     }
 
     /// Releases the lock and wakes the task that awaits a message.
@@ -142,10 +180,40 @@ impl<M> Shared<M> {
 }
 
 impl<M> State<M> {
-    fn take(&mut self) -> Option<M> {
-        let (message, cost) = self.waiting.pop_front()?;
-        self.bytes -= cost;
-        Some(message)
+    fn is_below(&self, marks: Marks) -> bool {
+        self.waiting.len() < marks.messages && self.bytes < marks.bytes
+    }
+}
+
+/// An inbox, for senders that wait until it has room.
+#[async_trait]
+pub(crate) trait Room: Send + Sync {
+    /// Waits until it has, or is dead.
+    async fn ready(&self);
+}
+
+#[async_trait]
+impl<M: Send> Room for Shared<M> {
+    async fn ready(&self) {
+        let has_room = || {
+            let state = self.lock();
+            state.dead || state.is_below(self.marks)
+        };
+        wait_until(&self.lowered, has_room).await;
+    }
+}
+
+/// The inboxes of a node, by the names of their ports.
+#[derive(Default)]
+pub(crate) struct Inboxes(Mutex<HashMap<PortName, Arc<dyn Room>>>);
+
+impl Inboxes {
+    pub(crate) fn get(&self, port: &PortName) -> Option<Arc<dyn Room>> {
+        self.lock().get(port).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PortName, Arc<dyn Room>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -169,13 +237,20 @@ impl<M: Send + 'static> Inbox<M> {
         parse: Parse<M>,
         cost: fn(&M) -> usize,
     ) -> Self {
-        let shared = Arc::new(Shared::new());
+        let high_water = node.config.high_water;
+        let shared = Arc::new(Shared::new(Marks {
+            messages: (bounds.messages / 2).max(1),
+            bytes: (bounds.bytes / 2).clamp(1, high_water.max(1)),
+        }));
         let id = node.add_port(Receiver {
             shared: shared.clone(),
             bounds,
             parse,
             cost,
         });
+        node.inboxes
+            .lock()
+            .insert(id.port().clone(), shared.clone());
         Self {
             port: PortRef::unchecked(id),
             node: node.clone(),
@@ -205,7 +280,7 @@ impl<M> Inbox<M> {
 
     fn poll_recv(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Option<M>> {
         let mut state = self.shared.lock();
-        if let Some(message) = state.take() {
+        if let Some(message) = self.shared.take_of(&mut state) {
             return Poll::Ready(Some(message));
         }
         if state.dead {
@@ -222,7 +297,7 @@ impl<M> Inbox<M> {
 
     /// The next message, if one is waiting.
     pub fn try_recv(&mut self) -> Option<M> {
-        self.shared.lock().take()
+        self.shared.take()
     }
 }
 
@@ -246,9 +321,9 @@ impl<M> fmt::Debug for Inbox<M> {
 
 impl<M> Drop for Inbox<M> {
     fn drop(&mut self) {
-        self.node
-            .shards
-            .kill(self.id().port().clone(), Reason::normal());
+        let port = self.id().port();
+        self.node.inboxes.lock().remove(port);
+        self.node.shards.kill(port.clone(), Reason::normal());
     }
 }
 
@@ -320,5 +395,6 @@ impl<M> Drop for Receiver<M> {
         let mut state = self.shared.lock();
         state.dead = true;
         Shared::wake(state);
+        self.shared.lowered.notify_waiters();
     }
 }

@@ -18,6 +18,7 @@ mod unhandled;
 pub use answer::Arguments;
 pub use context::Context;
 pub(crate) use context::Owned;
+pub(crate) use inbox::Inboxes;
 pub use inbox::{Inbox, InboxConfig, Overflow};
 pub use mismatch::Mismatch;
 pub(crate) use pool::Pool;

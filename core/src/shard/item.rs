@@ -25,6 +25,9 @@ pub(super) const CHUNK_ITEMS: usize = 256;
 /// Bytes of messages in a full chunk.
 const CHUNK_BYTES: usize = 32 << 10;
 
+/// Bytes that the values of a full chunk's messages keep alive, where they are large.
+const MAX_CHUNK_LOCAL: usize = 256 << 10;
+
 /// Items, or bytes of messages, from which on a batch becomes a chunk of its own; a smaller one is copied to the end of
 /// the last chunk.
 const MIN_BATCH_ITEMS: usize = 32;
@@ -58,6 +61,10 @@ pub(crate) struct Chunk {
     count: usize,
     /// Bytes that readers count for these items, approximately.
     pub(super) pushed: usize,
+    /// Bytes that the values of messages from senders of this node keep alive, approximately.
+    pub(super) local: usize,
+    /// How many bytes of local messages were added to the queue's count when this chunk was full.
+    pub(super) counted: usize,
 }
 
 /// An operation on a port.
@@ -87,6 +94,8 @@ pub(crate) enum Op {
     Insert(Box<NewPort>),
     /// Kills the port. Does nothing if no port has that name.
     Kill(Box<Reason>),
+    /// Kills the port: a message for it found no room.
+    NoRoom,
     /// Notifies the watcher when the port dies; at once if no port has that name.
     Watch(Box<Watcher>),
     /// Removes a monitor of this node.
@@ -144,7 +153,15 @@ impl Chunk {
             source: None,
             count: 0,
             pushed: 0,
+            local: 0,
+            counted: 0,
         }
+    }
+
+    /// Bytes of messages from senders of this node.
+    #[inline]
+    pub(super) fn local(&self) -> usize {
+        self.local + self.moved.bytes()
     }
 
     /// The number of operations; each message counts.
@@ -163,6 +180,7 @@ impl Chunk {
             || self.bytes.len() >= CHUNK_BYTES
             || self.moved.len() >= CHUNK_ITEMS
             || self.moved.bytes() >= CHUNK_BYTES
+            || self.local >= MAX_CHUNK_LOCAL
     }
 
     pub(super) fn is_batch(&self) -> bool {
@@ -313,6 +331,8 @@ impl Chunk {
         self.source = None;
         self.count = 0;
         self.pushed = 0;
+        self.local = 0;
+        self.counted = 0;
     }
 }
 

@@ -8,6 +8,7 @@ mod bodies;
 mod death;
 mod end;
 mod item;
+mod local;
 mod notifications;
 mod outstanding;
 mod pools;
@@ -34,6 +35,7 @@ use crate::{Message, PortName, Reason};
 
 use item::Chunk;
 pub(crate) use item::{Item, NewPort, OnEnd, Op, RemoteWatcher, Run, UnwatchCount, Watcher};
+use local::Local;
 use outstanding::Outstanding;
 use queue::Queue;
 pub(crate) use run::run;
@@ -43,6 +45,7 @@ pub use stats::{PortStats, ShardStats};
 pub(crate) struct Shards {
     queues: Box<[Queue]>,
     hasher: SeededState,
+    local: Local,
 }
 
 impl Monitored for Shards {
@@ -52,12 +55,13 @@ impl Monitored for Shards {
 }
 
 impl Shards {
-    /// `seed` decides which shard runs which port.
-    pub(crate) fn new(count: usize, seed: u64) -> Self {
+    /// `seed` decides which shard runs which port; `local_limit` bytes of messages of this node's senders may wait.
+    pub(crate) fn new(count: usize, seed: u64, local_limit: usize) -> Self {
         let queues = (0..count.max(1)).map(|_| Queue::default()).collect();
         Self {
             queues,
             hasher: SeededState::with_seed(seed),
+            local: Local::new(local_limit),
         }
     }
 
@@ -98,18 +102,25 @@ impl Shards {
         self.try_push(Item::new(port, Op::Insert(Box::new(new))), None)
     }
 
+    /// Delivers a message of a sender of this node. Where there is no room for it, its port is killed.
     #[inline]
     pub(crate) fn deliver(&self, port: &PortName, message: Message) {
-        self.queue_of(port).deliver(port, message);
+        let queue = self.queue_of(port);
+        if !queue.deliver(port, message, || self.has_room(queue, port)) {
+            self.kill_without_room(queue, port);
+        }
     }
 
-    /// Delivers a message as the Rust value that it is.
+    /// The same for a message that moves as the Rust value that it is.
     #[inline]
     pub(crate) fn deliver_moved<M>(&self, port: &PortName, message: M)
     where
         M: IntoMessage + Send + 'static,
     {
-        self.queue_of(port).deliver_moved(port, message);
+        let queue = self.queue_of(port);
+        if !queue.deliver_moved(port, message, || self.has_room(queue, port)) {
+            self.kill_without_room(queue, port);
+        }
     }
 
     pub(crate) fn run(&self, port: PortName, run: Run) {

@@ -2,16 +2,18 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use aemp_proto::faulty;
+use aemp_proto::map::HashSet;
+use aemp_proto::message::cost_of_message;
 use tokio::sync::Notify;
 
 use super::item::Chunk;
 use super::outstanding::Outstanding;
-use super::{Item, ShardStats};
+use super::{Item, Op, ShardStats};
 use crate::message::IntoMessage;
 use crate::watchdog::{clear_lifo_slot, defer_wake};
 use crate::{Message, PortName};
@@ -56,6 +58,17 @@ pub(super) struct Queue {
     progress: Notify,
     /// Operations that the shard has done. Written by the shard alone.
     done: AtomicU64,
+    /// Bytes of messages from senders of this node in full chunks that the shard has not processed. Senders count when a
+    /// chunk is full, so that a message costs no atomic operation.
+    local: AtomicUsize,
+}
+
+/// Why an item was not queued.
+enum Refused<T> {
+    /// The queue is closed.
+    Closed(T),
+    /// Too much waits for the ports of this node.
+    NoRoom(T),
 }
 
 /// No reader waits.
@@ -70,6 +83,8 @@ struct State {
     /// The shard was woken and has not taken items since.
     woken: bool,
     closed: bool,
+    /// The ports for which an [`Op::NoRoom`] is among the items.
+    without_room: HashSet<PortName>,
 }
 
 /// Items in order: full chunks, then the one that is being filled.
@@ -126,7 +141,12 @@ impl State {
     /// Completes the chunk that is being filled and begins the next. Returns whether the shard was woken and has still
     /// not taken items.
     #[cold]
-    fn complete_last(&mut self) -> bool {
+    fn complete_last(&mut self, local: &AtomicUsize) -> bool {
+        let last = &mut self.items.last;
+        last.counted = last.local();
+        if last.counted > 0 {
+            local.fetch_add(last.counted, Ordering::SeqCst);
+        }
         let spare = self.spare.pop();
         let next = spare.unwrap_or_else(|| Chunk::with_capacity_of(&self.items.last));
         let full = std::mem::replace(&mut self.items.last, next);
@@ -145,6 +165,7 @@ impl State {
     fn move_to(&mut self, taken: &mut Taken) -> bool {
         taken.closed = self.closed;
         self.woken = false;
+        self.without_room.clear();
         // The last chunk is empty only if there are no full ones.
         if self.items.last.is_empty() {
             return false;
@@ -167,6 +188,7 @@ impl Default for Queue {
             notify_at: AtomicU64::new(NO_READER),
             progress: Notify::new(),
             done: AtomicU64::new(0),
+            local: AtomicUsize::new(0),
         }
     }
 }
@@ -180,36 +202,85 @@ impl Queue {
 
     /// Returns the item if the queue is closed: dropping it may run user code.
     pub(super) fn push(&self, item: Item) -> Option<Item> {
-        self.add(item, Chunk::push)
+        match self.add(item, || true, Chunk::push) {
+            Ok(()) => None,
+            Err(Refused::Closed(item) | Refused::NoRoom(item)) => Some(item),
+        }
     }
 
+    /// Queues a message of a sender of this node. Where the last chunk is full, `has_room` says whether another may follow.
+    /// Returns false if it may not.
     #[inline]
-    pub(super) fn deliver(&self, port: &PortName, message: Message) {
-        // A closed queue returns the message, which is dropped here, after the lock is released.
-        self.add(message, |chunk, message| chunk.deliver(port, message));
+    pub(super) fn deliver(
+        &self,
+        port: &PortName,
+        message: Message,
+        has_room: impl FnOnce() -> bool,
+    ) -> bool {
+        let cost = cost_of_message(&message);
+        let added = self.add(message, has_room, |chunk, message| {
+            chunk.local += cost;
+            chunk.deliver(port, message);
+        });
+        // A refused message is dropped here, after the lock is released.
+        !matches!(added, Err(Refused::NoRoom(_)))
     }
 
+    /// The same for a message that moves as the value that it is.
     #[inline]
-    pub(super) fn deliver_moved<M>(&self, port: &PortName, message: M)
+    pub(super) fn deliver_moved<M>(
+        &self,
+        port: &PortName,
+        message: M,
+        has_room: impl FnOnce() -> bool,
+    ) -> bool
     where
         M: IntoMessage + Send + 'static,
     {
-        // As in `deliver`.
-        self.add(message, |chunk, message| chunk.deliver_moved(port, message));
+        let added = self.add(message, has_room, |chunk, message| {
+            chunk.deliver_moved(port, message);
+        });
+        !matches!(added, Err(Refused::NoRoom(_)))
     }
 
     #[inline]
-    fn add<T>(&self, item: T, add: impl FnOnce(&mut Chunk, T)) -> Option<T> {
+    fn add<T>(
+        &self,
+        item: T,
+        has_room: impl FnOnce() -> bool,
+        add: impl FnOnce(&mut Chunk, T),
+    ) -> Result<(), Refused<T>> {
         let mut state = self.lock();
         if state.closed {
-            return Some(item);
+            return Err(Refused::Closed(item));
         }
-        let is_behind = state.items.last.is_full() && state.complete_last();
+        let mut is_behind = false;
+        if state.items.last.is_full() {
+            if !has_room() {
+                return Err(Refused::NoRoom(item));
+            }
+            is_behind = state.complete_last(&self.local);
+        }
         add(&mut state.items.last, item);
         if is_behind || state.waker.is_some() {
             Self::wake(state, is_behind);
         }
-        None
+        Ok(())
+    }
+
+    /// Has `port` killed, for which a message found no room. What is queued for it from now on is behind that, so it gets
+    /// nothing after the message that it has missed.
+    #[cold]
+    pub(super) fn kill_without_room(&self, port: &PortName) {
+        let mut state = self.lock();
+        if state.closed || !state.without_room.insert(port.clone()) {
+            return;
+        }
+        // It takes no further chunk: nothing that is large hangs on it.
+        state.items.last.push(Item::new(port.clone(), Op::NoRoom));
+        if state.waker.is_some() {
+            Self::wake(state, false);
+        }
     }
 
     #[cold]
@@ -241,7 +312,7 @@ impl Queue {
         if last.is_empty() {
             std::mem::swap(&mut state.items.last, items);
         } else if items.is_batch() || last.is_full() || last.pushed >= MAX_CHUNK_BACKLOG {
-            is_behind = state.complete_last();
+            is_behind = state.complete_last(&self.local);
             std::mem::swap(&mut state.items.last, items);
         } else {
             state.items.last.append(items);
@@ -301,12 +372,26 @@ impl Queue {
     }
 
     pub(super) fn stats(&self) -> ShardStats {
-        let queued = self.lock().items.len();
+        let state = self.lock();
+        let queued = state.items.len();
+        let local_backlog = self.local() + state.items.last.local();
+        drop(state);
         ShardStats {
             processed: self.done.load(Ordering::Relaxed),
             queued,
             backlog: self.backlog(),
+            local_backlog,
         }
+    }
+
+    /// Bytes of messages from senders of this node in full chunks.
+    pub(super) fn local(&self) -> usize {
+        self.local.load(Ordering::SeqCst)
+    }
+
+    /// The shard has processed a chunk for which senders of this node have counted so many bytes.
+    pub(super) fn local_done(&self, bytes: usize) {
+        self.local.fetch_sub(bytes, Ordering::SeqCst);
     }
 
     /// Bytes that readers have pushed and the shard has not processed.

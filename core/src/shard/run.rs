@@ -20,7 +20,7 @@ use crate::guard;
 use crate::node::Inner;
 use crate::port::{Context, Owned, Pool, ShardPort};
 use crate::watchdog::Worker;
-use crate::{Excerpt, Message, PortName, Reason};
+use crate::{Excerpt, Message, PortName, Reason, reason};
 
 /// Messages in one take from which on senders count as busy, and the shard yields before it sleeps.
 const BUSY_MESSAGES: usize = 16;
@@ -58,9 +58,10 @@ async fn work(Running { shard, taken, .. }: &mut Running, index: usize) {
         }
         let mut count = 0;
         while let Some(mut chunk) = taken.next_chunk() {
-            let pushed = chunk.pushed;
+            let (pushed, local) = (chunk.pushed, chunk.counted);
             let messages = shard.process(&mut chunk, &mut taken.left);
             queue.done(messages, pushed);
+            shards.local_done(index, local);
             taken.recycle(chunk);
             count += messages;
             turn.spend(messages);
@@ -242,6 +243,7 @@ impl Shard {
             Op::From(_) => {}
             Op::Insert(new) => self.insert(port, *new),
             Op::Kill(reason) => self.end_port(&port, *reason),
+            Op::NoRoom => self.end_without_room(&port),
             Op::Watch(watcher) => self.watch(port, *watcher),
             Op::Unwatch(key) => self.unwatch(&port, |observers| observers.remove(key)),
             Op::UnwatchRemote(key, count) => {
@@ -281,6 +283,16 @@ impl Shard {
         if let Some(reason) = started {
             log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), reason = %Excerpt(&reason), "a port did not start");
             self.end_port(&port, reason);
+        }
+    }
+
+    /// Ends a port that has missed a message.
+    #[cold]
+    fn end_without_room(&mut self, port: &PortName) {
+        if self.has(port) {
+            let limit = self.node.config.local_limit;
+            log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(port), limit, "too much waits for the ports of this node: a port that missed a message is killed");
+            self.end_port(port, reason!["queue_full", limit as u64]);
         }
     }
 

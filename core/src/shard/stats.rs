@@ -12,6 +12,9 @@ pub struct ShardStats {
     pub queued: usize,
     /// Bytes of messages from peers that were read and not processed.
     pub backlog: usize,
+    /// Bytes of messages from this node's own senders that are not processed, approximately: of a typed message its size
+    /// without what it points to, and without the last 256 messages that the task has taken.
+    pub local_backlog: usize,
 }
 
 /// Statistics of a live port, from [`ports`](crate::LocalNode::ports).

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::runtime::wait_until;
+
 /// Written by the link's task, read by any task.
 #[derive(Debug, Clone)]
 pub(crate) struct Pulse(Arc<State>);
@@ -222,17 +224,11 @@ impl Pulse {
         let state = self.0.clone();
         let before = state.reads.load(Ordering::Relaxed);
         async move {
-            loop {
-                let read = state.read.notified();
-                tokio::pin!(read);
-                read.as_mut().enable();
-                if state.reads.load(Ordering::Relaxed) != before
+            let has_read = || {
+                state.reads.load(Ordering::Relaxed) != before
                     || state.parked.load(Ordering::Relaxed)
-                {
-                    return;
-                }
-                read.await;
-            }
+            };
+            wait_until(&state.read, has_read).await;
         }
     }
 }

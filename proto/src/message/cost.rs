@@ -16,8 +16,10 @@ pub fn cost_of_message(message: &Message) -> usize {
 }
 
 /// The approximate number of bytes that the values keep alive.
+#[inline]
 pub fn cost_of(values: &[Value]) -> usize {
-    values.iter().map(cost_of_one).sum()
+    let content = values.iter().map(content_of).sum::<usize>();
+    size_of_val(values) + content
 }
 
 /// Whether [`cost_of`] the values is at most `limit`. It visits no more values than the limit allows.
@@ -44,17 +46,27 @@ fn remaining_after(limit: usize, values: &[Value]) -> Option<usize> {
     })
 }
 
-fn cost_of_one(value: &Value) -> usize {
-    let content = match value {
-        Value::Bytes(bytes) => bytes.len(),
+/// What the value keeps alive besides itself.
+#[inline]
+fn content_of(value: &Value) -> usize {
+    match value {
         Value::Text(text) => text.len(),
+        Value::Null | Value::Bool(_) | Value::Integer(_) | Value::Float(_) | Value::Simple(_) => 0,
+        _ => content_of_large(value),
+    }
+}
+
+/// The same for bytes and for what has parts. A function of its own, so that the others need no stack frame.
+#[inline(never)]
+fn content_of_large(value: &Value) -> usize {
+    match value {
+        Value::Bytes(bytes) => bytes.len(),
         Value::Array(items) => cost_of(items),
-        Value::Map(map) => map
-            .iter()
-            .map(|(key, value)| cost_of_one(key) + cost_of_one(value))
-            .sum(),
-        Value::Tag(_, value) => cost_of_one(value),
-        _ => 0,
-    };
-    size_of::<Value>() + content
+        Value::Map(map) => {
+            let pair = |(key, value): &(Value, Value)| content_of(key) + content_of(value);
+            2 * size_of::<Value>() * map.len() + map.iter().map(pair).sum::<usize>()
+        }
+        Value::Tag(_, value) => size_of::<Value>() + content_of(value),
+        _ => content_of(value),
+    }
 }
