@@ -2,6 +2,7 @@
 
 mod common;
 
+use aemp::Value;
 use common::Home;
 
 const SECRET: &str = "correct horse battery staple";
@@ -228,6 +229,50 @@ fn addbind_and_delbind() {
 }
 
 #[test]
+fn addadvertise_and_deladvertise() {
+    let home = Home::new();
+    let line = [
+        "addadvertise",
+        "198.51.100.7:4140",
+        "addadvertise",
+        "binds",
+        "profile",
+        "p",
+        "addadvertise",
+        "[2001:db8::7]:4140",
+        "profile",
+        "p",
+        "deladvertise",
+        "binds",
+    ];
+    home.aemp(&line).succeeds_in_silence();
+    let shown = |of: Value| of["advertise"].to_string();
+    assert_eq!(shown(home.file()), r#"["198.51.100.7:4140", "binds"]"#);
+    assert_eq!(
+        shown(home.file()["profile"]["p"].clone()),
+        r#"["198.51.100.7:4140", "[2001:db8::7]:4140"]"#
+    );
+    let error = home.aemp(&["addadvertise", "*:4140"]).fails(2).err;
+    assert_eq!(
+        error,
+        "error: no peer can reach this node at *:4140: * is a place to listen on, not one to connect to: name the peer's host\n"
+    );
+    home.aemp(&["profile", "p", "deladvertise"])
+        .succeeds_in_silence();
+    assert_eq!(shown(home.file()["profile"]["p"].clone()), "null");
+    let error = home.aemp(&["deladvertise", "nodeid", "x"]).fails(2).err;
+    assert_eq!(
+        error,
+        "error: no peer can reach this node at nodeid: \"nodeid\" has no port: write the one that the peer listens on\n"
+    );
+    let hint = home.aemp(&["deladvertise", "a:1"]).succeeds().err;
+    assert_eq!(
+        hint,
+        "hint: nothing was taken away: advertise has no such element there\n"
+    );
+}
+
+#[test]
 fn addservice_and_delservice() {
     let home = Home::new();
     home.aemp(&[
@@ -382,7 +427,7 @@ allow             null  (built in)
     let json = home
         .aemp(&["--json", "--reveal", "showconfig", "p"])
         .succeeds();
-    let json: aemp::Value = serde_json::from_str(&json.out).expect("JSON");
+    let json: Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!(json["secret"].as_str(), Some(SECRET));
     assert_eq!(json["monitor_timeout"].as_u64(), Some(5));
     home.aemp(&["showconfig"]).succeeds();
@@ -446,6 +491,8 @@ fn help_explains_each_command_with_an_example() {
         "delseed",
         "addbind",
         "delbind",
+        "addadvertise",
+        "deladvertise",
         "addservice",
         "delservice",
         "completions",
@@ -605,7 +652,7 @@ fn a_certificate_that_cannot_be_used_is_not_taken() {
     home.aemp(&["gencert", "profile", "p", "gencert"])
         .succeeds();
     let file = home.file();
-    let parts = |pem: &aemp::Value| {
+    let parts = |pem: &Value| {
         let pem = pem.as_str().unwrap().to_owned();
         let at = pem.find("-----BEGIN CERTIFICATE").unwrap();
         (pem[..at].to_owned(), pem[at..].to_owned())

@@ -219,6 +219,7 @@ fn in_a_profile_add_adds_to_what_is_inherited_and_del_takes_from_it() {
         ("addservice", "service"),
         ("addseed", "seed"),
         ("addbind", "address"),
+        ("addadvertise", "address"),
     ] {
         let help = home.aemp(&["help", command]).succeeds().out;
         assert!(

@@ -4,7 +4,7 @@ use aemp::Value;
 use aemp::profile::{Document, Scope};
 use aemp::profile::{Key, nearest};
 
-use super::{Description, Step, Takes, change};
+use super::{Description, Step, Takes, change, set};
 use crate::checking::check;
 use crate::failure::{Failure, meant};
 use crate::layers::effective;
@@ -59,6 +59,39 @@ pub(super) const DEL_BIND: Description = command(
     &["delbind '*:4040'"],
     |line, arguments| delete(line, Key::Binds, arguments),
 );
+pub(super) const ADD_ADVERTISE: Description = command(
+    "addadvertise",
+    "HOST:PORT",
+    "Add an address to publish, in a profile behind those that it inherits; binds stands for those bound, which are not published \
+     beside others without it",
+    &[
+        "addadvertise 198.51.100.7:4140",
+        "profile worker addadvertise 198.51.100.7:4140 addadvertise binds",
+    ],
+    |line, arguments| add(line, Key::Advertise, arguments),
+);
+pub(super) const DEL_ADVERTISE: Description = Description {
+    name: "deladvertise",
+    arguments: "[HOST:PORT]",
+    about: "Take an address to publish away; at the end of a line without one the whole list, as for every key",
+    examples: &[
+        "deladvertise 198.51.100.7:4140",
+        "profile worker deladvertise",
+    ],
+    takes: Takes::AtMost(1),
+    prepare: |line, arguments| match arguments.is_empty() {
+        true => set::delete(line, Key::Advertise).map(Some),
+        false => {
+            // A word that is none is the next command's, which has to stand on a line of its own.
+            check(
+                Key::Advertise,
+                &elements(Key::Advertise, arguments.clone()).into(),
+                None,
+            )?;
+            delete(line, Key::Advertise, arguments)
+        }
+    },
+};
 pub(super) const ADD_SERVICE: Description = command(
     "addservice",
     "NAME|JSON",

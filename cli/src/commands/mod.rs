@@ -80,6 +80,8 @@ pub(crate) const TABLE: &[&Description] = &[
     &list::DEL_SEED,
     &list::ADD_BIND,
     &list::DEL_BIND,
+    &list::ADD_ADVERTISE,
+    &list::DEL_ADVERTISE,
     &list::ADD_SERVICE,
     &list::DEL_SERVICE,
     &run::RUN,
