@@ -24,6 +24,7 @@ macro_rules! chapter {
         #[doc = "[operating.md]: https://docs.rs/crate/aemp/latest/source/docs/operating.md"]
         #[doc = "[operating.md#tls]: https://docs.rs/crate/aemp/latest/source/docs/operating.md"]
         #[doc = "[operating.md#policy]: https://docs.rs/crate/aemp/latest/source/docs/operating.md"]
+        #[doc = "[deploying.md]: https://docs.rs/crate/aemp/latest/source/docs/deploying.md"]
         #[doc = "[observing.md]: https://docs.rs/crate/aemp/latest/source/docs/observing.md"]
         #[doc = "[from-perl.md]: https://docs.rs/crate/aemp/latest/source/docs/from-perl.md"]
         #[doc = "[SECURITY.md]: https://docs.rs/crate/aemp/latest/source/SECURITY.md"]

@@ -41,6 +41,7 @@ impl Shell {
         shell
             .env("PATH", format!("{}:{path}", folder.display()))
             .env("RUST_LOG", "off")
+            .current_dir(home.path(""))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut process = shell.spawn().unwrap();
@@ -196,6 +197,11 @@ async fn the_guide_shows_what_the_command_sees_of_a_program() {
 #[test]
 fn the_page_about_operating_shows_what_its_commands_print() {
     assert_eq!(follow("operating.md"), 34);
+}
+
+#[test]
+fn the_page_about_deploying_makes_its_configurations_by_its_commands() {
+    assert_eq!(follow("deploying.md"), 10);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod terminal;
 
+pub(crate) mod deployment;
 pub(crate) mod http;
 #[path = "../../../tests/common/lines.rs"]
 pub(crate) mod lines;
