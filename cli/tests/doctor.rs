@@ -227,10 +227,7 @@ fn pass_on(listener: TcpListener, to: String) {
 #[test]
 fn through_a_proxy_that_is_advertised_commands_reach_a_node_and_without_the_check_they_do_as_well()
 {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&["--secret-file", &secret, "setsecret"])
-        .succeeds_in_silence();
+    let home = Home::with_secret();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap().to_string();
     home.aemp(&["profile", "seed", "nodeid", "seed", "binds", "127.0.0.1:0"])

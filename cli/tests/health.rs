@@ -162,10 +162,7 @@ fn where_nobody_can_be_asked_the_command_says_why() {
 
 #[test]
 fn a_node_without_seeds_and_one_that_is_its_own_seed_are_ready_by_themselves() {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&["--secret-file", &secret, "setsecret"])
-        .succeeds_in_silence();
+    let home = Home::with_secret();
     let [health, bind, nobody] = [(); 3].map(|()| free_port().to_string());
     let every = format!("*:{health}");
     let bind = format!("127.0.0.1:{bind}");

@@ -18,10 +18,7 @@ async fn program(change: impl FnOnce(NodeBuilder) -> NodeBuilder) -> (Home, Loca
     let jobs = node.port_named("jobs", sink).unwrap();
     let entry = node.directory().register("workers", &jobs, ());
     entry.unwrap().detach();
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&["--secret-file", &secret, "setsecret"])
-        .succeeds_in_silence();
+    let home = Home::with_secret();
     home.aemp(&["seeds", &node.addresses()[0].to_string()])
         .succeeds_in_silence();
     (home, node)

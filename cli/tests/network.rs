@@ -205,10 +205,7 @@ fn the_doctor_finds_what_is_wrong_and_says_what_to_type() {
 
 #[test]
 fn what_json_lacks_is_shown_in_diagnostic_notation_and_with_json_as_an_object() {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&["--secret-file", &secret, "setsecret"])
-        .succeeds_in_silence();
+    let home = Home::with_secret();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bytes = |bytes: &[u8]| Value::Bytes(Box::new(bytes.to_vec().into()));
     let odd = move || {

@@ -3,14 +3,11 @@
 mod common;
 
 use common::Home;
-use common::running::{Running, SECRET};
+use common::running::Running;
 
 /// A home with a secret, and a node called `seed` that was run with `line`.
 fn seed(line: &[&str]) -> (Home, Running) {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&["--secret-file", &secret, "setsecret"])
-        .succeeds_in_silence();
+    let home = Home::with_secret();
     home.aemp(&["binds", "127.0.0.1:0"]).succeeds_in_silence();
     let line = [&["nodeid", "seed"], line].concat();
     let seed = Running::start(&home, &line);

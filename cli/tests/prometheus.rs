@@ -73,10 +73,7 @@ impl Drop for Prometheus {
 #[test]
 #[ignore = "needs prometheus"]
 fn a_real_prometheus_scrapes_a_node_and_finds_its_metrics_well_formed() {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&["--secret-file", &secret, "setsecret"])
-        .succeeds_in_silence();
+    let home = Home::with_secret();
     let at = format!("127.0.0.1:{}", free_port());
     let line = ["nodeid", "seed", "binds", "127.0.0.1:0", "health", &at];
     let seed = Running::start(&home, &line);

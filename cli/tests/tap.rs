@@ -8,15 +8,12 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use common::Home;
-use common::running::{LIMIT, Running, SECRET};
+use common::running::{LIMIT, Running};
 use serde_json::Value as Json;
 
 /// A seed that may be tapped, and one that may not.
 fn nodes() -> (Home, [Running; 2]) {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&["--secret-file", &secret, "setsecret"])
-        .succeeds_in_silence();
+    let home = Home::with_secret();
     let services = r#"["aemp::echo",["aemp::tap",{"size":1000}]]"#;
     let seed = [
         "nodeid",

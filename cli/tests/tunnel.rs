@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::lines;
-use common::running::{LIMIT, SECRET};
+use common::running::LIMIT;
 use common::{Ended, Home};
 use netns::Namespaces;
 
@@ -61,10 +61,7 @@ impl Scene {
             hosts.ip(host, &format!("address add {address}/24 dev eth"));
             hosts.ip(host, "link set eth up");
         }
-        let home = Home::new();
-        let secret = home.write("secret", SECRET);
-        home.aemp(&["--secret-file", &secret, "setsecret"])
-            .succeeds_in_silence();
+        let home = Home::with_secret();
         Self { hosts, home }
     }
 

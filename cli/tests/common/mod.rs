@@ -42,6 +42,15 @@ impl Home {
         Self(home)
     }
 
+    /// One whose configuration has the secret of the tests.
+    pub(crate) fn with_secret() -> Self {
+        let home = Self::new();
+        let secret = home.write("secret", running::SECRET);
+        home.aemp(&["--secret-file", &secret, "setsecret"])
+            .succeeds_in_silence();
+        home
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

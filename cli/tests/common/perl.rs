@@ -43,10 +43,7 @@ impl Perl {
 
     /// A home whose command joins through this node.
     pub(crate) fn home(&self) -> Home {
-        let home = Home::new();
-        let secret = home.write("secret", SECRET);
-        home.aemp(&["--secret-file", &secret, "setsecret"])
-            .succeeds_in_silence();
+        let home = Home::with_secret();
         home.aemp(&[
             "auth_accept",
             "hmac_sha3_512,cleartext",

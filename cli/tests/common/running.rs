@@ -97,10 +97,7 @@ impl Drop for Running {
 
 /// Three nodes with an echo service each.
 pub(crate) fn network() -> (Home, [Running; 3]) {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&["--secret-file", &secret, "setsecret"])
-        .succeeds_in_silence();
+    let home = Home::with_secret();
     let services = r#"["aemp::echo"]"#;
     let bind = "127.0.0.1:0";
     home.aemp(&["services", services, "binds", bind])
