@@ -184,6 +184,13 @@ fn a_node_without_seeds_and_one_that_is_its_own_seed_are_ready_by_themselves() {
             assert_eq!(http::get(&format!("[::1]:{health}"), "/live").status, 200);
         }
         home.aemp(&["health", "p"]).succeeds();
+        // So it is of one that starts anew in the same process.
+        let restart = [
+            "profile", "q", "nodeid", "q", "seeds", &bind, "restart", "p",
+        ];
+        home.aemp(&restart).succeeds_in_silence();
+        running.line(|line| line.starts_with("ready p "));
+        until(&at, "/ready", |answer| answer.status == 200);
         running.signal("-TERM");
         assert_eq!(running.end(), Some(0));
         assert!(TcpStream::connect(&at).is_err());

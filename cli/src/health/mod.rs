@@ -118,7 +118,7 @@ impl Health {
                 Check::new("node", Err(String::from(why)))
             }
         };
-        let shards = self.turns.check(&self.node.stats().shards);
+        let shards = self.turns.check(|| self.node.stats().shards);
         [node, Check::new("shards", shards)]
     }
 

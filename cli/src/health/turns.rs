@@ -74,24 +74,26 @@ impl Turns {
         }
     }
 
-    /// What is found of the shards, of which these are the statistics.
-    pub(super) fn check(&self, stats: &[ShardStats]) -> Result<String, String> {
-        let late = self.idle.iter().enumerate();
-        let late = late.map(|(shard, idle)| (shard, idle.load(Ordering::Relaxed)));
-        let late: Vec<String> = late
+    /// What is found of the shards. Their statistics are read only if one gets nothing done.
+    pub(super) fn check(&self, stats: impl FnOnce() -> Vec<ShardStats>) -> Result<String, String> {
+        let idle = self.idle.iter().map(|idle| idle.load(Ordering::Relaxed));
+        let late: Vec<(usize, u32)> = idle
+            .enumerate()
             .filter(|(_, idle)| *idle >= LIMIT)
-            .map(|(shard, idle)| {
-                let queued = stats.get(shard).map_or(0, |stats| stats.queued);
-                let time = self.interval * idle;
-                format!("shard {shard} has done nothing for {time:?}, and {queued} operations wait")
-            })
             .collect();
-        match late.is_empty() {
-            true => Ok(format!("all {} turn", self.count())),
-            false => Err(format!(
-                "{}: a handler blocks, which the log names",
-                late.join("; ")
-            )),
+        if late.is_empty() {
+            return Ok(format!("all {} turn", self.count()));
         }
+        let stats = stats();
+        let late = late.into_iter().map(|(shard, idle)| {
+            let queued = stats.get(shard).map_or(0, |stats| stats.queued);
+            let time = self.interval * idle;
+            format!("shard {shard} has done nothing for {time:?}, and {queued} operations wait")
+        });
+        let late: Vec<String> = late.collect();
+        Err(format!(
+            "{}: a handler blocks, which the log names",
+            late.join("; ")
+        ))
     }
 }
