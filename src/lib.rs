@@ -95,7 +95,7 @@ pub use aemp_core::{
     Supervisor, Tell, Text, TimerGuard, TypedPort, Unhandled, Value, Values, reason, routes, typed,
 };
 #[doc(inline)]
-pub use aemp_core::{codec, handshake, policy, protocol, settings, transport};
+pub use aemp_core::{codec, handshake, policy, protocol, settings, trace, transport};
 
 #[cfg(feature = "cbor")]
 #[doc(inline)]

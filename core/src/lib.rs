@@ -140,6 +140,13 @@ pub mod schema {
 #[doc(inline)]
 pub use aemp_proto::protocol;
 
+/// Traces across nodes: the [`Propagator`](trace::Propagator) of a node, and the context that goes along with a message.
+pub mod trace {
+    pub use crate::traffic::Propagator;
+    #[doc(inline)]
+    pub use aemp_proto::node_protocol::TraceContext;
+}
+
 /// [`Value`]: the dynamic data model of messages: all of CBOR (RFC 8949). JSON covers a part of it; a value that JSON
 /// cannot carry exactly is refused when a message is encoded, and never changed.
 pub mod value {

@@ -1,7 +1,11 @@
 //! Peers without a certificate: refused, unless `tls_anon` is accepted, and marked then.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aemp::handshake::AuthMethod;
-use aemp::{LocalNode, NodeBuilder};
+use aemp::trace::{Propagator, TraceContext};
+use aemp::{LocalNode, NodeBuilder, PortId};
 
 use crate::certificates::{Made, own, plain};
 use crate::log::Log;
@@ -81,6 +85,42 @@ async fn an_anonymous_peer_may_send_to_ports_and_nothing_else() {
     }
     let link = &a.stats().connections[0];
     assert_eq!(link.refused, requests.len() as u64);
+}
+
+/// A propagator that begins no trace, and counts the messages whose trace it continues.
+#[derive(Clone, Default)]
+struct Continued(Arc<AtomicUsize>);
+
+impl Propagator for Continued {
+    fn inject(&self) -> Option<TraceContext> {
+        None
+    }
+
+    fn span(&self, _: &TraceContext, _: &PortId) -> tracing::Span {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        tracing::Span::none()
+    }
+}
+
+#[tokio::test]
+async fn the_message_of_an_anonymous_peer_belongs_to_no_trace() {
+    let made = own("aemp", plain);
+    let continued = Continued::default();
+    let node = node("a", &made.pem([])).propagator(continued.clone());
+    let (a, address) = listen(accepting(node)).await;
+    let mut stranger = Stranger::dial(&address, "anonymous/x", None).await.unwrap();
+    stranger.say("tls_anon;;json\n").await;
+    stranger.line().await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    stranger
+        .say(&format!(r#"["","aemp::trace","{parent}"]"#))
+        .await;
+    stranger
+        .say(r#"["echo","echo","hello","anonymous/x#me"]"#)
+        .await;
+    stranger.until(r#"["me","hello"]"#).await;
+    assert_eq!(continued.0.load(Ordering::Relaxed), 0);
+    assert_eq!(a.stats().connections[0].unknown_requests, 1);
 }
 
 #[tokio::test]

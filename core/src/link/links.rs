@@ -100,6 +100,8 @@ pub(crate) struct Choices {
     pub(crate) tls: Option<Arc<dyn Secure>>,
     pub(crate) dial_policy: DialPolicy,
     pub(crate) policy: Arc<dyn Policy>,
+    /// The node has a propagator.
+    pub(crate) reads_traces: bool,
     pub(crate) entropy: Entropy,
 }
 
@@ -113,11 +115,13 @@ impl Links {
             tls,
             dial_policy,
             policy,
+            reads_traces,
             entropy,
         } = choices;
         let config = &network.config;
         let mut settings = settings(network.id.clone(), secret, config, &codecs, tls.is_some());
         settings.secret_accept = secret_accept;
+        settings.reads_traces = reads_traces;
         Arc::new(Self {
             host,
             settings: Arc::new(settings),

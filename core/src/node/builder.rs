@@ -23,6 +23,7 @@ use crate::guard;
 use crate::link::{self, Choices, DialPolicy};
 use crate::policy::{Policy, Rules};
 use crate::settings::{SecretSource, Settings};
+use crate::trace::Propagator;
 use crate::transport::{Secure, Transport, Transports};
 use crate::{Address, NodeId, peer};
 
@@ -56,6 +57,7 @@ pub struct NodeBuilder {
     pub(super) tls_loader: Option<TlsLoader>,
     dial_policy: DialPolicy,
     policy: Option<Arc<dyn Policy>>,
+    propagator: Option<Arc<dyn Propagator>>,
     entropy: Option<Entropy>,
     clock: Clock,
     on_start: Vec<OnStart>,
@@ -91,6 +93,7 @@ impl NodeBuilder {
             tls_loader: None,
             dial_policy: Box::new(|_| true),
             policy: None,
+            propagator: None,
             entropy: None,
             clock: Arc::new(SystemTime::now),
             on_start: Vec::new(),
@@ -256,6 +259,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Carries the traces of the program along with messages, within this node and to peers that have a propagator as well:
+    /// see [`Propagator`]. Without one, which is the default, a message costs nothing for it.
+    pub fn propagator(mut self, propagator: impl Propagator + 'static) -> Self {
+        self.propagator = Some(Arc::new(propagator));
+        self
+    }
+
     /// Changes the settings that have defaults.
     pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.settings.config);
@@ -346,8 +356,10 @@ impl NodeBuilder {
                 tls,
                 dial_policy: self.dial_policy,
                 policy: self.policy.unwrap_or_else(|| Arc::new(settings.rules)),
+                reads_traces: self.propagator.is_some(),
                 entropy,
             },
+            propagator: self.propagator,
             clock: self.clock,
             runtime,
         };

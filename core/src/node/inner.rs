@@ -11,6 +11,7 @@ use aemp_proto::id::is_reply;
 use aemp_proto::{abridged, not_encoded};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, oneshot};
+use tracing::Span;
 
 use super::functions::Functions;
 use super::local::StopGuard;
@@ -20,6 +21,7 @@ use crate::allowance::log_within;
 use crate::codec::{EncodeError, Frame};
 use crate::config::Config;
 use crate::error::{NameError, SendError};
+use crate::guard;
 use crate::id::ParseIdError;
 use crate::lifecycle::Lifecycle;
 use crate::link::{Choices, Links};
@@ -28,6 +30,7 @@ use crate::monitor::{Action, ActionKind, IntoAction, Monitor};
 use crate::peer::{Network, Peer, SpawnPermit, cache_last, take_last};
 use crate::port::{Inboxes, ShardPort, ToPort};
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
+use crate::trace::{Propagator, TraceContext};
 use crate::traffic::NodeEvent;
 use crate::{Address, Excerpt, NodeId, PortId, PortName, Reason, Report, reason};
 
@@ -50,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) directory: Driver,
     pub(crate) inboxes: Inboxes,
     pub(super) names: Names,
+    propagator: Option<Arc<dyn Propagator>>,
     /// See [`NodeStats::misaddressed`].
     misaddressed: AtomicU64,
 }
@@ -63,6 +67,7 @@ pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) choices: Choices,
     pub(super) clock: Clock,
+    pub(super) propagator: Option<Arc<dyn Propagator>>,
     pub(super) runtime: Handle,
 }
 
@@ -76,6 +81,7 @@ impl Inner {
             config,
             choices,
             clock,
+            propagator,
             runtime,
         } = parts;
         let config = Arc::new(config);
@@ -107,6 +113,7 @@ impl Inner {
                 addresses: Mutex::default(),
                 stop_guard: Mutex::default(),
                 names,
+                propagator,
                 misaddressed: AtomicU64::new(0),
             }
         })
@@ -233,7 +240,9 @@ impl Inner {
         M: IntoMessage + Send + 'static,
     {
         match self.moves_to(to) {
-            true => self.shards.deliver_moved(to.port(), message),
+            true => self
+                .shards
+                .deliver_moved(to.port(), message, self.trace(to.port())),
             false => self.send(to, message),
         }
     }
@@ -246,8 +255,29 @@ impl Inner {
         if !self.moves_to(to) {
             return self.try_send(to, message, None);
         }
-        self.shards.deliver_moved(to.port(), message);
+        self.shards
+            .deliver_moved(to.port(), message, self.trace(to.port()));
         Ok(())
+    }
+
+    /// The trace of the code that sends a message to `port`.
+    #[inline]
+    fn trace(&self, port: &PortName) -> Option<Box<TraceContext>> {
+        inject(&**self.propagator.as_ref()?, port)
+    }
+
+    /// Whether messages carry traces.
+    pub(crate) fn has_propagator(&self) -> bool {
+        self.propagator.is_some()
+    }
+
+    /// The span in which a message to `port` is handled; disabled without a context.
+    pub(crate) fn span(&self, context: Option<&TraceContext>, port: &PortName) -> Span {
+        let (Some(context), Some(propagator)) = (context, &self.propagator) else {
+            return Span::none();
+        };
+        let port = PortId::new(self.id.clone(), port.clone());
+        guard::run(|| propagator.span(context, &port)).unwrap_or_else(|_| Span::none())
     }
 
     /// Whether a typed message to `to` moves as the value that it is. The node port has no type.
@@ -280,7 +310,11 @@ impl Inner {
         };
         if to.node() != &self.id {
             let frame = Frame::with_body(to.port().as_str(), message.outgoing()).with_reply(reply);
-            return self.with_peer(to.node(), |peer| peer.send(&frame));
+            let context = self.trace(to.port());
+            return self.with_peer(to.node(), |peer| match context {
+                None => peer.send(&frame),
+                Some(context) => peer.send_traced(context, &frame),
+            });
         }
         let mut message = message.into_message().map_err(refused)?;
         if let Some(reply) = reply {
@@ -288,7 +322,10 @@ impl Inner {
                 .push(reply.to_string())
                 .map_err(|error| refused(EncodeError::serialize(error.to_string())))?;
         }
-        self.shards.deliver(to.port(), message);
+        match self.trace(to.port()) {
+            None => self.shards.deliver(to.port(), message),
+            Some(context) => self.shards.deliver_traced(to.port(), message, context),
+        }
         Ok(())
     }
 
@@ -475,6 +512,16 @@ impl Inner {
             None => broadcast::channel(1).1,
         }
     }
+}
+
+/// The trace of the code that sends a message to `port`. None for an answer: its receiver has a span of its own.
+#[cold]
+fn inject(propagator: &dyn Propagator, port: &PortName) -> Option<Box<TraceContext>> {
+    if is_reply(port) {
+        return None;
+    }
+    let context = guard::run(|| propagator.inject());
+    context.unwrap_or_default().map(Box::new)
 }
 
 /// The message of a [`Notify`](crate::Notify), with the reason appended.

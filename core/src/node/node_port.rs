@@ -8,7 +8,7 @@ use aemp_proto::faulty;
 use aemp_proto::id::is_reply;
 use aemp_proto::message::{cost_of, values_and_wire};
 use aemp_proto::node_protocol::{
-    Elements, Malformed, Reply, Request, causes_sending, is_question, is_word,
+    Elements, Malformed, Reply, Request, TRACE, causes_sending, is_question, is_word,
 };
 
 use super::permit::{action_of, is_permitted, permit, permit_directory, refusal};
@@ -69,6 +69,8 @@ pub(super) fn handle(
     batch: &mut Batch,
     mut deferred: Option<&mut DeferredRequests>,
 ) -> Result<(), String> {
+    // Of this request, unless it was deferred: then the context is of a later message.
+    let context = deferred.as_ref().and_then(|_| batch.take_context());
     let (values, wire) = match values_and_wire(message) {
         Ok(parts) => parts,
         Err(error) => {
@@ -92,7 +94,12 @@ pub(super) fn handle(
         }
     }
     match Request::parse(values, wire) {
-        Ok(request) => execute(node, from, request, batch, deferred),
+        Ok(request) => {
+            let runs_code = matches!(&request, Request::Call(..) | Request::Spawn { .. });
+            let context = context.as_deref().filter(|_| runs_code);
+            let span = node.span(context, &PortName::NODE_PORT);
+            span.in_scope(|| execute(node, from, request, batch, deferred))
+        }
         Err(malformed) => {
             log_within!(from, WARN, target: "aemp::node", %from, "{malformed}");
             if let Sender::Peer(peer, link) = from {
@@ -157,8 +164,8 @@ fn execute(
         Request::Relay(to, elements) => relay(node, from, &to, elements, batch),
         Request::Can(name, reply) => {
             let may_call = || is_permitted(node, from, &Action::Call(&name));
-            let is_known =
-                is_word(&name) || (node.functions.callable(&name).is_some() && may_call());
+            let is_known = is_word(&name) && (name != TRACE || node.has_propagator())
+                || (node.functions.callable(&name).is_some() && may_call());
             // AnyEvent::MP's true and false.
             let result = Value::from(if is_known { "1" } else { "" });
             answer(node, from, reply, batch, [result]);
@@ -188,6 +195,14 @@ fn execute(
                 peer.count_odd(link.generation());
             }
         }
+        Request::Trace(context) => match from {
+            // A stranger decides neither whose trace a message is nor whether it is recorded.
+            Sender::Peer(_, link) if node.has_propagator() && !link.is_anonymous() => {
+                batch.set_context(context);
+            }
+            Sender::Peer(peer, link) => peer.count_odd(link.generation()),
+            Sender::Local => {}
+        },
         Request::Directory(name, arguments) => {
             directory_request(node, from, &name, arguments, deferred)
         }

@@ -30,7 +30,8 @@ pub(super) fn action_of(request: &Request) -> Option<Action<'_>> {
         | Request::Died(..)
         | Request::Can(..)
         | Request::Time { .. }
-        | Request::Alive(_) => None,
+        | Request::Alive(_)
+        | Request::Trace(_) => None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::codec::{
     Capabilities, Codec, DecodeError, EncodeError, Encoder, Found, Frame, Limits, PeerInfo, guarded,
 };
 use crate::message::Values;
+use crate::trace::TraceContext;
 use crate::traffic::{ConnectionInfo, Taps, Traffic};
 use crate::{Excerpt, PortName, Value};
 
@@ -113,6 +114,47 @@ impl peer::Connection for Connection {
     #[inline]
     fn encode(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), EncodeError> {
         let start = out.len();
+        self.write(frame, out)?;
+        self.count(&out[start..]);
+        Ok(())
+    }
+
+    fn encode_traced(
+        &mut self,
+        context: &TraceContext,
+        frame: &Frame<'_>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        if !self.info.reads_traces() {
+            return self.encode(frame, out);
+        }
+        let start = out.len();
+        if self
+            .write(&Frame::new("", &context.to_request()), out)
+            .is_err()
+        {
+            // No message is refused because of its trace, where messages are limited to less than a context, for example.
+            out.truncate(start);
+        }
+        let message = out.len();
+        self.write(frame, out)?;
+        if message > start {
+            self.count(&out[start..message]);
+        }
+        self.count(&out[message..]);
+        Ok(())
+    }
+
+    fn fit(&self, elements: &[Value]) -> Values {
+        self.capabilities.to_lossy(elements)
+    }
+}
+
+impl Connection {
+    /// Appends a message to `out`.
+    #[inline(always)]
+    fn write(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), EncodeError> {
+        let start = out.len();
         encode(
             frame,
             &self.encoder,
@@ -124,19 +166,20 @@ impl peer::Connection for Connection {
         if len > self.limits.message_size.min(self.limits.items) {
             self.check(&out[start..])?;
         }
-        self.sent.messages += 1;
-        self.sent.bytes += len as u64;
         if len >= MAYBE_TOO_LARGE {
             self.remember_large(frame.port, len);
-        }
-        if self.taps.is_on() {
-            self.taps.sent(&self.info, &*self.codec, &out[start..]);
         }
         Ok(())
     }
 
-    fn fit(&self, elements: &[Value]) -> Values {
-        self.capabilities.to_lossy(elements)
+    /// Counts an encoded message, and shows it to the taps.
+    #[inline(always)]
+    fn count(&mut self, message: &[u8]) {
+        self.sent.messages += 1;
+        self.sent.bytes += message.len() as u64;
+        if self.taps.is_on() {
+            self.taps.sent(&self.info, &*self.codec, message);
+        }
     }
 }
 

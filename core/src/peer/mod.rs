@@ -35,6 +35,7 @@ use crate::guard;
 use crate::message::Values;
 use crate::monitor::{Action, Monitor, Monitored};
 use crate::shard::{Item, Op, RemoteWatcher, UnwatchCount};
+use crate::trace::TraceContext;
 use crate::traffic::{ConnectionInfo, NodeEvent};
 use crate::watchdog::{clear_lifo_slot, defer_wake};
 use crate::{Excerpt, LogAllowance, NodeId, PortName, Reason};
@@ -265,10 +266,28 @@ impl Peer {
             true => Err(EncodeError::Nested),
             false => self.with_machine(|machine| machine.send(frame)),
         };
-        sent.map_err(|error| SendError::Encode {
+        sent.map_err(|error| self.not_encoded(frame, error))
+    }
+
+    fn not_encoded(&self, frame: &Frame<'_>, error: EncodeError) -> SendError {
+        SendError::Encode {
             to: self.id.port(frame.port),
             error,
-        })
+        }
+    }
+
+    /// Sends a message with the trace that it belongs to; otherwise as [`send`](Self::send).
+    #[cold]
+    pub(crate) fn send_traced(
+        self: &Arc<Self>,
+        context: Box<TraceContext>,
+        frame: &Frame<'_>,
+    ) -> Result<(), SendError> {
+        let sent = match is_held() {
+            true => Err(EncodeError::Nested),
+            false => self.with_machine(|machine| machine.send_traced(context, frame)),
+        };
+        sent.map_err(|error| self.not_encoded(frame, error))
     }
 
     /// Relays a message for another node. The message is sent unchanged or not at all.

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::fmt::Display;
 use std::future::{Future, IntoFuture};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
+use tracing::{Instrument, Span};
 
 use super::outcome::Outcome as _;
 use super::{Handler, Outcome, Port, PortRef, ReplyTo, SendFrom, ToPort, Unhandled, sealed};
@@ -61,6 +63,9 @@ impl fmt::Debug for Context<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// A future of a port, of one type for all: with a span it is compiled once.
+type Erased = Pin<Box<dyn Future<Output = Result<(), Reason>> + Send>>;
 
 /// The tasks, monitors and timers of a port, which end with it.
 #[derive(Default)]
@@ -186,22 +191,39 @@ impl<'a> Context<'a> {
         self.node.add_port(port)
     }
 
-    /// Runs `future` as part of this port: its error or panic kills the port, and the port's death aborts it.
+    /// Runs `future` as part of this port: its error or panic kills the port, and the port's death aborts it. On a node with
+    /// a [`propagator`](crate::NodeBuilder::propagator) it runs in the current span.
     #[doc(alias = "psub")]
     pub fn spawn<F>(&mut self, future: F)
     where
         F: Future + Send + 'static,
         F::Output: Outcome,
     {
+        // The output is the program's value as well.
+        let future = async { future.await.into_result() };
+        let task = match self.node.has_propagator() {
+            false => self.start(future),
+            true => {
+                let future: Erased = Box::pin(future);
+                self.start(future.in_current_span())
+            }
+        };
+        self.owned().tasks.push(task.abort_handle());
+    }
+
+    /// Starts the task of a future. Guarded from here on: the task may be dropped before its first poll.
+    #[inline]
+    fn start<F>(&self, future: F) -> JoinHandle<()>
+    where
+        F: Future<Output = Result<(), Reason>> + Send + 'static,
+    {
         let (node, port) = (self.node.clone(), self.port.clone());
-        // The output is the program's value as well. Guarded from here on: the task may be dropped before its first poll.
-        let future = guard::complete(async { future.await.into_result() });
-        let task = self.node.life.runtime.spawn(async move {
+        let future = guard::complete(future);
+        self.node.life.runtime.spawn(async move {
             if let Err(reason) = future.await.unwrap_or_else(|panic| Err(panic.into())) {
                 node.shards.kill(port, reason);
             }
-        });
-        self.owned().tasks.push(task.abort_handle());
+        })
     }
 
     /// Awaits `future` as part of this port, and then calls `handler` with its output, between two messages of the port
@@ -235,7 +257,12 @@ impl<'a> Context<'a> {
         let (node, port) = (self.node.clone(), self.port.clone());
         self.spawn(async move {
             let output = future.await;
-            let run = move |cx: &mut Context<'_>| handler(cx, output).into_result();
+            // That of this future, which is the handler's as well.
+            let span = node.has_propagator().then(Span::current);
+            let run = move |cx: &mut Context<'_>| {
+                let _entered = span.as_ref().map(Span::enter);
+                handler(cx, output).into_result()
+            };
             node.shards.run(port, Box::new(run));
         });
     }

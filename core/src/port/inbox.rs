@@ -13,11 +13,13 @@ use async_trait::async_trait;
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
+use tracing::Span;
 
 use super::{Context, Pool, PortRef, ShardPort, Unhandled};
 use crate::guard;
 use crate::node::Inner;
 use crate::runtime::wait_until;
+use crate::trace::TraceContext;
 use crate::watchdog::defer_wake;
 use crate::{Message, ParseError, PortId, PortName, Reason, reason};
 
@@ -114,10 +116,17 @@ struct Marks {
     bytes: usize,
 }
 
+/// A message, and the trace that it belongs to.
+type Received<M> = (M, Option<Box<TraceContext>>);
+
 struct State<M> {
     /// The messages, each with its cost in bytes.
     waiting: VecDeque<(M, usize)>,
     bytes: usize,
+    /// Messages that were taken so far.
+    taken: u64,
+    /// The traces of waiting messages, each with the number of its message.
+    contexts: VecDeque<(u64, Box<TraceContext>)>,
     dropped: u64,
     dead: bool,
     /// The waker of the task that awaits the next message.
@@ -138,6 +147,8 @@ impl<M> Shared<M> {
         let state = State {
             waiting: VecDeque::new(),
             bytes: 0,
+            taken: 0,
+            contexts: VecDeque::new(),
             dropped: 0,
             dead: false,
             waker: None,
@@ -154,19 +165,22 @@ impl<M> Shared<M> {
     }
 
     /// The next message, if one is waiting.
-    fn take(&self) -> Option<M> {
+    fn take(&self) -> Option<Received<M>> {
         let mut state = self.lock();
         self.take_of(&mut state)
     }
 
-    fn take_of(&self, state: &mut State<M>) -> Option<M> {
+    fn take_of(&self, state: &mut State<M>) -> Option<Received<M>> {
         let was_below = state.is_below(self.marks);
         let (message, cost) = state.waiting.pop_front()?;
         state.bytes -= cost;
         if !was_below && state.is_below(self.marks) {
             self.lowered.notify_waiters();
         }
-        Some(message)
+        state.taken += 1;
+        let taken = state.taken;
+        let context = state.contexts.pop_front_if(|(number, _)| *number == taken);
+        Some((message, context.map(|(_, context)| context)))
     }
 
     /// Releases the lock and wakes the task that awaits a message.
@@ -247,6 +261,7 @@ impl<M: Send + 'static> Inbox<M> {
             bounds,
             parse,
             cost,
+            next: None,
         });
         node.inboxes
             .lock()
@@ -275,13 +290,37 @@ impl<M> Inbox<M> {
     /// # Cancel safety
     /// Dropping the future loses no message.
     pub async fn recv(&mut self) -> Option<M> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+        let received = poll_fn(|cx| self.poll_recv(cx)).await;
+        received.map(|(message, _)| message)
     }
 
-    fn poll_recv(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Option<M>> {
+    /// The next message, as [`recv`](Self::recv) returns it, with a span of the trace that it belongs to; see
+    /// [`Propagator`](crate::trace::Propagator). The span is disabled if the message belongs to none.
+    ///
+    /// ```
+    /// # async fn handle(message: aemp::Message) {}
+    /// # async fn example(node: aemp::LocalNode) {
+    /// use tracing::Instrument;
+    ///
+    /// let mut inbox = node.inbox();
+    /// while let Some((message, span)) = inbox.recv_traced().await {
+    ///     handle(message).instrument(span).await;
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no message.
+    pub async fn recv_traced(&mut self) -> Option<(M, Span)> {
+        let (message, context) = poll_fn(|cx| self.poll_recv(cx)).await?;
+        let span = self.node.span(context.as_deref(), self.id().port());
+        Some((message, span))
+    }
+
+    fn poll_recv(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Option<Received<M>>> {
         let mut state = self.shared.lock();
-        if let Some(message) = self.shared.take_of(&mut state) {
-            return Poll::Ready(Some(message));
+        if let Some(received) = self.shared.take_of(&mut state) {
+            return Poll::Ready(Some(received));
         }
         if state.dead {
             return Poll::Ready(None);
@@ -297,7 +336,8 @@ impl<M> Inbox<M> {
 
     /// The next message, if one is waiting.
     pub fn try_recv(&mut self) -> Option<M> {
-        self.shared.take()
+        let received = self.shared.take();
+        received.map(|(message, _)| message)
     }
 }
 
@@ -309,7 +349,8 @@ impl<M> Stream for Inbox<M> {
         self: Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_recv(cx)
+        let received = self.get_mut().poll_recv(cx);
+        received.map(|received| received.map(|(message, _)| message))
     }
 }
 
@@ -336,11 +377,19 @@ struct Receiver<M> {
     parse: Parse<M>,
     /// The bytes that a moved message keeps alive.
     cost: fn(&M) -> usize,
+    /// The trace of the message that comes next.
+    next: Option<Box<TraceContext>>,
 }
 
 impl<M> Receiver<M> {
     /// Adds a message that keeps about `cost` bytes alive.
-    fn add(&mut self, message: M, cost: usize) -> Result<(), Reason> {
+    fn add(
+        &mut self,
+        message: M,
+        cost: usize,
+        context: Option<Box<TraceContext>>,
+    ) -> Result<(), Reason> {
+        let cost = cost + context.as_ref().map_or(0, |context| context.memory());
         let InboxConfig {
             messages,
             bytes,
@@ -361,6 +410,10 @@ impl<M> Receiver<M> {
         }
         state.bytes = size;
         state.waiting.push_back((message, cost));
+        if let Some(context) = context {
+            let number = state.taken + state.waiting.len() as u64;
+            state.contexts.push_back((number, context));
+        }
         Shared::wake(state);
         Ok(())
     }
@@ -368,9 +421,10 @@ impl<M> Receiver<M> {
 
 impl<M: Send + 'static> ShardPort for Receiver<M> {
     fn receive(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), Reason> {
+        let context = self.next.take();
         let cost = cost_of_message(&message);
         match (self.parse)(message) {
-            Ok(message) => self.add(message, cost),
+            Ok(message) => self.add(message, cost, context),
             Err(error) => cx.unhandled(self.bounds.unhandled, error),
         }
     }
@@ -382,7 +436,13 @@ impl<M: Send + 'static> ShardPort for Receiver<M> {
     ) -> Option<Result<(), Reason>> {
         let message = pool.of::<M>()?.pop_front()?;
         let cost = (self.cost)(&message);
-        Some(self.add(message, cost))
+        let context = self.next.take();
+        Some(self.add(message, cost, context))
+    }
+
+    fn keep_context(&mut self, context: Box<TraceContext>) -> Option<Box<TraceContext>> {
+        self.next = Some(context);
+        None
     }
 
     fn queued(&self) -> usize {

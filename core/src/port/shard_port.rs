@@ -1,6 +1,7 @@
 //! `ShardPort`: a port as its shard runs it.
 
 use super::{Context, Pool, Port};
+use crate::trace::TraceContext;
 use crate::{Message, Reason};
 
 /// A port as its shard runs it: a [`Port`] of the program, or one of this crate, which may take the values of typed
@@ -21,6 +22,12 @@ pub(crate) trait ShardPort: Send {
     ) -> Option<Result<(), Reason>> {
         let _ = (cx, pool);
         None
+    }
+
+    /// Keeps the trace of the message that comes next, if the port does not handle messages when they come. Otherwise returns
+    /// it, and the message is handled in a span of that trace.
+    fn keep_context(&mut self, context: Box<TraceContext>) -> Option<Box<TraceContext>> {
+        Some(context)
     }
 
     fn stop(&mut self, cx: &mut Context<'_>, reason: &Reason) {

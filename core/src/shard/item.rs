@@ -16,6 +16,7 @@ use crate::guard;
 use crate::message::{IntoMessage, Values};
 use crate::monitor::Action;
 use crate::port::{Context, ShardPort};
+use crate::trace::TraceContext;
 use crate::{Message, PortName, Reason, Value, message::RawMessage};
 
 /// Items in a full chunk, and also values in one. A queue that grows by chunks copies nothing, and recycled chunks are
@@ -88,6 +89,10 @@ pub(crate) enum Op {
     Wire { times: u32, at: u32, left: u32 },
     /// A long message from a peer, which refers to its part of the receive buffer.
     LongWire(RawMessage),
+    /// Enters a span of this trace for the next message of the chunk, which is to the same port.
+    Enter(Box<TraceContext>),
+    /// Exits that span. Directly behind the message, so that none that follows shares its item.
+    Exit,
     /// The source of the short messages that follow.
     From(Box<Source>),
     /// Starts the port.
@@ -191,6 +196,18 @@ impl Chunk {
     pub(super) fn push(&mut self, item: Item) {
         self.count += 1;
         self.items.push(item);
+    }
+
+    /// The message for `port` that is added next belongs to a trace. Then call [`exit`](Self::exit).
+    #[cold]
+    pub(super) fn enter(&mut self, port: &PortName, context: Box<TraceContext>) {
+        self.items.push(Item::new(port.clone(), Op::Enter(context)));
+    }
+
+    /// Later messages do not belong to that trace.
+    #[cold]
+    pub(super) fn exit(&mut self) {
+        self.items.push(Item::new(PortName::NODE_PORT, Op::Exit));
     }
 
     /// Adds a message for `port`.

@@ -31,6 +31,7 @@ use crate::guard;
 use crate::message::IntoMessage;
 use crate::monitor::Monitored;
 use crate::port::ShardPort;
+use crate::trace::TraceContext;
 use crate::{Message, PortName, Reason};
 
 use item::Chunk;
@@ -111,14 +112,32 @@ impl Shards {
         }
     }
 
-    /// The same for a message that moves as the Rust value that it is.
+    /// The same for a message that belongs to a trace.
+    #[cold]
+    pub(crate) fn deliver_traced(
+        &self,
+        port: &PortName,
+        message: Message,
+        context: Box<TraceContext>,
+    ) {
+        let queue = self.queue_of(port);
+        if !queue.deliver_traced(port, message, context, || self.has_room(queue, port)) {
+            self.kill_without_room(queue, port);
+        }
+    }
+
+    /// The same for a message that moves as the Rust value that it is, and may belong to a trace.
     #[inline]
-    pub(crate) fn deliver_moved<M>(&self, port: &PortName, message: M)
-    where
+    pub(crate) fn deliver_moved<M>(
+        &self,
+        port: &PortName,
+        message: M,
+        context: Option<Box<TraceContext>>,
+    ) where
         M: IntoMessage + Send + 'static,
     {
         let queue = self.queue_of(port);
-        if !queue.deliver_moved(port, message, || self.has_room(queue, port)) {
+        if !queue.deliver_moved(port, message, context, || self.has_room(queue, port)) {
             self.kill_without_room(queue, port);
         }
     }
@@ -189,6 +208,8 @@ pub(crate) struct Batch {
     parts: Box<[Part]>,
     /// The shard of the last message that was found in the connection's buffer.
     last: usize,
+    /// The trace of the next message that is found there.
+    context: Option<Box<TraceContext>>,
 }
 
 /// The part of a batch for one shard.
@@ -208,6 +229,7 @@ impl Batch {
             shards,
             parts,
             last: 0,
+            context: None,
         }
     }
 
@@ -222,7 +244,32 @@ impl Batch {
     #[inline]
     pub(crate) fn deliver(&mut self, port: &PortName, message: Message) {
         self.last = self.shards.of(port);
-        self.add_message(port, message);
+        match self.context.take() {
+            None => self.add_message(port, message),
+            Some(context) => self.add_traced(port, message, context),
+        }
+    }
+
+    /// Sets the trace of the next message that is found in the connection's buffer. It is taken by that message, or by
+    /// [`take_context`](Self::take_context).
+    pub(crate) fn set_context(&mut self, context: Box<TraceContext>) {
+        self.context = Some(context);
+    }
+
+    /// The trace of the message that was found in the connection's buffer.
+    pub(crate) fn take_context(&mut self) -> Option<Box<TraceContext>> {
+        self.context.take()
+    }
+
+    #[cold]
+    fn add_traced(&mut self, port: &PortName, message: Message, context: Box<TraceContext>) {
+        let bytes = 3 * size_of::<Item>() + port.as_str().len() + cost_of_message(&message);
+        let bytes = bytes + context.memory();
+        self.add(self.last, bytes, |items| {
+            items.enter(port, context);
+            items.deliver(port, message);
+            items.exit();
+        });
     }
 
     /// Adds a message for `port` that was caused by a request and was not itself found in the buffer.
@@ -239,6 +286,9 @@ impl Batch {
         // message does not come here.
         if !Prefix::of(&message).again {
             self.last = self.shards.of(message.port());
+        }
+        if let Some(context) = self.context.take() {
+            return self.add_traced(message.port(), message.to_message(), context);
         }
         let bytes = size_of::<Item>() + size_of::<Message>() + message.bytes().len();
         self.add(self.last, bytes, |items| items.incoming(message));

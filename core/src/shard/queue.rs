@@ -15,6 +15,7 @@ use super::item::Chunk;
 use super::outstanding::Outstanding;
 use super::{Item, Op, ShardStats};
 use crate::message::IntoMessage;
+use crate::trace::TraceContext;
 use crate::watchdog::{clear_lifo_slot, defer_wake};
 use crate::{Message, PortName};
 
@@ -226,19 +227,47 @@ impl Queue {
         !matches!(added, Err(Refused::NoRoom(_)))
     }
 
-    /// The same for a message that moves as the value that it is.
+    /// The same for a message that belongs to a trace.
+    pub(super) fn deliver_traced(
+        &self,
+        port: &PortName,
+        message: Message,
+        context: Box<TraceContext>,
+        has_room: impl FnOnce() -> bool,
+    ) -> bool {
+        let cost = cost_of_message(&message) + context.memory();
+        let traced = (message, context);
+        let added = self.add(traced, has_room, |chunk, (message, context)| {
+            chunk.local += cost;
+            chunk.enter(port, context);
+            chunk.deliver(port, message);
+            chunk.exit();
+        });
+        !matches!(added, Err(Refused::NoRoom(_)))
+    }
+
+    /// The same for a message that moves as the value that it is, and may belong to a trace.
     #[inline]
     pub(super) fn deliver_moved<M>(
         &self,
         port: &PortName,
         message: M,
+        context: Option<Box<TraceContext>>,
         has_room: impl FnOnce() -> bool,
     ) -> bool
     where
         M: IntoMessage + Send + 'static,
     {
         let added = self.add(message, has_room, |chunk, message| {
+            let is_traced = context.is_some();
+            if let Some(context) = context {
+                chunk.local += context.memory();
+                chunk.enter(port, context);
+            }
             chunk.deliver_moved(port, message);
+            if is_traced {
+                chunk.exit();
+            }
         });
         !matches!(added, Err(Refused::NoRoom(_)))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aemp_proto::id::is_reply;
 use aemp_proto::not_encoded;
 use aemp_proto::value::next_of;
+use tracing::span::EnteredSpan;
 
 use super::bodies::Bodies;
 use super::end::{Items, Running};
@@ -19,6 +20,7 @@ use crate::codec::EncodeError;
 use crate::guard;
 use crate::node::Inner;
 use crate::port::{Context, Owned, Pool, ShardPort};
+use crate::trace::TraceContext;
 use crate::watchdog::Worker;
 use crate::{Excerpt, Message, PortName, Reason, reason};
 
@@ -142,6 +144,7 @@ impl Shard {
             items: items.drain(..),
             left,
         };
+        let mut span = None;
         loop {
             let (indices, found) = self.look_ahead(items.items.as_slice());
             for index in &indices[..found] {
@@ -155,6 +158,11 @@ impl Shard {
                         op: Op::From(source),
                         ..
                     }) => body.source = Some(*source),
+                    Some(Item {
+                        port,
+                        op: Op::Enter(context),
+                    }) => span = self.enter(&port, context),
+                    Some(Item { op: Op::Exit, .. }) => span = None,
                     Some(item) => {
                         count += 1;
                         self.handle(item);
@@ -165,9 +173,17 @@ impl Shard {
         }
         let whole = body.values.as_slice().is_empty() && body.bytes.is_empty();
         body.check(whole && body.moved.are_empty());
-        drop((body, items));
+        drop((body, items, span));
         chunk.clear();
         count
+    }
+
+    /// Enters a span for the next message, which is to `port`; none if the port is dead, or keeps the trace.
+    #[cold]
+    fn enter(&mut self, port: &PortName, context: Box<TraceContext>) -> Option<EnteredSpan> {
+        let slot = self.ports.get_mut(port)?;
+        let context = slot.port.keep_context(context)?;
+        Some(self.node.span(Some(&context), port).entered())
     }
 
     /// Finds the ports of the next messages, up to the first item that is not a message.
@@ -240,7 +256,7 @@ impl Shard {
             // Messages go through `messages`, with the slot that was found.
             Op::Values { .. } | Op::Wire { .. } | Op::Moved { .. } => {}
             Op::Long(_) | Op::LongWire(_) => {}
-            Op::From(_) => {}
+            Op::From(_) | Op::Enter(_) | Op::Exit => {}
             Op::Insert(new) => self.insert(port, *new),
             Op::Kill(reason) => self.end_port(&port, *reason),
             Op::NoRoom => self.end_without_room(&port),

@@ -33,6 +33,7 @@ pub struct ConnectionInfo {
     address: Option<SocketAddr>,
     tls: Option<Arc<TlsInfo>>,
     generation: u64,
+    reads_traces: bool,
     pulse: Pulse,
 }
 
@@ -53,6 +54,7 @@ impl ConnectionInfo {
             address,
             tls: tls.map(Arc::new),
             generation: 0,
+            reads_traces: peer.reads_traces(),
             pulse: Pulse::new(),
         }
     }
@@ -136,6 +138,11 @@ impl ConnectionInfo {
     /// they came up. A later connection to the same peer has a higher number.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Whether the peer reads the contexts of traces.
+    pub(crate) fn reads_traces(&self) -> bool {
+        self.reads_traces
     }
 
     pub(crate) fn pulse(&self) -> &Pulse {

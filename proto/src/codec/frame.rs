@@ -143,7 +143,8 @@ impl<'a> Frame<'a> {
 /// # Errors
 /// If the codec cannot encode an element exactly, or it nests deeper than [`MAX_DEPTH`](crate::value::MAX_DEPTH). `out`
 /// is unchanged then.
-#[inline]
+// Once for each message that is sent; the other places are those of traces.
+#[inline(always)]
 pub fn encode<'n>(
     frame: &Frame<'_>,
     encoder: &Encoder,

@@ -67,7 +67,8 @@ impl Peer {
     /// The value of a greeting key, unescaped. If a key is repeated, the last value counts. Bytes that are not UTF-8
     /// are replaced.
     ///
-    /// Known keys are `provider`, `peeraddr`, `tls`, `mproto`, `gproto`, `dataconn_id`, and `role` of this project.
+    /// Known keys are `provider`, `peeraddr`, `tls`, `mproto`, `gproto`, `dataconn_id`, and `role` and
+    /// `trace` of this project.
     pub fn key(&self, name: &str) -> Option<String> {
         let keys = self.line.get(self.framings.end + 1..)?;
         let value = |field: &Range<usize>| {
@@ -98,6 +99,12 @@ impl Peer {
     /// [`rivals`](super::rivals).
     pub fn says_role(&self) -> bool {
         self.key("role").is_some()
+    }
+
+    /// Whether the peer reads trace contexts: `trace=1`
+    /// ([`node_protocol::TRACE`](crate::node_protocol::TRACE)).
+    pub fn reads_traces(&self) -> bool {
+        self.key("trace").as_deref() == Some("1")
     }
 
     /// The auth methods that the peer accepts, best first, including unknown ones.
@@ -184,6 +191,9 @@ pub(super) fn write(opening: &Opening, accepted: &[AuthMethod]) -> Vec<u8> {
     if settings.tls != Tls::Off {
         line.push_str(";tls=1.0");
     }
+    if settings.reads_traces {
+        line.push_str(";trace=1");
+    }
     line.into_bytes()
 }
 
@@ -246,7 +256,7 @@ mod tests {
         assert_eq!(peer.node().as_str(), "nodeB");
         assert!(peer.auths().eq(["tls_sha3_512", "hmac_sha3_512"]));
         assert!(peer.framings().eq(["cbor", "json", "storable"]));
-        assert!(peer.is_perl() && !peer.offers_tls() && !peer.says_role());
+        assert!(peer.is_perl() && !peer.offers_tls() && !peer.says_role() && !peer.reads_traces());
         assert_eq!(peer.key("mproto").as_deref(), Some("1"));
         assert_eq!(peer.key("peeraddr").as_deref(), Some("127.0.0.1:47452"));
         assert_eq!(peer.key("proto"), None);
@@ -296,6 +306,19 @@ mod tests {
         for (value, offered) in [("1.0", true), ("1.3", true), ("1", false), ("2.0", false)] {
             let line = format!("aemp;1;n;m;f;tls={value}");
             assert_eq!(peer(line.as_bytes()).offers_tls(), offered, "{value}");
+        }
+    }
+
+    #[test]
+    fn contexts_are_read_by_who_says_so_and_only_in_this_version() {
+        for (fields, reads) in [
+            (";trace=1", true),
+            (";trace=2", false),
+            (";trace", false),
+            ("", false),
+        ] {
+            let line = format!("aemp;1;n;m;f{fields}");
+            assert_eq!(peer(line.as_bytes()).reads_traces(), reads, "{fields}");
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Settings {
     /// Whether the peer's `peeraddr` must be our own address. Switch it off only behind NAT whose outside address is not
     /// known.
     pub check_peeraddr: bool,
+    /// Whether we read the trace contexts that precede messages: the greeting key `trace`. Off by default.
+    pub reads_traces: bool,
     /// Addresses outside of an address translation that are our own in the check of `peeraddr`, besides that of the
     /// connection. A peer that we have accepted must have dialled one of them. A peer that we have dialled must see one of
     /// their IP addresses, at any port: the translator chooses the port of a connection from within. Empty by default.
@@ -54,6 +56,7 @@ impl Settings {
             framings: Vec::new(),
             tls: Tls::Off,
             check_peeraddr: true,
+            reads_traces: false,
             own_addresses: Vec::new(),
         }
     }

@@ -4,9 +4,11 @@
 //! [protocol.md section 5]: crate::protocol#5-the-node-port--and-the-node-protocol
 
 mod parse;
+mod trace;
 mod words;
 mod write;
 
 pub use parse::{Elements, Malformed, Reply, Request};
-pub use words::{ALIVE, causes_sending, is_question, is_word};
+pub use trace::TraceContext;
+pub use words::{ALIVE, TRACE, causes_sending, is_question, is_word};
 pub use write::{echo, kil0, kil1, mon0, mon1, target_port, time};

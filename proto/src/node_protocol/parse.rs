@@ -1,7 +1,7 @@
 //! Parsing requests.
 
-use super::ALIVE;
 use super::words::Word;
+use super::{ALIVE, TraceContext};
 use crate::message::Outgoing;
 use crate::message::{Message, RawMessage, skip_elements};
 use crate::reason::abridged;
@@ -46,6 +46,8 @@ pub enum Request {
     },
     /// The answer to our probe with this number; see [`ALIVE`].
     Alive(u64),
+    /// The trace of the next message of this connection; see [`TRACE`](super::TRACE).
+    Trace(Box<TraceContext>),
     /// A request of the directory, with its name.
     Directory(Text, IntoIter),
     /// Any other request: a call of the function with this name.
@@ -65,6 +67,9 @@ pub enum Malformed {
     /// `kil1` names the node port. An AnyEvent::MP node without its node port handles no more requests.
     #[error("refused to kill the node port")]
     KillsNode,
+    /// The arguments of [`TRACE`](super::TRACE) are not a `traceparent` and a `tracestate`.
+    #[error("a trace context that is not one")]
+    Trace,
 }
 
 /// Elements that are taken from a request.
@@ -139,6 +144,7 @@ impl Request {
                 arguments: arguments.rest(),
             },
             Word::Alive => arguments.number().map_or(Self::Nothing, Self::Alive),
+            Word::Trace => Self::Trace(Box::new(arguments.context().ok_or(Malformed::Trace)?)),
         })
     }
 }
@@ -203,6 +209,17 @@ impl Arguments {
             Value::Bytes(bytes) if self.wire.is_some() => Some(latin1(&bytes).into()),
             _ => None,
         }
+    }
+
+    /// A `traceparent`, and a `tracestate` if there is more.
+    fn context(mut self) -> Option<TraceContext> {
+        let parent = self.text()?;
+        let state = match self.values.len() {
+            0 => Text::default(),
+            1 => self.text()?,
+            _ => return None,
+        };
+        TraceContext::parse(&parent, &state)
     }
 
     fn number(&mut self) -> Option<u64> {

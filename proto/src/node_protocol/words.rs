@@ -4,6 +4,10 @@
 /// begins with this name and the number of the probe.
 pub const ALIVE: &str = "aemp::alive";
 
+/// The request that gives the trace of the next message of the connection. It is not part of AEMP: it goes to peers whose
+/// greeting has `trace=1`.
+pub const TRACE: &str = "aemp::trace";
+
 /// The requests that every node knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
@@ -18,6 +22,7 @@ pub(super) enum Word {
     Eval,
     Spawn,
     Alive,
+    Trace,
 }
 
 impl Word {
@@ -34,6 +39,7 @@ impl Word {
             "eval" => Self::Eval,
             "AnyEvent::MP::_spawn" => Self::Spawn,
             ALIVE => Self::Alive,
+            TRACE => Self::Trace,
             _ => return None,
         })
     }

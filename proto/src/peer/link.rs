@@ -12,6 +12,7 @@ use super::{Machine, Wait};
 use crate::codec::Frame;
 use crate::guard;
 use crate::message::cost_of;
+use crate::node_protocol::TraceContext;
 use crate::value::EncodeError;
 use crate::value::Values;
 use crate::{PortName, Reason, Value};
@@ -27,6 +28,20 @@ pub trait Connection {
     /// # Errors
     /// If the codec cannot encode an element, or the message exceeds a limit.
     fn encode(&mut self, frame: &Frame<'_>, out: &mut BytesMut) -> Result<(), EncodeError>;
+
+    /// As [`encode`](Self::encode), with the context before the message if the peer reads contexts. By default no peer does.
+    ///
+    /// # Errors
+    /// As for [`encode`](Self::encode).
+    fn encode_traced(
+        &mut self,
+        context: &TraceContext,
+        frame: &Frame<'_>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let _ = context;
+        self.encode(frame, out)
+    }
 
     /// Replaces elements that the codec cannot encode by their diagnostic text.
     fn fit(&self, elements: &[Value]) -> Values;
@@ -353,11 +368,36 @@ impl<C: Connection> Up<C> {
         limit: usize,
         effects: &mut Effects<A>,
     ) -> Result<(), EncodeError> {
+        self.append(limit, effects, |connection, out| {
+            connection.encode(frame, out)
+        })
+    }
+
+    /// Encodes a message with its context at the end of the queue, as [`send`](Self::send) does: both or neither.
+    pub(super) fn send_traced<A>(
+        &mut self,
+        context: &TraceContext,
+        frame: &Frame<'_>,
+        limit: usize,
+        effects: &mut Effects<A>,
+    ) -> Result<(), EncodeError> {
+        self.append(limit, effects, |connection, out| {
+            connection.encode_traced(context, frame, out)
+        })
+    }
+
+    #[inline(always)]
+    fn append<A>(
+        &mut self,
+        limit: usize,
+        effects: &mut Effects<A>,
+        encode: impl FnOnce(&mut C, &mut BytesMut) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
         if self.is_shut() {
             return Ok(());
         }
         let rollback = Rollback::new(&mut self.out.buffer);
-        self.connection.encode(frame, rollback.buffer)?;
+        encode(&mut self.connection, rollback.buffer)?;
         rollback.commit();
         if self.out.bytes() > self.out.check_above {
             self.check_limits(limit, effects);

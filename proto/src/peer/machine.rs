@@ -10,7 +10,7 @@ use super::pending::{PendingMessage, Wait};
 use super::reservation::Pool;
 use crate::codec::Frame;
 use crate::monitor::{MonitorKey, MonitorTable};
-use crate::node_protocol as request;
+use crate::node_protocol::{self as request, TraceContext};
 use crate::value::EncodeError;
 use crate::value::Values;
 use crate::{NodeId, PortName, Reason, Value};
@@ -80,16 +80,45 @@ impl<A, C: Connection> Machine<A, C> {
                 }
                 up.send(frame, self.queue_limit, &mut self.effects)
             }
-            _ => {
-                let message = PendingMessage {
-                    port: frame.port.into(),
-                    values: frame.to_values()?,
-                    own: false,
-                };
-                self.enqueue_pending(message);
-                Ok(())
-            }
+            _ => self.keep(frame, None),
         }
+    }
+
+    /// As [`send`](Self::send), with the trace that the message belongs to: it precedes the message on a connection whose peer
+    /// reads contexts, also where the message has to wait for the connection.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn send_traced(
+        &mut self,
+        context: Box<TraceContext>,
+        frame: &Frame<'_>,
+    ) -> Result<(), EncodeError> {
+        match &mut self.link {
+            Link::Up(up) if !up.is_closing() => {
+                if up.out.should_yield() {
+                    self.effects.push(Effect::Yield);
+                }
+                up.send_traced(&context, frame, self.queue_limit, &mut self.effects)
+            }
+            _ => self.keep(frame, Some(context)),
+        }
+    }
+
+    /// Keeps a message pending until there is a connection.
+    fn keep(
+        &mut self,
+        frame: &Frame<'_>,
+        context: Option<Box<TraceContext>>,
+    ) -> Result<(), EncodeError> {
+        let message = PendingMessage {
+            port: frame.port.into(),
+            values: frame.to_values()?,
+            own: false,
+            context,
+        };
+        self.enqueue_pending(message);
+        Ok(())
     }
 
     /// Sends a message that the node itself makes. It is never refused: elements that the codec cannot encode are
@@ -104,6 +133,7 @@ impl<A, C: Connection> Machine<A, C> {
             port: port.clone(),
             values,
             own: true,
+            context: None,
         });
     }
 

@@ -12,7 +12,7 @@ use crate::codec::Frame;
 use crate::id::is_reply;
 use crate::map::HashSet;
 use crate::message::cost_of;
-use crate::node_protocol as request;
+use crate::node_protocol::{self as request, TraceContext};
 use crate::reason::not_encoded;
 use crate::value::EncodeError;
 use crate::value::Values;
@@ -43,6 +43,8 @@ pub(super) struct PendingMessage {
     pub(super) values: Values,
     /// Whether the node itself has made the message. It is then adapted to the codec of the connection.
     pub(super) own: bool,
+    /// The trace that the message belongs to.
+    pub(super) context: Option<Box<TraceContext>>,
 }
 
 /// Dropped messages that are reported one by one when a connection is up: each report takes memory, and the pending messages
@@ -105,13 +107,22 @@ impl<A, C: Connection> Machine<A, C> {
                 }
                 continue;
             }
-            let PendingMessage { port, values, own } = message;
+            let PendingMessage {
+                port,
+                values,
+                own,
+                context,
+            } = message;
             if own {
                 up.send_fitting(&port, &values, limit, &mut self.effects);
                 continue;
             }
             let frame = Frame::new(port.as_str(), &values);
-            let Err(error) = up.send(&frame, limit, &mut self.effects) else {
+            let sent = match &context {
+                None => up.send(&frame, limit, &mut self.effects),
+                Some(context) => up.send_traced(context, &frame, limit, &mut self.effects),
+            };
+            let Err(error) = sent else {
                 continue;
             };
             let watched = self.not_sent(&port, &error);
@@ -169,7 +180,11 @@ impl Pending {
 
     /// Adds a message. Returns false if the limit is exceeded.
     fn push(&mut self, message: PendingMessage, limit: usize, pool: &Arc<dyn Pool>) -> bool {
-        self.bytes += message.port.as_str().len() + cost_of(&message.values);
+        let context = message
+            .context
+            .as_ref()
+            .map_or(0, |context| context.memory());
+        self.bytes += message.port.as_str().len() + cost_of(&message.values) + context;
         self.queue.push_back(message);
         let reservation = self
             .reservation

@@ -1,7 +1,7 @@
 //! The driver: calls a peer machine in a sequence that a seed determines, simulates the connection and the remote peer,
 //! and reports everything to the model.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +13,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::model::{Broken, Model, Port};
 use crate::codec::Frame;
 use crate::handshake::Role;
+use crate::node_protocol::{TRACE, TraceContext};
 use crate::peer::{
     Chunk, Connection, Effect, Generation, Machine, OpeningKey, Pool, Wait, Written,
 };
@@ -97,6 +98,7 @@ struct Wire {
     encoded: Vec<(PortName, Values)>,
     /// Whether the codec refuses the text [`POOR`].
     is_poor: bool,
+    reads_traces: bool,
 }
 
 const POOR: &str = "what a poor codec lacks";
@@ -120,6 +122,18 @@ impl Connection for Wire {
         out.put_bytes(0, padding);
         self.encoded.push((frame.port.into(), values));
         Ok(())
+    }
+
+    fn encode_traced(
+        &mut self,
+        context: &TraceContext,
+        frame: &Frame<'_>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        if self.reads_traces {
+            self.encode(&Frame::new("", &context.to_request()), out)?;
+        }
+        self.encode(frame, out)
     }
 
     fn fit(&self, elements: &[Value]) -> Values {
@@ -155,6 +169,8 @@ struct Link {
     has_ended: bool,
     /// Written bytes that have not arrived.
     underway: BytesMut,
+    /// The context that has arrived, for the next message.
+    context: Option<TraceContext>,
     /// The machine has reported that the connection has failed.
     has_failed: bool,
     is_closing: bool,
@@ -169,6 +185,8 @@ pub(super) struct Run {
     machine: Machine<Key, Wire>,
     pool: Arc<Counted>,
     model: Model,
+    /// The messages that were sent with a context, by port and number.
+    traced: BTreeSet<(Port, u64)>,
     link: Option<Link>,
     generation: Generation,
     connecting: Option<Wait>,
@@ -218,6 +236,7 @@ impl Run {
             machine,
             pool,
             model: Model::default(),
+            traced: BTreeSet::new(),
             link: None,
             generation: 0,
             connecting: None,
@@ -319,11 +338,17 @@ impl Run {
         let number = self.model.send(port);
         let message = self.message(number);
         let name = name(port);
-        if self
-            .machine
-            .send(&Frame::new(name.as_str(), &message))
-            .is_err()
-        {
+        let frame = Frame::new(name.as_str(), &message);
+        let sent = match self.random.one_in(4) {
+            true => {
+                self.traced.insert((port, number));
+                let context = Box::new(context_of(port, number));
+                self.machine.send_traced(context, &frame)
+            }
+            false => self.machine.send(&frame),
+        };
+        if sent.is_err() {
+            self.traced.remove(&(port, number));
             self.model.refused(port);
         }
     }
@@ -399,6 +424,7 @@ impl Run {
         let is_poor = self.random.one_in(2);
         let wire = Wire {
             is_poor,
+            reads_traces: self.random.one_in(2),
             ..Wire::default()
         };
         self.link = Some(Link {
@@ -408,6 +434,7 @@ impl Run {
             is_waiting: false,
             has_ended: false,
             underway: BytesMut::new(),
+            context: None,
             has_failed: false,
             is_closing: false,
             watched: BTreeMap::new(),
@@ -494,16 +521,35 @@ impl Run {
         }
         let generation = link.generation;
         let wire = self.machine.connection_of(generation);
-        let sent = wire.and_then(|wire| wire.encoded.get(index).cloned());
-        let Some((to, values)) = sent else {
+        let sent = wire.and_then(|wire| {
+            let (to, values) = wire.encoded.get(index).cloned()?;
+            Some((to, values, wire.reads_traces))
+        });
+        let Some((to, values, reads_traces)) = sent else {
             return Err("what arrives was never sent on this connection".into());
         };
         self.counts.delivered += 1;
         if !to.is_node_port() {
             let number = values.first().and_then(Value::as_u64).expect("a number");
+            let is_traced = self.traced.remove(&(port(&to), number)) && reads_traces;
+            if link.context.take() != is_traced.then(|| context_of(port(&to), number)) {
+                return Err(format!(
+                    "contexts: {number} arrives at {to:?} with that of another message"
+                ));
+            }
             return self.model.arrive(port(&to), number);
         }
         let word = values.first().and_then(Value::as_str).expect("a word");
+        if link.context.is_some() {
+            return Err(format!(
+                "contexts: {word:?} comes between one and its message"
+            ));
+        }
+        if word == TRACE {
+            let context = values.get(1).and_then(Value::as_str).expect("a context");
+            link.context = TraceContext::parse(context, "");
+            return Ok(());
+        }
         if word.is_empty() || word == "time" {
             return Ok(());
         }
@@ -813,6 +859,11 @@ fn port(name: &PortName) -> Port {
         Some(number) => number.parse().expect("a port of the driver"),
         None => NODE,
     }
+}
+
+/// The context of message `number` to `port`.
+fn context_of(port: Port, number: u64) -> TraceContext {
+    TraceContext::new(u128::from(port), number + 1, 0).expect("a context")
 }
 
 fn length(message: &[u8]) -> usize {
