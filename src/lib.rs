@@ -56,6 +56,7 @@
 //! | learn of a death, and start again what died | [`LocalNode::monitor`], [`Reason`], [`Supervision`] |
 //! | find ports by group, share values among nodes | [`LocalNode::group`], [`LocalNode::directory`] |
 //! | say what peers may do | [`policy`] |
+//! | follow a call and what it causes across nodes, with OpenTelemetry | [`trace`]; the crate `aemp_opentelemetry` |
 //! | see what goes on | [`LocalNode::stats`], [`LocalNode::events`], [`LocalNode::tap`]; the crate `aemp_cli` is the command |
 //! | write a codec or a transport | [`codec::Codec`], [`codec::ValueCodec`], [`transport::Transport`] |
 //!
