@@ -13,6 +13,7 @@ use crate::model::{Model, Process, StreamId};
 use crate::network::{Network, Number, number_of};
 use crate::panics::{self, Defect, Panic};
 use crate::random::Random;
+use crate::traced::Traced;
 use crate::watches::{Told, WatchId};
 use crate::wire::Health;
 
@@ -129,6 +130,10 @@ impl Cluster {
                 config.idle_timeout = settings.idle.then_some(Duration::ZERO);
                 config.cleartext = true;
             });
+        // Two of three, so that there are pairs of all kinds.
+        if at % 3 < 2 {
+            node = node.propagator(Traced::default());
+        }
         for seed in &settings.seeds {
             node = node.seed(address(*seed));
         }

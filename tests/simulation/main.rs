@@ -20,6 +20,7 @@ mod panics;
 mod random;
 mod schedule;
 mod stranger;
+mod traced;
 mod watches;
 mod wire;
 
