@@ -222,3 +222,40 @@ async fn functions_and_spawned_ports_of_this_node_are_in_the_trace() {
     assert_eq!(soon(traces.recv()).await.unwrap(), trace);
     assert!(!ended(&trace).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_a_trace_are_bounded_and_counted_as_others_are() {
+    let limit = 256 << 10;
+    let (go, going) = std::sync::mpsc::channel::<()>();
+    let node = node("bounded").configure(|config| config.local_limit = limit);
+    let node = node.start().await.unwrap();
+    let mut is_first = true;
+    let stuck = node.port(move |_: &mut Context<'_>, _: Message| {
+        if std::mem::take(&mut is_first) {
+            going.recv().unwrap();
+        }
+    });
+    let typed: PortRef<(u64, [u64; 16])> = PortRef::unchecked(stuck.clone());
+    let gone = node.gone(&stuck);
+    let backlog = || -> usize {
+        let shards = node.stats().shards;
+        shards.iter().map(|shard| shard.local_backlog).sum()
+    };
+    info_span!("root").in_scope(|| {
+        for n in 0..10_000u64 {
+            node.send(&stuck, ("n", n, "x".repeat(100)));
+            node.tell(&typed, (n, [n; 16]));
+        }
+    });
+    assert!((limit / 4..2 * limit).contains(&backlog()), "{}", backlog());
+    assert!(node.stats().local_refused > 0);
+    go.send(()).unwrap();
+    assert_eq!(soon(gone).await.kind(), Some("queue_full"));
+    // Nothing is left counted.
+    let is_empty = async {
+        while backlog() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(is_empty).await;
+}
