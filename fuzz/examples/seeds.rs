@@ -13,6 +13,10 @@ use bytes::BytesMut;
 /// The limits of messages that are taken as seeds, in bytes: the recorded ones are shorter, but for a few.
 const MAX_SEED: usize = 2000;
 
+/// A request that no Perl node sends: the trace of the message behind it.
+const TRACED: &[u8] = b"json\n[\"\",\"aemp::trace\",\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\",\"a=1\"]\
+[\"\",\"snd\",\"x#p\",1]";
+
 fn main() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seeds = Seeds(fuzz.join("corpus"), BTreeMap::new());
@@ -29,6 +33,7 @@ fn main() {
         }
     }
     seeds.table(&fs::read_to_string(fuzz.join("../tests/hostile/corpus.txt")).expect("the table"));
+    seeds.add("node_port", TRACED);
     for (target, seeds) in &seeds.1 {
         println!("{:>6} {target}", seeds.len());
     }

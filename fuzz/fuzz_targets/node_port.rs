@@ -19,6 +19,7 @@ mod scripted;
 #[path = "../../tests/system/stranger.rs"]
 mod stranger;
 
+use aemp::trace::{Propagator, TraceContext};
 use aemp::{PortId, Value, routes};
 use common::{Network, node, soon};
 use libfuzzer_sys::fuzz_target;
@@ -44,10 +45,24 @@ fuzz_target!(|data: &[u8]| {
         .block_on(run(framing, &data[end + 1..]));
 });
 
+/// Reads the traces of others, and sends one with each message.
+struct Traced;
+
+impl Propagator for Traced {
+    fn inject(&self) -> Option<TraceContext> {
+        TraceContext::new(1, 2, 1)
+    }
+
+    fn span(&self, _: &TraceContext, _: &PortId) -> tracing::Span {
+        tracing::Span::none()
+    }
+}
+
 async fn run(framing: &str, stream: &[u8]) {
     let network = Network::default();
     let victim = node("victim", &network)
         .bind("mem:victim")
+        .propagator(Traced)
         .configure(|config| {
             config.cleartext = true;
             config.shards = 1;
@@ -56,6 +71,7 @@ async fn run(framing: &str, stream: &[u8]) {
     let victim = victim.start().await.expect("the victim starts");
     let other = node("other", &network)
         .seed("mem:victim")
+        .propagator(Traced)
         .configure(|config| config.shards = 1);
     let other = other.start().await.expect("the other node starts");
     soon(other.joined()).await.expect("the other node joins");
