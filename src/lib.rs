@@ -168,10 +168,10 @@ pub mod stats {
     };
 }
 
-/// Following the messages that cross a node's connections, by [`LocalNode::tap`].
+/// Following the messages that cross a node's connections, by [`LocalNode::tap`]; what others may follow of it.
 pub mod tap {
     #[doc(inline)]
-    pub use aemp_core::{Direction, Tap, TapConfig, Tapped, TappedMessage};
+    pub use aemp_core::{Direction, Tap, TapConfig, TapLimits, Tapped, TappedMessage};
 }
 
 /// Certificates: what [`Tls`] refuses, and the versions that it speaks.

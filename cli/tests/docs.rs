@@ -12,6 +12,7 @@ use std::process::{Child, Stdio};
 use std::time::Instant;
 
 use aemp::profile::{ConfigFile, Profiles};
+use aemp::tap::TapLimits;
 use aemp::{Context, Inspection, routes};
 use common::Home;
 use common::lines::Lines;
@@ -189,7 +190,7 @@ async fn the_guide_shows_what_the_command_sees_of_a_program() {
         (what, sold)
     });
     node.port_of_named("till", till).unwrap();
-    node.allow_inspection(Inspection::new().taps().tap_size(1024));
+    node.allow_inspection(Inspection::new().taps(TapLimits::new().size(1024)));
     commands += page.follow(1);
     assert_eq!(commands, 7);
 }

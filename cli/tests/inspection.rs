@@ -5,6 +5,7 @@
 mod common;
 
 use aemp::policy::{Rule, Rules};
+use aemp::tap::TapLimits;
 use aemp::{Context, Inspection, LocalNode, Message, NodeBuilder};
 use common::Home;
 use common::running::{LIMIT, Running, SECRET};
@@ -67,14 +68,14 @@ async fn a_program_allows_it_by_one_call() {
     assert_eq!(
         error,
         "error: program answers: it lets nobody follow its messages; where that is to be allowed, \"aemp profile NAME \
-         addservice aemp::tap\" and a restart do it, in a program node.allow_inspection(Inspection::new().taps())\n"
+         addservice aemp::tap\" and a restart do it, in a program node.allow_inspection(Inspection::new().taps(..))\n"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_are_followed_within_the_limits_of_the_program() {
     let (home, node) = program(|node| node).await;
-    node.allow_inspection(Inspection::new().taps().tap_rate(50).tap_size(8));
+    node.allow_inspection(Inspection::new().taps(TapLimits::new().rate(50).size(8)));
     let follow = ["--json", "tap", "program", "program#jobs"];
     let mut tap = Running::follow(&home, &follow);
     assert_eq!(tap.line(|_| true), r#"["tapping",50,8]"#);
@@ -99,7 +100,7 @@ async fn who_may_look_is_what_the_policy_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn odd_options_are_refused_by_name() {
     let (_, node) = program(|node| node).await;
-    node.allow_inspection(Inspection::new().taps());
+    node.allow_inspection(Inspection::new().taps(TapLimits::new()));
     let client = aemp::node().id("client").secret(SECRET);
     let client = client.seed(node.addresses()[0].to_string()).start();
     let client = client.await.unwrap();

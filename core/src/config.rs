@@ -59,10 +59,12 @@ pub struct Config {
     /// Limits of the messages of a peer.
     pub limits: Limits,
     /// High-water mark: bytes queued for a peer, or for the ports of this node, above which
-    /// [`ready`](crate::LocalNode::ready) waits; 1 MiB.
+    /// [`ready`](crate::LocalNode::ready) waits; 1 MiB. 0 counts as 1, below which an empty queue is.
     pub high_water: usize,
     /// Bytes of messages from this node's own senders that may wait for its ports; 1 GiB. Past it the port that misses a
-    /// message is killed with `queue_full LIMIT`. Of a typed message its own size counts, and not what it points to.
+    /// message is killed with `queue_full LIMIT`. A shard that holds less than half of its share takes messages all the
+    /// same, so that up to half as much again may wait. Of a typed message its own size counts, and 256 bytes if it points
+    /// to anything.
     pub local_limit: usize,
     /// Bytes queued for a peer at which its connection fails; 64 MiB.
     pub queue_limit: usize,

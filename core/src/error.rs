@@ -196,6 +196,19 @@ pub enum SendError {
         #[source]
         error: EncodeError,
     },
+    /// So much waits for the ports of this node that there is no room for the message
+    /// ([`Config::local_limit`](crate::Config::local_limit)). [`ready`](crate::LocalNode::ready) waits until there is.
+    #[error(
+        "message to {:?} not sent: more than {limit} bytes wait for the ports of this node (local_limit)",
+        Excerpt(to)
+    )]
+    #[non_exhaustive]
+    NoRoom {
+        /// The receiver.
+        to: PortId,
+        /// The limit.
+        limit: usize,
+    },
     /// The text that names the port is no port ID.
     #[error("message to {:?} not sent", Excerpt(to))]
     #[non_exhaustive]

@@ -46,7 +46,7 @@ pub use error::{
     CallError, ChildError, ConnectError, DirectoryError, Error, NameError, Result, SeedError,
     SendError, StartError, Stopped,
 };
-pub use inspection::Inspection;
+pub use inspection::{Inspection, TapLimits};
 pub use lifecycle::{ShutdownReport, Undelivered};
 pub use link::{SeedInfo, SeedState};
 pub use monitor::{IntoAction, Kill, Monitor, Notify};

@@ -8,7 +8,8 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use aemp_core::{
-    Config, Context, LocalNode, Message, Overflow, PortId, PortRef, Stopped, Unhandled, reason,
+    CallError, Config, Context, LocalNode, Message, Overflow, PortId, PortRef, SendError, Stopped,
+    Unhandled, reason,
 };
 
 const KIB: usize = 1 << 10;
@@ -193,10 +194,11 @@ async fn who_waits_for_an_inbox_waits_for_half_of_its_bounds() {
     for n in 0..5 {
         soon(node.ready(inbox.port())).await.unwrap();
         node.send(inbox.id(), (n,));
-        // It is in the inbox then.
-        node.ports().await;
     }
     let mut ready = pin!(node.ready(inbox.id().clone()));
+    assert!(!is_ready(ready.as_mut()));
+    // What was sent is in the inbox then.
+    node.ports().await;
     assert!(!is_ready(ready.as_mut()));
     // A port has as much room as the queue of its shard.
     assert!(is_ready(pin!(node.ready(node.id()))));
@@ -217,6 +219,93 @@ async fn who_waits_for_an_inbox_waits_for_half_of_its_bounds() {
     assert!(!is_ready(ready.as_mut()));
     node.kill(lossy.id(), reason!["enough"]);
     soon(ready).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_producer_that_waits_never_fills_a_small_inbox() {
+    let node = node(|config| config.shards = 1).await;
+    let mut inbox = node.inbox_with(|bounds| bounds.messages = 10);
+    let (from, port) = (node.clone(), inbox.id().clone());
+    let producer = tokio::spawn(async move {
+        for n in 0..1000 {
+            from.send(&port, (n,));
+            from.ready(&port).await.unwrap();
+        }
+    });
+    for n in 0..1000 {
+        let message = soon(inbox.recv()).await.expect("it lives");
+        assert_eq!(message.parse::<(u64,)>().unwrap(), (n,));
+    }
+    soon(producer).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_tries_to_send_is_told_and_the_port_lives() {
+    let limit = 64 * KIB;
+    let node = node(|config| {
+        config.shards = 1;
+        config.local_limit = limit;
+    })
+    .await;
+    let (stuck, port) = Stuck::port(&node);
+    let (typed, mut handler) = Stuck::new();
+    let other: PortRef<Large> = node.typed_port(move |_, Large(n, _)| handler(n));
+    let text = || "x".repeat(KIB);
+    let sent = (0..1000).take_while(|n| node.try_send(&port, (*n, text())).is_ok());
+    let sent = sent.count() as u64;
+    assert!((64..900).contains(&sent), "{sent}");
+    let error = node.try_send(&port, (sent, text())).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "message to \"{port}\" not sent: more than 65536 bytes wait for the ports of this node (local_limit)"
+        )
+    );
+    let error = node.try_tell(&other, Large(0, [0; 15])).unwrap_err();
+    assert!(matches!(error, SendError::NoRoom { .. }));
+    let error = soon(node.call::<()>(&port, (sent, text())))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, CallError::Send(SendError::NoRoom { .. })));
+    for stuck in [&stuck, &typed] {
+        stuck.go.send(()).unwrap();
+    }
+    // There is room again, and nothing was missed.
+    soon(node.ready(&port)).await.unwrap();
+    node.try_send(&port, (sent, text())).unwrap();
+    node.try_tell(&other, Large(7, [0; 15])).unwrap();
+    for n in 0..=sent {
+        assert_eq!(stuck.numbers.recv_timeout(Duration::from_secs(60)), Ok(n));
+    }
+    assert_eq!(typed.numbers.recv_timeout(Duration::from_secs(60)), Ok(7));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_ports_those_die_that_miss_a_message() {
+    let node = node(|config| {
+        config.shards = 1;
+        config.local_limit = 64 * KIB;
+    })
+    .await;
+    let (stuck, port) = Stuck::port(&node);
+    let others: Vec<_> = (0..2000)
+        .map(|_| node.port(|_: &mut Context<'_>, _: Message| ()))
+        .collect();
+    for n in 0..1000u64 {
+        node.send(&port, (n, "x".repeat(KIB)));
+    }
+    for _ in 0..3 {
+        for port in &others {
+            node.send(port, ("x".repeat(KIB),));
+        }
+    }
+    stuck.go.send(()).unwrap();
+    // Where a port lives, it has missed nothing.
+    let left = soon(node.ports()).await;
+    assert!((1..100).contains(&left.len()), "{}", left.len());
+    for port in left.iter().filter(|port| !port.name.is_node_port()) {
+        assert_eq!(port.messages, 3, "{port:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

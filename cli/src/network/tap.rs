@@ -99,7 +99,7 @@ pub(crate) async fn tap(
     if !can(session, node, "aemp::tap").await? {
         let text = "it lets nobody follow its messages; where that is to be allowed, \
                     \"aemp profile NAME addservice aemp::tap\" and a restart do it, in a program \
-                    node.allow_inspection(Inspection::new().taps())";
+                    node.allow_inspection(Inspection::new().taps(..))";
         return Err(Failure::answer(node, text).into());
     }
     let there = node_port(node);

@@ -1,5 +1,6 @@
 //! `aemp::tap`: lets others follow what crosses this node's links.
 
+use aemp::tap::TapLimits;
 use aemp::{Inspection, LocalNode, Reason, Values};
 
 /// The service's argument: what those who follow cannot exceed.
@@ -20,13 +21,13 @@ pub(super) fn start(node: &LocalNode, arguments: Values) -> Result<(), Reason> {
             ))
         })?,
     };
-    let mut inspection = Inspection::new().taps();
+    let mut allowed = TapLimits::new();
     if let Some(rate) = limits.rate {
-        inspection = inspection.tap_rate(rate);
+        allowed = allowed.rate(rate);
     }
     if let Some(size) = limits.size {
-        inspection = inspection.tap_size(size);
+        allowed = allowed.size(size);
     }
-    node.allow_inspection(inspection);
+    node.allow_inspection(Inspection::new().taps(allowed));
     Ok(())
 }

@@ -7,51 +7,31 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{LocalNode, Map, Value};
 
+pub use taps::TapLimits;
+
 /// What a node lets others see of it, for [`LocalNode::allow_inspection`]: its statistics and its ports; with
 /// [`taps`](Self::taps) also the messages that cross its connections.
 ///
 /// ```
-/// use aemp::Inspection;
+/// use aemp::{Inspection, tap::TapLimits};
 /// let statistics = Inspection::new();
-/// let content_as_well = Inspection::new().taps().tap_rate(100).tap_size(1024);
+/// let content_as_well = Inspection::new().taps(TapLimits::new().rate(100).size(1024));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Inspection {
-    taps: bool,
-    limits: taps::Limits,
+    taps: Option<TapLimits>,
 }
 
 impl Inspection {
     /// Statistics of the node, and its ports. No message is in them, but names of ports, families and peers are.
     pub fn new() -> Self {
-        Self {
-            taps: false,
-            limits: taps::Limits::default(),
-        }
+        Self::default()
     }
 
     /// Others may also follow the messages that cross the node's connections, with their content: up to 16 at a time.
-    pub fn taps(mut self) -> Self {
-        self.taps = true;
+    pub fn taps(mut self, limits: TapLimits) -> Self {
+        self.taps = Some(limits);
         self
-    }
-
-    /// Messages in a second that one who follows gets at most; by default 1000.
-    pub fn tap_rate(mut self, messages: u64) -> Self {
-        self.limits.rate = messages;
-        self
-    }
-
-    /// Bytes of each message that one who follows gets at most; by default 65,536. Longer messages are truncated.
-    pub fn tap_size(mut self, bytes: u64) -> Self {
-        self.limits.size = bytes;
-        self
-    }
-}
-
-impl Default for Inspection {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -62,7 +42,7 @@ impl LocalNode {
     /// It offers functions ([`offer_function`](Self::offer_function)), so the node's policy says who may call them:
     /// `call aemp::stats`, `call aemp::ports`, `call aemp::tap`. Without a policy all members of the network may.
     ///
-    /// A second call adds to what the first allows.
+    /// What one call has allowed, no later one takes away; a later one may change the limits of taps.
     ///
     /// | function | arguments | answer |
     /// | --- | --- | --- |
@@ -80,8 +60,8 @@ impl LocalNode {
     /// ```
     pub fn allow_inspection(&self, inspection: Inspection) {
         stats::offer(self);
-        if inspection.taps {
-            taps::offer(self, inspection.limits);
+        if let Some(limits) = inspection.taps {
+            taps::offer(self, limits);
         }
     }
 }

@@ -15,21 +15,17 @@
 //! TIME is in seconds since 1970, LINK a number.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aemp_proto::text::hex;
 use serde::de;
-use tokio::sync::Semaphore;
 
 use super::{map, seconds, spawn};
 use crate::handshake::Role;
+use crate::node::TAP_VIEWERS;
 use crate::traffic::{ConnectionInfo, Direction, TapConfig, Tapped};
 use crate::value::from_value;
 use crate::{Excerpt, LocalNode, LogAllowance, ParseError, PortId, Value};
-
-/// How many may follow at a time.
-const VIEWERS: usize = 16;
 
 /// What a request may say.
 #[derive(Default)]
@@ -67,16 +63,18 @@ impl Asked {
     }
 }
 
-/// What a node shows to each who follows, at most.
+/// What a node shows to each who follows its messages, at most; for [`Inspection::taps`](crate::Inspection::taps).
+///
+/// ```
+/// let limits = aemp::tap::TapLimits::new().rate(100).size(1024);
+/// ```
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// Messages in a second.
-    pub(super) rate: u64,
-    /// Bytes of each message.
-    pub(super) size: u64,
+pub struct TapLimits {
+    rate: u64,
+    size: u64,
 }
 
-impl Default for Limits {
+impl Default for TapLimits {
     fn default() -> Self {
         Self {
             rate: 1000,
@@ -85,7 +83,24 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl TapLimits {
+    /// 1000 messages in a second, and 64 KiB of each.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Shows at most so many messages in a second.
+    pub fn rate(mut self, messages: u64) -> Self {
+        self.rate = messages;
+        self
+    }
+
+    /// Shows at most so many bytes of a message; longer ones are truncated.
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = bytes;
+        self
+    }
+
     /// What is asked for, but no more than this.
     fn within(self, asked: &Asked) -> Self {
         Self {
@@ -96,8 +111,8 @@ impl Limits {
 }
 
 /// Offers `aemp::tap`.
-pub(super) fn offer(node: &LocalNode, limits: Limits) {
-    let room = Arc::new(Semaphore::new(VIEWERS));
+pub(super) fn offer(node: &LocalNode, limits: TapLimits) {
+    let room = node.inner().tap_viewers.clone();
     let lines = LogAllowance::new("taps", 50, Duration::from_secs(1));
     type Arguments = (BTreeMap<String, Value>, PortId);
     node.offer_function("aemp::tap", move |node, (options, to): Arguments| {
@@ -106,7 +121,7 @@ pub(super) fn offer(node: &LocalNode, limits: Limits) {
             Err(error) => return node.send(&to, ("refused", format!("the options: {error}"))),
         };
         let Ok(place) = room.clone().try_acquire_owned() else {
-            node.send(&to, ("refused", format!("{VIEWERS} follow already")));
+            node.send(&to, ("refused", format!("{TAP_VIEWERS} follow already")));
             return;
         };
         let limits = limits.within(&asked);
@@ -128,8 +143,8 @@ pub(super) fn offer(node: &LocalNode, limits: Limits) {
     });
 }
 
-async fn follow(node: &LocalNode, matching: &str, limits: Limits, to: &PortId) {
-    let Limits { rate, size } = limits;
+async fn follow(node: &LocalNode, matching: &str, limits: TapLimits, to: &PortId) {
+    let TapLimits { rate, size } = limits;
     let options = TapConfig::new()
         .matching(matching)
         .rate(u32::try_from(rate).unwrap_or(u32::MAX))

@@ -7,32 +7,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
-use aemp_proto::id::is_reply;
-use aemp_proto::{abridged, not_encoded};
+use aemp_proto::abridged;
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, oneshot};
-use tracing::Span;
+use tokio::sync::{Semaphore, broadcast, oneshot};
 
 use super::functions::Functions;
 use super::local::StopGuard;
 use super::names::Names;
 use super::{Driver, Gone, NodePort, NodeStats};
 use crate::allowance::log_within;
-use crate::codec::{EncodeError, Frame};
 use crate::config::Config;
-use crate::error::{NameError, SendError};
-use crate::guard;
+use crate::error::NameError;
 use crate::id::ParseIdError;
 use crate::lifecycle::Lifecycle;
 use crate::link::{Choices, Links};
-use crate::message::{IntoMessage, Values};
+use crate::message::Values;
 use crate::monitor::{Action, ActionKind, IntoAction, Monitor};
 use crate::peer::{Network, Peer, SpawnPermit, cache_last, take_last};
 use crate::port::{Inboxes, ShardPort, ToPort};
 use crate::shard::{self, Item, NewPort, OnEnd, Shards, Watcher, new_port};
-use crate::trace::{Propagator, TraceContext};
+use crate::trace::Propagator;
 use crate::traffic::NodeEvent;
-use crate::{Address, Excerpt, NodeId, PortId, PortName, Reason, Report, reason};
+use crate::{Address, Excerpt, NodeId, PortId, PortName, Reason, reason};
 
 pub(crate) struct Inner {
     pub(crate) id: NodeId,
@@ -52,8 +48,10 @@ pub(crate) struct Inner {
     pub(super) stop_guard: Mutex<Weak<StopGuard>>,
     pub(crate) directory: Driver,
     pub(crate) inboxes: Inboxes,
+    /// Places for those who follow this node's messages from other nodes.
+    pub(crate) tap_viewers: Arc<Semaphore>,
     pub(super) names: Names,
-    propagator: Option<Arc<dyn Propagator>>,
+    pub(super) propagator: Option<Arc<dyn Propagator>>,
     /// See [`NodeStats::misaddressed`].
     misaddressed: AtomicU64,
 }
@@ -71,6 +69,9 @@ pub(super) struct Parts {
     pub(super) runtime: Handle,
 }
 
+/// How many may follow this node's messages from other nodes at a time.
+pub(crate) const TAP_VIEWERS: usize = 16;
+
 /// Node events that are kept for a slow listener.
 const EVENT_CAPACITY: usize = 1024;
 
@@ -84,10 +85,13 @@ impl Inner {
             propagator,
             runtime,
         } = parts;
-        let config = Arc::new(config);
+        let config = Arc::new(Config {
+            high_water: config.high_water.max(1),
+            ..config
+        });
         let life = Lifecycle::new(id.clone(), runtime);
         let seed = u64::from_le_bytes(choices.entropy.bytes());
-        let shards = Arc::new(Shards::new(config.shards, seed, config.local_limit));
+        let shards = Arc::new(Shards::new(&config, seed));
         let names = Names::new(&id, &choices.entropy);
         Arc::new_cyclic(|node: &Weak<Self>| {
             let host = node.clone();
@@ -109,6 +113,7 @@ impl Inner {
                 clock,
                 functions: Functions::default(),
                 inboxes: Inboxes::default(),
+                tap_viewers: Arc::new(Semaphore::new(TAP_VIEWERS)),
                 events: Mutex::new(Some(broadcast::channel(EVENT_CAPACITY).0)),
                 addresses: Mutex::default(),
                 stop_guard: Mutex::default(),
@@ -171,7 +176,11 @@ impl Inner {
     /// Calls `call` with the peer `id`, which is looked up in the cache of the thread first. `call` may call this
     /// recursively.
     #[inline]
-    fn with_peer<R>(self: &Arc<Self>, id: &NodeId, call: impl FnOnce(&Arc<Peer>) -> R) -> R {
+    pub(super) fn with_peer<R>(
+        self: &Arc<Self>,
+        id: &NodeId,
+        call: impl FnOnce(&Arc<Peer>) -> R,
+    ) -> R {
         let last = take_last().filter(|peer| peer.is_peer_of(&self.network, id));
         let peer = last.unwrap_or_else(|| self.network.peer(id));
         let result = call(&peer);
@@ -205,128 +214,6 @@ impl Inner {
                 Err(error)
             }
         }
-    }
-
-    /// Sends a message without an error for the sender: if it cannot be encoded, this node's monitors on its port fire.
-    #[inline]
-    pub(crate) fn send(self: &Arc<Self>, to: &PortId, message: impl IntoMessage) {
-        let Err(error) = self.try_send(to, message, None) else {
-            return;
-        };
-        let SendError::Encode { error: refused, .. } = &error else {
-            return;
-        };
-        if to.node() == &self.id {
-            log_within!(self.network.logs.members, WARN, target: "aemp::link", "{}", Excerpt(Report(&error)));
-            if is_reply(to.port()) {
-                self.kill(to, not_encoded(&self.id, refused));
-            }
-            return;
-        }
-        let peer = self.network.peer(to.node());
-        log_within!(peer, WARN, target: "aemp::link", "{}", Excerpt(Report(&error)));
-        peer.report_not_sent(to.port(), refused);
-    }
-
-    /// Whether a port of this node is the reply port of a call.
-    pub(crate) fn is_call(&self, port: &PortName) -> bool {
-        is_reply(port) && self.names.is_generated(port)
-    }
-
-    /// Sends a typed message as [`send`](Self::send) does. To a port of this node the message moves as the value that it is.
-    #[inline]
-    pub(crate) fn tell<M>(self: &Arc<Self>, to: &PortId, message: M)
-    where
-        M: IntoMessage + Send + 'static,
-    {
-        match self.moves_to(to) {
-            true => self
-                .shards
-                .deliver_moved(to.port(), message, self.trace(to.port())),
-            false => self.send(to, message),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn try_tell<M>(self: &Arc<Self>, to: &PortId, message: M) -> Result<(), SendError>
-    where
-        M: IntoMessage + Send + 'static,
-    {
-        if !self.moves_to(to) {
-            return self.try_send(to, message, None);
-        }
-        self.shards
-            .deliver_moved(to.port(), message, self.trace(to.port()));
-        Ok(())
-    }
-
-    /// The trace of the code that sends a message to `port`.
-    #[inline]
-    fn trace(&self, port: &PortName) -> Option<Box<TraceContext>> {
-        inject(&**self.propagator.as_ref()?, port)
-    }
-
-    /// Whether messages carry traces.
-    pub(crate) fn has_propagator(&self) -> bool {
-        self.propagator.is_some()
-    }
-
-    /// The span in which a message to `port` is handled; disabled without a context.
-    pub(crate) fn span(&self, context: Option<&TraceContext>, port: &PortName) -> Span {
-        let (Some(context), Some(propagator)) = (context, &self.propagator) else {
-            return Span::none();
-        };
-        let port = PortId::new(self.id.clone(), port.clone());
-        guard::run(|| propagator.span(context, &port)).unwrap_or_else(|_| Span::none())
-    }
-
-    /// Whether a typed message to `to` moves as the value that it is. The node port has no type.
-    #[inline]
-    fn moves_to(&self, to: &PortId) -> bool {
-        to.node() == &self.id && !to.port().is_node_port()
-    }
-
-    /// Sends a message to a port that may be given as a text.
-    #[inline]
-    pub(crate) fn try_send_to(
-        self: &Arc<Self>,
-        to: impl ToPort,
-        message: impl IntoMessage,
-    ) -> Result<(), SendError> {
-        let sent = self.with_port(&to, |to| self.try_send(to, message, None));
-        sent.unwrap_or_else(|error| Err(SendError::no_port_id(&to, error)))
-    }
-
-    #[inline]
-    pub(crate) fn try_send(
-        self: &Arc<Self>,
-        to: &PortId,
-        message: impl IntoMessage,
-        reply: Option<&PortId>,
-    ) -> Result<(), SendError> {
-        let refused = |error| SendError::Encode {
-            to: to.clone(),
-            error,
-        };
-        if to.node() != &self.id {
-            let frame = Frame::with_body(to.port().as_str(), message.outgoing()).with_reply(reply);
-            let context = self.trace(to.port());
-            return self.with_peer(to.node(), |peer| match context {
-                None => peer.send(&frame),
-                Some(context) => peer.send_traced(context, &frame),
-            });
-        }
-        let mut message = message.into_message().map_err(refused)?;
-        if let Some(reply) = reply {
-            message
-                .push(reply.to_string())
-                .map_err(|error| refused(EncodeError::serialize(error.to_string())))?;
-        }
-        match self.trace(to.port()) {
-            None => self.shards.deliver(to.port(), message),
-            Some(context) => self.shards.deliver_traced(to.port(), message, context),
-        }
-        Ok(())
     }
 
     pub(crate) fn kill(self: &Arc<Self>, port: &PortId, reason: Reason) {
@@ -423,9 +310,10 @@ impl Inner {
                 if action.armed.take() {
                     let (to, message) = appended(*notify, reason);
                     if aemp_proto::faulty!(FiresTwice) {
-                        self.shards.deliver(to.port(), message.clone().into());
+                        self.shards
+                            .deliver_or_kill(to.port(), message.clone().into());
                     }
-                    self.shards.deliver(to.port(), message.into());
+                    self.shards.deliver_or_kill(to.port(), message.into());
                 }
             }
             ActionKind::Wake(sender) => {
@@ -490,7 +378,7 @@ impl Inner {
     /// are replaced, so it arrives.
     fn notify(self: &Arc<Self>, to: &PortId, message: Values) {
         if to.node() == &self.id {
-            self.shards.deliver(to.port(), message.into());
+            self.shards.deliver_or_kill(to.port(), message.into());
             return;
         }
         let peer = self.network.peer(to.node());
@@ -512,16 +400,6 @@ impl Inner {
             None => broadcast::channel(1).1,
         }
     }
-}
-
-/// The trace of the code that sends a message to `port`. None for an answer: its receiver has a span of its own.
-#[cold]
-fn inject(propagator: &dyn Propagator, port: &PortName) -> Option<Box<TraceContext>> {
-    if is_reply(port) {
-        return None;
-    }
-    let context = guard::run(|| propagator.inject());
-    context.unwrap_or_default().map(Box::new)
 }
 
 /// The message of a [`Notify`](crate::Notify), with the reason appended.

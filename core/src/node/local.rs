@@ -216,8 +216,9 @@ impl LocalNode {
     ///
     /// `message` is a [`Message`] or a value of any type with `Serialize`: [`to_values`](crate::message::to_values) has the
     /// elements that it becomes. A message to a port that does not exist is dropped. If the message cannot be encoded for
-    /// the connection, that is logged, and this node's monitors on the port fire with `encode_error NODE PATH`;
-    /// [`try_send`](Self::try_send) returns the error instead.
+    /// the connection, that is logged, and this node's monitors on the port fire with `encode_error NODE PATH`. If the ports of this node
+    /// have no room for it, its port is killed with `queue_full LIMIT` ([`Config::local_limit`](crate::Config::local_limit)).
+    /// [`try_send`](Self::try_send) returns these errors instead.
     ///
     /// The message's `Serialize` runs inside this call. Towards another node it runs under the lock of a connection, so it must
     /// not call the node again: what it sends to other nodes is not sent ([`EncodeError::Nested`]), its kills and monitors
@@ -235,8 +236,8 @@ impl LocalNode {
     /// Sends a message as [`send`](Self::send) does, and returns an error if it cannot be encoded.
     ///
     /// # Errors
-    /// If the codec of the connection cannot carry an element, or `to` is a text that is not a port ID; nothing was sent and no
-    /// monitor fires. A message that waits for a connection is encoded later, and then treated as by `send`.
+    /// If the codec of the connection cannot carry an element, the ports of this node have no room for the message
+    /// ([`SendError::NoRoom`]), or `to` is a text that is not a port ID; nothing was sent and no monitor fires. A message that waits for a connection is encoded later, and then treated as by `send`.
     pub fn try_send(&self, to: impl ToPort, message: impl IntoMessage) -> Result<(), SendError> {
         self.inner.try_send_to(to, message)
     }
@@ -434,7 +435,7 @@ impl Node for LocalNode {
     fn send(&self, frame: &Frame<'_>) -> Result<(), SendError> {
         let port = PortName::from(frame.port);
         match frame.to_values() {
-            Ok(values) => self.inner.shards.deliver(&port, values.into()),
+            Ok(values) => self.inner.shards.deliver_or_kill(&port, values.into()),
             Err(error) => {
                 return Err(SendError::Encode {
                     to: self.inner.id.port(port),

@@ -21,6 +21,7 @@ mod permit;
 mod ready;
 mod rejected;
 mod seeds;
+mod sending;
 mod stats;
 mod timer;
 mod typed;
@@ -32,7 +33,7 @@ pub use directory::{
     Directory, DirectoryRole, Group, Lease, Members, Pick, Query, Registration, Watch,
 };
 pub use gone::Gone;
-pub(crate) use inner::Inner;
+pub(crate) use inner::{Inner, TAP_VIEWERS};
 pub use local::LocalNode;
 use node_port::NodePort;
 pub use stats::NodeStats;

@@ -4,6 +4,7 @@ use super::LocalNode;
 use crate::PortId;
 use crate::error::Stopped;
 use crate::port::ToPort;
+use crate::runtime::wait_until;
 
 impl LocalNode {
     /// Waits until what `target` has still to take is below the high-water mark
@@ -52,16 +53,20 @@ impl LocalNode {
 
     async fn has_room(&self, target: &PortId) {
         let node = self.inner();
-        let high_water = node.config.high_water;
         let port = target.port();
         if target.node() != self.id() {
+            let high_water = node.config.high_water;
             node.network.peer(target.node()).ready(high_water).await;
         } else if port.is_node_port() {
-            node.shards.ready(high_water).await;
+            node.shards.ready().await;
         } else {
-            node.shards.ready_for(port, high_water).await;
+            node.shards.ready_for(port).await;
             if let Some(inbox) = node.inboxes.get(port) {
-                inbox.ready().await;
+                if inbox.is_small() {
+                    // What was sent is in it then, and not in the queue of its shard, which may hold more than it.
+                    node.shards.turn(node.shards.of(port)).await;
+                }
+                wait_until(inbox.lowered(), || inbox.has_room()).await;
             }
         }
     }

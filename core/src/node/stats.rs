@@ -26,7 +26,7 @@ pub struct NodeStats {
     /// Messages, kills and monitors so far whose port was given as a text that is not a port ID; see
     /// [`ToPort`](crate::ToPort).
     pub misaddressed: u64,
-    /// Messages so far of this node's own senders that found no room ([`Config::local_limit`](crate::Config::local_limit)). The
-    /// ports that they were for were killed.
+    /// Messages so far of this node's own senders that found no room ([`Config::local_limit`](crate::Config::local_limit)):
+    /// sends have killed the ports that they were for, `try_send` and calls were errors.
     pub local_refused: u64,
 }

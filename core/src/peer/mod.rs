@@ -460,7 +460,7 @@ mod tests {
         let runtime = tokio::runtime::Handle::current();
         let life = Lifecycle::new(id.clone(), runtime);
         let gone: Weak<Nobody> = Weak::new();
-        let shards = Arc::new(Shards::new(1, 0, usize::MAX));
+        let shards = Arc::new(Shards::new(&Config::default(), 0));
         Network::new(id, Arc::new(Config::default()), life, shards, gone)
     }
 }

@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::task::{Poll, Waker};
 
 use aemp_proto::map::HashMap;
 use aemp_proto::message::cost_of_message;
-use async_trait::async_trait;
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -18,7 +17,6 @@ use tracing::Span;
 use super::{Context, Pool, PortRef, ShardPort, Unhandled};
 use crate::guard;
 use crate::node::Inner;
-use crate::runtime::wait_until;
 use crate::trace::TraceContext;
 use crate::watchdog::defer_wake;
 use crate::{Message, ParseError, PortId, PortName, Reason, reason};
@@ -104,6 +102,7 @@ impl InboxConfig {
 
 struct Shared<M> {
     state: Mutex<State<M>>,
+    bounds: InboxConfig,
     marks: Marks,
     /// Notified when what waits has fallen below the marks, and when the port has died.
     lowered: Notify,
@@ -143,7 +142,7 @@ impl<M> Drop for Shared<M> {
 }
 
 impl<M> Shared<M> {
-    fn new(marks: Marks) -> Self {
+    fn new(bounds: InboxConfig, marks: Marks) -> Self {
         let state = State {
             waiting: VecDeque::new(),
             bytes: 0,
@@ -155,6 +154,7 @@ impl<M> Shared<M> {
         };
         Self {
             state: Mutex::new(state),
+            bounds,
             marks,
             lowered: Notify::new(),
         }
@@ -166,21 +166,28 @@ impl<M> Shared<M> {
 
     /// The next message, if one is waiting.
     fn take(&self) -> Option<Received<M>> {
-        let mut state = self.lock();
-        self.take_of(&mut state)
+        self.take_of(self.lock()).ok()
     }
 
-    fn take_of(&self, state: &mut State<M>) -> Option<Received<M>> {
+    /// The next message; the state if none is waiting.
+    fn take_of<'s>(
+        &self,
+        mut state: MutexGuard<'s, State<M>>,
+    ) -> Result<Received<M>, MutexGuard<'s, State<M>>> {
         let was_below = state.is_below(self.marks);
-        let (message, cost) = state.waiting.pop_front()?;
+        let Some((message, cost)) = state.waiting.pop_front() else {
+            return Err(state);
+        };
         state.bytes -= cost;
-        if !was_below && state.is_below(self.marks) {
-            self.lowered.notify_waiters();
-        }
         state.taken += 1;
         let taken = state.taken;
         let context = state.contexts.pop_front_if(|(number, _)| *number == taken);
-        Some((message, context.map(|(_, context)| context)))
+        let is_lowered = !was_below && state.is_below(self.marks);
+        drop(state);
+        if is_lowered {
+            self.lowered.notify_waiters();
+        }
+        Ok((message, context.map(|(_, context)| context)))
     }
 
     /// Releases the lock and wakes the task that awaits a message.
@@ -200,34 +207,50 @@ impl<M> State<M> {
 }
 
 /// An inbox, for senders that wait until it has room.
-#[async_trait]
 pub(crate) trait Room: Send + Sync {
-    /// Waits until it has, or is dead.
-    async fn ready(&self);
+    /// Whether it has, or is dead.
+    fn has_room(&self) -> bool;
+    /// Notified when it has.
+    fn lowered(&self) -> &Notify;
+    /// Whether the queue of a shard may hold more than it has room for, although nobody waits for that.
+    fn is_small(&self) -> bool;
 }
 
-#[async_trait]
+/// Messages, and bytes of them, that a shard's queue holds at most before its senders wait; more than that.
+const BESIDES: Marks = Marks {
+    messages: 64 << 10,
+    bytes: 2 << 20,
+};
+
 impl<M: Send> Room for Shared<M> {
-    async fn ready(&self) {
-        let has_room = || {
-            let state = self.lock();
-            state.dead || state.is_below(self.marks)
-        };
-        wait_until(&self.lowered, has_room).await;
+    fn has_room(&self) -> bool {
+        let state = self.lock();
+        state.dead || state.is_below(self.marks)
+    }
+
+    fn lowered(&self) -> &Notify {
+        &self.lowered
+    }
+
+    fn is_small(&self) -> bool {
+        let (bounds, marks) = (&self.bounds, self.marks);
+        bounds.messages.saturating_sub(marks.messages) < BESIDES.messages
+            || bounds.bytes.saturating_sub(marks.bytes) < BESIDES.bytes
     }
 }
 
 /// The inboxes of a node, by the names of their ports.
 #[derive(Default)]
-pub(crate) struct Inboxes(Mutex<HashMap<PortName, Arc<dyn Room>>>);
+pub(crate) struct Inboxes(RwLock<HashMap<PortName, Arc<dyn Room>>>);
 
 impl Inboxes {
     pub(crate) fn get(&self, port: &PortName) -> Option<Arc<dyn Room>> {
-        self.lock().get(port).cloned()
+        let inboxes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        inboxes.get(port).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PortName, Arc<dyn Room>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<PortName, Arc<dyn Room>>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -251,20 +274,19 @@ impl<M: Send + 'static> Inbox<M> {
         parse: Parse<M>,
         cost: fn(&M) -> usize,
     ) -> Self {
-        let high_water = node.config.high_water;
-        let shared = Arc::new(Shared::new(Marks {
+        let marks = Marks {
             messages: (bounds.messages / 2).max(1),
-            bytes: (bounds.bytes / 2).clamp(1, high_water.max(1)),
-        }));
+            bytes: (bounds.bytes / 2).clamp(1, node.config.high_water),
+        };
+        let shared = Arc::new(Shared::new(bounds, marks));
         let id = node.add_port(Receiver {
             shared: shared.clone(),
-            bounds,
             parse,
             cost,
             next: None,
         });
         node.inboxes
-            .lock()
+            .write()
             .insert(id.port().clone(), shared.clone());
         Self {
             port: PortRef::unchecked(id),
@@ -318,10 +340,10 @@ impl<M> Inbox<M> {
     }
 
     fn poll_recv(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Option<Received<M>>> {
-        let mut state = self.shared.lock();
-        if let Some(received) = self.shared.take_of(&mut state) {
-            return Poll::Ready(Some(received));
-        }
+        let mut state = match self.shared.take_of(self.shared.lock()) {
+            Ok(received) => return Poll::Ready(Some(received)),
+            Err(state) => state,
+        };
         if state.dead {
             return Poll::Ready(None);
         }
@@ -363,7 +385,7 @@ impl<M> fmt::Debug for Inbox<M> {
 impl<M> Drop for Inbox<M> {
     fn drop(&mut self) {
         let port = self.id().port();
-        self.node.inboxes.lock().remove(port);
+        self.node.inboxes.write().remove(port);
         self.node.shards.kill(port.clone(), Reason::normal());
     }
 }
@@ -373,7 +395,6 @@ type Parse<M> = fn(Message) -> Result<M, ParseError>;
 /// The port behind an inbox.
 struct Receiver<M> {
     shared: Arc<Shared<M>>,
-    bounds: InboxConfig,
     parse: Parse<M>,
     /// The bytes that a moved message keeps alive.
     cost: fn(&M) -> usize,
@@ -395,7 +416,7 @@ impl<M> Receiver<M> {
             bytes,
             overflow,
             ..
-        } = self.bounds;
+        } = self.shared.bounds;
         let mut state = self.shared.lock();
         let (count, size) = (state.waiting.len() + 1, state.bytes + cost);
         if count > messages || size > bytes {
@@ -425,7 +446,7 @@ impl<M: Send + 'static> ShardPort for Receiver<M> {
         let cost = cost_of_message(&message);
         match (self.parse)(message) {
             Ok(message) => self.add(message, cost, context),
-            Err(error) => cx.unhandled(self.bounds.unhandled, error),
+            Err(error) => cx.unhandled(self.shared.bounds.unhandled, error),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::vec::Drain;
 
-use super::queue::Taken;
 use super::run::Shard;
+use super::taken::Taken;
 use super::{Item, Op};
 use crate::Reason;
 use crate::guard::{self, Panicked};

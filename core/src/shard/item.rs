@@ -166,7 +166,7 @@ impl Chunk {
     /// Bytes of messages from senders of this node.
     #[inline]
     pub(super) fn local(&self) -> usize {
-        self.local + self.moved.bytes()
+        self.local + self.moved.cost()
     }
 
     /// The number of operations; each message counts.

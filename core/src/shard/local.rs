@@ -2,30 +2,43 @@
 //! a port that misses a message is killed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::Shards;
 use super::queue::Queue;
-use crate::PortName;
+use crate::allowance::log_within;
+use crate::config::Config;
 use crate::runtime::wait_until;
+use crate::{Excerpt, LogAllowance, PortName};
+
+/// There is no room for a message ([`Config::local_limit`]).
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct NoRoom;
 
 /// What the shards of a node share about messages of its own senders.
-#[derive(Default)]
 pub(super) struct Local {
-    /// [`Config::local_limit`](crate::Config::local_limit)
+    /// [`Config::local_limit`]
     limit: usize,
-    /// Notified when a shard has processed some of them.
-    progress: Notify,
+    /// [`Config::high_water`], but no more than half of the limit.
+    high_water: usize,
+    /// Notified when less than the high-water mark waits for all ports.
+    lowered: Notify,
     /// Messages that found no room.
     refused: AtomicU64,
+    log: LogAllowance,
 }
 
 impl Local {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
-            limit,
-            ..Self::default()
+            limit: config.local_limit,
+            high_water: config.high_water.min(config.local_limit / 2).max(1),
+            lowered: Notify::new(),
+            refused: AtomicU64::new(0),
+            log: LogAllowance::new("full queues", 50, Duration::from_secs(1)),
         }
     }
 }
@@ -36,16 +49,22 @@ impl Shards {
     #[cold]
     pub(super) fn has_room(&self, queue: &Queue, port: &PortName) -> bool {
         // A node port cannot be killed, so nothing for it may be missed.
-        port.is_node_port()
+        let has_room = port.is_node_port()
             || self.local() < self.local.limit
-            || queue.local() < self.local.limit / (2 * self.count())
+            || queue.local() < self.local.limit / (2 * self.count());
+        if !has_room {
+            self.local.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        has_room
     }
 
     /// A message for `port` found no room: the port is killed, so that its monitors fire.
     #[cold]
-    pub(super) fn kill_without_room(&self, queue: &Queue, port: &PortName) {
-        self.local.refused.fetch_add(1, Ordering::Relaxed);
-        queue.kill_without_room(port);
+    pub(crate) fn kill_without_room(&self, port: &PortName) {
+        if self.queue_of(port).kill_without_room(port) {
+            let limit = self.local.limit;
+            log_within!(self.local.log, WARN, target: "aemp::port", port = %Excerpt(port), limit, "too much waits for the ports of this node: a port that misses a message is killed");
+        }
     }
 
     /// Messages that found no room so far.
@@ -61,19 +80,22 @@ impl Shards {
     /// The shard `index` has processed a chunk for which senders of this node have counted `bytes`.
     pub(super) fn local_done(&self, index: usize, bytes: usize) {
         if bytes > 0 {
-            self.queues[index].local_done(bytes);
-            self.local.progress.notify_waiters();
+            self.queues[index].local_done(bytes, self.local.high_water);
+            if self.local() < self.local.high_water {
+                self.local.lowered.notify_waiters();
+            }
         }
     }
 
-    /// Waits until fewer than `high_water` bytes wait for the ports of this node.
-    pub(crate) async fn ready(&self, high_water: usize) {
-        wait_until(&self.local.progress, || self.local() < high_water).await;
+    /// Waits until less than the high-water mark waits for the ports of this node.
+    pub(crate) async fn ready(&self) {
+        let local = &self.local;
+        wait_until(&local.lowered, || self.local() < local.high_water).await;
     }
 
-    /// Waits until fewer than `high_water` bytes wait for the ports of the shard that runs `port`.
-    pub(crate) async fn ready_for(&self, port: &PortName, high_water: usize) {
-        let queue = self.queue_of(port);
-        wait_until(&self.local.progress, || queue.local() < high_water).await;
+    /// Waits until less than the high-water mark waits for the ports of the shard that runs `port`.
+    pub(crate) async fn ready_for(&self, port: &PortName) {
+        let (queue, high_water) = (self.queue_of(port), self.local.high_water);
+        wait_until(queue.lowered(), || queue.local() < high_water).await;
     }
 }

@@ -16,6 +16,7 @@ mod ports;
 mod queue;
 mod run;
 mod stats;
+mod taken;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use aemp_proto::monitor::MonitorKey;
 use tokio::sync::oneshot;
 
 use crate::codec::Incoming;
+use crate::config::Config;
 use crate::guard;
 use crate::message::IntoMessage;
 use crate::monitor::Monitored;
@@ -37,6 +39,7 @@ use crate::{Message, PortName, Reason};
 use item::Chunk;
 pub(crate) use item::{Item, NewPort, OnEnd, Op, RemoteWatcher, Run, UnwatchCount, Watcher};
 use local::Local;
+pub(crate) use local::NoRoom;
 use outstanding::Outstanding;
 use queue::Queue;
 pub(crate) use run::run;
@@ -56,13 +59,14 @@ impl Monitored for Shards {
 }
 
 impl Shards {
-    /// `seed` decides which shard runs which port; `local_limit` bytes of messages of this node's senders may wait.
-    pub(crate) fn new(count: usize, seed: u64, local_limit: usize) -> Self {
+    /// `seed` decides which shard runs which port.
+    pub(crate) fn new(config: &Config, seed: u64) -> Self {
+        let count = config.shards;
         let queues = (0..count.max(1)).map(|_| Queue::default()).collect();
         Self {
             queues,
             hasher: SeededState::with_seed(seed),
-            local: Local::new(local_limit),
+            local: Local::new(config),
         }
     }
 
@@ -103,13 +107,11 @@ impl Shards {
         self.try_push(Item::new(port, Op::Insert(Box::new(new))), None)
     }
 
-    /// Delivers a message of a sender of this node. Where there is no room for it, its port is killed.
+    /// Delivers a message of a sender of this node.
     #[inline]
-    pub(crate) fn deliver(&self, port: &PortName, message: Message) {
+    pub(crate) fn deliver(&self, port: &PortName, message: Message) -> Result<(), NoRoom> {
         let queue = self.queue_of(port);
-        if !queue.deliver(port, message, || self.has_room(queue, port)) {
-            self.kill_without_room(queue, port);
-        }
+        queue.deliver(port, message, || self.has_room(queue, port))
     }
 
     /// The same for a message that belongs to a trace.
@@ -119,11 +121,9 @@ impl Shards {
         port: &PortName,
         message: Message,
         context: Box<TraceContext>,
-    ) {
+    ) -> Result<(), NoRoom> {
         let queue = self.queue_of(port);
-        if !queue.deliver_traced(port, message, context, || self.has_room(queue, port)) {
-            self.kill_without_room(queue, port);
-        }
+        queue.deliver_traced(port, message, context, || self.has_room(queue, port))
     }
 
     /// The same for a message that moves as the Rust value that it is, and may belong to a trace.
@@ -133,12 +133,18 @@ impl Shards {
         port: &PortName,
         message: M,
         context: Option<Box<TraceContext>>,
-    ) where
+    ) -> Result<(), NoRoom>
+    where
         M: IntoMessage + Send + 'static,
     {
         let queue = self.queue_of(port);
-        if !queue.deliver_moved(port, message, context, || self.has_room(queue, port)) {
-            self.kill_without_room(queue, port);
+        queue.deliver_moved(port, message, context, || self.has_room(queue, port))
+    }
+
+    /// Delivers a message whose sender learns nothing: where there is no room for it, its port is killed.
+    pub(crate) fn deliver_or_kill(&self, port: &PortName, message: Message) {
+        if let Err(NoRoom) = self.deliver(port, message) {
+            self.kill_without_room(port);
         }
     }
 

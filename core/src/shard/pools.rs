@@ -1,6 +1,7 @@
 //! `Pools`: the messages of a chunk that move as Rust values, by type.
 
 use std::collections::VecDeque;
+use std::mem::needs_drop;
 
 use crate::message::IntoMessage;
 use crate::port::Pool;
@@ -17,7 +18,12 @@ pub(super) struct Pools {
     /// Values in all pools, and their size in bytes without what they point to.
     len: usize,
     bytes: usize,
+    /// The same with an allowance for what they point to.
+    cost: usize,
 }
+
+/// Bytes that are taken for what a value points to, which only its type knows.
+const POINTED_TO: usize = 256;
 
 impl Pools {
     pub(super) fn len(&self) -> usize {
@@ -28,11 +34,20 @@ impl Pools {
         self.bytes
     }
 
+    /// Bytes that the values keep alive, as far as that can be known.
+    pub(super) fn cost(&self) -> usize {
+        self.cost
+    }
+
     /// Appends a value to the pool of its type. Returns the index of the pool.
     #[inline]
     pub(super) fn push<M: IntoMessage + Send + 'static>(&mut self, value: M) -> u32 {
         self.len += 1;
         self.bytes += size_of::<M>();
+        self.cost += size_of::<M>();
+        if needs_drop::<M>() {
+            self.cost += POINTED_TO;
+        }
         for (index, pool) in self.pools.iter_mut().enumerate() {
             if let Some(values) = pool.of::<M>() {
                 values.push_back(value);
@@ -57,7 +72,7 @@ impl Pools {
 
     /// Drops all values, and the memory if it is much.
     pub(super) fn clear(&mut self) {
-        (self.len, self.bytes) = (0, 0);
+        (self.len, self.bytes, self.cost) = (0, 0, 0);
         for pool in &mut self.pools {
             pool.discard(pool.len());
         }

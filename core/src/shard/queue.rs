@@ -1,6 +1,5 @@
 //! The queue of one shard: many senders push items, and the shard's task takes all of them at once.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,17 +10,14 @@ use aemp_proto::map::HashSet;
 use aemp_proto::message::cost_of_message;
 use tokio::sync::Notify;
 
-use super::item::Chunk;
+use super::item::{CHUNK_ITEMS, Chunk};
 use super::outstanding::Outstanding;
-use super::{Item, Op, ShardStats};
+use super::taken::{Chunks, MAX_SPARE, Taken};
+use super::{Item, NoRoom, Op, ShardStats};
 use crate::message::IntoMessage;
 use crate::trace::TraceContext;
 use crate::watchdog::{clear_lifo_slot, defer_wake};
 use crate::{Message, PortName};
-
-/// Spare chunks kept at most. Memory fresh from the system costs more than the messages; while senders are faster than
-/// the shard, this many chunks fill up.
-const MAX_SPARE: usize = 1024;
 
 /// Spare chunks that are never freed. An eighth of the others is freed each time the shard sleeps.
 const MIN_SPARE: usize = 32;
@@ -36,6 +32,9 @@ const READER_HIGH_WATER: usize = 1 << 20;
 /// High-water mark of a shard, in bytes from all readers. From it on every reader above [`READER_LOW_WATER`] waits,
 /// until the backlog is [`READER_HIGH_WATER`] bytes lower.
 const SHARD_HIGH_WATER: usize = 8 << 20;
+
+/// Operations in a chunk to which no further [`Op::NoRoom`] is added. A chunk is processed without a yield.
+const MAX_WITHOUT_ROOM: usize = 2 * CHUNK_ITEMS;
 
 /// Bytes from readers in a chunk from which on no batch is added. A chunk is processed without a yield.
 const MAX_CHUNK_BACKLOG: usize = 256 << 10;
@@ -62,6 +61,8 @@ pub(super) struct Queue {
     /// Bytes of messages from senders of this node in full chunks that the shard has not processed. Senders count when a
     /// chunk is full, so that a message costs no atomic operation.
     local: AtomicUsize,
+    /// Notified when `local` has fallen below the high-water mark.
+    lowered: Notify,
 }
 
 /// Why an item was not queued.
@@ -84,57 +85,24 @@ struct State {
     /// The shard was woken and has not taken items since.
     woken: bool,
     closed: bool,
+    /// Whether a message has to ask for room although the last chunk is not full: something else has begun it.
+    asks: bool,
     /// The ports for which an [`Op::NoRoom`] is among the items.
     without_room: HashSet<PortName>,
 }
 
-/// Items in order: full chunks, then the one that is being filled.
-#[derive(Default)]
-struct Chunks {
-    full: VecDeque<Chunk>,
-    last: Chunk,
-}
-
-/// The items that the shard has taken and processes.
-#[derive(Default)]
-pub(super) struct Taken {
-    items: Chunks,
-    recycled: Vec<Chunk>,
-    /// The items of a chunk that a panic of the shard has left unprocessed.
-    pub(super) left: Vec<Item>,
-    /// The queue is closed: no more items will come.
-    pub(super) closed: bool,
-}
-
-impl Chunks {
-    fn len(&self) -> usize {
-        let full = self.full.iter().map(Chunk::len);
-        full.sum::<usize>() + self.last.len()
-    }
-}
-
-impl Taken {
-    /// The next items, to be drained and returned with [`recycle`](Self::recycle).
-    pub(super) fn next_chunk(&mut self) -> Option<Chunk> {
-        let chunk = self.items.full.pop_front();
-        chunk
-            .or_else(|| (!self.items.last.is_empty()).then(|| std::mem::take(&mut self.items.last)))
-    }
-
-    /// Removes all items that are not processed.
-    pub(super) fn all(&mut self) -> Vec<Item> {
-        let mut all = std::mem::take(&mut self.left);
-        while let Some(mut chunk) = self.next_chunk() {
-            all.append(&mut chunk.items);
+impl<T> Refused<T> {
+    /// Drops a message, after the lock is released. It is no error that the queue is closed.
+    #[cold]
+    fn drop(self) -> Result<(), NoRoom> {
+        match self {
+            Self::Closed(message) => drop(message),
+            Self::NoRoom(message) => {
+                drop(message);
+                return Err(NoRoom);
+            }
         }
-        all
-    }
-
-    /// Keeps the allocations of a drained chunk for reuse.
-    pub(super) fn recycle(&mut self, chunk: Chunk) {
-        if self.recycled.len() < MAX_SPARE {
-            self.recycled.push(chunk);
-        }
+        Ok(())
     }
 }
 
@@ -143,6 +111,7 @@ impl State {
     /// not taken items.
     #[cold]
     fn complete_last(&mut self, local: &AtomicUsize) -> bool {
+        self.asks = true;
         let last = &mut self.items.last;
         last.counted = last.local();
         if last.counted > 0 {
@@ -190,6 +159,7 @@ impl Default for Queue {
             progress: Notify::new(),
             done: AtomicU64::new(0),
             local: AtomicUsize::new(0),
+            lowered: Notify::new(),
         }
     }
 }
@@ -203,28 +173,32 @@ impl Queue {
 
     /// Returns the item if the queue is closed: dropping it may run user code.
     pub(super) fn push(&self, item: Item) -> Option<Item> {
-        match self.add(item, || true, Chunk::push) {
-            Ok(()) => None,
-            Err(Refused::Closed(item) | Refused::NoRoom(item)) => Some(item),
+        let mut state = self.lock();
+        if state.closed {
+            return Some(item);
         }
+        let is_behind = state.items.last.is_full() && state.complete_last(&self.local);
+        state.items.last.push(item);
+        if is_behind || state.waker.is_some() {
+            Self::wake(state, is_behind);
+        }
+        None
     }
 
     /// Queues a message of a sender of this node. Where the last chunk is full, `has_room` says whether another may follow.
-    /// Returns false if it may not.
     #[inline]
     pub(super) fn deliver(
         &self,
         port: &PortName,
         message: Message,
         has_room: impl FnOnce() -> bool,
-    ) -> bool {
+    ) -> Result<(), NoRoom> {
         let cost = cost_of_message(&message);
         let added = self.add(message, has_room, |chunk, message| {
             chunk.local += cost;
             chunk.deliver(port, message);
         });
-        // A refused message is dropped here, after the lock is released.
-        !matches!(added, Err(Refused::NoRoom(_)))
+        added.or_else(Refused::drop)
     }
 
     /// The same for a message that belongs to a trace.
@@ -234,7 +208,7 @@ impl Queue {
         message: Message,
         context: Box<TraceContext>,
         has_room: impl FnOnce() -> bool,
-    ) -> bool {
+    ) -> Result<(), NoRoom> {
         let cost = cost_of_message(&message) + context.memory();
         let traced = (message, context);
         let added = self.add(traced, has_room, |chunk, (message, context)| {
@@ -243,7 +217,7 @@ impl Queue {
             chunk.deliver(port, message);
             chunk.exit();
         });
-        !matches!(added, Err(Refused::NoRoom(_)))
+        added.or_else(Refused::drop)
     }
 
     /// The same for a message that moves as the value that it is, and may belong to a trace.
@@ -254,7 +228,7 @@ impl Queue {
         message: M,
         context: Option<Box<TraceContext>>,
         has_room: impl FnOnce() -> bool,
-    ) -> bool
+    ) -> Result<(), NoRoom>
     where
         M: IntoMessage + Send + 'static,
     {
@@ -269,7 +243,7 @@ impl Queue {
                 chunk.exit();
             }
         });
-        !matches!(added, Err(Refused::NoRoom(_)))
+        added.or_else(Refused::drop)
     }
 
     #[inline]
@@ -284,11 +258,14 @@ impl Queue {
             return Err(Refused::Closed(item));
         }
         let mut is_behind = false;
-        if state.items.last.is_full() {
+        if state.items.last.is_full() || state.asks {
             if !has_room() {
                 return Err(Refused::NoRoom(item));
             }
-            is_behind = state.complete_last(&self.local);
+            if state.items.last.is_full() {
+                is_behind = state.complete_last(&self.local);
+            }
+            state.asks = false;
         }
         add(&mut state.items.last, item);
         if is_behind || state.waker.is_some() {
@@ -298,18 +275,21 @@ impl Queue {
     }
 
     /// Has `port` killed, for which a message found no room. What is queued for it from now on is behind that, so it gets
-    /// nothing after the message that it has missed.
+    /// nothing after the message that it has missed. Returns false if that is in the queue already.
     #[cold]
-    pub(super) fn kill_without_room(&self, port: &PortName) {
+    pub(super) fn kill_without_room(&self, port: &PortName) -> bool {
         let mut state = self.lock();
         if state.closed || !state.without_room.insert(port.clone()) {
-            return;
+            return false;
         }
-        // It takes no further chunk: nothing that is large hangs on it.
+        // It makes no room for messages, but for where many ports miss one.
+        let is_behind =
+            state.items.last.len() >= MAX_WITHOUT_ROOM && state.complete_last(&self.local);
         state.items.last.push(Item::new(port.clone(), Op::NoRoom));
-        if state.waker.is_some() {
-            Self::wake(state, false);
+        if is_behind || state.waker.is_some() {
+            Self::wake(state, is_behind);
         }
+        true
     }
 
     #[cold]
@@ -418,9 +398,17 @@ impl Queue {
         self.local.load(Ordering::SeqCst)
     }
 
+    /// Notified when fewer than the high-water mark of them are left.
+    pub(super) fn lowered(&self) -> &Notify {
+        &self.lowered
+    }
+
     /// The shard has processed a chunk for which senders of this node have counted so many bytes.
-    pub(super) fn local_done(&self, bytes: usize) {
-        self.local.fetch_sub(bytes, Ordering::SeqCst);
+    pub(super) fn local_done(&self, bytes: usize, high_water: usize) {
+        let before = self.local.fetch_sub(bytes, Ordering::SeqCst);
+        if before >= high_water && before - bytes < high_water {
+            self.lowered.notify_waiters();
+        }
     }
 
     /// Bytes that readers have pushed and the shard has not processed.

@@ -259,7 +259,10 @@ impl Shard {
             Op::From(_) | Op::Enter(_) | Op::Exit => {}
             Op::Insert(new) => self.insert(port, *new),
             Op::Kill(reason) => self.end_port(&port, *reason),
-            Op::NoRoom => self.end_without_room(&port),
+            Op::NoRoom => {
+                let limit = self.node.config.local_limit;
+                self.end_port(&port, reason!["queue_full", limit as u64]);
+            }
             Op::Watch(watcher) => self.watch(port, *watcher),
             Op::Unwatch(key) => self.unwatch(&port, |observers| observers.remove(key)),
             Op::UnwatchRemote(key, count) => {
@@ -299,16 +302,6 @@ impl Shard {
         if let Some(reason) = started {
             log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(&port), reason = %Excerpt(&reason), "a port did not start");
             self.end_port(&port, reason);
-        }
-    }
-
-    /// Ends a port that has missed a message.
-    #[cold]
-    fn end_without_room(&mut self, port: &PortName) {
-        if self.has(port) {
-            let limit = self.node.config.local_limit;
-            log_within!(self.node.network.logs.members, WARN, target: "aemp::port", port = %Excerpt(port), limit, "too much waits for the ports of this node: a port that missed a message is killed");
-            self.end_port(port, reason!["queue_full", limit as u64]);
         }
     }
 
