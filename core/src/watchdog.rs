@@ -146,6 +146,22 @@ impl Worker {
     pub(crate) fn begin_message(&self) {
         increment(&self.watched.step);
     }
+
+    /// What tells others how far the worker is.
+    pub(crate) fn steps(&self) -> Steps {
+        Steps(Arc::downgrade(&self.watched))
+    }
+}
+
+/// How far a worker is, for whoever asks.
+pub(crate) struct Steps(Weak<Watched>);
+
+impl Steps {
+    /// A number that changes with each message or other operation that the worker begins. 0 once the worker has ended.
+    pub(crate) fn get(&self) -> u64 {
+        let watched = self.0.upgrade();
+        watched.map_or(0, |watched| watched.step.load(Ordering::Relaxed))
+    }
 }
 
 /// The guard of a working worker. Dropping it performs the deferred wake.

@@ -96,24 +96,44 @@ async fn a_shard_turns_when_what_was_queued_before_is_done_and_not_while_a_handl
     let node = builder.start().await.unwrap();
     soon(node.shard_turn(0)).await.unwrap();
     assert_eq!(soon(node.shard_turn(1)).await, Err(Stopped));
-    let (begun, begins) = mpsc::channel();
+    let (begun, mut begins) = mpsc::channel();
     let (end, ends) = mpsc::channel::<()>();
     let port = node.port(move |_: &mut Context<'_>, _: Message| {
         begun.send(()).unwrap();
         ends.recv().unwrap();
     });
     node.send(&port, ());
-    tokio::task::spawn_blocking(move || begins.recv_timeout(LIMIT).unwrap())
-        .await
-        .unwrap();
+    begins = next(begins).await;
     let blocked = Duration::from_millis(50);
     assert!(
         tokio::time::timeout(blocked, node.shard_turn(0))
             .await
             .is_err()
     );
+    // Further ones, which the shard takes together: each that begins is a step, and none is processed before all are.
+    (0..3).for_each(|_| node.send(&port, ()));
+    end.send(()).unwrap();
+    begins = next(begins).await;
+    let shard = || node.stats().shards[0];
+    let before = shard();
+    end.send(()).unwrap();
+    begins = next(begins).await;
+    let after = shard();
+    assert_ne!(after.steps, before.steps);
+    assert_eq!(after.processed, before.processed);
+    end.send(()).unwrap();
+    next(begins).await;
     end.send(()).unwrap();
     soon(node.shard_turn(0)).await.unwrap();
+}
+
+/// Waits for the next one without holding up the runtime.
+async fn next(received: mpsc::Receiver<()>) -> mpsc::Receiver<()> {
+    let wait = tokio::task::spawn_blocking(move || {
+        received.recv_timeout(LIMIT).unwrap();
+        received
+    });
+    wait.await.unwrap()
 }
 
 #[tokio::test]

@@ -115,6 +115,20 @@ fn a_node_that_gets_something_done_is_live_however_much_is_queued() {
 }
 
 #[test]
+fn a_node_is_live_while_each_of_its_messages_takes_long() {
+    let interval = Duration::from_millis(200);
+    let scene = scene(interval);
+    // The shard takes them together, and has processed none of them in its statistics before the last is done.
+    (0..15).for_each(|_| scene.node.send(&scene.port, ()));
+    for _ in 0..14 {
+        std::thread::sleep(interval * 3 / 2);
+        assert!(scene.is_live(), "{:?}", scene.live());
+        scene.go_on.send(()).unwrap();
+    }
+    scene.go_on.send(()).unwrap();
+}
+
+#[test]
 fn a_check_is_read_as_it_is_written_and_stays_one_line() {
     let checks = [
         Check::new("node", Ok("seed runs".into())),

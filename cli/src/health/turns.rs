@@ -53,15 +53,16 @@ impl Turns {
         self.has_stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the shard turns. What it gets done meanwhile counts as well: a long queue is no failure.
+    /// Waits until the shard turns. Each message that it begins meanwhile counts as well: a long queue is no failure, and neither
+    /// are messages that take long.
     async fn wait(&self, node: &LocalNode, shard: usize) -> Result<(), Stopped> {
         let idle = &self.idle[shard];
-        let processed = || node.stats().shards.get(shard).map(|shard| shard.processed);
+        let steps = || node.stats().shards.get(shard).map(|shard| shard.steps);
         let mut turn = pin!(node.shard_turn(shard));
         let mut before = None;
         loop {
             let Ok(turned) = timeout(self.interval, turn.as_mut()).await else {
-                let now = processed();
+                let now = steps();
                 match now == before {
                     true => idle.fetch_add(1, Ordering::Relaxed),
                     false => idle.swap(0, Ordering::Relaxed),

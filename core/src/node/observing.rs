@@ -48,8 +48,8 @@ impl LocalNode {
     }
 
     /// Waits until the shard with the index `shard` of [`NodeStats::shards`] has processed what is queued for it now. One that
-    /// does not come to that is blocked by a handler, or has more to do than it gets done: then `processed` in its statistics
-    /// grows.
+    /// does not come to that is blocked by a handler, or has more to do than it gets done: then `steps` in its statistics change
+    /// with each message. `processed` is no such sign, as it grows when up to 256 messages are done.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

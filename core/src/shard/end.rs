@@ -24,7 +24,7 @@ impl Running {
     pub(super) fn new(node: Arc<Inner>, index: usize) -> Self {
         Self {
             reason: node.life.stopped_reason(),
-            shard: Shard::new(node),
+            shard: Shard::new(node, index),
             taken: Taken::default(),
             index,
         }

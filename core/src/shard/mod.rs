@@ -19,7 +19,7 @@ mod stats;
 mod taken;
 
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aemp_proto::codec::Prefix;
 use aemp_proto::map::SeededState;
@@ -34,6 +34,7 @@ use crate::message::IntoMessage;
 use crate::monitor::Monitored;
 use crate::port::ShardPort;
 use crate::trace::TraceContext;
+use crate::watchdog::Steps;
 use crate::{Message, PortName, Reason};
 
 use item::Chunk;
@@ -48,6 +49,8 @@ pub use stats::{PortStats, ShardStats};
 /// The queues of all shards of a node.
 pub(crate) struct Shards {
     queues: Box<[Queue]>,
+    /// How far each shard is, once it runs.
+    steps: Box<[OnceLock<Steps>]>,
     hasher: SeededState,
     local: Local,
 }
@@ -61,10 +64,10 @@ impl Monitored for Shards {
 impl Shards {
     /// `seed` decides which shard runs which port.
     pub(crate) fn new(config: &Config, seed: u64) -> Self {
-        let count = config.shards;
-        let queues = (0..count.max(1)).map(|_| Queue::default()).collect();
+        let indices = 0..config.shards.max(1);
         Self {
-            queues,
+            queues: indices.clone().map(|_| Queue::default()).collect(),
+            steps: indices.map(|_| OnceLock::new()).collect(),
             hasher: SeededState::with_seed(seed),
             local: Local::new(config),
         }
@@ -162,8 +165,16 @@ impl Shards {
         self.try_push(Item::new(port, Op::Watch(Box::new(watcher))), None)
     }
 
+    /// The shard runs, and `steps` says how far it is.
+    fn set_steps(&self, shard: usize, steps: Steps) {
+        // A shard runs once.
+        let _ = self.steps[shard].set(steps);
+    }
+
     pub(crate) fn stats(&self) -> Vec<ShardStats> {
-        self.queues.iter().map(Queue::stats).collect()
+        let shards = self.queues.iter().zip(&self.steps);
+        let stats = shards.map(|(queue, steps)| queue.stats(steps.get().map_or(0, Steps::get)));
+        stats.collect()
     }
 
     /// All live ports, sorted by name, after the items that are queued now; empty if the node has stopped.

@@ -380,13 +380,15 @@ impl Queue {
         .await;
     }
 
-    pub(super) fn stats(&self) -> ShardStats {
+    /// The statistics of the shard, which is at the step `steps`.
+    pub(super) fn stats(&self, steps: u64) -> ShardStats {
         let state = self.lock();
         let queued = state.items.len();
         let local_backlog = self.local() + state.items.last.local();
         drop(state);
         ShardStats {
             processed: self.done.load(Ordering::Relaxed),
+            steps,
             queued,
             backlog: self.backlog(),
             local_backlog,

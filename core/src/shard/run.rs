@@ -101,9 +101,11 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn new(node: Arc<Inner>) -> Self {
+    pub(super) fn new(node: Arc<Inner>, index: usize) -> Self {
+        let worker = Worker::new(&node.id, &node.life.runtime);
+        node.shards.set_steps(index, worker.steps());
         Self {
-            worker: Worker::new(&node.id, &node.life.runtime),
+            worker,
             node,
             ports: Ports::default(),
             notifications: Notifications::default(),

@@ -6,8 +6,12 @@ use crate::PortName;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShardStats {
-    /// Operations done so far: messages, kills, monitor requests and callbacks.
+    /// Operations done so far: messages, kills, monitor requests and callbacks. Up to 256 of them, which the task takes together,
+    /// are counted when the last is done.
     pub processed: u64,
+    /// Changes with each operation that the task begins, and says nothing by its value: a shard whose `steps` stay as they are
+    /// while others wait is held up by one operation.
+    pub steps: u64,
     /// Operations that wait in the queue, without those that the task has already taken.
     pub queued: usize,
     /// Bytes of messages from peers that were read and not processed.
