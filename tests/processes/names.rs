@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aemp::stats::SeedState;
 use aemp::transport::{Listener, SocketConfig, Stream, Transport, async_trait};
@@ -48,7 +49,12 @@ impl Named {
     }
 
     async fn node(&self, id: &str) -> (LocalNode, SocketAddr) {
-        let node = aemp::node().id(id).secret(SECRET).transport(self.clone());
+        self.node_with(id, SECRET).await
+    }
+
+    async fn node_with(&self, id: &str, secret: &str) -> (LocalNode, SocketAddr) {
+        let node = aemp::node().id(id).secret(secret).transport(self.clone());
+        let node = node.configure(|config| config.opening_timeout = Duration::from_secs(1));
         let node = node.bind("127.0.0.1:0").start().await.unwrap();
         let at = node.addresses()[0].to_string().parse().unwrap();
         (node, at)
@@ -58,10 +64,10 @@ impl Named {
 async fn until(node: &LocalNode, what: &str, is_it: impl Fn(&SeedState) -> bool) {
     let waited = async {
         while !is_it(&node.seeds()[0].state) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let done = tokio::time::timeout(std::time::Duration::from_secs(60), waited).await;
+    let done = tokio::time::timeout(Duration::from_secs(60), waited).await;
     assert!(done.is_ok(), "{what}: {:?}", node.seeds());
 }
 
@@ -97,4 +103,35 @@ async fn the_first_of_a_cluster_is_its_own_seed_until_there_are_others() {
     names.set(&[b_at, c_at]);
     let c = SeedState::Connected("c".parse().unwrap());
     until(&b, "connected", |state| *state == c).await;
+}
+
+#[tokio::test]
+async fn behind_a_node_that_refuses_and_one_that_is_silent_others_are_found() {
+    let names = Named::default();
+    let ((a, a_at), (b, b_at)) = (names.node("a").await, names.node("b").await);
+    let (_stranger, stranger_at) = names
+        .node_with("stranger", "another secret of theirs")
+        .await;
+    // The system connects what nobody accepts.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_at = silent.local_addr().unwrap();
+    names.set(&[silent_at, stranger_at, b_at, a_at]);
+    b.add_seed(CLUSTER.parse().unwrap());
+    let connected = SeedState::Connected("a".parse().unwrap());
+    until(&b, "connected", |state| *state == connected).await;
+
+    // With nobody else that answers, the node says what is wrong with the others rather than that it is its own seed.
+    soon(a.shutdown()).await;
+    b.remove_seed(&CLUSTER.parse().unwrap());
+    for addresses in [
+        &[stranger_at, b_at][..],
+        &[b_at, stranger_at, a_at],
+        &[silent_at, stranger_at],
+    ] {
+        names.set(addresses);
+        b.add_seed(CLUSTER.parse().unwrap());
+        let is_refused = |state: &SeedState| matches!(state, SeedState::Refused(_));
+        until(&b, "refused", is_refused).await;
+        b.remove_seed(&CLUSTER.parse().unwrap());
+    }
 }

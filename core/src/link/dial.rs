@@ -31,8 +31,8 @@ impl DialError {
     }
 }
 
-/// Connects to `address`, but to none of the socket addresses `avoid`, and opens the connection. Connecting is limited by `until` and by `opening_timeout`, whichever
-/// comes first; the opening then has another `opening_timeout`.
+/// Connects to `address`, but to none of the socket addresses `avoid`, and opens the connection. Connecting is limited by `until`
+/// and by `opening_timeout`, whichever comes first; the opening then has another `opening_timeout`.
 ///
 /// A panic, such as one of the transport, is returned as an error.
 pub(super) async fn dial(

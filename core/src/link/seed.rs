@@ -12,6 +12,7 @@ use super::open::Opened;
 use super::run::run;
 use crate::error::ConnectError;
 use crate::handshake::HandshakeError;
+use crate::peer::Peer;
 use crate::{Address, Excerpt, NodeId, Report};
 
 /// First backoff between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
@@ -258,32 +259,56 @@ pub(crate) async fn joined(links: &Links) -> Result<(), (Address, ConnectError)>
     }
 }
 
-/// Addresses of one name that may be this node's own, of which each costs a greeting.
-const MAX_OWN: usize = 8;
+/// Addresses of one name that are tried in an attempt, each of which may cost a greeting and `opening_timeout`.
+const MAX_TRIED: usize = 32;
 
-/// Connects to a seed. Where this node itself answers at one of the addresses that a name stands for, as at the name of all nodes of
-/// a cluster, another one is connected to. The error is that of this node itself only if no other node answers.
-async fn dial_other(links: &Arc<Links>, address: &Address) -> Result<Opened, DialError> {
-    let mut own = Vec::new();
-    let mut itself = None;
+/// Connects to a seed. A name can stand for several nodes, as that of all nodes of a cluster does: where the one that answers first
+/// is this node itself, refuses, or then says nothing, the others are tried.
+///
+/// The error is the last one of a node that answered; that of this node itself only if no other answered.
+async fn dial_any(links: &Arc<Links>, address: &Address) -> Result<Opened, DialError> {
+    let mut tried = Vec::new();
+    let mut found = None;
     loop {
-        let error = match dial(links, address, None, None, &own).await {
+        let error = match dial(links, address, None, None, &tried).await {
             Ok(opened) => return Ok(opened),
             Err(error) => error,
         };
-        match (&error.error, error.at) {
-            (ConnectError::Handshake(HandshakeError::Myself { .. }), Some(at))
-                if own.len() < MAX_OWN && !own.contains(&at) =>
-            {
-                own.push(at);
-                itself = Some(error);
-            }
-            (ConnectError::Io(_) | ConnectError::TimedOut { .. }, _) => {
-                return Err(itself.unwrap_or(error));
-            }
-            _ => return Err(error),
+        if let Some(peer) = &error.peer
+            && has_other_connection(&error.error, peer)
+        {
+            return Err(error);
         }
+        let Some(at) = error.at.filter(|at| !tried.contains(at)) else {
+            // Nothing answers at the addresses that are left, or none is left.
+            return Err(found.unwrap_or(error));
+        };
+        tried.push(at);
+        let (is_name, is_itself) = (can_change(address, error.at), is_itself(&error));
+        let error = match found.take() {
+            Some(before) if is_itself => before,
+            _ => error,
+        };
+        if !is_name || tried.len() == MAX_TRIED {
+            return Err(error);
+        }
+        if !is_itself {
+            tracing::warn!(target: "aemp::link", %address, %at, error = %Excerpt(Report(&error.error)), "no connection to one of the nodes that a seed's name stands for: the others are tried");
+        }
+        found = Some(error);
     }
+}
+
+fn is_itself(error: &DialError) -> bool {
+    matches!(
+        error.error,
+        ConnectError::Handshake(HandshakeError::Myself { .. })
+    )
+}
+
+/// Whether another connection to `peer`, which has answered, is up or comes up, and is used instead.
+fn has_other_connection(error: &ConnectError, peer: &Peer) -> bool {
+    matches!(error, ConnectError::OtherConnection { .. }) || peer.link().is_some()
 }
 
 /// Whether other nodes than the one at the socket address `at` can answer at an address: it is a name, or that of a transport with
@@ -298,7 +323,7 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
     loop {
         let outcome = tokio::select! {
             biased;
-            outcome = dial_other(links, &seed.address) => outcome,
+            outcome = dial_any(links, &seed.address) => outcome,
             () = seed.cancelled.cancelled() => return,
         };
         let state = match outcome {
@@ -311,15 +336,11 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
                 .await;
                 SeedState::Failed(ConnectError::Lost { reason: why.into() })
             }
-            Err(DialError {
-                error: ConnectError::Handshake(HandshakeError::Myself { .. }),
-                at,
-                ..
-            }) => {
+            Err(error) if is_itself(&error) => {
                 if seed.state() != SeedState::Itself {
                     tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
                 }
-                if !can_change(&seed.address, at) {
+                if !can_change(&seed.address, error.at) {
                     // A node drops itself from its seeds (protocol.md section 6).
                     seed.set(links, SeedState::Itself);
                     return;
@@ -330,10 +351,7 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
                 error,
                 peer: Some(peer),
                 ..
-            }) if matches!(error, ConnectError::OtherConnection { .. })
-                || peer.link().is_some() =>
-            {
-                // Another connection to the same node is up and is used instead.
+            }) if has_other_connection(&error, &peer) => {
                 if peer.link().is_some() {
                     seed.set(links, SeedState::Connected(peer.id.clone()));
                 }
