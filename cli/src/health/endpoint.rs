@@ -18,12 +18,15 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
+use super::places::{Asked, Places};
 use super::{Check, Health, LIVE, METRICS, READY, metrics};
 
-/// Connections at a time. One more takes the place of the oldest, so that nobody keeps a probe out by holding them.
+/// Connections from other hosts at a time.
 const MAX_CONNECTIONS: usize = 64;
+
+/// Connections from this host at a time: those of others take no place of `aemp health`.
+const MAX_OF_LOOPBACK: usize = 16;
 
 /// How long the head of a request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,10 +66,19 @@ pub(super) async fn serve(listener: TcpListener, health: Arc<Health>) {
             return;
         }
     };
-    let mut connections = Connections::default();
+    let mut of_others = Places::new(MAX_CONNECTIONS);
+    let mut of_loopback = Places::new(MAX_OF_LOOPBACK);
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => connections.add(stream, health.clone()),
+            Ok((stream, from)) => {
+                let places = match from.ip().to_canonical().is_loopback() {
+                    true => &mut of_loopback,
+                    false => &mut of_others,
+                };
+                places.add(from.ip(), |asked| handle(stream, asked, health.clone()));
+                // A request that is there already is answered before another connection can take its place.
+                tokio::task::yield_now().await;
+            }
             Err(error) => {
                 tracing::debug!(target: "aemp::run", %error, "no connection to the endpoint of health was accepted");
                 tokio::time::sleep(PAUSE).await;
@@ -75,29 +87,9 @@ pub(super) async fn serve(listener: TcpListener, health: Arc<Health>) {
     }
 }
 
-/// The connections that are open, in the order in which they came.
-#[derive(Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    order: std::collections::VecDeque<tokio::task::AbortHandle>,
-}
-
-impl Connections {
-    fn add(&mut self, stream: TcpStream, health: Arc<Health>) {
-        while self.tasks.try_join_next().is_some() {}
-        self.order.retain(|task| !task.is_finished());
-        if self.order.len() >= MAX_CONNECTIONS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            oldest.abort();
-        }
-        self.order
-            .push_back(self.tasks.spawn(handle(stream, health)));
-    }
-}
-
-async fn handle(stream: TcpStream, health: Arc<Health>) {
+async fn handle(stream: TcpStream, asked: Asked, health: Arc<Health>) {
     let service = service_fn(|request| {
+        asked.set();
         let answer = answer(&request, &health);
         async { Ok::<_, Infallible>(answer) }
     });

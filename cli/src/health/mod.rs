@@ -1,12 +1,14 @@
 //! The health of a node that `run` has started, for those who keep it running: whether it is *live*, and would not be better
 //! started anew, and whether it is *ready* for others.
 //!
-//! `turns` follows the shards, `watcher` has the thread in which all of this runs, `endpoint` answers HTTP there, and `metrics`
-//! writes the node's statistics for Prometheus. `ask` is the other end: it reads what an endpoint says.
+//! `turns` follows the shards, `watcher` has the thread in which all of this runs, `endpoint` answers HTTP there, to as
+//! many at a time as `places` has room for, and `metrics` writes the node's statistics for Prometheus. `ask` is the other end: it reads
+//! what an endpoint says.
 
 mod ask;
 mod endpoint;
 mod metrics;
+mod places;
 #[cfg(test)]
 mod tests;
 mod turns;

@@ -1,6 +1,7 @@
 //! The health of nodes in this process.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,11 @@ struct Scene {
 }
 
 fn scene(interval: Duration) -> Scene {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    scene_at(listener, interval)
+}
+
+fn scene_at(listener: TcpListener, interval: Duration) -> Scene {
     let mut runtime = Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
     let builder = aemp::node().id("n");
@@ -33,7 +39,6 @@ fn scene(interval: Duration) -> Scene {
     let port = node.port(move |_: &mut Context<'_>, _: Message| {
         let _ = wait.recv_timeout(TIMEOUT);
     });
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let at = listener.local_addr().unwrap().to_string();
     let at = Endpoint::parse(&at).unwrap();
@@ -126,6 +131,23 @@ fn a_node_is_live_while_each_of_its_messages_takes_long() {
         scene.go_on.send(()).unwrap();
     }
     scene.go_on.send(()).unwrap();
+}
+
+#[test]
+fn a_request_that_has_come_is_answered_however_many_come_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let mut probe = TcpStream::connect(at).unwrap();
+    probe
+        .write_all(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    // More than have a place wait behind it when the endpoint begins.
+    let _others: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(at).unwrap()).collect();
+    let _scene = scene_at(listener, Duration::from_millis(20));
+    probe.set_read_timeout(Some(TIMEOUT)).unwrap();
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer:?}");
 }
 
 #[test]
