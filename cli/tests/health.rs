@@ -5,7 +5,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use common::Home;
@@ -153,6 +153,30 @@ fn where_nobody_can_be_asked_the_command_says_why() {
         seed.address
     );
     assert!(error.starts_with(&begin), "{error}");
+    // Neither is an HTTP server that has no such path and keeps its connections, as many do.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap().to_string();
+    let serve = std::thread::spawn(move || {
+        let mut stream = server.accept().unwrap().0;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer).unwrap();
+        // Until the command closes it.
+        stream.read_to_end(&mut Vec::new())
+    });
+    home.aemp(&["profile", "worker", "health", &at])
+        .succeeds_in_silence();
+    let error = home.aemp(&["health", "worker"]).fails(4).err;
+    let expected = format!(
+        "error: {at} does not say how the node is: what answers there is no endpoint of health: it says 404 Not Found to /live\n"
+    );
+    assert_eq!(error, expected);
+    serve.join().unwrap().unwrap();
     let error = home.aemp(&["--live", "doctor"]).fails(2).err;
     assert_eq!(
         error,

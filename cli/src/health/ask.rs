@@ -1,5 +1,6 @@
 //! What an endpoint says, asked over HTTP.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::Ipv6Addr;
 
@@ -7,7 +8,7 @@ use aemp::profile::Endpoint;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::HOST;
+use hyper::header::{CONNECTION, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -29,16 +30,25 @@ pub(crate) async fn ask(at: &Endpoint, path: &str) -> Result<Vec<Check>, String>
         .map_err(|error| no_endpoint(&error.to_string()))?;
     let request = Request::get(path)
         .header(HOST, at.to_string())
+        .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
-    let exchange = async {
+    let exchange = async move {
         let response = sender.send_request(request).await?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, MAX_ANSWER).collect().await;
         Ok::<_, hyper::Error>((head.status, body))
     };
-    // The connection is worked on until the answer is there.
-    let (answer, _) = tokio::join!(exchange, connection);
+    // Worked on until the answer is there, and no longer: the other end may keep the connection.
+    let connection = async {
+        let _ = connection.await;
+        std::future::pending::<Infallible>().await
+    };
+    let answer = tokio::select! {
+        biased;
+        answer = exchange => answer,
+        never = connection => match never {},
+    };
     let (status, body) = answer.map_err(|error| no_endpoint(&error.to_string()))?;
     let body = body.map_err(|error| no_endpoint(&error.to_string()))?;
     if ![StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE].contains(&status) {
