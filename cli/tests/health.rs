@@ -191,16 +191,24 @@ fn a_node_without_seeds_and_one_that_is_its_own_seed_are_ready_by_themselves() {
     let every = format!("*:{health}");
     let bind = format!("127.0.0.1:{bind}");
     let own = format!("{bind},127.0.0.1:{nobody}");
-    for (seeds, text) in [("[]", "it has none"), (&own, "it is one itself")] {
+    let lacks = format!(
+        "it is one itself; 127.0.0.1:{nobody}: connection refused: nothing listens on port {nobody} of 127.0.0.1; binds to * leave \
+         out loopback"
+    );
+    for (seeds, text) in [
+        ("[]", "it has none"),
+        (&bind, "it is one itself"),
+        (&own, &lacks),
+    ] {
         let line = [
             "profile", "p", "nodeid", "p", "health", &every, "binds", &bind, "seeds", seeds,
         ];
         home.aemp(&line).succeeds_in_silence();
         let mut running = Running::start(&home, &["p"]);
         let at = format!("127.0.0.1:{health}");
-        let ready = until(&at, "/ready", |answer| answer.status == 200);
         let expected = format!("ok     listening: {bind}\nok     seeds: {text}\n");
-        assert_eq!(ready.body, expected);
+        let ready = until(&at, "/ready", |answer| answer.body == expected);
+        assert_eq!(ready.status, 200);
         // `*` is every address, loopback included, of both kinds where the machine has them.
         if TcpStream::connect("[::1]:1")
             .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
@@ -219,6 +227,41 @@ fn a_node_without_seeds_and_one_that_is_its_own_seed_are_ready_by_themselves() {
         assert_eq!(running.end(), Some(0));
         assert!(TcpStream::connect(&at).is_err());
     }
+}
+
+#[test]
+fn a_node_that_is_a_later_one_of_its_seeds_is_ready_with_others_alone() {
+    let home = Home::with_secret();
+    let [at, first, second] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
+    let both = format!("{first},{second}");
+    home.aemp(&["seeds", &both]).succeeds_in_silence();
+    for line in [
+        ["first", "nodeid", "first", "binds", &first],
+        ["second", "nodeid", "second", "binds", &second],
+        ["third", "nodeid", "third", "binds", "127.0.0.1:0"],
+    ] {
+        home.aemp(&[&["profile"], &line[..]].concat())
+            .succeeds_in_silence();
+    }
+    home.aemp(&["profile", "second", "health", &at])
+        .succeeds_in_silence();
+    let _second = Running::start(&home, &["second"]);
+    let is_alone = |answer: &Answer| {
+        let begin = format!(
+            "\nWRONG  seeds: it is one itself, and has no connection to another node; {first}: connection "
+        );
+        answer.status == 503 && answer.body.contains(&begin)
+    };
+    until(&at, "/ready", is_alone);
+    let is_with_first = format!("\nok     seeds: connected to first at {first}\n");
+    let up = Running::start(&home, &["first"]);
+    until(&at, "/ready", |answer| answer.body.contains(&is_with_first));
+    drop(up);
+    until(&at, "/ready", is_alone);
+    // It is the seed of others then.
+    let _third = Running::start(&home, &["third"]);
+    let is_seed = format!("\nok     seeds: it is one itself; {first}: connection ");
+    until(&at, "/ready", |answer| answer.body.contains(&is_seed));
 }
 
 #[test]

@@ -151,10 +151,12 @@ fn listening(node: &LocalNode) -> String {
     }
 }
 
-/// Whether the node is connected to one of its seeds. One that is its own seed is what others connect to, and has not to wait for
-/// them.
+/// Whether the node is connected to one of its seeds, or is what others connect to.
 fn seeds(node: &LocalNode) -> Result<String, String> {
     let seeds = node.seeds();
+    let Some(first) = seeds.first() else {
+        return Ok(String::from("it has none"));
+    };
     let connected = seeds.iter().filter_map(|seed| match &seed.state {
         SeedState::Connected(peer) => Some(format!("connected to {peer} at {}", seed.address)),
         _ => None,
@@ -163,22 +165,32 @@ fn seeds(node: &LocalNode) -> Result<String, String> {
     if !connected.is_empty() {
         return Ok(list(connected));
     }
-    if seeds.is_empty() {
-        return Ok(String::from("it has none"));
+    let others = seeds.iter().filter_map(|seed| match &seed.state {
+        SeedState::Itself => None,
+        SeedState::Failed(why) | SeedState::Refused(why) => {
+            Some(format!("{}: {}", seed.address, Report(why)))
+        }
+        _ => Some(format!("{}: not answered yet", seed.address)),
+    });
+    let others: Vec<String> = others.collect();
+    let lacks = others.join("; ");
+    if others.len() == seeds.len() {
+        return Err(format!(
+            "no connection to any; \"aemp doctor\" on its host says more; {lacks}"
+        ));
     }
-    if seeds.iter().any(|seed| seed.state == SeedState::Itself) {
+    if others.is_empty() {
         return Ok(String::from("it is one itself"));
     }
-    let states = seeds.iter().map(|seed| match &seed.state {
-        SeedState::Failed(why) | SeedState::Refused(why) => {
-            format!("{}: {}", seed.address, Report(why))
-        }
-        _ => format!("{}: not answered yet", seed.address),
-    });
-    Err(format!(
-        "no connection to any; \"aemp doctor\" on its host says more; {}",
-        states.collect::<Vec<_>>().join("; ")
-    ))
+    // All have the same seeds: the first of them has nobody to wait for. For another one to be itself says little, as a name can stand
+    // for all nodes of a cluster: it has lost them, or found none yet, unless somebody is connected to it.
+    let is_first = first.state == SeedState::Itself;
+    match is_first || !node.connections().is_empty() {
+        true => Ok(format!("it is one itself; {lacks}")),
+        false => Err(format!(
+            "it is one itself, and has no connection to another node; {lacks}"
+        )),
+    }
 }
 
 fn list<T: ToString>(items: Vec<T>) -> String {

@@ -72,7 +72,8 @@ pub enum ReadyWhen {
     /// It listens at all of its binds.
     #[default]
     Listening,
-    /// It also has a connection to one of its seeds, is one itself, or has none.
+    /// It also has a connection to one of its seeds, or has none, or is one itself: the first, or another one that has a connection to
+    /// any node.
     Joined,
 }
 
