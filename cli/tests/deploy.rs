@@ -5,7 +5,7 @@
 mod common;
 
 use aemp::Value;
-use common::deployment::{configuration, of_kind, text, words, yaml};
+use common::deployment::{configuration, of_kind, path, text, words, yaml};
 use common::{Ended, Home};
 use yaml_rust2::Yaml;
 
@@ -55,10 +55,45 @@ fn the_image_runs_the_command_alone_and_not_as_root() {
         .unwrap();
     let version = format!("{}-", env!("CARGO_PKG_RUST_VERSION"));
     assert!(from.starts_with(&version), "{from}");
-    // Nothing with a secret in it gets into the image.
-    let left_out = text("Dockerfile.dockerignore");
-    for file in ["**/aemp.json", "**/cluster.json", ".git"] {
-        assert!(left_out.lines().any(|line| line == file), "{file}");
+}
+
+/// Whether a line of a list such as `.gitignore` leaves out every file of this name, in whatever folder: the only kinds of
+/// pattern that count here are `NAME*` and `*NAME`.
+fn leaves_out(line: &str, name: &str) -> bool {
+    match (line.strip_prefix('*'), line.strip_suffix('*')) {
+        (Some(end), None) => !end.contains(['/', '*']) && name.ends_with(end),
+        (None, Some(begin)) => !begin.contains(['/', '*']) && name.starts_with(begin),
+        _ => line == name,
+    }
+}
+
+#[test]
+fn nothing_with_a_secret_in_it_gets_into_the_history_or_the_image() {
+    let of_git = std::fs::read_to_string(path(".gitignore")).unwrap();
+    let of_image = text("Dockerfile.dockerignore");
+    assert!(leaves_out(of_image.lines().nth(1).unwrap(), ".git"));
+    // There a name alone is one at the top.
+    let of_image: Vec<&str> = of_image
+        .lines()
+        .filter_map(|line| line.strip_prefix("**/"))
+        .collect();
+    for section in ["Compose", "Kubernetes"] {
+        let home = Home::new();
+        let made = configuration(&home, section);
+        // One more change: the content before it, which is kept, has the secret.
+        let mut command = home.command(&["gencert"]);
+        Home::ended(command.env("AEMP_RC", &made)).succeeds();
+        let left = std::fs::read_dir(home.path("")).unwrap();
+        let names = left.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let names: Vec<String> = names.collect();
+        assert!(
+            names.iter().any(|name| name.ends_with(".json~")),
+            "{names:?}"
+        );
+        for name in &names {
+            assert!(of_git.lines().any(|line| leaves_out(line, name)), "{name}");
+            assert!(of_image.iter().any(|line| leaves_out(line, name)), "{name}");
+        }
     }
 }
 
