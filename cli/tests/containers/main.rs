@@ -68,7 +68,6 @@ fn the_nodes_of_compose_find_each_other_and_are_healthy() {
     for (container, (at, name)) in containers.iter().zip(&table) {
         assert_eq!(container.ready(), format!("ready {name} {at}:4040"));
         is_confined(container, "1000");
-        // The check of the image.
         let seeds = match *name {
             "seed" => String::from("it is one itself"),
             _ => String::from("connected to seed at seed:4040"),
@@ -78,7 +77,9 @@ fn the_nodes_of_compose_find_each_other_and_are_healthy() {
             lines,
             format!("ok     listening: {at}:4040\nok     seeds: {seeds}\n")
         );
-        let done = lab.exec(container, &["health"]);
+        let check = words(&file["services"][*name]["healthcheck"]["test"]);
+        let check: Vec<&str> = check[2..].iter().map(String::as_str).collect();
+        let done = lab.exec(container, &check);
         assert!(done.status.success(), "{done:?}");
     }
     let mut all = names.clone();
