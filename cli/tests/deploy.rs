@@ -315,10 +315,7 @@ fn systemd_reads_the_unit_without_a_complaint() {
         .arg("verify")
         .arg(unit)
         .output();
-    let Ok(checked) = checked else {
-        println!("no systemd-analyze: nothing is checked");
-        return;
-    };
+    let checked = checked.expect("systemd-analyze is installed");
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
     let of_unit = said.lines().filter(|line| line.contains("aemp@"));
     assert!(checked.status.success() && of_unit.count() == 0, "{said}");

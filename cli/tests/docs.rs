@@ -202,7 +202,7 @@ fn the_page_about_operating_shows_what_its_commands_print() {
 
 #[test]
 fn the_page_about_deploying_makes_its_configurations_by_its_commands() {
-    assert_eq!(follow("deploying.md"), 10);
+    assert_eq!(follow("deploying.md"), 9);
 }
 
 #[test]
