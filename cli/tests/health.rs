@@ -138,6 +138,15 @@ fn where_nobody_can_be_asked_the_command_says_why() {
         error,
         "error: there is no profile \"wrker\"; did you mean \"worker\"?\n"
     );
+    for half in ["8080", "localhost", "127.0.0.1"] {
+        let error = home.aemp(&["health", half]).fails(2).err;
+        assert_eq!(
+            error,
+            format!(
+                "error: there is no profile \"{half}\"; as an address to set it would be HOST:PORT, for example 127.0.0.1:8080\n"
+            )
+        );
+    }
     let error = home.aemp(&["health", "worker"]).fails(4).err;
     assert_eq!(
         error,

@@ -1,6 +1,8 @@
 //! `health [PROFILE]`: asks a node that `run` has started how it is. `health HOST:PORT` sets the key of that name, as the name of
 //! every key does.
 
+use std::net::IpAddr;
+
 use aemp::profile::{Endpoint, Key};
 use aemp::{Map, Value};
 
@@ -38,10 +40,26 @@ fn prepare(line: &mut Line<'_>, arguments: Vec<Value>) -> Result<Option<Step>, F
             Some(word.to_string())
         }
     };
-    line.check_profile(name.as_deref())?;
+    line.check_profile(name.as_deref()).map_err(|error| {
+        let word = name.as_deref().unwrap_or_default();
+        match is_part_of_address(word) {
+            true => Failure::Usage(format!(
+                "{error}; as an address to set it would be HOST:PORT, for example 127.0.0.1:8080"
+            )),
+            false => error,
+        }
+    })?;
     Ok(Some(Box::new(move |context| {
         look(context, name.as_deref())
     })))
+}
+
+/// Whether a word looks like a host or a port, one without the other.
+fn is_part_of_address(word: &str) -> bool {
+    word == "*"
+        || word == "localhost"
+        || word.parse::<u16>().is_ok()
+        || word.parse::<IpAddr>().is_ok()
 }
 
 fn look(context: &Context, name: Option<&str>) -> Result<(), Failure> {
