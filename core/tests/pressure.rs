@@ -309,6 +309,50 @@ async fn of_many_ports_those_die_that_miss_a_message() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_port_of_a_name_that_has_missed_a_message_dies_of_what_it_misses_itself() {
+    let node = node(|config| {
+        config.shards = 1;
+        config.local_limit = 64 * KIB;
+    })
+    .await;
+    let (stuck, port) = Stuck::port(&node);
+    while node.try_send(&port, (0, "x".repeat(KIB))).is_ok() {}
+    // Nobody has this name, and then somebody does.
+    node.send("n#late", (0,));
+    let got = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = got.clone();
+    let late = move |_: &mut Context<'_>, _: Message| {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    };
+    let late = node.port_named("late", late).unwrap();
+    let gone = node.gone(&late);
+    node.send(&late, (1,));
+    stuck.go.send(()).unwrap();
+    assert_eq!(soon(gone).await.kind(), Some("queue_full"));
+    assert_eq!(got.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_to_the_own_node_makes_no_room_for_others() {
+    let limit = 64 * KIB;
+    let node = node(|config| {
+        config.shards = 1;
+        config.local_limit = limit;
+    })
+    .await;
+    let (stuck, port) = Stuck::port(&node);
+    for n in 0..5_000u64 {
+        let _ = node.try_send(&port, (n, "x".repeat(KIB)));
+        node.send(node.id(), ("devnull",));
+    }
+    // 500 bytes a request, and a chunk.
+    let backlog = node.stats().shards[0].local_backlog;
+    assert!(backlog < limit + 5_000 * 500, "{backlog}");
+    assert!(node.stats().local_refused > 3_000);
+    stuck.go.send(()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_for_room_learns_of_the_end_of_the_node() {
     let node = node(|config| config.shards = 1).await;
     let (stuck, port) = Stuck::port(&node);

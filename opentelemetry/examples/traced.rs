@@ -16,7 +16,7 @@ use std::time::Duration;
 use aemp::{LocalNode, routes};
 use opentelemetry::trace::{SpanId, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::prelude::*;
 
 const SECRET: &str = "correct horse battery staple";
@@ -47,7 +47,7 @@ async fn main() -> aemp::Result<()> {
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone());
     let provider = provider.build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("traced"));
-    let layer = layer.with_filter(filter_fn(aemp_opentelemetry::is_traced));
+    let layer = layer.with_filter(LevelFilter::INFO.and(filter_fn(aemp_opentelemetry::is_traced)));
     tracing_subscriber::registry().with(layer).init();
 
     let shop = node("shop", None).await?;

@@ -6,14 +6,14 @@
 //! ```no_run
 //! use opentelemetry::trace::TracerProvider;
 //! use opentelemetry_sdk::trace::SdkTracerProvider;
-//! use tracing_subscriber::filter::filter_fn;
+//! use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 //! use tracing_subscriber::prelude::*;
 //!
 //! # async fn example() -> aemp::Result<()> {
 //! // With the exporter of the program's choice, such as that of `opentelemetry-otlp`.
 //! let provider = SdkTracerProvider::builder().build();
 //! let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("shop"));
-//! let layer = layer.with_filter(filter_fn(aemp_opentelemetry::is_traced));
+//! let layer = layer.with_filter(LevelFilter::INFO.and(filter_fn(aemp_opentelemetry::is_traced)));
 //! tracing_subscriber::registry().with(layer).init();
 //!
 //! let node = aemp::node().propagator(aemp_opentelemetry::Propagator).seed("192.0.2.1:4040").start().await?;
@@ -37,8 +37,8 @@
 //! `INFO`: a filter that drops it ends the trace there. Spans that the handler makes itself, by `#[instrument]` for example, are
 //! its children.
 
-use aemp_core::PortId;
 use aemp_core::trace::TraceContext;
+use aemp_core::{Excerpt, PortId};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tracing::{Metadata, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -65,8 +65,7 @@ impl aemp_core::trace::Propagator for Propagator {
     }
 
     fn span(&self, parent: &TraceContext, port: &PortId) -> Span {
-        let span =
-            tracing::info_span!(target: "aemp::trace", "message", %port, otel.kind = "consumer");
+        let span = tracing::info_span!(target: "aemp::trace", "message", port = %Excerpt(port), otel.kind = "consumer");
         let parent = SpanContext::new(
             TraceId::from(parent.trace_id()),
             SpanId::from(parent.span_id()),
@@ -85,10 +84,10 @@ impl aemp_core::trace::Propagator for Propagator {
 /// are children of those.
 ///
 /// ```
-/// use tracing_subscriber::filter::filter_fn;
+/// use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 /// # use tracing_subscriber::{Layer, Registry};
 /// # fn example(layer: impl Layer<Registry>) {
-/// let layer = layer.with_filter(filter_fn(aemp_opentelemetry::is_traced));
+/// let layer = layer.with_filter(LevelFilter::INFO.and(filter_fn(aemp_opentelemetry::is_traced)));
 /// # }
 /// ```
 pub fn is_traced(metadata: &Metadata<'_>) -> bool {

@@ -87,13 +87,13 @@ async fn an_anonymous_peer_may_send_to_ports_and_nothing_else() {
     assert_eq!(link.refused, requests.len() as u64);
 }
 
-/// A propagator that begins no trace, and counts the messages whose trace it continues.
+/// A propagator to which everything belongs to one trace, and that counts the messages whose trace it continues.
 #[derive(Clone, Default)]
 struct Continued(Arc<AtomicUsize>);
 
 impl Propagator for Continued {
     fn inject(&self) -> Option<TraceContext> {
-        None
+        TraceContext::new(1, 1, 0)
     }
 
     fn span(&self, _: &TraceContext, _: &PortId) -> tracing::Span {
@@ -103,7 +103,7 @@ impl Propagator for Continued {
 }
 
 #[tokio::test]
-async fn the_message_of_an_anonymous_peer_belongs_to_no_trace() {
+async fn the_messages_of_an_anonymous_peer_and_those_to_it_belong_to_no_trace() {
     let made = own("aemp", plain);
     let continued = Continued::default();
     let node = node("a", &made.pem([])).propagator(continued.clone());
@@ -120,7 +120,11 @@ async fn the_message_of_an_anonymous_peer_belongs_to_no_trace() {
         .await;
     stranger.until(r#"["me","hello"]"#).await;
     assert_eq!(continued.0.load(Ordering::Relaxed), 0);
-    assert_eq!(a.stats().connections[0].unknown_requests, 1);
+    let link = a.stats().connections.remove(0);
+    assert_eq!(link.unknown_requests, 1);
+    // The stranger says that it reads contexts. It has got none, which would be another message.
+    assert!(link.info.greeting_received().ends_with(";trace=1"));
+    assert_eq!(link.sent.messages, 1);
 }
 
 #[tokio::test]

@@ -104,8 +104,9 @@ pub(crate) async fn greet(
     id: &str,
     nonce: &str,
 ) -> ([String; 2], [String; 2]) {
-    let greeting =
-        format!("aemp;1;{id};tls_sha3_512,hmac_sha3_512,tls_anon;json;provider=test;tls=1.0");
+    let greeting = format!(
+        "aemp;1;{id};tls_sha3_512,hmac_sha3_512,tls_anon;json;provider=test;tls=1.0;trace=1"
+    );
     let lines = format!("{greeting}\n{nonce}\n");
     soon(stream.write_all(lines.as_bytes())).await.unwrap();
     let mut theirs = Vec::new();

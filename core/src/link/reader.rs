@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aemp_proto::codec::{self, Place, Shown, consume, reserve};
 use aemp_proto::message::COPY_BELOW;
+use aemp_proto::node_protocol::TRACE;
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
@@ -253,7 +254,11 @@ impl<'a> Reader<'a> {
     }
 
     fn request(&mut self, message: Message) -> Result<(), String> {
-        self.turn.spend_request();
+        // A context runs no code, and belongs to a message that counts.
+        let reads_traces = self.link.links.settings.reads_traces;
+        if !(reads_traces && message.tag().as_deref() == Some(TRACE)) {
+            self.turn.spend_request();
+        }
         self.link
             .request(message, &mut self.batch, Some(&mut self.deferred))
     }

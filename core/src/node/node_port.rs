@@ -22,6 +22,7 @@ use crate::peer::{Answers, Generation, PassError, Peer};
 use crate::policy::Action;
 use crate::port::{Context, Port};
 use crate::shard::{Batch, Item, Op, RemoteWatcher, UnwatchCount, Watcher};
+use crate::traffic::Entered;
 use crate::watchdog::set_tag;
 use crate::{ConnectionInfo, Excerpt, PortId, PortName, Reason, Value};
 
@@ -97,8 +98,8 @@ pub(super) fn handle(
         Ok(request) => {
             let runs_code = matches!(&request, Request::Call(..) | Request::Spawn { .. });
             let context = context.as_deref().filter(|_| runs_code);
-            let span = node.span(context, &PortName::NODE_PORT);
-            span.in_scope(|| execute(node, from, request, batch, deferred))
+            let _entered = Entered::new(node.span(context, &PortName::NODE_PORT));
+            execute(node, from, request, batch, deferred)
         }
         Err(malformed) => {
             log_within!(from, WARN, target: "aemp::node", %from, "{malformed}");
@@ -164,7 +165,9 @@ fn execute(
         Request::Relay(to, elements) => relay(node, from, &to, elements, batch),
         Request::Can(name, reply) => {
             let may_call = || is_permitted(node, from, &Action::Call(&name));
-            let is_known = is_word(&name) && (name != TRACE || node.has_propagator())
+            let is_stranger = matches!(from, Sender::Peer(_, link) if link.is_anonymous());
+            let reads_traces = node.has_propagator() && !is_stranger;
+            let is_known = is_word(&name) && (name != TRACE || reads_traces)
                 || (node.functions.callable(&name).is_some() && may_call());
             // AnyEvent::MP's true and false.
             let result = Value::from(if is_known { "1" } else { "" });

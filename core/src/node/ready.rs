@@ -18,7 +18,7 @@ impl LocalNode {
     /// | a port of this node | the queue of the shard that runs it |
     /// | the port of an inbox of this node | that, and half of the inbox's bounds, if that is less than the mark |
     ///
-    /// A text that is no port ID is logged and counted, and waits for nothing.
+    /// Nothing is reserved by it: several producers may find the same room. A text that is no port ID is logged and counted, and waits for nothing.
     ///
     /// ```
     /// # async fn example(node: aemp::LocalNode, store: aemp::PortId, rows: Vec<u64>) -> aemp::Result<()> {
@@ -62,7 +62,7 @@ impl LocalNode {
         } else {
             node.shards.ready_for(port).await;
             if let Some(inbox) = node.inboxes.get(port) {
-                if inbox.is_small() {
+                if inbox.is_small(node.shards.high_water()) {
                     // What was sent is in it then, and not in the queue of its shard, which may hold more than it.
                     node.shards.turn(node.shards.of(port)).await;
                 }

@@ -212,15 +212,12 @@ pub(crate) trait Room: Send + Sync {
     fn has_room(&self) -> bool;
     /// Notified when it has.
     fn lowered(&self) -> &Notify;
-    /// Whether the queue of a shard may hold more than it has room for, although nobody waits for that.
-    fn is_small(&self) -> bool;
+    /// Whether `queued` bytes in the queue of its shard may be more than it has room for.
+    fn is_small(&self, queued: usize) -> bool;
 }
 
-/// Messages, and bytes of them, that a shard's queue holds at most before its senders wait; more than that.
-const BESIDES: Marks = Marks {
-    messages: 64 << 10,
-    bytes: 2 << 20,
-};
+/// Bytes that the queue of a shard may hold beyond those that are counted: one chunk, and one that is processed.
+const UNCOUNTED: usize = 1 << 20;
 
 impl<M: Send> Room for Shared<M> {
     fn has_room(&self) -> bool {
@@ -232,10 +229,12 @@ impl<M: Send> Room for Shared<M> {
         &self.lowered
     }
 
-    fn is_small(&self) -> bool {
+    fn is_small(&self, queued: usize) -> bool {
         let (bounds, marks) = (&self.bounds, self.marks);
-        bounds.messages.saturating_sub(marks.messages) < BESIDES.messages
-            || bounds.bytes.saturating_sub(marks.bytes) < BESIDES.bytes
+        let queued = queued + UNCOUNTED;
+        // A message has a byte at least.
+        bounds.messages.saturating_sub(marks.messages) < queued
+            || bounds.bytes.saturating_sub(marks.bytes) < queued
     }
 }
 
@@ -464,6 +463,10 @@ impl<M: Send + 'static> ShardPort for Receiver<M> {
     fn keep_context(&mut self, context: Box<TraceContext>) -> Option<Box<TraceContext>> {
         self.next = Some(context);
         None
+    }
+
+    fn forget_context(&mut self) {
+        self.next = None;
     }
 
     fn queued(&self) -> usize {

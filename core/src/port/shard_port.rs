@@ -30,6 +30,9 @@ pub(crate) trait ShardPort: Send {
         Some(context)
     }
 
+    /// The message whose trace was kept does not come.
+    fn forget_context(&mut self) {}
+
     fn stop(&mut self, cx: &mut Context<'_>, reason: &Reason) {
         let _ = (cx, reason);
     }

@@ -18,6 +18,15 @@ use crate::{Excerpt, LogAllowance, PortName};
 #[must_use]
 pub(crate) struct NoRoom;
 
+/// Whether there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    None,
+    /// For this message, although there is none for others.
+    ForThis,
+    Some,
+}
+
 /// What the shards of a node share about messages of its own senders.
 pub(super) struct Local {
     /// [`Config::local_limit`]
@@ -47,15 +56,22 @@ impl Shards {
     /// Whether a message may begin another chunk of `queue`. Where the limit of the node is reached, not if that queue holds
     /// at least half of its share: a shard that is stuck does not keep messages from the others.
     #[cold]
-    pub(super) fn has_room(&self, queue: &Queue, port: &PortName) -> bool {
-        // A node port cannot be killed, so nothing for it may be missed.
-        let has_room = port.is_node_port()
-            || self.local() < self.local.limit
-            || queue.local() < self.local.limit / (2 * self.count());
-        if !has_room {
-            self.local.refused.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn has_room(&self, queue: &Queue, port: &PortName) -> Room {
+        if self.local() < self.local.limit || queue.local() < self.local.limit / (2 * self.count())
+        {
+            return Room::Some;
         }
-        has_room
+        if port.is_node_port() {
+            // A node port cannot be killed, so nothing for it may be missed.
+            return Room::ForThis;
+        }
+        self.local.refused.fetch_add(1, Ordering::Relaxed);
+        Room::None
+    }
+
+    /// The bytes that wait for the ports of a shard when [`ready`](Self::ready_for) begins to wait.
+    pub(crate) fn high_water(&self) -> usize {
+        self.local.high_water
     }
 
     /// A message for `port` found no room: the port is killed, so that its monitors fire.

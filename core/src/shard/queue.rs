@@ -11,6 +11,7 @@ use aemp_proto::message::cost_of_message;
 use tokio::sync::Notify;
 
 use super::item::{CHUNK_ITEMS, Chunk};
+use super::local::Room;
 use super::outstanding::Outstanding;
 use super::taken::{Chunks, MAX_SPARE, Taken};
 use super::{Item, NoRoom, Op, ShardStats};
@@ -177,6 +178,10 @@ impl Queue {
         if state.closed {
             return Some(item);
         }
+        if matches!(item.op, Op::Insert(_)) {
+            // A new port of that name: what it misses is not what the one before has missed.
+            state.without_room.remove(&item.port);
+        }
         let is_behind = state.items.last.is_full() && state.complete_last(&self.local);
         state.items.last.push(item);
         if is_behind || state.waker.is_some() {
@@ -191,7 +196,7 @@ impl Queue {
         &self,
         port: &PortName,
         message: Message,
-        has_room: impl FnOnce() -> bool,
+        has_room: impl FnOnce() -> Room,
     ) -> Result<(), NoRoom> {
         let cost = cost_of_message(&message);
         let added = self.add(message, has_room, |chunk, message| {
@@ -207,7 +212,7 @@ impl Queue {
         port: &PortName,
         message: Message,
         context: Box<TraceContext>,
-        has_room: impl FnOnce() -> bool,
+        has_room: impl FnOnce() -> Room,
     ) -> Result<(), NoRoom> {
         let cost = cost_of_message(&message) + context.memory();
         let traced = (message, context);
@@ -227,7 +232,7 @@ impl Queue {
         port: &PortName,
         message: M,
         context: Option<Box<TraceContext>>,
-        has_room: impl FnOnce() -> bool,
+        has_room: impl FnOnce() -> Room,
     ) -> Result<(), NoRoom>
     where
         M: IntoMessage + Send + 'static,
@@ -250,7 +255,7 @@ impl Queue {
     fn add<T>(
         &self,
         item: T,
-        has_room: impl FnOnce() -> bool,
+        has_room: impl FnOnce() -> Room,
         add: impl FnOnce(&mut Chunk, T),
     ) -> Result<(), Refused<T>> {
         let mut state = self.lock();
@@ -259,13 +264,14 @@ impl Queue {
         }
         let mut is_behind = false;
         if state.items.last.is_full() || state.asks {
-            if !has_room() {
+            let room = has_room();
+            if room == Room::None {
                 return Err(Refused::NoRoom(item));
             }
             if state.items.last.is_full() {
                 is_behind = state.complete_last(&self.local);
             }
-            state.asks = false;
+            state.asks = room == Room::ForThis;
         }
         add(&mut state.items.last, item);
         if is_behind || state.waker.is_some() {

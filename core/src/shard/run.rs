@@ -6,7 +6,6 @@ use std::sync::Arc;
 use aemp_proto::id::is_reply;
 use aemp_proto::not_encoded;
 use aemp_proto::value::next_of;
-use tracing::span::EnteredSpan;
 
 use super::bodies::Bodies;
 use super::end::{Items, Running};
@@ -21,6 +20,7 @@ use crate::guard;
 use crate::node::Inner;
 use crate::port::{Context, Owned, Pool, ShardPort};
 use crate::trace::TraceContext;
+use crate::traffic::Entered;
 use crate::watchdog::Worker;
 use crate::{Excerpt, Message, PortName, Reason, reason};
 
@@ -182,10 +182,10 @@ impl Shard {
 
     /// Enters a span for the next message, which is to `port`; none if the port is dead, or keeps the trace.
     #[cold]
-    fn enter(&mut self, port: &PortName, context: Box<TraceContext>) -> Option<EnteredSpan> {
+    fn enter(&mut self, port: &PortName, context: Box<TraceContext>) -> Option<Entered> {
         let slot = self.ports.get_mut(port)?;
         let context = slot.port.keep_context(context)?;
-        Some(self.node.span(Some(&context), port).entered())
+        Some(Entered::new(self.node.span(Some(&context), port)))
     }
 
     /// Finds the ports of the next messages, up to the first item that is not a message.
@@ -363,6 +363,9 @@ impl Shard {
         });
         pool.discard(pool.len().saturating_sub(end));
         if let Some(error) = refused {
+            if let Some(slot) = self.ports.at(index) {
+                slot.port.forget_context();
+            }
             self.report_not_converted(port, &error);
         }
     }

@@ -140,9 +140,9 @@ impl ConnectionInfo {
         self.generation
     }
 
-    /// Whether the peer reads the contexts of traces.
+    /// Whether the peer reads the contexts of traces, and may: what a vendor writes into them is not for strangers.
     pub(crate) fn reads_traces(&self) -> bool {
-        self.reads_traces
+        self.reads_traces && !self.is_anonymous()
     }
 
     pub(crate) fn pulse(&self) -> &Pulse {

@@ -13,4 +13,5 @@ pub(crate) use pulse::Pulse;
 pub use stats::{ConnectionStats, Traffic};
 pub(crate) use tap::Taps;
 pub use tap::{Direction, Tap, TapConfig, Tapped, TappedMessage};
+pub(crate) use trace::Entered;
 pub use trace::Propagator;

@@ -2,8 +2,30 @@
 
 use aemp_proto::node_protocol::TraceContext;
 use tracing::Span;
+use tracing::span::EnteredSpan;
 
-use crate::PortId;
+use crate::{PortId, guard};
+
+/// A span that the program's code runs in. To enter it, to leave it and to end it runs code of the program as well: its
+/// layers, and its exporter, unless that has a task of its own.
+pub(crate) struct Entered(Option<EnteredSpan>);
+
+impl Entered {
+    pub(crate) fn new(span: Span) -> Self {
+        if span.is_disabled() {
+            return Self(None);
+        }
+        Self(guard::run(|| span.entered()).ok())
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some(entered) = self.0.take() {
+            guard::dispose(entered);
+        }
+    }
+}
 
 /// Carries traces along with messages, for a node that is given it by
 /// [`NodeBuilder::propagator`](crate::NodeBuilder::propagator). The crate `aemp-opentelemetry` has the one for OpenTelemetry; this
@@ -29,7 +51,11 @@ use crate::PortId;
 /// # Contract
 ///
 /// Both functions are called by whoever sends and by the tasks that run handlers, so they must not block. They must not
-/// send messages. A panic counts as no context, and as a span that is disabled.
+/// send messages. A panic counts as no context, and as a span that is disabled; one of a layer that the span is entered, left or
+/// ended in is logged. A span ends on the task that runs the handler: its exporter should have a task of its own, as
+/// OpenTelemetry's batch exporter has.
+///
+/// Whoever may spawn ports on the node chooses their names: show `port` escaped ([`Excerpt`](crate::Excerpt)).
 ///
 /// ```
 /// use aemp::PortId;
@@ -46,7 +72,7 @@ use crate::PortId;
 ///     }
 ///
 ///     fn span(&self, parent: &TraceContext, port: &PortId) -> tracing::Span {
-///         tracing::info_span!("message", trace = %parent, %port)
+///         tracing::info_span!("message", trace = %parent, port = %aemp::logs::Excerpt(port))
 ///     }
 /// }
 ///

@@ -1,7 +1,7 @@
 //! Inboxes, which handle no message when it comes: it is taken out with its trace.
 
 use aemp::traits::IntoMessage;
-use aemp::{Inbox, Overflow};
+use aemp::{Inbox, Overflow, PortRef};
 use tracing::info_span;
 
 use crate::nodes::soon;
@@ -73,4 +73,25 @@ async fn a_message_that_an_inbox_drops_leaves_no_trace_for_the_next() {
     node.send(inbox.id(), (3,));
     let (message, span) = soon(inbox.recv_traced()).await.unwrap();
     assert!(message == (3,) && span.is_disabled(), "{message:?}");
+}
+
+/// Cannot be sent.
+struct Unserializable;
+
+impl serde::Serialize for Unserializable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("never"))
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_converted_leaves_no_trace_for_the_next() {
+    let node = node("unserializable").start().await.unwrap();
+    let mut inbox = node.inbox();
+    let other: PortRef<Unserializable> = PortRef::unchecked(inbox.id().clone());
+    info_span!("root").in_scope(|| node.tell(&other, Unserializable));
+    node.send(inbox.id(), (1,));
+    let (message, span) = soon(inbox.recv_traced()).await.unwrap();
+    assert_eq!(message.parse(), Ok((1,)));
+    assert!(span.is_disabled());
 }

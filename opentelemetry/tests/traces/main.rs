@@ -5,6 +5,7 @@ mod here;
 mod inboxes;
 #[path = "../../../tests/common/nodes.rs"]
 mod nodes;
+mod panics;
 mod peers;
 #[path = "../../../tests/common/process.rs"]
 #[allow(dead_code, reason = "the port of other tests")]
