@@ -41,6 +41,10 @@ impl Transport for Named {
         }
         Err(error)
     }
+
+    fn can_avoid(&self) -> bool {
+        true
+    }
 }
 
 impl Named {

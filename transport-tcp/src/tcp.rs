@@ -139,4 +139,8 @@ impl Transport for Tcp {
         let stream = connect::connect(&addresses, self.settings(options)).await?;
         Ok(Box::new(stream))
     }
+
+    fn can_avoid(&self) -> bool {
+        true
+    }
 }

@@ -13,6 +13,7 @@ use super::run::run;
 use crate::error::ConnectError;
 use crate::handshake::HandshakeError;
 use crate::peer::Peer;
+use crate::transport::Transport;
 use crate::{Address, Excerpt, NodeId, Report};
 
 /// First backoff between attempts at a seed; it doubles up to `monitor_timeout` (protocol.md section 6).
@@ -284,12 +285,12 @@ async fn dial_any(links: &Arc<Links>, address: &Address) -> Result<Opened, DialE
             return Err(found.unwrap_or(error));
         };
         tried.push(at);
-        let (is_name, is_itself) = (can_change(address, error.at), is_itself(&error));
+        let is_itself = is_itself(&error);
         let error = match found.take() {
             Some(before) if is_itself => before,
             _ => error,
         };
-        if !is_name || tried.len() == MAX_TRIED {
+        if !may_stand_for_several(links, address, at) || tried.len() == MAX_TRIED {
             return Err(error);
         }
         if !is_itself {
@@ -309,6 +310,13 @@ fn is_itself(error: &DialError) -> bool {
 /// Whether another connection to `peer`, which has answered, is up or comes up, and is used instead.
 fn has_other_connection(error: &ConnectError, peer: &Peer) -> bool {
     matches!(error, ConnectError::OtherConnection { .. }) || peer.link().is_some()
+}
+
+/// Whether an address is a name that may stand for other socket addresses than `at` as well, of a transport that leaves those out
+/// that were tried.
+fn may_stand_for_several(links: &Links, address: &Address, at: SocketAddr) -> bool {
+    let transport = links.transports.of(address);
+    can_change(address, Some(at)) && transport.is_ok_and(Transport::can_avoid)
 }
 
 /// Whether other nodes than the one at the socket address `at` can answer at an address: it is a name, or that of a transport with

@@ -79,9 +79,15 @@ pub trait Transport: Send + Sync {
     async fn listen(&self, at: &Address, options: &SocketConfig) -> io::Result<Box<dyn Listener>>;
 
     /// Connects to `to`. Called for each attempt, so a host name in `to` is resolved here each time. The node limits the
-    /// time; dropping the future must release all resources. If a name stands for several socket addresses, those in
-    /// `options.avoid` are left out; it is an error if no other is left.
+    /// time; dropping the future must release all resources.
     async fn connect(&self, to: &Address, options: &SocketConfig) -> io::Result<Box<dyn Stream>>;
+
+    /// Whether a name can stand for several socket addresses, of which [`connect`](Self::connect) leaves out those in
+    /// [`SocketConfig::avoid`]; it is an error then if no other is left. Where it does, a node tries all that a seed's name
+    /// stands for. By default it does not.
+    fn can_avoid(&self) -> bool {
+        false
+    }
 }
 
 /// The options for connections that a transport makes or accepts.
@@ -94,7 +100,8 @@ pub struct SocketConfig {
     pub dead_after: Duration,
     /// Whether to send small writes at once, if the transport could delay them.
     pub nodelay: bool,
-    /// Socket addresses not to connect to, if the address stands for several: this node itself answers there.
+    /// Socket addresses not to connect to ([`Transport::can_avoid`]): this node has tried them in vain, or answers there
+    /// itself. Empty in the first attempt at a name.
     pub avoid: Vec<SocketAddr>,
 }
 
