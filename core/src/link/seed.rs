@@ -290,7 +290,7 @@ async fn dial_any(links: &Arc<Links>, address: &Address) -> Result<Opened, DialE
             Some(before) if is_itself => before,
             _ => error,
         };
-        if !may_stand_for_several(links, address, at) || tried.len() == MAX_TRIED {
+        if !can_change(links, address, Some(at)) || tried.len() == MAX_TRIED {
             return Err(error);
         }
         if !is_itself {
@@ -312,17 +312,11 @@ fn has_other_connection(error: &ConnectError, peer: &Peer) -> bool {
     matches!(error, ConnectError::OtherConnection { .. }) || peer.link().is_some()
 }
 
-/// Whether an address is a name that may stand for other socket addresses than `at` as well, of a transport that leaves those out
-/// that were tried.
-fn may_stand_for_several(links: &Links, address: &Address, at: SocketAddr) -> bool {
-    let transport = links.transports.of(address);
-    can_change(address, Some(at)) && transport.is_ok_and(Transport::can_avoid)
-}
-
-/// Whether other nodes than the one at the socket address `at` can answer at an address: it is a name, or that of a transport with
-/// names of its own.
-fn can_change(address: &Address, at: Option<SocketAddr>) -> bool {
-    at.is_some() && address.target().parse::<SocketAddr>().is_err()
+/// Whether other nodes than the one at the socket address `at` can answer at an address: it is a name, of a transport that leaves
+/// out those of its socket addresses that were tried.
+fn can_change(links: &Links, address: &Address, at: Option<SocketAddr>) -> bool {
+    let is_name = at.is_some() && address.target().parse::<SocketAddr>().is_err();
+    is_name && links.transports.of(address).is_ok_and(Transport::can_avoid)
 }
 
 /// Keeps a connection to `seed` until that is cancelled. An open connection then stays until it ends.
@@ -348,7 +342,7 @@ async fn keep_seed(links: &Arc<Links>, seed: &Seed) {
                 if seed.state() != SeedState::Itself {
                     tracing::info!(target: "aemp::link", address = %seed.address, "the seed is this node itself");
                 }
-                if !can_change(&seed.address, error.at) {
+                if !can_change(links, &seed.address, error.at) {
                     // A node drops itself from its seeds (protocol.md section 6).
                     seed.set(links, SeedState::Itself);
                     return;
