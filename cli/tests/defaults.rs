@@ -80,18 +80,9 @@ fn a_node_without_binds_listens_on_loopback_only_where_nothing_guards_it() {
 
 #[test]
 fn a_profile_that_there_is_not_is_an_error_with_the_nearest_name_and_nothing_is_done() {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&[
-        "--secret-file",
-        &secret,
-        "setsecret",
-        "profile",
-        "worker",
-        "nodeid",
-        "worker",
-    ])
-    .succeeds();
+    let home = Home::with_secret();
+    home.aemp(&["profile", "worker", "nodeid", "worker"])
+        .succeeds();
     let before = home.read("config");
     let lines: &[&[&str]] = &[
         &["run", "wrker"],

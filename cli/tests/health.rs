@@ -27,16 +27,8 @@ fn until(at: &str, path: &str, is_it: impl Fn(&Answer) -> bool) -> Answer {
 
 /// A home with a secret, and a profile `worker` with an endpoint, whose seed is at a port where nobody is.
 fn home() -> (Home, String, String) {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&[
-        "--secret-file",
-        &secret,
-        "setsecret",
-        "binds",
-        "127.0.0.1:0",
-    ])
-    .succeeds_in_silence();
+    let home = Home::with_secret();
+    home.aemp(&["binds", "127.0.0.1:0"]).succeeds_in_silence();
     let [at, seed] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
     let line = ["profile", "worker", "nodeid", "worker", "seeds", &seed];
     home.aemp(&line).succeeds_in_silence();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::Home;
 use common::lines::Lines;
-use common::running::{LIMIT, Running, SECRET, free_port};
+use common::running::{LIMIT, Running, free_port};
 
 /// The end of the supervisor.
 struct Supervisor {
@@ -87,18 +87,9 @@ fn run(home: &Home, line: &[&str], watchdog: Duration) -> Running {
 }
 
 fn home() -> Home {
-    let home = Home::new();
-    let secret = home.write("secret", SECRET);
-    home.aemp(&[
-        "--secret-file",
-        &secret,
-        "setsecret",
-        "binds",
-        "127.0.0.1:0",
-        "nodeid",
-        "n",
-    ])
-    .succeeds_in_silence();
+    let home = Home::with_secret();
+    home.aemp(&["binds", "127.0.0.1:0", "nodeid", "n"])
+        .succeeds_in_silence();
     home
 }
 

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use super::Inner;
 use super::directory::update_seeds;
-use super::node_port::{Sender, handle};
+use super::node_port::handle;
+use super::sender::Sender;
 use crate::link::{self, DeferredRequests, connect_on_demand};
 use crate::monitor::Action;
 use crate::peer::{self, Generation, Peer, Wait};

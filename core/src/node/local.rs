@@ -8,6 +8,7 @@ use aemp_proto::message::values_to_send;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::sender::Sender;
 use super::{Call, Directory, Gone, Group, Inner, Node, NodeBuilder, TimerGuard, node_port};
 use crate::codec::Frame;
 use crate::error::{NameError, SendError};
@@ -325,7 +326,7 @@ impl LocalNode {
             // At once, so that the port exists before the next message to it.
             node_port::start(
                 &self.inner,
-                node_port::Sender::Local,
+                Sender::Local,
                 port.port().clone(),
                 function,
                 arguments.into(),

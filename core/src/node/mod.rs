@@ -21,6 +21,7 @@ mod permit;
 mod ready;
 mod rejected;
 mod seeds;
+mod sender;
 mod sending;
 mod stats;
 mod timer;

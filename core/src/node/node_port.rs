@@ -12,6 +12,7 @@ use aemp_proto::node_protocol::{
 };
 
 use super::permit::{action_of, is_permitted, permit, permit_directory, refusal};
+use super::sender::Sender;
 use super::{Inner, LocalNode};
 use crate::allowance::log_within;
 use crate::codec::Frame;
@@ -24,16 +25,7 @@ use crate::port::{Context, Port};
 use crate::shard::{Batch, Item, Op, RemoteWatcher, UnwatchCount, Watcher};
 use crate::traffic::Entered;
 use crate::watchdog::set_tag;
-use crate::{ConnectionInfo, Excerpt, PortId, PortName, Reason, Value};
-
-/// The sender of a request.
-#[derive(Clone, Copy)]
-pub(super) enum Sender<'a> {
-    /// A peer, over this connection.
-    Peer(&'a Arc<Peer>, &'a ConnectionInfo),
-    /// A port of this node.
-    Local,
-}
+use crate::{Excerpt, PortId, PortName, Reason, Value};
 
 /// The source that `aemp trace` sends for evaluation; no other source is evaluated (protocol.md section 10).
 const UP_NODES: &str = "AnyEvent::MP::Kernel::up_nodes";
@@ -165,9 +157,7 @@ fn execute(
         Request::Relay(to, elements) => relay(node, from, &to, elements, batch),
         Request::Can(name, reply) => {
             let may_call = || is_permitted(node, from, &Action::Call(&name));
-            let is_stranger = matches!(from, Sender::Peer(_, link) if link.is_anonymous());
-            let reads_traces = node.has_propagator() && !is_stranger;
-            let is_known = is_word(&name) && (name != TRACE || reads_traces)
+            let is_known = is_word(&name) && (name != TRACE || reads_traces(node, from))
                 || (node.functions.callable(&name).is_some() && may_call());
             // AnyEvent::MP's true and false.
             let result = Value::from(if is_known { "1" } else { "" });
@@ -198,14 +188,8 @@ fn execute(
                 peer.count_odd(link.generation());
             }
         }
-        Request::Trace(context) => match from {
-            // A stranger decides neither whose trace a message is nor whether it is recorded.
-            Sender::Peer(_, link) if node.has_propagator() && !link.is_anonymous() => {
-                batch.set_context(context);
-            }
-            Sender::Peer(peer, link) => peer.count_odd(link.generation()),
-            Sender::Local => {}
-        },
+        Request::Trace(context) if reads_traces(node, from) => batch.set_context(context),
+        Request::Trace(_) => from.count_odd(),
         Request::Directory(name, arguments) => {
             directory_request(node, from, &name, arguments, deferred)
         }
@@ -389,9 +373,7 @@ pub(super) fn start(
 ) {
     let Some(init) = node.functions.init(function) else {
         log_within!(from, WARN, target: "aemp::node", %from, function = %Excerpt(function), "spawn of a function that is not offered here");
-        if let Sender::Peer(peer, link) = from {
-            peer.count_odd(link.generation());
-        }
+        from.count_odd();
         return;
     };
     let permit = match from {
@@ -451,9 +433,7 @@ fn directory_request(
 fn call(node: &Arc<Inner>, from: Sender<'_>, name: &str, arguments: Elements) {
     let Some(function) = node.functions.callable(name) else {
         log_within!(from, WARN, target: "aemp::node", %from, request = %Excerpt(name), "a request that this node does not know");
-        if let Sender::Peer(peer, link) = from {
-            peer.count_odd(link.generation());
-        }
+        from.count_odd();
         return;
     };
     let handle = LocalNode::from_inner(node);
@@ -476,29 +456,8 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
     guard::run(run).unwrap_or_else(|panic| Err(panic.into()))
 }
 
-impl Sender<'_> {
-    /// Whether `port` is the sender's: on the peer's node. For a port of this node, which sends in its own name, any is.
-    fn owns(self, port: &PortId) -> bool {
-        match self {
-            Self::Peer(peer, _) => peer.id == *port.node(),
-            Self::Local => true,
-        }
-    }
-
-    /// Whether a line caused by this sender may be logged.
-    pub(super) fn admits(self) -> bool {
-        match self {
-            Self::Peer(peer, _) => peer.admits(),
-            Self::Local => true,
-        }
-    }
-}
-
-impl std::fmt::Display for Sender<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Peer(peer, _) => f.write_str(peer.id.as_str()),
-            Self::Local => f.write_str("this node"),
-        }
-    }
+/// Whether the traces that the sender names are read here. A stranger decides neither whose trace a message is nor whether it is
+/// recorded.
+fn reads_traces(node: &Inner, from: Sender<'_>) -> bool {
+    node.has_propagator() && !from.is_anonymous()
 }

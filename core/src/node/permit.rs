@@ -8,7 +8,7 @@ use aemp_proto::faulty;
 use aemp_proto::node_protocol::Request;
 
 use super::Inner;
-use super::node_port::Sender;
+use super::sender::Sender;
 use crate::allowance::log_within;
 use crate::policy::Action;
 use crate::{NodeId, PortId, Reason, reason};

@@ -207,7 +207,7 @@ impl<M> State<M> {
 }
 
 /// An inbox, for senders that wait until it has room.
-pub(crate) trait Room: Send + Sync {
+pub(crate) trait InboxRoom: Send + Sync {
     /// Whether it has, or is dead.
     fn has_room(&self) -> bool;
     /// Notified when it has.
@@ -219,7 +219,7 @@ pub(crate) trait Room: Send + Sync {
 /// Bytes that the queue of a shard may hold beyond those that are counted: one chunk, and one that is processed.
 const UNCOUNTED: usize = 1 << 20;
 
-impl<M: Send> Room for Shared<M> {
+impl<M: Send> InboxRoom for Shared<M> {
     fn has_room(&self) -> bool {
         let state = self.lock();
         state.dead || state.is_below(self.marks)
@@ -240,15 +240,15 @@ impl<M: Send> Room for Shared<M> {
 
 /// The inboxes of a node, by the names of their ports.
 #[derive(Default)]
-pub(crate) struct Inboxes(RwLock<HashMap<PortName, Arc<dyn Room>>>);
+pub(crate) struct Inboxes(RwLock<HashMap<PortName, Arc<dyn InboxRoom>>>);
 
 impl Inboxes {
-    pub(crate) fn get(&self, port: &PortName) -> Option<Arc<dyn Room>> {
+    pub(crate) fn get(&self, port: &PortName) -> Option<Arc<dyn InboxRoom>> {
         let inboxes = self.0.read().unwrap_or_else(PoisonError::into_inner);
         inboxes.get(port).cloned()
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<PortName, Arc<dyn Room>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<PortName, Arc<dyn InboxRoom>>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
